@@ -1,0 +1,58 @@
+"""A network is a table of rows: the rows, what is inside them, and the table. No torch."""
+
+from leannet.architecture.blocks import Block, BlockBase, InvertedResidual, Separable, SqueezeExcite
+from leannet.architecture.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
+from leannet.architecture.layers import (
+    Activate,
+    Add,
+    Concat,
+    Conv,
+    Depthwise,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    LayerBase,
+    Linear,
+    Multiply,
+    Pool,
+    RowBase,
+    Upsample,
+)
+from leannet.architecture.table import Architecture, Input, Placed, Row, first_error, place
+
+__all__ = [
+    "INPUT",
+    "Activate",
+    "Activation",
+    "Add",
+    "Architecture",
+    "Block",
+    "BlockBase",
+    "Concat",
+    "Conv",
+    "Depthwise",
+    "Dropout",
+    "Flatten",
+    "GlobalPool",
+    "Input",
+    "InvertedResidual",
+    "Layer",
+    "LayerBase",
+    "Linear",
+    "Multiply",
+    "Norm",
+    "Padding",
+    "Placed",
+    "Pool",
+    "Row",
+    "RowBase",
+    "RowError",
+    "Separable",
+    "Shape",
+    "SqueezeExcite",
+    "Upsample",
+    "first_error",
+    "pad_before_after",
+    "place",
+]

@@ -1,0 +1,88 @@
+"""The types that the fields of rows are made of, and the arithmetic of a sliding window."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from leannet.errors import LeannetError
+
+
+class Frozen(BaseModel):
+    """Immutable, and every unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Width = Annotated[int, Field(strict=True, ge=1)]
+Size = Annotated[int, Field(strict=True, ge=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+# No dots: a dot separates a row from what is inside it. "input" is what a table is given.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+Activation = Literal["linear", "relu", "relu6", "swish", "h_swish", "sigmoid", "h_sigmoid", "tanh"]
+# symmetric: (k-1)/2 on both sides, as in torch code. same: TensorFlow's, which at stride 2 pads more after than before.
+Padding = Literal["symmetric", "same", "valid"] | Annotated[int, Field(strict=True, ge=0)]
+
+INPUT = "input"
+
+
+class Norm(Frozen):
+    """Normalisation after a convolution. The sources differ in epsilon: 1e-5 in torch code, 1e-3 in TensorFlow's."""
+
+    kind: Literal["batch"] = "batch"
+    eps: Annotated[float, Field(gt=0)] = 1e-5
+    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1  # torch's: the weight of the newest batch
+
+
+class Shape(NamedTuple):
+    """One activation, without the batch: (C, H, W)."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.channels * self.height * self.width
+
+    def __str__(self) -> str:
+        return f"{self.height} x {self.width} x {self.channels}"
+
+
+class RowError(LeannetError):
+    """A row that cannot be: which field, and why. The table adds which row."""
+
+    def __init__(self, field: str, message: str):
+        super().__init__(message)
+        self.field = field
+
+
+def pad_before_after(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Zeros before and after one axis of `size` pixels."""
+    if padding == "same":
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+    side = {"symmetric": (kernel - 1) // 2, "valid": 0}[padding] if isinstance(padding, str) else padding
+    return side, side
+
+
+def window(shape: Shape, kernel: int, stride: int, padding: Padding, ceil: bool = False) -> tuple[int, int]:
+    """Height and width after a window of `kernel` pixels has slid over `shape` in steps of `stride`.
+
+    `ceil` lets a last window start inside the picture and end beyond it, as Caffe's pooling does.
+    Raises RowError where no window fits, or where the stride is longer than the picture.
+    """
+    sizes = []
+    for size in (shape.height, shape.width):
+        if stride > size:
+            raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the picture here is {shape}")
+        before, after = pad_before_after(size, kernel, stride, padding)
+        span = size + before + after - kernel
+        if span < 0:
+            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the picture here is {shape}")
+        out = span // stride + 1
+        if ceil and span % stride and out * stride < size + before:
+            out += 1
+        sizes.append(out)
+    return sizes[0], sizes[1]

@@ -1,0 +1,168 @@
+"""One torch module a layer kind. Each is made from its row and the shapes it reads, and does nothing else."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leannet import architecture as rows
+from leannet.architecture import Activation, Norm, Padding, Shape, pad_before_after
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "swish": nn.SiLU,
+    "h_swish": nn.Hardswish,
+    "sigmoid": nn.Sigmoid,
+    "h_sigmoid": nn.Hardsigmoid,
+    "tanh": nn.Tanh,
+}
+
+
+def activation_module(name: Activation, inplace: bool = True) -> nn.Module:
+    """The activation of that name. In place by default, which is safe right behind a convolution or a sum."""
+    kind = ACTIVATIONS[name]
+    return kind(inplace=True) if inplace and name not in {"linear", "sigmoid", "tanh"} else kind()
+
+
+def _norm(norm: Norm | None, channels: int) -> nn.Module:
+    return nn.Identity() if norm is None else nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)
+
+
+class SamePad(nn.Module):
+    """Zeros (or `value`) as TensorFlow's "same" rule puts them: where they do not come out even, one more goes after."""
+
+    def __init__(self, kernel: int, stride: int, value: float = 0.0):
+        super().__init__()
+        self.kernel, self.stride, self.value = kernel, stride, value
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, bottom = pad_before_after(x.shape[-2], self.kernel, self.stride, "same")
+        left, right = pad_before_after(x.shape[-1], self.kernel, self.stride, "same")
+        return F.pad(x, (left, right, top, bottom), value=self.value)
+
+
+def _padding(kernel: int, stride: int, padding: Padding) -> tuple[nn.Module, int]:
+    """What to do before a window, and the padding that torch's own window then adds."""
+    if padding == "same" and (stride > 1 or kernel % 2 == 0):
+        return SamePad(kernel, stride), 0
+    return nn.Identity(), pad_before_after(kernel, kernel, 1, padding)[0]
+
+
+class ConvLayer(nn.Module):
+    """Convolution, normalisation, activation: (N, C, H, W) -> (N, C', H', W')."""
+
+    def __init__(self, row: rows.Conv | rows.Depthwise, shapes: Sequence[Shape]):
+        super().__init__()
+        channels = shapes[0].channels
+        if isinstance(row, rows.Depthwise):
+            out_channels, groups = channels, channels
+        else:
+            out_channels, groups = row.out_channels, row.groups
+        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        self.conv = nn.Conv2d(
+            channels, out_channels, row.kernel, row.stride, padding=padding, groups=groups, bias=row.bias
+        )
+        self.norm = _norm(row.norm, out_channels)
+        self.activation = activation_module(row.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(self.pad(x))))
+
+
+class LinearLayer(nn.Module):
+    """Fully connected over all that comes in: (N, ...) -> (N, C')."""
+
+    def __init__(self, row: rows.Linear, shapes: Sequence[Shape]):
+        super().__init__()
+        self.linear = nn.Linear(shapes[0].elements, row.out_channels, bias=row.bias)
+        self.activation = activation_module(row.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.linear(x.flatten(1)))
+
+
+class MaxPoolLayer(nn.Module):
+    """The largest of each window: (N, C, H, W) -> (N, C, H', W')."""
+
+    def __init__(self, row: rows.Pool):
+        super().__init__()
+        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        if isinstance(self.pad, SamePad):
+            self.pad.value = -torch.inf
+        self.pool = nn.MaxPool2d(row.kernel, row.stride, padding, ceil_mode=row.ceil)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(self.pad(x))
+
+
+class AveragePoolLayer(nn.Module):
+    """The mean of each window, over what is not padding: (N, C, H, W) -> (N, C, H', W')."""
+
+    def __init__(self, row: rows.Pool):
+        super().__init__()
+        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        self.pool = nn.AvgPool2d(row.kernel, row.stride, padding, ceil_mode=row.ceil, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not isinstance(self.pad, SamePad):
+            return self.pool(x)
+        share = self.pool(self.pad(torch.ones_like(x[:1, :1])))  # of each window that is not padding
+        return self.pool(self.pad(x)) / share
+
+
+class Add(nn.Module):
+    """The sum of the inputs, then activation."""
+
+    def __init__(self, row: rows.Add):
+        super().__init__()
+        self.activation = activation_module(row.activation)
+
+    def forward(self, first: Tensor, *others: Tensor) -> Tensor:
+        for other in others:
+            first = first + other
+        return self.activation(first)
+
+
+class Multiply(nn.Module):
+    """The first input scaled by the second."""
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        return x * scale
+
+
+class Concat(nn.Module):
+    """The inputs behind each other in channels."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, dim=1)
+
+
+def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
+    """The torch module of a layer that reads activations of these shapes."""
+    match row:
+        case rows.Conv() | rows.Depthwise():
+            return ConvLayer(row, shapes)
+        case rows.Linear():
+            return LinearLayer(row, shapes)
+        case rows.Pool():
+            return MaxPoolLayer(row) if row.op == "max" else AveragePoolLayer(row)
+        case rows.GlobalPool():
+            return nn.AdaptiveAvgPool2d(1)
+        case rows.Flatten():
+            return nn.Flatten(1)
+        case rows.Dropout():
+            return nn.Dropout(row.rate)
+        case rows.Activate():
+            return activation_module(row.activation, inplace=False)  # others may read the same input
+        case rows.Add():
+            return Add(row)
+        case rows.Multiply():
+            return Multiply()
+        case rows.Concat():
+            return Concat()
+        case rows.Upsample():
+            return nn.Upsample(scale_factor=row.factor, mode="nearest")
+    raise TypeError(f"no module for a row of kind {type(row).__name__}")

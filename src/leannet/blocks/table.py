@@ -1,0 +1,71 @@
+"""A table of rows as a torch module: the one executor, of networks and of the blocks inside them alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from leannet.architecture import INPUT, BlockBase, LayerBase, RowBase, Shape, place
+from leannet.blocks.layers import layer_module
+from leannet.errors import LeannetError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row at run time: which module, what it reads, and what nobody reads any more once it is done."""
+
+    name: str
+    module: str
+    inputs: tuple[str, ...]
+    done: tuple[str, ...]
+
+
+class Table(nn.Module):
+    """Runs rows in order. Each row is a child module under its own name, but for rows that use another's weights.
+
+    rows, shapes: the table and the (C, H, W) of its inputs. outputs: the rows to return; none: the last.
+    Returns one tensor, or with several outputs a dict of them by row name.
+    """
+
+    def __init__(self, rows: Sequence[RowBase], shapes: Sequence[Shape], outputs: Sequence[str] = ()):
+        super().__init__()
+        self.input_names = [INPUT if i == 0 else f"{INPUT}_{i + 1}" for i in range(len(shapes))]
+        self.output_names = tuple(outputs) or (rows[-1].name,)
+        given = list(zip(self.input_names, shapes, strict=True))
+        _, made = place(rows, given)
+        known = dict(given) | {name: shape for name, (_, shape) in made.items()}
+        above = [INPUT, *(row.name for row in rows)]
+        reads = [row.inputs or (before,) for before, row in zip(above, rows, strict=False)]
+        for row, names in zip(rows, reads, strict=True):
+            if row.shares is None:
+                self._add(row, [known[name] for name in names])
+        self.steps = tuple(
+            Step(row.name, row.shares or row.name, names, self._done(index, reads))
+            for index, (row, names) in enumerate(zip(rows, reads, strict=True))
+        )
+
+    def _add(self, row: RowBase, shapes: Sequence[Shape]) -> None:
+        module: nn.Module
+        if isinstance(row, BlockBase):
+            module = Table(row.inside(*shapes), shapes)
+        else:
+            assert isinstance(row, LayerBase)
+            module = layer_module(row, shapes)
+        try:
+            self.add_module(row.name, module)
+        except KeyError:
+            raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another") from None
+
+    def _done(self, index: int, reads: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        later = {name for names in reads[index + 1 :] for name in names}
+        return tuple(dict.fromkeys(name for name in reads[index] if name not in later and name not in self.output_names))
+
+    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))
+        for step in self.steps:
+            values[step.name] = self._modules[step.module](*[values[name] for name in step.inputs])  # type: ignore[misc]
+            for name in step.done:
+                del values[name]
+        if len(self.output_names) == 1:
+            return values[self.output_names[0]]
+        return {name: values[name] for name in self.output_names}

@@ -1,0 +1,246 @@
+"""Parameters, mult-adds, bytes and receptive field, exactly, from the rows alone. No torch.
+
+The convention, which the papers and torchvision's published figures follow:
+- macs: convolutions and fully connected rows only, weights times output positions. One multiply-add is one. No
+  bias, normalisation, activation, pooling or element-wise operation is counted.
+- params: what training changes: weights, biases, and normalisation's scale and shift. Running statistics are not
+  parameters. Weights that several rows share count once, their mult-adds each time.
+- bytes moved: each layer reads its inputs and weights and writes its output once, 4 bytes a number. Normalisation and
+  activation are taken as part of the layer they follow.
+- receptive field: along the pictures' own path; the scale of squeeze-and-excitation, which sees everything, is left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from leannet.architecture import (
+    INPUT,
+    Architecture,
+    Conv,
+    Depthwise,
+    GlobalPool,
+    LayerBase,
+    Linear,
+    Multiply,
+    Placed,
+    Pool,
+    Shape,
+    Upsample,
+)
+
+BYTES = 4  # float32
+CONVENTION = "mult-adds of convolutions and fully connected rows, one multiply-add is one"
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """What one layer costs. Shapes are (C, H, W); `saving` is for a pointwise layer behind its depthwise one."""
+
+    path: str
+    row: str
+    type: str
+    stride: int
+    filter: str
+    in_shape: Shape
+    out_shape: Shape
+    weights: int
+    biases: int
+    norm_params: int
+    macs: int
+    bytes_moved: int
+    receptive_field: int
+    saving: float | None  # (depthwise + pointwise) / the dense convolution they stand for = 1/N + 1/Dk^2
+
+    @property
+    def params(self) -> int:
+        return self.weights + self.biases + self.norm_params
+
+
+@dataclass(frozen=True)
+class Group:
+    """What some layers cost together: a row, a type, or the network."""
+
+    name: str
+    layers: int
+    weights: int
+    params: int
+    macs: int
+    bytes_moved: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What an architecture costs, layer by layer."""
+
+    name: str
+    input: Shape
+    layers: tuple[LayerCount, ...]
+
+    @property
+    def total(self) -> Group:
+        return _group("total", self.layers)
+
+    @property
+    def params(self) -> int:
+        return self.total.params
+
+    @property
+    def macs(self) -> int:
+        return self.total.macs
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the parameters in float32."""
+        return BYTES * self.params
+
+    def by_row(self) -> list[Group]:
+        """The cost of each row of the table, in order."""
+        return _groups(self.layers, lambda layer: layer.row)
+
+    def by_type(self) -> list[Group]:
+        """The cost of each type of layer that has weights, the most mult-adds first (MobileNets, Table 2)."""
+        groups = _groups([layer for layer in self.layers if layer.weights or layer.macs], lambda layer: layer.type)
+        return sorted(groups, key=lambda group: -group.macs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "name": self.name,
+            "input": list(self.input),
+            "params": self.params,
+            "macs": self.macs,
+            "weight_bytes": self.weight_bytes,
+            "bytes_moved": self.total.bytes_moved,
+            "receptive_field": self.layers[-1].receptive_field,
+            "convention": CONVENTION,
+            "by_type": [asdict(group) for group in self.by_type()],
+            "by_row": [asdict(group) for group in self.by_row()],
+            "layers": [asdict(layer) | {"params": layer.params} for layer in self.layers],
+        }
+
+
+def count(architecture: Architecture) -> Count:
+    """What the architecture costs, in the convention at the head of this file."""
+    fields: dict[str, tuple[int, float]] = {INPUT: (1, 1.0)}  # path -> receptive field and step between neighbours
+    before: dict[str, Placed] = {}
+    layers = []
+    for placed in architecture.layers:
+        fields[placed.path] = _receptive_field(placed, fields)
+        layers.append(_count_layer(placed, fields[placed.path][0], before.get(_through_scale(placed, before))))
+        before[placed.path] = placed
+    return Count(architecture.name, architecture.input.shape, tuple(layers))
+
+
+def _count_layer(placed: Placed, receptive_field: int, source: Placed | None) -> LayerCount:
+    layer, (x, *_), out = placed.layer, placed.in_shapes, placed.out_shape
+    weights = _weights(layer, x)
+    own = weights if placed.shares is None else 0
+    has_norm = isinstance(layer, Conv | Depthwise) and layer.norm is not None
+    biases = out.channels if own and isinstance(layer, Conv | Depthwise | Linear) and layer.bias else 0
+    norm_params = 2 * out.channels if own and has_norm else 0
+    moved = sum(shape.elements for shape in placed.in_shapes) + out.elements + weights + biases + norm_params
+    saving = None
+    if isinstance(layer, Conv) and layer.kernel == 1 and source and isinstance(source.layer, Depthwise):
+        saving = 1 / layer.out_channels + 1 / source.layer.kernel**2
+    return LayerCount(
+        path=placed.path,
+        row=placed.row,
+        type=_type(layer),
+        stride=getattr(layer, "stride", 1),
+        filter=_filter(layer, x),
+        in_shape=x,
+        out_shape=out,
+        weights=own,
+        biases=biases,
+        norm_params=norm_params,
+        macs=weights * out.height * out.width,
+        bytes_moved=BYTES * moved,
+        receptive_field=receptive_field,
+        saving=saving,
+    )
+
+
+def _weights(layer: LayerBase, x: Shape) -> int:
+    match layer:
+        case Conv():
+            return layer.kernel**2 * (x.channels // layer.groups) * layer.out_channels
+        case Depthwise():
+            return layer.kernel**2 * x.channels
+        case Linear():
+            return x.elements * layer.out_channels
+    return 0
+
+
+def _type(layer: LayerBase) -> str:
+    match layer:
+        case Conv():
+            return f"conv {layer.kernel}x{layer.kernel}" + (" grouped" if layer.groups > 1 else "")
+        case Depthwise():
+            return f"depthwise {layer.kernel}x{layer.kernel}"
+        case Linear():
+            return "fully connected"
+        case Pool():
+            return f"{layer.op} pool"
+        case GlobalPool():
+            return "global average pool"
+    return type(layer).__name__.lower()
+
+
+def _filter(layer: LayerBase, x: Shape) -> str:
+    """The filter's shape as the papers print it: kernel x kernel x in x out."""
+    match layer:
+        case Conv():
+            return f"{layer.kernel} x {layer.kernel} x {x.channels // layer.groups} x {layer.out_channels}"
+        case Depthwise():
+            return f"{layer.kernel} x {layer.kernel} x {x.channels} dw"
+        case Linear():
+            return f"{x.elements} x {layer.out_channels}"
+        case Pool():
+            return f"pool {layer.kernel} x {layer.kernel}"
+        case GlobalPool():
+            return f"pool {x.height} x {x.width}"
+    return ""
+
+
+def _receptive_field(placed: Placed, fields: dict[str, tuple[int, float]]) -> tuple[int, float]:
+    layer, (x, *_) = placed.layer, placed.in_shapes
+    sources = placed.inputs[:1] if isinstance(layer, Multiply) else placed.inputs
+    size = max(fields[path][0] for path in sources)
+    step = max(fields[path][1] for path in sources)
+    match layer:
+        case Conv() | Depthwise() | Pool():
+            return size + round((layer.kernel - 1) * step), step * layer.stride
+        case GlobalPool() | Linear():
+            side = max(x.height, x.width)
+            return size + round((side - 1) * step), step * side
+        case Upsample():
+            return size, step / layer.factor
+    return size, step
+
+
+def _through_scale(placed: Placed, before: dict[str, Placed]) -> str:
+    """The layer this one reads, behind a squeeze-and-excitation that only scales it."""
+    source = placed.inputs[0]
+    while source in before and isinstance(before[source].layer, Multiply):
+        source = before[source].inputs[0]
+    return source
+
+
+def _groups(layers: Sequence[LayerCount], key: Callable[[LayerCount], str]) -> list[Group]:
+    names = list(dict.fromkeys(key(layer) for layer in layers))
+    return [_group(name, [layer for layer in layers if key(layer) == name]) for name in names]
+
+
+def _group(name: str, layers: Sequence[LayerCount]) -> Group:
+    return Group(
+        name=name,
+        layers=len(layers),
+        weights=sum(layer.weights for layer in layers),
+        params=sum(layer.params for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        bytes_moved=sum(layer.bytes_moved for layer in layers),
+    )
+
+
+By = Literal["layer", "row", "type"]

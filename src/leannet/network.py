@@ -1,0 +1,77 @@
+"""Network: an architecture as a torch module that carries its rows."""
+
+import torch
+from torch import Tensor, nn
+
+from leannet.architecture import Architecture
+from leannet.blocks import Table
+from leannet.errors import LeannetError, nearest
+
+
+class Network(Table):
+    """The torch module of an architecture: (N, C, H, W) float32 -> (N, classes), or a dict with several outputs.
+
+    `architecture` is the table it was built from. State keys are the rows' own names:
+    `block_1.expand.conv.weight`, `block_1.expand.norm.weight`, ...
+    """
+
+    def __init__(self, architecture: Architecture):
+        super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)
+        self.architecture = architecture
+        self.apply(initialize)
+
+    def layer(self, name: str) -> nn.Module:
+        """The module of a row, or of what is inside one.
+
+        `expanded_conv.project` and `expanded_conv_project` are the same. Raises LeannetError with the nearest names.
+        """
+        paths = {path.replace(".", "_"): module for path, module in self.named_modules() if path}
+        wanted = name.replace(".", "_")
+        if wanted not in paths:
+            known = [layer.path for layer in self.architecture.layers] + [row.name for row in self.architecture.rows]
+            raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
+        return paths[wanted]
+
+
+def initialize(module: nn.Module) -> None:
+    """Fresh weights: He et al.'s normal, by fan-out, for convolutions; small for fully connected layers.
+
+    The fan-out of a grouped convolution is that of one group: a depthwise filter feeds one channel.
+    """
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.01)
+    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def build(architecture: Architecture) -> Network:
+    """The torch module of an architecture, with fresh weights drawn from torch's generator."""
+    return Network(architecture)
+
+
+def transfer(network: Network, state: dict[str, Tensor], source: str) -> list[str]:
+    """Copies weights into a network, but for a head of another number of classes, which stays fresh.
+
+    Returns the rows left fresh. Raises LeannetError naming the keys and shapes that do not fit.
+    """
+    own = network.state_dict()
+    head = network.architecture.head
+    fresh = {key for key in own if key.startswith(head + ".") and key in state and state[key].shape != own[key].shape}
+    problems = [f"misses {key}" for key in own if key not in state]
+    problems += [f"has {key}, which no row has" for key in state if key not in own]
+    problems += [
+        f"has {key} of shape {tuple(state[key].shape)}, the row needs {tuple(own[key].shape)}"
+        for key in own
+        if key in state and key not in fresh and state[key].shape != own[key].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise LeannetError(f"{source} does not fit {network.architecture.name}: it {'; '.join(problems[:3])}{more}")
+    with torch.no_grad():
+        for key, value in own.items():
+            if key not in fresh:
+                value.copy_(state[key])
+    return [head] if fresh else []

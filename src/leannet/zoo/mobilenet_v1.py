@@ -1,0 +1,60 @@
+"""MobileNetV1: a stack of depthwise separable convolutions, thinned by a width multiplier.
+
+Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
+arXiv 1704.04861. Table 1 is the body; section 3.3 the width multiplier, 3.4 the resolution multiplier.
+Rows are named as in the authors' code (slim): Conv2d_0, then Conv2d_1.depthwise and Conv2d_1.pointwise, ...
+
+Erratum: Table 1 prints the last depthwise row with stride 2 on a 7 x 7 picture and a 7 x 7 result. It is stride 1.
+"""
+
+from leannet.architecture import Architecture, Conv, Dropout, GlobalPool, Input, Linear, Norm, Row, Separable
+from leannet.zoo.registry import family, label
+from leannet.zoo.width import round_channels
+
+PAPER = "arXiv 1704.04861, Table 1"
+
+# out channels, stride: each line one depthwise and one pointwise row of Table 1
+BODY = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (1024, 2),
+    (1024, 1),
+)
+DEBUG = ((16, 1), (32, 2), (32, 1))
+
+
+def _table(
+    name: str, body: tuple[tuple[int, int], ...], width: float, resolution: int, classes: int, in_channels: int
+) -> Architecture:
+    stem = round_channels(32 * width)
+    rows: list[Row] = [
+        Conv(name="Conv2d_0", out_channels=stem, kernel=3, stride=2, norm=Norm(), activation="relu"),
+        *(
+            Separable(name=f"Conv2d_{number}", out_channels=round_channels(channels * width), stride=stride)
+            for number, (channels, stride) in enumerate(body, start=1)
+        ),
+        GlobalPool(name="AvgPool"),
+        Dropout(name="Dropout", rate=0.001),  # the authors' keep probability of 0.999
+        Linear(name="Logits", out_channels=classes),
+    ]
+    size = Input(channels=in_channels, height=resolution, width=resolution)
+    return Architecture(name=label(name, width), input=size, rows=tuple(rows))
+
+
+@family("mobilenet_v1", "depthwise separable convolutions", PAPER)
+def mobilenet_v1(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table("mobilenet_v1", BODY, width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v1_debug", "three blocks, for quick tests", PAPER, resolution=32, classes=10)
+def mobilenet_v1_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table("mobilenet_v1_debug", DEBUG, width, resolution, classes, in_channels)

@@ -1,0 +1,196 @@
+"""MobileNetV3: searched rows, squeeze-and-excitation, h-swish, and a last stage moved behind the pooling.
+
+Howard et al., "Searching for MobileNetV3", arXiv 1905.02244, Tables 1 (Large) and 2 (Small). The early arXiv version
+ends Small in 1280, the later ones and the authors' code in 1024, which stands here.
+
+Two width rules are in use. The authors' code, timm and the published 0.75 weights take each expansion from the
+*rounded* width of the row above, and leave the last row (1280, 1024) alone: `mobilenet_v3_large`. torchvision scales
+the table's expansion and the last row too: `mobilenet_v3_large_torchvision`, with its epsilon and momentum.
+The minimalistic forms (same authors, slim's README) do without h-swish, squeeze-and-excitation and 5 x 5 kernels.
+"""
+
+from dataclasses import dataclass, replace
+
+from leannet.architecture import (
+    Activation,
+    Architecture,
+    Conv,
+    Dropout,
+    GlobalPool,
+    Input,
+    InvertedResidual,
+    Linear,
+    Norm,
+    Row,
+)
+from leannet.zoo.registry import family, label
+from leannet.zoo.width import round_channels
+
+
+@dataclass(frozen=True)
+class Version:
+    """A table of the paper, and how it is read."""
+
+    name: str
+    rows: tuple[tuple[int, int, int, bool, Activation, int], ...]
+    last_channels: int  # of the row behind the pooling
+    scale_table: bool = False  # torchvision's width rule
+    stem_stride: int = 2
+    activation: Activation = "h_swish"  # of stem and tail
+    norm: Norm = Norm()
+
+
+HS: Activation = "h_swish"
+RE: Activation = "relu"
+
+# kernel, expansion channels, out channels, squeeze-and-excitation, nonlinearity, stride
+LARGE = Version(
+    "mobilenet_v3_large",
+    (
+        (3,  16,  16, False, RE, 1),
+        (3,  64,  24, False, RE, 2),
+        (3,  72,  24, False, RE, 1),
+        (5,  72,  40, True,  RE, 2),
+        (5, 120,  40, True,  RE, 1),
+        (5, 120,  40, True,  RE, 1),
+        (3, 240,  80, False, HS, 2),
+        (3, 200,  80, False, HS, 1),
+        (3, 184,  80, False, HS, 1),
+        (3, 184,  80, False, HS, 1),
+        (3, 480, 112, True,  HS, 1),
+        (3, 672, 112, True,  HS, 1),
+        (5, 672, 160, True,  HS, 2),
+        (5, 960, 160, True,  HS, 1),
+        (5, 960, 160, True,  HS, 1),
+    ),
+    last_channels=1280,
+)  # fmt: skip
+SMALL = Version(
+    "mobilenet_v3_small",
+    (
+        (3,  16,  16, True,  RE, 2),
+        (3,  72,  24, False, RE, 2),
+        (3,  88,  24, False, RE, 1),
+        (5,  96,  40, True,  HS, 2),
+        (5, 240,  40, True,  HS, 1),
+        (5, 240,  40, True,  HS, 1),
+        (5, 120,  48, True,  HS, 1),
+        (5, 144,  48, True,  HS, 1),
+        (5, 288,  96, True,  HS, 2),
+        (5, 576,  96, True,  HS, 1),
+        (5, 576,  96, True,  HS, 1),
+    ),
+    last_channels=1024,
+)  # fmt: skip
+
+
+def _minimal(version: Version) -> Version:
+    rows = tuple((3, expansion, out, False, RE, stride) for _, expansion, out, _, _, stride in version.rows)
+    return replace(version, name=version.name + "_minimal", rows=rows, activation=RE)
+
+
+def _torchvision(version: Version) -> Version:
+    norm = Norm(eps=1e-3, momentum=0.01)
+    return replace(version, name=version.name + "_torchvision", scale_table=True, norm=norm)
+
+
+# For 32 x 32 pictures: the stem and the first stride-2 row at stride 1, so that 4 x 4 pixels are left at the end.
+CIFAR_SMALL = replace(
+    SMALL, name="cifar_mobilenet_v3_small", stem_stride=1, rows=((*SMALL.rows[0][:5], 1), *SMALL.rows[1:])
+)
+DEBUG = replace(
+    SMALL, name="mobilenet_v3_debug", rows=((3, 16, 16, True, RE, 2), (5, 64, 24, True, HS, 1)), last_channels=64
+)
+
+
+def _table(version: Version, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    norm, activation = version.norm, version.activation
+    channels, table_channels = round_channels(16 * width), 16
+    rows: list[Row] = [
+        Conv(
+            name="Conv1",
+            out_channels=channels,
+            kernel=3,
+            stride=version.stem_stride,
+            norm=norm,
+            activation=activation,
+        )
+    ]
+    for number, (kernel, expansion, out, squeeze, nonlinearity, stride) in enumerate(version.rows):
+        if version.scale_table:
+            expanded = round_channels(expansion * width)
+        else:
+            expanded = round_channels(expansion / table_channels * channels)
+        out_channels = round_channels(out * width)
+        rows.append(
+            InvertedResidual(
+                name=f"block_{number}" if number else "expanded_conv",
+                kernel=kernel,
+                expansion_channels=None if expanded == channels else expanded,
+                out_channels=out_channels,
+                squeeze_channels=round_channels(expanded / 4) if squeeze else None,
+                activation=nonlinearity,
+                stride=stride,
+                norm=norm,
+                residual=stride == 1 and channels == out_channels,
+            )
+        )
+        channels, table_channels = out_channels, out
+    last = round_channels(version.last_channels * width) if version.scale_table else version.last_channels
+    rows += [
+        Conv(name="Conv_1", out_channels=round_channels(6 * channels), norm=norm, activation=activation),
+        GlobalPool(name="global_average_pooling"),
+        Conv(name="Conv_2", out_channels=last, bias=True, activation=activation),
+        Dropout(name="Dropout", rate=0.2),
+        Linear(name="Logits", out_channels=classes),
+    ]
+    size = Input(channels=in_channels, height=resolution, width=resolution)
+    return Architecture(name=label(version.name, width), input=size, rows=tuple(rows))
+
+
+@family("mobilenet_v3_large", "searched rows, squeeze-and-excitation, h-swish", "arXiv 1905.02244, Table 1")
+def mobilenet_v3_large(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(LARGE, width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v3_small", "searched for low resources", "arXiv 1905.02244, Table 2")
+def mobilenet_v3_small(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(SMALL, width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v3_large_minimal", "Large without h-swish, squeeze and 5 x 5", "slim/nets/mobilenet/README.md")
+def mobilenet_v3_large_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(_minimal(LARGE), width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v3_small_minimal", "Small without h-swish, squeeze and 5 x 5", "slim/nets/mobilenet/README.md")
+def mobilenet_v3_small_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(_minimal(SMALL), width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v3_large_torchvision", "Large with torchvision's width rule", "arXiv 1905.02244, Table 1")
+def mobilenet_v3_large_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(_torchvision(LARGE), width, resolution, classes, in_channels)
+
+
+@family("mobilenet_v3_small_torchvision", "Small with torchvision's width rule", "arXiv 1905.02244, Table 2")
+def mobilenet_v3_small_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(_torchvision(SMALL), width, resolution, classes, in_channels)
+
+
+@family(
+    "cifar_mobilenet_v3_small",
+    "MobileNetV3-Small for 32 x 32 pictures, total stride 8",
+    "arXiv 1905.02244, Table 2",
+    resolution=32,
+    classes=10,
+)
+def cifar_mobilenet_v3_small(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(CIFAR_SMALL, width, resolution, classes, in_channels)
+
+
+@family(
+    "mobilenet_v3_debug", "two blocks, for quick tests", "arXiv 1905.02244, Table 2", resolution=32, classes=10
+)
+def mobilenet_v3_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(DEBUG, width, resolution, classes, in_channels)
