@@ -1,0 +1,58 @@
+"""leannet: lightweight convolutional networks as tables of rows.
+
+    import leannet
+
+    net = leannet.create("mobilenet_v2", width=0.75, classes=10)   # a torch module that carries its rows
+    rows = leannet.architecture("mobilenet_v3_small")              # the rows alone, no torch
+    cost = leannet.count(rows)                                     # parameters and mult-adds, by row
+    run = leannet.train("photos/", model="mobilenet_v3_small")     # a folder of pictures in, a trained network out
+    leannet.predict("runs/photos", ["cat.jpg"])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> where it lives. Imported when first used, so that counting never waits for torch.
+_PUBLIC = {
+    "Architecture": "leannet.rows",
+    "LeannetError": "leannet.errors",
+    "architecture": "leannet.zoo",
+    "build": "leannet.network",
+    "count": "leannet.cost",
+    "create": "leannet.factory",
+    "evaluate": "leannet.evaluation",
+    "load": "leannet.checkpoint",
+    "models": "leannet.zoo",
+    "predict": "leannet.evaluation",
+    "report": "leannet.reports",
+    "train": "leannet.training",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 (names of the table above)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'leannet' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from leannet.rows import Architecture as Architecture
+    from leannet.checkpoint import load as load
+    from leannet.cost import count as count
+    from leannet.factory import create as create
+    from leannet.errors import LeannetError as LeannetError
+    from leannet.evaluation import evaluate as evaluate
+    from leannet.evaluation import predict as predict
+    from leannet.network import build as build
+    from leannet.reports import report as report
+    from leannet.training import train as train
+    from leannet.zoo import architecture as architecture
+    from leannet.zoo import models as models

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leannet.architecture import Architecture
+from leannet.rows import Architecture
 from leannet.blocks import Table
 from leannet.errors import LeannetError, nearest
 

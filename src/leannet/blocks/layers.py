@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leannet import architecture as rows
-from leannet.architecture import Activation, Norm, Padding, Shape, pad_before_after
+from leannet import rows
+from leannet.rows import Activation, Norm, Padding, Shape, pad_before_after
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "linear": nn.Identity,

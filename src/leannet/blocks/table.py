@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from leannet.architecture import INPUT, BlockBase, LayerBase, RowBase, Shape, place
+from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
 from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
 

@@ -7,7 +7,7 @@ Rows are named as in the authors' code (slim): Conv2d_0, then Conv2d_1.depthwise
 Erratum: Table 1 prints the last depthwise row with stride 2 on a 7 x 7 picture and a 7 x 7 result. It is stride 1.
 """
 
-from leannet.architecture import Architecture, Conv, Dropout, GlobalPool, Input, Linear, Norm, Row, Separable
+from leannet.rows import Architecture, Conv, Dropout, GlobalPool, Input, Linear, Norm, Row, Separable
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 

@@ -5,7 +5,7 @@ Rows are named as in the authors' code and Keras: Conv1, expanded_conv, block_1 
 The width multiplier scales every row but the last convolution, which only grows (section 5.1, and the code).
 """
 
-from leannet.architecture import (
+from leannet.rows import (
     Architecture,
     Conv,
     Dropout,

@@ -11,7 +11,7 @@ The minimalistic forms (same authors, slim's README) do without h-swish, squeeze
 
 from dataclasses import dataclass, replace
 
-from leannet.architecture import (
+from leannet.rows import (
     Activation,
     Architecture,
     Conv,

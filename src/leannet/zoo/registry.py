@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from leannet.architecture import Architecture
+from leannet.rows import Architecture
 from leannet.errors import LeannetError, nearest
 
 FamilyFunction = Callable[[float, int, int, int], Architecture]

@@ -1,6 +1,6 @@
 """A plain convolutional network of two layers: what a lightweight network must beat to be worth its trouble."""
 
-from leannet.architecture import Architecture, Conv, Input, Linear, Norm, Pool, Row
+from leannet.rows import Architecture, Conv, Input, Linear, Norm, Pool, Row
 from leannet.zoo.registry import family, label
 
 # name, filters; each 3 x 3, normalised, rectified, then pooled 2 x 2

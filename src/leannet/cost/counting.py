@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from leannet.architecture import (
+from leannet.rows import (
     INPUT,
     Architecture,
     Conv,

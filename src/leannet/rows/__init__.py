@@ -1,8 +1,8 @@
 """A network is a table of rows: the rows, what is inside them, and the table. No torch."""
 
-from leannet.architecture.blocks import Block, BlockBase, InvertedResidual, Separable, SqueezeExcite
-from leannet.architecture.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
-from leannet.architecture.layers import (
+from leannet.rows.blocks import Block, BlockBase, InvertedResidual, Separable, SqueezeExcite
+from leannet.rows.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
+from leannet.rows.layers import (
     Activate,
     Add,
     Concat,
@@ -19,7 +19,7 @@ from leannet.architecture.layers import (
     RowBase,
     Upsample,
 )
-from leannet.architecture.table import Architecture, Input, Placed, Row, first_error, place
+from leannet.rows.table import Architecture, Input, Placed, Row, first_error, place
 
 __all__ = [
     "INPUT",

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from leannet.architecture.blocks import Block, BlockBase
-from leannet.architecture.fields import INPUT, Frozen, Name, RowError, Shape, Size, Width
-from leannet.architecture.layers import Conv, Layer, LayerBase, Linear, RowBase
+from leannet.rows.blocks import Block, BlockBase
+from leannet.rows.fields import INPUT, Frozen, Name, RowError, Shape, Size, Width
+from leannet.rows.layers import Conv, Layer, LayerBase, Linear, RowBase
 from leannet.errors import LeannetError, nearest
 
 Row = Annotated[Layer | Block, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from leannet.architecture.fields import (
+from leannet.rows.fields import (
     Activation,
     Flag,
     Frozen,

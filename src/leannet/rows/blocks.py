@@ -8,8 +8,8 @@ import abc
 from collections.abc import Sequence
 from typing import Literal
 
-from leannet.architecture.fields import INPUT, Activation, Flag, Norm, Padding, RowError, Shape, Size, Width
-from leannet.architecture.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowBase
+from leannet.rows.fields import INPUT, Activation, Flag, Norm, Padding, RowError, Shape, Size, Width
+from leannet.rows.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowBase
 
 
 class BlockBase(RowBase):

@@ -1,0 +1,61 @@
+"""Words and progress for a person, on standard error: a live line on a terminal, a line an epoch elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+T = TypeVar("T")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Console:
+    """Where long work tells how it goes. Quiet: it does not."""
+
+    def __init__(self, quiet: bool = False):
+        self._rich = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """One line."""
+        self._rich.print(text, style=style, markup=False)
+
+    def table(self, table: Table) -> None:
+        """A table."""
+        self._rich.print(table)
+
+    @contextmanager
+    def bar(self, total: int) -> Iterator["Console"]:
+        """A live line for the work inside, on a terminal."""
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
+        with Progress(*columns, console=self._rich, transient=True, disable=not self._rich.is_terminal) as progress:
+            self._progress, self._task = progress, progress.add_task("", total=total, note="")
+            try:
+                yield self
+            finally:
+                self._progress = self._task = None
+
+    def advance(self, done: int, label: str, note: str = "") -> None:
+        """Moves the live line, where there is one."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, description=label, note=note)
+
+    def track(self, items: Iterator[T], total: int, label: str) -> Iterator[T]:
+        """The items, with a live line while they come."""
+        with self.bar(total):
+            for number, item in enumerate(items, start=1):
+                self.advance(number, label, f"{number:,} of {total:,}")
+                yield item

@@ -1,0 +1,82 @@
+"""From picture files to arrays: one documented way to RGB, and the cut and resize that a network asks for."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from leannet.preprocessing import Preprocessing
+
+SUFFIXES = frozenset(".jpg .jpeg .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .avif .jp2".split())
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+GREY = (128, 128, 128)  # around a letterboxed picture
+
+Box = tuple[float, float, float, float]
+
+
+class BrokenPicture(ValueError):
+    """A picture that cannot be read, and why."""
+
+
+def read(source: str | Path | bytes) -> Image.Image:
+    """A picture decoded in full, its first frame where there are several. Raises BrokenPicture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a very large picture is a warning to Pillow, a huge one an error
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise BrokenPicture("the file is gone") from None
+    except Image.UnidentifiedImageError:
+        empty = len(source) == 0 if isinstance(source, bytes) else Path(source).stat().st_size == 0
+        raise BrokenPicture("empty file" if empty else "not a picture") from None
+    except Exception as error:  # Pillow's decoders raise whatever their format's parser raises
+        raise BrokenPicture(str(error) or type(error).__name__) from None
+
+
+def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The picture upright and in the network's colours.
+
+    Orientation: as its EXIF tag says. Grey becomes three equal channels; palettes are looked up; transparency is laid
+    over the background colour; CMYK, YCbCr, Lab and HSV are converted by Pillow without a colour profile; 16-bit grey
+    is divided by 257. Pictures of 32-bit floats have no agreed range: BrokenPicture.
+    """
+    if preprocessing.exif_orientation:
+        image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise BrokenPicture("32-bit float pixels, which have no agreed range")
+    if image.mode.startswith("I"):  # 16 bits, in whatever integer Pillow holds them
+        image = Image.fromarray((np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*preprocessing.background, 255)), image)
+    return image if image.mode == preprocessing.color else image.convert(preprocessing.color)
+
+
+def middle(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """The box (left, top, right, bottom) that `crop` keeps of a picture of (width, height) pixels."""
+    width, height = size
+    side = min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio
+    cut_width, cut_height = side * preprocessing.width, side * preprocessing.height
+    left, top = (width - cut_width) / 2, (height - cut_height) / 2
+    return left, top, left + cut_width, top + cut_height
+
+
+def prepare(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> NDArray[np.uint8]:
+    """(H, W, C) uint8, cut and resized as the network asks; `box` takes the place of the middle in training."""
+    image = to_color(image, preprocessing)
+    size = (preprocessing.width, preprocessing.height)
+    filter_ = RESAMPLING[preprocessing.interpolation]
+    if box is None and preprocessing.resize == "letterbox":
+        fill = GREY if preprocessing.color == "RGB" else GREY[0]
+        resized = ImageOps.pad(image, size, method=filter_, color=fill)
+    else:
+        if box is None and preprocessing.resize == "crop":
+            box = middle(image.size, preprocessing)
+        resized = image.resize(size, filter_, box=box)
+    array = np.asarray(resized, dtype=np.uint8)
+    return array if array.ndim == 3 else array[:, :, None]

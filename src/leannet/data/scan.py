@@ -1,0 +1,130 @@
+"""Reads every picture once before training, so that a broken one is met now and not hours later."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from leannet.data.pictures import BrokenPicture, read, to_color
+from leannet.data.sources import Pictures
+from leannet.errors import LeannetError
+from leannet.preprocessing import Preprocessing
+
+Progress = Callable[[Iterator["Found"], int], Iterator["Found"]]
+ANY = Preprocessing(height=1, width=1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one picture turned out to be. `problem` None: it can be read."""
+
+    name: str
+    digest: str  # of the stored bytes
+    format: str
+    notes: tuple[str, ...] = ()  # how it becomes RGB, where that is not plain
+    size: tuple[int, int] = (0, 0)  # width, height
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a reading of every picture found. `pictures` and `digests` are those that can be read, in order."""
+
+    pictures: Pictures
+    digests: tuple[str, ...]
+    broken: tuple[Found, ...]
+    converted: tuple[Found, ...]
+    odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
+    median_size: tuple[int, int]
+
+    def lines(self) -> list[str]:
+        """What a person should know of it, a line each, with at most three names a line."""
+        lines = []
+        for number, what, found in (
+            (len(self.broken), "cannot be read and were left out", [f"{f.name} ({f.problem})" for f in self.broken]),
+            (len(self.converted), "became RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
+            (len(self.odd), "stand alone in their file format: worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
+            (len(self.pictures.ignored), "files are no pictures by their name", list(self.pictures.ignored)),
+        ):
+            if number:
+                more = f" and {number - 3} more" if number > 3 else ""
+                lines.append(f"{number} {what}: {', '.join(found[:3])}{more}")
+        return lines
+
+
+def scan(pictures: Pictures, progress: Progress | None = None, threads: int | None = None) -> Scan:
+    """Reads every picture. Raises LeannetError where what is left cannot train a classifier."""
+
+    def look(index: int) -> Found:
+        return _look(pictures.names[index], pictures.reader(index))
+
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+        results = pool.map(look, range(len(pictures)))
+        found = list(progress(results, len(pictures)) if progress else results)
+    good = [i for i, f in enumerate(found) if f.problem is None]
+    kept = pictures.keep(good)
+    broken = tuple(f for f in found if f.problem)
+    _check(kept, broken)
+    formats = Counter(found[i].format for i in good)
+    sizes = np.array([found[i].size for i in good])
+    return Scan(
+        pictures=kept,
+        digests=tuple(found[i].digest for i in good),
+        broken=broken,
+        converted=tuple(found[i] for i in good if found[i].notes),
+        odd=tuple(found[i] for i in good if formats[found[i].format] == 1 and len(good) >= 20),
+        median_size=(int(np.median(sizes[:, 0])), int(np.median(sizes[:, 1]))),
+    )
+
+
+def _look(name: str, source: object) -> Found:
+    if isinstance(source, np.ndarray):
+        height, width = source.shape[:2]
+        return Found(name, hashlib.sha256(source.tobytes()).hexdigest(), "array", size=(width, height))
+    assert isinstance(source, Path | bytes)
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        return Found(name, "", "", problem=error.strerror or str(error))
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        image = read(data)
+        upright = to_color(image, ANY)
+    except BrokenPicture as error:
+        return Found(name, digest, "", problem=str(error))
+    return Found(name, digest, image.format or "", tuple(_notes(image)), upright.size)
+
+
+def _notes(image: Image.Image) -> Iterator[str]:
+    if image.mode not in {"RGB", "L", "1"}:
+        yield {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}.get(image.mode, image.mode)
+    if getattr(image, "n_frames", 1) > 1:
+        yield f"the first of {getattr(image, 'n_frames', 1)} frames"
+    if image.getexif().get(0x0112, 1) != 1:
+        yield "turned upright by EXIF"
+
+
+def _check(pictures: Pictures, broken: tuple[Found, ...]) -> None:
+    where, missing = pictures.where, f" ({len(broken)} could not be read: {broken[0].name}, ...)" if broken else ""
+    if not len(pictures):
+        raise LeannetError(f"{where}: expected pictures that can be read, found none{missing}")
+    counts = np.bincount(pictures.labels, minlength=len(pictures.classes))
+    if len(pictures.classes) < 2:
+        raise LeannetError(f"{where}: expected two classes or more, found one: {pictures.classes[0]}{missing}")
+    for name, number in zip(pictures.classes, counts, strict=True):
+        if number < 2:
+            raise LeannetError(
+                f"{where}: class '{name}' has {number or 'no'} picture{'' if number == 1 else 's'}{missing}; "
+                "expected two or more, one to learn from and one to validate on"
+            )
+
+
+def report_skipped(found: Scan) -> list[dict[str, str]]:
+    """The pictures that were left out, as plain data."""
+    return [{"name": f.name, "problem": f.problem or ""} for f in found.broken]

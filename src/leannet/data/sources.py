@@ -1,0 +1,261 @@
+"""Where pictures come from: class folders, split folders, Parquet, CSV, and the built-in digits.
+
+All become one thing, `Pictures`: names, labels, the part each belongs to, and a function that reads one.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.data.pictures import SUFFIXES
+from leannet.errors import LeannetError
+
+# How split folders and files are called, and what we call them.
+PARTS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+IMAGE_COLUMNS = ("image", "img", "picture", "file_name", "path", "filename", "file")
+LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "category", "target")
+DETECTION_SUFFIX = "detection sets are not read yet; for classification expected class/picture.jpg"
+
+Reader = Callable[[int], str | Path | bytes | NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A set of labelled pictures. `parts` says which come already split; None: not split."""
+
+    kind: str
+    where: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    parts: tuple[str | None, ...]
+    reader: Reader
+    ignored: tuple[str, ...] = ()  # files there that are no pictures by their name
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def keep(self, indices: Iterable[int]) -> "Pictures":
+        """The same set with some pictures only."""
+        kept = list(indices)
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in kept),
+            labels=self.labels[kept],
+            parts=tuple(self.parts[i] for i in kept),
+            reader=_Picked(self.reader, kept),
+        )
+
+    def without(self, patterns: Iterable[str]) -> "Pictures":
+        """The set without pictures whose name matches a pattern."""
+        wanted = list(patterns)
+        return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in wanted))
+
+
+@dataclass(frozen=True)
+class _Picked:
+    reader: Reader
+    indices: list[int]
+
+    def __call__(self, index: int) -> str | Path | bytes | NDArray[np.uint8]:
+        return self.reader(self.indices[index])
+
+
+@dataclass(frozen=True)
+class _Files:
+    paths: list[Path]
+
+    def __call__(self, index: int) -> Path:
+        return self.paths[index]
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    arrays: NDArray[np.uint8]
+
+    def __call__(self, index: int) -> NDArray[np.uint8]:
+        return self.arrays[index]
+
+
+@dataclass(frozen=True)
+class _Column:
+    cells: Any  # pyarrow.ChunkedArray of bytes
+    folder: Path
+
+    def __call__(self, index: int) -> bytes | Path:
+        value = self.cells[index].as_py()
+        if isinstance(value, dict):
+            value = value.get("bytes") or value.get("path")
+        return self.folder / value if isinstance(value, str) else bytes(value or b"")
+
+
+def open_pictures(where: str) -> Pictures:
+    """Recognises what `where` is and lists its pictures; none is read yet.
+
+    Looks in this order: the word `digits`, a Parquet file, a CSV, a folder of Parquet files, a detection set (not read
+    yet), split folders, class folders. Raises LeannetError that says what was expected and what was found.
+    """
+    if where == "digits":
+        return _digits()
+    path = Path(where)
+    if not path.exists():
+        raise LeannetError(f"{where}: no such file or folder; expected a folder of class folders, Parquet, CSV or 'digits'")
+    if path.is_file():
+        if path.suffix == ".parquet":
+            return _parquet(where, [path])
+        if path.suffix in {".csv", ".tsv"}:
+            return _csv(path)
+        raise LeannetError(f"{where}: expected a folder, a .parquet or a .csv file, found a {path.suffix or 'plain'} file")
+    tables = sorted(path.rglob("*.parquet"))
+    if tables:
+        return _parquet(where, tables)
+    if (path / "Annotations").is_dir() or (path / "annotations").is_dir():
+        raise LeannetError(f"{where}: this is a detection set, and {DETECTION_SUFFIX}")
+    return _folder(path)
+
+
+def _folder(root: Path) -> Pictures:
+    splits = {d: PARTS[d.name.lower()] for d in _folders(root) if d.name.lower() in PARTS and _folders(d)}
+    if "train" not in splits.values():
+        splits = {}
+    tops: dict[Path, str | None] = {**splits} if splits else {root: None}
+    classes = sorted({d.name for top in tops for d in _folders(top)})
+    index = {name: number for number, name in enumerate(classes)}
+    paths, labels, parts, ignored = [], [], [], []
+    for top, part in tops.items():
+        for folder in _folders(top):
+            for file in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
+                if file.suffix.lower() in SUFFIXES:
+                    paths.append(file)
+                    labels.append(index[folder.name])
+                    parts.append(part)
+                else:
+                    ignored.append(file.relative_to(root).as_posix())
+    if not paths:
+        loose = [p for p in root.iterdir() if p.suffix.lower() in SUFFIXES]
+        found = f"{len(loose)} pictures outside any class folder" if loose else "no picture"
+        raise LeannetError(f"{root}: expected class folders of pictures (class/*.jpg), found {found}")
+    kind = "split folders of class folders" if splits else "class folders"
+    names = tuple(p.relative_to(root).as_posix() for p in paths)
+    return Pictures(
+        kind, str(root), tuple(classes), names, np.array(labels), tuple(parts), _Files(paths), tuple(ignored)
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
+
+
+def _csv(path: Path) -> Pictures:
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter=delimiter)
+            header, lines = reader.fieldnames or [], list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LeannetError(f"{path}: not readable as CSV in UTF-8: {error}") from None
+    image, label = _column(path, header, IMAGE_COLUMNS), _column(path, header, LABEL_COLUMNS)
+    split = next((name for name in header if name.lower() in {"split", "part", "set"}), None)
+    for number, line in enumerate(lines, start=2):
+        if not line[image] or not line[label]:
+            raise LeannetError(f"{path}, line {number}: expected a picture and a label, found {dict(line)}")
+    if not lines:
+        raise LeannetError(f"{path}: expected a line for each picture below the header, found none")
+    classes = sorted({line[label] for line in lines})
+    index = {name: number for number, name in enumerate(classes)}
+    parts = tuple(_part(line[split], path) if split else None for line in lines)
+    return Pictures(
+        "CSV of path and label",
+        str(path),
+        tuple(classes),
+        tuple(line[image] for line in lines),
+        np.array([index[line[label]] for line in lines]),
+        parts,
+        _Files([path.parent / line[image] for line in lines]),
+    )
+
+
+def _parquet(where: str, paths: list[Path]) -> Pictures:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables, parts = [], []
+    for path in paths:
+        try:
+            table = pq.read_table(path)
+        except (pa.ArrowException, OSError) as error:
+            raise LeannetError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:120]}") from None
+        tables.append(table)
+        # The Hugging Face layout: train-00000-of-00002.parquet, or a folder named after the part.
+        word = path.stem.split("-")[0].lower()
+        parts += [PARTS.get(word, PARTS.get(path.parent.name.lower())) if len(paths) > 1 else None] * len(table)
+    first = tables[0]
+    image = _column(paths[0], first.column_names, IMAGE_COLUMNS)
+    label = _column(paths[0], first.column_names, LABEL_COLUMNS)
+    try:
+        table = pa.concat_tables([t.select([image, label]) for t in tables])
+    except (pa.ArrowException, KeyError) as error:
+        raise LeannetError(f"{where}: its Parquet files have different columns: {error}") from None
+    values = table.column(label).to_pylist()
+    if None in values:
+        raise LeannetError(f"{where}: picture {values.index(None)} has no label")
+    classes = _class_names(first.schema.metadata or {}, label)
+    if all(isinstance(value, int) for value in values):
+        known = classes or tuple(str(number) for number in range(max(values) + 1))
+        labels = np.array(values)
+        if labels.min() < 0 or labels.max() >= len(known):
+            raise LeannetError(f"{where}: labels run from {labels.min()} to {labels.max()}, there are {len(known)} class names")
+    else:
+        known = tuple(sorted({str(value) for value in values}))
+        index = {name: number for number, name in enumerate(known)}
+        labels = np.array([index[str(value)] for value in values])
+    names = tuple(f"row {number}" for number in range(len(values)))
+    cells = table.column(image)
+    return Pictures("Parquet", where, known, names, labels, tuple(parts), _Column(cells, paths[0].parent))
+
+
+def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
+    if b"huggingface" in metadata:
+        features = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
+        names = features.get(label, {}).get("names")
+        if names:
+            return tuple(names)
+    if b"class_names" in metadata:
+        return tuple(metadata[b"class_names"].decode().split(","))
+    return ()
+
+
+def _column(path: Path, header: Iterable[str], wanted: tuple[str, ...]) -> str:
+    names = {name.lower(): name for name in header}
+    for name in wanted:
+        if name in names:
+            return names[name]
+    raise LeannetError(f"{path}: expected a column named {' or '.join(wanted[:3])}, found {', '.join(names.values())}")
+
+
+def _part(word: str, path: Path) -> str:
+    if word.lower() not in PARTS:
+        raise LeannetError(f"{path}: expected a split of train, validation or test, found '{word}'")
+    return PARTS[word.lower()]
+
+
+def _digits() -> Pictures:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    arrays = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    names = tuple(f"digit {number}" for number in range(len(arrays)))
+    classes = tuple(str(digit) for digit in range(10))
+    labels = digits.target.astype(np.int64)
+    return Pictures("scikit-learn's digits", "digits", classes, names, labels, (None,) * len(arrays), _Arrays(arrays))

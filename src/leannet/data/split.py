@@ -1,0 +1,112 @@
+"""Which pictures train, which validate, which test: by their content, so that names and folders do not matter.
+
+Within each class the pictures are ordered by a hash of the seed and their bytes, and cut in the asked proportions.
+The same pictures split the same way wherever they lie; a picture that is added or removed moves few others; and equal
+copies of a picture stand next to each other, so they do not end up on both sides.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.data.sources import Pictures
+from leannet.errors import LeannetError
+
+PART_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The indices of each part, and what a checkpoint remembers of them."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    ratio: tuple[float, ...] | None  # None: the data came split
+    seed: int
+    digests: dict[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
+        sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
+        ratio = list(self.ratio) if self.ratio else None
+        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests}
+
+
+def parse_ratio(text: str) -> tuple[float, ...]:
+    """`80:20` (train, validation) or `60:20:20` (train, validation, test) as shares of one."""
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in {2, 3} or min(numbers, default=0) <= 0:
+        raise LeannetError(f"--split: expected train:validation or train:validation:test, as 80:20, found '{text}'")
+    return tuple(number / sum(numbers) for number in numbers)
+
+
+def split(pictures: Pictures, digests: Sequence[str], ratio: tuple[float, ...] | None, seed: int) -> Split:
+    """Cuts pictures into parts, each class in the same proportions.
+
+    ratio: None: the parts that the data comes with, or 80:20 where it has no validation part. A ratio cuts all that is
+    not the data's own test part, which training never touches.
+    """
+    given = np.array([part or "" for part in pictures.parts])
+    test = np.flatnonzero(given == "test")
+    rest = np.flatnonzero(given != "test")
+    if ratio is None and (given == "validation").any():
+        parts = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
+        return _named(pictures, digests, parts[0], parts[1], test, None, seed)
+    ratio = ratio or (0.8, 0.2)
+    if len(test) and len(ratio) == 3:
+        raise LeannetError(f"{pictures.where} has a test part of its own: expected train:validation, as 80:20")
+    parts = [[] for _ in ratio]
+    for label in range(len(pictures.classes)):
+        members = rest[pictures.labels[rest] == label]
+        members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
+        for part, cut in zip(parts, _cut(len(members), ratio), strict=True):
+            part.append(members[cut])
+    joined = [np.sort(np.concatenate(part)) for part in parts]
+    if len(joined) == 3:
+        test = joined[2]
+    return _named(pictures, digests, joined[0], joined[1], test, ratio, seed)
+
+
+def _key(seed: int, digest: str) -> str:
+    return hashlib.sha256(f"{seed}:{digest}".encode()).hexdigest()
+
+
+def _cut(number: int, ratio: tuple[float, ...]) -> list[slice]:
+    """Consecutive slices in the asked proportions; training and validation get one at least where there are two."""
+    bounds = [round(number * share) for share in np.cumsum(ratio)]
+    bounds[0] = min(max(bounds[0], 1), number - 1)
+    if len(bounds) == 3 and number > 2:
+        bounds[1] = min(max(bounds[1], bounds[0] + 1), number - 1)
+    return [slice(start, end) for start, end in zip([0, *bounds[:-1]], [*bounds[:-1], number], strict=True)]
+
+
+def _named(
+    pictures: Pictures,
+    digests: Sequence[str],
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    test: NDArray[np.int64],
+    ratio: tuple[float, ...] | None,
+    seed: int,
+) -> Split:
+    for name, part in (("train", train), ("validation", validation)):
+        missing = set(range(len(pictures.classes))) - set(pictures.labels[part].tolist())
+        if missing:
+            raise LeannetError(f"{pictures.where}: class '{pictures.classes[min(missing)]}' has no picture in its {name} part")
+    everything = np.concatenate([train, validation, test])
+    parts = {"all": everything, "train": train, "validation": validation, "test": test}
+    named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
+    return Split(train, validation, test, ratio, seed, named)
+
+
+def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
+    """One digest of a set of pictures, whatever their order and names."""
+    return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()

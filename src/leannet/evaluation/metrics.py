@@ -1,0 +1,84 @@
+"""What a classifier is worth: accuracy with its interval, and where it errs."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: of those predicted, how many right (precision); of those there are, how many found (recall)."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A classifier on some pictures. `confusion[true][predicted]` counts pictures."""
+
+    pictures: int
+    accuracy: float
+    accuracy_low: float  # 95 % Wilson interval
+    accuracy_high: float
+    top5: float | None  # None with five classes or fewer
+    loss: float  # mean cross-entropy, natural logarithm
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """Accuracy as people quote it."""
+        interval = f"95 % interval {100 * self.accuracy_low:.1f} to {100 * self.accuracy_high:.1f}"
+        return f"{100 * self.accuracy:.2f} % of {self.pictures} ({interval})"
+
+
+def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The interval that holds the true share with 95 % confidence (Wilson 1927), also near 0 and 1."""
+    if total == 0:
+        return 0.0, 1.0
+    share = right / total
+    center = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], classes: tuple[str, ...]) -> Scores:
+    """Scores of probabilities (N, classes) against labels (N,)."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    number = len(labels)
+    predicted = probabilities.argmax(axis=1)
+    right = int((predicted == labels).sum())
+    low, high = wilson(right, number)
+    every = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=every, zero_division=0.0
+    )
+    top5 = None
+    if len(classes) > 5:
+        best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
+        top5 = float((best == labels[:, None]).any(axis=1).mean())
+    chosen = np.clip(probabilities[np.arange(number), labels].astype(np.float64), 1e-12, 1)
+    return Scores(
+        pictures=number,
+        accuracy=right / number,
+        accuracy_low=low,
+        accuracy_high=high,
+        top5=top5,
+        loss=float(-np.log(chosen).mean()),
+        per_class=tuple(
+            ClassScore(name, float(p), float(r), float(f), int(s))
+            for name, p, r, f, s in zip(classes, precision, recall, f1, support, strict=True)
+        ),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(labels, predicted, labels=every)),
+    )

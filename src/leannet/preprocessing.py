@@ -1,0 +1,40 @@
+"""Preprocessing: everything between a picture file and what the network reads, as data that travels with the weights.
+
+data/pictures.py carries it out. No torch here.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leannet.rows.fields import Flag, Frozen, Size
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Preprocessing(Frozen):
+    """How a picture becomes the network's input.
+
+    The picture is oriented by its EXIF tag, made RGB (or grey, for one channel), cut, resized, divided by 255, and
+    normalised: (x - mean) / std for each channel.
+    """
+
+    height: Size
+    width: Size
+    color: Literal["RGB", "L"] = "RGB"
+    # crop: the middle, in the network's proportions, `crop_ratio` of the largest that fits. squash: all of it, whatever
+    # its proportions. letterbox: all of it, in its proportions, on grey.
+    resize: Literal["crop", "squash", "letterbox"] = "crop"
+    crop_ratio: Annotated[float, Field(gt=0, le=1)] = 0.875
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    antialias: Flag = True  # always, as Pillow does: the support of the filter grows with the reduction
+    exif_orientation: Flag = True
+    background: tuple[int, int, int] = (255, 255, 255)  # under transparent pixels
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @property
+    def channels(self) -> int:
+        return len(self.color)  # "RGB" or "L"

@@ -1,0 +1,249 @@
+"""The training loop. It is all here: what happens to a batch, to an epoch, and to a run that is stopped."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leannet.checkpoint import Header, save, write_whole
+from leannet.console import Console, duration
+from leannet.data.loader import Batches, PictureSet, loader, normalize
+from leannet.data.split import Split
+from leannet.errors import LeannetError
+from leannet.evaluation.metrics import Scores, score
+from leannet.network import Network
+from leannet.evaluation.predictions import write_predictions
+from leannet.training.settings import Optimizer, Settings
+from leannet.training.state import Standing, load_state, save_state
+from leannet.training.task import Task
+
+SAVE_SECONDS = 60  # a killed process loses no more than this
+
+
+def fit(
+    network: Network,
+    task: Task,
+    pictures: PictureSet,
+    split: Split,
+    settings: Settings,
+    header: Header,
+    run: Path,
+    console: Console,
+    resume: bool = False,
+) -> Standing:
+    """Trains a network in place and leaves a run folder behind.
+
+    After each epoch: log.csv, last.safetensors, and where validation accuracy is the best yet (on equal accuracy, the
+    lower loss) model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
+    Raises LeannetError where the loss is no number any more; what was saved before stays.
+    """
+    workers = settings.workers or 0
+    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=settings.precision)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
+    standing = load_state(run, network, optimizer, split.record()) if resume else Standing()
+    model, optimizer = accelerator.prepare(network, optimizer)
+
+    epochs = range(standing.epoch, settings.epochs)
+    batches = Batches(split.train, settings.batch_size, epochs, settings.seed, training=True, start=standing.step)
+    stream = iter(loader(pictures, batches, workers, pin=accelerator.device.type == "cuda"))
+    plain = PictureSet(pictures.pictures, pictures.preprocessing)
+    validation = loader(plain, Batches(split.validation, 2 * settings.batch_size), workers)
+    truth = pictures.pictures.labels[split.validation]
+    clock = _Clock(settings.epochs * batches.an_epoch, standing.epoch * batches.an_epoch + standing.step)
+
+    with _stop_on_interrupt(console) as stopping, console.bar(clock.total):
+        for epoch in epochs:
+            model.train()
+            began = time.perf_counter()
+            for step in range(standing.step, batches.an_epoch):
+                images, labels, _ = next(stream)
+                images, labels = images.to(accelerator.device), labels.to(accelerator.device)
+                torch.manual_seed(hash((settings.seed, epoch, step)) % 2**63)  # dropout draws the same when resumed
+                rate = settings.optimizer.rate(settings.batch_size)
+                rate *= settings.schedule.factor(epoch + step / batches.an_epoch, settings.epochs)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                with accelerator.autocast():
+                    outputs = model(_as_input(images, pictures))
+                    loss = task.loss(outputs, labels)
+                accelerator.backward(loss)
+                optimizer.step()
+                optimizer.zero_grad()
+
+                standing.step = step + 1
+                standing.seen += len(labels)
+                standing.right += int(task.right(outputs, labels))
+                standing.loss_sum += float(loss.detach()) * len(labels)
+                if not np.isfinite(standing.loss_sum):
+                    raise LeannetError(
+                        f"the loss is no number any more at epoch {epoch + 1}, step {step + 1} (learning rate {rate:.2g}); "
+                        f"{_kept(run)}; try a smaller --lr"
+                    )
+                clock.tick(len(labels))
+                console.advance(clock.done, f"epoch {epoch + 1}/{settings.epochs}", _note(standing, clock))
+                if stopping or clock.since_save() > SAVE_SECONDS:
+                    now = time.perf_counter()
+                    standing.seconds, began = standing.seconds + now - began, now
+                    save_state(run, network, optimizer, standing, split.record())
+                    clock.saved()
+                if stopping:
+                    if standing.best_epoch is None:  # no epoch is done: the weights as they are, so that there are some
+                        save(run / "model.safetensors", network, _with_metrics(header, None, epoch))
+                    save(run / "last.safetensors", network, _with_metrics(header, None, epoch))
+                    return standing
+
+            standing.seconds += time.perf_counter() - began
+            outputs = outputs_of(model, validation, plain, task, accelerator.device)
+            scores = score(outputs, truth, header.classes)
+            _log(run, standing, scores, optimizer.param_groups[0]["lr"])
+            current = _with_metrics(header, scores, epoch)
+            if (scores.accuracy, -scores.loss) > (standing.best_accuracy, -standing.best_loss):
+                standing.best_epoch, standing.best_accuracy, standing.best_loss = epoch, scores.accuracy, scores.loss
+                save(run / "model.safetensors", network, current)
+                write_predictions(run / "predictions.csv", plain.pictures.keep(split.validation), outputs)
+            save(run / "last.safetensors", network, current)
+            console.say(_epoch_line(standing, settings.epochs, clock))
+            standing.next_epoch()
+            save_state(run, network, optimizer, standing, split.record())
+            clock.saved()
+    return standing
+
+
+@torch.no_grad()
+def outputs_of(
+    model: nn.Module,
+    batches: torch.utils.data.DataLoader[tuple[Tensor, Tensor, Tensor]],
+    pictures: PictureSet,
+    task: Task,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """What the task keeps of the outputs for every picture of a loader, in its order: (N, ...) float32."""
+    model.eval()
+    kept = [task.predictions(model(_as_input(images.to(device), pictures))) for images, _, _ in batches]
+    return torch.cat(kept).numpy()
+
+
+def _as_input(images: Tensor, pictures: PictureSet) -> Tensor:
+    return normalize(images.contiguous(memory_format=torch.channels_last), pictures.preprocessing)
+
+
+def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> torch.optim.Optimizer:
+    """The optimizer, without weight decay on biases and normalisation, which it only harms (He et al. 2019, 3.1)."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    rate = settings.rate(batch_size)
+    match settings.name:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate)
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=rate, momentum=settings.momentum, alpha=0.9, eps=1e-3)
+
+
+class _Clock:
+    """Pictures a second, and time left, from the batches done since this process began."""
+
+    def __init__(self, total: int, done: int):
+        self.total, self.done, self._first = total, done, done
+        self._began = self._saved = time.perf_counter()
+        self._pictures = 0
+
+    def tick(self, pictures: int) -> None:
+        self.done += 1
+        self._pictures += pictures
+
+    def since_save(self) -> float:
+        return time.perf_counter() - self._saved
+
+    def saved(self) -> None:
+        self._saved = time.perf_counter()
+
+    @property
+    def left(self) -> float:
+        spent = time.perf_counter() - self._began
+        return spent / max(self.done - self._first, 1) * (self.total - self.done)
+
+    @property
+    def rate(self) -> float:
+        return self._pictures / max(time.perf_counter() - self._began, 1e-9)
+
+
+@contextmanager
+def _stop_on_interrupt(console: Console) -> Iterator[list[bool]]:
+    """A list that is empty until Ctrl-C: the loop stops at the next batch. A second Ctrl-C stops at once."""
+    asked: list[bool] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+        console.say("stopping after this batch and saving; Ctrl-C again to stop at once")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: there is no Ctrl-C to catch
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _with_metrics(header: Header, scores: Scores | None, epoch: int) -> Header:
+    metrics: dict[str, object] = {"epoch": epoch + 1}
+    if scores is not None:
+        found = scores.to_dict()
+        metrics["validation"] = {key: found[key] for key in found if key not in {"per_class", "confusion"}}
+    return header.model_copy(update={"metrics": metrics})
+
+
+def _log(run: Path, standing: Standing, scores: Scores, rate: float) -> None:
+    standing.log.append(
+        {
+            "epoch": standing.epoch + 1,
+            "train_loss": standing.loss_sum / standing.seen,
+            "train_accuracy": standing.right / standing.seen,
+            "validation_loss": scores.loss,
+            "validation_accuracy": scores.accuracy,
+            "learning_rate": rate,
+            "seconds": standing.seconds,
+            "images_per_s": standing.seen / max(standing.seconds, 1e-9),
+        }
+    )
+    lines = [",".join(standing.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in standing.log)]
+    write_whole(run / "log.csv", ("\n".join(lines) + "\n").encode())
+
+
+def _note(standing: Standing, clock: _Clock) -> str:
+    return (
+        f"loss {standing.loss_sum / standing.seen:.3f}  accuracy {100 * standing.right / standing.seen:.1f} %  "
+        f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
+    )
+
+
+def _epoch_line(standing: Standing, epochs: int, clock: _Clock) -> str:
+    last = standing.log[-1]
+    best = "  best so far" if standing.best_epoch == standing.epoch else ""
+    return (
+        f"epoch {last['epoch']:>3}/{epochs}  loss {last['train_loss']:.3f}  "
+        f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
+        f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{best}"
+    )
+
+
+def _kept(run: Path) -> str:
+    return f"{run / 'model.safetensors'} holds the best before" if (run / "model.safetensors").exists() else "none was saved"

@@ -1,0 +1,103 @@
+"""Every setting of a training run, in one typed tree with its defaults. Unknown keys are errors."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import Field, ValidationError
+
+from leannet.data.loader import Augment
+from leannet.errors import LeannetError
+from leannet.rows import first_error
+from leannet.rows.fields import Flag, Frozen, Size
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Optimizer(Frozen):
+    """`lr` None: the usual rate of the optimizer for a batch of 32, scaled with the batch."""
+
+    name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    lr: Annotated[float, Field(gt=0)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    momentum: Share = 0.9  # sgd, rmsprop
+
+    def rate(self, batch_size: int) -> float:
+        """The peak learning rate. Grows with the square root of the batch for Adam's kin, in proportion for the others."""
+        if self.lr is not None:
+            return self.lr
+        usual = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
+        return usual * (batch_size / 32) ** (0.5 if self.name.startswith("adam") else 1)
+
+
+class Schedule(Frozen):
+    """How the learning rate goes over a run: up in a line, then down a half cosine, or in steps, or not."""
+
+    name: Literal["cosine", "step", "constant"] = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    step_epochs: Annotated[float, Field(gt=0)] = 30.0  # step: every so many epochs ...
+    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # ... by this factor
+    end_factor: Share = 0.01  # cosine: the last rate over the peak
+
+    def factor(self, epoch: float, epochs: int) -> float:
+        """The rate over its peak after `epoch` epochs, which may be a fraction."""
+        import math
+
+        warmup = min(self.warmup_epochs, epochs / 2)
+        if epoch < warmup:
+            return max(epoch / warmup, 1e-3)
+        if self.name == "step":
+            return self.step_factor ** ((epoch - warmup) // self.step_epochs)
+        if self.name == "cosine":
+            share = min((epoch - warmup) / max(epochs - warmup, 1e-9), 1)
+            return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * share)) / 2
+        return 1.0
+
+
+class Settings(Frozen):
+    """A training run. None where leannet chooses by the data, and says what it chose."""
+
+    data: str
+    model: str | None = None
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0
+    resolution: Size | None = None
+    color: Literal["RGB", "L"] = "RGB"
+    weights: str | None = None
+    split: str | None = None
+    skip: tuple[str, ...] = ()
+    limit: Size | None = None
+    normalization: Literal["imagenet", "zscore"] = "imagenet"
+    resize: Literal["crop", "squash", "letterbox"] = "crop"
+    augment: Augment = Augment()
+    epochs: Size = 30
+    batch_size: Size = 32
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    seed: Annotated[int, Field(strict=True, ge=0)] = 0
+    workers: Annotated[int, Field(strict=True, ge=0)] | None = None
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    cpu: Flag = False
+
+    def to_toml(self) -> str:
+        """As TOML; what is None is left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def make(cls, values: dict[str, Any], where: str = "settings") -> "Settings":
+        """From plain data. Raises LeannetError: one line with the field and what was found."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise LeannetError(f"{where}: {first_error(error)}") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The settings of a TOML file as plain data. Raises LeannetError."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LeannetError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LeannetError(f"{path}: not TOML: {error}") from None

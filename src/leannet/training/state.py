@@ -1,0 +1,86 @@
+"""What resuming needs, in one file that is replaced whole: weights, optimizer, and where the run stands. No pickles."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor, nn
+
+from leannet.checkpoint import write_whole
+from leannet.errors import LeannetError
+
+FILE = Path("state") / "resume.safetensors"
+
+
+@dataclass
+class Standing:
+    """Where a run stands: `step` batches of epoch `epoch` are done."""
+
+    epoch: int = 0
+    step: int = 0
+    seen: int = 0  # in this epoch: pictures, ...
+    right: int = 0  # ... of them right, ...
+    loss_sum: float = 0.0  # ... the sum of their losses, ...
+    seconds: float = 0.0  # ... and time spent
+    best_epoch: int | None = None
+    best_accuracy: float = -1.0
+    best_loss: float = float("inf")
+    log: list[dict[str, float]] = field(default_factory=list)
+
+    def next_epoch(self) -> None:
+        """Moves to the start of the next epoch."""
+        self.epoch, self.step, self.seen, self.right, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0, 0.0, 0.0
+
+
+def save_state(
+    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, standing: Standing, split: dict[str, Any]
+) -> None:
+    """Writes what resuming needs. The file is the old one or all of the new one."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    plain: dict[str, dict[str, Any]] = {}
+    saved = optimizer.state_dict()
+    for index, state in saved["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            elif value is not None:
+                plain.setdefault(str(index), {})[name] = value
+    words = {"standing": asdict(standing), "groups": saved["param_groups"], "plain": plain, "split": split}
+    (run / FILE).parent.mkdir(exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    write_whole(run / FILE, serialize(tensors, {"state": json.dumps(words)}))
+
+
+def load_state(
+    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, split: dict[str, Any]
+) -> Standing:
+    """Puts network and optimizer back, and returns where the run stands.
+
+    Raises LeannetError where there is nothing to resume, it is damaged, or the pictures are not those of the run.
+    """
+    path = run / FILE
+    if not path.exists():
+        raise LeannetError(f"{run}: expected a run that can be resumed ({FILE}), found none")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            words = json.loads(opened.metadata()["state"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise LeannetError(f"{path}: damaged ({error}); model.safetensors and last.safetensors are still there") from None
+    if words["split"]["digests"] != split["digests"]:
+        raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
+    network.load_state_dict(_under("network.", tensors))
+    state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in words["plain"].items()}
+    for key, value in _under("optimizer.", tensors).items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": words["groups"]})
+    return Standing(**words["standing"])
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
