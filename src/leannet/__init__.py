@@ -1,12 +1,12 @@
 """leannet: lightweight convolutional networks as tables of rows.
 
-    import leannet
+import leannet
 
-    net = leannet.create("mobilenet_v2", width=0.75, classes=10)   # a torch module that carries its rows
-    rows = leannet.architecture("mobilenet_v3_small")              # the rows alone, no torch
-    cost = leannet.count(rows)                                     # parameters and mult-adds, by row
-    run = leannet.train("photos/", model="mobilenet_v3_small")     # a folder of pictures in, a trained network out
-    leannet.predict("runs/photos", ["cat.jpg"])
+net = leannet.create("mobilenet_v2", width=0.75, classes=10)   # a torch module that carries its rows
+rows = leannet.architecture("mobilenet_v3_small")              # the rows alone, no torch
+cost = leannet.count(rows)                                     # parameters and mult-adds, by row
+run = leannet.train("photos/", model="mobilenet_v3_small")     # a folder of pictures in, a trained network out
+leannet.predict("runs/photos", ["cat.jpg"])
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ _PUBLIC = {
     "train": "leannet.training",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 (names of the table above)
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
@@ -44,15 +44,15 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from leannet.rows import Architecture as Architecture
     from leannet.checkpoint import load as load
     from leannet.cost import count as count
-    from leannet.factory import create as create
     from leannet.errors import LeannetError as LeannetError
     from leannet.evaluation import evaluate as evaluate
     from leannet.evaluation import predict as predict
+    from leannet.factory import create as create
     from leannet.network import build as build
     from leannet.reports import report as report
+    from leannet.rows import Architecture as Architecture
     from leannet.training import train as train
     from leannet.zoo import architecture as architecture
     from leannet.zoo import models as models

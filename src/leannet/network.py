@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from leannet.rows import Architecture
 from leannet.blocks import Table
 from leannet.errors import LeannetError, nearest
+from leannet.rows import Architecture
 
 
 class Network(Table):

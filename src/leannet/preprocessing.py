@@ -11,6 +11,7 @@ from leannet.rows.fields import Flag, Frozen, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # the means of the three
 
 
 class Preprocessing(Frozen):

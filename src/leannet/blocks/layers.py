@@ -32,7 +32,7 @@ def _norm(norm: Norm | None, channels: int) -> nn.Module:
 
 
 class SamePad(nn.Module):
-    """Zeros (or `value`) as TensorFlow's "same" rule puts them: where they do not come out even, one more goes after."""
+    """Zeros (or `value`) as TensorFlow's "same" rule puts them: an odd one goes after."""
 
     def __init__(self, kernel: int, stride: int, value: float = 0.0):
         super().__init__()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
 from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
+from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class Table(nn.Module):
 
     def _done(self, index: int, reads: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         later = {name for names in reads[index + 1 :] for name in names}
-        return tuple(dict.fromkeys(name for name in reads[index] if name not in later and name not in self.output_names))
+        return tuple(
+            dict.fromkeys(name for name in reads[index] if name not in later and name not in self.output_names)
+        )
 
     def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
         values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))

@@ -17,10 +17,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leannet.rows.fields import Flag, Frozen
 from leannet.data.pictures import Box, prepare, read
 from leannet.data.sources import Pictures
 from leannet.preprocessing import Preprocessing
+from leannet.rows.fields import Flag, Frozen
 
 
 class Augment(Frozen):

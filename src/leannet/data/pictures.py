@@ -6,11 +6,28 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from leannet.preprocessing import Preprocessing
 
-SUFFIXES = frozenset(".jpg .jpeg .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .avif .jp2".split())
+SUFFIXES = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".avif",
+        ".jp2",
+    )
+)
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 GREY = (128, 128, 128)  # around a letterboxed picture
 
@@ -31,7 +48,7 @@ def read(source: str | Path | bytes) -> Image.Image:
             return image
     except FileNotFoundError:
         raise BrokenPicture("the file is gone") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         empty = len(source) == 0 if isinstance(source, bytes) else Path(source).stat().st_size == 0
         raise BrokenPicture("empty file" if empty else "not a picture") from None
     except Exception as error:  # Pillow's decoders raise whatever their format's parser raises

@@ -49,7 +49,11 @@ class Scan:
         for number, what, found in (
             (len(self.broken), "cannot be read and were left out", [f"{f.name} ({f.problem})" for f in self.broken]),
             (len(self.converted), "became RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
-            (len(self.odd), "stand alone in their file format: worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
+            (
+                len(self.odd),
+                "stand alone in their file format: worth a look",
+                [f"{f.name} ({f.format})" for f in self.odd],
+            ),
             (len(self.pictures.ignored), "files are no pictures by their name", list(self.pictures.ignored)),
         ):
             if number:
@@ -58,19 +62,19 @@ class Scan:
         return lines
 
 
-def scan(pictures: Pictures, progress: Progress | None = None, threads: int | None = None) -> Scan:
-    """Reads every picture. Raises LeannetError where what is left cannot train a classifier."""
+def scan(pictures: Pictures, progress: Progress | None = None, training: bool = True) -> Scan:
+    """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on."""
 
     def look(index: int) -> Found:
         return _look(pictures.names[index], pictures.reader(index))
 
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(look, range(len(pictures)))
         found = list(progress(results, len(pictures)) if progress else results)
     good = [i for i, f in enumerate(found) if f.problem is None]
     kept = pictures.keep(good)
     broken = tuple(f for f in found if f.problem)
-    _check(kept, broken)
+    _check(kept, broken, training)
     formats = Counter(found[i].format for i in good)
     sizes = np.array([found[i].size for i in good])
     return Scan(
@@ -103,17 +107,21 @@ def _look(name: str, source: object) -> Found:
 
 def _notes(image: Image.Image) -> Iterator[str]:
     if image.mode not in {"RGB", "L", "1"}:
-        yield {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}.get(image.mode, image.mode)
+        yield {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}.get(
+            image.mode, image.mode
+        )
     if getattr(image, "n_frames", 1) > 1:
         yield f"the first of {getattr(image, 'n_frames', 1)} frames"
     if image.getexif().get(0x0112, 1) != 1:
         yield "turned upright by EXIF"
 
 
-def _check(pictures: Pictures, broken: tuple[Found, ...]) -> None:
+def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> None:
     where, missing = pictures.where, f" ({len(broken)} could not be read: {broken[0].name}, ...)" if broken else ""
     if not len(pictures):
         raise LeannetError(f"{where}: expected pictures that can be read, found none{missing}")
+    if not training:
+        return
     counts = np.bincount(pictures.labels, minlength=len(pictures.classes))
     if len(pictures.classes) < 2:
         raise LeannetError(f"{where}: expected two classes or more, found one: {pictures.classes[0]}{missing}")

@@ -110,13 +110,17 @@ def open_pictures(where: str) -> Pictures:
         return _digits()
     path = Path(where)
     if not path.exists():
-        raise LeannetError(f"{where}: no such file or folder; expected a folder of class folders, Parquet, CSV or 'digits'")
+        raise LeannetError(
+            f"{where}: no such file or folder; expected a folder of class folders, Parquet, CSV or 'digits'"
+        )
     if path.is_file():
         if path.suffix == ".parquet":
             return _parquet(where, [path])
         if path.suffix in {".csv", ".tsv"}:
             return _csv(path)
-        raise LeannetError(f"{where}: expected a folder, a .parquet or a .csv file, found a {path.suffix or 'plain'} file")
+        raise LeannetError(
+            f"{where}: expected a folder, a .parquet or a .csv file, found a {path.suffix or 'plain'} file"
+        )
     tables = sorted(path.rglob("*.parquet"))
     if tables:
         return _parquet(where, tables)
@@ -215,7 +219,9 @@ def _parquet(where: str, paths: list[Path]) -> Pictures:
         known = classes or tuple(str(number) for number in range(max(values) + 1))
         labels = np.array(values)
         if labels.min() < 0 or labels.max() >= len(known):
-            raise LeannetError(f"{where}: labels run from {labels.min()} to {labels.max()}, there are {len(known)} class names")
+            raise LeannetError(
+                f"{where}: labels run from {labels.min()} to {labels.max()}, there are {len(known)} class names"
+            )
     else:
         known = tuple(sorted({str(value) for value in values}))
         index = {name: number for number, name in enumerate(known)}

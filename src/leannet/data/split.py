@@ -63,13 +63,13 @@ def split(pictures: Pictures, digests: Sequence[str], ratio: tuple[float, ...] |
     ratio = ratio or (0.8, 0.2)
     if len(test) and len(ratio) == 3:
         raise LeannetError(f"{pictures.where} has a test part of its own: expected train:validation, as 80:20")
-    parts = [[] for _ in ratio]
+    cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
     for label in range(len(pictures.classes)):
         members = rest[pictures.labels[rest] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
-        for part, cut in zip(parts, _cut(len(members), ratio), strict=True):
+        for part, cut in zip(cuts, _cut(len(members), ratio), strict=True):
             part.append(members[cut])
-    joined = [np.sort(np.concatenate(part)) for part in parts]
+    joined = [np.sort(np.concatenate(part)) for part in cuts]
     if len(joined) == 3:
         test = joined[2]
     return _named(pictures, digests, joined[0], joined[1], test, ratio, seed)
@@ -100,7 +100,9 @@ def _named(
     for name, part in (("train", train), ("validation", validation)):
         missing = set(range(len(pictures.classes))) - set(pictures.labels[part].tolist())
         if missing:
-            raise LeannetError(f"{pictures.where}: class '{pictures.classes[min(missing)]}' has no picture in its {name} part")
+            raise LeannetError(
+                f"{pictures.where}: class '{pictures.classes[min(missing)]}' has no picture in its {name} part"
+            )
     everything = np.concatenate([train, validation, test])
     parts = {"all": everything, "train": train, "validation": validation, "test": test}
     named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}

@@ -61,9 +61,7 @@ def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], c
     right = int((predicted == labels).sum())
     low, high = wilson(right, number)
     every = np.arange(len(classes))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predicted, labels=every, zero_division=0.0
-    )
+    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
     top5 = None
     if len(classes) > 5:
         best = np.argpartition(-probabilities, 5, axis=1)[:, :5]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.checkpoint import write_whole
 from leannet.data.sources import Pictures
 from leannet.errors import LeannetError
+from leannet.files import write_whole
 
 
 def write_predictions(path: Path, pictures: Pictures, probabilities: NDArray[np.float32]) -> None:

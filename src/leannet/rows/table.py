@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from leannet.errors import LeannetError, nearest
 from leannet.rows.blocks import Block, BlockBase
 from leannet.rows.fields import INPUT, Frozen, Name, RowError, Shape, Size, Width
 from leannet.rows.layers import Conv, Layer, LayerBase, Linear, RowBase
-from leannet.errors import LeannetError, nearest
 
 Row = Annotated[Layer | Block, Field(discriminator="kind")]
 LABELS = {"name", "inputs", "shares"}  # the fields that say where a row stands, not what it is
@@ -249,7 +249,12 @@ class Architecture(Frozen):
             {"kind": row.kind, "name": row.name, **row.model_dump(mode="json", exclude_defaults=True, exclude={"name"})}
             for row in self.rows
         ]
-        data = {"format_version": self.format_version, "name": self.name, "input": self.input.model_dump(), "rows": rows}
+        data = {
+            "format_version": self.format_version,
+            "name": self.name,
+            "input": self.input.model_dump(),
+            "rows": rows,
+        }
         return data | ({"outputs": list(self.outputs)} if self.outputs else {})
 
     def to_json(self) -> str:
@@ -267,10 +272,14 @@ class Architecture(Frozen):
     def from_dict(cls, data: object, where: str = "architecture") -> "Architecture":
         """From plain data. Raises LeannetError: one line that names the row and the field."""
         if not isinstance(data, dict):
-            raise LeannetError(f"{where}: expected a JSON object with name, input and rows, found {type(data).__name__}")
+            raise LeannetError(
+                f"{where}: expected a JSON object with name, input and rows, found {type(data).__name__}"
+            )
         version = data.get("format_version", 1)
         if isinstance(version, int) and version > 1:
-            raise LeannetError(f"{where}: format_version {version} is newer than this leannet reads (1): upgrade leannet")
+            raise LeannetError(
+                f"{where}: format_version {version} is newer than this leannet reads (1): upgrade leannet"
+            )
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -321,5 +330,3 @@ def first_error(error: ValidationError, data: Mapping[str, Any] | None = None) -
 def _is_union_branch(part: int | str) -> bool:
     """Pydantic puts the branch of a union into a location: no field of anyone's."""
     return isinstance(part, str) and ("[" in part or part in {"constrained-int", "int"})
-
-

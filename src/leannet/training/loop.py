@@ -13,14 +13,16 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leannet.checkpoint import Header, save, write_whole
+from leannet.checkpoint import save
 from leannet.console import Console, duration
 from leannet.data.loader import Batches, PictureSet, loader, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
-from leannet.network import Network
 from leannet.evaluation.predictions import write_predictions
+from leannet.files import write_whole
+from leannet.header import Header
+from leannet.network import Network
 from leannet.training.settings import Optimizer, Settings
 from leannet.training.state import Standing, load_state, save_state
 from leannet.training.task import Task
@@ -85,7 +87,7 @@ def fit(
                 standing.loss_sum += float(loss.detach()) * len(labels)
                 if not np.isfinite(standing.loss_sum):
                     raise LeannetError(
-                        f"the loss is no number any more at epoch {epoch + 1}, step {step + 1} (learning rate {rate:.2g}); "
+                        f"the loss is no number any more at epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}; "
                         f"{_kept(run)}; try a smaller --lr"
                     )
                 clock.tick(len(labels))
@@ -246,4 +248,8 @@ def _epoch_line(standing: Standing, epochs: int, clock: _Clock) -> str:
 
 
 def _kept(run: Path) -> str:
-    return f"{run / 'model.safetensors'} holds the best before" if (run / "model.safetensors").exists() else "none was saved"
+    return (
+        f"{run / 'model.safetensors'} holds the best before"
+        if (run / "model.safetensors").exists()
+        else "none was saved"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from leannet import __version__
-from leannet.checkpoint import Header, checkpoint_file, load, save, write_whole
+from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Batches, PictureSet, loader, mean_and_std
 from leannet.data.scan import Scan, report_skipped, scan
@@ -17,8 +17,10 @@ from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
+from leannet.files import write_whole
+from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, transfer
-from leannet.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture
 from leannet.training.loop import fit, outputs_of
 from leannet.training.settings import Settings, read_toml
@@ -108,6 +110,7 @@ def _train(wanted: Settings, run: Path, console: Console, resume: bool) -> Run:
             "parent": parent,
             "done": "trained",
             "torch": torch.__version__,
+            "skipped": report_skipped(found)[:100],
         },
     )
     if not resume:
@@ -176,12 +179,12 @@ def _choose(wanted: Settings, found: Scan) -> tuple[Settings, Architecture, Head
     if workers is None:
         # Tiny pictures are prepared faster than they are handed from one process to another.
         workers = 0 if max(found.median_size) <= 16 else min(torch.get_num_threads(), 8)
-    batch_size = min(wanted.batch_size, len(found.pictures))
-    resolution = table.input.height
-    if source is not None and wanted.model is None:
-        chosen = {"resolution": resolution, "workers": workers, "batch_size": batch_size}
-    else:
-        chosen = {"model": name, "resolution": resolution, "workers": workers, "batch_size": batch_size}
+    chosen: dict[str, Any] = {
+        "model": None if source is not None and wanted.model is None else name,
+        "resolution": table.input.height,
+        "workers": workers,
+        "batch_size": min(wanted.batch_size, len(found.pictures)),
+    }
     return wanted.model_copy(update=chosen), table, source
 
 
@@ -204,10 +207,9 @@ def _preprocessing(
         return source.preprocessing.model_copy(update=size)
     # Small pictures are used whole: their borders are not spare.
     ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if settings.color == "RGB" else ((0.449,), (0.226,))
-    plain = Preprocessing(
-        **size, color=settings.color, resize=settings.resize, crop_ratio=ratio, mean=mean, std=std
-    )
+    plain = Preprocessing(**size, color=settings.color, resize=settings.resize, crop_ratio=ratio)
+    if settings.color == "L":
+        plain = plain.model_copy(update={"mean": GREY_MEAN, "std": GREY_STD})
     if settings.normalization == "zscore":
         mean, std = mean_and_std(PictureSet(pictures, plain), parts.train, settings.workers or 0)
         return plain.model_copy(update={"mean": mean, "std": std})

@@ -1,5 +1,6 @@
 """Every setting of a training run, in one typed tree with its defaults. Unknown keys are errors."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,11 +25,12 @@ class Optimizer(Frozen):
     momentum: Share = 0.9  # sgd, rmsprop
 
     def rate(self, batch_size: int) -> float:
-        """The peak learning rate. Grows with the square root of the batch for Adam's kin, in proportion for the others."""
+        """The peak rate: it grows with the square root of the batch for Adam's kin, in proportion for the others."""
         if self.lr is not None:
             return self.lr
-        usual = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
-        return usual * (batch_size / 32) ** (0.5 if self.name.startswith("adam") else 1)
+        usual: float = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
+        power = 0.5 if self.name.startswith("adam") else 1.0
+        return usual * float((batch_size / 32) ** power)
 
 
 class Schedule(Frozen):
@@ -42,8 +44,6 @@ class Schedule(Frozen):
 
     def factor(self, epoch: float, epochs: int) -> float:
         """The rate over its peak after `epoch` epochs, which may be a fraction."""
-        import math
-
         warmup = min(self.warmup_epochs, epochs / 2)
         if epoch < warmup:
             return max(epoch / warmup, 1e-3)

@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
-from leannet.checkpoint import write_whole
 from leannet.errors import LeannetError
+from leannet.files import write_whole
 
 FILE = Path("state") / "resume.safetensors"
 
@@ -55,9 +55,7 @@ def save_state(
     write_whole(run / FILE, serialize(tensors, {"state": json.dumps(words)}))
 
 
-def load_state(
-    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, split: dict[str, Any]
-) -> Standing:
+def load_state(run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, split: dict[str, Any]) -> Standing:
     """Puts network and optimizer back, and returns where the run stands.
 
     Raises LeannetError where there is nothing to resume, it is damaged, or the pictures are not those of the run.
@@ -70,7 +68,9 @@ def load_state(
             words = json.loads(opened.metadata()["state"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise LeannetError(f"{path}: damaged ({error}); model.safetensors and last.safetensors are still there") from None
+        raise LeannetError(
+            f"{path}: damaged ({error}); model.safetensors and last.safetensors are still there"
+        ) from None
     if words["split"]["digests"] != split["digests"]:
         raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
     network.load_state_dict(_under("network.", tensors))

@@ -26,6 +26,8 @@ from leannet.rows import (
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
+TORCH_NORM = Norm()
+
 
 @dataclass(frozen=True)
 class Version:
@@ -37,7 +39,7 @@ class Version:
     scale_table: bool = False  # torchvision's width rule
     stem_stride: int = 2
     activation: Activation = "h_swish"  # of stem and tail
-    norm: Norm = Norm()
+    norm: Norm = TORCH_NORM
 
 
 HS: Activation = "h_swish"
@@ -189,8 +191,6 @@ def cifar_mobilenet_v3_small(width: float, resolution: int, classes: int, in_cha
     return _table(CIFAR_SMALL, width, resolution, classes, in_channels)
 
 
-@family(
-    "mobilenet_v3_debug", "two blocks, for quick tests", "arXiv 1905.02244, Table 2", resolution=32, classes=10
-)
+@family("mobilenet_v3_debug", "two blocks, for quick tests", "arXiv 1905.02244, Table 2", resolution=32, classes=10)
 def mobilenet_v3_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(DEBUG, width, resolution, classes, in_channels)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from leannet.rows import Architecture
 from leannet.errors import LeannetError, nearest
+from leannet.rows import Architecture
 
 FamilyFunction = Callable[[float, int, int, int], Architecture]
 
@@ -20,20 +20,26 @@ class Family:
     resolution: int  # the family's own
     classes: int
     rows: FamilyFunction  # (width, resolution, classes, in_channels) -> Architecture
+    notes: tuple[str, ...] = ()  # what a reader of the paper's table should know
 
 
 FAMILIES: dict[str, Family] = {}
 
 
 def family(
-    name: str, summary: str, paper: str, resolution: int = 224, classes: int = 1000
+    name: str,
+    summary: str,
+    paper: str,
+    resolution: int = 224,
+    classes: int = 1000,
+    notes: tuple[str, ...] = (),
 ) -> Callable[[FamilyFunction], FamilyFunction]:
     """Registers a function (width, resolution, classes, in_channels) -> Architecture under a name."""
 
     def register(function: FamilyFunction) -> FamilyFunction:
         if name in FAMILIES:
             raise KeyError(f"the zoo has a {name} already")
-        FAMILIES[name] = Family(name, summary, paper, resolution, classes, function)
+        FAMILIES[name] = Family(name, summary, paper, resolution, classes, function, notes)
         return function
 
     return register

@@ -1,0 +1,5 @@
+"""python -m leannet"""
+
+from leannet.cli.app import main
+
+main()

@@ -1,0 +1,62 @@
+"""The program `leannet`. A verb is one file here; it parses, calls the library, and prints."""
+
+import sys
+from typing import NoReturn
+
+import click
+import typer
+
+from leannet import __version__
+from leannet.cli import count, demo, evaluate, models, predict, report, train
+from leannet.errors import LeannetError, nearest
+
+app = typer.Typer(
+    name="leannet",
+    help="Lightweight convolutional networks: build, count, train, look into, shrink, search and ship them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in (models, count, train, evaluate, predict, report, demo):
+    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"leannet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Runs the program. Exits 0 on success, 2 on a user's mistake with one line, 130 on Ctrl-C."""
+    command = typer.main.get_command(app)
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except LeannetError as error:
+        _fail(f"leannet: {error}")
+    except click.UsageError as error:
+        verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
+        message = error.format_message().strip().splitlines()[0]
+        if not verb and message.startswith("No such command"):
+            word = message.split("'")[1]
+            message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"
+        _fail(f"leannet: {message}; see leannet{f' {verb}' if verb else ''} --help")
+    except (KeyboardInterrupt, click.Abort):
+        print("leannet: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(2)

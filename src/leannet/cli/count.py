@@ -1,0 +1,88 @@
+"""leannet count: parameters, mult-adds, shapes and receptive field, from the rows alone."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from leannet.cli.options import Json, Resolution, Width
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    what: Annotated[str, typer.Argument(help="A zoo name, an architecture JSON file, a run, or a checkpoint.")],
+    by: Annotated[
+        Literal["layer", "row", "type"],
+        typer.Option(help="A line for each layer, each row of the table, or each type."),
+    ] = "layer",
+    width: Width = 1.0,
+    resolution: Resolution = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes. Default: the family's own.")] = None,
+    in_channels: Annotated[int | None, typer.Option(help="Channels of the picture. Default: 3.")] = None,
+    json: Json = False,
+) -> None:
+    """Count parameters and mult-adds, exactly.
+
+    Example: leannet count mobilenet_v1 --by type
+    """
+    from leannet.cost import CONVENTION, count
+    from leannet.what import resolve
+    from leannet.zoo import FAMILIES
+
+    architecture = resolve(what, width, resolution, classes, in_channels)
+    cost = count(architecture)
+    notes = list(FAMILIES[what].notes) if what in FAMILIES else []
+    if json:
+        print_json(cost.to_dict() | {"notes": notes})
+        return
+    size = architecture.input
+    print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
+    print()
+    total = cost.total
+    if by == "layer":
+        print_table(
+            ("layer", "type / stride", "filter", "input", "output", "params", "mult-adds", "of dense", "sees"),
+            [
+                (
+                    layer.path,
+                    f"{layer.type} / s{layer.stride}",
+                    layer.filter,
+                    layer.in_shape,
+                    layer.out_shape,
+                    f"{layer.params:,}",
+                    f"{layer.macs:,}",
+                    f"{100 * layer.saving:.1f} %" if layer.saving else "",
+                    layer.receptive_field,
+                )
+                for layer in cost.layers
+                if layer.filter
+            ],
+            left=5,
+        )
+        if any(layer.saving for layer in cost.layers):
+            notes.append(
+                "of dense: a depthwise and a pointwise layer over the convolution they stand for, 1/N + 1/Dk^2"
+            )
+        notes.append("sees: receptive field in pixels of the picture")
+    else:
+        groups = cost.by_row() if by == "row" else cost.by_type()
+        print_table(
+            (by, "layers", "mult-adds", "%", "params", "%", "weights alone", "%"),
+            [
+                (
+                    group.name,
+                    group.layers,
+                    f"{group.macs:,}",
+                    f"{100 * group.macs / max(total.macs, 1):.2f}",
+                    f"{group.params:,}",
+                    f"{100 * group.params / max(total.params, 1):.2f}",
+                    f"{group.weights:,}",
+                    f"{100 * group.weights / max(total.weights, 1):.2f}",
+                )
+                for group in groups
+            ],
+        )
+    print()
+    print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
+    print(f"counted: {CONVENTION}")
+    for note in notes:
+        print(note)

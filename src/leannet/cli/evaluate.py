@@ -1,0 +1,48 @@
+"""leannet evaluate: what a trained network is worth on pictures."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    data: Annotated[str | None, typer.Argument(help="Labelled pictures. Default: those it was trained on.")] = None,
+    part: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="Of the data it was trained on. Default: validation."),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score a run: top-1 and top-5 with intervals, precision, recall, F1, confusion matrix.
+
+    Example: leannet evaluate runs/photos more-photos/
+    """
+    from leannet.evaluation import evaluate
+
+    found = evaluate(run, data, part, quiet)
+    if json:
+        print_json(found.to_dict())
+        return
+    scores = found.scores
+    print(f"{found.checkpoint} on {found.data}, {found.part}")
+    print(f"top-1  {scores.line()}")
+    if scores.top5 is not None:
+        print(f"top-5  {100 * scores.top5:.2f} %")
+    print()
+    print_table(
+        ("class", "precision", "recall", "F1", "pictures"),
+        [
+            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.pictures)
+            for c in scores.per_class
+        ],
+    )
+    if len(scores.per_class) <= 20:
+        print()
+        names = [c.name for c in scores.per_class]
+        lines = [(name, *line) for name, line in zip(names, scores.confusion, strict=True)]
+        print_table(("true \\ predicted", *names), lines)

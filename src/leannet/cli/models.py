@@ -1,0 +1,47 @@
+"""leannet models: what the zoo has."""
+
+from typing import Annotated
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    pattern: Annotated[str, typer.Argument(help="A part of the name, or a pattern with * and ?.")] = "*",
+    json: Json = False,
+) -> None:
+    """List the networks of the zoo.
+
+    Example: leannet models "*v3*"
+    """
+    from leannet.cost import count
+    from leannet.errors import LeannetError
+    from leannet.zoo import FAMILIES, architecture, models
+
+    names = models(pattern)
+    if not names:
+        raise LeannetError(f"no network matches '{pattern}'; all: leannet models")
+    lines = []
+    for name in names:
+        found, cost = FAMILIES[name], count(architecture(name))
+        lines.append(
+            {
+                "name": name,
+                "summary": found.summary,
+                "paper": found.paper,
+                "resolution": found.resolution,
+                "classes": found.classes,
+                "params": cost.params,
+                "macs": cost.macs,
+            }
+        )
+    if json:
+        print_json({"models": lines})
+        return
+    print_table(
+        ("name", "what", "pixels", "classes", "params", "mult-adds"),
+        [(x["name"], x["summary"], x["resolution"], x["classes"], f"{x['params']:,}", f"{x['macs']:,}") for x in lines],
+        left=2,
+    )

@@ -1,0 +1,36 @@
+"""leannet predict: what is in these pictures."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint; the checkpoint alone is enough.")],
+    images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
+    top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
+    json: Json = False,
+) -> None:
+    """Name what is in pictures.
+
+    Example: leannet predict runs/photos cat.jpg dog.jpg
+    """
+    from leannet.evaluation import predict
+
+    predictions, broken = predict(run, images, top)
+    if json:
+        print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken})
+    else:
+        for found in predictions:
+            words = "  ".join(
+                f"{name} {100 * p:.1f} %" for name, p in zip(found.classes, found.probabilities, strict=True)
+            )
+            print(f"{found.path}: {words}")
+    for picture in broken:
+        print(f"leannet: {picture['path']}: cannot be read: {picture['problem']}", file=sys.stderr)
+    if broken:
+        raise typer.Exit(2)

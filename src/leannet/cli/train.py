@@ -1,0 +1,128 @@
+"""leannet train: pictures in, a trained network out."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json
+from leannet.errors import LeannetError
+
+# flag -> where its value goes in the tree of settings
+TREE = {
+    "optimizer": ("optimizer", "name"),
+    "lr": ("optimizer", "lr"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "momentum": ("optimizer", "momentum"),
+    "schedule": ("schedule", "name"),
+    "warmup": ("schedule", "warmup_epochs"),
+    "step_epochs": ("schedule", "step_epochs"),
+    "crop": ("augment", "crop"),
+    "flip": ("augment", "flip"),
+}
+
+
+def command(
+    data: Annotated[str | None, typer.Argument(help="A folder of class folders, Parquet, CSV, or 'digits'.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A zoo name or architecture JSON. Default: by picture size.")
+    ] = None,
+    width: Annotated[float | None, typer.Option(help="The family's own width multiplier. Default: 1.")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
+    weights: Annotated[str | None, typer.Option(help="A run or checkpoint to start from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run, as it was begun.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step. Default: 32.")] = None,
+    optimizer: Annotated[
+        Literal["adamw", "adam", "sgd", "rmsprop"] | None, typer.Option(help="Default: adamw.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. Default: the optimizer's usual one.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="On weights, never on norms. Default: 0.05.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd and rmsprop. Default: 0.9.")] = None,
+    schedule: Annotated[Literal["cosine", "step", "constant"] | None, typer.Option(help="Default: cosine.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
+    step_epochs: Annotated[float | None, typer.Option(help="Epochs between steps of the step schedule.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Default: 0.1.")] = None,
+    normalization: Annotated[
+        Literal["imagenet", "zscore"] | None, typer.Option(help="zscore: measured on the training part.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="80:20 or 60:20:20. Default: the data's own, or 80:20.")] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Leave out pictures whose name matches. May be repeated.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many pictures, each class in proportion.")] = None,
+    resize: Annotated[Literal["crop", "squash", "letterbox"] | None, typer.Option(help="Default: crop.")] = None,
+    color: Annotated[Literal["RGB", "L"] | None, typer.Option(help="L: one grey channel. Default: RGB.")] = None,
+    crop: Annotated[float | None, typer.Option(help="Least share a random crop keeps; 0: none. Default: 0.35.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Mirror training pictures. Default: yes.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that prepare pictures. Default: by the machine.")
+    ] = None,
+    precision: Annotated[
+        Literal["no", "bf16", "fp16"] | None, typer.Option(help="Mixed precision. Default: no.")
+    ] = None,
+    cpu: Annotated[bool | None, typer.Option("--cpu", help="Leave a GPU alone.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on a folder of pictures.
+
+    Example: leannet train photos/ --model mobilenet_v3_small --epochs 20
+    """
+    flags = dict(locals())
+    for name in ("data", "out", "resume", "config", "json", "quiet"):
+        flags.pop(name)
+    given = {name: value for name, value in flags.items() if value is not None and value != []}
+    if resume is not None:
+        extra = ", ".join(["DATA"] * (data is not None) + [f"--{name.replace('_', '-')}" for name in given])
+        if extra or out or config:
+            raise LeannetError(
+                f"--resume goes on with a run as it was begun: leave out {extra or '--out and --config'}"
+            )
+    elif data is None and config is None:
+        raise LeannetError("expected DATA: a folder of class folders, a Parquet or CSV file, or 'digits'")
+
+    from leannet.reports import report
+    from leannet.training import run as training
+    from leannet.training.settings import read_toml
+
+    if resume is not None:
+        run = training.resume(resume, quiet)
+    else:
+        values: dict[str, Any] = read_toml(config) if config else {}
+        for name, value in given.items():
+            branch, leaf = TREE.get(name, (None, name))
+            place = values.setdefault(branch, {}) if branch else values
+            place[leaf] = value
+        where = data or values.get("data")
+        if not where:
+            raise LeannetError(f"{config}: names no data: give DATA")
+        run = training.train(**values | {"data": where}, out=out, quiet=quiet)
+    page = report(run.path)
+    if json:
+        print_json(run.to_dict() | {"report": str(page)})
+    else:
+        print_summary(run, page)
+    if not run.finished:
+        raise typer.Exit(130)
+
+
+def print_summary(run: Any, page: Path) -> None:
+    """What was made, what it is worth, and what to try next."""
+    best = run.header.metrics.get("epoch")
+    if run.validation:
+        print(f"validation  {run.validation.line()}, epoch {best}")
+    if run.test:
+        print(f"test        {run.test.line()}, scored once")
+    print(f"weights     {run.path / 'model.safetensors'}, all that predicting needs")
+    print(f"report      {page}")
+    if not run.finished:
+        print(f"stopped early; to go on: leannet train --resume {run.path}")
+    else:
+        print(f"try next    leannet predict {run.path} PICTURE   ·   leannet count {run.path}")

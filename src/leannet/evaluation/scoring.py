@@ -1,0 +1,185 @@
+"""`evaluate` and `predict`: what a trained network says of pictures, from its checkpoint alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from leannet.checkpoint import load
+from leannet.console import Console
+from leannet.data.loader import Batches, PictureSet, loader, normalize
+from leannet.data.pictures import SUFFIXES, BrokenPicture, prepare, read
+from leannet.data.scan import Scan, report_skipped, scan
+from leannet.data.sources import open_pictures
+from leannet.data.split import PART_NAMES, digest_of, split
+from leannet.errors import LeannetError
+from leannet.evaluation.metrics import Scores, score
+from leannet.header import Header, checkpoint_file
+from leannet.network import Network
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a checkpoint on pictures, and which pictures those were."""
+
+    checkpoint: Path
+    data: str
+    part: str  # "all" of the data given, or the recorded part of the data it was trained on
+    why: str
+    scores: Scores
+    skipped: list[dict[str, str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "data": self.data,
+            "part": self.part,
+            "why": self.why,
+            **self.scores.to_dict(),
+            "skipped": self.skipped,
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one picture: classes and their probabilities, the likeliest first."""
+
+    path: str
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        best = [{"class": c, "probability": p} for c, p in zip(self.classes, self.probabilities, strict=True)]
+        return {"path": self.path, "prediction": self.classes[0], "probability": self.probabilities[0], "top": best}
+
+
+def evaluate(run: str | Path, data: str | None = None, part: str | None = None, quiet: bool = False) -> Evaluation:
+    """Scores a checkpoint or run on labelled pictures.
+
+    data: None: the data it was trained on. part: train, validation or test of that data; None: where the pictures are
+    those it was trained on, the recorded validation part only; other pictures, all of them.
+    Raises LeannetError where the classes are not the checkpoint's, or the recorded data has changed.
+    """
+    console = Console(quiet)
+    file = checkpoint_file(run)
+    network, header = load(file)
+    where = data or header.provenance.get("data")
+    if not where:
+        raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
+    pictures = open_pictures(where)
+    unknown = sorted(set(pictures.classes) - set(header.classes))
+    if unknown:
+        raise LeannetError(
+            f"{where}: has a class '{unknown[0]}' that {file} does not know; it knows {', '.join(header.classes[:8])}"
+        )
+    renumber = np.array([header.classes.index(name) for name in pictures.classes])
+    found = scan(
+        pictures, lambda items, total: console.track(items, total, "reading every picture once"), training=False
+    )
+    for line in found.lines():
+        console.say(f"  {line}", style="yellow")
+    name, why, indices = _which_part(found, header, part, where)
+    if why:
+        console.say(f"{why}", style="yellow")
+    plain = PictureSet(found.pictures, header.preprocessing)
+    batches = loader(plain, Batches(indices, BATCH), workers=0)
+    steps = console.track(iter(batches), len(batches), "evaluating")
+    outputs = np.concatenate([probabilities_of(network, images, header) for images, _, _ in steps])
+    labels = renumber[found.pictures.labels[indices]]
+    return Evaluation(file, where, name, why, score(outputs, labels, header.classes), report_skipped(found))
+
+
+def _which_part(found: Scan, header: Header, part: str | None, where: str) -> tuple[str, str, NDArray[np.int64]]:
+    """The part to score, why, and its pictures: never the training part unless it is asked for by name."""
+    every = np.arange(len(found.pictures))
+    known = header.split.get("digests", {})
+    mine = digest_of(found.digests, every)
+    if mine == known.get("all"):
+        parts = _recorded_parts(found, header)
+        name = part or "validation"
+        if name not in parts or not len(parts[name]):
+            raise LeannetError(
+                f"{where}: the run has no {name} part; it has {', '.join(p for p in parts if len(parts[p]))}"
+            )
+        why = f"{where} is the data it was trained on: only the {name} part of {len(parts[name]):,} is scored"
+        return name, why if part is None else "", parts[name]
+    for name in PART_NAMES:
+        if mine == known.get(name):
+            if name == "train" and part != "train":
+                raise LeannetError(
+                    f"{where}: these are the pictures it was trained on; if you mean it, say --part train"
+                )
+            return name, f"{where} is the {name} part of the run", every
+    if part is not None:
+        raise LeannetError(f"{where}: not the data of the run, so it has no recorded {part} part; leave --part out")
+    return "all", "", every
+
+
+def _recorded_parts(found: Scan, header: Header) -> dict[str, NDArray[np.int64]]:
+    record = header.split
+    ratio = tuple(record["ratio"]) if record.get("ratio") else None
+    parts = split(found.pictures, found.digests, ratio, int(record["seed"]))
+    if parts.digests != record["digests"]:
+        raise LeannetError(
+            f"{found.pictures.where}: splits otherwise than when the run began; evaluate its parts one by one"
+        )
+    return {name: getattr(parts, name) for name in PART_NAMES}
+
+
+@torch.no_grad()
+def probabilities_of(network: Network, images: torch.Tensor, header: Header) -> NDArray[np.float32]:
+    """(N, C, H, W) uint8 -> (N, classes) float32."""
+    return torch.softmax(network(normalize(images, header.preprocessing)), dim=1).numpy()
+
+
+def predict(
+    run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
+) -> tuple[list[Prediction], list[dict[str, str]]]:
+    """What a checkpoint says of pictures: paths, folders of pictures, or PIL images.
+
+    Returns the predictions in order, and the pictures that cannot be read with the reason.
+    Raises LeannetError for a path that does not exist and a folder without pictures.
+    """
+    network, header = load(run)
+    predictions, broken = [], []
+    for name, image in _listed(images):
+        try:
+            opened = image if isinstance(image, Image.Image) else read(image)
+            array = prepare(opened, header.preprocessing)
+        except BrokenPicture as error:
+            broken.append({"path": name, "problem": str(error)})
+            continue
+        batch = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
+        line = probabilities_of(network, batch, header)[0]
+        best = np.argsort(-line, kind="stable")[:top]
+        classes = tuple(header.classes[i] for i in best)
+        predictions.append(Prediction(name, classes, tuple(float(line[i]) for i in best)))
+    return predictions, broken
+
+
+def _listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path | Image.Image]]:
+    listed: list[tuple[str, Path | Image.Image]] = []
+    for image in images:
+        if isinstance(image, Image.Image):
+            listed.append((f"image {len(listed)}", image))
+            continue
+        path = Path(image)
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise LeannetError(f"{image}: expected pictures in this folder, found none")
+            listed += [(str(p), p) for p in inside]
+        elif path.exists():
+            listed.append((str(image), path))
+        else:
+            raise LeannetError(f"{image}: no such picture")
+    return listed

@@ -1,0 +1,100 @@
+"""The header of a checkpoint: everything but the tensors. Reading it needs no torch.
+
+A checkpoint is a safetensors file whose metadata holds one JSON under the key `leannet` (checkpoint.py).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from leannet import __version__
+from leannet.errors import LeannetError
+from leannet.preprocessing import Preprocessing
+from leannet.rows import Architecture, first_error
+from leannet.rows.fields import Frozen
+
+FORMAT_VERSION = 1
+KEY = "leannet"
+
+
+class Header(Frozen):
+    """Everything but the tensors. Sections that only some readers know (split, metrics, provenance) are plain data."""
+
+    architecture: Architecture
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    split: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "architecture": self.architecture.to_dict(),
+            "classes": list(self.classes),
+            "preprocessing": self.preprocessing.model_dump(mode="json"),
+            "split": self.split,
+            "metrics": self.metrics,
+            "provenance": {"leannet": __version__} | self.provenance,
+        }
+
+
+def read_header(path: str | Path) -> Header:
+    """The header alone, without reading the tensors or checking the digest."""
+    file = checkpoint_file(path)
+    with open_tensors(file) as opened:
+        data = metadata(opened, file)
+    return parse_header(data, file)
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """The checkpoint that a path means: itself, or the best weights of a run folder."""
+    file = Path(path)
+    if file.is_dir():
+        file = file / "model.safetensors"
+        if not file.exists():
+            raise LeannetError(f"{path}: expected a run folder with a model.safetensors, found none")
+    if not file.exists():
+        raise LeannetError(f"{path}: no such checkpoint or run folder")
+    return file
+
+
+def open_tensors(file: Path, framework: str = "numpy") -> Any:
+    """The opened safetensors file. Raises LeannetError for what is none."""
+    try:
+        return safe_open(file, framework=framework)
+    except (SafetensorError, OSError) as error:
+        raise LeannetError(
+            f"{file}: expected a leannet checkpoint (.safetensors), found something else ({error})"
+        ) from None
+
+
+def metadata(opened: Any, file: Path) -> dict[str, Any]:
+    """The header as plain data. Raises LeannetError for a file without one, a damaged and a newer one."""
+    text = (opened.metadata() or {}).get(KEY)
+    if text is None:
+        raise LeannetError(f"{file}: a safetensors file without leannet's header: no checkpoint of leannet")
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise LeannetError(f"{file}: its header is not JSON ({error}): the file is damaged") from None
+    version = data.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise LeannetError(
+            f"{file}: format_version {version} is newer than this leannet reads ({FORMAT_VERSION}): upgrade"
+        )
+    return dict(data)
+
+
+def parse_header(data: dict[str, Any], file: Path) -> Header:
+    """The header from plain data. Raises LeannetError naming the field."""
+    fields = {key: value for key, value in data.items() if key not in {"format_version", "digest", "architecture"}}
+    architecture = Architecture.from_dict(data.get("architecture"), f"{file}, architecture")
+    try:
+        return Header(architecture=architecture, **fields)
+    except ValidationError as error:
+        raise LeannetError(f"{file}, header: {first_error(error)}") from None
