@@ -86,10 +86,8 @@ def fit(
                 standing.right += int(task.right(outputs, labels))
                 standing.loss_sum += float(loss.detach()) * len(labels)
                 if not np.isfinite(standing.loss_sum):
-                    raise LeannetError(
-                        f"the loss is no number any more at epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}; "
-                        f"{_kept(run)}; try a smaller --lr"
-                    )
+                    where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
+                    raise LeannetError(f"the loss is no number any more at {where}; {_kept(run)}; try a smaller --lr")
                 clock.tick(len(labels))
                 console.advance(clock.done, f"epoch {epoch + 1}/{settings.epochs}", _note(standing, clock))
                 if stopping or clock.since_save() > SAVE_SECONDS:

@@ -20,7 +20,7 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.files import write_whole
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, transfer
-from leannet.preprocessing import Preprocessing
+from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
 from leannet.rows import Architecture
 from leannet.training.loop import fit, outputs_of
 from leannet.training.settings import Settings, read_toml

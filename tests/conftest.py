@@ -1,0 +1,62 @@
+"""What tests share: pictures that they draw themselves, and the real ones where they lie beside the project."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parents[1]
+BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Parity data: deterministic weights and the logits of other implementations."""
+    if not (BESIDE / "reference" / "parity.json").exists():
+        pytest.skip("no parity data beside the project")
+    return BESIDE / "reference"
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """397 real photographs of ants and bees, and one GIF."""
+    if not (BESIDE / "data" / "ants_bees").exists():
+        pytest.skip("no photographs beside the project")
+    return BESIDE / "data" / "ants_bees"
+
+
+@pytest.fixture(scope="session")
+def cifar10() -> Path:
+    """CIFAR-10 as Parquet."""
+    if not (BESIDE / "data" / "cifar10").exists():
+        pytest.skip("no CIFAR-10 beside the project")
+    return BESIDE / "data" / "cifar10"
+
+
+def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
+    """A picture of a disc or a square, of random colour, place and size, on noise."""
+    random = np.random.default_rng((seed, len(kind)))
+    image = Image.fromarray(random.integers(0, 80, (size, size, 3), dtype=np.uint8))
+    radius, x, y = random.integers(size // 6, size // 3), *random.integers(size // 3, size - size // 3, 2)
+    color = tuple(int(c) for c in random.integers(120, 255, 3))
+    box = (int(x - radius), int(y - radius), int(x + radius), int(y + radius))
+    pen = ImageDraw.Draw(image)
+    (pen.ellipse if kind == "disc" else pen.rectangle)(box, fill=color)
+    return image
+
+
+def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "square")) -> Path:
+    """Class folders of drawn pictures."""
+    for kind in kinds:
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            draw(kind, number).save(root / kind / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    """A folder of two classes, twelve pictures each."""
+    return draw_folder(tmp_path / "shapes")

@@ -1,0 +1,126 @@
+"""The zoo against the papers: integers, channel lists, the width rule, and names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leannet.cost import count
+from leannet.errors import LeannetError
+from leannet.rows import Conv, InvertedResidual
+from leannet.zoo import FAMILIES, architecture, models
+from leannet.zoo.width import round_channels
+
+# name, width, resolution, params, mult-adds; 1000 classes. Counted independently, and equal to torchvision's
+# published figures where it has the network.
+EXACT = [
+    ("mobilenet_v1", 1.0, 224, 4_231_976, 568_740_352),
+    ("mobilenet_v2", 1.0, 224, 3_504_872, 300_774_272),
+    ("mobilenet_v3_large", 1.0, 224, 5_483_032, 216_589_760),
+    ("mobilenet_v3_small", 1.0, 224, 2_542_856, 56_510_400),
+]
+# The same with mult-adds in millions, to two places.
+ROUNDED = [
+    ("mobilenet_v1", 0.75, 224, 2_585_560, 325.40),
+    ("mobilenet_v1", 0.5, 160, 1_331_592, 76.52),
+    ("mobilenet_v1", 0.25, 128, 470_072, 13.57),
+    ("mobilenet_v2", 1.4, 224, 6_108_776, 582.20),
+    ("mobilenet_v2", 1.3, 224, 5_386_792, 509.37),
+    ("mobilenet_v2", 0.75, 96, 2_636_424, 39.45),
+    ("mobilenet_v2", 0.5, 128, 1_968_680, 32.58),
+    ("mobilenet_v2", 0.35, 96, 1_677_128, 11.93),
+    ("mobilenet_v3_large", 0.75, 224, 3_993_528, 154.56),
+    ("mobilenet_v3_large", 0.5, 224, 2_689_520, 69.25),
+    ("mobilenet_v3_large", 1.25, 224, 7_551_976, 355.22),
+    ("mobilenet_v3_small", 0.75, 224, 2_041_872, 43.40),
+    ("mobilenet_v3_small", 0.5, 224, 1_592_704, 21.05),
+    ("mobilenet_v3_large_minimal", 1.0, 224, 3_924_288, 209.14),
+    ("mobilenet_v3_small_minimal", 1.0, 224, 2_044_736, 52.29),
+    ("mobilenet_v3_large_torchvision", 0.75, 224, 3_377_576, 140.03),
+    ("mobilenet_v3_large_torchvision", 1.25, 224, 8_164_744, 343.46),
+    ("mobilenet_v3_small_torchvision", 0.5, 224, 917_264, 18.97),
+    ("mobilenet_v3_large", 1.0, 160, 5_483_032, 112.47),
+    ("mobilenet_v3_small", 1.0, 128, 2_542_856, 19.85),
+]
+
+
+@pytest.mark.parametrize(("name", "width", "resolution", "params", "macs"), EXACT)
+def test_exact_integers(name: str, width: float, resolution: int, params: int, macs: int) -> None:
+    cost = count(architecture(name, width, resolution))
+    assert (cost.params, cost.macs) == (params, macs)
+
+
+@pytest.mark.parametrize(("name", "width", "resolution", "params", "macs"), ROUNDED)
+def test_other_widths_and_resolutions(name: str, width: float, resolution: int, params: int, macs: float) -> None:
+    cost = count(architecture(name, width, resolution))
+    assert cost.params == params
+    assert cost.macs / 1e6 == pytest.approx(macs, abs=0.0051)
+
+
+# The channels of every row, from the authors' code at these widths.
+CHANNELS = {
+    ("mobilenet_v2", 1.0): [32, 16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320, 1280],
+    ("mobilenet_v2", 0.75): [24, 16, 24, 24, 24, 24, 24, 48, 48, 48, 48, 72, 72, 72, 120, 120, 120, 240, 1280],
+    ("mobilenet_v2", 0.5): [16, 8, 16, 16, 16, 16, 16, 32, 32, 32, 32, 48, 48, 48, 80, 80, 80, 160, 1280],
+    ("mobilenet_v2", 0.35): [16, 8, 8, 8, 16, 16, 16, 24, 24, 24, 24, 32, 32, 32, 56, 56, 56, 112, 1280],
+    ("mobilenet_v2", 1.4): [48, 24, 32, 32, 48, 48, 48, 88, 88, 88, 88, 136, 136, 136, 224, 224, 224, 448, 1792],
+}
+
+
+@pytest.mark.parametrize(("name", "width"), CHANNELS)
+def test_channel_lists(name: str, width: float) -> None:
+    rows = [row for row in architecture(name, width).rows if isinstance(row, Conv | InvertedResidual)]
+    assert [row.out_channels for row in rows] == CHANNELS[name, width]
+
+
+@given(st.floats(1, 5000))
+def test_width_rule(channels: float) -> None:
+    rounded = round_channels(channels)
+    assert rounded % 8 == 0
+    assert rounded >= 0.9 * channels
+    assert rounded == 8 or abs(rounded - channels) <= 8
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("width", [0.35, 1.0, 1.4])
+def test_residual_only_where_stride_is_one_and_widths_agree(name: str, width: float) -> None:
+    made = architecture(name, width, classes=10)
+    before = made.input.shape
+    for row in made.rows:
+        if isinstance(row, InvertedResidual):
+            assert row.residual == (row.stride == 1 and row.out_channels == before.channels)
+        before = made.shapes[row.name]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "cifar_mobilenet_v2"])
+def test_rows_have_the_names_of_the_field(name: str) -> None:
+    names = [row.name for row in architecture(name).rows]
+    assert names[:2] == ["Conv1", "expanded_conv"]
+    assert names[2:18] == [f"block_{number}" for number in range(1, 17)]
+    assert names[18] == "Conv_1"
+    paths = [layer.path for layer in architecture(name).layers]
+    assert "expanded_conv.expand" not in paths
+    assert {"expanded_conv.project", "block_1.expand", "block_1.depthwise", "block_16.project"} <= set(paths)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name.startswith("cifar_")])
+def test_the_32_pixel_forms_have_a_total_stride_of_8(name: str) -> None:
+    shapes = architecture(name).shapes
+    assert (shapes["Conv_1"].height, shapes["Conv_1"].width) == (4, 4)
+
+
+def test_every_family_has_a_debug_variant() -> None:
+    stems = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "two_layer"}
+    assert {f"{stem}_debug" for stem in stems} == set(models("*_debug"))
+    assert all(count(architecture(name)).macs < 2e6 for name in models("*_debug"))
+
+
+def test_a_misspelt_name_gets_the_three_nearest() -> None:
+    with pytest.raises(LeannetError, match="nearest: mobilenet_v2, mobilenet_v1, cifar_mobilenet_v2"):
+        architecture("mobilnet_v2")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"])
+def test_a_resolution_it_cannot_take_names_the_smallest_it_can(name: str) -> None:
+    with pytest.raises(LeannetError, match=r"stride 2 needs at least 2 pixels.*the smallest it takes is 17"):
+        architecture(name, resolution=16)
+    architecture(name, resolution=17)
