@@ -60,6 +60,9 @@ def command(
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Mirror training pictures. Default: yes.")
     ] = None,
+    batch_statistics: Annotated[
+        Literal["auto", "running", "precise"] | None, typer.Option(help="Of batch norm. auto: precise in short epochs.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes that prepare pictures. Default: by the machine.")

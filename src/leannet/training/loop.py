@@ -25,9 +25,12 @@ from leannet.header import Header
 from leannet.network import Network
 from leannet.training.settings import Optimizer, Settings
 from leannet.training.state import Standing, load_state, save_state
+from leannet.training.statistics import recalibrate
 from leannet.training.task import Task
 
 SAVE_SECONDS = 60  # a killed process loses no more than this
+FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
+POPULATION = 2048  # pictures to measure them on instead
 
 
 def fit(
@@ -60,6 +63,11 @@ def fit(
     plain = PictureSet(pictures.pictures, pictures.preprocessing)
     validation = loader(plain, Batches(split.validation, 2 * settings.batch_size), workers)
     truth = pictures.pictures.labels[split.validation]
+    population = None
+    few = batches.an_epoch < FEW_STEPS
+    if settings.batch_statistics == "precise" or (settings.batch_statistics == "auto" and few):
+        some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
+        population = loader(plain, Batches(some, settings.batch_size, training=True), workers)
     clock = _Clock(settings.epochs * batches.an_epoch, standing.epoch * batches.an_epoch + standing.step)
 
     with _stop_on_interrupt(console) as stopping, console.bar(clock.total):
@@ -101,6 +109,9 @@ def fit(
                     save(run / "last.safetensors", network, _with_metrics(header, None, epoch))
                     return standing
 
+            if population is not None:
+                images_of = (_as_input(images.to(accelerator.device), plain) for images, _, _ in population)
+                recalibrate(model, images_of)
             standing.seconds += time.perf_counter() - began
             outputs = outputs_of(model, validation, plain, task, accelerator.device)
             scores = score(outputs, truth, header.classes)

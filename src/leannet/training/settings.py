@@ -74,6 +74,8 @@ class Settings(Frozen):
     batch_size: Size = 32
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    # precise: batch norm's statistics measured anew before each validation. auto: where an epoch is under 100 steps.
+    batch_statistics: Literal["auto", "running", "precise"] = "auto"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None

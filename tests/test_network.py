@@ -1,0 +1,195 @@
+"""Built networks against other implementations, against themselves, and against torch."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import leannet
+from leannet.errors import LeannetError
+from leannet.network import build
+from leannet.rows import Add, Architecture, Conv, Input, Linear, Norm, Pool, Separable
+from leannet.zoo import FAMILIES, architecture
+
+# Source and model of the parity data -> our rows. timm's V1 clips its activations at 6, the paper's does not.
+SAME = {
+    ("timm", "mobilenetv1_100"): ("mobilenet_v1", 1.0),
+    ("timm", "mobilenetv2_050"): ("mobilenet_v2", 0.5),
+    ("timm", "mobilenetv2_100"): ("mobilenet_v2", 1.0),
+    ("timm", "mobilenetv3_large_100"): ("mobilenet_v3_large", 1.0),
+    ("timm", "mobilenetv3_small_100"): ("mobilenet_v3_small", 1.0),
+    ("torchvision", "mobilenet_v2"): ("mobilenet_v2", 1.0),
+    ("torchvision", "mobilenet_v3_large"): ("mobilenet_v3_large_torchvision", 1.0),
+    ("torchvision", "mobilenet_v3_small"): ("mobilenet_v3_small_torchvision", 1.0),
+}
+
+
+def _fill(reference: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fill", reference / "fill.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _with_relu6(made: Architecture) -> Architecture:
+    for row in made.rows:
+        if isinstance(row, Conv | Separable):
+            made = made.edit(row.name, activation="relu6")
+    return made
+
+
+@pytest.mark.parametrize(("source", "model"), SAME)
+def test_same_function_as_other_implementations(reference: Path, source: str, model: str) -> None:
+    """Both list their tensors in the order of the network, so the n-th of theirs is the n-th of ours."""
+    fill = _fill(reference)
+    entries = json.loads((reference / "parity.json").read_text())
+    entry = next(e for e in entries if (e["source"], e["model"]) == (source, model))
+    name, width = SAME[source, model]
+    made = architecture(name, width)
+    network = build(_with_relu6(made) if name == "mobilenet_v1" else made).eval()
+    theirs, own = fill.fill(entry["state"]), network.state_dict()
+    assert len(theirs) == len(own)
+    network.load_state_dict(
+        {key: value.reshape(own[key].shape) for key, value in zip(own, theirs.values(), strict=True)}
+    )
+    assert sum(p.numel() for p in network.parameters()) == entry["params"]
+    with torch.no_grad():
+        logits = network(fill.image())[0, :16]
+    expected = torch.tensor(entry["logits"])
+    assert float((logits - expected).abs().max() / expected.abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_properties_of_every_network(name: str) -> None:
+    torch.manual_seed(0)
+    resolution = 33 if FAMILIES[name].resolution == 32 else 65
+    network = leannet.create(name, width=0.5, resolution=resolution, classes=4, in_channels=2)
+    pictures = torch.randn(3, 2, resolution, resolution + (0 if name.startswith("two") else 2))
+    network.train()
+    network(pictures).square().sum().backward()
+    unmoved = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert unmoved == []
+    network.eval()
+    with torch.no_grad():
+        together = network(pictures)
+        assert together.shape == (3, 4)
+        assert torch.equal(together, network(pictures))
+        alone = torch.cat([network(picture[None]) for picture in pictures])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_is_found_by_either_spelling() -> None:
+    network = leannet.create("mobilenet_v2", width=0.35)
+    project = network.layer("expanded_conv.project")
+    assert network.layer("expanded_conv_project") is project
+    assert network.layer("block_3").get_submodule("expand") is network.layer("block_3.expand")
+    with pytest.raises(LeannetError, match=r"no layer 'block_3.expnd'; nearest: block_3.expand"):
+        network.layer("block_3.expnd")
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [7, 8, 13])
+def test_same_padding_is_tensorflows(kernel: int, stride: int, size: int) -> None:
+    """SAME: ceil(size / stride) outputs, and of the zeros the odd one after (tensorflow.nn, notes on padding)."""
+    row = Conv(name="c", out_channels=1, kernel=kernel, stride=stride, padding="same")
+    made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
+    network = build(made)
+    picture = torch.randn(1, 1, size, size)
+    out = -(-size // stride)
+    zeros = max((out - 1) * stride + kernel - size, 0)
+    before = zeros // 2
+    weight = network.layer("c").conv.weight[0, 0]
+    expected = torch.zeros(out, out)
+    for i in range(out):
+        for j in range(out):
+            for y in range(kernel):
+                for x in range(kernel):
+                    row_at, column_at = i * stride + y - before, j * stride + x - before
+                    if 0 <= row_at < size and 0 <= column_at < size:
+                        expected[i, j] += weight[y, x] * picture[0, 0, row_at, column_at]
+    torch.testing.assert_close(network(picture)[0, 0], expected)
+
+
+@pytest.mark.parametrize("op", ["max", "average"])
+@pytest.mark.parametrize("padding", ["same", "symmetric", "valid", 1])
+@pytest.mark.parametrize("ceil", [False, True])
+def test_pools_by_hand(op: str, padding: str | int, ceil: bool) -> None:
+    """Padding is neither the largest nor part of a mean."""
+    size, kernel, stride = 8, 3, 2
+    row = Pool(name="p", op=op, kernel=kernel, stride=stride, padding=padding, ceil=ceil)  # type: ignore[arg-type]
+    made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
+    picture = torch.randn(1, 1, size, size)
+    result = build(made)(picture)[0, 0]
+    before = {"same": 0, "symmetric": 1, "valid": 0}.get(padding, padding)  # type: ignore[arg-type]
+    for i in range(result.shape[0]):
+        for j in range(result.shape[1]):
+            top, left = i * stride - before, j * stride - before
+            seen = picture[0, 0, max(top, 0) : top + kernel, max(left, 0) : left + kernel]
+            torch.testing.assert_close(result[i, j], seen.max() if op == "max" else seen.mean())
+    assert tuple(result.shape) == tuple(made.shapes["p"][1:])
+
+
+def test_shared_rows_run_the_same_weights() -> None:
+    conv = Conv(name="a", out_channels=3, kernel=3, norm=Norm())
+    again = Conv(name="b", out_channels=3, kernel=3, norm=Norm(), shares="a")
+    made = Architecture(
+        name="x", input=Input(height=9, width=9), rows=(conv, again, Add(name="sum", inputs=("a", "b")))
+    )
+    network = build(made).eval()
+    assert {key.split(".")[0] for key in network.state_dict()} == {"a"}
+    picture = torch.randn(1, 3, 9, 9)
+    once = network.layer("a")(picture)
+    torch.testing.assert_close(network(picture), once + network.layer("a")(once))
+
+
+def test_several_outputs_come_by_name() -> None:
+    made = architecture("mobilenet_v2_debug").only("Conv1", "block_2")
+    network = build(made)
+    out = network(torch.zeros(1, 3, 32, 32))
+    assert {name: tuple(value.shape) for name, value in out.items()} == {
+        "Conv1": (1, 32, 16, 16),
+        "block_2": (1, 16, 8, 8),
+    }
+
+
+def test_a_row_name_that_torch_uses_is_refused() -> None:
+    made = Architecture(name="x", input=Input(height=4, width=4), rows=(Linear(name="train", out_channels=2),))
+    with pytest.raises(LeannetError, match="torch modules use this name"):
+        build(made)
+
+
+def test_activations_against_their_formulas() -> None:
+    """MobileNetV3, section 5.2: h-sigmoid is ReLU6(x + 3) / 6, and h-swish x times that."""
+    from leannet.blocks import activation_module
+
+    x = torch.linspace(-6, 6, 1001)
+    formulas = {
+        "linear": x,
+        "relu": x.clamp(min=0),
+        "relu6": x.clamp(0, 6),
+        "swish": x / (1 + torch.exp(-x)),
+        "h_swish": x * (x + 3).clamp(0, 6) / 6,
+        "sigmoid": 1 / (1 + torch.exp(-x)),
+        "h_sigmoid": (x + 3).clamp(0, 6) / 6,
+        "tanh": torch.tanh(x),
+    }
+    for name, expected in formulas.items():
+        torch.testing.assert_close(activation_module(name)(x.clone()), expected)  # type: ignore[arg-type]
+
+
+def test_a_grouped_convolution_is_its_dense_form_with_zeros() -> None:
+    row = Conv(name="c", out_channels=6, kernel=3, groups=3)
+    network = build(Architecture(name="x", input=Input(channels=9, height=5, width=5), rows=(row,)))
+    weight = network.layer("c").conv.weight
+    dense = torch.zeros(6, 9, 3, 3)
+    for group in range(3):
+        dense[2 * group : 2 * group + 2, 3 * group : 3 * group + 3] = weight[2 * group : 2 * group + 2]
+    picture = torch.randn(2, 9, 5, 5)
+    torch.testing.assert_close(network(picture), F.conv2d(picture, dense, padding=1))
