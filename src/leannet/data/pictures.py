@@ -38,19 +38,20 @@ class BrokenPicture(ValueError):
     """A picture that cannot be read, and why."""
 
 
-def read(source: str | Path | bytes) -> Image.Image:
+def read(source: Path | bytes) -> Image.Image:
     """A picture decoded in full, its first frame where there are several. Raises BrokenPicture."""
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise BrokenPicture(error.strerror or str(error)) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a very large picture is a warning to Pillow, a huge one an error
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            image = Image.open(io.BytesIO(data))
             image.load()
             return image
-    except FileNotFoundError:
-        raise BrokenPicture("the file is gone") from None
     except UnidentifiedImageError:
-        empty = len(source) == 0 if isinstance(source, bytes) else Path(source).stat().st_size == 0
-        raise BrokenPicture("empty file" if empty else "not a picture") from None
+        raise BrokenPicture("not a picture" if data else "empty file") from None
     except Exception as error:  # Pillow's decoders raise whatever their format's parser raises
         raise BrokenPicture(str(error) or type(error).__name__) from None
 

@@ -46,19 +46,16 @@ class Scan:
     def lines(self) -> list[str]:
         """What a person should know of it, a line each, with at most three names a line."""
         lines = []
-        for number, what, found in (
-            (len(self.broken), "cannot be read and were left out", [f"{f.name} ({f.problem})" for f in self.broken]),
-            (len(self.converted), "became RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
-            (
-                len(self.odd),
-                "stand alone in their file format: worth a look",
-                [f"{f.name} ({f.format})" for f in self.odd],
-            ),
-            (len(self.pictures.ignored), "files are no pictures by their name", list(self.pictures.ignored)),
+        for verb, found in (
+            ("cannot be read and {is} left out", [f"{f.name} ({f.problem})" for f in self.broken]),
+            ("{is} converted to RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
+            ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
+            ("{is} no picture by its name and ignored", list(self.pictures.ignored)),
         ):
-            if number:
-                more = f" and {number - 3} more" if number > 3 else ""
-                lines.append(f"{number} {what}: {', '.join(found[:3])}{more}")
+            if found:
+                what, be = ("1 file", "is") if len(found) == 1 else (f"{len(found):,} files", "are")
+                more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+                lines.append(f"{what} {verb.replace('{is}', be)}: {', '.join(found[:3])}{more}")
         return lines
 
 

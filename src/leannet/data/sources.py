@@ -27,7 +27,7 @@ IMAGE_COLUMNS = ("image", "img", "picture", "file_name", "path", "filename", "fi
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "category", "target")
 DETECTION_SUFFIX = "detection sets are not read yet; for classification expected class/picture.jpg"
 
-Reader = Callable[[int], str | Path | bytes | NDArray[np.uint8]]
+Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Picked:
     reader: Reader
     indices: list[int]
 
-    def __call__(self, index: int) -> str | Path | bytes | NDArray[np.uint8]:
+    def __call__(self, index: int) -> Path | bytes | NDArray[np.uint8]:
         return self.reader(self.indices[index])
 
 

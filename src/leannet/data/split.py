@@ -80,11 +80,12 @@ def _key(seed: int, digest: str) -> str:
 
 
 def _cut(number: int, ratio: tuple[float, ...]) -> list[slice]:
-    """Consecutive slices in the asked proportions; training and validation get one at least where there are two."""
+    """Consecutive slices in the asked proportions; each gets one at least where there are enough."""
     bounds = [round(number * share) for share in np.cumsum(ratio)]
-    bounds[0] = min(max(bounds[0], 1), number - 1)
-    if len(bounds) == 3 and number > 2:
-        bounds[1] = min(max(bounds[1], bounds[0] + 1), number - 1)
+    if number >= len(ratio):
+        for i in range(len(bounds) - 1):
+            fewest, most = (bounds[i - 1] if i else 0) + 1, number - (len(bounds) - 1 - i)
+            bounds[i] = min(max(bounds[i], fewest), most)
     return [slice(start, end) for start, end in zip([0, *bounds[:-1]], [*bounds[:-1], number], strict=True)]
 
 

@@ -71,7 +71,7 @@ class Settings(Frozen):
     resize: Literal["crop", "squash", "letterbox"] = "crop"
     augment: Augment = Augment()
     epochs: Size = 30
-    batch_size: Size = 32
+    batch_size: Annotated[int, Field(strict=True, ge=2)] = 32  # one picture cannot be normalised by its batch
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     # precise: batch norm's statistics measured anew before each validation. auto: where an epoch is under 100 steps.

@@ -1,0 +1,151 @@
+"""Every way pictures come, recognised and read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from leannet.data.pictures import read
+from leannet.data.scan import scan
+from leannet.data.sources import open_pictures
+from leannet.errors import LeannetError
+from tests.conftest import draw, draw_folder
+
+
+def _bytes(kind: str, seed: int) -> bytes:
+    import io
+
+    stream = io.BytesIO()
+    draw(kind, seed).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_class_folders(shapes: Path) -> None:
+    (shapes / "disc" / "notes.txt").write_text("hello")
+    (shapes / "disc" / ".hidden.png").write_bytes(b"x")
+    pictures = open_pictures(str(shapes))
+    assert pictures.kind == "class folders"
+    assert pictures.classes == ("disc", "square")
+    assert len(pictures) == 24
+    assert pictures.ignored == ("disc/notes.txt",)
+    assert set(pictures.parts) == {None}
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_split_folders(tmp_path: Path, name: str) -> None:
+    for part in ("train", name, "test"):
+        draw_folder(tmp_path / "data" / part, each=3)
+    pictures = open_pictures(str(tmp_path / "data"))
+    assert pictures.kind == "split folders of class folders"
+    assert sorted(pictures.parts) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
+
+
+def test_a_class_called_train_is_a_class(tmp_path: Path) -> None:
+    root = draw_folder(tmp_path / "vehicles", each=3, kinds=("train", "bus"))
+    assert open_pictures(str(root)).classes == ("bus", "train")
+
+
+def test_spaces_and_other_letters(tmp_path: Path) -> None:
+    root = draw_folder(tmp_path / "fotos de Übung 写真", each=3, kinds=("grüner Käfer", "蜂"))
+    pictures = open_pictures(str(root))
+    assert pictures.classes == ("grüner Käfer", "蜂")
+    assert len(scan(pictures).pictures) == 6
+
+
+@pytest.mark.parametrize("metadata", ["huggingface", "class_names", "none", "text"])
+def test_parquet(tmp_path: Path, metadata: str) -> None:
+    labels = [0, 1, 0, 1]
+    images = [{"bytes": _bytes("disc", n), "path": f"{n}.png"} for n in range(4)]
+    values = ["disc", "square", "disc", "square"] if metadata == "text" else labels
+    table = pa.table({"image": images, "label": values})
+    features = {"info": {"features": {"label": {"names": ["disc", "square"]}}}}
+    words = {"huggingface": {"huggingface": json.dumps(features)}, "class_names": {"class_names": "disc,square"}}
+    pq.write_table(table.replace_schema_metadata(words.get(metadata)), tmp_path / "x.parquet")
+    pictures = open_pictures(str(tmp_path / "x.parquet"))
+    assert pictures.classes == (("0", "1") if metadata == "none" else ("disc", "square"))
+    assert pictures.labels.tolist() == labels
+    assert read(pictures.reader(2)).size == (40, 40)  # type: ignore[arg-type]
+
+
+def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:
+    for name, count in (("train-00000-of-00002", 4), ("train-00001-of-00002", 4), ("test-00000-of-00001", 2)):
+        rows = [{"bytes": _bytes("disc", n), "path": None} for n in range(count)]
+        table = pa.table({"img": rows, "label": [n % 2 for n in range(count)]})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    pictures = open_pictures(str(tmp_path))
+    assert sorted(p or "" for p in pictures.parts) == ["test"] * 2 + ["train"] * 8
+
+
+def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
+    lines = ["path,label,split"]
+    for number in range(6):
+        lines.append(f"shapes/disc/{number}.png,round,{'train' if number < 4 else 'val'}")
+        lines.append(f"shapes/square/{number}.png,angular,{'train' if number < 4 else 'val'}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    pictures = open_pictures(str(tmp_path / "list.csv"))
+    assert pictures.classes == ("angular", "round")
+    assert pictures.parts.count("validation") == 4
+    assert len(scan(pictures).pictures) == 12
+
+
+def test_digits_are_the_real_ones() -> None:
+    pictures = open_pictures("digits")
+    assert (len(pictures), len(pictures.classes)) == (1797, 10)
+    first = pictures.reader(0)
+    assert isinstance(first, np.ndarray)
+    assert first.shape == (8, 8)
+    assert first.max() == 255 * 15 // 16
+
+
+def test_the_real_photographs(photographs: Path) -> None:
+    found = scan(open_pictures(str(photographs)))
+    assert len(found.pictures) == 398
+    assert [f.name for f in found.converted] == ["train/ants/imageNotFound.gif"]
+    assert [f.name for f in found.odd] == ["train/ants/imageNotFound.gif"]
+    assert not found.broken
+
+
+def test_cifar10(cifar10: Path) -> None:
+    pictures = open_pictures(str(cifar10))
+    assert (len(pictures), pictures.classes[6], pictures.parts.count("test")) == (60_000, "frog", 10_000)
+
+
+WRONG = {
+    "nothing there": (lambda root: root / "nothing", "no such file or folder"),
+    "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), "expected a folder, a .parquet or a .csv"),
+    "an empty folder": (lambda root: _folder(root / "empty"), "found no picture"),
+    "loose pictures": (lambda root: _loose(root / "loose"), "found 1 pictures outside any class folder"),
+    "a parquet that is none": (lambda root: _write(root / "x.parquet", b"hello"), "not readable as Parquet"),
+    "a csv of other columns": (lambda root: _write(root / "x.csv", b"a,b\n1,2\n"), "expected a column named image"),
+    "a csv without lines": (lambda root: _write(root / "x.csv", b"path,label\n"), "found none"),
+    "a csv with a gap": (lambda root: _write(root / "x.csv", b"path,label\na.png,\n"), "line 2"),
+    "a detection set": (lambda root: _folder(root / "voc" / "Annotations").parent, "detection set"),
+}
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _loose(path: Path) -> Path:
+    _folder(path)
+    draw("disc", 0).save(path / "x.png")
+    return path
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, case: str) -> None:
+    make, words = WRONG[case]
+    with pytest.raises(LeannetError) as error:
+        open_pictures(str(make(tmp_path)))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
