@@ -1,0 +1,35 @@
+"""Scores against formulas, scikit-learn's own numbers and hand counts."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
+
+from leannet.evaluation import score, wilson
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 10), (3, 10), (10, 10), (98, 100), (9_412, 10_000)])
+def test_wilson_is_scipys(right: int, total: int) -> None:
+    interval = binomtest(right, total).proportion_ci(0.95, method="wilson")
+    assert wilson(right, total) == pytest.approx((interval.low, interval.high), abs=1e-6)
+
+
+def test_scores_by_other_means() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(8), 300).astype(np.float32)
+    labels = random.integers(0, 8, 300)
+    found = score(probabilities, labels, tuple("abcdefgh"))
+    predicted = probabilities.argmax(1)
+    assert found.accuracy == (predicted == labels).mean()
+    assert found.top5 == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
+    exact = probabilities / probabilities.sum(1, keepdims=True, dtype=np.float64)
+    assert found.loss == pytest.approx(log_loss(labels, exact), rel=1e-4)
+    assert [c.f1 for c in found.per_class] == pytest.approx(f1_score(labels, predicted, average=None).tolist())
+    by_hand = [[int(((labels == t) & (predicted == p)).sum()) for p in range(8)] for t in range(8)]
+    assert [list(row) for row in found.confusion] == by_hand
+
+
+def test_a_class_without_pictures_has_no_division_by_zero() -> None:
+    found = score(np.array([[0.9, 0.1, 0.0]], dtype=np.float32), np.array([0]), ("a", "b", "c"))
+    assert [c.pictures for c in found.per_class] == [1, 0, 0]
+    assert found.top5 is None

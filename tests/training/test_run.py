@@ -1,0 +1,263 @@
+"""Training: a run that is stopped and goes on ends as one that was never stopped; what it leaves is enough."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+import leannet
+from leannet.checkpoint import load
+from leannet.console import Console
+from leannet.errors import LeannetError
+from leannet.evaluation.predictions import read_predictions
+from leannet.header import read_header
+from leannet.training import Settings, resume, train
+from leannet.training.loop import make_optimizer
+from leannet.training.settings import Optimizer, Schedule, read_toml
+from leannet.training.statistics import recalibrate
+from leannet.training.task import Classification
+from tests.conftest import draw_folder
+
+SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True}
+
+
+def _files(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in ("model.safetensors", "last.safetensors", "predictions.csv")}
+
+
+def _log_without_times(run: Path) -> list[list[str]]:
+    return [line.split(",")[:6] for line in (run / "log.csv").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])  # in the middle of an epoch, at its last batch, in the next
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "rmsprop"])
+def test_resumed_equals_uninterrupted(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int, optimizer: str
+) -> None:
+    settings = SMALL | {"epochs": 3, "optimizer": {"name": optimizer}}
+    whole = train(str(shapes), out=tmp_path / "whole", **settings)
+    assert whole.finished
+
+    advance, calls = Console.advance, []
+
+    def stop(self: Console, done: int, label: str, note: str = "") -> None:
+        advance(self, done, label, note)
+        if label.startswith("epoch"):
+            calls.append(done)
+            if len(calls) == stop_at:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Console, "advance", stop)
+        stopped = train(str(shapes), out=tmp_path / "parts", **settings)
+    assert not stopped.finished
+    assert len(calls) == stop_at
+    load(tmp_path / "parts")  # what is left evaluates
+
+    again = resume(tmp_path / "parts", quiet=True)
+    assert again.finished
+    assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
+    assert _log_without_times(tmp_path / "parts") == _log_without_times(tmp_path / "whole")
+
+
+def test_workers_change_nothing(shapes: Path, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        train(str(shapes), out=tmp_path / str(workers), **SMALL | {"epochs": 2, "workers": workers})
+    assert _files(tmp_path / "0") == _files(tmp_path / "2")
+
+
+def test_ctrl_c_leaves_a_run_that_evaluates(shapes: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "leannet", "train", str(shapes), "--model", "mobilenet_v1_debug"]
+    command += ["--epochs", "10000", "--out", str(tmp_path / "run"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(600):
+            if (tmp_path / "run" / "log.csv").exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert json.loads(out)["finished"] is False
+    assert leannet.evaluate(tmp_path / "run", quiet=True).part == "validation"
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_killed_run_keeps_what_was_saved_and_goes_on(shapes: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "leannet", "train", str(shapes), "--model", "two_layer_debug"]
+    command += ["--epochs", "60", "--out", str(tmp_path / "run"), "--quiet"]
+    with subprocess.Popen(command) as process:
+        for _ in range(600):
+            if (tmp_path / "run" / "state" / "resume.safetensors").exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.kill()
+    load(tmp_path / "run")
+    if process.returncode == -signal.SIGKILL:
+        assert resume(tmp_path / "run", quiet=True).finished
+
+
+def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 2, "normalization": "zscore"})
+    alone = tmp_path / "elsewhere" / "net.safetensors"
+    alone.parent.mkdir()
+    shutil.copy(run.path / "model.safetensors", alone)
+    names, _, probabilities, classes = read_predictions(run.path / "predictions.csv")
+    found, broken = leannet.predict(alone, [shapes / name for name in names])
+    assert broken == []
+    for prediction, line in zip(found, probabilities, strict=True):
+        assert prediction.classes[0] == classes[line.argmax()]
+        assert prediction.probabilities[0] == pytest.approx(line.max(), abs=1e-5)
+    shutil.copytree(shapes, tmp_path / "moved")
+    scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
+    assert scores.part == "validation"
+    assert "the data it was trained on" in scores.why
+    assert run.validation is not None
+    assert scores.scores.confusion == run.validation.confusion
+    assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
+    assert read_header(alone).preprocessing.mean != (0.485, 0.456, 0.406)
+
+
+def test_training_pictures_are_never_scored_by_accident(tmp_path: Path) -> None:
+    for part, each in (("train", 8), ("val", 4)):
+        draw_folder(tmp_path / "data" / part, each=each)
+    (tmp_path / "data" / "val" / "disc" / "0.png").rename(tmp_path / "data" / "val" / "disc" / "other.png")
+    run = train(str(tmp_path / "data"), out=tmp_path / "run", **SMALL | {"epochs": 1})
+    with pytest.raises(LeannetError, match="these are the pictures it was trained on"):
+        leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
+    assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), part="train", quiet=True).part == "train"
+    assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).part == "validation"
+    others = draw_folder(tmp_path / "others", each=14)
+    for old in range(12):
+        for kind in ("disc", "square"):
+            (others / kind / f"{old}.png").unlink()
+    found = leannet.evaluate(run.path, str(others), quiet=True)
+    assert (found.part, found.scores.pictures) == ("all", 4)
+
+
+def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "split": "60:20:20"})
+    assert run.test is not None
+    header = read_header(run.path)
+    assert header.metrics["test"]["accuracy"] == run.test.accuracy
+    assert header.split["sizes"] == {"train": 14, "validation": 6, "test": 4}
+    assert leannet.evaluate(run.path, part="test", quiet=True).scores.confusion == run.test.confusion
+
+
+def test_weights_from_a_run_with_other_classes(shapes: Path, tmp_path: Path) -> None:
+    first = train(str(shapes), out=tmp_path / "first", **SMALL | {"epochs": 1})
+    three = draw_folder(tmp_path / "three", each=6, kinds=("disc", "square", "circle of stones"))
+    second = train(str(three), out=tmp_path / "second", weights=str(first.path), epochs=1, batch_size=5, quiet=True)
+    assert second.header.architecture.classes == 3
+    assert second.header.architecture.rows[:-1] == first.header.architecture.rows[:-1]
+    assert second.header.provenance["parent"].endswith("model.safetensors")
+    assert second.header.preprocessing.mean == first.header.preprocessing.mean
+
+
+def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
+    values = read_toml(run.path / "config.toml")
+    assert Settings.make(values).model == "mobilenet_v3_debug"
+    assert values["resolution"] == 32
+    assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"epochs": 2, "optimizer": {"name": "sgd", "lr": 1e30}, "schedule": {"warmup_epochs": 0}}
+    with pytest.raises(LeannetError, match=r"the loss is no number any more at epoch 1, step \d"):
+        train(str(shapes), out=tmp_path / "run", **settings)
+
+
+def test_resuming_needs_the_same_pictures(shapes: Path, tmp_path: Path) -> None:
+    train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
+    (shapes / "disc" / "0.png").unlink()
+    with pytest.raises(LeannetError, match="the pictures have changed"):
+        resume(tmp_path / "run", quiet=True)
+
+
+def test_limit_and_skip(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "limit": 12, "skip": ["disc/1*"]})
+    sizes = run.header.split["sizes"]
+    assert 10 <= sizes["train"] + sizes["validation"] <= 12
+    names = read_predictions(run.path / "predictions.csv")[0]
+    assert not [name for name in names if name.startswith("disc/1")]
+
+
+def test_grey_pictures_and_an_architecture_file(shapes: Path, tmp_path: Path) -> None:
+    made = leannet.architecture("mobilenet_v2_debug", in_channels=1).edit("block_1", kernel=5)
+    (tmp_path / "mine.json").write_text(made.to_json())
+    run = train(str(shapes), out=tmp_path / "run", model=str(tmp_path / "mine.json"), color="L", epochs=1, quiet=True)
+    network, header = load(run.path)
+    assert network.layer("block_1.depthwise").conv.kernel_size == (5, 5)
+    assert header.preprocessing.channels == 1
+
+
+def test_schedules() -> None:
+    cosine = Schedule(warmup_epochs=2, end_factor=0.0)
+    assert cosine.factor(1, 10) == pytest.approx(0.5)
+    assert cosine.factor(2, 10) == pytest.approx(1)
+    assert cosine.factor(6, 10) == pytest.approx(0.5)
+    assert cosine.factor(10, 10) == pytest.approx(0)
+    step = Schedule(name="step", warmup_epochs=0, step_epochs=3, step_factor=0.1)
+    assert [round(step.factor(epoch, 9), 6) for epoch in (0, 2.9, 3, 6.5)] == [1, 1, 0.1, 0.01]
+    assert Schedule(name="constant", warmup_epochs=0).factor(5, 9) == 1
+
+
+def test_label_smoothing_is_that_of_the_paper() -> None:
+    """Szegedy et al. 2016, section 7: the target is (1 - e) of the true class and e spread over all."""
+    logits, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
+    target = 0.9 * F.one_hot(labels, 4) + 0.1 / 4
+    expected = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
+    torch.testing.assert_close(Classification(0.1).loss(logits, labels), expected)
+
+
+def test_no_decay_on_norms_and_biases() -> None:
+    network = leannet.create("mobilenet_v2_debug")
+    optimizer = make_optimizer(network, Optimizer(weight_decay=0.3), 32)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for key, parameter in network.named_parameters():
+        assert decay[id(parameter)] == (0.3 if key.endswith(("conv.weight", "linear.weight")) else 0)
+
+
+def test_recalibrated_statistics_are_those_of_the_pictures() -> None:
+    network = leannet.create("two_layer_debug")
+    pictures = torch.randn(24, 3, 32, 32)
+    before = [p.clone() for p in network.parameters()]
+    recalibrate(network, pictures.split(8))
+    after_conv = network.layer("conv_1").conv(pictures)
+    norm = network.layer("conv_1").norm
+    torch.testing.assert_close(norm.running_mean, after_conv.mean((0, 2, 3)), atol=1e-5, rtol=1e-4)
+    expected = torch.stack([part.var((0, 2, 3)) for part in after_conv.split(8)]).mean(0)
+    torch.testing.assert_close(norm.running_var, expected)
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    assert norm.momentum == 0.1
+    assert not network.training
+
+
+def test_learns_what_can_be_learned(tmp_path: Path) -> None:
+    """Bright against dark: anything that trains at all gets this right."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for kind, low in (("dark", 0), ("bright", 130)):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for number in range(16):
+            array = random.integers(low, low + 120, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(array).save(tmp_path / "data" / kind / f"{number}.png")
+    run = train(
+        str(tmp_path / "data"), out=tmp_path / "run", model="mobilenet_v2_debug", epochs=8, batch_size=8, quiet=True
+    )
+    assert run.validation is not None
+    assert run.validation.accuracy == 1
+    states = load_file(run.path / "model.safetensors"), load_file(run.path / "last.safetensors")
+    assert set(states[0]) == set(states[1])
