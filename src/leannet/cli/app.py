@@ -1,14 +1,16 @@
 """The program `leannet`. A verb is one file here; it parses, calls the library, and prints."""
 
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import click
 import typer
 
 from leannet import __version__
 from leannet.cli import count, demo, evaluate, models, predict, report, train
 from leannet.errors import LeannetError, nearest
+
+# typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
+UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="leannet",
@@ -42,14 +44,14 @@ def main() -> NoReturn:
         sys.exit(command.main(standalone_mode=False))
     except LeannetError as error:
         _fail(f"leannet: {error}")
-    except click.UsageError as error:
+    except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
         message = error.format_message().strip().splitlines()[0]
         if not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"
         _fail(f"leannet: {message}; see leannet{f' {verb}' if verb else ''} --help")
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("leannet: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has seen enough

@@ -1,0 +1,286 @@
+"""The program as a person meets it: what it prints, what it refuses, and in how many lines."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import leannet
+from leannet.cli import app, train
+from leannet.cli.app import app as program
+from leannet.cli.app import main
+from tests.conftest import ROOT, draw_folder
+
+VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of one call."""
+    before, sys.argv = sys.argv, ["leannet", *words]
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        sys.argv = before
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The one line of a call that is refused."""
+    code, out, errors = run(capsys, *words)
+    last = errors.strip().splitlines()[-1]
+    assert (code, out) == (2, ""), errors
+    assert last.startswith("leannet")
+    assert "Traceback" not in errors
+    return last
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("mobilenet_v1", 4_231_976, 568_740_352),
+        ("mobilenet_v2", 3_504_872, 300_774_272),
+        ("mobilenet_v3_large", 5_483_032, 216_589_760),
+        ("mobilenet_v3_small", 2_542_856, 56_510_400),
+    ],
+)
+def test_count_json(capsys: pytest.CaptureFixture[str], name: str, params: int, macs: int) -> None:
+    code, out, _ = run(capsys, "count", name, "--json")
+    data = json.loads(out)
+    assert (code, data["params"], data["macs"]) == (0, params, macs)
+
+
+def test_count_does_not_import_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['leannet', 'count', 'mobilenet_v3_large']\n"
+        "from leannet.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: assert not {'torch', 'numpy', 'rich'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_count_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "count", "mobilenet_v1")
+    lines = out.splitlines()
+    assert len([line for line in lines if line.startswith("Conv2d_")]) == 27
+    assert any("Conv2d_13.depthwise" in line and "/ s1" in line and "7 x 7 x 1024" in line for line in lines)
+    assert any("erratum" in line for line in lines)
+    assert all(line == line.rstrip() for line in lines)
+    _, out, _ = run(capsys, "count", "mobilenet_v1", "--by", "type")
+    for share in ("94.86", "3.06", "1.91", "0.18", "74.59", "1.06", "0.02", "24.33"):
+        assert re.search(rf"\b{share}\b", out), share
+
+
+def test_count_takes_files_runs_and_options(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    made = leannet.architecture("mobilenet_v2_debug").edit("block_1", kernel=5)
+    (tmp_path / "mine.json").write_text(made.to_json())
+    _, out, _ = run(capsys, "count", str(tmp_path / "mine.json"), "--json")
+    assert json.loads(out)["params"] == leannet.count(made).params
+    leannet.train(str(shapes), out=tmp_path / "run", model="mobilenet_v2_debug", epochs=1, quiet=True)
+    _, out, _ = run(capsys, "count", str(tmp_path / "run"), "--classes", "7", "--resolution", "64", "--json")
+    assert json.loads(out)["input"] == [3, 64, 64]
+    _, out, _ = run(capsys, "count", "mobilenet_v2", "--width", "0.5", "--in-channels", "1", "--json")
+    assert json.loads(out)["params"] == 1_968_680 - 2 * 9 * 16
+
+
+def test_models(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "models", "*v3*small*", "--json")
+    names = [line["name"] for line in json.loads(out)["models"]]
+    assert names == sorted(names)
+    assert "mobilenet_v3_small_minimal" in names
+    assert refused(capsys, "models", "xyz") == "leannet: no network matches 'xyz'; all: leannet models"
+
+
+def test_from_a_folder_to_predictions(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    out_folder = str(tmp_path / "my run")
+    words = ("train", str(shapes), "--model", "mobilenet_v3_debug", "--epochs", "2", "--out", out_folder, "--json")
+    code, out, errors = run(capsys, *words)
+    assert code == 0, errors
+    trained = json.loads(out)
+    assert (Path(out_folder) / "report.html").read_text().startswith("<!doctype html>")
+    code, out, _ = run(capsys, "evaluate", out_folder, "--json")
+    assert json.loads(out)["confusion"] == trained["validation"]["confusion"]
+    code, out, errors = run(capsys, "evaluate", out_folder)
+    assert "only the validation part" not in out
+    picture = str(shapes / "disc" / "1.png")
+    code, out, _ = run(capsys, "predict", out_folder, picture, "--json")
+    assert json.loads(out)["predictions"][0]["prediction"] in {"disc", "square"}
+    code, out, _ = run(capsys, "predict", out_folder, picture, "--top", "1")
+    assert re.fullmatch(rf"{re.escape(picture)}: (disc|square) \d+\.\d %\n", out)
+    code, out, _ = run(capsys, "report", out_folder, "--out", str(tmp_path / "page.html"), "--json")
+    assert json.loads(out) == {"report": str(tmp_path / "page.html")}
+    assert refused(capsys, *words).endswith(f"choose a new folder, or --resume {out_folder}")
+
+
+def test_a_broken_picture_among_good_ones(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    leannet.train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True)
+    (tmp_path / "x.jpg").write_text("no picture")
+    good = str(shapes / "disc" / "1.png")
+    code, out, errors = run(capsys, "predict", str(tmp_path / "run"), str(tmp_path / "x.jpg"), good)
+    assert code == 2
+    assert out.startswith(good)
+    assert errors == f"leannet: {tmp_path / 'x.jpg'}: cannot be read: not a picture\n"
+
+
+def _one_class(root: Path) -> list[str]:
+    return ["train", str(draw_folder(root / "one", kinds=("disc",)))]
+
+
+def _one_picture(root: Path) -> list[str]:
+    folder = draw_folder(root / "lonely")
+    for file in sorted((folder / "square").iterdir())[1:]:
+        file.unlink()
+    return ["train", str(folder)]
+
+
+def _broken_json(root: Path) -> list[str]:
+    text = leannet.architecture("mobilenet_v2").to_json().replace('"out_channels": 96', '"out_channels": 0', 1)
+    (root / "broken.json").write_text(text)
+    return ["count", str(root / "broken.json")]
+
+
+def _no_checkpoint(root: Path) -> list[str]:
+    (root / "x.safetensors").write_text("words")
+    return ["evaluate", str(root / "x.safetensors")]
+
+
+def _empty(root: Path) -> list[str]:
+    (root / "empty").mkdir()
+    return ["train", str(root / "empty")]
+
+
+def _shapes(root: Path, *words: str) -> list[str]:
+    return ["train", str(draw_folder(root / "shapes", each=4)), *words]
+
+
+MISTAKES: dict[str, tuple[Any, str]] = {
+    "no such folder": (lambda root: ["train", str(root / "fotos")], "no such file or folder"),
+    "no pictures": (_empty, "found no picture"),
+    "one class": (_one_class, "expected two classes or more, found one: disc"),
+    "a class with one picture": (_one_picture, "class 'square' has 1 picture; expected two or more"),
+    "a misspelt model": (lambda root: _shapes(root, "--model", "mobilenet_v22"), "nearest: mobilenet_v2, "),
+    "a broken architecture": (_broken_json, "row 'block_10' (12 of 22), field 'out_channels'"),
+    "a resolution too small": (
+        lambda root: _shapes(root, "--model", "mobilenet_v2", "--resolution", "16"),
+        "mobilenet_v2 cannot take 16 x 16 pixels",
+    ),
+    "no checkpoint": (_no_checkpoint, "expected a leannet checkpoint"),
+    "a run that is not there": (lambda root: ["predict", str(root / "run"), "x.png"], "no such checkpoint or run"),
+    "nothing to train on": (lambda root: ["train"], "expected DATA"),
+    "nothing to resume": (lambda root: ["train", "--resume", str(root)], "expected a run that can be resumed"),
+    "resume with other settings": (lambda root: ["train", "--resume", "x", "--lr", "1"], "leave out --lr"),
+    "a split that is none": (lambda root: _shapes(root, "--split", "80"), "--split: expected train:validation"),
+    "a batch of one": (lambda root: _shapes(root, "--batch-size", "1"), "'batch_size'"),
+    "a negative rate": (lambda root: _shapes(root, "--lr=-1"), "'optimizer.lr'"),
+    "a file for a folder": (lambda root: _shapes(root, "--out", __file__), "expected a new or empty folder"),
+    "a verb that is none": (lambda root: ["trian"], "no verb 'trian'; nearest: train"),
+    "a flag that is none": (lambda root: ["count", "mobilenet_v2", "--widht", "2"], "No such option"),
+    "a word for a number": (lambda root: ["count", "mobilenet_v2", "--width", "wide"], "Invalid value"),
+    "a width of nothing": (lambda root: ["count", "mobilenet_v2", "--width", "0"], "width must be above 0"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    make, words = MISTAKES[mistake]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert words in refused(capsys, *make(tmp_path))
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, verb in VERBS.items():
+        flags = {flag for parameter in verb.params for flag in parameter.opts}
+        assert "--json" in flags, name
+        code, out, _ = run(capsys, name, "--help")
+        assert code == 0
+        assert f"Example: leannet {name}" in out
+
+
+# Changing a flag breaks somebody's script: it should be meant.
+FLAGS = {
+    "models": "json pattern",
+    "count": "by classes in-channels json resolution what width",
+    "evaluate": "data json part quiet run",
+    "predict": "images json run top",
+    "report": "json out run",
+    "demo": "json out quiet seeds",
+    "train": "batch-size batch-statistics color config cpu crop data epochs flip json label-smoothing limit lr model "
+    "momentum normalization optimizer out precision quiet resize resolution resume schedule seed skip split "
+    "step-epochs warmup weight-decay weights width workers",
+}
+
+
+def test_the_flags_are_these() -> None:
+    found = {
+        name: sorted(
+            next((o for o in p.opts if o.startswith("--")), p.name or "").lstrip("-")
+            for p in verb.params
+            if p.name != "help"
+        )
+        for name, verb in VERBS.items()
+    }
+    assert found == {name: sorted(flags.split()) for name, flags in FLAGS.items()}
+
+
+def test_every_flag_of_train_is_a_setting() -> None:
+    from leannet.training import Settings
+
+    others = {"data", "out", "resume", "config", "json", "quiet", "help"}
+    for parameter in VERBS["train"].params:
+        if parameter.name not in others:
+            branch = train.TREE.get(parameter.name or "", (parameter.name,))[0]
+            assert branch in Settings.model_fields
+
+
+def test_a_config_file_fills_and_flags_win(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    run(
+        capsys, "train", str(shapes), "--model", "two_layer_debug", "--epochs", "1", "--lr", "0.01", "--out", str(first)
+    )
+    code, out, errors = run(
+        capsys, "train", "--config", str(first / "config.toml"), "--epochs", "2", "--out", str(tmp_path / "b"), "--json"
+    )
+    assert code == 0, errors
+    assert len(json.loads(out)["log"]) == 2
+    settings = (tmp_path / "b" / "config.toml").read_text()
+    assert "lr = 0.01" in settings
+    (tmp_path / "bad.toml").write_text("epoch = 3\n")
+    assert "'epoch'" in refused(capsys, "train", str(shapes), "--config", str(tmp_path / "bad.toml"))
+
+
+def test_the_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "leannet", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"leannet {leannet.__version__}\n"
+
+
+def test_readme_commands_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every `leannet` line of the README's shell blocks, in order, on drawn pictures."""
+    draw_folder(tmp_path / "photos", each=6)
+    shutil.copy(tmp_path / "photos" / "disc" / "0.png", tmp_path / "picture.jpg")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    commands = [
+        line.split("#")[0].split()[1:] for b in blocks for line in b.splitlines() if line.startswith("leannet ")
+    ]
+    assert len(commands) >= 5
+    for words in commands:
+        code, _, errors = run(capsys, *words)
+        assert code == 0, f"leannet {' '.join(words)}: {errors}"
+
+
+def test_the_program_is_the_package() -> None:
+    assert app.main is main
