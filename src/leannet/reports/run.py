@@ -157,7 +157,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         elif value != []:
-            yield prefix + key, value
+            yield prefix + key, f"{value:g}" if isinstance(value, float) else value
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
