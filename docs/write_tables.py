@@ -27,12 +27,15 @@ HOW = "Written by `make docs` (docs/write_tables.py). 1000 classes; conventions 
 
 
 def markdown(headers: Sequence[str], lines: Iterable[Sequence[object]], left: int = 1, words_last: bool = False) -> str:
-    """A table of GitHub's kind, aligned in the source too: the first `left` columns to the left, numbers to the right."""
+    """A table of GitHub's kind, aligned in the source too: the first `left` columns left, numbers right."""
     cells = [[str(cell) for cell in line] for line in (headers, *lines)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
     to_left = [i < left or (words_last and i == len(headers) - 1) for i in range(len(headers))]
-    rows = [[c.ljust(w) if l else c.rjust(w) for c, w, l in zip(line, widths, to_left, strict=True)] for line in cells]
-    ruler = ["-" * (w + 2) if l else "-" * (w + 1) + ":" for w, l in zip(widths, to_left, strict=True)]
+    rows = [
+        [c.ljust(w) if leftward else c.rjust(w) for c, w, leftward in zip(line, widths, to_left, strict=True)]
+        for line in cells
+    ]
+    ruler = ["-" * (w + 2) if leftward else "-" * (w + 1) + ":" for w, leftward in zip(widths, to_left, strict=True)]
     lines_of = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines_of[0], "|" + "|".join(ruler) + "|", *lines_of[1:]]) + "\n"
 
@@ -46,44 +49,33 @@ def decimals(number: float) -> int:
     return len(str(number).split(".")[1]) if isinstance(number, float) else 0
 
 
-def agrees(counted: float, printed: float) -> str | None:
-    """Whether a printed figure is the counted one rounded, or cut off."""
-    places = decimals(printed)
-    if round(counted, places) == printed:
-        return "rounded"
-    if int(counted * 10**places) / 10**places == printed:
-        return "cut off"
-    if math.ceil(counted * 10**places) / 10**places == printed:
-        return "rounded up"
-    return None
-
-
-Way = tuple[str, Callable[[Count], float]]
+Way = tuple[str, Callable[[Count], float], Callable[[float], float]]
+# How a figure may have been counted and put into print, the likeliest first.
 MACS: list[Way] = [
-    ("", lambda c: c.macs / 1e6),
-    ("without the first convolution", lambda c: (c.macs - c.layers[0].macs) / 1e6),
+    ("", lambda c: c.macs, round),
+    ("cut off", lambda c: c.macs, math.floor),
+    ("rounded up", lambda c: c.macs, math.ceil),
+    ("without the first convolution", lambda c: c.macs - c.layers[0].macs, round),
 ]
 PARAMS: list[Way] = [
-    ("", lambda c: c.params / 1e6),
-    ("weights alone, no biases or normalisation", lambda c: c.total.weights / 1e6),
-    (
-        "three values a normalised channel",
-        lambda c: (c.params + sum(layer.norm_params for layer in c.layers) / 2) / 1e6,
-    ),
+    ("", lambda c: c.params, round),
+    ("weights alone, no biases or normalisation", lambda c: c.total.weights, round),
+    ("three values a normalised channel", lambda c: c.params + sum(x.norm_params for x in c.layers) / 2, round),
+    ("cut off", lambda c: c.params, math.floor),
 ]
 
 
 def why(printed: float, made: Architecture, ways: list[Way]) -> str:
-    """How a printed figure comes about: nothing where it is the counted one."""
+    """How a figure printed in millions comes about: nothing where it is the counted one, rounded."""
     variants = [("", made)]
     if "mobilenet_v3_small" in made.name:
         variants.append(("with the 1280 of the early paper", with_last(made, 1280)))
+    scale = 10 ** decimals(printed)
     for variant, rows in variants:
         cost = count(rows)
-        for way, number in ways:
-            found = agrees(number(cost), printed)
-            if found:
-                return ", ".join(word for word in (way, variant, "" if found == "rounded" else found) if word)
+        for way, number, to_print in ways:
+            if to_print(number(cost) / 1e6 * scale) == round(printed * scale):
+                return ", ".join(word for word in (way, variant) if word)
     return "not reproduced by any way of counting known to us"
 
 
