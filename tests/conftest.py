@@ -49,11 +49,11 @@ def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
     return image
 
 
-def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "square")) -> Path:
-    """Class folders of drawn pictures."""
+def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "square"), first: int = 0) -> Path:
+    """Class folders of drawn pictures: those of one number and kind are equal."""
     for kind in kinds:
         (root / kind).mkdir(parents=True, exist_ok=True)
-        for number in range(each):
+        for number in range(first, first + each):
             draw(kind, number).save(root / kind / f"{number}.png")
     return root
 

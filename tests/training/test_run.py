@@ -129,18 +129,18 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
 
 
 def test_training_pictures_are_never_scored_by_accident(tmp_path: Path) -> None:
-    for part, each in (("train", 8), ("val", 4)):
-        draw_folder(tmp_path / "data" / part, each=each)
-    (tmp_path / "data" / "val" / "disc" / "0.png").rename(tmp_path / "data" / "val" / "disc" / "other.png")
+    for part, each, first in (("train", 8, 0), ("val", 4, 100)):
+        draw_folder(tmp_path / "data" / part, each=each, first=first)
     run = train(str(tmp_path / "data"), out=tmp_path / "run", **SMALL | {"epochs": 1})
-    with pytest.raises(LeannetError, match="these are the pictures it was trained on"):
+    with pytest.raises(LeannetError, match="these are pictures it was trained on"):
         leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), part="train", quiet=True).part == "train"
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).part == "validation"
-    others = draw_folder(tmp_path / "others", each=14)
-    for old in range(12):
-        for kind in ("disc", "square"):
-            (others / kind / f"{old}.png").unlink()
+    (tmp_path / "data" / "val" / "disc" / "100.png").rename(tmp_path / "data" / "train" / "disc" / "100.png")
+    found = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
+    assert (found.part, found.scores.pictures) == ("all", 1)
+    assert "16 of the 17 pictures trained this network" in found.why
+    others = draw_folder(tmp_path / "others", each=2, first=200)
     found = leannet.evaluate(run.path, str(others), quiet=True)
     assert (found.part, found.scores.pictures) == ("all", 4)
 

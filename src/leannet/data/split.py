@@ -5,6 +5,7 @@ The same pictures split the same way wherever they lie; a picture that is added 
 copies of a picture stand next to each other, so they do not end up on both sides.
 """
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +30,13 @@ class Split:
     ratio: tuple[float, ...] | None  # None: the data came split
     seed: int
     digests: dict[str, str]
+    trained: str  # marks of the training pictures (Marks)
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
         sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
         ratio = list(self.ratio) if self.ratio else None
-        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests}
+        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests, "trained": self.trained}
 
 
 def parse_ratio(text: str) -> tuple[float, ...]:
@@ -107,9 +109,31 @@ def _named(
     everything = np.concatenate([train, validation, test])
     parts = {"all": everything, "train": train, "validation": validation, "test": test}
     named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
-    return Split(train, validation, test, ratio, seed, named)
+    return Split(train, validation, test, ratio, seed, named, mark([digests[i] for i in train]))
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
     """One digest of a set of pictures, whatever their order and names."""
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
+
+
+MARKS = 100_000  # at most so many training pictures are marked in a checkpoint
+
+
+def mark(digests: Sequence[str]) -> str:
+    """The pictures of these digests, 4 bytes each, as base64: few enough to travel in a checkpoint's header.
+
+    Of more than MARKS pictures only those with the smallest marks are kept, which still tells whether a set was
+    trained on. One picture in (pictures / 4 billion) is taken for a trained one without being it.
+    """
+    marks = np.unique(_marks(digests))[:MARKS]
+    return base64.b64encode(marks.astype("<u4").tobytes()).decode()
+
+
+def is_marked(digests: Sequence[str], marks: str) -> NDArray[np.bool_]:
+    """Which of these pictures are among the marked ones."""
+    return np.isin(_marks(digests), np.frombuffer(base64.b64decode(marks), dtype="<u4"))
+
+
+def _marks(digests: Sequence[str]) -> NDArray[np.uint32]:
+    return np.array([int(digest[:8], 16) for digest in digests], dtype=np.uint32)

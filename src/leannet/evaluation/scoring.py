@@ -16,7 +16,7 @@ from leannet.data.loader import Batches, PictureSet, loader, normalize
 from leannet.data.pictures import SUFFIXES, BrokenPicture, prepare, read
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import open_pictures
-from leannet.data.split import PART_NAMES, digest_of, split
+from leannet.data.split import PART_NAMES, digest_of, is_marked, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, checkpoint_file
@@ -31,7 +31,7 @@ class Evaluation:
 
     checkpoint: Path
     data: str
-    part: str  # "all" of the data given, or the recorded part of the data it was trained on
+    part: str  # "all" of the data given that did not train it, or a recorded part of the data of the run
     why: str
     scores: Scores
     skipped: list[dict[str, str]]
@@ -65,8 +65,8 @@ class Prediction:
 def evaluate(run: str | Path, data: str | None = None, part: str | None = None, quiet: bool = False) -> Evaluation:
     """Scores a checkpoint or run on labelled pictures.
 
-    data: None: the data it was trained on. part: train, validation or test of that data; None: where the pictures are
-    those it was trained on, the recorded validation part only; other pictures, all of them.
+    data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
+    other pictures those that did not train the network.
     Raises LeannetError where the classes are not the checkpoint's, or the recorded data has changed.
     """
     console = Console(quiet)
@@ -99,7 +99,7 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
 
 
 def _which_part(found: Scan, header: Header, part: str | None, where: str) -> tuple[str, str, NDArray[np.int64]]:
-    """The part to score, why, and its pictures: never the training part unless it is asked for by name."""
+    """The part to score, why, and its pictures: never a training picture unless they are asked for by name."""
     every = np.arange(len(found.pictures))
     known = header.split.get("digests", {})
     mine = digest_of(found.digests, every)
@@ -107,21 +107,26 @@ def _which_part(found: Scan, header: Header, part: str | None, where: str) -> tu
         parts = _recorded_parts(found, header)
         name = part or "validation"
         if name not in parts or not len(parts[name]):
-            raise LeannetError(
-                f"{where}: the run has no {name} part; it has {', '.join(p for p in parts if len(parts[p]))}"
-            )
+            has = ", ".join(p for p in parts if len(parts[p]))
+            raise LeannetError(f"{where}: the run has no {name} part; it has {has}")
         why = f"{where} is the data it was trained on: only the {name} part of {len(parts[name]):,} is scored"
         return name, why if part is None else "", parts[name]
-    for name in PART_NAMES:
-        if mine == known.get(name):
-            if name == "train" and part != "train":
-                raise LeannetError(
-                    f"{where}: these are the pictures it was trained on; if you mean it, say --part train"
-                )
+    trained = is_marked(found.digests, header.split.get("trained", ""))
+    for name in ("validation", "test"):
+        if mine == known.get(name) and part in {None, name}:
             return name, f"{where} is the {name} part of the run", every
+    if part == "train" and trained.any():
+        return part, "", every[trained]
     if part is not None:
         raise LeannetError(f"{where}: not the data of the run, so it has no recorded {part} part; leave --part out")
-    return "all", "", every
+    if trained.all():
+        raise LeannetError(f"{where}: these are pictures it was trained on; if you mean it, say --part train")
+    why = (
+        f"{trained.sum():,} of the {len(every):,} pictures trained this network and are left out"
+        if trained.any()
+        else ""
+    )
+    return "all", why, every[~trained]
 
 
 def _recorded_parts(found: Scan, header: Header) -> dict[str, NDArray[np.int64]]:

@@ -56,7 +56,7 @@ class Run:
             "test": self.test.to_dict() if self.test else None,
             "log": self.log,
             "skipped": self.skipped,
-            "split": self.header.split,
+            "split": {key: value for key, value in self.header.split.items() if key != "trained"},
             "provenance": self.header.provenance,
         }
 
