@@ -24,5 +24,6 @@ def create(
     network = build(architecture(name, width, resolution, classes, in_channels))
     if weights is not None:
         source, _ = load(weights)
-        transfer(network, source.state_dict(), str(weights))
+        other = source.architecture.classes != network.architecture.classes
+        transfer(network, source.state_dict(), str(weights), fresh_head=other)
     return network

@@ -9,28 +9,41 @@ from leannet.rows import Architecture
 
 
 class Network(Table):
-    """The torch module of an architecture: (N, C, H, W) float32 -> (N, classes), or a dict with several outputs.
+    """The torch module of an architecture: (N, C, H, W) float32 -> (N, classes).
 
-    `architecture` is the table it was built from. State keys are the rows' own names:
-    `block_1.expand.conv.weight`, `block_1.expand.norm.weight`, ...
+    An output that is not a vector is (N, C, H, W); several outputs come as a dict by row name. `architecture` is the
+    table it was built from. State keys are the rows' own names: `block_1.expand.conv.weight`,
+    `block_1.expand.norm.weight`, ...
     """
+
+    architecture: Architecture
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)
         self.architecture = architecture
+        shapes = [architecture.shapes[name] for name in architecture.output_names]
+        self.vectors = [(shape.height, shape.width) == (1, 1) for shape in shapes]
         self.apply(initialize)
+
+    def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
+        outputs = [
+            value.flatten(1) if vector else value for value, vector in zip(self.run(x), self.vectors, strict=True)
+        ]
+        return outputs[0] if len(outputs) == 1 else dict(zip(self.output_names, outputs, strict=True))
 
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.
 
         `expanded_conv.project` and `expanded_conv_project` are the same. Raises LeannetError with the nearest names.
         """
-        paths = {path.replace(".", "_"): module for path, module in self.named_modules() if path}
-        wanted = name.replace(".", "_")
-        if wanted not in paths:
-            known = [layer.path for layer in self.architecture.layers] + [row.name for row in self.architecture.rows]
-            raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
-        return paths[wanted]
+        paths = {path: module for path, module in self.named_modules() if path}
+        if name in paths:
+            return paths[name]
+        either = {path.replace(".", "_"): module for path, module in paths.items()}
+        if name.replace(".", "_") in either:
+            return either[name.replace(".", "_")]
+        known = [layer.path for layer in self.architecture.layers] + [row.name for row in self.architecture.rows]
+        raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
 
 
 def initialize(module: nn.Module) -> None:
@@ -52,15 +65,14 @@ def build(architecture: Architecture) -> Network:
     return Network(architecture)
 
 
-def transfer(network: Network, state: dict[str, Tensor], source: str) -> list[str]:
-    """Copies weights into a network, but for a head of another number of classes, which stays fresh.
+def transfer(network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False) -> None:
+    """Copies weights into a network; with `fresh_head` all but those of the row that makes the classes.
 
-    Returns the rows left fresh. Raises LeannetError naming the keys and shapes that do not fit.
+    Raises LeannetError naming the keys and shapes that do not fit.
     """
     own = network.state_dict()
-    head = network.architecture.head
-    fresh = {key for key in own if key.startswith(head + ".") and key in state and state[key].shape != own[key].shape}
-    problems = [f"misses {key}" for key in own if key not in state]
+    fresh = {key for key in own if fresh_head and key.startswith(network.architecture.head + ".")}
+    problems = [f"misses {key}" for key in own if key not in state and key not in fresh]
     problems += [f"has {key}, which no row has" for key in state if key not in own]
     problems += [
         f"has {key} of shape {tuple(state[key].shape)}, the row needs {tuple(own[key].shape)}"
@@ -74,4 +86,3 @@ def transfer(network: Network, state: dict[str, Tensor], source: str) -> list[st
         for key, value in own.items():
             if key not in fresh:
                 value.copy_(state[key])
-    return [head] if fresh else []

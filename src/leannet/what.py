@@ -17,7 +17,7 @@ def resolve(
 ) -> Architecture:
     """The architecture that a word means; the options change it. Raises LeannetError where it means none."""
     if what in FAMILIES:
-        return architecture(what, width, resolution, classes, in_channels or 3)
+        return architecture(what, width, resolution, classes, 3 if in_channels is None else in_channels)
     path = Path(what)
     if path.suffix == ".json" and path.exists():
         found = Architecture.load(path)
@@ -30,6 +30,8 @@ def resolve(
         )
     if width != 1.0:
         raise LeannetError(f"{what}: its rows have their widths; a width multiplier is for zoo names")
-    if resolution or in_channels:
-        found = found.with_input(resolution or found.input.height, resolution or found.input.width, in_channels)
-    return found.with_classes(classes) if classes else found
+    if resolution is not None:
+        found = found.with_input(resolution, resolution, in_channels)
+    elif in_channels is not None:
+        found = found.with_input(found.input.height, found.input.width, in_channels)
+    return found if classes is None else found.with_classes(classes)

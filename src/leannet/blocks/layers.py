@@ -73,7 +73,7 @@ class ConvLayer(nn.Module):
 
 
 class LinearLayer(nn.Module):
-    """Fully connected over all that comes in: (N, ...) -> (N, C')."""
+    """Fully connected over all that comes in: (N, C, H, W) -> (N, C', 1, 1)."""
 
     def __init__(self, row: rows.Linear, shapes: Sequence[Shape]):
         super().__init__()
@@ -81,7 +81,7 @@ class LinearLayer(nn.Module):
         self.activation = activation_module(row.activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.linear(x.flatten(1)))
+        return self.activation(self.linear(x.flatten(1)))[:, :, None, None]
 
 
 class MaxPoolLayer(nn.Module):
@@ -111,6 +111,13 @@ class AveragePoolLayer(nn.Module):
             return self.pool(x)
         share = self.pool(self.pad(torch.ones_like(x[:1, :1])))  # of each window that is not padding
         return self.pool(self.pad(x)) / share
+
+
+class Flatten(nn.Module):
+    """All that comes in as channels: (N, C, H, W) -> (N, C * H * W, 1, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, :, None, None]
 
 
 class Add(nn.Module):
@@ -152,7 +159,7 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
         case rows.GlobalPool():
             return nn.AdaptiveAvgPool2d(1)
         case rows.Flatten():
-            return nn.Flatten(1)
+            return Flatten()
         case rows.Dropout():
             return nn.Dropout(row.rate)
         case rows.Activate():

@@ -9,6 +9,8 @@ from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
 from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
 
+RESERVED = {"architecture", "vectors"}  # what a Network holds besides its rows
+
 
 @dataclass(frozen=True)
 class Step:
@@ -24,7 +26,7 @@ class Table(nn.Module):
     """Runs rows in order. Each row is a child module under its own name, but for rows that use another's weights.
 
     rows, shapes: the table and the (C, H, W) of its inputs. outputs: the rows to return; none: the last.
-    Returns one tensor, or with several outputs a dict of them by row name.
+    Between rows every value is (N, C, H, W), as the rows say; a vector is (N, C, 1, 1).
     """
 
     def __init__(self, rows: Sequence[RowBase], shapes: Sequence[Shape], outputs: Sequence[str] = ()):
@@ -36,25 +38,24 @@ class Table(nn.Module):
         known = dict(given) | {name: shape for name, (_, shape) in made.items()}
         above = [INPUT, *(row.name for row in rows)]
         reads = [row.inputs or (before,) for before, row in zip(above, rows, strict=False)]
-        for row, names in zip(rows, reads, strict=True):
-            if row.shares is None:
-                self._add(row, [known[name] for name in names])
         self.steps = tuple(
             Step(row.name, row.shares or row.name, names, self._done(index, reads))
             for index, (row, names) in enumerate(zip(rows, reads, strict=True))
         )
+        for row, names in zip(rows, reads, strict=True):
+            if row.shares is None:
+                self._add(row, [known[name] for name in names])
 
     def _add(self, row: RowBase, shapes: Sequence[Shape]) -> None:
+        if hasattr(self, row.name) or row.name in RESERVED:
+            raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another")
         module: nn.Module
         if isinstance(row, BlockBase):
-            module = Table(row.inside(*shapes), shapes)
+            module = Block(row.inside(*shapes), shapes)
         else:
             assert isinstance(row, LayerBase)
             module = layer_module(row, shapes)
-        try:
-            self.add_module(row.name, module)
-        except KeyError:
-            raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another") from None
+        self.add_module(row.name, module)
 
     def _done(self, index: int, reads: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         later = {name for names in reads[index + 1 :] for name in names}
@@ -62,12 +63,18 @@ class Table(nn.Module):
             dict.fromkeys(name for name in reads[index] if name not in later and name not in self.output_names)
         )
 
-    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+    def run(self, *inputs: Tensor) -> list[Tensor]:
+        """The outputs, in the order of `output_names`."""
         values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))
         for step in self.steps:
             values[step.name] = self._modules[step.module](*[values[name] for name in step.inputs])  # type: ignore[misc]
             for name in step.done:
                 del values[name]
-        if len(self.output_names) == 1:
-            return values[self.output_names[0]]
-        return {name: values[name] for name in self.output_names}
+        return [values[name] for name in self.output_names]
+
+
+class Block(Table):
+    """The rows inside a block: its inputs -> (N, C, H, W)."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.run(*inputs)[0]

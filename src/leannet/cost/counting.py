@@ -12,13 +12,14 @@ The convention, which the papers and torchvision's published figures follow:
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from leannet.rows import (
     INPUT,
     Architecture,
     Conv,
     Depthwise,
+    Flatten,
     GlobalPool,
     LayerBase,
     Linear,
@@ -141,8 +142,9 @@ def _count_layer(placed: Placed, receptive_field: int, source: Placed | None) ->
     norm_params = 2 * out.channels if own and has_norm else 0
     moved = sum(shape.elements for shape in placed.in_shapes) + out.elements + weights + biases + norm_params
     saving = None
-    if isinstance(layer, Conv) and layer.kernel == 1 and source and isinstance(source.layer, Depthwise):
-        saving = 1 / layer.out_channels + 1 / source.layer.kernel**2
+    pointwise = isinstance(layer, Conv) and layer.kernel == layer.groups == 1
+    if pointwise and source and isinstance(source.layer, Depthwise):
+        saving = 1 / out.channels + 1 / source.layer.kernel**2
     return LayerCount(
         path=placed.path,
         row=placed.row,
@@ -211,7 +213,7 @@ def _receptive_field(placed: Placed, fields: dict[str, tuple[int, float]]) -> tu
     match layer:
         case Conv() | Depthwise() | Pool():
             return size + round((layer.kernel - 1) * step), step * layer.stride
-        case GlobalPool() | Linear():
+        case GlobalPool() | Linear() | Flatten():
             side = max(x.height, x.width)
             return size + round((side - 1) * step), step * side
         case Upsample():
@@ -241,6 +243,3 @@ def _group(name: str, layers: Sequence[LayerCount]) -> Group:
         macs=sum(layer.macs for layer in layers),
         bytes_moved=sum(layer.bytes_moved for layer in layers),
     )
-
-
-By = Literal["layer", "row", "type"]

@@ -12,10 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 from leannet.errors import LeannetError, nearest
 from leannet.rows.blocks import Block, BlockBase
 from leannet.rows.fields import INPUT, Frozen, Name, RowError, Shape, Size, Width
-from leannet.rows.layers import Conv, Layer, LayerBase, Linear, RowBase
+from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Layer, LayerBase, Linear, Pool, RowBase
 
 Row = Annotated[Layer | Block, Field(discriminator="kind")]
 LABELS = {"name", "inputs", "shares"}  # the fields that say where a row stands, not what it is
+KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
 
 
 class Input(Frozen):
@@ -107,7 +108,9 @@ def _check_sharing(
     for field, value in mine.items():
         if theirs.get(field) != value:
             raise RowError("shares", f"'{owner.name}' has {field} {theirs.get(field)}, this row has {value}")
-    if [s.channels for s in shapes] != [s.channels for s in reads[owner.name]]:
+    theirs_read = reads[owner.name]
+    same = list(shapes) == list(theirs_read) if isinstance(row, Linear) else True
+    if not same or [s.channels for s in shapes] != [s.channels for s in theirs_read]:
         raise RowError("shares", f"'{owner.name}' reads other widths than this row")
 
 
@@ -153,11 +156,6 @@ class Architecture(Frozen):
         return {name: shape for name, (_, shape) in self._placed[1].items()}
 
     @property
-    def sources(self) -> dict[str, str]:
-        """For each row the path of the layer that makes its output."""
-        return {name: path for name, (path, _) in self._placed[1].items()}
-
-    @property
     def output_names(self) -> tuple[str, ...]:
         return self.outputs or (self.rows[-1].name,)
 
@@ -168,12 +166,15 @@ class Architecture(Frozen):
 
     @property
     def head(self) -> str:
-        """The row that makes the classes: the last with weights before the first output."""
-        reaching = self._reaching(self.output_names[:1])
-        rows = [r for r in self.rows if r.name in reaching and isinstance(r, Conv | Linear)]
-        if not rows:
-            raise LeannetError(f"{self.name} has no convolution or fully connected row that makes classes")
-        return rows[-1].name
+        """The row that makes the classes: a convolution or fully connected row, before the first output but for rows
+        that keep the channels. Raises LeannetError where there is none, as in a backbone.
+        """
+        reads, name = self.reads(), self.output_names[0]
+        while isinstance(self.row(name), KEEPS_CHANNELS) and reads[name][0] != INPUT:
+            name = reads[name][0]
+        if not isinstance(self.row(name), Conv | Linear):
+            raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
+        return name
 
     def row(self, name: str) -> RowBase:
         """The row of that name. Raises LeannetError with the nearest names."""
@@ -209,20 +210,25 @@ class Architecture(Frozen):
 
         Raises LeannetError naming the row and the field where the change makes an impossible table.
         """
-        old = self.row(row)
-        try:
-            new = type(old)(**{**dict(old), **fields})
-        except ValidationError as error:
-            raise LeannetError(f"{self.name}: row '{row}', {first_error(error)}") from None
-        return self._with(rows=tuple(new if r.name == row else r for r in self.rows))
+        owner = self.row(row).shares or row
+        what = {name: value for name, value in fields.items() if name not in LABELS}
+        rows = []
+        for old in self.rows:
+            # Rows that share weights are one and the same but for where they stand, and stay so.
+            changed = fields if old.name == row else what if owner in {old.name, old.shares} else {}
+            try:
+                rows.append(type(old)(**{**dict(old), **changed}) if changed else old)
+            except ValidationError as error:
+                raise LeannetError(f"{self.name}: row '{old.name}', {first_error(error)}") from None
+        return self._with(rows=tuple(rows))
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
         """The same rows for another picture size or number of channels."""
-        size = Input(channels=channels or self.input.channels, height=height, width=width or height)
-        return self._with(input=size)
+        size = {"height": height, "width": height if width is None else width}
+        return self._with(input=self.input.model_dump() | size | ({} if channels is None else {"channels": channels}))
 
     def with_classes(self, classes: int) -> "Architecture":
-        """The same rows with another number of classes."""
+        """The same rows with another number of classes. Raises LeannetError where no row makes classes."""
         return self.edit(self.head, out_channels=classes)
 
     def only(self, *outputs: str) -> "Architecture":
@@ -234,12 +240,17 @@ class Architecture(Frozen):
         kept = [row for row in self.rows if row.name in keep]
         above = [INPUT, *(row.name for row in kept)]
         # A row that read "the row above" must say which, where that row is no longer above it.
-        rows = tuple(
-            row if row.inputs or reads[row.name] == (before,) else row.model_copy(update={"inputs": reads[row.name]})
-            for before, row in zip(above, kept, strict=False)
-        )
+        rows, owners = [], {row.name: row.name for row in kept}
+        for before, row in zip(above, kept, strict=False):
+            changes: dict[str, Any] = {}
+            if not row.inputs and reads[row.name] != (before,):
+                changes["inputs"] = reads[row.name]
+            if row.shares is not None:  # of rows whose owner is gone, the first becomes the owner
+                owner = owners.setdefault(row.shares, row.name)
+                changes["shares"] = None if owner == row.name else owner
+            rows.append(row.model_copy(update=changes))
         last = rows[-1].name
-        return self._with(rows=rows, outputs=() if outputs == (last,) else outputs)
+        return self._with(rows=tuple(rows), outputs=() if outputs == (last,) else outputs)
 
     # JSON
 
