@@ -12,7 +12,20 @@ import torch.nn.functional as F
 import leannet
 from leannet.errors import LeannetError
 from leannet.network import build
-from leannet.rows import Add, Architecture, Conv, Input, Linear, Norm, Pool, Separable
+from leannet.rows import (
+    Add,
+    Architecture,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Input,
+    Linear,
+    Multiply,
+    Norm,
+    Pool,
+    Separable,
+)
 from leannet.zoo import FAMILIES, architecture
 
 # Source and model of the parity data -> our rows. timm's V1 clips its activations at 6, the paper's does not.
@@ -159,8 +172,35 @@ def test_several_outputs_come_by_name() -> None:
     }
 
 
-def test_a_row_name_that_torch_uses_is_refused() -> None:
-    made = Architecture(name="x", input=Input(height=4, width=4), rows=(Linear(name="train", out_channels=2),))
+def test_vectors_and_pictures_have_the_shapes_of_their_rows() -> None:
+    """A vector is (N, C, 1, 1) between rows, so that it adds, scales and is convolved as its row says."""
+    rows = (
+        Conv(name="c", out_channels=6),
+        GlobalPool(name="gap"),
+        Linear(name="l", out_channels=6),
+        Add(name="sum", inputs=("gap", "l")),
+        Multiply(name="scaled", inputs=("c", "sum")),
+        Flatten(name="flat"),
+        Conv(name="again", out_channels=5),
+        Dropout(name="drop", rate=0.5),
+    )
+    made = Architecture(name="x", input=Input(height=8, width=8), rows=rows)
+    network = build(made).eval()
+    assert network(torch.zeros(8, 3, 8, 8)).shape == (8, 5)
+    assert made.head == "again"
+    assert build(made.only("scaled"))(torch.zeros(8, 3, 8, 8)).shape == (8, 6, 8, 8)
+
+
+def test_an_exact_path_comes_before_another_spelling() -> None:
+    rows = (Conv(name="a", out_channels=3), Conv(name="a_conv", out_channels=3))
+    network = build(Architecture(name="x", input=Input(height=4, width=4), rows=rows))
+    assert isinstance(network.layer("a.conv"), torch.nn.Conv2d)
+    assert network.layer("a_conv") is network.get_submodule("a_conv")
+
+
+@pytest.mark.parametrize("name", ["train", "steps", "architecture", "run"])
+def test_a_row_name_that_torch_uses_is_refused(name: str) -> None:
+    made = Architecture(name="x", input=Input(height=4, width=4), rows=(Linear(name=name, out_channels=2),))
     with pytest.raises(LeannetError, match="torch modules use this name"):
         build(made)
 

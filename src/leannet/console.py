@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 T = TypeVar("T")
 
@@ -33,10 +32,6 @@ class Console:
         """One line."""
         self._rich.print(text, style=style, markup=False)
 
-    def table(self, table: Table) -> None:
-        """A table."""
-        self._rich.print(table)
-
     @contextmanager
     def bar(self, total: int) -> Iterator["Console"]:
         """A live line for the work inside, on a terminal."""
@@ -52,6 +47,10 @@ class Console:
         """Moves the live line, where there is one."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, description=label, note=note)
+
+    def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
+        """The items of a scan, with a live line while they come."""
+        return self.track(items, total, "reading every picture once")
 
     def track(self, items: Iterator[T], total: int, label: str) -> Iterator[T]:
         """The items, with a live line while they come."""

@@ -29,7 +29,7 @@ class Preprocessing(Frozen):
     resize: Literal["crop", "squash", "letterbox"] = "crop"
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    antialias: Flag = True  # always, as Pillow does: the support of the filter grows with the reduction
+    antialias: Literal[True] = True  # always, as Pillow does: the support of the filter grows with the reduction
     exif_orientation: Flag = True
     background: tuple[int, int, int] = (255, 255, 255)  # under transparent pixels
     scale: float = 1 / 255

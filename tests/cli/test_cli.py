@@ -161,7 +161,29 @@ def _shapes(root: Path, *words: str) -> list[str]:
     return ["train", str(draw_folder(root / "shapes", each=4)), *words]
 
 
+def _toml(root: Path, text: str, *words: str) -> list[str]:
+    (root / "x.toml").write_text(text)
+    return [*_shapes(root, "--config", str(root / "x.toml")), *words]
+
+
+def _inside(root: Path) -> list[str]:
+    folder = draw_folder(root / "shapes", each=4)
+    return ["train", str(folder), "--out", str(folder / "run")]
+
+
 MISTAKES: dict[str, tuple[Any, str]] = {
+    "a negative resolution": (lambda root: ["count", "mobilenet_v2", "--resolution", "-5"], "resolution must be 1"),
+    "no classes": (lambda root: ["count", "mobilenet_v2", "--classes", "0"], "classes must be 1"),
+    "a word where TOML has a table": (
+        lambda root: _toml(root, 'optimizer = "sgd"\n', "--lr", "0.1"),
+        "expected a table, [optimizer]",
+    ),
+    "a flag as a setting": (lambda root: _toml(root, "quiet = true\n"), "field 'quiet': no setting"),
+    "nothing left": (lambda root: _shapes(root, "--skip", "*", "--limit", "5"), "found none"),
+    "a folder below a file": (lambda root: _shapes(root, "--out", __file__ + "/run"), "found a file"),
+    "a name too long": (lambda root: _shapes(root, "--model", "two_layer_debug", "--out", "x" * 300), "too long"),
+    "a run among the pictures": (_inside, "lies among the pictures"),
+    "weights that are not there": (lambda root: _shapes(root, "--weights", str(root / "w")), "no such checkpoint"),
     "no such folder": (lambda root: ["train", str(root / "fotos")], "no such file or folder"),
     "no pictures": (_empty, "found no picture"),
     "one class": (_one_class, "expected two classes or more, found one: disc"),
@@ -258,6 +280,12 @@ def test_a_config_file_fills_and_flags_win(capsys: pytest.CaptureFixture[str], s
     assert "lr = 0.01" in settings
     (tmp_path / "bad.toml").write_text("epoch = 3\n")
     assert "'epoch'" in refused(capsys, "train", str(shapes), "--config", str(tmp_path / "bad.toml"))
+
+
+def test_without_words_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert "Commands:" in out
 
 
 def test_the_version() -> None:

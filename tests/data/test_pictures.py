@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leannet.data.loader import Augment, PictureSet
 from leannet.data.pictures import BrokenPicture, middle, prepare, read, to_color
+from leannet.data.sources import open_pictures
 from leannet.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(height=8, width=8, crop_ratio=1.0)
@@ -116,3 +118,34 @@ def test_resizing_is_antialiased() -> None:
 
 def test_one_channel() -> None:
     assert prepare(Image.new("RGB", (9, 9), (10, 10, 10)), GREY).shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize("orientation", [1, 5, 6, 8])
+def test_a_turned_picture_is_upright_before_it_is_cropped(tmp_path: Path, orientation: int) -> None:
+    """A phone's picture: 400 x 200 stored, 200 x 400 seen. Crops of what is seen stay inside it."""
+    (tmp_path / "a").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.effect_noise((400, 200), 60).save(tmp_path / "a" / "x.jpg", exif=exif)
+    pictures = open_pictures(str(tmp_path))
+    turned = PictureSet(pictures, PLAIN, Augment(crop=0.9), seed=1)
+    for epoch in range(60):
+        assert turned[0, epoch][0].shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("size", range(3, 40))
+def test_a_whole_crop_never_leaves_the_picture(size: int) -> None:
+    """In floating point width / n * n may be an ulp more than width."""
+    for side in (7, 9, 11, 13, 22, 28, 44):
+        assert prepare(Image.new("RGB", (size, size + 3)), Preprocessing(height=side, width=side, crop_ratio=1)).shape
+
+
+def test_a_damaged_tag_is_a_broken_picture_not_a_crash() -> None:
+    image = Image.new("RGB", (8, 8))
+    image.info["exif"] = b"Exif\x00\x00junk that is no directory"
+    with pytest.raises(BrokenPicture):
+        to_color(image, PLAIN)
+
+
+def test_lab_to_grey() -> None:
+    assert prepare(Image.new("LAB", (8, 8), (50, 128, 128)), GREY).shape == (8, 8, 1)

@@ -113,7 +113,34 @@ def test_cifar10(cifar10: Path) -> None:
     assert (len(pictures), pictures.classes[6], pictures.parts.count("test")) == (60_000, "frog", 10_000)
 
 
+def test_folders_without_a_picture_are_no_classes(shapes: Path) -> None:
+    (shapes / "runs" / "old").mkdir(parents=True)
+    (shapes / "runs" / "old" / "report.html").write_text("x")
+    (shapes / "disc" / ".ipynb_checkpoints").mkdir()
+    draw("disc", 0).save(shapes / "disc" / ".ipynb_checkpoints" / "0-checkpoint.png")
+    pictures = open_pictures(str(shapes))
+    assert pictures.classes == ("disc", "square")
+    assert len(pictures) == 24
+    assert pictures.ignored == ("runs",)
+
+
+def test_numbers_that_do_not_start_at_zero_are_names(tmp_path: Path) -> None:
+    table = pa.table({"image": [_bytes("disc", n) for n in range(4)], "label": [1, 7, 7, 1]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    pictures = open_pictures(str(tmp_path / "x.parquet"))
+    assert (pictures.classes, pictures.labels.tolist()) == (("1", "7"), [0, 1, 1, 0])
+
+
+def _table(path: Path, **columns: list[object]) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
 WRONG = {
+    "a csv with a short line": (lambda root: _write(root / "x.csv", b"path,label,split\na.png,b\n"), "line 2"),
+    "a parquet without rows": (lambda root: _table(root / "x.parquet", image=[], label=[]), "found none"),
+    "a parquet of numbers": (lambda root: _table(root / "x.parquet", image=[1, 2], label=[0, 1]), "bytes or paths"),
+    "a parquet of lists": (lambda root: _table(root / "x.parquet", image=[[1], [2]], label=[0, 1]), "bytes or paths"),
     "nothing there": (lambda root: root / "nothing", "no such file or folder"),
     "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), "expected a folder, a .parquet or a .csv"),
     "an empty folder": (lambda root: _folder(root / "empty"), "found no picture"),

@@ -141,6 +141,38 @@ def test_sharing_needs_the_same_row_and_widths() -> None:
         Architecture(name="x", rows=(wide, Conv(name="b", out_channels=8, kernel=3, shares="a")))
 
 
+def test_a_change_of_a_shared_row_changes_all_that_share_it() -> None:
+    first = Conv(name="a", out_channels=3, kernel=3)
+    rows = (first, *(first.model_copy(update={"name": name, "shares": "a"}) for name in "bc"))
+    net = Architecture(name="x", input=Input(height=8, width=8), rows=rows)
+    for name in "abc":
+        assert {row.kernel for row in net.edit(name, kernel=5).rows if isinstance(row, Conv)} == {5}
+
+
+def test_where_the_owner_of_weights_goes_the_first_that_shares_them_has_them() -> None:
+    first = Conv(name="a", out_channels=3, kernel=3, inputs=("input",))
+    rows = (first, *(first.model_copy(update={"name": name, "shares": "a"}) for name in "bc"))
+    net = Architecture(name="x", input=Input(height=8, width=8), rows=rows, outputs=("a", "b", "c"))
+    kept = net.only("b", "c")
+    assert [(row.name, row.shares) for row in kept.rows] == [("b", None), ("c", "b")]
+
+
+def test_fully_connected_rows_share_only_equal_pictures() -> None:
+    rows = (
+        Linear(name="a", out_channels=4, inputs=("input",)),
+        Pool(name="pool", op="max", kernel=2, stride=2, inputs=("input",)),
+        Linear(name="b", out_channels=4, shares="a"),
+        Add(name="sum", inputs=("a", "b")),
+    )
+    with pytest.raises(ValueError, match="reads other widths"):
+        Architecture(name="x", input=Input(height=8, width=8), rows=rows)
+
+
+def test_a_backbone_has_no_head() -> None:
+    with pytest.raises(LeannetError, match="ends in 'block_16', not in a convolution or fully connected row"):
+        architecture("mobilenet_v2").only("block_16").with_classes(5)
+
+
 def test_inception_with_an_auxiliary_head_that_can_be_left_out() -> None:
     net = Architecture(
         name="inception",

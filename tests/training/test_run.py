@@ -77,17 +77,21 @@ def test_workers_change_nothing(shapes: Path, tmp_path: Path) -> None:
     assert _files(tmp_path / "0") == _files(tmp_path / "2")
 
 
-def test_ctrl_c_leaves_a_run_that_evaluates(shapes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_ctrl_c_leaves_a_run_that_evaluates(shapes: Path, tmp_path: Path, workers: str) -> None:
+    """As in a terminal: the signal reaches every process of the group, the workers too."""
     command = [sys.executable, "-m", "leannet", "train", str(shapes), "--model", "mobilenet_v1_debug"]
-    command += ["--epochs", "10000", "--out", str(tmp_path / "run"), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command += ["--epochs", "10000", "--out", str(tmp_path / "run"), "--json", "--workers", workers]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as process:
         for _ in range(600):
             if (tmp_path / "run" / "log.csv").exists() or process.poll() is not None:
                 break
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
+    assert "Traceback" not in errors
     assert json.loads(out)["finished"] is False
     assert leannet.evaluate(tmp_path / "run", quiet=True).part == "validation"
     assert (tmp_path / "run" / "report.html").exists()
@@ -121,7 +125,7 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
     assert scores.part == "validation"
-    assert "the data it was trained on" in scores.why
+    assert "20 of the 24 pictures trained this network: only its validation part is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
@@ -138,7 +142,7 @@ def test_training_pictures_are_never_scored_by_accident(tmp_path: Path) -> None:
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).part == "validation"
     (tmp_path / "data" / "val" / "disc" / "100.png").rename(tmp_path / "data" / "train" / "disc" / "100.png")
     found = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
-    assert (found.part, found.scores.pictures) == ("all", 1)
+    assert (found.part, found.scores.pictures) == ("validation", 1)
     assert "16 of the 17 pictures trained this network" in found.why
     others = draw_folder(tmp_path / "others", each=2, first=200)
     found = leannet.evaluate(run.path, str(others), quiet=True)
@@ -261,3 +265,102 @@ def test_learns_what_can_be_learned(tmp_path: Path) -> None:
     assert run.validation.accuracy == 1
     states = load_file(run.path / "model.safetensors"), load_file(run.path / "last.safetensors")
     assert set(states[0]) == set(states[1])
+
+
+def test_resuming_needs_nothing_but_the_run_and_the_pictures(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows, the weights it began with and the folder it was begun in may all be gone."""
+    monkeypatch.chdir(tmp_path)
+    model = leannet.architecture("mobilenet_v2_debug").with_input(32, 48)
+    (tmp_path / "mine.json").write_text(model.to_json())
+    base = train("shapes", out="base", model="mine.json", epochs=1, batch_size=5, workers=0, quiet=True)
+    settings: dict[str, Any] = {"weights": str(base.path), "epochs": 2, "batch_size": 5, "workers": 0, "quiet": True}
+    whole = train("shapes", out="whole", **settings)
+
+    advance = Console.advance
+
+    def stop(self: Console, done: int, label: str, note: str = "") -> None:
+        advance(self, done, label, note)
+        if done == 3 and label.startswith("epoch"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Console, "advance", stop)
+        assert not train("shapes", out="parts", **settings).finished
+    shutil.rmtree(base.path)
+    (tmp_path / "mine.json").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = resume(tmp_path / "parts", quiet=True)
+    assert again.header.architecture.input.width == 48
+    assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
+    assert whole.finished
+    assert leannet.evaluate(tmp_path / "parts", quiet=True).part == "validation"
+
+
+def test_a_head_follows_the_names_of_its_classes(tmp_path: Path) -> None:
+    first = train(str(draw_folder(tmp_path / "a")), out=tmp_path / "first", **SMALL | {"epochs": 1})
+    weight = load(first.path)[0].state_dict()["Logits.linear.weight"]
+    settings: dict[str, Any] = {"weights": str(first.path), "epochs": 1, "batch_size": 5, "quiet": True, "workers": 0}
+    settings |= {"optimizer": {"lr": 1e-12, "weight_decay": 0}}
+    (tmp_path / "b").mkdir()
+    for old, new in (("disc", "square"), ("square", "disc")):
+        (tmp_path / "a" / old).rename(tmp_path / "b" / new)
+    same = train(str(tmp_path / "b"), out=tmp_path / "same", **settings)
+    torch.testing.assert_close(load(same.path)[0].state_dict()["Logits.linear.weight"], weight)
+    (tmp_path / "b" / "disc").rename(tmp_path / "b" / "zebra")
+    other = train(str(tmp_path / "b"), out=tmp_path / "other", **settings)
+    assert not torch.allclose(load(other.path)[0].state_dict()["Logits.linear.weight"], weight)
+
+
+def test_part_of_the_data_scores_the_recorded_validation_part(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "limit": 14})
+    found = leannet.evaluate(run.path, quiet=True)
+    assert run.validation is not None
+    assert found.part == "validation"
+    assert found.scores.confusion == run.validation.confusion
+
+
+def test_flags_that_the_weights_rule_out_or_that_win_over_them(shapes: Path, tmp_path: Path) -> None:
+    first = train(str(shapes), out=tmp_path / "first", **SMALL | {"epochs": 1})
+    settings: dict[str, Any] = {"weights": str(first.path), "epochs": 1, "batch_size": 5, "quiet": True, "workers": 0}
+    with pytest.raises(LeannetError, match=r"--width 0\.5: a multiplier is for zoo names"):
+        train(str(shapes), out=tmp_path / "second", width=0.5, **settings)
+    second = train(str(shapes), out=tmp_path / "second", normalization="zscore", resize="squash", **settings)
+    assert second.header.preprocessing.resize == "squash"
+    assert second.header.preprocessing.mean != first.header.preprocessing.mean
+
+
+def test_a_network_that_makes_no_classes_is_refused_before_any_picture_is_read(tmp_path: Path) -> None:
+    backbone = leannet.architecture("mobilenet_v2_debug").only("Conv1", "block_2")
+    (tmp_path / "two.json").write_text(backbone.to_json())
+    with pytest.raises(LeannetError, match="expected one output of one value a class"):
+        train(str(tmp_path / "nothing"), model=str(tmp_path / "two.json"), quiet=True)
+
+
+def test_another_precision_in_the_same_process(shapes: Path, tmp_path: Path) -> None:
+    train(str(shapes), out=tmp_path / "a", **SMALL | {"epochs": 1})
+    train(str(shapes), out=tmp_path / "b", **SMALL | {"epochs": 1, "precision": "bf16"})
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_picture_that_goes_while_training_is_one_line(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    removed = shapes / "disc" / "3.png"
+
+    def remove(self: Console, done: int, label: str, note: str = "") -> None:
+        if label.startswith("epoch"):
+            removed.unlink(missing_ok=True)
+
+    monkeypatch.setattr(Console, "advance", remove)
+    with pytest.raises(LeannetError, match=r"^disc/3\.png: could be read before, not any more: No such file"):
+        train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 9, "workers": workers})
+
+
+def test_a_failed_first_epoch_leaves_the_folder_free(shapes: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"epochs": 1, "optimizer": {"name": "sgd", "lr": 1e30}, "schedule": {"warmup_epochs": 0}}
+    with pytest.raises(LeannetError, match="no number"):
+        train(str(shapes), out=tmp_path / "run", **settings)
+    train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})

@@ -15,7 +15,6 @@ UsageError: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="leannet",
     help="Lightweight convolutional networks: build, count, train, look into, shrink, search and ship them.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -40,8 +39,15 @@ def _program(
 def main() -> NoReturn:
     """Runs the program. Exits 0 on success, 2 on a user's mistake with one line, 130 on Ctrl-C."""
     command = typer.main.get_command(app)
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         sys.exit(command.main(standalone_mode=False))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
+            sys.stderr.close()
+            sys.exit(0)
+        _fail(f"leannet: {error.filename or ''}: {error.strerror or error}")
     except LeannetError as error:
         _fail(f"leannet: {error}")
     except UsageError as error:
@@ -54,9 +60,6 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         print("leannet: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def _fail(message: str) -> NoReturn:

@@ -22,7 +22,7 @@ def command(
 
     Example: leannet evaluate runs/photos more-photos/
     """
-    from leannet.evaluation import evaluate
+    from leannet.evaluation import evaluate, interval
 
     found = evaluate(run, data, part, quiet)
     if json:
@@ -31,8 +31,8 @@ def command(
     scores = found.scores
     print(f"{found.checkpoint} on {found.data}, {found.part}")
     print(f"top-1  {scores.line()}")
-    if scores.top5 is not None:
-        print(f"top-5  {100 * scores.top5:.2f} %")
+    if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
+        print(f"top-5  {100 * scores.top5:.2f} % ({interval(scores.top5_low, scores.top5_high)})")
     print()
     print_table(
         ("class", "precision", "recall", "F1", "pictures"),

@@ -40,7 +40,9 @@ def command(
         Literal["adamw", "adam", "sgd", "rmsprop"] | None, typer.Option(help="Default: adamw.")
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate. Default: the optimizer's usual one.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="On weights, never on norms. Default: 0.05.")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="On weights, never on norms. Default: by optimizer.")
+    ] = None,
     momentum: Annotated[float | None, typer.Option(help="Of sgd and rmsprop. Default: 0.9.")] = None,
     schedule: Annotated[Literal["cosine", "step", "constant"] | None, typer.Option(help="Default: cosine.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
@@ -93,20 +95,25 @@ def command(
 
     from leannet.reports import report
     from leannet.training import run as training
-    from leannet.training.settings import read_toml
+    from leannet.training.settings import Settings, read_toml
 
     if resume is not None:
         run = training.resume(resume, quiet)
     else:
         values: dict[str, Any] = read_toml(config) if config else {}
+        unknown = sorted(set(values) - set(Settings.model_fields))
+        if unknown:
+            raise LeannetError(f"{config}: field '{unknown[0]}': no setting has this name")
         for name, value in given.items():
             branch, leaf = TREE.get(name, (None, name))
             place = values.setdefault(branch, {}) if branch else values
+            if not isinstance(place, dict):
+                raise LeannetError(f"{config}: field '{branch}': expected a table, [{branch}], found {place!r}")
             place[leaf] = value
         where = data or values.get("data")
         if not where:
             raise LeannetError(f"{config}: names no data: give DATA")
-        run = training.train(**values | {"data": where}, out=out, quiet=quiet)
+        run = training.train(str(where), out, quiet, **{key: values[key] for key in values if key != "data"})
     page = report(run.path)
     if json:
         print_json(run.to_dict() | {"report": str(page)})

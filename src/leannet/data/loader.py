@@ -5,6 +5,7 @@ resumed run the same as one that was never stopped.
 """
 
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leannet.data.pictures import Box, prepare, read
+from leannet.data.pictures import Box, BrokenPicture, fit, read, to_color
 from leannet.data.sources import Pictures
+from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from leannet.rows.fields import Flag, Frozen
 
@@ -46,13 +48,17 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
         index, epoch = key
         source = self.pictures.reader(index)
-        image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source)
+        try:
+            image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source)
+            image = to_color(image, self.preprocessing)  # upright before a crop is drawn
+        except BrokenPicture as error:
+            raise LeannetError(f"{self.pictures.names[index]}: could be read before, not any more: {error}") from None
         box, mirror = None, False
         if self.augment is not None:
             draw = np.random.default_rng((self.seed, epoch, index))
             box = random_box(image.size, self.preprocessing, self.augment, draw)
             mirror = self.augment.flip and draw.random() < 0.5
-        array = prepare(image, self.preprocessing, box)
+        array = fit(image, self.preprocessing, box)
         if mirror:
             array = array[:, ::-1]
         return torch.from_numpy(array.transpose(2, 0, 1).copy()), int(self.pictures.labels[index]), index
@@ -117,11 +123,39 @@ class Batches(Sampler[list[tuple[int, int]]]):
                 yield [(int(index), epoch) for index in batch[self.rank :: self.world]]
 
 
-def loader(dataset: PictureSet, batches: Batches, workers: int, pin: bool = False) -> DataLoader[Any]:
-    """Batches of ((N, C, H, W) uint8, labels int64, indices int64)."""
-    return DataLoader(
-        dataset, batch_sampler=batches, num_workers=workers, pin_memory=pin, persistent_workers=workers > 0
-    )
+class Loader:
+    """Batches of ((N, C, H, W) uint8, labels int64, indices int64), prepared by worker processes that survive epochs.
+
+    Raises LeannetError where a picture cannot be read any more, or a worker has ended.
+    """
+
+    def __init__(self, dataset: PictureSet, batches: Batches, workers: int, pin: bool = False):
+        self._batches: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            pin_memory=pin,
+            persistent_workers=workers > 0,
+            worker_init_fn=_ignore_interrupt,
+        )
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        try:
+            yield from self._batches
+        except LeannetError as error:  # torch puts a worker's whole traceback into the message
+            raise LeannetError(str(error).rsplit("LeannetError: ", 1)[-1]) from None
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
+
+
+def _ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal: the one that trains decides what becomes of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def normalize(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -138,7 +172,7 @@ def mean_and_std(
     batches = Batches(np.asarray(indices), batch_size=64)
     total = square = torch.zeros(dataset.preprocessing.channels, dtype=torch.float64)
     pixels = 0
-    for pictures, _, _ in loader(dataset, batches, workers):
+    for pictures, _, _ in Loader(dataset, batches, workers):
         values = pictures.double() * dataset.preprocessing.scale
         total = total + values.sum(dim=(0, 2, 3))
         square = square + values.square().sum(dim=(0, 2, 3))

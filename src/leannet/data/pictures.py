@@ -57,12 +57,21 @@ def read(source: Path | bytes) -> Image.Image:
 
 
 def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The picture upright and in the network's colours.
+    """The picture upright and in the network's colours. Raises BrokenPicture.
 
     Orientation: as its EXIF tag says. Grey becomes three equal channels; palettes are looked up; transparency is laid
     over the background colour; CMYK, YCbCr, Lab and HSV are converted by Pillow without a colour profile; 16-bit grey
-    is divided by 257. Pictures of 32-bit floats have no agreed range: BrokenPicture.
+    is divided by 257. Pictures of 32-bit floats have no agreed range and count as broken.
     """
+    try:
+        return _to_color(image, preprocessing)
+    except BrokenPicture:
+        raise
+    except Exception as error:  # as in `read`: a damaged tag or palette raises whatever its parser raises
+        raise BrokenPicture(f"{type(error).__name__}: {error}") from None
+
+
+def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     if preprocessing.exif_orientation:
         image = ImageOps.exif_transpose(image)
     if image.mode == "F":
@@ -72,6 +81,8 @@ def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*preprocessing.background, 255)), image)
+    if image.mode == "LAB":
+        image = image.convert("RGB")  # Pillow knows no way from Lab to grey
     return image if image.mode == preprocessing.color else image.convert(preprocessing.color)
 
 
@@ -84,17 +95,23 @@ def middle(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
     return left, top, left + cut_width, top + cut_height
 
 
-def prepare(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> NDArray[np.uint8]:
-    """(H, W, C) uint8, cut and resized as the network asks; `box` takes the place of the middle in training."""
-    image = to_color(image, preprocessing)
+def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> NDArray[np.uint8]:
+    """(H, W, C) uint8 of a picture from `to_color`, cut and resized; `box` takes the place of the rule in training."""
     size = (preprocessing.width, preprocessing.height)
     filter_ = RESAMPLING[preprocessing.interpolation]
     if box is None and preprocessing.resize == "letterbox":
-        fill = GREY if preprocessing.color == "RGB" else GREY[0]
-        resized = ImageOps.pad(image, size, method=filter_, color=fill)
+        resized = ImageOps.pad(image, size, method=filter_, color=GREY if preprocessing.color == "RGB" else GREY[0])
     else:
         if box is None and preprocessing.resize == "crop":
             box = middle(image.size, preprocessing)
+        if box is not None:  # in floating point a box may reach an ulp beyond the picture
+            left, top, right, bottom = box
+            box = max(left, 0.0), max(top, 0.0), min(right, float(image.width)), min(bottom, float(image.height))
         resized = image.resize(size, filter_, box=box)
     array = np.asarray(resized, dtype=np.uint8)
     return array if array.ndim == 3 else array[:, :, None]
+
+
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """(H, W, C) uint8 of a picture as it was read: upright, in the network's colours, cut and resized."""
+    return fit(to_color(image, preprocessing), preprocessing)

@@ -5,8 +5,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -17,7 +19,6 @@ from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
 Progress = Callable[[Iterator["Found"], int], Iterator["Found"]]
-ANY = Preprocessing(height=1, width=1)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Scan:
             ("cannot be read and {is} left out", [f"{f.name} ({f.problem})" for f in self.broken]),
             ("{is} converted to RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
             ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
-            ("{is} no picture by its name and ignored", list(self.pictures.ignored)),
+            ("{is} ignored, being no picture by its name or a folder without one", list(self.pictures.ignored)),
         ):
             if found:
                 what, be = ("1 file", "is") if len(found) == 1 else (f"{len(found):,} files", "are")
@@ -59,11 +60,18 @@ class Scan:
         return lines
 
 
-def scan(pictures: Pictures, progress: Progress | None = None, training: bool = True) -> Scan:
+def scan(
+    pictures: Pictures,
+    progress: Progress | None = None,
+    training: bool = True,
+    color: Literal["RGB", "L"] = "RGB",
+) -> Scan:
     """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on."""
 
+    preprocessing = Preprocessing(height=1, width=1, color=color)
+
     def look(index: int) -> Found:
-        return _look(pictures.names[index], pictures.reader(index))
+        return _look(pictures.names[index], pictures.reader(index), preprocessing)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(look, range(len(pictures)))
@@ -84,7 +92,7 @@ def scan(pictures: Pictures, progress: Progress | None = None, training: bool = 
     )
 
 
-def _look(name: str, source: object) -> Found:
+def _look(name: str, source: object, preprocessing: Preprocessing) -> Found:
     if isinstance(source, np.ndarray):
         height, width = source.shape[:2]
         return Found(name, hashlib.sha256(source.tobytes()).hexdigest(), "array", size=(width, height))
@@ -96,21 +104,25 @@ def _look(name: str, source: object) -> Found:
     digest = hashlib.sha256(data).hexdigest()
     try:
         image = read(data)
-        upright = to_color(image, ANY)
+        upright = to_color(image, preprocessing)
     except BrokenPicture as error:
         return Found(name, digest, "", problem=str(error))
-    return Found(name, digest, image.format or "", tuple(_notes(image)), upright.size)
+    return Found(name, digest, image.format or "", _notes(image), upright.size)
 
 
-def _notes(image: Image.Image) -> Iterator[str]:
+def _notes(image: Image.Image) -> tuple[str, ...]:
+    """How the picture becomes RGB, where that is not plain."""
+    notes = []
     if image.mode not in {"RGB", "L", "1"}:
-        yield {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}.get(
-            image.mode, image.mode
-        )
-    if getattr(image, "n_frames", 1) > 1:
-        yield f"the first of {getattr(image, 'n_frames', 1)} frames"
-    if image.getexif().get(0x0112, 1) != 1:
-        yield "turned upright by EXIF"
+        words = {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}
+        notes.append(words.get(image.mode, image.mode))
+    with suppress(Exception):  # counting the frames of a damaged file reads on in it
+        if getattr(image, "n_frames", 1) > 1:
+            notes.append(f"the first of {getattr(image, 'n_frames', 1)} frames")
+    with suppress(Exception):
+        if image.getexif().get(0x0112, 1) != 1:
+            notes.append("turned upright by EXIF")
+    return tuple(notes)
 
 
 def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> None:

@@ -134,22 +134,26 @@ def _folder(root: Path) -> Pictures:
     if "train" not in splits.values():
         splits = {}
     tops: dict[Path, str | None] = {**splits} if splits else {root: None}
-    classes = sorted({d.name for top in tops for d in _folders(top)})
-    index = {name: number for number, name in enumerate(classes)}
-    paths, labels, parts, ignored = [], [], [], []
+    paths: list[Path] = []
+    words: list[str] = []
+    parts: list[str | None] = []
+    ignored: list[str] = []
     for top, part in tops.items():
         for folder in _folders(top):
-            for file in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
-                if file.suffix.lower() in SUFFIXES:
-                    paths.append(file)
-                    labels.append(index[folder.name])
-                    parts.append(part)
-                else:
-                    ignored.append(file.relative_to(root).as_posix())
+            files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(folder))]
+            found = [file for file in files if file.suffix.lower() in SUFFIXES]
+            others = [file for file in files if file.suffix.lower() not in SUFFIXES] if found else [folder]
+            paths += found
+            words += [folder.name] * len(found)
+            parts += [part] * len(found)
+            ignored += [file.relative_to(root).as_posix() for file in others]
+    classes = sorted(set(words))
+    index = {name: number for number, name in enumerate(classes)}
+    labels = [index[word] for word in words]
     if not paths:
         loose = [p for p in root.iterdir() if p.suffix.lower() in SUFFIXES]
-        found = f"{len(loose)} pictures outside any class folder" if loose else "no picture"
-        raise LeannetError(f"{root}: expected class folders of pictures (class/*.jpg), found {found}")
+        there = f"{len(loose)} pictures outside any class folder" if loose else "no picture"
+        raise LeannetError(f"{root}: expected class folders of pictures (class/*.jpg), found {there}")
     kind = "split folders of class folders" if splits else "class folders"
     names = tuple(p.relative_to(root).as_posix() for p in paths)
     return Pictures(
@@ -159,6 +163,10 @@ def _folder(root: Path) -> Pictures:
 
 def _folders(path: Path) -> list[Path]:
     return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _csv(path: Path) -> Pictures:
@@ -172,8 +180,11 @@ def _csv(path: Path) -> Pictures:
     image, label = _column(path, header, IMAGE_COLUMNS), _column(path, header, LABEL_COLUMNS)
     split = next((name for name in header if name.lower() in {"split", "part", "set"}), None)
     for number, line in enumerate(lines, start=2):
-        if not line[image] or not line[label]:
-            raise LeannetError(f"{path}, line {number}: expected a picture and a label, found {dict(line)}")
+        if not line[image] or not line[label] or (split and not line[split]):
+            wanted = "a picture, a label and a split" if split else "a picture and a label"
+            raise LeannetError(
+                f"{path}, line {number}: expected {wanted}, found {', '.join(filter(None, line.values()))}"
+            )
     if not lines:
         raise LeannetError(f"{path}: expected a line for each picture below the header, found none")
     classes = sorted({line[label] for line in lines})
@@ -212,23 +223,42 @@ def _parquet(where: str, paths: list[Path]) -> Pictures:
     except (pa.ArrowException, KeyError) as error:
         raise LeannetError(f"{where}: its Parquet files have different columns: {error}") from None
     values = table.column(label).to_pylist()
+    if not values:
+        raise LeannetError(f"{where}: expected a row for each picture, found none")
     if None in values:
         raise LeannetError(f"{where}: picture {values.index(None)} has no label")
     classes = _class_names(first.schema.metadata or {}, label)
-    if all(isinstance(value, int) for value in values):
-        known = classes or tuple(str(number) for number in range(max(values) + 1))
-        labels = np.array(values)
+    if classes and all(isinstance(value, int) for value in values):
+        known, labels = classes, np.array(values)
         if labels.min() < 0 or labels.max() >= len(known):
             raise LeannetError(
                 f"{where}: labels run from {labels.min()} to {labels.max()}, there are {len(known)} class names"
             )
+    elif all(isinstance(value, int) for value in values):
+        numbers = sorted(set(values))
+        known = tuple(str(number) for number in numbers)
+        labels = np.searchsorted(numbers, values).astype(np.int64)
     else:
         known = tuple(sorted({str(value) for value in values}))
         index = {name: number for number, name in enumerate(known)}
         labels = np.array([index[str(value)] for value in values])
     names = tuple(f"row {number}" for number in range(len(values)))
     cells = table.column(image)
+    if not _holds_pictures(cells.type):
+        raise LeannetError(
+            f"{where}: expected the column '{image}' to hold bytes or paths of pictures, found {cells.type}"
+        )
     return Pictures("Parquet", where, known, names, labels, tuple(parts), _Column(cells, paths[0].parent))
+
+
+def _holds_pictures(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_struct(kind):
+        return "bytes" in kind.names or "path" in kind.names
+    return any(
+        check(kind) for check in (types.is_binary, types.is_large_binary, types.is_string, types.is_large_string)
+    )
 
 
 def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:

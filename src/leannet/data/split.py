@@ -30,13 +30,13 @@ class Split:
     ratio: tuple[float, ...] | None  # None: the data came split
     seed: int
     digests: dict[str, str]
-    trained: str  # marks of the training pictures (Marks)
+    marks: dict[str, str]  # of the pictures of each part, see `mark`
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
         sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
         ratio = list(self.ratio) if self.ratio else None
-        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests, "trained": self.trained}
+        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests, "marks": self.marks}
 
 
 def parse_ratio(text: str) -> tuple[float, ...]:
@@ -69,7 +69,7 @@ def split(pictures: Pictures, digests: Sequence[str], ratio: tuple[float, ...] |
     for label in range(len(pictures.classes)):
         members = rest[pictures.labels[rest] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
-        for part, cut in zip(cuts, _cut(len(members), ratio), strict=True):
+        for part, cut in zip(cuts, _cut([digests[i] for i in members], ratio), strict=True):
             part.append(members[cut])
     joined = [np.sort(np.concatenate(part)) for part in cuts]
     if len(joined) == 3:
@@ -81,13 +81,16 @@ def _key(seed: int, digest: str) -> str:
     return hashlib.sha256(f"{seed}:{digest}".encode()).hexdigest()
 
 
-def _cut(number: int, ratio: tuple[float, ...]) -> list[slice]:
-    """Consecutive slices in the asked proportions; each gets one at least where there are enough."""
+def _cut(digests: Sequence[str], ratio: tuple[float, ...]) -> list[slice]:
+    """Consecutive slices in the asked proportions, equal pictures on one side; each gets one where there are enough."""
+    number = len(digests)
     bounds = [round(number * share) for share in np.cumsum(ratio)]
     if number >= len(ratio):
         for i in range(len(bounds) - 1):
             fewest, most = (bounds[i - 1] if i else 0) + 1, number - (len(bounds) - 1 - i)
             bounds[i] = min(max(bounds[i], fewest), most)
+            while bounds[i] < most and digests[bounds[i]] == digests[bounds[i] - 1]:
+                bounds[i] += 1
     return [slice(start, end) for start, end in zip([0, *bounds[:-1]], [*bounds[:-1], number], strict=True)]
 
 
@@ -109,7 +112,8 @@ def _named(
     everything = np.concatenate([train, validation, test])
     parts = {"all": everything, "train": train, "validation": validation, "test": test}
     named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
-    return Split(train, validation, test, ratio, seed, named, mark([digests[i] for i in train]))
+    marks = {name: mark([digests[i] for i in part]) for name, part in parts.items() if name != "all"}
+    return Split(train, validation, test, ratio, seed, named, marks)
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
@@ -117,22 +121,42 @@ def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
 
 
-MARKS = 100_000  # at most so many training pictures are marked in a checkpoint
+MOST_MARKS = 100_000  # of one part in a checkpoint
 
 
 def mark(digests: Sequence[str]) -> str:
-    """The pictures of these digests, 4 bytes each, as base64: few enough to travel in a checkpoint's header.
+    """The pictures of these digests, 4 bytes of each, as base64: small enough to travel in a checkpoint's header.
 
-    Of more than MARKS pictures only those with the smallest marks are kept, which still tells whether a set was
-    trained on. One picture in (pictures / 4 billion) is taken for a trained one without being it.
+    Of more than MOST_MARKS pictures only the smallest marks are kept: see `Membership`.
     """
-    marks = np.unique(_marks(digests))[:MARKS]
-    return base64.b64encode(marks.astype("<u4").tobytes()).decode()
+    return base64.b64encode(np.unique(_marks(digests))[:MOST_MARKS].astype("<u4").tobytes()).decode()
 
 
-def is_marked(digests: Sequence[str], marks: str) -> NDArray[np.bool_]:
-    """Which of these pictures are among the marked ones."""
-    return np.isin(_marks(digests), np.frombuffer(base64.b64decode(marks), dtype="<u4"))
+@dataclass(frozen=True)
+class Membership:
+    """Which of some pictures a checkpoint knows, from the marks it carries.
+
+    One picture in (4 billion / marked ones) is taken for a known one without being it. `decidable`: all, but where a
+    part had more than MOST_MARKS pictures only those whose mark is in the range that was kept.
+    """
+
+    train: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    decidable: NDArray[np.bool_]
+
+
+def membership(digests: Sequence[str], marks: dict[str, str]) -> Membership:
+    """Looks pictures up in the marks of a checkpoint. What validated or tested a network did not train it."""
+    mine = _marks(digests)
+    known = {name: np.frombuffer(base64.b64decode(marks.get(name, "")), dtype="<u4") for name in PART_NAMES}
+    decidable = np.ones(len(mine), dtype=bool)
+    for part in known.values():
+        if len(part) == MOST_MARKS:
+            decidable &= mine <= part[-1]
+    found = {name: np.isin(mine, part) for name, part in known.items()}
+    found["train"] &= ~found["validation"] & ~found["test"]
+    return Membership(**found, decidable=decidable)
 
 
 def _marks(digests: Sequence[str]) -> NDArray[np.uint32]:

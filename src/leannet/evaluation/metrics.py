@@ -28,6 +28,8 @@ class Scores:
     accuracy_low: float  # 95 % Wilson interval
     accuracy_high: float
     top5: float | None  # None with five classes or fewer
+    top5_low: float | None
+    top5_high: float | None
     loss: float  # mean cross-entropy, natural logarithm
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -36,10 +38,23 @@ class Scores:
         """As plain data, for JSON."""
         return asdict(self)
 
+    def summary(self) -> dict[str, Any]:
+        """The figures of all classes together, as plain data."""
+        return {key: value for key, value in self.to_dict().items() if key not in {"per_class", "confusion"}}
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """What the best epoch has most of: accuracy, and of equal ones the lower loss."""
+        return self.accuracy, -self.loss
+
     def line(self) -> str:
         """Accuracy as people quote it."""
-        interval = f"95 % interval {100 * self.accuracy_low:.1f} to {100 * self.accuracy_high:.1f}"
-        return f"{100 * self.accuracy:.2f} % of {self.pictures} ({interval})"
+        return f"{100 * self.accuracy:.2f} % of {self.pictures:,} ({interval(self.accuracy_low, self.accuracy_high)})"
+
+
+def interval(low: float, high: float) -> str:
+    """A 95 % interval in words."""
+    return f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
 
 
 def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -62,10 +77,12 @@ def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], c
     low, high = wilson(right, number)
     every = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
-    top5 = None
+    top5 = top5_low = top5_high = None
     if len(classes) > 5:
         best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
-        top5 = float((best == labels[:, None]).any(axis=1).mean())
+        found = int((best == labels[:, None]).any(axis=1).sum())
+        top5 = found / number
+        top5_low, top5_high = wilson(found, number)
     chosen = np.clip(probabilities[np.arange(number), labels].astype(np.float64), 1e-12, 1)
     return Scores(
         pictures=number,
@@ -73,6 +90,8 @@ def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], c
         accuracy_low=low,
         accuracy_high=high,
         top5=top5,
+        top5_low=top5_low,
+        top5_high=top5_high,
         loss=float(-np.log(chosen).mean()),
         per_class=tuple(
             ClassScore(name, float(p), float(r), float(f), int(s))

@@ -20,7 +20,7 @@ def write_predictions(path: Path, pictures: Pictures, probabilities: NDArray[np.
     for name, label, line in zip(pictures.names, pictures.labels, probabilities, strict=True):
         best = pictures.classes[int(line.argmax())]
         writer.writerow([name, pictures.classes[label], best, *(f"{value:.6g}" for value in line)])
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode(errors="backslashreplace"))  # file names need not be text
 
 
 def read_predictions(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32], tuple[str, ...]]:

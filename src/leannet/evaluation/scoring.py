@@ -12,11 +12,11 @@ from PIL import Image
 
 from leannet.checkpoint import load
 from leannet.console import Console
-from leannet.data.loader import Batches, PictureSet, loader, normalize
+from leannet.data.loader import Batches, Loader, PictureSet, normalize
 from leannet.data.pictures import SUFFIXES, BrokenPicture, prepare, read
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import open_pictures
-from leannet.data.split import PART_NAMES, digest_of, is_marked, split
+from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, checkpoint_file
@@ -67,7 +67,7 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
 
     data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
     other pictures those that did not train the network.
-    Raises LeannetError where the classes are not the checkpoint's, or the recorded data has changed.
+    Raises LeannetError where the classes are not the checkpoint's, or there is nothing to score.
     """
     console = Console(quiet)
     file = checkpoint_file(run)
@@ -82,62 +82,48 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
             f"{where}: has a class '{unknown[0]}' that {file} does not know; it knows {', '.join(header.classes[:8])}"
         )
     renumber = np.array([header.classes.index(name) for name in pictures.classes])
-    found = scan(
-        pictures, lambda items, total: console.track(items, total, "reading every picture once"), training=False
-    )
+    found = scan(pictures, console.reading, training=False, color=header.preprocessing.color)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
-    name, why, indices = _which_part(found, header, part, where)
+    name, why, indices = _which_part(found, header, part, where, given=data is not None)
     if why:
         console.say(f"{why}", style="yellow")
     plain = PictureSet(found.pictures, header.preprocessing)
-    batches = loader(plain, Batches(indices, BATCH), workers=0)
+    batches = Loader(plain, Batches(indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities_of(network, images, header) for images, _, _ in steps])
     labels = renumber[found.pictures.labels[indices]]
     return Evaluation(file, where, name, why, score(outputs, labels, header.classes), report_skipped(found))
 
 
-def _which_part(found: Scan, header: Header, part: str | None, where: str) -> tuple[str, str, NDArray[np.int64]]:
+def _which_part(
+    found: Scan, header: Header, part: str | None, where: str, given: bool
+) -> tuple[str, str, NDArray[np.int64]]:
     """The part to score, why, and its pictures: never a training picture unless they are asked for by name."""
-    every = np.arange(len(found.pictures))
-    known = header.split.get("digests", {})
-    mine = digest_of(found.digests, every)
-    if mine == known.get("all"):
-        parts = _recorded_parts(found, header)
-        name = part or "validation"
-        if name not in parts or not len(parts[name]):
-            has = ", ".join(p for p in parts if len(parts[p]))
-            raise LeannetError(f"{where}: the run has no {name} part; it has {has}")
-        why = f"{where} is the data it was trained on: only the {name} part of {len(parts[name]):,} is scored"
-        return name, why if part is None else "", parts[name]
-    trained = is_marked(found.digests, header.split.get("trained", ""))
-    for name in ("validation", "test"):
-        if mine == known.get(name) and part in {None, name}:
-            return name, f"{where} is the {name} part of the run", every
-    if part == "train" and trained.any():
-        return part, "", every[trained]
+    known = membership(found.digests, header.split.get("marks", {}))
+    members = {name: np.flatnonzero(getattr(known, name)) for name in PART_NAMES}
+    number, trained = len(found.pictures), len(members["train"])
     if part is not None:
-        raise LeannetError(f"{where}: not the data of the run, so it has no recorded {part} part; leave --part out")
-    if trained.all():
+        if not len(members[part]):
+            has = ", ".join(name for name in PART_NAMES if len(members[name])) or "none of its pictures"
+            raise LeannetError(f"{where}: the run has no {part} picture there; it has {has}")
+        return part, "", members[part]
+    if trained or not given:
+        if len(members["validation"]):
+            scored = len(members["validation"])
+            why = f"{trained:,} of the {number:,} pictures trained this network: only its validation part is scored"
+            return "validation", f"{why}, {scored:,}", members["validation"]
+        if not given:
+            raise LeannetError(f"{where}: the pictures of the run are not there any more: name some to score")
+    others = np.flatnonzero(~known.train & known.decidable)
+    if not len(others):
         raise LeannetError(f"{where}: these are pictures it was trained on; if you mean it, say --part train")
-    why = (
-        f"{trained.sum():,} of the {len(every):,} pictures trained this network and are left out"
-        if trained.any()
-        else ""
-    )
-    return "all", why, every[~trained]
-
-
-def _recorded_parts(found: Scan, header: Header) -> dict[str, NDArray[np.int64]]:
-    record = header.split
-    ratio = tuple(record["ratio"]) if record.get("ratio") else None
-    parts = split(found.pictures, found.digests, ratio, int(record["seed"]))
-    if parts.digests != record["digests"]:
-        raise LeannetError(
-            f"{found.pictures.where}: splits otherwise than when the run began; evaluate its parts one by one"
-        )
-    return {name: getattr(parts, name) for name in PART_NAMES}
+    for name in ("validation", "test"):
+        if len(members[name]) == number:
+            return name, f"{where} is of the {name} part of the run", members[name]
+    left_out = number - len(others)
+    why = f"{left_out:,} of the {number:,} pictures trained this network, or may have, and are left out"
+    return "all", why if left_out else "", others
 
 
 @torch.no_grad()

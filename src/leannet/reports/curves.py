@@ -8,7 +8,7 @@ INK = "#0a0b0c"  # stands for the page's text colour until the SVG is written
 TRAINING, VALIDATION = "#2f7ed8", "#e07b1f"
 
 
-def learning_curves(log: Sequence[dict[str, float]]) -> list[str]:
+def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> list[str]:
     """Accuracy and loss of training and validation over the epochs, the best epoch marked: two <svg> elements."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def learning_curves(log: Sequence[dict[str, float]]) -> list[str]:
         "ytick.color": INK,
     }
     epochs = [int(line["epoch"]) for line in log]
-    best = max(log, key=lambda line: (line["validation_accuracy"], -line["validation_loss"]))
+    best = next((line for line in log if line["epoch"] == best_epoch), None)
     pictures = []
     for name, scale, label in (("accuracy", 100, "accuracy, %"), ("loss", 1, "loss")):
         with rc_context(style):
@@ -35,9 +35,10 @@ def learning_curves(log: Sequence[dict[str, float]]) -> list[str]:
                 values = [scale * line[f"{part}_{name}"] for line in log]
                 word = "training" if part == "train" else part
                 axes.plot(epochs, values, color=color, label=word, marker="o" if len(log) == 1 else None, linewidth=1.8)
-            axes.axvline(best["epoch"], color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
-            kept = scale * best[f"validation_{name}"]
-            axes.plot(best["epoch"], kept, "o", color=VALIDATION, label="best epoch", markersize=6)
+            if best is not None:
+                axes.axvline(best["epoch"], color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
+                kept = scale * best[f"validation_{name}"]
+                axes.plot(best["epoch"], kept, "o", color=VALIDATION, label="best epoch", markersize=6)
             axes.set_xlabel("epoch")
             axes.set_ylabel(label)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

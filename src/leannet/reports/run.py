@@ -7,7 +7,7 @@ from typing import Any
 
 from leannet.cost import CONVENTION, Count, count
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores, score
+from leannet.evaluation.metrics import Scores, interval, score
 from leannet.evaluation.predictions import read_predictions
 from leannet.files import write_whole
 from leannet.header import Header, read_header
@@ -59,16 +59,17 @@ def _contents(path: Path) -> dict[str, Any]:
     except LeannetError as error:
         missing("the settings", error)
 
+    data = Path(settings.get("data", "unknown data")).name
     cost = count(header.architecture) if header else None
-    best = max(log, key=lambda line: (line["validation_accuracy"], -line["validation_loss"])) if log else None
+    best = header.metrics.get("epoch") if header else None
     provenance = header.provenance if header else {}
     return {
-        "title": f"{header.architecture.name if header else path.name} on {settings.get('data', 'unknown data')}",
+        "title": f"{header.architecture.name if header else path.name} on {data}",
         "subtitle": f"run {path.name}, leannet {provenance.get('leannet', '?')}",
         "tiles": list(_tiles(header, scores, cost, log)),
         "notes": notes,
-        "curves": learning_curves(log) if log else None,
-        "best_epoch": int(best["epoch"]) if best else None,
+        "curves": learning_curves(log, best) if log else None,
+        "best_epoch": best,
         "smoothing": settings.get("label_smoothing"),
         "scores": scores,
         "convention": CONVENTION[0].upper() + CONVENTION[1:],
@@ -86,14 +87,15 @@ def _tiles(
     header: Header | None, scores: Scores | None, cost: Count | None, log: list[dict[str, float]]
 ) -> Iterator[dict[str, str]]:
     if scores:
-        interval = f"95 % interval {100 * scores.accuracy_low:.1f} to {100 * scores.accuracy_high:.1f}"
-        yield {"name": "validation accuracy", "value": f"{100 * scores.accuracy:.1f} %", "note": interval}
-        if scores.top5 is not None:
-            yield {"name": "top-5", "value": f"{100 * scores.top5:.1f} %", "note": f"of {scores.pictures:,} pictures"}
+        note = interval(scores.accuracy_low, scores.accuracy_high)
+        yield {"name": "validation accuracy", "value": f"{100 * scores.accuracy:.1f} %", "note": note}
+        if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
+            note = interval(scores.top5_low, scores.top5_high)
+            yield {"name": "top-5", "value": f"{100 * scores.top5:.1f} %", "note": note}
     test = header.metrics.get("test") if header else None
     if test:
-        interval = f"{100 * test['accuracy_low']:.1f} to {100 * test['accuracy_high']:.1f}, scored once"
-        yield {"name": "test accuracy", "value": f"{100 * test['accuracy']:.1f} %", "note": interval}
+        note = f"{interval(test['accuracy_low'], test['accuracy_high'])}, scored once"
+        yield {"name": "test accuracy", "value": f"{100 * test['accuracy']:.1f} %", "note": note}
     if cost:
         yield {
             "name": "parameters",

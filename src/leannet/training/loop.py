@@ -10,23 +10,22 @@ from types import FrameType
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.checkpoint import save
 from leannet.console import Console, duration
-from leannet.data.loader import Batches, PictureSet, loader, normalize
+from leannet.data.loader import Batches, Loader, PictureSet, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores, score
-from leannet.evaluation.predictions import write_predictions
 from leannet.files import write_whole
 from leannet.header import Header
 from leannet.network import Network
 from leannet.training.settings import Optimizer, Settings
-from leannet.training.state import Standing, load_state, save_state
+from leannet.training.state import Saved, Standing, save_state
 from leannet.training.statistics import recalibrate
-from leannet.training.task import Task
+from leannet.training.task import Result, Task
 
 SAVE_SECONDS = 60  # a killed process loses no more than this
 FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
@@ -42,35 +41,33 @@ def fit(
     header: Header,
     run: Path,
     console: Console,
-    resume: bool = False,
+    saved: Saved | None = None,
 ) -> Standing:
-    """Trains a network in place and leaves a run folder behind.
+    """Trains a network in place and leaves a run folder behind; from `saved` on, where a run goes on.
 
-    After each epoch: log.csv, last.safetensors, and where validation accuracy is the best yet (on equal accuracy, the
-    lower loss) model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
-    Raises LeannetError where the loss is no number any more; what was saved before stays.
+    After each epoch: log.csv, last.safetensors, and where the task ranks it the best yet model.safetensors and
+    predictions.csv. Ctrl-C ends the batch, saves and returns.
+    Raises LeannetError where the loss is no number any more, or a picture cannot be read; what was saved stays.
     """
-    workers = settings.workers or 0
-    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=settings.precision)
+    accelerator = make_accelerator(settings)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
-    standing = load_state(run, network, optimizer, split.record()) if resume else Standing()
+    standing = Standing()
+    if saved is not None:
+        saved.restore(network, optimizer)
+        standing = saved.standing
     model, optimizer = accelerator.prepare(network, optimizer)
 
-    epochs = range(standing.epoch, settings.epochs)
+    workers, epochs = settings.workers or 0, range(standing.epoch, settings.epochs)
     batches = Batches(split.train, settings.batch_size, epochs, settings.seed, training=True, start=standing.step)
-    stream = iter(loader(pictures, batches, workers, pin=accelerator.device.type == "cuda"))
     plain = PictureSet(pictures.pictures, pictures.preprocessing)
-    validation = loader(plain, Batches(split.validation, 2 * settings.batch_size), workers)
-    truth = pictures.pictures.labels[split.validation]
-    population = None
-    few = batches.an_epoch < FEW_STEPS
-    if settings.batch_statistics == "precise" or (settings.batch_statistics == "auto" and few):
-        some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
-        population = loader(plain, Batches(some, settings.batch_size, training=True), workers)
+    validated = plain.pictures.keep(split.validation)
+    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size), workers)
+    population = _population(plain, split, settings, batches.an_epoch)
     clock = _Clock(settings.epochs * batches.an_epoch, standing.epoch * batches.an_epoch + standing.step)
 
-    with _stop_on_interrupt(console) as stopping, console.bar(clock.total):
+    with _noticing_interrupt() as interrupted, console.bar(clock.total):
+        stream = iter(Loader(pictures, batches, workers, pin=accelerator.device.type == "cuda"))
         for epoch in epochs:
             model.train()
             began = time.perf_counter()
@@ -98,41 +95,59 @@ def fit(
                     raise LeannetError(f"the loss is no number any more at {where}; {_kept(run)}; try a smaller --lr")
                 clock.tick(len(labels))
                 console.advance(clock.done, f"epoch {epoch + 1}/{settings.epochs}", _note(standing, clock))
-                if stopping or clock.since_save() > SAVE_SECONDS:
+                if interrupted or clock.since_save() > SAVE_SECONDS:
                     now = time.perf_counter()
                     standing.seconds, began = standing.seconds + now - began, now
-                    save_state(run, network, optimizer, standing, split.record())
+                    save_state(run, network, optimizer, standing, header)
                     clock.saved()
-                if stopping:
-                    if standing.best_epoch is None:  # no epoch is done: the weights as they are, so that there are some
-                        save(run / "model.safetensors", network, _with_metrics(header, None, epoch))
-                    save(run / "last.safetensors", network, _with_metrics(header, None, epoch))
+                if interrupted:
+                    console.say("stopped after this batch, and saved")
+                    if standing.best_rank is None:  # no epoch is done: the weights as they are, so that there are some
+                        save(run / "model.safetensors", network, _with_metrics(header, epoch))
+                    save(run / "last.safetensors", network, _with_metrics(header, epoch))
                     return standing
 
             if population is not None:
-                images_of = (_as_input(images.to(accelerator.device), plain) for images, _, _ in population)
-                recalibrate(model, images_of)
+                recalibrate(model, (_as_input(images.to(accelerator.device), plain) for images, _, _ in population))
             standing.seconds += time.perf_counter() - began
-            outputs = outputs_of(model, validation, plain, task, accelerator.device)
-            scores = score(outputs, truth, header.classes)
-            _log(run, standing, scores, optimizer.param_groups[0]["lr"])
-            current = _with_metrics(header, scores, epoch)
-            if (scores.accuracy, -scores.loss) > (standing.best_accuracy, -standing.best_loss):
-                standing.best_epoch, standing.best_accuracy, standing.best_loss = epoch, scores.accuracy, scores.loss
+            predictions = predictions_of(model, validation, plain, task, accelerator.device)
+            result = task.score(predictions, validated)
+            _log(run, standing, result, optimizer.param_groups[0]["lr"])
+            current = _with_metrics(header, epoch, result)
+            best = standing.best_rank is None or list(result.rank) > standing.best_rank
+            if best:
+                standing.best_rank = list(result.rank)
                 save(run / "model.safetensors", network, current)
-                write_predictions(run / "predictions.csv", plain.pictures.keep(split.validation), outputs)
+                task.write(run / "predictions.csv", predictions, validated)
             save(run / "last.safetensors", network, current)
-            console.say(_epoch_line(standing, settings.epochs, clock))
+            console.say(_epoch_line(standing, settings.epochs, clock, best))
             standing.next_epoch()
-            save_state(run, network, optimizer, standing, split.record())
+            save_state(run, network, optimizer, standing, header)
             clock.saved()
     return standing
 
 
+def make_accelerator(settings: Settings) -> Accelerator:
+    """The device and precision of a run. Raises LeannetError under a launcher of several processes."""
+    AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
+    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=settings.precision)
+    if accelerator.num_processes > 1:
+        raise LeannetError(f"expected one process, found {accelerator.num_processes}: start it without a launcher")
+    return accelerator
+
+
+def _population(plain: PictureSet, split: Split, settings: Settings, steps: int) -> Loader | None:
+    """Training pictures to measure batch norm's statistics on, where the running ones would lag behind."""
+    if settings.batch_statistics == "running" or (settings.batch_statistics == "auto" and steps >= FEW_STEPS):
+        return None
+    some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
+    return Loader(plain, Batches(some, settings.batch_size, training=True), settings.workers or 0)
+
+
 @torch.no_grad()
-def outputs_of(
+def predictions_of(
     model: nn.Module,
-    batches: torch.utils.data.DataLoader[tuple[Tensor, Tensor, Tensor]],
+    batches: Loader,
     pictures: PictureSet,
     task: Task,
     device: torch.device,
@@ -151,7 +166,7 @@ def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> 
     """The optimizer, without weight decay on biases and normalisation, which it only harms (He et al. 2019, 3.1)."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [{"params": decayed, "weight_decay": settings.decay()}, {"params": others, "weight_decay": 0.0}]
     rate = settings.rate(batch_size)
     match settings.name:
         case "adamw":
@@ -193,15 +208,14 @@ class _Clock:
 
 
 @contextmanager
-def _stop_on_interrupt(console: Console) -> Iterator[list[bool]]:
-    """A list that is empty until Ctrl-C: the loop stops at the next batch. A second Ctrl-C stops at once."""
+def _noticing_interrupt() -> Iterator[list[bool]]:
+    """A list that is empty until Ctrl-C, for the loop to look at after each batch. A second Ctrl-C stops at once."""
     asked: list[bool] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(True)
-        console.say("stopping after this batch and saving; Ctrl-C again to stop at once")
 
     try:
         before = signal.signal(signal.SIGINT, ask)
@@ -214,22 +228,21 @@ def _stop_on_interrupt(console: Console) -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _with_metrics(header: Header, scores: Scores | None, epoch: int) -> Header:
+def _with_metrics(header: Header, epoch: int, result: Result | None = None) -> Header:
     metrics: dict[str, object] = {"epoch": epoch + 1}
-    if scores is not None:
-        found = scores.to_dict()
-        metrics["validation"] = {key: found[key] for key in found if key not in {"per_class", "confusion"}}
+    if result is not None:
+        metrics["validation"] = result.summary()
     return header.model_copy(update={"metrics": metrics})
 
 
-def _log(run: Path, standing: Standing, scores: Scores, rate: float) -> None:
+def _log(run: Path, standing: Standing, result: Result, rate: float) -> None:
     standing.log.append(
         {
             "epoch": standing.epoch + 1,
             "train_loss": standing.loss_sum / standing.seen,
             "train_accuracy": standing.right / standing.seen,
-            "validation_loss": scores.loss,
-            "validation_accuracy": scores.accuracy,
+            "validation_loss": result.loss,
+            "validation_accuracy": result.accuracy,
             "learning_rate": rate,
             "seconds": standing.seconds,
             "images_per_s": standing.seen / max(standing.seconds, 1e-9),
@@ -246,13 +259,12 @@ def _note(standing: Standing, clock: _Clock) -> str:
     )
 
 
-def _epoch_line(standing: Standing, epochs: int, clock: _Clock) -> str:
+def _epoch_line(standing: Standing, epochs: int, clock: _Clock, best: bool) -> str:
     last = standing.log[-1]
-    best = "  best so far" if standing.best_epoch == standing.epoch else ""
     return (
         f"epoch {last['epoch']:>3}/{epochs}  loss {last['train_loss']:.3f}  "
         f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
-        f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{best}"
+        f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
     )
 
 

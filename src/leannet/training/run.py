@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, PictureSet, loader, mean_and_std
+from leannet.data.loader import Batches, Loader, PictureSet, mean_and_std
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
@@ -20,16 +22,17 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.files import write_whole
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, transfer
-from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
+from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture
-from leannet.training.loop import fit, outputs_of
+from leannet.training.loop import fit, predictions_of
 from leannet.training.settings import Settings, read_toml
 from leannet.training.state import FILE as STATE
+from leannet.training.state import Saved, load_state
 from leannet.training.task import Classification
 from leannet.zoo import architecture, find
 
 SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
-RUN_FILES = ("model.safetensors", "last.safetensors", "config.toml", "log.csv")
+RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
 
 
 @dataclass(frozen=True)
@@ -61,92 +64,111 @@ class Run:
         }
 
 
-def train(data: str, out: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
+def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
     """Trains a network on pictures and returns the run.
 
     data: a folder of class folders (split or not), Parquet, CSV, or `digits`. out: the run folder; None: a new one
     under runs/. settings: fields of training.settings.Settings.
     Raises LeannetError, one line, for data, settings or a folder that will not do.
     """
-    console = Console(quiet)
     wanted = Settings.make({"data": str(data), **settings})
-    return _train(wanted, _new_run(out, wanted), console, resume=False)
+    _check_out(out, wanted)
+    ratio = parse_ratio(wanted.split) if wanted.split else None
+    source = load(wanted.weights) if wanted.weights else None
+    _check_model(wanted, source)
 
-
-def resume(run: str | Path, quiet: bool = False) -> Run:
-    """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError."""
-    path = Path(run)
-    if not (path / STATE).exists() or not (path / "config.toml").exists():
-        raise LeannetError(f"{run}: expected a run that can be resumed (config.toml and {STATE}), found none")
-    values = read_toml(path / "config.toml")
-    return _train(Settings.make(values, str(path / "config.toml")), path, Console(quiet), resume=True)
-
-
-def _train(wanted: Settings, run: Path, console: Console, resume: bool) -> Run:
-    pictures = open_pictures(wanted.data).without(wanted.skip)
-    if wanted.limit:
-        pictures = _some(pictures, wanted.limit, wanted.seed)
-    console.say(f"{wanted.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
-    found = scan(pictures, lambda items, total: console.track(items, total, "reading every picture once"))
-    for line in found.lines():
-        console.say(f"  {line}", style="yellow")
-    parts = split(found.pictures, found.digests, parse_ratio(wanted.split) if wanted.split else None, wanted.seed)
-    _tell_split(console, wanted, found, parts)
-
-    settings, table, source = _choose(wanted, found)
-    torch.manual_seed(settings.seed)
+    console = Console(quiet)
+    found = _read(wanted, console)
+    parts = split(found.pictures, found.digests, ratio, wanted.seed)
+    _tell_split(console, found, parts)
+    settings_, table = _choose(wanted, found, source)
+    torch.manual_seed(settings_.seed)
     network = build(table)
-    parent = _start_from(network, source, settings, console)
-    preprocessing = _preprocessing(settings, table, source, found.pictures, parts)
+    if source is not None:
+        _start_from(network, source, found.pictures.classes, str(wanted.weights), console)
     header = Header(
         architecture=table,
         classes=found.pictures.classes,
-        preprocessing=preprocessing,
+        preprocessing=_preprocessing(settings_, table, source, found.pictures, parts),
         split=parts.record(),
         provenance={
-            "command": shlex.join(["leannet", *sys.argv[1:]]) if sys.argv[0].endswith("leannet") else "leannet.train",
-            "data": settings.data,
-            "seed": settings.seed,
-            "parent": parent,
+            "command": shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
+            "data": settings_.data,
+            "seed": settings_.seed,
+            "parent": str(checkpoint_file(wanted.weights).resolve()) if wanted.weights else None,
             "done": "trained",
             "torch": torch.__version__,
             "skipped": report_skipped(found)[:100],
         },
     )
-    if not resume:
-        run.mkdir(parents=True, exist_ok=True)
-        words = f"# leannet {__version__}\n# {header.provenance['command']}\n"
-        write_whole(run / "config.toml", (words + settings.to_toml()).encode())
-    console.say(f"training {table.name} at {preprocessing.width} x {preprocessing.height} px, into {run}")
+    run = _make_run(out, settings_, header)
+    return _train(network, header, found, parts, settings_, run, console)
 
+
+def resume(run: str | Path, quiet: bool = False) -> Run:
+    """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError."""
+    path, console = Path(run), Console(quiet)
+    saved = load_state(path)
+    settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    found = _read(settings, console)
+    parts = split(found.pictures, found.digests, parse_ratio(settings.split) if settings.split else None, settings.seed)
+    if saved.header.split["digests"] != parts.digests:
+        raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
+    return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+
+
+def _read(settings: Settings, console: Console) -> Scan:
+    pictures = open_pictures(settings.data).without(settings.skip)
+    if settings.limit:
+        pictures = _some(pictures, settings.limit, settings.seed)
+    console.say(f"{settings.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
+    found = scan(pictures, console.reading, color=settings.color)
+    for line in found.lines():
+        console.say(f"  {line}", style="yellow")
+    return found
+
+
+def _train(
+    network: Network,
+    header: Header,
+    found: Scan,
+    parts: Split,
+    settings: Settings,
+    run: Path,
+    console: Console,
+    saved: Saved | None = None,
+) -> Run:
+    preprocessing = header.preprocessing
+    console.say(f"training {header.architecture.name} at {preprocessing.width} x {preprocessing.height} px, into {run}")
     training_set = PictureSet(found.pictures, preprocessing, settings.augment, settings.seed)
     task = Classification(settings.label_smoothing)
-    standing = fit(network, task, training_set, parts, settings, header, run, console, resume)
+    standing = fit(network, task, training_set, parts, settings, header, run, console, saved)
     finished = standing.epoch == settings.epochs
     best, header = load(run / "model.safetensors")
-    validation, test = _final_scores(best, header, found.pictures, parts, settings)
-    if finished and test is not None and "test" not in header.metrics:
-        numbers = test.to_dict()
-        metrics = header.metrics | {"test": {k: numbers[k] for k in numbers if k not in {"per_class", "confusion"}}}
-        header = header.model_copy(update={"metrics": metrics})
+    validation = _scores(best, header, found.pictures, parts.validation, settings)
+    test = None
+    if finished and len(parts.test):  # once, and kept
+        test = _scores(best, header, found.pictures, parts.test, settings)
+        header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
         save(run / "model.safetensors", best, header)
-    return Run(run, header, validation, test if finished else None, finished, standing.log, report_skipped(found))
+    return Run(run, header, validation, test, finished, standing.log, report_skipped(found))
+
+
+def _from_command_line() -> bool:
+    return Path(sys.argv[0]).name in {"leannet", "__main__.py"}
 
 
 def _some(pictures: Pictures, limit: int, seed: int) -> Pictures:
-    """At most so many pictures, each class in its proportion."""
-    import numpy as np
-
+    """About so many pictures, each class of each part in its proportion, and two of each at least."""
     order = np.random.default_rng(seed).permutation(len(pictures))
-    share = min(1.0, limit / len(pictures))
-    kept: list[int] = []
-    for label in range(len(pictures.classes)):
-        members = order[pictures.labels[order] == label]
-        kept += members[: max(2, round(share * len(members)))].tolist()
-    return pictures.keep(sorted(kept))
+    groups: dict[tuple[str | None, int], list[int]] = {}
+    for index in order.tolist():
+        groups.setdefault((pictures.parts[index], int(pictures.labels[index])), []).append(index)
+    share = min(1.0, limit / max(len(pictures), 1))
+    return pictures.keep(sorted(i for group in groups.values() for i in group[: max(2, round(share * len(group)))]))
 
 
-def _tell_split(console: Console, wanted: Settings, found: Scan, parts: Split) -> None:
+def _tell_split(console: Console, found: Scan, parts: Split) -> None:
     how = "as the data comes" if parts.ratio is None else f"by content, seed {parts.seed}"
     sizes = f"{len(parts.train):,} to train on, {len(parts.validation):,} to validate on"
     console.say(f"split {how}: {sizes}" + (f", {len(parts.test):,} to test on" if len(parts.test) else ""))
@@ -155,95 +177,132 @@ def _tell_split(console: Console, wanted: Settings, found: Scan, parts: Split) -
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
 
 
-def _choose(wanted: Settings, found: Scan) -> tuple[Settings, Architecture, Header | None]:
-    """The settings with what was left open filled in, the rows, and the header of the weights to start from."""
-    classes = len(found.pictures.classes)
-    channels = 1 if wanted.color == "L" else 3
-    source = load(wanted.weights)[1] if wanted.weights else None
-    small = min(found.median_size) <= SMALL_PICTURES
-    name = wanted.model or ("cifar_mobilenet_v2" if small else "mobilenet_v3_small")
-    if source is not None and wanted.model is None:
-        table = source.architecture.with_classes(classes)
-        if wanted.resolution:
-            table = table.with_input(wanted.resolution)
-        name = table.name
-    elif name.endswith(".json"):
-        table = Architecture.load(name).with_classes(classes)
-        if wanted.resolution:
-            table = table.with_input(wanted.resolution)
+Source = tuple[Network, Header]
+
+
+def _check_model(wanted: Settings, source: Source | None) -> None:
+    """What can be known to be wrong before any picture is read."""
+    name = wanted.model
+    if name is not None and name.endswith(".json"):
+        table = Architecture.load(name)
+    elif name is not None:
+        table = architecture(name, wanted.width or 1.0, wanted.resolution)
+    elif source is not None:
+        table = source[1].architecture
     else:
-        table = architecture(name, wanted.width, wanted.resolution or find(name).resolution, classes, channels)
+        return
+    if wanted.width is not None and (name is None or name.endswith(".json")):
+        raise LeannetError(f"--width {wanted.width:g}: a multiplier is for zoo names; {table.name} has its widths")
+    output = table.shapes[table.output_names[0]]
+    if len(table.output_names) > 1 or (output.height, output.width) != (1, 1):
+        raise LeannetError(
+            f"{table.name}: expected one output of one value a class, found {', '.join(table.output_names)}"
+        )
+    table.with_classes(2)
+
+
+def _choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settings, Architecture]:
+    """The settings with what was left open filled in, and the rows."""
+    classes, channels = len(found.pictures.classes), 1 if wanted.color == "L" else 3
+    name = wanted.model
+    if name is None and source is None:
+        small = min(found.median_size) <= SMALL_PICTURES
+        name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
+    if name is not None and not name.endswith(".json"):
+        resolution = wanted.resolution or find(name).resolution
+        table = architecture(name, wanted.width or 1.0, resolution, classes, channels)
+    else:
+        table = Architecture.load(name) if name is not None else source[1].architecture  # type: ignore[index]
+        table = table.with_classes(classes)
+        if wanted.resolution:
+            table = table.with_input(wanted.resolution)
     if table.input.channels != channels:
-        raise LeannetError(f"{name} reads {table.input.channels} channels, --color {wanted.color} gives {channels}")
+        raise LeannetError(
+            f"{table.name} reads {table.input.channels} channels, --color {wanted.color} gives {channels}"
+        )
     workers = wanted.workers
     if workers is None:
         # Tiny pictures are prepared faster than they are handed from one process to another.
         workers = 0 if max(found.median_size) <= 16 else min(torch.get_num_threads(), 8)
-    chosen: dict[str, Any] = {
-        "model": None if source is not None and wanted.model is None else name,
-        "resolution": table.input.height,
-        "workers": workers,
-        "batch_size": min(wanted.batch_size, len(found.pictures)),
+    absolute = {
+        key: str(Path(value).resolve())
+        for key, value in (("data", wanted.data), ("model", name), ("weights", wanted.weights))
+        if value is not None and Path(value).exists() and value != "digits"
     }
-    return wanted.model_copy(update=chosen), table, source
+    size = table.input
+    chosen = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
+    return wanted.model_copy(update=chosen | absolute), table
 
 
-def _start_from(network: Network, source: Header | None, settings: Settings, console: Console) -> str | None:
-    if source is None or settings.weights is None:
-        return None
-    parent, _ = load(settings.weights)
-    fresh = transfer(network, parent.state_dict(), settings.weights)
-    if fresh:
-        console.say(f"weights from {settings.weights}; a fresh {fresh[0]} for {network.architecture.classes} classes")
-    return str(checkpoint_file(settings.weights))
+def _start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:
+    """Copies weights. The head comes along where the classes are the same ones, in their new order."""
+    parent, header = source
+    state, head = parent.state_dict(), parent.architecture.head
+    same = set(classes) == set(header.classes)
+    if same:
+        order = [header.classes.index(c) for c in classes]
+        state = {key: value[order] if key.startswith(head + ".") else value for key, value in state.items()}
+    transfer(network, state, name, fresh_head=not same)
+    console.say(f"weights from {name}" + ("" if same else f"; a fresh {head} for {', '.join(classes[:5])}, ..."))
 
 
 def _preprocessing(
-    settings: Settings, table: Architecture, source: Header | None, pictures: Pictures, parts: Split
+    settings: Settings, table: Architecture, source: Source | None, pictures: Pictures, parts: Split
 ) -> Preprocessing:
-    """The weights' own, or the settings', with mean and deviation measured on the training part when asked for."""
+    """The weights' own where nothing else is asked for; mean and deviation measured on the training part for zscore."""
     size = {"height": table.input.height, "width": table.input.width}
     if source is not None:
-        return source.preprocessing.model_copy(update=size)
-    # Small pictures are used whole: their borders are not spare.
-    ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
-    plain = Preprocessing(**size, color=settings.color, resize=settings.resize, crop_ratio=ratio)
-    if settings.color == "L":
-        plain = plain.model_copy(update={"mean": GREY_MEAN, "std": GREY_STD})
-    if settings.normalization == "zscore":
-        mean, std = mean_and_std(PictureSet(pictures, plain), parts.train, settings.workers or 0)
-        return plain.model_copy(update={"mean": mean, "std": std})
-    return plain
+        chosen = source[1].preprocessing.model_copy(update=size)
+    else:
+        # Small pictures are used whole: their borders are not spare.
+        ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
+        chosen = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
+    if settings.resize is not None:
+        chosen = chosen.model_copy(update={"resize": settings.resize})
+    if settings.normalization == "imagenet" or (source is None and settings.normalization is None):
+        grey = settings.color == "L"
+        constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
+        chosen = chosen.model_copy(update=constants)
+    elif settings.normalization == "zscore":
+        mean, std = mean_and_std(PictureSet(pictures, chosen), parts.train, settings.workers or 0)
+        chosen = chosen.model_copy(update={"mean": mean, "std": std})
+    return chosen
 
 
-def _final_scores(
-    best: Network, header: Header, pictures: Pictures, parts: Split, settings: Settings
-) -> tuple[Scores | None, Scores | None]:
+def _scores(best: Network, header: Header, pictures: Pictures, part: NDArray[np.int64], settings: Settings) -> Scores:
     plain = PictureSet(pictures, header.preprocessing)
     best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scores: list[Scores | None] = []
-    for part in (parts.validation, parts.test):
-        if not len(part):
-            scores.append(None)
-            continue
-        batches = loader(plain, Batches(part, 2 * settings.batch_size), settings.workers or 0)
-        outputs = outputs_of(best, batches, plain, Classification(), torch.device("cpu"))
-        scores.append(score(outputs, pictures.labels[part], header.classes))
-    return scores[0], scores[1]
+    batches = Loader(plain, Batches(part, 2 * settings.batch_size), settings.workers or 0)
+    predictions = predictions_of(best, batches, plain, Classification(), torch.device("cpu"))
+    return score(predictions, pictures.labels[part], header.classes)
 
 
-def _new_run(out: str | Path | None, settings: Settings) -> Path:
-    """A folder for a new run. Raises LeannetError where the one asked for holds another run."""
+def _check_out(out: str | Path | None, settings: Settings) -> None:
+    """Refuses a run folder that holds another run, is a file, or lies among the pictures."""
+    path = Path(out) if out is not None else Path("runs")
+    held = [name for name in RUN_FILES if out is not None and (path / name).exists()]
+    if held:
+        raise LeannetError(f"--out {out}: holds another run ({held[0]}); choose a new folder, or --resume {out}")
+    if any(parent.is_file() for parent in (path, *path.parents)):
+        raise LeannetError(f"--out {out}: expected a new or empty folder, found a file")
+    data = Path(settings.data).resolve()
+    if data.is_dir() and path.resolve().is_relative_to(data):
+        raise LeannetError(f"--out {path}: lies among the pictures of {settings.data}; choose a folder outside")
+
+
+def _make_run(out: str | Path | None, settings: Settings, header: Header) -> Path:
     if out is not None:
-        path = Path(out)
-        if path.is_file():
-            raise LeannetError(f"--out {out}: expected a new or empty folder, found a file")
-        held = [name for name in RUN_FILES if (path / name).exists()]
-        if held:
-            raise LeannetError(f"--out {out}: holds another run ({held[0]}); choose a new folder, or --resume {out}")
-        return path
-    stem = Path(settings.data).resolve().stem if settings.data != "digits" else "digits"
-    number = 1
-    while (path := Path("runs") / (stem if number == 1 else f"{stem}-{number}")).exists():
-        number += 1
-    return path
+        run = Path(out)
+        run.mkdir(parents=True, exist_ok=True)
+    else:
+        stem, number = Path(settings.data).stem, 1
+        while True:  # another run may start at the same moment: who makes the folder has it
+            run = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                run.mkdir(parents=True)
+                break
+            except FileExistsError:
+                number += 1
+    words = f"# leannet {__version__}\n# {header.provenance['command']}\n"
+    write_whole(run / "config.toml", (words + settings.to_toml()).encode())
+    return run

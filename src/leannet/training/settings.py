@@ -17,11 +17,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Optimizer(Frozen):
-    """`lr` None: the usual rate of the optimizer for a batch of 32, scaled with the batch."""
+    """`lr` None: the usual rate of the optimizer for a batch of 32, scaled with the batch. `weight_decay` None: the
+    usual one, which is decoupled from the rate for adamw and part of the gradient for the others.
+    """
 
     name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     lr: Annotated[float, Field(gt=0)] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
     momentum: Share = 0.9  # sgd, rmsprop
 
     def rate(self, batch_size: int) -> float:
@@ -31,6 +33,11 @@ class Optimizer(Frozen):
         usual: float = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
         power = 0.5 if self.name.startswith("adam") else 1.0
         return usual * float((batch_size / 32) ** power)
+
+    def decay(self) -> float:
+        """The weight decay."""
+        usual = {"adamw": 0.05, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-5}
+        return usual[self.name] if self.weight_decay is None else self.weight_decay
 
 
 class Schedule(Frozen):
@@ -60,15 +67,15 @@ class Settings(Frozen):
 
     data: str
     model: str | None = None
-    width: Annotated[float, Field(gt=0, le=16)] = 1.0
+    width: Annotated[float, Field(gt=0, le=16)] | None = None
     resolution: Size | None = None
     color: Literal["RGB", "L"] = "RGB"
     weights: str | None = None
     split: str | None = None
     skip: tuple[str, ...] = ()
     limit: Size | None = None
-    normalization: Literal["imagenet", "zscore"] = "imagenet"
-    resize: Literal["crop", "squash", "letterbox"] = "crop"
+    normalization: Literal["imagenet", "zscore"] | None = None
+    resize: Literal["crop", "squash", "letterbox"] | None = None
     augment: Augment = Augment()
     epochs: Size = 30
     batch_size: Annotated[int, Field(strict=True, ge=2)] = 32  # one picture cannot be normalised by its batch

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.header import Header, parse_header
 
 FILE = Path("state") / "resume.safetensors"
 
@@ -26,9 +27,7 @@ class Standing:
     right: int = 0  # ... of them right, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
-    best_epoch: int | None = None
-    best_accuracy: float = -1.0
-    best_loss: float = float("inf")
+    best_rank: list[float] | None = None  # None: no epoch is done
     log: list[dict[str, float]] = field(default_factory=list)
 
     def next_epoch(self) -> None:
@@ -37,7 +36,7 @@ class Standing:
 
 
 def save_state(
-    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, standing: Standing, split: dict[str, Any]
+    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, standing: Standing, header: Header
 ) -> None:
     """Writes what resuming needs. The file is the old one or all of the new one."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -49,17 +48,34 @@ def save_state(
                 tensors[f"optimizer.{index}.{name}"] = value
             elif value is not None:
                 plain.setdefault(str(index), {})[name] = value
-    words = {"standing": asdict(standing), "groups": saved["param_groups"], "plain": plain, "split": split}
+    words = {"standing": asdict(standing), "groups": saved["param_groups"], "plain": plain, "header": header.to_dict()}
     (run / FILE).parent.mkdir(exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_whole(run / FILE, serialize(tensors, {"state": json.dumps(words)}))
 
 
-def load_state(run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, split: dict[str, Any]) -> Standing:
-    """Puts network and optimizer back, and returns where the run stands.
+@dataclass(frozen=True)
+class Saved:
+    """A state file as it was read. `header` is that of the run's checkpoints."""
 
-    Raises LeannetError where there is nothing to resume, it is damaged, or the pictures are not those of the run.
-    """
+    header: Header
+    standing: Standing
+    tensors: dict[str, Tensor]
+    groups: list[dict[str, Any]]
+    plain: dict[str, dict[str, Any]]
+
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Puts network and optimizer back."""
+        network.load_state_dict(_under("network.", self.tensors))
+        state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in self.plain.items()}
+        for key, value in _under("optimizer.", self.tensors).items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": state, "param_groups": self.groups})
+
+
+def load_state(run: Path) -> Saved:
+    """What a run left for resuming. Raises LeannetError where there is nothing, or it is damaged."""
     path = run / FILE
     if not path.exists():
         raise LeannetError(f"{run}: expected a run that can be resumed ({FILE}), found none")
@@ -67,19 +83,12 @@ def load_state(run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, 
         with safe_open(path, framework="pt") as opened:
             words = json.loads(opened.metadata()["state"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+        header = parse_header(words["header"], path)
+        return Saved(header, Standing(**words["standing"]), tensors, words["groups"], words["plain"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise LeannetError(
             f"{path}: damaged ({error}); model.safetensors and last.safetensors are still there"
         ) from None
-    if words["split"]["digests"] != split["digests"]:
-        raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
-    network.load_state_dict(_under("network.", tensors))
-    state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in words["plain"].items()}
-    for key, value in _under("optimizer.", tensors).items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": words["groups"]})
-    return Standing(**words["standing"])
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

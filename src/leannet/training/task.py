@@ -1,15 +1,42 @@
-"""What a run learns: the loss, and what is measured. One loop serves every task."""
+"""What a run learns: the loss, what is measured, and which epoch is the best. One loop serves every task."""
 
 import abc
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+from leannet.data.sources import Pictures
+from leannet.evaluation.metrics import Scores, score
+from leannet.evaluation.predictions import write_predictions
+
+
+class Result(Protocol):
+    """What a task finds on validation pictures."""
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """Compared between epochs: the largest is the best."""
+
+    @property
+    def loss(self) -> float:
+        """For the log."""
+
+    @property
+    def accuracy(self) -> float:
+        """For the log, 0 to 1."""
+
+    def summary(self) -> dict[str, Any]:
+        """For the checkpoint's header, as plain data."""
 
 
 class Task(abc.ABC):
-    """Supplies the loop with a loss for each batch and with what to keep of it for the log."""
+    """Supplies the loop with a loss for each batch, with what to keep of the outputs, and with what they are worth."""
 
     @abc.abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -22,6 +49,14 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
         """What validation keeps of the outputs, one row a picture, on the CPU."""
+
+    @abc.abstractmethod
+    def score(self, predictions: NDArray[np.float32], pictures: Pictures) -> Result:
+        """What predictions are worth, one row a picture."""
+
+    @abc.abstractmethod
+    def write(self, path: Path, predictions: NDArray[np.float32], pictures: Pictures) -> None:
+        """Writes predictions.csv."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +73,9 @@ class Classification(Task):
 
     def predictions(self, outputs: Tensor) -> Tensor:
         return torch.softmax(outputs.float(), dim=1).cpu()
+
+    def score(self, predictions: NDArray[np.float32], pictures: Pictures) -> Scores:
+        return score(predictions, pictures.labels, pictures.classes)
+
+    def write(self, path: Path, predictions: NDArray[np.float32], pictures: Pictures) -> None:
+        write_predictions(path, pictures, predictions)
