@@ -147,6 +147,17 @@ class Concat(nn.Module):
         return torch.cat(inputs, dim=1)
 
 
+class Slice(nn.Module):
+    """Some neighbouring channels."""
+
+    def __init__(self, row: rows.Slice):
+        super().__init__()
+        self.start, self.stop = row.start, row.start + row.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.start : self.stop]
+
+
 def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
     """The torch module of a layer that reads activations of these shapes."""
     match row:
@@ -157,7 +168,7 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
         case rows.Pool():
             return MaxPoolLayer(row) if row.op == "max" else AveragePoolLayer(row)
         case rows.GlobalPool():
-            return nn.AdaptiveAvgPool2d(1)
+            return nn.AdaptiveAvgPool2d(row.size)
         case rows.Flatten():
             return Flatten()
         case rows.Dropout():
@@ -170,6 +181,12 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
             return Multiply()
         case rows.Concat():
             return Concat()
+        case rows.Shuffle():
+            return nn.ChannelShuffle(row.groups)
+        case rows.Slice():
+            return Slice(row)
+        case rows.LocalResponse():
+            return nn.LocalResponseNorm(row.size, row.alpha, row.beta, row.k)
         case rows.Upsample():
             return nn.Upsample(scale_factor=row.factor, mode="nearest")
     raise TypeError(f"no module for a row of kind {type(row).__name__}")

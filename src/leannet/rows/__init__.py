@@ -1,6 +1,18 @@
 """A network is a table of rows: the rows, what is inside them, and the table. No torch."""
 
-from leannet.rows.blocks import Block, BlockBase, InvertedResidual, Separable, SqueezeExcite
+from leannet.rows.blocks import (
+    BasicResidual,
+    Block,
+    BlockBase,
+    BottleneckResidual,
+    Fire,
+    Inception,
+    InvertedResidual,
+    Separable,
+    ShuffleUnit,
+    ShuffleUnitV2,
+    SqueezeExcite,
+)
 from leannet.rows.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
 from leannet.rows.layers import (
     Activate,
@@ -14,9 +26,12 @@ from leannet.rows.layers import (
     Layer,
     LayerBase,
     Linear,
+    LocalResponse,
     Multiply,
     Pool,
     RowBase,
+    Shuffle,
+    Slice,
     Upsample,
 )
 from leannet.rows.table import Architecture, Input, Placed, Row, first_error, place
@@ -27,19 +42,24 @@ __all__ = [
     "Activation",
     "Add",
     "Architecture",
+    "BasicResidual",
     "Block",
     "BlockBase",
+    "BottleneckResidual",
     "Concat",
     "Conv",
     "Depthwise",
     "Dropout",
+    "Fire",
     "Flatten",
     "GlobalPool",
+    "Inception",
     "Input",
     "InvertedResidual",
     "Layer",
     "LayerBase",
     "Linear",
+    "LocalResponse",
     "Multiply",
     "Norm",
     "Padding",
@@ -50,6 +70,10 @@ __all__ = [
     "RowError",
     "Separable",
     "Shape",
+    "Shuffle",
+    "ShuffleUnit",
+    "ShuffleUnitV2",
+    "Slice",
     "SqueezeExcite",
     "Upsample",
     "first_error",

@@ -110,12 +110,13 @@ class Pool(LayerBase):
 
 
 class GlobalPool(LayerBase):
-    """The mean of each channel over the whole picture: (C, 1, 1)."""
+    """The mean of each channel over the whole picture, or over each of `size` x `size` parts of it."""
 
     kind: Literal["global_pool"] = "global_pool"
+    size: Size = 1
 
     def out_shape(self, *shapes: Shape) -> Shape:
-        return Shape(shapes[0].channels, 1, 1)
+        return Shape(shapes[0].channels, self.size, self.size)
 
 
 class Flatten(LayerBase):
@@ -196,6 +197,60 @@ class Upsample(LayerBase):
         return Shape(x.channels, x.height * self.factor, x.width * self.factor)
 
 
+class Shuffle(LayerBase):
+    """Channels dealt out anew, one from each group in turn (ShuffleNet, section 3.1): channel g * n + i -> i * groups + g."""
+
+    kind: Literal["shuffle"] = "shuffle"
+    groups: Annotated[int, Field(strict=True, ge=2)]
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        (x,) = shapes
+        if x.channels % self.groups:
+            raise RowError("groups", f"{self.groups} groups do not divide {x.channels} channels")
+        return x
+
+
+class Slice(LayerBase):
+    """Some neighbouring channels: the channel split of ShuffleNetV2."""
+
+    kind: Literal["slice"] = "slice"
+    start: Annotated[int, Field(strict=True, ge=0)] = 0
+    out_channels: Width
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        (x,) = shapes
+        if self.start + self.out_channels > x.channels:
+            raise RowError("out_channels", f"channels {self.start} to {self.start + self.out_channels} of {x.channels}")
+        return Shape(self.out_channels, *x[1:])
+
+
+class LocalResponse(LayerBase):
+    """Local response normalisation across channels (AlexNet, section 3.3): x / (k + alpha / size * sum of squares)^beta."""
+
+    kind: Literal["local_response"] = "local_response"
+    size: Size = 5
+    alpha: Annotated[float, Field(gt=0)] = 1e-4
+    beta: Annotated[float, Field(gt=0)] = 0.75
+    k: Annotated[float, Field(gt=0)] = 1.0
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
 Layer = (
-    Conv | Depthwise | Linear | Pool | GlobalPool | Flatten | Dropout | Activate | Add | Multiply | Concat | Upsample
+    Conv
+    | Depthwise
+    | Linear
+    | Pool
+    | GlobalPool
+    | Flatten
+    | Dropout
+    | Activate
+    | Add
+    | Multiply
+    | Concat
+    | Upsample
+    | Shuffle
+    | Slice
+    | LocalResponse
 )

@@ -9,3 +9,8 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def scale_channels(channels: int, width: float) -> int:
+    """For papers without a width multiplier: as printed at width 1, else the MobileNets' rule."""
+    return channels if width == 1 else round_channels(channels * width)

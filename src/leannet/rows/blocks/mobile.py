@@ -1,26 +1,11 @@
-"""Blocks: what the papers draw as one box is one row, and what they draw inside the box is again a table of rows.
+"""The blocks of the MobileNets."""
 
-A new block is one class: its fields, and `inside`, the rows it stands for. Counting, building, drawing and every
-other reader follow from those. The rows inside call the block's own input "input".
-"""
-
-import abc
 from collections.abc import Sequence
 from typing import Literal
 
+from leannet.rows.blocks.base import BlockBase
 from leannet.rows.fields import INPUT, Activation, Flag, Norm, Padding, RowError, Shape, Size, Width
 from leannet.rows.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowBase
-
-
-class BlockBase(RowBase):
-    """A row with rows inside."""
-
-    @abc.abstractmethod
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
-        """The rows this block stands for, given the shapes it reads; the last one is its output.
-
-        Raises RowError where the block cannot be, naming the field.
-        """
 
 
 class Separable(BlockBase):
@@ -117,6 +102,3 @@ class InvertedResidual(BlockBase):
         if self.residual:
             rows.append(Add(name="add", inputs=("project", INPUT)))
         return rows
-
-
-Block = Separable | SqueezeExcite | InvertedResidual

@@ -1,0 +1,38 @@
+"""Blocks: what the papers draw as one box is one row, and what they draw inside the box is again a table of rows.
+
+A new block is one class: its fields, and `inside`, the rows it stands for. Counting, building, drawing and every other
+reader follow from those.
+"""
+
+from leannet.rows.blocks.base import BlockBase
+from leannet.rows.blocks.fire import Fire
+from leannet.rows.blocks.inception import Inception
+from leannet.rows.blocks.mobile import InvertedResidual, Separable, SqueezeExcite
+from leannet.rows.blocks.residual import BasicResidual, BottleneckResidual
+from leannet.rows.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
+
+Block = (
+    Separable
+    | SqueezeExcite
+    | InvertedResidual
+    | Fire
+    | ShuffleUnit
+    | ShuffleUnitV2
+    | BasicResidual
+    | BottleneckResidual
+    | Inception
+)
+
+__all__ = [
+    "BasicResidual",
+    "Block",
+    "BlockBase",
+    "BottleneckResidual",
+    "Fire",
+    "Inception",
+    "InvertedResidual",
+    "Separable",
+    "ShuffleUnit",
+    "ShuffleUnitV2",
+    "SqueezeExcite",
+]

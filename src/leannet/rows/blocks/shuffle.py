@@ -1,0 +1,133 @@
+"""The units of the ShuffleNets."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from leannet.rows.blocks.base import BlockBase
+from leannet.rows.blocks.mobile import SqueezeExcite
+from leannet.rows.fields import INPUT, Activation, Flag, Norm, RowError, Shape, Size, Width
+from leannet.rows.layers import Activate, Add, Concat, Conv, Depthwise, Pool, RowBase, Shuffle, Slice
+
+
+class ShuffleUnit(BlockBase):
+    """Grouped 1x1, shuffle, depthwise, grouped 1x1 (ShuffleNet, figure 2b; at stride 2 figure 2c).
+
+    At stride 1 the input is added; at stride 2 it is pooled and stands beside, so the branch makes the channels that are
+    missing. `first_groups`: of the first 1x1, which the first unit of a network does not group (section 3.2).
+    """
+
+    kind: Literal["shuffle_unit"] = "shuffle_unit"
+    out_channels: Width
+    bottleneck_channels: Width
+    groups: Size
+    first_groups: Size
+    stride: Size = 1
+    norm: Norm | None = Norm()
+    activation: Activation = "relu"
+
+    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+        (x,) = shapes
+        made = self.out_channels if self.stride == 1 else self.out_channels - x.channels
+        if self.stride == 1 and self.out_channels != x.channels:
+            raise RowError(
+                "out_channels", f"at stride 1 the input is added: {x.channels} channels in, {self.out_channels} out"
+            )
+        if made < 1:
+            raise RowError("out_channels", f"the pooled input alone has {x.channels} channels")
+        bias = self.norm is None
+        rows: list[RowBase] = [
+            Conv(
+                name="reduce",
+                out_channels=self.bottleneck_channels,
+                groups=self.first_groups,
+                bias=bias,
+                norm=self.norm,
+                activation=self.activation,
+            )
+        ]
+        if self.groups > 1:
+            rows.append(Shuffle(name="shuffle", groups=self.groups))
+        rows.append(Depthwise(name="depthwise", stride=self.stride, bias=bias, norm=self.norm))
+        rows.append(Conv(name="restore", out_channels=made, groups=self.groups, bias=bias, norm=self.norm))
+        if self.stride == 1:
+            rows.append(Add(name="add", inputs=("restore", INPUT), activation=self.activation))
+        else:
+            pool = Pool(name="pool", inputs=(INPUT,), op="average", kernel=3, stride=self.stride, padding="symmetric")
+            rows += [
+                pool,
+                Concat(name="concat", inputs=("pool", "restore")),
+                Activate(name="activation", activation=self.activation),
+            ]
+        return rows
+
+
+class ShuffleUnitV2(BlockBase):
+    """Split, one half through 1x1, depthwise, 1x1, join, shuffle (ShuffleNetV2, figure 3c; at stride 2 figure 3d).
+
+    `split`: the input is parted, and its first `left_channels` pass untouched (3c); else both branches read all of it, and
+    the left one makes `left_channels` (3d). `squeeze_channels`: of squeeze-and-excitation at the end of the right
+    branch; `residual`: around it (the large networks of the appendix).
+    """
+
+    kind: Literal["shuffle_unit_v2"] = "shuffle_unit_v2"
+    out_channels: Width
+    left_channels: Width
+    branch_channels: Width
+    stride: Size = 1
+    split: Flag = True
+    norm: Norm | None = Norm()
+    activation: Activation = "relu"
+    squeeze_channels: Width | None = None
+    residual: Flag = False
+
+    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+        (x,) = shapes
+        right = self.out_channels - self.left_channels
+        if right < 1:
+            raise RowError(
+                "left_channels", f"{self.left_channels} of {self.out_channels} channels leave none on the right"
+            )
+        if self.split and (self.stride != 1 or x.channels != self.out_channels):
+            raise RowError(
+                "split",
+                f"needs stride 1 and equal widths, found stride {self.stride}, "
+                f"{x.channels} in, {self.out_channels} out",
+            )
+        if self.residual and not self.split:
+            raise RowError("residual", "only around the part of a split that is worked on")
+        bias, rows = self.norm is None, list[RowBase]()
+        if self.split:
+            rows.append(Slice(name="left", inputs=(INPUT,), out_channels=self.left_channels))
+            rows.append(Slice(name="right", inputs=(INPUT,), start=self.left_channels, out_channels=right))
+            source, left = "right", "left"
+        else:
+            rows.append(
+                Depthwise(name="left_depthwise", inputs=(INPUT,), stride=self.stride, bias=bias, norm=self.norm)
+            )
+            rows.append(
+                Conv(
+                    name="left_project",
+                    out_channels=self.left_channels,
+                    bias=bias,
+                    norm=self.norm,
+                    activation=self.activation,
+                )
+            )
+            source, left = INPUT, "left_project"
+        rows += [
+            Conv(
+                name="expand",
+                inputs=(source,),
+                out_channels=self.branch_channels,
+                bias=bias,
+                norm=self.norm,
+                activation=self.activation,
+            ),
+            Depthwise(name="depthwise", stride=self.stride, bias=bias, norm=self.norm),
+            Conv(name="project", out_channels=right, bias=bias, norm=self.norm, activation=self.activation),
+        ]
+        if self.squeeze_channels is not None:
+            rows.append(SqueezeExcite(name="squeeze_excite", squeeze_channels=self.squeeze_channels))
+        if self.residual:
+            rows.append(Add(name="add", inputs=(rows[-1].name, source), activation=self.activation))
+        return [*rows, Concat(name="concat", inputs=(left, rows[-1].name)), Shuffle(name="shuffle", groups=2)]
