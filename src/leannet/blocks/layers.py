@@ -147,6 +147,17 @@ class Concat(nn.Module):
         return torch.cat(inputs, dim=1)
 
 
+class Normalize(nn.Module):
+    """Normalisation that stands alone."""
+
+    def __init__(self, row: rows.Normalize, shapes: Sequence[Shape]):
+        super().__init__()
+        self.norm = _norm(row.norm, shapes[0].channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x)
+
+
 class Slice(nn.Module):
     """Some neighbouring channels."""
 
@@ -185,6 +196,10 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
             return nn.ChannelShuffle(row.groups)
         case rows.Slice():
             return Slice(row)
+        case rows.Shift():
+            return nn.ZeroPad2d((-1, 1, -1, 1))
+        case rows.Normalize():
+            return Normalize(row, shapes)
         case rows.LocalResponse():
             return nn.LocalResponseNorm(row.size, row.alpha, row.beta, row.k)
         case rows.Upsample():

@@ -24,6 +24,7 @@ from leannet.rows import (
     LayerBase,
     Linear,
     Multiply,
+    Normalize,
     Placed,
     Pool,
     Shape,
@@ -137,9 +138,9 @@ def _count_layer(placed: Placed, receptive_field: int, source: Placed | None) ->
     layer, (x, *_), out = placed.layer, placed.in_shapes, placed.out_shape
     weights = _weights(layer, x)
     own = weights if placed.shares is None else 0
-    has_norm = isinstance(layer, Conv | Depthwise) and layer.norm is not None
+    has_norm = isinstance(layer, Conv | Depthwise | Normalize) and layer.norm is not None
     biases = out.channels if own and isinstance(layer, Conv | Depthwise | Linear) and layer.bias else 0
-    norm_params = 2 * out.channels if own and has_norm else 0
+    norm_params = 2 * out.channels if placed.shares is None and has_norm else 0
     moved = sum(shape.elements for shape in placed.in_shapes) + out.elements + weights + biases + norm_params
     saving = None
     pointwise = isinstance(layer, Conv) and layer.kernel == layer.groups == 1

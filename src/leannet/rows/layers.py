@@ -237,6 +237,25 @@ class LocalResponse(LayerBase):
         return shapes[0]
 
 
+class Shift(LayerBase):
+    """The picture moved one pixel up and to the left, zeros coming in: what a stride of 2 then sees is the odd pixels."""
+
+    kind: Literal["shift"] = "shift"
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
+class Normalize(LayerBase):
+    """Normalisation that stands alone, as behind the joined halves of a NASNet cell."""
+
+    kind: Literal["normalize"] = "normalize"
+    norm: Norm = Norm()
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
 Layer = (
     Conv
     | Depthwise
@@ -253,4 +272,6 @@ Layer = (
     | Shuffle
     | Slice
     | LocalResponse
+    | Shift
+    | Normalize
 )

@@ -8,6 +8,7 @@ from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.fire import Fire
 from leannet.rows.blocks.inception import Inception
 from leannet.rows.blocks.mobile import InvertedResidual, Separable, SqueezeExcite
+from leannet.rows.blocks.nasnet import NasnetNormal, NasnetReduction, TwiceSeparable
 from leannet.rows.blocks.residual import BasicResidual, BottleneckResidual
 from leannet.rows.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
 
@@ -21,6 +22,9 @@ Block = (
     | BasicResidual
     | BottleneckResidual
     | Inception
+    | TwiceSeparable
+    | NasnetNormal
+    | NasnetReduction
 )
 
 __all__ = [
@@ -31,8 +35,11 @@ __all__ = [
     "Fire",
     "Inception",
     "InvertedResidual",
+    "NasnetNormal",
+    "NasnetReduction",
     "Separable",
     "ShuffleUnit",
     "ShuffleUnitV2",
     "SqueezeExcite",
+    "TwiceSeparable",
 ]
