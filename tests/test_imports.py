@@ -17,6 +17,7 @@ ROOMS = [
     {"blocks", "what"},
     {"network"},
     {"checkpoint"},
+    {"weights"},
     {"factory"},
     {"console", "data"},
     {"evaluation"},

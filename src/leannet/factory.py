@@ -1,9 +1,13 @@
 """`create`: a network by name, fresh or with weights."""
 
+import warnings
 from pathlib import Path
 
-from leannet.checkpoint import load
+import torch
+
+from leannet.header import Header
 from leannet.network import Network, build, transfer
+from leannet.weights import read_weights
 from leannet.zoo import architecture
 
 
@@ -12,18 +16,49 @@ def create(
     width: float = 1.0,
     resolution: int | None = None,
     classes: int | None = None,
-    in_channels: int = 3,
+    in_channels: int | None = None,
     weights: str | Path | None = None,
 ) -> Network:
     """A network of the zoo as a torch module in training mode: (N, C, H, W) float32 -> (N, classes).
 
-    width: the family's own multiplier. resolution, classes: None: the family's own. weights: a checkpoint or run of
-    leannet; a head of another number of classes stays fresh. Raises LeannetError for an unknown name, with the three
-    nearest, for a resolution that the network cannot take, and for weights that do not fit.
+    width: the family's own multiplier. resolution, classes, in_channels: None: the family's own, or the weights'.
+    weights: a checkpoint or run of leannet, a file of timm or torchvision, or `hub:OWNER/NAME`. The rows become those
+    of the source; another number of classes gets a fresh head, another number of channels an adapted stem, each with a
+    warning that says so. `network.origin` keeps preprocessing, class names, licence and source.
+    Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
+    for weights that do not fit.
     """
-    network = build(architecture(name, width, resolution, classes, in_channels))
-    if weights is not None:
-        source, _ = load(weights)
-        other = source.architecture.classes != network.architecture.classes
-        transfer(network, source.state_dict(), str(weights), fresh_head=other)
+    if weights is None:
+        return build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
+    source, header = read_weights(weights, name, width, resolution)
+    return adapt(source, header, classes, in_channels, str(weights))
+
+
+def adapt(source: Network, header: Header, classes: int | None, in_channels: int | None, where: str) -> Network:
+    """The same network for another number of classes and of input channels; says what was replaced."""
+    rows, state = source.architecture, source.state_dict()
+    old_classes, old_channels = rows.classes, rows.input.channels
+    if classes is not None and classes != old_classes:
+        rows = rows.with_classes(classes)
+        warnings.warn(f"{where}: a fresh {rows.head} for {classes} classes in place of {old_classes}", stacklevel=3)
+    if in_channels is not None and in_channels != old_channels:
+        rows = rows.with_input(rows.input.height, rows.input.width, in_channels)
+        stem = next(key for key in state if state[key].ndim == 4)
+        state[stem] = _for_channels(state[stem], in_channels)
+        warnings.warn(f"{where}: {stem} adapted from {old_channels} to {in_channels} channels", stacklevel=3)
+    network = build(rows)
+    transfer(network, state, where, fresh_head=rows.classes != old_classes)
+    network.origin = header
     return network
+
+
+def _for_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:
+    """A stem for another number of channels: theirs in turn, scaled so that equal channels give the same sum.
+
+    One grey channel sees the sum of the three, which is what three equal channels gave.
+    """
+    old = weight.shape[1]
+    repeated = weight.repeat(1, -(-channels // old), 1, 1)[:, :channels] if channels >= old else weight[:, :channels]
+    if channels < old:
+        return weight.sum(dim=1, keepdim=True).expand(-1, channels, -1, -1).clone() / channels
+    return repeated * (old / channels)

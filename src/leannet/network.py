@@ -1,5 +1,7 @@
 """Network: an architecture as a torch module that carries its rows."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ class Network(Table):
     """
 
     architecture: Architecture
+    origin: Any = None  # the header of the weights it was made from, where it was
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)

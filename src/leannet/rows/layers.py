@@ -198,7 +198,10 @@ class Upsample(LayerBase):
 
 
 class Shuffle(LayerBase):
-    """Channels dealt out anew, one from each group in turn (ShuffleNet, section 3.1): channel g * n + i -> i * groups + g."""
+    """Channels dealt out anew, one from each group in turn (ShuffleNet, section 3.1).
+
+    Of n channels a group, channel g * n + i goes to i * groups + g.
+    """
 
     kind: Literal["shuffle"] = "shuffle"
     groups: Annotated[int, Field(strict=True, ge=2)]
@@ -225,7 +228,10 @@ class Slice(LayerBase):
 
 
 class LocalResponse(LayerBase):
-    """Local response normalisation across channels (AlexNet, section 3.3): x / (k + alpha / size * sum of squares)^beta."""
+    """Local response normalisation across channels (AlexNet, section 3.3).
+
+    x / (k + alpha / size * the sum of squares of `size` neighbouring channels)^beta.
+    """
 
     kind: Literal["local_response"] = "local_response"
     size: Size = 5
@@ -238,7 +244,7 @@ class LocalResponse(LayerBase):
 
 
 class Shift(LayerBase):
-    """The picture moved one pixel up and to the left, zeros coming in: what a stride of 2 then sees is the odd pixels."""
+    """The picture one pixel up and to the left, zeros coming in: a stride of 2 then sees the odd pixels."""
 
     kind: Literal["shift"] = "shift"
 

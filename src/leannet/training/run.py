@@ -19,6 +19,7 @@ from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
+from leannet.factory import adapt
 from leannet.files import write_whole
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, transfer
@@ -29,10 +30,13 @@ from leannet.training.settings import Settings, read_toml
 from leannet.training.state import FILE as STATE
 from leannet.training.state import Saved, load_state
 from leannet.training.task import Classification
-from leannet.zoo import architecture, find
+from leannet.weights import read_weights
+from leannet.zoo import architecture
 
 SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
 RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
+
+Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,17 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     wanted = Settings.make({"data": str(data), **settings})
     _check_out(out, wanted)
     ratio = parse_ratio(wanted.split) if wanted.split else None
-    source = load(wanted.weights) if wanted.weights else None
+    source = None
+    if wanted.weights:
+        by_name = wanted.model if wanted.model and not wanted.model.endswith(".json") else None
+        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution)
+        channels = 1 if wanted.color == "L" else 3
+        if source[1].architecture.input.channels != channels:
+            adapted = adapt(*source, None, channels, wanted.weights)
+            grey = {"color": wanted.color, "mean": GREY_MEAN, "std": GREY_STD} if channels == 1 else {}
+            preprocessing = source[1].preprocessing.model_copy(update=grey)
+            update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
+            source = adapted, source[1].model_copy(update=update)
     _check_model(wanted, source)
 
     console = Console(quiet)
@@ -95,7 +109,8 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             "command": shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
             "data": settings_.data,
             "seed": settings_.seed,
-            "parent": str(checkpoint_file(wanted.weights).resolve()) if wanted.weights else None,
+            "parent": _parent(wanted, source),
+            "licence": source[1].provenance.get("licence") if source else None,
             "done": "trained",
             "torch": torch.__version__,
             "skipped": report_skipped(found)[:100],
@@ -154,6 +169,12 @@ def _train(
     return Run(run, header, validation, test, finished, standing.log, report_skipped(found))
 
 
+def _parent(wanted: Settings, source: Source | None) -> str | None:
+    if wanted.weights is None or source is None:
+        return None
+    return source[1].provenance.get("source") or str(checkpoint_file(wanted.weights).resolve())
+
+
 def _from_command_line() -> bool:
     return Path(sys.argv[0]).name in {"leannet", "__main__.py"}
 
@@ -175,9 +196,6 @@ def _tell_split(console: Console, found: Scan, parts: Split) -> None:
     both = {found.digests[i] for i in parts.train} & {found.digests[i] for i in (*parts.validation, *parts.test)}
     if both:
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
-
-
-Source = tuple[Network, Header]
 
 
 def _check_model(wanted: Settings, source: Source | None) -> None:
@@ -208,11 +226,14 @@ def _choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Setti
     if name is None and source is None:
         small = min(found.median_size) <= SMALL_PICTURES
         name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
-    if name is not None and not name.endswith(".json"):
-        resolution = wanted.resolution or find(name).resolution
-        table = architecture(name, wanted.width or 1.0, resolution, classes, channels)
+    if source is not None and (name is None or "source" in source[1].provenance):
+        table = source[1].architecture  # another library's weights bring its own form of the rows
+    elif name is not None and name.endswith(".json"):
+        table = Architecture.load(name)
     else:
-        table = Architecture.load(name) if name is not None else source[1].architecture  # type: ignore[index]
+        assert name is not None
+        table = architecture(name, wanted.width or 1.0, wanted.resolution, classes, channels)
+    if table.classes != classes or wanted.resolution:
         table = table.with_classes(classes)
         if wanted.resolution:
             table = table.with_input(wanted.resolution)

@@ -1,10 +1,12 @@
-"""AlexNet, and VGG16: large convolutions and larger fully connected layers, against which SqueezeNet was measured.
+"""AlexNet and VGG16: large convolutions and larger fully connected layers, which SqueezeNet was measured against.
 
 `alexnet_grouped` is the original, two towers as two groups: Krizhevsky et al., "ImageNet Classification with Deep
-Convolutional Neural Networks", NIPS 2012, section 3.5, at 227 pixels. `alexnet` is the one tower of Krizhevsky, "One weird
-trick for parallelizing convolutional neural networks", arXiv 1404.5997, as torchvision has it. `vgg16` is configuration D
-of Simonyan and Zisserman, arXiv 1409.1556, Table 1.
+Convolutional Neural Networks", NIPS 2012, section 3.5, at 227 pixels. `alexnet` is the one tower of Krizhevsky,
+"One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997, as torchvision has it. `vgg16` is
+configuration D of Simonyan and Zisserman, arXiv 1409.1556, Table 1.
 """
+
+from collections.abc import Iterator
 
 from leannet.rows import (
     Architecture,
@@ -17,6 +19,7 @@ from leannet.rows import (
     Pool,
     Row,
 )
+from leannet.zoo.foreign import KeyMap, Source, convolution
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import scale_channels
 
@@ -49,7 +52,23 @@ def _classifier(hidden: int, classes: int, before: bool) -> list[Row]:
     return [*rows, Linear(name="fc8", out_channels=classes)]
 
 
-@family("alexnet", "one tower", "arXiv 1404.5997, as torchvision has it")
+def _numbered(first: int) -> KeyMap:
+    """torchvision numbers layers in two sequences: convolution and activation are two, a pool one; the fully connected
+    ones are counted from `first` with their activations and dropouts.
+    """
+
+    def keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
+        number = 0
+        for row in architecture.rows:
+            if isinstance(row, Conv):
+                yield from convolution(row.name, f"features.{number}")
+            number += 2 if isinstance(row, Conv) else 1
+        for name, step in zip(("fc6", "fc7", "fc8"), (first, first + 3, 6), strict=True):
+            yield f"{name}.linear", f"classifier.{step}"
+
+    return keys
+
+
 def alexnet(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     rows: list[Row] = [
         *_convolutions(ONE_TOWER, width),
@@ -58,6 +77,10 @@ def alexnet(width: float, resolution: int, classes: int, in_channels: int) -> Ar
     ]
     size = Input(channels=in_channels, height=resolution, width=resolution)
     return Architecture(name=label("alexnet", width), input=size, rows=tuple(rows))
+
+
+ALEXNET = Source("torchvision", alexnet, _numbered(1), licence="BSD-3-Clause")
+family("alexnet", "one tower", "arXiv 1404.5997, as torchvision has it", sources=(ALEXNET,))(alexnet)
 
 
 @family("alexnet_grouped", "the original, in two groups", "NIPS 2012, section 3.5", resolution=227)
@@ -115,9 +138,12 @@ def _vgg(
     return Architecture(name=label(name, width), input=size, rows=tuple(rows))
 
 
-@family("vgg16", "thirteen 3x3 convolutions and three fully connected layers", "arXiv 1409.1556, Table 1, D")
 def vgg16(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _vgg("vgg16", VGG16, 4096, width, resolution, classes, in_channels)
+
+
+VGG16_WEIGHTS = Source("torchvision", vgg16, _numbered(0), licence="BSD-3-Clause")
+family("vgg16", "thirteen 3x3 convolutions", "arXiv 1409.1556, Table 1, D", sources=(VGG16_WEIGHTS,))(vgg16)
 
 
 @family("vgg_debug", "two convolutions, for quick tests", "arXiv 1409.1556", resolution=32, classes=10)

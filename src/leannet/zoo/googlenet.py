@@ -5,6 +5,7 @@ response normalisation, 5x5 convolutions. `googlenet_torchvision` has batch norm
 `..._aux` are the same with the two auxiliary heads of section 5, as further outputs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from leannet.rows import (
@@ -20,6 +21,7 @@ from leannet.rows import (
     Pool,
     Row,
 )
+from leannet.zoo.foreign import Source, convolution
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import scale_channels
 
@@ -152,13 +154,44 @@ def googlenet_aux(width: float, resolution: int, classes: int, in_channels: int)
     return _table(replace(PAPERS, name="googlenet_aux", aux=True), width, resolution, classes, in_channels)
 
 
-@family("googlenet_torchvision", "batch norm, and 3x3 for 5x5", PAPER)
 def googlenet_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(TORCHVISION, width, resolution, classes, in_channels)
 
 
-@family("googlenet_torchvision_aux", "with its two auxiliary heads", PAPER)
 def googlenet_torchvision_aux(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(
         replace(TORCHVISION, name="googlenet_torchvision_aux", aux=True), width, resolution, classes, in_channels
     )
+
+
+BRANCHES = {
+    "branch_1x1": "branch1",
+    "reduce_3x3": "branch2.0",
+    "branch_3x3": "branch2.1",
+    "reduce_5x5": "branch3.0",
+    "branch_5x5": "branch3.1",
+    "pool_proj": "branch4.1",
+}
+
+
+def _keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    for row in architecture.rows:
+        if isinstance(row, Inception):
+            for ours, theirs in BRANCHES.items():
+                prefix = f"{row.name}.{theirs}"
+                yield from convolution(f"{row.name}.{ours}", f"{prefix}.conv", f"{prefix}.bn")
+        elif isinstance(row, Conv):
+            prefix = row.name.replace("_", ".")
+            yield from convolution(row.name, f"{prefix}.conv", f"{prefix}.bn")
+        elif isinstance(row, Linear):
+            yield f"{row.name}.linear", row.name.replace("_", ".")
+
+
+# torchvision's weights come from TensorFlow and were trained on pictures scaled to -1..1.
+HALF = (0.5, 0.5, 0.5)
+WEIGHTS = Source("torchvision", googlenet_torchvision, _keys, HALF, HALF, licence="BSD-3-Clause", optional=("aux",))
+AUX_WEIGHTS = replace(WEIGHTS, rows=googlenet_torchvision_aux, optional=())
+family("googlenet_torchvision", "batch norm, and 3x3 for 5x5", PAPER, sources=(WEIGHTS,))(googlenet_torchvision)
+family("googlenet_torchvision_aux", "with its two auxiliary heads", PAPER, sources=(AUX_WEIGHTS,))(
+    googlenet_torchvision_aux
+)

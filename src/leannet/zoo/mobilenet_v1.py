@@ -5,7 +5,10 @@ arXiv 1704.04861. Table 1 is the body; section 3.3 the width multiplier, 3.4 the
 Rows are named as in the authors' code (slim): Conv2d_0, then Conv2d_1.depthwise and Conv2d_1.pointwise, ...
 """
 
-from leannet.rows import Architecture, Conv, Dropout, GlobalPool, Input, Linear, Norm, Row, Separable
+from collections.abc import Iterator
+
+from leannet.rows import Activation, Architecture, Conv, Dropout, GlobalPool, Input, Linear, Norm, Row, Separable
+from leannet.zoo.foreign import Source, convolution, stages
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
@@ -31,13 +34,24 @@ DEBUG = ((16, 1), (32, 2), (32, 1))
 
 
 def _table(
-    name: str, body: tuple[tuple[int, int], ...], width: float, resolution: int, classes: int, in_channels: int
+    name: str,
+    body: tuple[tuple[int, int], ...],
+    width: float,
+    resolution: int,
+    classes: int,
+    in_channels: int,
+    activation: Activation = "relu",
 ) -> Architecture:
     stem = round_channels(32 * width)
     rows: list[Row] = [
-        Conv(name="Conv2d_0", out_channels=stem, kernel=3, stride=2, norm=Norm(), activation="relu"),
+        Conv(name="Conv2d_0", out_channels=stem, kernel=3, stride=2, norm=Norm(), activation=activation),
         *(
-            Separable(name=f"Conv2d_{number}", out_channels=round_channels(channels * width), stride=stride)
+            Separable(
+                name=f"Conv2d_{number}",
+                out_channels=round_channels(channels * width),
+                stride=stride,
+                activation=activation,
+            )
             for number, (channels, stride) in enumerate(body, start=1)
         ),
         GlobalPool(name="AvgPool"),
@@ -54,7 +68,23 @@ ERRATA = (
 )
 
 
-@family("mobilenet_v1", "depthwise separable convolutions", PAPER, notes=ERRATA)
+def _timm(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    yield from convolution("Conv2d_0", "conv_stem", "bn1")
+    for number, name in enumerate(stages([channels for channels, _ in BODY]), start=1):
+        yield from convolution(f"Conv2d_{number}.depthwise", f"blocks.{name}.conv_dw", f"blocks.{name}.bn1")
+        yield from convolution(f"Conv2d_{number}.pointwise", f"blocks.{name}.conv_pw", f"blocks.{name}.bn2")
+    yield "Logits.linear", "classifier"
+
+
+def _timm_rows(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    """timm clips the activation at 6, as the authors' code does and the paper does not."""
+    return _table("mobilenet_v1", BODY, width, resolution, classes, in_channels, activation="relu6")
+
+
+TIMM = Source("timm", _timm_rows, _timm, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
+
+
+@family("mobilenet_v1", "depthwise separable convolutions", PAPER, notes=ERRATA, sources=(TIMM,))
 def mobilenet_v1(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table("mobilenet_v1", BODY, width, resolution, classes, in_channels)
 

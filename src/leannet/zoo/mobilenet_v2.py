@@ -5,6 +5,8 @@ Rows are named as in the authors' code and Keras: Conv1, expanded_conv, block_1 
 The width multiplier scales every row but the last convolution, which only grows (section 5.1, and the code).
 """
 
+from collections.abc import Iterator
+
 from leannet.rows import (
     Architecture,
     Conv,
@@ -16,6 +18,7 @@ from leannet.rows import (
     Norm,
     Row,
 )
+from leannet.zoo.foreign import Source, convolution, stages, timm_block
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
@@ -74,9 +77,41 @@ def _table(
     return Architecture(name=label(name, width), input=size, rows=tuple(rows))
 
 
-@family("mobilenet_v2", "inverted residuals with linear bottlenecks", PAPER)
 def mobilenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table("mobilenet_v2", BODY, 2, 1280, width, resolution, classes, in_channels)
+
+
+def _timm(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    yield from convolution("Conv1", "conv_stem", "bn1")
+    rows = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
+    for row, name in zip(rows, stages([c for _, c, n, _ in BODY for _ in range(n)]), strict=True):
+        yield from timm_block(row, f"blocks.{name}")
+    yield from convolution("Conv_1", "conv_head", "bn2")
+    yield "Logits.linear", "classifier"
+
+
+def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    yield from convolution("Conv1", "features.0.0", "features.0.1")
+    rows = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
+    for number, row in enumerate(rows, start=1):
+        prefix, step = f"features.{number}.conv", 0
+        for part in ("expand", "depthwise")[row.expansion_channels is None :]:
+            yield from convolution(f"{row.name}.{part}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
+            step += 1
+        yield from convolution(f"{row.name}.project", f"{prefix}.{step}", f"{prefix}.{step + 1}")
+    yield from convolution("Conv_1", f"features.{len(rows) + 1}.0", f"features.{len(rows) + 1}.1")
+    yield "Logits.linear", "classifier.1"
+
+
+family(
+    "mobilenet_v2",
+    "inverted residuals with linear bottlenecks",
+    PAPER,
+    sources=(
+        Source("timm", mobilenet_v2, _timm, interpolation="bicubic"),
+        Source("torchvision", mobilenet_v2, _torchvision, licence="BSD-3-Clause"),
+    ),
+)(mobilenet_v2)
 
 
 @family("cifar_mobilenet_v2", "MobileNetV2 for 32 x 32 pictures, total stride 8", PAPER, resolution=32, classes=10)

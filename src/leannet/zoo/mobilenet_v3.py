@@ -9,6 +9,7 @@ the table's expansion and the last row too: `mobilenet_v3_large_torchvision`, wi
 The minimalistic forms (same authors, slim's README) do without h-swish, squeeze-and-excitation and 5 x 5 kernels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from leannet.rows import (
@@ -23,6 +24,7 @@ from leannet.rows import (
     Norm,
     Row,
 )
+from leannet.zoo.foreign import Source, convolution, stages, timm_block
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
@@ -40,6 +42,7 @@ class Version:
     stem_stride: int = 2
     activation: Activation = "h_swish"  # of stem and tail
     norm: Norm = TORCH_NORM
+    whole_stem_below: float = 0  # the stem keeps its 16 filters below this width (timm: 0.75)
 
 
 HS: Activation = "h_swish"
@@ -107,7 +110,8 @@ DEBUG = replace(
 
 def _table(version: Version, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     norm, activation = version.norm, version.activation
-    channels, table_channels = round_channels(16 * width), 16
+    channels = 16 if width < version.whole_stem_below else round_channels(16 * width)
+    table_channels = 16
     rows: list[Row] = [
         Conv(
             name="Conv1",
@@ -150,32 +154,104 @@ def _table(version: Version, width: float, resolution: int, classes: int, in_cha
     return Architecture(name=label(version.name, width), input=size, rows=tuple(rows))
 
 
-@family("mobilenet_v3_large", "searched rows, squeeze-and-excitation, h-swish", "arXiv 1905.02244, Table 1")
+def _timm(version: Version) -> Source:
+    def rows(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+        return _table(replace(version, whole_stem_below=0.75), width, resolution, classes, in_channels)
+
+    def keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
+        yield from convolution("Conv1", "conv_stem", "bn1")
+        blocks = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
+        names = stages([out for _, _, out, *_ in version.rows])
+        for row, name in zip(blocks, names, strict=True):
+            yield from timm_block(row, f"blocks.{name}")
+        last = int(names[-1].split(".")[0]) + 1
+        yield from convolution("Conv_1", f"blocks.{last}.0.conv", f"blocks.{last}.0.bn1")
+        yield from convolution("Conv_2", "conv_head")
+        yield "Logits.linear", "classifier"
+
+    return Source("timm", rows, keys, interpolation="bicubic")
+
+
+def _torchvision_weights(version: Version) -> Source:
+    def rows(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+        return _table(_torchvision(version), width, resolution, classes, in_channels)
+
+    def keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
+        yield from convolution("Conv1", "features.0.0", "features.0.1")
+        blocks = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
+        for number, row in enumerate(blocks, start=1):
+            prefix = f"features.{number}.block"
+            parts = ["expand"] * (row.expansion_channels is not None) + ["depthwise"]
+            parts += ["squeeze_excite"] * (row.squeeze_channels is not None) + ["project"]
+            for step, part in enumerate(parts):
+                if part == "squeeze_excite":
+                    yield from convolution(f"{row.name}.{part}.reduce", f"{prefix}.{step}.fc1")
+                    yield from convolution(f"{row.name}.{part}.restore", f"{prefix}.{step}.fc2")
+                else:
+                    yield from convolution(f"{row.name}.{part}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
+        last = len(blocks) + 1
+        yield from convolution("Conv_1", f"features.{last}.0", f"features.{last}.1")
+        yield from convolution("Conv_2", "classifier.0")
+        yield "Logits.linear", "classifier.3"
+
+    return Source("torchvision", rows, keys, licence="BSD-3-Clause")
+
+
+LARGE_SOURCES = (_timm(LARGE), _torchvision_weights(LARGE))
+SMALL_SOURCES = (_timm(SMALL), _torchvision_weights(SMALL))
+
+
+@family(
+    "mobilenet_v3_large",
+    "searched rows, squeeze-and-excitation, h-swish",
+    "arXiv 1905.02244, Table 1",
+    sources=LARGE_SOURCES,
+)
 def mobilenet_v3_large(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(LARGE, width, resolution, classes, in_channels)
 
 
-@family("mobilenet_v3_small", "searched for low resources", "arXiv 1905.02244, Table 2")
+@family("mobilenet_v3_small", "searched for low resources", "arXiv 1905.02244, Table 2", sources=SMALL_SOURCES)
 def mobilenet_v3_small(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(SMALL, width, resolution, classes, in_channels)
 
 
-@family("mobilenet_v3_large_minimal", "Large without h-swish, squeeze and 5 x 5", "slim/nets/mobilenet/README.md")
+@family(
+    "mobilenet_v3_large_minimal",
+    "Large without h-swish, squeeze and 5 x 5",
+    "slim/nets/mobilenet/README.md",
+    sources=(_timm(_minimal(LARGE)),),
+)
 def mobilenet_v3_large_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(_minimal(LARGE), width, resolution, classes, in_channels)
 
 
-@family("mobilenet_v3_small_minimal", "Small without h-swish, squeeze and 5 x 5", "slim/nets/mobilenet/README.md")
+@family(
+    "mobilenet_v3_small_minimal",
+    "Small without h-swish, squeeze and 5 x 5",
+    "slim/nets/mobilenet/README.md",
+    sources=(_timm(_minimal(SMALL)),),
+)
 def mobilenet_v3_small_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(_minimal(SMALL), width, resolution, classes, in_channels)
 
 
-@family("mobilenet_v3_large_torchvision", "Large with torchvision's width rule", "arXiv 1905.02244, Table 1")
+@family(
+    "mobilenet_v3_large_torchvision",
+    "Large with torchvision's width rule",
+    "arXiv 1905.02244, Table 1",
+    sources=LARGE_SOURCES[1:],
+)
 def mobilenet_v3_large_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(_torchvision(LARGE), width, resolution, classes, in_channels)
 
 
-@family("mobilenet_v3_small_torchvision", "Small with torchvision's width rule", "arXiv 1905.02244, Table 2")
+@family(
+    "mobilenet_v3_small_torchvision",
+    "Small with torchvision's width rule",
+    "arXiv 1905.02244, Table 2",
+    sources=SMALL_SOURCES[1:],
+)
 def mobilenet_v3_small_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(_torchvision(SMALL), width, resolution, classes, in_channels)
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows import Architecture
+from leannet.zoo.foreign import Source
 
 FamilyFunction = Callable[[float, int, int, int], Architecture]
 
@@ -21,6 +22,7 @@ class Family:
     classes: int
     rows: FamilyFunction  # (width, resolution, classes, in_channels) -> Architecture
     notes: tuple[str, ...] = ()  # what a reader of the paper's table should know
+    sources: tuple[Source, ...] = ()  # the libraries whose weights load
 
 
 FAMILIES: dict[str, Family] = {}
@@ -33,13 +35,14 @@ def family(
     resolution: int = 224,
     classes: int = 1000,
     notes: tuple[str, ...] = (),
+    sources: tuple[Source, ...] = (),
 ) -> Callable[[FamilyFunction], FamilyFunction]:
     """Registers a function (width, resolution, classes, in_channels) -> Architecture under a name."""
 
     def register(function: FamilyFunction) -> FamilyFunction:
         if name in FAMILIES:
             raise KeyError(f"the zoo has a {name} already")
-        FAMILIES[name] = Family(name, summary, paper, resolution, classes, function, notes)
+        FAMILIES[name] = Family(name, summary, paper, resolution, classes, function, notes, sources)
         return function
 
     return register

@@ -1,9 +1,11 @@
 """ResNet: what the lightweight networks are compared with, and the CIFAR forms that SkipNet skips.
 
-He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1. The stride of a bottleneck is at its
-3x3 convolution, as in torchvision. The CIFAR forms are those of SkipNet (arXiv 1711.09485, section 4.1): 6n + 2 layers
-with a projection where the width changes.
+He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1. The stride of a bottleneck is at
+its 3x3 convolution, as in torchvision. The CIFAR forms are those of SkipNet (arXiv 1711.09485): 6n + 2 layers, with a
+projection where the width changes.
 """
+
+from collections.abc import Iterator
 
 from leannet.rows import (
     Architecture,
@@ -17,6 +19,7 @@ from leannet.rows import (
     Pool,
     Row,
 )
+from leannet.zoo.foreign import Source, convolution
 from leannet.zoo.registry import FamilyFunction, family, label
 from leannet.zoo.width import scale_channels
 
@@ -90,8 +93,23 @@ def _cifar(name: str, blocks: tuple[int, ...]) -> FamilyFunction:
     return rows
 
 
+def _keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    """torchvision and timm name them alike."""
+    yield from convolution("conv1", "conv1", "bn1")
+    for row in architecture.rows:
+        if isinstance(row, BasicResidual | BottleneckResidual):
+            prefix = row.name.replace("_", ".")
+            for number in (1, 2, 3)[: 3 if isinstance(row, BottleneckResidual) else 2]:
+                yield from convolution(f"{row.name}.conv_{number}", f"{prefix}.conv{number}", f"{prefix}.bn{number}")
+            if row.project:
+                yield from convolution(f"{row.name}.shortcut", f"{prefix}.downsample.0", f"{prefix}.downsample.1")
+    yield "fc.linear", "fc"
+
+
 for _depth in DEPTHS:
-    family(f"resnet{_depth}", f"residual network of {_depth} layers", PAPER)(_resnet(f"resnet{_depth}", _depth))
+    _rows = _resnet(f"resnet{_depth}", _depth)
+    _source = Source("torchvision", _rows, _keys, licence="BSD-3-Clause")
+    family(f"resnet{_depth}", f"residual network of {_depth} layers", PAPER, sources=(_source,))(_rows)
 for _depth in CIFAR_DEPTHS:
     _name, _blocks = f"cifar_resnet{_depth}", ((_depth - 2) // 6,) * 3
     family(_name, f"for 32 x 32 pictures, {_depth} layers", "arXiv 1711.09485", resolution=32, classes=10)(

@@ -3,11 +3,11 @@
 Zhang et al., "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile Devices", arXiv 1707.01083,
 Table 1. `width` is the paper's scale s; the groups g are in the name, `shufflenet_v1` itself has g = 3.
 
-The paper does not say how the stem scales. Its mult-adds at 0.5x and 0.25x (38 M, 13 M) are reached with 12 filters at
-both (24 filters: 42 to 44 M and 17.5 M; 6 filters: 11.0 M), and the authors' released code has 12 at 0.5x, 24 at 1x and 1.5x,
-48 at 2x, which stands here. Two things must also come out whole: the 1x1 convolution that makes the channels beside the
-pooled stem must divide into groups, so g = 8 takes 16 filters at half scale and below (as the authors' code does); and
-a bottleneck is a quarter of the width, rounded up to a multiple of the groups.
+The paper does not say how the stem scales. Its mult-adds at 0.5x and 0.25x (38 M, 13 M) are reached with 12 filters
+at both (24 filters: 42 to 44 M and 17.5 M; 6 filters: 11.0 M), and the authors' released code has 12 at 0.5x, 24 at 1x
+and 1.5x, 48 at 2x, which stands here. Two things must also come out whole: the 1x1 convolution that makes the channels
+beside the pooled stem must divide into groups, so g = 8 takes 16 filters at half scale and below (as the authors' code
+does); and a bottleneck is a quarter of the width, rounded up to a multiple of the groups.
 """
 
 from leannet.rows import Architecture, Conv, GlobalPool, Input, Linear, Norm, Pool, Row, ShuffleUnit

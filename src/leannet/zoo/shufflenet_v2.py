@@ -1,17 +1,19 @@
 """ShuffleNetV2: channel split, equal widths, no groups: built by four guidelines that look at time and not at FLOPs.
 
-Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv 1807.11164, Table 5, and the
-appendix for the large forms. `width` is the paper's scale: 0.5, 1, 1.5 and 2 have columns of their own there; others scale
-the column of 1.
+Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv 1807.11164, Table 5, and
+the appendix for the large forms. `width` is the paper's scale: 0.5, 1, 1.5 and 2 have columns of their own there;
+others scale the column of 1.
 
 Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the picture its left
 branch keeps the input's channels and the right one makes the rest: `shufflenet_v2`. torchvision's: both make one half,
 for up to 1.3 % less work: `shufflenet_v2_torchvision`. The weights of one do not fit the other.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from leannet.rows import Architecture, Conv, GlobalPool, Input, Linear, Norm, Pool, Row, ShuffleUnitV2
+from leannet.zoo.foreign import Source, convolution
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
@@ -97,15 +99,36 @@ def _table(version: Version, scale: float, resolution: int, classes: int, in_cha
     return Architecture(name=label(version.name, scale), input=size, rows=tuple(rows))
 
 
-@family("shufflenet_v2", "channel split and shuffle, the authors' structure", PAPER)
-def shufflenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(BASE, width, resolution, classes, in_channels)
+def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    yield from convolution("Conv1", "conv1.0", "conv1.1")
+    for row in architecture.rows:
+        if isinstance(row, ShuffleUnitV2):
+            stage, unit = row.name.removeprefix("stage").split("_")
+            prefix = f"stage{stage}.{int(unit) - 1}"
+            if not row.split:
+                yield from convolution(f"{row.name}.left_depthwise", f"{prefix}.branch1.0", f"{prefix}.branch1.1")
+                yield from convolution(f"{row.name}.left_project", f"{prefix}.branch1.2", f"{prefix}.branch1.3")
+            for part, number in (("expand", 0), ("depthwise", 3), ("project", 5)):
+                theirs = f"{prefix}.branch2"
+                yield from convolution(f"{row.name}.{part}", f"{theirs}.{number}", f"{theirs}.{number + 1}")
+    yield from convolution("Conv5", "conv5.0", "conv5.1")
+    yield "FC.linear", "fc"
 
 
-@family("shufflenet_v2_torchvision", "torchvision's structure, with torchvision's weights", PAPER)
 def shufflenet_v2_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     version = replace(BASE, name="shufflenet_v2_torchvision", torchvision=True)
     return _table(version, width, resolution, classes, in_channels)
+
+
+TORCHVISION = Source("torchvision", shufflenet_v2_torchvision, _torchvision, licence="BSD-3-Clause")
+family("shufflenet_v2_torchvision", "torchvision's structure, with its weights", PAPER, sources=(TORCHVISION,))(
+    shufflenet_v2_torchvision
+)
+
+
+@family("shufflenet_v2", "channel split and shuffle, the authors' structure", PAPER, sources=(TORCHVISION,))
+def shufflenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    return _table(BASE, width, resolution, classes, in_channels)
 
 
 @family("shufflenet_v2_se", "with squeeze-and-excitation", "arXiv 1807.11164, Table 8")
@@ -151,7 +174,7 @@ def cifar_shufflenet_v2(width: float, resolution: int, classes: int, in_channels
     return _table(replace(BASE, name="cifar_shufflenet_v2", cifar=True), width, resolution, classes, in_channels)
 
 
-DEBUG = replace(BASE, name="shufflenet_v2_debug", repeats=(2, 1), columns=(32, 64, 64), cifar=True)
+DEBUG = replace(BASE, name="shufflenet_v2_debug", repeats=(2, 1), columns=(64, 128, 64), cifar=True)
 
 
 @family("shufflenet_v2_debug", "three units, for quick tests", PAPER, resolution=32, classes=10)

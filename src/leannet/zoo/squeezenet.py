@@ -1,7 +1,7 @@
 """SqueezeNet: Fire modules, no fully connected layer, no normalisation.
 
-Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv 1602.07360.
-1.0 is Table 1; 1.1 is the authors' later form, with less work for the same accuracy (their repository, SqueezeNet_v1.1).
+Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv
+1602.07360. 1.0 is Table 1; 1.1 is the authors' later form, with less work for the same accuracy (their repository).
 The bypass forms are figure 2, section 6: simple ones where widths agree (Fire 3, 5, 7, 9), complex ones at the others.
 
 Pooling lets the last window reach beyond the picture, as Caffe does. The convolution that makes the classes has no
@@ -9,9 +9,11 @@ padding here and in torchvision; the authors' Caffe file pads it by 1, which is 
 2 x 861.3 M mult-adds at 227 pixels, where these rows have 832.7 M.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
-from leannet.rows import Architecture, Conv, Dropout, Fire, Flatten, GlobalPool, Input, Pool, Row
+from leannet.rows import Architecture, Conv, Dropout, Fire, GlobalPool, Input, Pool, Row
+from leannet.zoo.foreign import Source, convolution
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import scale_channels
 
@@ -80,15 +82,29 @@ def _table(
         Dropout(name="drop9", rate=0.5),
         Conv(name="conv10", out_channels=classes, bias=True, activation="relu"),
         GlobalPool(name="pool10"),
-        Flatten(name="logits"),
     ]
     size = Input(channels=in_channels, height=resolution, width=resolution)
     return Architecture(name=label(name, width), input=size, rows=tuple(rows))
 
 
-@family("squeezenet_1_0", "Fire modules", PAPER)
+def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    """Their layers are numbered: the stem and its activation are two, each pool and each Fire module one."""
+    yield from convolution("conv1", "features.0")
+    number = 2
+    for row in architecture.rows[1:]:
+        if isinstance(row, Fire):
+            for part in ("squeeze", "expand1x1", "expand3x3"):
+                yield from convolution(f"{row.name}.{part}", f"features.{number}.{part}")
+        number += 1
+    yield from convolution("conv10", "classifier.1")
+
+
 def squeezenet_1_0(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table("squeezenet_1_0", (96, 7), FIRES_1_0, "none", width, resolution, classes, in_channels)
+
+
+V1_0 = Source("torchvision", squeezenet_1_0, _torchvision, licence="BSD-3-Clause")
+family("squeezenet_1_0", "Fire modules", PAPER, sources=(V1_0,))(squeezenet_1_0)
 
 
 @family("squeezenet_1_0_simple_bypass", "with the input added where widths agree", "arXiv 1602.07360, figure 2")
@@ -103,9 +119,14 @@ def squeezenet_1_0_complex_bypass(width: float, resolution: int, classes: int, i
     return _table(name, (96, 7), FIRES_1_0, "complex", width, resolution, classes, in_channels)
 
 
-@family("squeezenet_1_1", "2.4 times less work than 1.0", "the authors' repository, SqueezeNet_v1.1")
 def squeezenet_1_1(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table("squeezenet_1_1", (64, 3), FIRES_1_1, "none", width, resolution, classes, in_channels)
+
+
+V1_1 = Source("torchvision", squeezenet_1_1, _torchvision, licence="BSD-3-Clause")
+family("squeezenet_1_1", "2.4 times less work than 1.0", "the authors' repository, SqueezeNet_v1.1", sources=(V1_1,))(
+    squeezenet_1_1
+)
 
 
 @family("squeezenet_debug", "two Fire modules, for quick tests", PAPER, resolution=32, classes=10)

@@ -11,7 +11,7 @@ PREVIOUS = "input_2"  # the row before the one before
 
 
 class TwiceSeparable(BlockBase):
-    """ReLU, separable convolution, normalisation, and all of it again (NASNet, appendix A.4); the stride at the first."""
+    """ReLU, separable convolution, normalisation, and all of it again (NASNet, appendix A); the stride comes first."""
 
     kind: Literal["twice_separable"] = "twice_separable"
     out_channels: Width

@@ -12,8 +12,8 @@ from leannet.rows.layers import Activate, Add, Concat, Conv, Depthwise, Pool, Ro
 class ShuffleUnit(BlockBase):
     """Grouped 1x1, shuffle, depthwise, grouped 1x1 (ShuffleNet, figure 2b; at stride 2 figure 2c).
 
-    At stride 1 the input is added; at stride 2 it is pooled and stands beside, so the branch makes the channels that are
-    missing. `first_groups`: of the first 1x1, which the first unit of a network does not group (section 3.2).
+    At stride 1 the input is added; at stride 2 it is pooled and stands beside, so the branch makes the channels that
+    are missing. `first_groups`: of the first 1x1, which the first unit of a network does not group (section 3.2).
     """
 
     kind: Literal["shuffle_unit"] = "shuffle_unit"
@@ -64,8 +64,8 @@ class ShuffleUnit(BlockBase):
 class ShuffleUnitV2(BlockBase):
     """Split, one half through 1x1, depthwise, 1x1, join, shuffle (ShuffleNetV2, figure 3c; at stride 2 figure 3d).
 
-    `split`: the input is parted, and its first `left_channels` pass untouched (3c); else both branches read all of it, and
-    the left one makes `left_channels` (3d). `squeeze_channels`: of squeeze-and-excitation at the end of the right
+    `split`: the input is parted, and its first `left_channels` pass untouched (3c); else both branches read all of it,
+    and the left one makes `left_channels` (3d). `squeeze_channels`: of squeeze-and-excitation at the end of the right
     branch; `residual`: around it (the large networks of the appendix).
     """
 
@@ -84,9 +84,7 @@ class ShuffleUnitV2(BlockBase):
         (x,) = shapes
         right = self.out_channels - self.left_channels
         if right < 1:
-            raise RowError(
-                "left_channels", f"{self.left_channels} of {self.out_channels} channels leave none on the right"
-            )
+            raise RowError("left_channels", f"{self.left_channels} of {self.out_channels} leave none on the right")
         if self.split and (self.stride != 1 or x.channels != self.out_channels):
             raise RowError(
                 "split",

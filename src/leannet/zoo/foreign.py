@@ -1,0 +1,67 @@
+"""How other libraries name the weights of a network that the zoo has.
+
+A family names its sources beside its rows. A source has the rows as that library builds them (its epsilon, activation,
+stem and width rules), and where it keeps the weights of each of our layers. Maps are made from the rows, so they hold
+for any width and depth.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from leannet.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from leannet.rows import Architecture, Conv, Depthwise, InvertedResidual, Linear, Normalize, Placed
+
+RowsFunction = Callable[[float, int, int, int], Architecture]
+# Layer by layer: our module's path and theirs, as "block_1.expand.conv" and "blocks.1.0.conv_pw".
+KeyMap = Callable[[Architecture], Iterator[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A library that has a family too."""
+
+    name: str  # "timm" or "torchvision"
+    rows: RowsFunction
+    keys: KeyMap
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    interpolation: str = "bilinear"
+    licence: str = "Apache-2.0"
+    optional: tuple[str, ...] = field(default=())  # prefixes of theirs that we may leave aside, as auxiliary heads
+
+
+def placed(architecture: Architecture) -> dict[str, Placed]:
+    """The layers that have weights of their own, by path."""
+    kinds = (Conv, Depthwise, Linear, Normalize)
+    return {x.path: x for x in architecture.layers if isinstance(x.layer, kinds) and x.shares is None}
+
+
+def convolution(ours: str, conv: str, norm: str | None = None) -> Iterator[tuple[str, str]]:
+    """The two modules of one of our layers: its convolution and its normalisation."""
+    yield f"{ours}.conv", conv
+    if norm is not None:
+        yield f"{ours}.norm", norm
+
+
+def stages(printed: Sequence[int]) -> list[str]:
+    """ "stage.block" for rows whose printed widths are these: a stage is a run of equal widths, as timm groups them."""
+    names: list[str] = []
+    stage, block = -1, 0
+    for number, width in enumerate(printed):
+        stage, block = (stage, block + 1) if number and printed[number - 1] == width else (stage + 1, 0)
+        names.append(f"{stage}.{block}")
+    return names
+
+
+def timm_block(row: InvertedResidual, prefix: str) -> Iterator[tuple[str, str]]:
+    """An inverted residual as timm names it; without an expansion its "depthwise separable" block."""
+    if row.expansion_channels is not None:
+        yield from convolution(f"{row.name}.expand", f"{prefix}.conv_pw", f"{prefix}.bn1")
+        yield from convolution(f"{row.name}.depthwise", f"{prefix}.conv_dw", f"{prefix}.bn2")
+        yield from convolution(f"{row.name}.project", f"{prefix}.conv_pwl", f"{prefix}.bn3")
+    else:
+        yield from convolution(f"{row.name}.depthwise", f"{prefix}.conv_dw", f"{prefix}.bn1")
+        yield from convolution(f"{row.name}.project", f"{prefix}.conv_pw", f"{prefix}.bn2")
+    if row.squeeze_channels is not None:
+        yield from convolution(f"{row.name}.squeeze_excite.reduce", f"{prefix}.se.conv_reduce")
+        yield from convolution(f"{row.name}.squeeze_excite.restore", f"{prefix}.se.conv_expand")

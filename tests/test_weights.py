@@ -1,0 +1,178 @@
+"""Weights of other libraries: the same function, at any width and depth, and one line for what does not fit."""
+
+import importlib.util
+import json
+import pickle
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import leannet
+from leannet.errors import LeannetError
+from leannet.network import build
+from leannet.training import train
+from leannet.weights import read_weights
+from leannet.zoo import FAMILIES, architecture
+from tests.conftest import draw_folder
+
+# Model of the parity data -> our name and width. What comes back is the source's own form of it.
+SAME = {
+    ("timm", "mobilenetv1_100"): ("mobilenet_v1", 1.0),
+    ("timm", "mobilenetv2_050"): ("mobilenet_v2", 0.5),
+    ("timm", "mobilenetv2_100"): ("mobilenet_v2", 1.0),
+    ("timm", "mobilenetv3_large_100"): ("mobilenet_v3_large", 1.0),
+    ("timm", "mobilenetv3_small_100"): ("mobilenet_v3_small", 1.0),
+    ("torchvision", "mobilenet_v2"): ("mobilenet_v2", 1.0),
+    ("torchvision", "mobilenet_v3_large"): ("mobilenet_v3_large", 1.0),
+    ("torchvision", "mobilenet_v3_small"): ("mobilenet_v3_small", 1.0),
+    ("torchvision", "squeezenet1_0"): ("squeezenet_1_0", 1.0),
+    ("torchvision", "squeezenet1_1"): ("squeezenet_1_1", 1.0),
+    ("torchvision", "shufflenet_v2_x1_0"): ("shufflenet_v2", 1.0),
+    ("torchvision", "alexnet"): ("alexnet", 1.0),
+    ("torchvision", "vgg16"): ("vgg16", 1.0),
+    ("torchvision", "googlenet"): ("googlenet_torchvision_aux", 1.0),
+    ("torchvision", "resnet18"): ("resnet18", 1.0),
+    ("torchvision", "resnet50"): ("resnet50", 1.0),
+}
+
+
+def _fill(reference: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fill", reference / "fill.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("source", "model"), SAME)
+def test_same_function_as_other_implementations(reference: Path, tmp_path: Path, source: str, model: str) -> None:
+    fill = _fill(reference)
+    entries = json.loads((reference / "parity.json").read_text())
+    entry = next(e for e in entries if (e["source"], e["model"]) == (source, model))
+    save_file(fill.fill(entry["state"]), tmp_path / "theirs.safetensors")
+    name, width = SAME[source, model]
+    network, header = read_weights(tmp_path / "theirs.safetensors", name, width)
+    assert header.provenance["source"].startswith(source)
+    assert sum(p.numel() for p in network.parameters()) == entry["params"]
+    with torch.no_grad():
+        outputs = network(fill.image())
+    logits = (outputs if isinstance(outputs, Tensor) else outputs["fc"])[0, :16]
+    expected = torch.tensor(entry["logits"])
+    assert float((logits - expected).abs().max() / expected.abs().max()) < 1e-4
+
+
+def _theirs(name: str, width: float, source: str, classes: int = 10) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """A state as that library would write it, made from our own network by the map read backwards."""
+    found = next(s for s in FAMILIES[name].sources if s.name == source)
+    rows = found.rows(width, 64, classes, 3)
+    torch.manual_seed(0)
+    network = build(rows).eval()
+    state, own = {}, network.state_dict()
+    for ours, theirs in found.keys(rows):
+        for key in own:
+            if key.rsplit(".", 1)[0] == ours:
+                state[f"{theirs}.{key.rsplit('.', 1)[1]}"] = own[key].clone()
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        return state, picture, network(picture)
+
+
+OTHERS = [
+    (name, width, source.name)
+    for name in FAMILIES
+    for source in FAMILIES[name].sources
+    for width in (0.5, 0.75, 1.25)
+    if name not in {"vgg16", "alexnet", "resnet101", "resnet152"} and "aux" not in name
+]
+
+
+@pytest.mark.parametrize(("name", "width", "source"), OTHERS)
+def test_every_width_and_depth_goes_through_its_map(tmp_path: Path, name: str, width: float, source: str) -> None:
+    """The map names every tensor of the network once, and the file comes back as the same function."""
+    state, picture, expected = _theirs(name, width, source)
+    torch.save(state, tmp_path / "theirs.pth")
+    network, _ = read_weights(tmp_path / "theirs.pth", name, width, 64)
+    assert sum(value.numel() for value in state.values()) == sum(v.numel() for v in network.state_dict().values())
+    with torch.no_grad():
+        torch.testing.assert_close(network(picture), expected)
+
+
+def test_depths_of_resnet_have_the_keys_of_the_field() -> None:
+    keys = [theirs for _, theirs in FAMILIES["resnet152"].sources[0].keys(architecture("resnet152"))]
+    assert {"layer3.35.conv3", "layer3.35.bn3", "layer4.0.downsample.0"} <= set(keys)
+    assert len(keys) == len(set(keys))
+
+
+def test_timms_small_v3_keeps_its_stem_below_three_quarters() -> None:
+    """1,593,224 parameters, where the authors' rule gives 1,592,704."""
+    rows = FAMILIES["mobilenet_v3_small"].sources[0].rows(0.5, 224, 1000, 3)
+    assert leannet.count(rows).params == 1_593_224
+
+
+def test_another_number_of_classes_and_channels(tmp_path: Path) -> None:
+    state, picture, expected = _theirs("mobilenet_v2", 0.5, "timm")
+    save_file(state, tmp_path / "theirs.safetensors")
+    with pytest.warns(UserWarning, match="a fresh Logits for 3 classes in place of 10"):
+        network = leannet.create("mobilenet_v2", 0.5, 64, classes=3, weights=tmp_path / "theirs.safetensors")
+    assert network(picture).shape == (1, 3)
+    with pytest.warns(UserWarning, match="Conv1.conv.weight adapted from 3 to 1 channels"):
+        grey = leannet.create("mobilenet_v2", 0.5, 64, in_channels=1, weights=tmp_path / "theirs.safetensors")
+    one = picture[:, :1]
+    same = leannet.create("mobilenet_v2", 0.5, 64, weights=tmp_path / "theirs.safetensors").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(grey.eval()(one), same(one.expand(-1, 3, -1, -1)))
+        torch.testing.assert_close(same(picture), expected)
+    assert same.origin.provenance["licence"] == "Apache-2.0"
+
+
+def test_fine_tuning_from_another_library(tmp_path: Path) -> None:
+    state, _, _ = _theirs("mobilenet_v1", 0.25, "timm")
+    torch.save(state, tmp_path / "theirs.pth")
+    folder = draw_folder(tmp_path / "shapes", each=6)
+    settings = {"width": 0.25, "resolution": 64, "epochs": 1, "batch_size": 4, "workers": 0, "quiet": True}
+    weights = str(tmp_path / "theirs.pth")
+    run = train(str(folder), out=tmp_path / "run", model="mobilenet_v1", weights=weights, **settings)
+    assert run.header.provenance["parent"] == f"timm: {weights}"
+    assert run.header.preprocessing.mean == (0.5, 0.5, 0.5)
+    assert run.header.architecture.row("Conv2d_3").activation == "relu6"  # type: ignore[attr-defined]
+    again = train(str(folder), out=tmp_path / "again", weights=str(run.path), epochs=1, quiet=True, workers=0)
+    assert again.header.architecture == run.header.architecture
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("a pickle ran",)
+
+
+def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state, _, _ = _theirs("mobilenet_v2", 0.5, "timm")
+    good = tmp_path / "good.safetensors"
+    save_file(state, good)
+    (tmp_path / "cut.safetensors").write_bytes(good.read_bytes()[:5000])
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(_Evil()))
+    torch.save([1, 2], tmp_path / "list.pth")
+    del state["classifier.bias"]
+    save_file(state, tmp_path / "gap.safetensors")
+    wrong = {
+        "cut.safetensors": ("mobilenet_v2", 0.5, "damaged|expected"),
+        "evil.pth": ("mobilenet_v2", 0.5, "weights-only loader refuses it"),
+        "list.pth": ("mobilenet_v2", 0.5, "expected a dict of tensors"),
+        "gap.safetensors": ("mobilenet_v2", 0.5, r"it misses classifier\.bias"),
+        "good.safetensors": ("mobilenet_v2", 1.0, r"has Conv1\.conv\.weight of shape .16, 3, 3, 3., the row needs .32"),
+    }
+    for file, (name, width, words) in wrong.items():
+        with pytest.raises(LeannetError, match=words) as error:
+            read_weights(tmp_path / file, name, width)
+        assert "\n" not in str(error.value)
+    with pytest.raises(LeannetError, match=r"not resnet18 as torchvision names it: it misses conv1\.weight"):
+        read_weights(good, "resnet18")
+    with pytest.raises(LeannetError, match="name the network"):
+        read_weights(good)
+    with pytest.raises(LeannetError, match="no other library's weights are known for nasnet_a_mobile"):
+        read_weights(good, "nasnet_a_mobile")
+    assert "a pickle ran" not in capsys.readouterr().out
