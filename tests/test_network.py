@@ -44,9 +44,7 @@ def test_properties_of_every_network(name: str) -> None:
     torch.manual_seed(0)
     resolution = _odd_resolution(name)
     network = leannet.create(name, width=0.5, resolution=resolution, classes=4, in_channels=2)
-    flattens = any(
-        layer.in_shapes[0].height > 1 for layer in network.architecture.layers if layer.layer.kind == "linear"
-    )  # type: ignore[attr-defined]
+    flattens = not any(isinstance(row, GlobalPool) for row in network.architecture.rows)
     pictures = torch.randn(3, 2, resolution, resolution + (0 if flattens else 2))
     network.train()
     outputs = network(pictures)
