@@ -34,7 +34,11 @@ from leannet.zoo import FAMILIES, architecture
     width=st.floats(0.1, 2.5), resolution=st.integers(64, 256), classes=st.integers(1, 50), channels=st.integers(1, 4)
 )
 def test_json_round_trip_is_exact(name: str, width: float, resolution: int, classes: int, channels: int) -> None:
-    made = architecture(name, width, resolution, classes, channels)
+    try:
+        made = architecture(name, width, resolution, classes, channels)
+    except LeannetError as error:
+        assert "the smallest it takes is" in str(error)  # noqa: PT017 (only the resolution may be refused)
+        return
     assert Architecture.from_json(made.to_json()) == made
     assert Architecture.model_validate_json(made.model_dump_json()) == made
 

@@ -40,6 +40,7 @@ MODULES = (
     ("5a", 256, 160, 320, 32, 128, 128),
     ("5b", 384, 192, 384, 48, 128, 128),
 )  # fmt: skip
+Modules = tuple[tuple[str, int, int, int, int, int, int] | None, ...]
 AUX_AFTER = {"4a": 1, "4d": 2}
 
 
@@ -62,7 +63,9 @@ PAPERS = Version("googlenet")
 TORCHVISION = Version("googlenet_torchvision", Norm(eps=1e-3), kernel5=3, dropout=0.2)
 
 
-def _table(version: Version, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+def _table(
+    version: Version, width: float, resolution: int, classes: int, in_channels: int, modules: Modules = MODULES
+) -> Architecture:
     def conv(name: str, filters: int, kernel: int, stride: int = 1) -> Conv:
         return Conv(
             name=name,
@@ -90,7 +93,7 @@ def _table(version: Version, width: float, resolution: int, classes: int, in_cha
         rows = [row for row in rows if not isinstance(row, LocalResponse)]
     heads: list[Row] = []
     pools = 3
-    for module in MODULES:
+    for module in modules:
         if module is None:
             # torchvision's fourth pool is 2 x 2, the paper's 3 x 3.
             rows.append(pool(pools, 2 if version.torchvision and pools == 4 else 3))
@@ -195,3 +198,9 @@ family("googlenet_torchvision", "batch norm, and 3x3 for 5x5", PAPER, sources=(W
 family("googlenet_torchvision_aux", "with its two auxiliary heads", PAPER, sources=(AUX_WEIGHTS,))(
     googlenet_torchvision_aux
 )
+
+
+@family("googlenet_debug", "one module, for quick tests", PAPER, resolution=32, classes=10)
+def googlenet_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    version = replace(TORCHVISION, name="googlenet_debug")
+    return _table(version, width, resolution, classes, in_channels, modules=(("3a", 16, 16, 16, 8, 8, 8),))

@@ -28,7 +28,7 @@ def stem_channels(scale: float, groups: int) -> int:
     """Filters of the stem at a scale: see the head of this file."""
     if scale <= 0.5:
         return 16 if groups == 8 else 12
-    return 24 if scale < 2 else round(24 * scale)
+    return 24 if scale < 2 else 24 * int(scale)  # a multiple of every g
 
 
 def _table(
@@ -48,7 +48,7 @@ def _table(
     ]
     for stage, (printed, units) in enumerate(zip(stages, repeats, strict=True), start=2):
         # What stands beside the pooled input must divide into groups, and so must the width itself.
-        out = channels + _up(printed * scale - channels, groups)
+        out = channels + max(_up(printed * scale - channels, groups), groups)
         for unit in range(units):
             first = stage == 2 and unit == 0
             rows.append(

@@ -76,7 +76,8 @@ def _table(version: Version, scale: float, resolution: int, classes: int, in_cha
         for unit in range(units):
             first = unit == 0
             stride = 2 if first and not (version.large and stage == 2) else 1
-            left = out // 2 if version.torchvision or not first else channels
+            # Where a small scale leaves less than the stem has, both branches make one half.
+            left = channels if first and not version.torchvision and channels < out else out // 2
             rows.append(
                 ShuffleUnitV2(
                     name=f"stage{stage}_{unit + 1}",
