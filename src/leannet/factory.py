@@ -1,6 +1,7 @@
 """`create`: a network by name, fresh or with weights."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +19,8 @@ def create(
     classes: int | None = None,
     in_channels: int | None = None,
     weights: str | Path | None = None,
+    features_only: bool = False,
+    taps: Sequence[str] = (),
 ) -> Network:
     """A network of the zoo as a torch module in training mode: (N, C, H, W) float32 -> (N, classes).
 
@@ -25,13 +28,26 @@ def create(
     weights: a checkpoint or run of leannet, a file of timm or torchvision, or `hub:OWNER/NAME`. The rows become those
     of the source; another number of classes gets a fresh head, another number of channels an adapted stem, each with a
     warning that says so. `network.origin` keeps preprocessing, class names, licence and source.
+    features_only: the rows up to `taps` (none: the last of each picture size), which come as a dict by row name.
     Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
     for weights that do not fit.
     """
     if weights is None:
-        return build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
-    source, header = read_weights(weights, name, width, resolution)
-    return adapt(source, header, classes, in_channels, str(weights))
+        network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
+    else:
+        source, header = read_weights(weights, name, width, resolution)
+        network = adapt(source, header, classes, in_channels, str(weights))
+    return cut(network, taps) if features_only or taps else network
+
+
+def cut(network: Network, taps: Sequence[str] = ()) -> Network:
+    """The rows up to `taps`, with their weights; none: the last row of each picture size."""
+    table = network.architecture.only(*(taps or network.architecture.taps))
+    backbone = build(table)
+    own = backbone.state_dict()
+    transfer(backbone, {key: value for key, value in network.state_dict().items() if key in own}, table.name)
+    backbone.origin = network.origin
+    return backbone
 
 
 def adapt(source: Network, header: Header, classes: int | None, in_channels: int | None, where: str) -> Network:

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leannet.blocks import Table
+from leannet.blocks import Table, layer_module
 from leannet.errors import LeannetError, nearest
-from leannet.rows import Architecture
+from leannet.rows import Architecture, LayerBase
 
 
 class Network(Table):
@@ -33,6 +33,20 @@ class Network(Table):
             value.flatten(1) if vector else value for value, vector in zip(self.run(x), self.vectors, strict=True)
         ]
         return outputs[0] if len(outputs) == 1 else dict(zip(self.output_names, outputs, strict=True))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """What the last row that sees a picture makes: (N, C, H, W), before pooling and classes."""
+        return self.run(x, until=self.architecture.features)[0]
+
+    def reset_classifier(self, classes: int) -> None:
+        """A fresh row of classes in place of the old one; the rest keeps its weights."""
+        table = self.architecture.with_classes(classes)
+        row = table.row(table.head)
+        shapes = [table.shapes.get(name, table.input.shape) for name in table.reads()[row.name]]
+        assert isinstance(row, LayerBase)
+        module = layer_module(row, shapes).apply(initialize)
+        self._modules[row.name] = module.to(next(self.parameters()).device)
+        self.architecture = table
 
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.

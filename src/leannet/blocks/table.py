@@ -63,11 +63,13 @@ class Table(nn.Module):
             dict.fromkeys(name for name in reads[index] if name not in later and name not in self.output_names)
         )
 
-    def run(self, *inputs: Tensor) -> list[Tensor]:
-        """The outputs, in the order of `output_names`."""
+    def run(self, *inputs: Tensor, until: str | None = None) -> list[Tensor]:
+        """The outputs, in the order of `output_names`; or that of one row, running no further."""
         values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))
         for step in self.steps:
             values[step.name] = self._modules[step.module](*[values[name] for name in step.inputs])  # type: ignore[misc]
+            if step.name == until:
+                return [values[until]]
             for name in step.done:
                 del values[name]
         return [values[name] for name in self.output_names]

@@ -176,6 +176,22 @@ class Architecture(Frozen):
             raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
         return name
 
+    @property
+    def features(self) -> str:
+        """The row whose output is the last picture, before pooling and classes."""
+        reads, name = self.reads(), self.output_names[0]
+        while (self.shapes[name].height, self.shapes[name].width) == (1, 1) and reads[name][0] != INPUT:
+            name = reads[name][0]
+        return name
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The last row of each picture size on the way to the features: what detectors and segmenters read."""
+        reaching = self._reaching((self.features,))
+        last = {self.shapes[row.name][1:]: row.name for row in self.rows if row.name in reaching}
+        smaller = [name for size, name in last.items() if size != (self.input.height, self.input.width)]
+        return tuple(smaller or [self.features])
+
     def row(self, name: str) -> RowBase:
         """The row of that name. Raises LeannetError with the nearest names."""
         for row in self.rows:
