@@ -36,6 +36,11 @@ def create(
         network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
     else:
         source, header = read_weights(weights, name, width, resolution)
+        if "source" not in header.provenance:  # leannet's own: they must be those of the network asked for
+            known = source.architecture
+            same = build(architecture(name, width, resolution, known.classes, known.input.channels))
+            transfer(same, source.state_dict(), str(weights))
+            source = same
         network = adapt(source, header, classes, in_channels, str(weights))
     return cut(network, taps) if features_only or taps else network
 
