@@ -4,6 +4,7 @@ Why two figures differ is worked out here, not typed: each published number is c
 counting give, and the way that reproduces it is named. Where none does, the table says that it is not reproduced.
 """
 
+import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,15 @@ from leannet.cost.published import (
     MOBILENET_V1_PAPER,
     MOBILENET_V2,
     MOBILENET_V3,
+    NASNET,
+    SHUFFLENET_V1,
+    SHUFFLENET_V1_PAPER,
+    SHUFFLENET_V2,
+    SHUFFLENET_V2_PAPER,
+    TABLE_8,
+    TABLE_9,
+    TORCHVISION,
+    TORCHVISION_WEIGHTS,
     V1_PAPER,
     V1_README,
     V2_V3_README,
@@ -49,6 +59,12 @@ def decimals(number: float) -> int:
     return len(str(number).split(".")[1]) if isinstance(number, float) else 0
 
 
+def two_digits(number: float) -> int:
+    """140 for 137.5, 2300 for 2315."""
+    step = 10 ** max(len(str(int(number))) - 2, 0)
+    return round(number / step) * step
+
+
 Way = tuple[str, Callable[[Count], float], Callable[[float], float]]
 # How a figure may have been counted and put into print, the likeliest first.
 MACS: list[Way] = [
@@ -56,6 +72,8 @@ MACS: list[Way] = [
     ("cut off", lambda c: c.macs, math.floor),
     ("rounded up", lambda c: c.macs, math.ceil),
     ("without the first convolution", lambda c: c.macs - c.layers[0].macs, round),
+    ("convolutions alone", lambda c: c.macs - sum(x.macs for x in c.layers if x.type == "fully connected"), round),
+    ("to two digits", lambda c: c.macs, two_digits),
 ]
 PARAMS: list[Way] = [
     ("", lambda c: c.params, round),
@@ -82,7 +100,7 @@ def why(printed: float, made: Architecture, ways: list[Way]) -> str:
 def remark(row: Published, made: Architecture) -> str:
     parts = []
     for what, printed, ways in (("mult-adds", row.macs_m, MACS), ("params", row.params_m, PARAMS)):
-        reason = why(printed, made, ways)
+        reason = "" if printed is None else why(printed, made, ways)
         if reason:
             parts.append(f"{what} {printed:g}: {reason}")
     return "; ".join(parts)
@@ -101,7 +119,7 @@ def compare(
                 f"{row.width:g}",
                 row.resolution,
                 f"{cost.params:,}",
-                f"{row.params_m:g}",
+                "" if row.params_m is None else f"{row.params_m:g}",
                 f"{cost.macs / 1e6:.2f}",
                 f"{row.macs_m:g}",
                 *(value(row) if value(row) is not None else "" for _, value in extra),
@@ -253,12 +271,122 @@ They agree at width 1 only. The published weights for 0.75 follow the first.
 {both}"""
 
 
+def shufflenet() -> str:
+    return f"""# ShuffleNet
+
+{HOW}
+## V1: the fifteen of Table 2
+
+Source: {SHUFFLENET_V1_PAPER}. The complexities are printed once for each scale: 140, 38 and 13 M; top-1 is 100 less the
+printed error. The paper does not say how the stem scales, nor what to do where channels do not divide into groups: see
+the head of `zoo/shufflenet_v1.py` for what stands here and why. That is also why some of the small ones are a little
+dearer than printed.
+
+{compare(SHUFFLENET_V1, (TOP1,), named=True)}
+## V2: Table 8
+
+Source: {SHUFFLENET_V2_PAPER}, in the authors' structure.
+
+{compare(SHUFFLENET_V2, (TOP1,), named=True)}
+torchvision's structure, `shufflenet_v2_torchvision`, is in [others](others.md): up to 1.3 % less work, other shapes, so
+its weights do not fit the authors' structure.
+"""
+
+
+def others() -> str:
+    nine = {row.name: count(architecture(row.name, row.width, row.resolution)).macs for row in TABLE_9}
+    ratio = nine["squeezenet_1_0"] / nine["mobilenet_v1"]
+    return f"""# The others
+
+{HOW}
+## All in one picture
+
+One point a published network: top-1 as published, with its authors' or torchvision's first weights, against mult-adds
+by one count.
+
+![accuracy against mult-adds](../pictures/published.svg)
+
+## What torchvision publishes
+
+Source: {TORCHVISION}, the first weights of each.
+
+{compare(TORCHVISION_WEIGHTS, (TOP1, TOP5), named=True)}
+## Tables 8 and 9 of the MobileNets paper
+
+{V1_PAPER.split(",")[0]}. GoogLeNet is the paper's network: biases, 5x5 convolutions, no batch norm.
+
+{compare(TABLE_8, (TOP1,), named=True)}
+{compare(TABLE_9, (TOP1,), named=True)}
+**SqueezeNet's 1700 is not in mult-adds.** The authors' repository says 1.72 GFLOPS an image, which is twice 861.3 M
+mult-adds at 227 pixels with a padded last convolution. Beside true mult-adds (AlexNet 720, MobileNet 76) it makes
+SqueezeNet look 22 times as dear as MobileNet; by one count it is {ratio:.0f} times.
+
+## NASNet-A, mobile
+
+Source: tensorflow/models, research/slim/nets/nasnet/README.md.
+
+{compare((NASNET,), (TOP1, TOP5), named=True)}
+Both agree: 5,289,978 is "5.3 M" and 563.6 M is "564 M".
+"""
+
+
+FAMILY_COLORS = {
+    "mobilenet_v1": "#2f7ed8",
+    "mobilenet_v2": "#1b9e77",
+    "mobilenet_v3": "#d62f5d",
+    "shufflenet_v1": "#b58900",
+    "shufflenet_v2": "#e07b1f",
+    "squeezenet": "#7a5cc4",
+    "nasnet": "#4a90a4",
+    "resnet": "#808890",
+    "vgg16": "#808890",
+    "alexnet": "#808890",
+    "googlenet": "#808890",
+}
+PUBLISHED = (*MOBILENET_V1, *MOBILENET_V2, *MOBILENET_V3, *SHUFFLENET_V1, *SHUFFLENET_V2, *TORCHVISION_WEIGHTS, NASNET)
+
+
+def picture() -> str:
+    """Published top-1 against counted mult-adds, one point a published network: an SVG."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    grey = "#808890"  # legible on light and on dark
+    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), grey)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "leannet", "font.size": 11} | style):
+        figure = Figure(figsize=(9, 5.6), layout="constrained")
+        axes = figure.subplots()
+        for stem, color in FAMILY_COLORS.items():
+            rows = [row for row in PUBLISHED if row.name.startswith(stem)]
+            macs = [count(architecture(row.name, row.width, row.resolution)).macs / 1e6 for row in rows]
+            label = stem if color != grey else None
+            axes.scatter(macs, [row.top1 for row in rows], s=26, color=color, alpha=0.85, label=label)
+            if color == grey:
+                for x, row in zip(macs, rows, strict=True):
+                    name = row.name.removesuffix("_torchvision")
+                    below = (0, 7) if name == "googlenet" else (0, -13)  # clear of resnet18
+                    axes.annotate(name, (x, row.top1), below, textcoords="offset points", ha="center", fontsize=9)
+        axes.set_xscale("log")
+        axes.set_xticks([10, 30, 100, 300, 1000, 3000, 10000], ["10", "30", "100", "300", "1,000", "3,000", "10,000"])
+        axes.set_xlabel("mult-adds, millions (counted)")
+        axes.set_ylabel("ImageNet top-1, % (published)")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color=grey, alpha=0.15)
+        axes.legend(frameon=False, loc="lower right")
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
 def main() -> None:
     TABLES.mkdir(exist_ok=True)
-    for write in (mobilenet_v1, mobilenet_v2, mobilenet_v3):
+    for write in (mobilenet_v1, mobilenet_v2, mobilenet_v3, shufflenet, others):
         path = TABLES / f"{write.__name__}.md"
         path.write_text(write())
         print(path.relative_to(TABLES.parents[1]))
+    path = TABLES.parent / "pictures" / "published.svg"
+    path.write_text(picture())
+    print(path.relative_to(TABLES.parents[1]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from leannet.cost.published import MOBILENET_V1, MOBILENET_V2, MOBILENET_V3
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3"])
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "shufflenet", "others"])
 def test_the_written_tables_are_up_to_date(name: str) -> None:
     spec = importlib.util.spec_from_file_location("write_tables", ROOT / "docs" / "write_tables.py")
     assert spec is not None

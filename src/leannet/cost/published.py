@@ -14,7 +14,7 @@ class Published:
     width: float
     resolution: int
     macs_m: float
-    params_m: float
+    params_m: float | None
     top1: float
     top5: float | None = None
     top1_int8: float | None = None
@@ -103,3 +103,62 @@ MOBILENET_V3 = tuple(
         ("mobilenet_v3_small_minimal", 1.00,  65, 2.0, 61.9, None, 12.2),
     )
 )  # fmt: skip
+
+SHUFFLENET_V1_PAPER = "arXiv 1707.01083, Table 2"
+# groups, scale, top-1 error; complexity as printed above the columns: 140, 38 and 13 MFLOPs
+SHUFFLENET_V1 = tuple(
+    Published(f"shufflenet_v1_g{groups}", scale, 224, macs, None, round(100 - error, 1))
+    for scale, macs, errors in (
+        (1.00, 140, (33.6, 32.7, 32.6, 32.8, 32.4)),
+        (0.50,  38, (45.1, 44.4, 43.2, 41.6, 42.3)),
+        (0.25,  13, (57.1, 56.8, 55.0, 54.2, 52.7)),
+    )
+    for groups, error in zip((1, 2, 3, 4, 8), errors, strict=True)
+)  # fmt: skip
+
+SHUFFLENET_V2_PAPER = "arXiv 1807.11164, Table 8"
+SHUFFLENET_V2 = tuple(
+    Published(name, scale, 224, macs, None, round(100 - error, 2))
+    for name, scale, macs, error in (
+        ("shufflenet_v2",    0.5,   41, 39.7),
+        ("shufflenet_v2",    1.0,  146, 30.6),
+        ("shufflenet_v2",    1.5,  299, 27.4),
+        ("shufflenet_v2",    2.0,  591, 25.1),
+        ("shufflenet_v2_se", 2.0,  597, 24.6),
+        ("shufflenet_v2_50", 1.0, 2300, 22.8),
+    )
+)  # fmt: skip
+
+TORCHVISION = "pytorch/vision, weight metadata"
+# what torchvision publishes beside its first weights: mult-adds in millions, parameters in millions, top-1, top-5
+TORCHVISION_WEIGHTS = tuple(
+    Published(name, width, 224, macs, params, top1, top5)
+    for name, width, macs, params, top1, top5 in (
+        ("squeezenet_1_0",            1.0,   819,   1.248424, 58.092, 80.420),
+        ("squeezenet_1_1",            1.0,   349,   1.235496, 58.178, 80.624),
+        ("shufflenet_v2_torchvision", 0.5,    40,   1.366792, 60.552, None),
+        ("shufflenet_v2_torchvision", 1.0,   145,   2.278604, 69.362, None),
+        ("shufflenet_v2_torchvision", 1.5,   296,   3.503624, 72.996, None),
+        ("shufflenet_v2_torchvision", 2.0,   583,   7.393996, 76.230, None),
+        ("alexnet",                   1.0,   714,  61.100840, 56.522, 79.066),
+        ("googlenet_torchvision",     1.0,  1498,   6.624904, 69.778, 89.530),
+        ("vgg16",                     1.0, 15470, 138.357544, 71.592, 90.382),
+        ("resnet18",                  1.0,  1814,  11.689512, 69.758, None),
+        ("resnet50",                  1.0,  4089,  25.557032, 76.130, None),
+        ("resnet101",                 1.0,  7801,  44.549160, 77.374, None),
+    )
+)  # fmt: skip
+
+# The MobileNets paper's own comparisons: mult-adds in millions, parameters in millions, top-1
+TABLE_8 = (
+    Published("mobilenet_v1", 1.0, 224, 569, 4.2, 70.6),
+    Published("googlenet", 1.0, 224, 1550, 6.8, 69.8),
+    Published("vgg16", 1.0, 224, 15300, 138, 71.5),
+)
+TABLE_9 = (
+    Published("mobilenet_v1", 0.5, 160, 76, 1.32, 60.2),
+    Published("squeezenet_1_0", 1.0, 227, 1700, 1.25, 57.5),
+    Published("alexnet_grouped", 1.0, 227, 720, 60, 57.2),
+)
+
+NASNET = Published("nasnet_a_mobile", 1.0, 224, 564, 5.3, 74.0, 91.6)
