@@ -91,6 +91,21 @@ def test_count_takes_files_runs_and_options(capsys: pytest.CaptureFixture[str], 
     assert json.loads(out)["params"] == 1_968_680 - 2 * 9 * 16
 
 
+def test_compare(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    leannet.train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True)
+    (tmp_path / "mine.json").write_text(leannet.architecture("mobilenet_v2_debug").to_json())
+    words = ("mobilenet_v2", "shufflenet_v2", str(tmp_path / "run"), str(tmp_path / "mine.json"))
+    _, out, _ = run(capsys, "compare", *words, "--json")
+    found = json.loads(out)["networks"]
+    assert [x["accuracy"] for x in found][0:2] == pytest.approx([0.718, 0.694])
+    assert found[0]["accuracy_source"].endswith("mobilenet/README.md")
+    assert found[2]["accuracy_source"] == "its own validation part"
+    assert found[3]["accuracy"] is None
+    assert found[0]["macs"] == 300_774_272
+    _, out, _ = run(capsys, "compare", *words)
+    assert len(out.splitlines()) == 2 + 4 + 1 + 3
+
+
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "models", "*v3*small*", "--json")
     names = [line["name"] for line in json.loads(out)["models"]]
@@ -233,6 +248,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
     "models": "json pattern",
+    "compare": "classes json resolution what width",
     "count": "by classes in-channels json resolution what width",
     "evaluate": "data json part quiet run",
     "predict": "images json run top",

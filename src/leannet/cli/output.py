@@ -10,13 +10,15 @@ def print_json(data: object) -> None:
     print(json.dumps(data, ensure_ascii=False))
 
 
-def print_table(headers: Sequence[str], lines: Sequence[Sequence[Any]], left: int = 1) -> None:
-    """Aligned columns, the first `left` of them to the left."""
+def print_table(
+    headers: Sequence[str], lines: Sequence[Sequence[Any]], left: int = 1, words_last: bool = False
+) -> None:
+    """Aligned columns, the first `left` of them and, with `words_last`, the last one to the left."""
     cells = [[str(cell) for cell in line] for line in (headers, *lines)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
     for number, line in enumerate(cells):
         aligned = (
-            cell.ljust(width) if column < left else cell.rjust(width)
+            cell.ljust(width) if column < left or (words_last and column == len(headers) - 1) else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join(aligned).rstrip())

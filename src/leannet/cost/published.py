@@ -162,3 +162,22 @@ TABLE_9 = (
 )
 
 NASNET = Published("nasnet_a_mobile", 1.0, 224, 564, 5.3, 74.0, 91.6)
+
+# Every published row with its source, the paper's authors' own figures first.
+BY_SOURCE = (
+    (V1_README, MOBILENET_V1),
+    (V2_V3_README, (*MOBILENET_V2, *MOBILENET_V3)),
+    (SHUFFLENET_V1_PAPER, SHUFFLENET_V1),
+    (SHUFFLENET_V2_PAPER, SHUFFLENET_V2),
+    (TORCHVISION, TORCHVISION_WEIGHTS),
+    ("tensorflow/models, research/slim/nets/nasnet/README.md", (NASNET,)),
+)
+
+
+def find(name: str, width: float, resolution: int) -> tuple[float | None, str]:
+    """Published top-1 in percent and its source; None where nothing is published of these."""
+    for source, rows in BY_SOURCE:
+        for row in rows:
+            if (row.name, row.width, row.resolution) == (name, width, resolution):
+                return row.top1, source
+    return None, ""

@@ -1,0 +1,36 @@
+"""The graph's depth, branches and memory, by hand and as the papers name them."""
+
+from leannet.cost import graph
+from leannet.rows import Add, Architecture, Concat, Conv, Input
+from leannet.zoo import architecture
+
+
+def test_a_small_graph_by_hand() -> None:
+    """Two branches, one twice as long as the other, joined, then one more."""
+    rows = (
+        Conv(name="a", out_channels=4, inputs=("input",)),
+        Conv(name="b", out_channels=4),
+        Conv(name="c", out_channels=4, inputs=("input",)),
+        Add(name="sum", inputs=("b", "c")),
+        Concat(name="both", inputs=("sum", "input")),
+        Conv(name="d", out_channels=2),
+    )
+    found = graph(Architecture(name="x", input=Input(height=10, width=10), rows=rows))
+    assert found.sequential_depth == 3
+    assert found.branches == 2
+    # held at "both": input 3, sum 4, both 7 channels of 100 pixels; at "sum": input 3, b 4, c 4, sum 4
+    assert found.peak_activation_bytes == 4 * 100 * (3 + 4 + 4 + 4)
+
+
+def test_depths_that_the_papers_name() -> None:
+    """MobileNetV1 has 28 layers counted apart (section 3.2), ResNet-50 fifty, SqueezeNet 18 along a way of Fire modules."""
+    assert graph(architecture("mobilenet_v1")).sequential_depth == 28
+    assert graph(architecture("resnet50")).sequential_depth == 50
+    assert graph(architecture("resnet101")).sequential_depth == 101
+    assert graph(architecture("vgg16")).sequential_depth == 16
+    assert graph(architecture("squeezenet_1_0")).sequential_depth == 18
+    assert (
+        graph(architecture("googlenet")).sequential_depth == 22
+    )  # "22 layers deep when counting only layers with parameters"
+    assert graph(architecture("vgg16")).branches == 1
+    assert graph(architecture("googlenet")).branches >= 4
