@@ -23,14 +23,12 @@ def test_a_small_graph_by_hand() -> None:
 
 
 def test_depths_that_the_papers_name() -> None:
-    """MobileNetV1 has 28 layers counted apart (section 3.2), ResNet-50 fifty, SqueezeNet 18 along a way of Fire modules."""
+    """MobileNetV1 has 28 layers (section 3.2), SqueezeNet 18 on the way through its Fire modules."""
     assert graph(architecture("mobilenet_v1")).sequential_depth == 28
     assert graph(architecture("resnet50")).sequential_depth == 50
     assert graph(architecture("resnet101")).sequential_depth == 101
     assert graph(architecture("vgg16")).sequential_depth == 16
     assert graph(architecture("squeezenet_1_0")).sequential_depth == 18
-    assert (
-        graph(architecture("googlenet")).sequential_depth == 22
-    )  # "22 layers deep when counting only layers with parameters"
+    assert graph(architecture("googlenet")).sequential_depth == 22  # section 5
     assert graph(architecture("vgg16")).branches == 1
     assert graph(architecture("googlenet")).branches >= 4

@@ -79,12 +79,11 @@ def command(
         words_last=True,
     )
     print()
+    print("MB moved: each layer reads its inputs and weights and writes its output once; MB held: the most activations")
     print(
-        "MB moved: each layer reads its inputs and weights and writes its output once; MB held: activations at most at"
+        "there are at once; float32, one picture. depth: layers with weights on the longest way; branches: most of them"
     )
-    print(
-        "once; float32, one picture. depth: layers with weights on the longest way; branches: most of them at one depth."
-    )
+    print("at one depth.")
 
 
 def _own_accuracy(word: str) -> tuple[float | None, str]:
