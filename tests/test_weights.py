@@ -144,6 +144,40 @@ def test_fine_tuning_from_another_library(tmp_path: Path) -> None:
     assert again.header.architecture == run.header.architecture
 
 
+def test_the_hub_is_asked_only_by_name_and_says_where_it_put_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The download is played by a folder: file names, configuration and words are the hub's own."""
+    hub = pytest.importorskip("huggingface_hub")
+    state, picture, expected = _theirs("mobilenet_v2", 0.5, "timm", classes=3)
+    save_file(state, tmp_path / "model.safetensors")
+    pretrained = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "license": "apache-2.0"}
+    config = {"architecture": "mobilenetv2_050", "pretrained_cfg": pretrained, "label_names": ["a", "b", "c"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    asked = []
+
+    def download(name: str, file: str) -> str:
+        asked.append((name, file))
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    network, header = read_weights("hub:timm/mobilenetv2_050.lamb_in1k", "mobilenet_v2", 0.5, 64)
+    assert asked == [("timm/mobilenetv2_050.lamb_in1k", name) for name in ("model.safetensors", "config.json")]
+    assert str(tmp_path) in capsys.readouterr().err
+    assert header.classes == ("a", "b", "c")
+    assert header.preprocessing.mean == (0.1, 0.2, 0.3)
+    assert header.provenance["licence"] == "apache-2.0"
+    with torch.no_grad():
+        torch.testing.assert_close(network(picture), expected)
+
+    def offline(name: str, file: str) -> str:
+        raise OSError("We couldn't connect\nto the hub")
+
+    monkeypatch.setattr(hub, "hf_hub_download", offline)
+    with pytest.raises(LeannetError, match="hub:timm/x: cannot be fetched: We couldn't connect"):
+        read_weights("hub:timm/x", "mobilenet_v2")
+
+
 class _Evil:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return print, ("a pickle ran",)

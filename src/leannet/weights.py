@@ -4,6 +4,8 @@ A foreign file is a dict of tensors, read by safetensors or by torch's weights-o
 Which library it comes from is told by its keys; the network then gets the rows as that library builds them.
 """
 
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,8 +171,6 @@ def _fit(state: Mapping[str, Tensor], source: Source, rows: Any) -> _Fit:
 
 def _from_hub(name: str) -> tuple[Path, dict[str, Any]]:
     """Fetches a model of Hugging Face's hub and what its config says. Only ever when asked for by name."""
-    import json
-
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -182,7 +182,7 @@ def _from_hub(name: str) -> tuple[Path, dict[str, Any]]:
     except (OSError, ValueError, HfHubHTTPError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LeannetError(f"hub:{name}: cannot be fetched: {first[:160]}") from None
-    print(f"weights of {name} in {path.parent}")
+    print(f"weights of {name} in {path.parent}", file=sys.stderr)
     pretrained = config.get("pretrained_cfg", {})
     words = {key: pretrained[key] for key in ("mean", "std", "license") if pretrained.get(key)}
     if config.get("label_names"):

@@ -249,7 +249,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 FLAGS = {
     "models": "json pattern",
     "compare": "classes json resolution what width",
-    "count": "by classes in-channels json resolution what width",
+    "count": "by classes convention in-channels json resolution what width",
     "evaluate": "data json part quiet run",
     "predict": "images json run top",
     "report": "json out run",

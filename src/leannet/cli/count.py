@@ -18,21 +18,32 @@ def command(
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: the family's own.")] = None,
     in_channels: Annotated[int | None, typer.Option(help="Channels of the picture. Default: 3.")] = None,
+    convention: Annotated[
+        list[str] | None,
+        typer.Option(help="What another tool would print: torch, thop, ptflops, ptflops-aten, fvcore, keras. Repeat."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count parameters and mult-adds, exactly.
 
     Example: leannet count mobilenet_v1 --by type
     """
-    from leannet.cost import CONVENTION, count
+    from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count
+    from leannet.errors import LeannetError, nearest
     from leannet.what import resolve
     from leannet.zoo import FAMILIES
 
     architecture = resolve(what, width, resolution, classes, in_channels)
     cost = count(architecture)
+    others = []
+    for name in convention or ():
+        if name not in CONVENTIONS:
+            raise LeannetError(f"--convention: no tool is named '{name}'; nearest: {nearest(name, CONVENTIONS)}")
+        params, operations = as_counted_by(architecture, CONVENTIONS[name])
+        others.append({"tool": name, "params": params, "operations": operations, "why": CONVENTIONS[name].why})
     notes = list(FAMILIES[what].notes) if what in FAMILIES else []
     if json:
-        print_json(cost.to_dict() | {"notes": notes})
+        print_json(cost.to_dict() | {"notes": notes, "conventions": others})
         return
     size = architecture.input
     print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
@@ -84,5 +95,7 @@ def command(
     print()
     print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
     print(f"counted: {CONVENTION}")
+    for other in others:
+        print(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")
     for note in notes:
         print(note)

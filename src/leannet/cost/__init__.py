@@ -1,6 +1,7 @@
 """What a network costs, from its rows alone. No torch."""
 
+from leannet.cost.conventions import CONVENTIONS, as_counted_by
 from leannet.cost.counting import CONVENTION, Count, Group, LayerCount, count
 from leannet.cost.graph import Shape, graph
 
-__all__ = ["CONVENTION", "Count", "Group", "LayerCount", "Shape", "count", "graph"]
+__all__ = ["CONVENTION", "CONVENTIONS", "Count", "Group", "LayerCount", "Shape", "as_counted_by", "count", "graph"]
