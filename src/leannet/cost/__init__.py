@@ -2,6 +2,6 @@
 
 from leannet.cost.conventions import CONVENTIONS, as_counted_by
 from leannet.cost.counting import CONVENTION, Count, Group, LayerCount, count
-from leannet.cost.graph import Shape, graph
+from leannet.cost.graph import Graph, graph
 
-__all__ = ["CONVENTION", "CONVENTIONS", "Count", "Group", "LayerCount", "Shape", "as_counted_by", "count", "graph"]
+__all__ = ["CONVENTION", "CONVENTIONS", "Count", "Graph", "Group", "LayerCount", "as_counted_by", "count", "graph"]

@@ -12,7 +12,7 @@ from leannet.rows import INPUT, Architecture
 
 
 @dataclass(frozen=True)
-class Shape:
+class Graph:
     """The graph of a network, its layers with weights being the steps."""
 
     sequential_depth: int  # layers with weights on the longest way from picture to output
@@ -25,7 +25,7 @@ class Shape:
         return asdict(self)
 
 
-def graph(architecture: Architecture) -> Shape:
+def graph(architecture: Architecture) -> Graph:
     """The shape of the graph. Values are held from the layer that makes them to the last that reads them."""
     cost = count(architecture)
     weighted = {layer.path for layer in cost.layers if layer.macs}
@@ -47,7 +47,7 @@ def graph(architecture: Architecture) -> Shape:
         for path in set(placed.inputs):
             if last_read[path] == number:
                 held -= sizes[path]
-    return Shape(
+    return Graph(
         sequential_depth=max(depth.values()),
         branches=max(at_depth.values(), default=0),
         peak_activation_bytes=BYTES * peak,

@@ -39,7 +39,8 @@ from leannet.rows.layers import (
     Slice,
     Upsample,
 )
-from leannet.rows.table import Architecture, Input, Placed, Row, first_error, place
+from leannet.rows.placing import Placed, place
+from leannet.rows.table import Architecture, Input, Row, first_error
 
 __all__ = [
     "INPUT",
