@@ -23,6 +23,8 @@ def resolve(
         found = Architecture.load(path)
     elif path.exists():
         found = read_header(path).architecture
+    elif path.suffix:
+        raise LeannetError(f"{what}: no such file; expected a zoo name, an architecture JSON, a run or a checkpoint")
     else:
         raise LeannetError(
             f"no network is named '{what}', and there is no such file or run; "

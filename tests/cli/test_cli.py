@@ -194,6 +194,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         "expected a table, [optimizer]",
     ),
     "a flag as a setting": (lambda root: _toml(root, "quiet = true\n"), "field 'quiet': no setting"),
+    "a file that is not there": (lambda root: ["count", "mine.json"], "mine.json: no such file; expected"),
     "nothing left": (lambda root: _shapes(root, "--skip", "*", "--limit", "5"), "found none"),
     "a folder below a file": (lambda root: _shapes(root, "--out", __file__ + "/run"), "found a file"),
     "a name too long": (lambda root: _shapes(root, "--model", "two_layer_debug", "--out", "x" * 300), "too long"),

@@ -183,7 +183,9 @@ def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Pa
 
 
 def test_resuming_needs_the_same_pictures(shapes: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run" / "config.toml"
     train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
+    config.write_text(config.read_text().replace("epochs = 1\n", "epochs = 2\n"))
     (shapes / "disc" / "0.png").unlink()
     with pytest.raises(LeannetError, match="the pictures have changed"):
         resume(tmp_path / "run", quiet=True)
@@ -364,3 +366,30 @@ def test_a_failed_first_epoch_leaves_the_folder_free(shapes: Path, tmp_path: Pat
     with pytest.raises(LeannetError, match="no number"):
         train(str(shapes), out=tmp_path / "run", **settings)
     train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
+
+
+def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes: Path, tmp_path: Path) -> None:
+    train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "split": "60:20:20"})
+    before = _files(tmp_path / "run")
+    with pytest.raises(LeannetError, match="has finished its 1 epochs"):
+        resume(tmp_path / "run", quiet=True)
+    assert _files(tmp_path / "run") == before
+
+
+def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    settings = SMALL | {"epochs": 2}
+    whole = train(str(shapes), out=tmp_path / "whole", **settings)
+
+    def die(self: Console, done: int, label: str, note: str = "") -> None:
+        if label.startswith("epoch") and done == 3:
+            raise KeyboardInterrupt  # as a kill would: nothing after the last save by the clock
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leannet.training.loop.SAVE_SECONDS", 0)
+        patch.setattr(Console, "advance", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(str(shapes), out=tmp_path / "run", **settings)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert resume(tmp_path / "run", quiet=True).finished
+    assert _files(tmp_path / "run") == _files(whole.path)

@@ -52,7 +52,7 @@ def main() -> NoReturn:
         _fail(f"leannet: {error}")
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
-        message = error.format_message().strip().splitlines()[0]
+        message = error.format_message().strip().splitlines()[0].rstrip(".")
         if not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"

@@ -21,7 +21,7 @@ from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
 from leannet.files import write_whole
-from leannet.header import Header, checkpoint_file
+from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build, transfer
 from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture
@@ -125,6 +125,11 @@ def resume(run: str | Path, quiet: bool = False) -> Run:
     path, console = Path(run), Console(quiet)
     saved = load_state(path)
     settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    # A run killed between its last epoch and its test part has that left to do.
+    if saved.standing.epoch >= settings.epochs and (
+        "test" in read_header(path).metrics or not saved.header.split["sizes"]["test"]
+    ):
+        raise LeannetError(f"{run}: has finished its {settings.epochs} epochs; to train on, a new run, --weights {run}")
     found = _read(settings, console)
     parts = split(found.pictures, found.digests, parse_ratio(settings.split) if settings.split else None, settings.seed)
     if saved.header.split["digests"] != parts.digests:
