@@ -52,8 +52,11 @@ def read_weights(
 
 
 def _is_ours(path: Path) -> bool:
-    if path.suffix != ".safetensors" or not path.exists():
-        return not path.exists() or path.suffix not in SUFFIXES
+    """Whether to read it as a checkpoint of leannet, which also tells of a missing or a strange file what is wrong."""
+    if not path.exists() or path.suffix not in SUFFIXES:
+        return True
+    if path.suffix != ".safetensors":
+        return False
     with open_tensors(path) as opened:
         return KEY in (opened.metadata() or {})
 
@@ -164,8 +167,7 @@ def _fit(state: Mapping[str, Tensor], source: Source, rows: Any) -> _Fit:
                 used.add(key)
             elif leaf != "num_batches_tracked":
                 missing.append(key)
-    aside = tuple(f"{prefix}" for prefix in source.optional)
-    unknown = [key for key in state if key not in used and not (aside and key.startswith(aside))]
+    unknown = [key for key in state if key not in used and not key.startswith(source.optional)]
     return _Fit(source, pairs, missing, unknown)
 
 

@@ -12,12 +12,12 @@ import pytest
 import typer
 
 import leannet
-from leannet.cli import app, train
+from leannet.cli import train
 from leannet.cli.app import app as program
 from leannet.cli.app import main
 from tests.conftest import ROOT, draw_folder
 
-VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]
+VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group, which typer hides
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -325,7 +325,3 @@ def test_readme_commands_run(
     for words in commands:
         code, _, errors = run(capsys, *words)
         assert code == 0, f"leannet {' '.join(words)}: {errors}"
-
-
-def test_the_program_is_the_package() -> None:
-    assert app.main is main

@@ -50,7 +50,7 @@ def fit(
     Raises LeannetError where the loss is no number any more, or a picture cannot be read; what was saved stays.
     """
     accelerator = make_accelerator(settings)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
     standing = Standing()
     if saved is not None:

@@ -63,7 +63,7 @@ class Run:
             "test": self.test.to_dict() if self.test else None,
             "log": self.log,
             "skipped": self.skipped,
-            "split": {key: value for key, value in self.header.split.items() if key != "trained"},
+            "split": {key: value for key, value in self.header.split.items() if key != "marks"},
             "provenance": self.header.provenance,
         }
 
@@ -238,10 +238,9 @@ def _choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Setti
     else:
         assert name is not None
         table = architecture(name, wanted.width or 1.0, wanted.resolution, classes, channels)
-    if table.classes != classes or wanted.resolution:
-        table = table.with_classes(classes)
-        if wanted.resolution:
-            table = table.with_input(wanted.resolution)
+    table = table.with_classes(classes)
+    if wanted.resolution:
+        table = table.with_input(wanted.resolution)
     if table.input.channels != channels:
         raise LeannetError(
             f"{table.name} reads {table.input.channels} channels, --color {wanted.color} gives {channels}"
@@ -250,11 +249,10 @@ def _choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Setti
     if workers is None:
         # Tiny pictures are prepared faster than they are handed from one process to another.
         workers = 0 if max(found.median_size) <= 16 else min(torch.get_num_threads(), 8)
-    absolute = {
-        key: str(Path(value).resolve())
-        for key, value in (("data", wanted.data), ("model", name), ("weights", wanted.weights))
-        if value is not None and Path(value).exists() and value != "digits"
-    }
+    # From wherever the run is used next. A zoo name stays one, also where a folder happens to be called like it.
+    paths = {"data": wanted.data if wanted.data != "digits" else None, "weights": wanted.weights}
+    paths["model"] = name if name is not None and name.endswith(".json") else None
+    absolute = {key: str(Path(path).resolve()) for key, path in paths.items() if path and Path(path).exists()}
     size = table.input
     chosen = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
     return wanted.model_copy(update=chosen | absolute), table
@@ -297,7 +295,7 @@ def _preprocessing(
 
 def _scores(best: Network, header: Header, pictures: Pictures, part: NDArray[np.int64], settings: Settings) -> Scores:
     plain = PictureSet(pictures, header.preprocessing)
-    best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     batches = Loader(plain, Batches(part, 2 * settings.batch_size), settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), torch.device("cpu"))
     return score(predictions, pictures.labels[part], header.classes)
