@@ -32,3 +32,18 @@ def test_depths_that_the_papers_name() -> None:
     assert graph(architecture("googlenet")).sequential_depth == 22  # section 5
     assert graph(architecture("vgg16")).branches == 1
     assert graph(architecture("googlenet")).branches >= 4
+
+
+def test_a_block_by_hand() -> None:
+    """A ShuffleNetV2 unit of stride 2: two ways from one input, of two and of three layers."""
+    rows = architecture("shufflenet_v2")
+    found = {row.name: row for row in graph(rows).rows}
+    first = next(row for row in rows.rows if row.kind == "shuffle_unit_v2")
+    x = rows.shapes[rows.reads()[first.name][0]]
+    out = rows.shapes[first.name]
+    assert found[first.name].branches == 2
+    assert found[first.name].sequential_depth == found[rows.reads()[first.name][0]].sequential_depth + 3
+    # Held when the last depthwise layer has run: the left half, the wide map before it, and what it made.
+    assert found[first.name].peak_activation_bytes >= 4 * (x.elements + out.elements)
+    assert graph(rows).peak_activation_bytes == max(row.peak_activation_bytes for row in found.values())
+    assert [row.name for row in graph(rows).rows] == [row.name for row in rows.rows]

@@ -1,6 +1,7 @@
 """leannet count: parameters, mult-adds, shapes and receptive field, from the rows alone."""
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,13 +29,13 @@ def command(
 
     Example: leannet count mobilenet_v1 --by type
     """
-    from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count
+    from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count, graph
     from leannet.errors import LeannetError, nearest
     from leannet.what import resolve
     from leannet.zoo import FAMILIES
 
     architecture = resolve(what, width, resolution, classes, in_channels)
-    cost = count(architecture)
+    cost, shape = count(architecture), graph(architecture)
     others = []
     for name in convention or ():
         if name not in CONVENTIONS:
@@ -43,7 +44,7 @@ def command(
         others.append({"tool": name, "params": params, "operations": operations, "why": CONVENTIONS[name].why})
     notes = list(FAMILIES[what].notes) if what in FAMILIES else []
     if json:
-        print_json(cost.to_dict() | {"notes": notes, "conventions": others})
+        print_json(_as_json(cost, shape) | {"notes": notes, "conventions": others})
         return
     size = architecture.input
     print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
@@ -74,8 +75,45 @@ def command(
                 "of dense: a depthwise and a pointwise layer over the convolution they stand for, 1/N + 1/Dk^2"
             )
         notes.append("sees: receptive field in pixels of the picture")
+    elif by == "row":
+        print_table(
+            (
+                "row",
+                "mult-adds",
+                "%",
+                "params",
+                "%",
+                "MB moved",
+                "mult-adds/byte",
+                "MB held",
+                "depth",
+                "branches",
+                "sees",
+            ),
+            [
+                (
+                    group.name,
+                    f"{group.macs:,}",
+                    f"{100 * group.macs / max(total.macs, 1):.2f}",
+                    f"{group.params:,}",
+                    f"{100 * group.params / max(total.params, 1):.2f}",
+                    f"{group.bytes_moved / 1e6:.2f}",
+                    f"{row.arithmetic_intensity:.1f}",
+                    f"{row.peak_activation_bytes / 1e6:.2f}",
+                    row.sequential_depth,
+                    row.branches,
+                    row.receptive_field,
+                )
+                for group, row in zip(cost.by_row(), shape.rows, strict=True)
+            ],
+        )
+        notes += [
+            "MB moved: inputs and weights read, outputs written; MB held: the most activations there are while the row "
+            "runs; float32, one picture",
+            "depth: layers with weights on the longest way to here; branches: most of this row's at one depth",
+            "sees: receptive field in pixels of the picture",
+        ]
     else:
-        groups = cost.by_row() if by == "row" else cost.by_type()
         print_table(
             (by, "layers", "mult-adds", "%", "params", "%", "weights alone", "%"),
             [
@@ -89,7 +127,7 @@ def command(
                     f"{group.weights:,}",
                     f"{100 * group.weights / max(total.weights, 1):.2f}",
                 )
-                for group in groups
+                for group in cost.by_type()
             ],
         )
     print()
@@ -99,3 +137,10 @@ def command(
         print(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")
     for note in notes:
         print(note)
+
+
+def _as_json(cost: Any, shape: Any) -> dict[str, Any]:
+    """The count with what the graph knows of each row, and of the whole."""
+    data = cost.to_dict() | shape.to_dict()
+    data["by_row"] = [group | asdict(row) for group, row in zip(data["by_row"], shape.rows, strict=True)]
+    return dict(data)

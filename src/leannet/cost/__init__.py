@@ -2,6 +2,17 @@
 
 from leannet.cost.conventions import CONVENTIONS, as_counted_by
 from leannet.cost.counting import CONVENTION, Count, Group, LayerCount, count
-from leannet.cost.graph import Graph, graph
+from leannet.cost.graph import Graph, RowGraph, graph
 
-__all__ = ["CONVENTION", "CONVENTIONS", "Count", "Graph", "Group", "LayerCount", "as_counted_by", "count", "graph"]
+__all__ = [
+    "CONVENTION",
+    "CONVENTIONS",
+    "Count",
+    "Graph",
+    "Group",
+    "LayerCount",
+    "RowGraph",
+    "as_counted_by",
+    "count",
+    "graph",
+]

@@ -12,44 +12,74 @@ from leannet.rows import INPUT, Architecture
 
 
 @dataclass(frozen=True)
-class Graph:
-    """The graph of a network, its layers with weights being the steps."""
+class RowGraph:
+    """One row in the graph. For a block, of all the layers inside it."""
 
-    sequential_depth: int  # layers with weights on the longest way from picture to output
-    branches: int  # layers with weights that are at most at one depth: what could run side by side
-    peak_activation_bytes: int  # float32, batch 1: the most that must be held between two layers
+    name: str
+    sequential_depth: int  # layers with weights on the longest way from the picture to here, this row's included
+    branches: int  # this row's layers with weights that are at most at one depth: what could run side by side
+    peak_activation_bytes: int  # float32, batch 1: the most that must be held while this row runs
     arithmetic_intensity: float  # mult-adds a byte moved
+    receptive_field: int  # pixels of the picture
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph of a network, its layers with weights being the steps; the figures of a row, for all of it."""
+
+    sequential_depth: int
+    branches: int
+    peak_activation_bytes: int
+    arithmetic_intensity: float
+    rows: tuple[RowGraph, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        return asdict(self)
+        """As plain data, for JSON, without the rows."""
+        return {key: value for key, value in asdict(self).items() if key != "rows"}
 
 
 def graph(architecture: Architecture) -> Graph:
     """The shape of the graph. Values are held from the layer that makes them to the last that reads them."""
     cost = count(architecture)
-    weighted = {layer.path for layer in cost.layers if layer.macs}
+    placed = architecture.layers
+    last_read = {path: number for number, layer in enumerate(placed) for path in layer.inputs}
+    end = len(placed)
+    last_read |= {layer.path: last_read.get(layer.path, end) for layer in placed}  # outputs stay
     depth = {INPUT: 0}
-    at_depth: dict[int, int] = {}
-    last_read: dict[str, int] = {}
-    for number, placed in enumerate(architecture.layers):
-        depth[placed.path] = max(depth[path] for path in placed.inputs) + (placed.path in weighted)
-        if placed.path in weighted:
-            at_depth[depth[placed.path]] = at_depth.get(depth[placed.path], 0) + 1
-        for path in placed.inputs:
-            last_read[path] = number
+    depths: dict[str, list[int]] = {row.name: [] for row in architecture.rows}  # of the layers with weights
+    reached: dict[str, int] = {}
+    peaks = dict.fromkeys(depths, 0)
     sizes = {INPUT: architecture.input.shape.elements}
-    held, peak = sizes[INPUT], sizes[INPUT]
-    for number, placed in enumerate(architecture.layers):
-        sizes[placed.path] = placed.out_shape.elements
-        held += sizes[placed.path]
-        peak = max(peak, held)
-        for path in set(placed.inputs):
-            if last_read[path] == number:
-                held -= sizes[path]
+    held = sizes[INPUT]
+    for number, (layer, counted) in enumerate(zip(placed, cost.layers, strict=True)):
+        depth[layer.path] = max(depth[path] for path in layer.inputs) + (counted.macs > 0)
+        reached[layer.row] = max(reached.get(layer.row, 0), depth[layer.path])
+        if counted.macs:
+            depths[layer.row].append(depth[layer.path])
+        sizes[layer.path] = layer.out_shape.elements
+        held += sizes[layer.path]
+        peaks[layer.row] = max(peaks[layer.row], held)
+        held -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
+    costs = {group.name: group for group in cost.by_row()}
+    rows = tuple(
+        RowGraph(
+            name=name,
+            sequential_depth=reached[name],
+            branches=_most_equal(at),
+            peak_activation_bytes=BYTES * peaks[name],
+            arithmetic_intensity=costs[name].macs / costs[name].bytes_moved,
+            receptive_field=max(layer.receptive_field for layer in cost.layers if layer.row == name),
+        )
+        for name, at in depths.items()
+    )
     return Graph(
         sequential_depth=max(depth.values()),
-        branches=max(at_depth.values(), default=0),
-        peak_activation_bytes=BYTES * peak,
+        branches=_most_equal([number for at in depths.values() for number in at]),
+        peak_activation_bytes=max(row.peak_activation_bytes for row in rows),
         arithmetic_intensity=cost.macs / cost.total.bytes_moved,
+        rows=rows,
     )
+
+
+def _most_equal(numbers: list[int]) -> int:
+    return max((numbers.count(number) for number in set(numbers)), default=0)
