@@ -12,17 +12,18 @@ SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 ROOMS = [
     {"errors"},
     {"files", "rows"},
+    {"drawing"},
     {"preprocessing"},
     {"cost", "zoo", "header"},
     {"blocks", "what"},
     {"network"},
-    {"checkpoint"},
+    {"checkpoint", "runtime"},
     {"weights"},
     {"factory"},
     {"console", "data"},
     {"evaluation"},
     {"training"},
-    {"reports"},
+    {"reports", "studies"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

@@ -23,6 +23,7 @@ _PUBLIC = {
     "count": "leannet.cost",
     "create": "leannet.factory",
     "evaluate": "leannet.evaluation",
+    "guidelines": "leannet.studies",
     "load": "leannet.checkpoint",
     "models": "leannet.zoo",
     "predict": "leannet.evaluation",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from leannet.network import build as build
     from leannet.reports import report as report
     from leannet.rows import Architecture as Architecture
+    from leannet.studies import guidelines as guidelines
     from leannet.training import train as train
     from leannet.zoo import architecture as architecture
     from leannet.zoo import models as models

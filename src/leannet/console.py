@@ -43,10 +43,10 @@ class Console:
             finally:
                 self._progress = self._task = None
 
-    def advance(self, done: int, label: str, note: str = "") -> None:
-        """Moves the live line, where there is one."""
+    def advance(self, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        """Moves the live line, where there is one. total: where it is known only now."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, description=label, note=note)
+            self._progress.update(self._task, completed=done, description=label, note=note, total=total)
 
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
         """The items of a scan, with a live line while they come."""

@@ -252,6 +252,7 @@ FLAGS = {
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
     "evaluate": "data json part quiet run",
+    "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
     "report": "json out run",
     "demo": "json out quiet seeds",

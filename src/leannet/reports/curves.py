@@ -1,36 +1,22 @@
 """Learning curves as SVG that takes the page's own text colour."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
-INK = "#0a0b0c"  # stands for the page's text colour until the SVG is written
-TRAINING, VALIDATION = "#2f7ed8", "#e07b1f"
+from leannet.drawing import COLORS, INK, figure, inline_svg, plain_axes
+
+TRAINING, VALIDATION = COLORS[:2]
 
 
 def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> list[str]:
     """Accuracy and loss of training and validation over the epochs, the best epoch marked: two <svg> elements."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    style: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "leannet",
-        "font.size": 11,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-    }
     epochs = [int(line["epoch"]) for line in log]
     best = next((line for line in log if line["epoch"] == best_epoch), None)
     pictures = []
     for name, scale, label in (("accuracy", 100, "accuracy, %"), ("loss", 1, "loss")):
-        with rc_context(style):
-            figure = Figure(figsize=(5, 3.4), layout="constrained")
-            axes = figure.subplots()
+        with figure(5, 3.4) as drawn:
+            axes = drawn.subplots()
             for part, color in (("train", TRAINING), ("validation", VALIDATION)):
                 values = [scale * line[f"{part}_{name}"] for line in log]
                 word = "training" if part == "train" else part
@@ -42,12 +28,7 @@ def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> 
             axes.set_xlabel("epoch")
             axes.set_ylabel(label)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", color=INK, alpha=0.12)
+            plain_axes(axes)
             axes.legend(frameon=False, loc="best")
-            text = io.StringIO()
-            figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        svg = text.getvalue()
-        svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-        pictures.append(svg.replace("<svg ", f'<svg role="img" aria-label="{name} over the epochs" ', 1))
+            pictures.append(inline_svg(drawn, f"{name} over the epochs"))
     return pictures

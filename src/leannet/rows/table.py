@@ -72,6 +72,11 @@ class Architecture(Frozen):
         return {name: shape for name, (_, shape) in self._placed[1].items()}
 
     @property
+    def made_by(self) -> dict[str, str]:
+        """For each row the path of the layer that makes its output: itself, or the last one inside a block."""
+        return {name: path for name, (path, _) in self._placed[1].items()}
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         return self.outputs or (self.rows[-1].name,)
 

@@ -1,0 +1,19 @@
+"""Running networks elsewhere and measuring them: ONNX from the rows, engines, latency."""
+
+from leannet.runtime.engines import ENGINES, Engine, Program, engine
+from leannet.runtime.latency import Latency, measure
+from leannet.runtime.onnx_graph import numpy_weights, to_onnx
+from leannet.runtime.processor import Machine, machine
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "Latency",
+    "Machine",
+    "Program",
+    "engine",
+    "machine",
+    "measure",
+    "numpy_weights",
+    "to_onnx",
+]

@@ -1,0 +1,155 @@
+"""Engines: what runs a network. Each takes a network and gives a function from arrays to arrays."""
+
+import abc
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.errors import LeannetError, nearest
+from leannet.rows import Architecture
+from leannet.runtime.onnx_graph import Array, numpy_weights, to_onnx
+
+Floats = NDArray[np.float32]
+Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
+
+
+class Program:
+    """A network in evaluation, in the forms that engines read; each is made when it is first asked for."""
+
+    def __init__(self, architecture: Architecture, weights: dict[str, Array] | None = None):
+        """weights: numpy arrays by name; None: fresh ones, where only time matters."""
+        self.architecture = architecture
+        self._weights = weights
+
+    @cached_property
+    def network(self) -> Any:
+        """As a torch module."""
+        import torch
+
+        from leannet.network import build
+
+        network = build(self.architecture).eval()
+        if self._weights is not None:
+            network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self._weights.items()})
+        return network
+
+    @cached_property
+    def onnx(self) -> bytes:
+        """As an ONNX file."""
+        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
+        return bytes(to_onnx(self.architecture, weights).SerializeToString())
+
+
+class Engine(abc.ABC):
+    """Runs programs with a number of threads."""
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def version(self) -> str:
+        """The engine's name and version. Raises LeannetError where it is not installed."""
+
+    @abc.abstractmethod
+    def prepare(self, program: Program, threads: int) -> Run:
+        """Loads a program and returns what runs it."""
+
+
+class Torch(Engine):
+    """torch, eager, channels last."""
+
+    name = "torch"
+
+    def version(self) -> str:
+        import torch
+
+        return f"torch {torch.__version__}"
+
+    def prepare(self, program: Program, threads: int) -> Run:
+        import torch
+
+        network = program.network.to(memory_format=torch.channels_last)
+
+        def run(x: Floats) -> list[Floats]:
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
+            with torch.inference_mode():
+                outputs = network(torch.from_numpy(x).contiguous(memory_format=torch.channels_last))
+            return [value.numpy() for value in (outputs.values() if isinstance(outputs, dict) else [outputs])]
+
+        return run
+
+
+class OnnxRuntime(Engine):
+    """ONNX Runtime on the CPU."""
+
+    name = "onnxruntime"
+
+    def version(self) -> str:
+        return f"onnxruntime {_package('onnxruntime').__version__}"
+
+    def prepare(self, program: Program, threads: int) -> Run:
+        package = _package("onnxruntime")
+        options = package.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that went on spinning after a run would take the cores of whatever is timed next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        session = package.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
+        (given,) = session.get_inputs()
+
+        def run(x: Floats) -> list[Floats]:
+            return list(session.run(None, {given.name: x}))
+
+        return run
+
+
+class OpenVino(Engine):
+    """OpenVINO on the CPU, in float32 where the file is."""
+
+    name = "openvino"
+
+    def version(self) -> str:
+        return f"openvino {_package('openvino').__version__.split('-')[0]}"
+
+    def prepare(self, program: Program, threads: int) -> Run:
+        core = _package("openvino").Core()
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        request = core.compile_model(core.read_model(program.onnx), "CPU", settings).create_infer_request()
+
+        def run(x: Floats) -> list[Floats]:
+            found = request.infer([x], share_inputs=True)
+            return [np.array(value) for value in found.values()]
+
+        return run
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino())}
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name. Raises LeannetError for an unknown one and for one that is not installed."""
+    if name not in ENGINES:
+        raise LeannetError(f"no engine is named '{name}'; nearest: {nearest(name, ENGINES)}")
+    ENGINES[name].version()
+    return ENGINES[name]
+
+
+def _package(name: str) -> Any:
+    import sys
+    from importlib import import_module
+
+    # OpenVINO counts its uses over the network through this package, and does without where it cannot be imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        return import_module(name)
+    except ImportError:
+        raise LeannetError(f"this needs the package {name}: pip install 'leannet[deploy]'") from None

@@ -1,0 +1,64 @@
+"""Measuring time so that the figures may be compared: warm, interleaved, the median of many."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one run of something, over `runs` of them."""
+
+    median_ms: float
+    p25_ms: float
+    p75_ms: float
+    p90_ms: float
+    runs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self)
+
+
+def measure(
+    candidates: Mapping[Name, Callable[[], object]],
+    seconds: float,
+    least_runs: int = 5,
+    most_runs: int = 200,
+    between: Callable[[], object] | None = None,
+) -> dict[Name, Latency]:
+    """The latency of each candidate, in turns, so that a machine that drifts does so for all of them.
+
+    Every turn runs each candidate twice, in an order that rotates, and times the second run: the first one brings its
+    weights back into the caches. seconds: for all of them together; at least `least_runs` turns are made.
+    between: called after each candidate's turn, to show progress.
+    """
+    names = list(candidates)
+    times: dict[Name, list[float]] = {name: [] for name in names}
+    for name in names:  # warm: allocations, lazy initialisation, caches
+        candidates[name]()
+    began = time.perf_counter()
+    for turn in range(most_runs):
+        if turn >= least_runs and time.perf_counter() - began > seconds:
+            break
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            run = candidates[name]
+            run()
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start))
+            if between is not None:
+                between()
+    return {name: summarize(values) for name, values in times.items()}
+
+
+def summarize(times_ms: list[float]) -> Latency:
+    """Milliseconds as they were measured, in short."""
+    p25, median, p75, p90 = (float(value) for value in np.percentile(times_ms, (25, 50, 75, 90)))
+    return Latency(median, p25, p75, p90, len(times_ms))

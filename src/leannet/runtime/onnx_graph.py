@@ -1,0 +1,275 @@
+"""A network as ONNX, written straight from its rows: one node or a few for each layer, named by its path.
+
+The rows say everything that a tracer would have to find out, so nothing is traced: every kind of layer is written in
+the form that runtimes are fastest at, normalisation is folded into the convolution before it, and a profile of the
+graph reads like the table. The batch is free, the picture's size fixed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet import rows
+from leannet.errors import LeannetError
+from leannet.rows import INPUT, Activation, Architecture, Norm, Placed, Shape, pad_before_after
+
+OPSET = 20
+IR_VERSION = 10  # what runtimes of the last two years read
+BATCH = "batch"
+
+Array = NDArray[Any]
+Weights = Mapping[str, Array]
+
+
+def to_onnx(architecture: Architecture, weights: Weights) -> Any:
+    """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
+
+    weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
+    Raises LeannetError where the package `onnx` is missing.
+    """
+    return GraphWriter(architecture, weights).model()
+
+
+def numpy_weights(state: Mapping[str, Any]) -> dict[str, Array]:
+    """A torch state as numpy arrays."""
+    return {name: value.detach().cpu().numpy() for name, value in state.items()}
+
+
+def onnx_package() -> Any:
+    """The package `onnx`, of the extra `deploy`. Raises LeannetError where it is not installed."""
+    try:
+        import onnx
+    except ImportError:
+        raise LeannetError("this needs the package onnx: pip install 'leannet[deploy]'") from None
+    return onnx
+
+
+class GraphWriter:
+    """Writes the nodes of a graph, layer by layer.
+
+    A vector (N, C, 1, 1) of the rows is (N, C) behind a fully connected layer, and takes the other form only where a
+    reader needs it.
+    """
+
+    def __init__(self, architecture: Architecture, weights: Weights):
+        self.onnx = onnx_package()
+        self.architecture, self.weights = architecture, weights
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Array] = {}
+        self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
+        self.flat: set[str] = set()  # values of two dimensions
+        self._flat_of: dict[str, str] = {}
+        self._picture_of: dict[str, str] = {}
+
+    def model(self) -> Any:
+        """The whole graph."""
+        for placed in self.architecture.layers:
+            self.values[placed.path] = self._layer(placed)
+        helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        outputs = []
+        for name in self.architecture.output_names:
+            shape = self.architecture.shapes[name]
+            value = self.values[self.architecture.made_by[name]]
+            vector = (shape.height, shape.width) == (1, 1)
+            self.nodes.append(helper.make_node("Identity", [self.vector(value) if vector else value], [f"{name}:0"]))
+            outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
+        inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
+        tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
+        graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="leannet")
+
+    # Nodes and constants
+
+    def node(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Adds a node; its output has its name."""
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: Array) -> str:
+        """Adds a constant, once."""
+        self.constants[name] = np.ascontiguousarray(value)
+        return name
+
+    def vector(self, value: str) -> str:
+        """The same value as (N, C * H * W)."""
+        if value in self.flat:
+            return value
+        if value not in self._flat_of:
+            self._flat_of[value] = self.node("Flatten", [value], f"{value}:flat", axis=1)
+            self.flat.add(self._flat_of[value])
+        return self._flat_of[value]
+
+    def picture(self, value: str) -> str:
+        """The same value as (N, C, H, W)."""
+        if value not in self.flat:
+            return value
+        if value not in self._picture_of:
+            axes = self.constant("axes_of_a_picture", np.array([2, 3], np.int64))
+            self._picture_of[value] = self.node("Unsqueeze", [value, axes], f"{value}:picture")
+        return self._picture_of[value]
+
+    # Layers
+
+    def _layer(self, placed: Placed) -> str:
+        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        match layer:
+            case rows.Conv() | rows.Depthwise():
+                return self._conv(placed, layer, self.picture(read[0]))
+            case rows.Linear():
+                return self._linear(placed, layer, self.vector(read[0]))
+            case rows.Dropout():
+                return read[0]
+            case rows.Flatten():
+                return self.vector(read[0])
+            case rows.Activate():
+                return self.activation(layer.activation, read[0], path)
+            case rows.Add() | rows.Multiply() | rows.Concat() if any(value in self.flat for value in read):
+                read = [self.picture(value) for value in read]
+        match layer:
+            case rows.Add():
+                total = read[0]
+                for number, other in enumerate(read[1:]):
+                    total = self.node("Add", [total, other], f"{path}:add" + (f"_{number}" if number else ""))
+                return self.activation(layer.activation, total, path)
+            case rows.Multiply():
+                return self.node("Mul", read, path)
+            case rows.Concat():
+                return self.node("Concat", read, path, axis=1)
+        return self._reshaped(placed, self.picture(read[0]))
+
+    def _reshaped(self, placed: Placed, x: str) -> str:
+        """Layers of one input and without weights, and normalisation."""
+        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, placed.out_shape
+        match layer:
+            case rows.Pool():
+                return self._pool(layer, x, path, shape, out)
+            case rows.GlobalPool():
+                return self._global_pool(layer.size, x, path, shape)
+            case rows.Shuffle():
+                return self._shuffle(layer.groups, x, path, shape)
+            case rows.Slice():
+                bounds = (("start", layer.start), ("stop", layer.start + layer.out_channels), ("axis", 1))
+                given = [self.constant(f"{path}:{word}", np.array([value], np.int64)) for word, value in bounds]
+                return self.node("Slice", [x, *given], path)
+            case rows.Upsample():
+                scales = self.constant(f"{path}:scales", np.array([1, 1, layer.factor, layer.factor], np.float32))
+                how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                return self.node("Resize", [x, "", scales], path, **how)
+            case rows.Shift():
+                pads = self.constant("one_up_and_left", np.array([0, 0, -1, -1, 0, 0, 1, 1], np.int64))
+                return self.node("Pad", [x, pads], path)
+            case rows.LocalResponse():
+                fields = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": layer.size}
+                return self.node("LRN", [x], path, **fields)
+            case rows.Normalize():
+                scale, shift = self._scale_and_shift(placed, layer.norm)
+                scaled = self.node("Mul", [x, self.constant(f"{path}:scale", scale[:, None, None])], f"{path}:scaled")
+                return self.node("Add", [scaled, self.constant(f"{path}:shift", shift[:, None, None])], path)
+        raise TypeError(f"no ONNX form for a row of kind {type(layer).__name__}")
+
+    def _weight(self, placed: Placed, name: str) -> Array:
+        return self.weights[f"{placed.shares or placed.path}.{name}"]
+
+    def _scale_and_shift(self, placed: Placed, norm: Norm) -> tuple[Array, Array]:
+        """Batch norm in evaluation as x * scale + shift, worked out in float64."""
+        names = ("weight", "bias", "running_mean", "running_var")
+        weight, bias, mean, variance = (self._weight(placed, f"norm.{name}").astype(np.float64) for name in names)
+        scale = weight / np.sqrt(variance + norm.eps)
+        return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
+
+    def folded(self, placed: Placed) -> tuple[Array, Array]:
+        """The filters (C', C / groups, K, K) and biases (C',) of a convolution, its normalisation folded in."""
+        layer = placed.layer
+        assert isinstance(layer, rows.Conv | rows.Depthwise)
+        weight = self._weight(placed, "conv.weight").astype(np.float64)
+        bias = self._weight(placed, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
+        if layer.norm is not None:
+            scale, shift = self._scale_and_shift(placed, layer.norm)
+            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+        return weight.astype(np.float32), bias.astype(np.float32)
+
+    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
+        path, (shape, *_) = placed.path, placed.in_shapes
+        weight, bias = self.folded(placed)
+        given = [x, self.constant(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
+        made = self.node(
+            "Conv",
+            given,
+            path if layer.activation == "linear" else f"{path}:conv",
+            kernel_shape=[layer.kernel] * 2,
+            strides=[layer.stride] * 2,
+            pads=_pads(shape, layer.kernel, layer.stride, layer.padding),
+            group=shape.channels if isinstance(layer, rows.Depthwise) else layer.groups,
+        )
+        return self.activation(layer.activation, made, path)
+
+    def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
+        path = placed.path
+        given = [x, self.constant(f"{path}:weight", self._weight(placed, "linear.weight"))]
+        if layer.bias:
+            given.append(self.constant(f"{path}:bias", self._weight(placed, "linear.bias")))
+        made = self.node("Gemm", given, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
+        self.flat.add(made)
+        return self.activation(layer.activation, made, path)
+
+    def activation(self, kind: Activation, x: str, name: str) -> str:
+        """The activation of a value."""
+        match kind:
+            case "linear":
+                return x
+            case "relu6":
+                limits = [self.constant(f"limit_{value}", np.array(value, np.float32)) for value in (0, 6)]
+                made = self.node("Clip", [x, *limits], name)
+            case "swish":
+                made = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)
+            case "h_sigmoid":
+                made = self.node("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
+            case _:
+                words = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+                made = self.node(words[kind], [x], name)
+        if x in self.flat:
+            self.flat.add(made)
+        return made
+
+    def _pool(self, layer: rows.Pool, x: str, path: str, shape: Shape, out: Shape) -> str:
+        pads = _pads(shape, layer.kernel, layer.stride, layer.padding)
+        for axis, (size, made) in enumerate(zip(shape[1:], out[1:], strict=True)):  # a last window may end beyond
+            needed = (made - 1) * layer.stride + layer.kernel - size - pads[axis]
+            pads[axis + 2] = max(pads[axis + 2], needed)
+        given = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": pads}
+        if layer.op == "max":
+            return self.node("MaxPool", [x], path, **given)
+        return self.node("AveragePool", [x], path, **given, count_include_pad=0)
+
+    def _global_pool(self, size: int, x: str, path: str, shape: Shape) -> str:
+        if size == 1:
+            return self.node("GlobalAveragePool", [x], path)
+        down, across = (_means(length, size) for length in shape[1:])
+        rows_made = self.node("MatMul", [self.constant(f"{path}:down", down), x], f"{path}:rows")
+        return self.node("MatMul", [rows_made, self.constant(f"{path}:across", across.T)], path)
+
+    def _shuffle(self, groups: int, x: str, path: str, shape: Shape) -> str:
+        apart = np.array([0, groups, shape.channels // groups, *shape[1:]], np.int64)
+        parted = self.node("Reshape", [x, self.constant(f"{path}:apart", apart)], f"{path}:parted")
+        turned = self.node("Transpose", [parted], f"{path}:turned", perm=[0, 2, 1, 3, 4])
+        together = self.constant(f"{path}:together", np.array([0, *shape], np.int64))
+        return self.node("Reshape", [turned, together], path)
+
+
+def _pads(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> list[int]:
+    """Zeros above, left, below and right."""
+    top, bottom = pad_before_after(shape.height, kernel, stride, padding)
+    left, right = pad_before_after(shape.width, kernel, stride, padding)
+    return [top, left, bottom, right]
+
+
+def _means(length: int, parts: int) -> Array:
+    """(parts, length): the mean of each part, where parts overlap as torch's adaptive pooling lets them."""
+    matrix = np.zeros((parts, length), np.float32)
+    for part in range(parts):
+        first, last = part * length // parts, -(-(part + 1) * length // parts)
+        matrix[part, first:last] = 1 / (last - first)
+    return matrix

@@ -1,0 +1,51 @@
+"""Measuring: in turns, the median, on a clock that the test holds."""
+
+from collections.abc import Callable
+
+import pytest
+
+from leannet.errors import LeannetError
+from leannet.runtime import engine, machine, measure
+
+
+class Clock:
+    """Time that passes only when a candidate runs."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.order: list[str] = []
+
+    def takes(self, name: str, *seconds: float) -> Callable[[], None]:
+        left = list(seconds)
+
+        def run() -> None:
+            self.order.append(name)
+            self.now += left.pop(0) if len(left) > 1 else left[0]
+
+        return run
+
+
+def test_the_second_run_of_each_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    # warm-up, then (cold, warm) a turn
+    a, b = clock.takes("a", 9, 5, 0.010, 5, 0.020, 5, 0.060), clock.takes("b", 0.001)
+    found = measure({"a": a, "b": b}, seconds=1e-9, least_runs=3)
+    assert found["a"].median_ms == pytest.approx(20)
+    assert found["a"].runs == 3
+    assert found["b"].median_ms == pytest.approx(1)
+    assert "".join(clock.order) == "ab" + "aabb" + "bbaa" + "aabb"
+
+
+def test_time_that_is_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    found = measure({"a": clock.takes("a", 0.25)}, seconds=10, least_runs=1)
+    assert found["a"].runs == 21  # of half a second, the first that begins after ten seconds is not made
+
+
+def test_an_unknown_engine_and_this_machine() -> None:
+    with pytest.raises(LeannetError, match="nearest: onnxruntime"):
+        engine("onnx")
+    assert machine().cores >= 1
+    assert machine().processor

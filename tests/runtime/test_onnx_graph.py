@@ -1,0 +1,135 @@
+"""Rows written as ONNX give what torch gives, in engines that share no code with it."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from leannet.network import Network, build
+from leannet.rows import (
+    Activate,
+    Add,
+    Architecture,
+    Concat,
+    Conv,
+    Depthwise,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Input,
+    Linear,
+    Multiply,
+    Norm,
+    Pool,
+    Upsample,
+)
+from leannet.rows.layers import RowBase
+from leannet.runtime import ENGINES, Program, numpy_weights
+from leannet.runtime.onnx_graph import to_onnx
+from leannet.zoo import FAMILIES, architecture
+
+DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
+WHOLE = ["mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_se", "squeezenet_1_0_complex_bypass", "googlenet_aux"]
+
+
+def lively(network: Network, seed: int = 0) -> Network:
+    """A network whose batch norm does something."""
+    torch.manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.2)
+    return network.eval()
+
+
+def difference(rows: Architecture, engine: str, batch: int) -> float:
+    """The largest difference between torch and an engine, over the largest value, of all outputs."""
+    network = lively(build(rows))
+    x = torch.randn(batch, *rows.input.shape)
+    with torch.inference_mode():
+        made = network(x)
+    wanted = [made] if isinstance(made, Tensor) else list(made.values())
+    run = ENGINES[engine].prepare(Program(rows, numpy_weights(network.state_dict())), threads=1)
+    found = run(x.numpy())
+    for a, b in zip(wanted, found, strict=True):
+        assert a.shape == b.shape
+    return max(float(np.abs(a.numpy() - b).max() / a.abs().max()) for a, b in zip(wanted, found, strict=True))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("name", DEBUG)
+def test_every_family_agrees(name: str, batch: int, engine: str) -> None:
+    assert difference(architecture(name), engine, batch) < 1e-4
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_networks_agree(name: str) -> None:
+    assert difference(architecture(name), "onnxruntime", 2) < 1e-4
+
+
+@pytest.mark.parametrize("size", [47, 56, 63])
+@pytest.mark.parametrize("padding", ["symmetric", "same", "valid", 2])
+def test_windows_at_odd_sizes(size: int, padding: str | int) -> None:
+    rows: list[RowBase] = [
+        Conv(name="a", out_channels=8, kernel=5, stride=2, padding=padding, norm=Norm(), activation="h_swish"),
+        Depthwise(name="b", kernel=3, stride=2, padding="same", norm=Norm(), activation="swish"),
+        Pool(name="c", inputs=("a",), op="max", kernel=3, stride=2, ceil=True),
+        Pool(name="d", inputs=("a",), op="average", kernel=3, stride=2, ceil=True),
+        Pool(name="e", inputs=("a",), op="average", kernel=3, stride=2, padding="same"),
+        Pool(name="f", inputs=("a",), op="max", kernel=3, stride=2, padding="same"),
+    ]
+    made = Architecture(
+        name="x", input=Input(height=size, width=size + 6), rows=tuple(rows), outputs=("b", "c", "d", "e", "f")
+    )
+    assert difference(made, "onnxruntime", 2) < 1e-5
+
+
+def test_vectors_and_pictures_where_they_meet() -> None:
+    """A fully connected layer behind squeeze-and-excitation, a sum of vectors, a vector that is convolved."""
+    rows: list[RowBase] = [
+        Conv(name="a", out_channels=6, kernel=3, bias=True, activation="sigmoid"),
+        GlobalPool(name="pool"),
+        Linear(name="squeeze", out_channels=6, activation="h_sigmoid"),
+        Multiply(name="scaled", inputs=("a", "squeeze")),
+        GlobalPool(name="parts", size=3),
+        Flatten(name="flat"),
+        Linear(name="wide", out_channels=6, activation="tanh"),
+        Add(name="sum", inputs=("wide", "squeeze", "pool"), activation="relu6"),
+        Conv(name="pointwise", out_channels=4, bias=True),
+        Activate(name="active", activation="swish"),
+        Concat(name="both", inputs=("active", "wide")),
+        Linear(name="last", out_channels=3, bias=False),
+        Upsample(name="bigger", inputs=("scaled",), factor=3),
+    ]
+    made = Architecture(
+        name="x", input=Input(height=10, width=8), rows=tuple(rows), outputs=("last", "bigger", "sum", "flat")
+    )
+    for engine in ("onnxruntime", "openvino"):
+        assert difference(made, engine, 3) < 1e-5
+
+
+def test_shared_weights_are_written_where_they_are_used() -> None:
+    rows: list[RowBase] = [
+        Conv(name="a", out_channels=3, kernel=3, norm=Norm(), activation="relu"),
+        Conv(name="b", out_channels=3, kernel=3, norm=Norm(), activation="relu", shares="a"),
+    ]
+    assert difference(Architecture(name="x", input=Input(height=9, width=9), rows=tuple(rows)), "onnxruntime", 1) < 1e-5
+
+
+def test_the_graph_is_valid_and_named_like_the_rows() -> None:
+    rows = architecture("mobilenet_v3_debug")
+    model = to_onnx(rows, numpy_weights(build(rows).state_dict()))
+    onnx.checker.check_model(model, full_check=True)
+    names = {node.name for node in model.graph.node}
+    for layer in rows.layers:
+        if isinstance(layer.layer, Dropout):  # in evaluation it does nothing
+            continue
+        assert any(name.split(":")[0] == layer.path for name in names), layer.path
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
