@@ -22,6 +22,7 @@ from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.header import Header
 from leannet.network import Network
+from leannet.training.memory import keeping_memory
 from leannet.training.settings import Optimizer, Settings
 from leannet.training.state import Saved, Standing, save_state
 from leannet.training.statistics import recalibrate
@@ -66,7 +67,8 @@ def fit(
     population = _population(plain, split, settings, batches.an_epoch)
     clock = _Clock(settings.epochs * batches.an_epoch, standing.epoch * batches.an_epoch + standing.step)
 
-    with _noticing_interrupt() as interrupted, console.bar(clock.total):
+    on_cpu = accelerator.device.type == "cpu"
+    with _noticing_interrupt() as interrupted, console.bar(clock.total), keeping_memory(on_cpu):
         stream = iter(Loader(pictures, batches, workers, pin=accelerator.device.type == "cuda"))
         for epoch in epochs:
             model.train()
