@@ -23,7 +23,7 @@ from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.training import Settings, resume, train
-from leannet.training.loop import make_optimizer
+from leannet.training.optimizing import make_optimizer
 from leannet.training.settings import Optimizer, Schedule, read_toml
 from leannet.training.statistics import recalibrate
 from leannet.training.task import Classification
@@ -51,8 +51,8 @@ def test_resumed_equals_uninterrupted(
 
     advance, calls = Console.advance, []
 
-    def stop(self: Console, done: int, label: str, note: str = "") -> None:
-        advance(self, done, label, note)
+    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        advance(self, done, label, note, total)
         if label.startswith("epoch"):
             calls.append(done)
             if len(calls) == stop_at:
@@ -225,7 +225,8 @@ def test_label_smoothing_is_that_of_the_paper() -> None:
     logits, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
     target = 0.9 * F.one_hot(labels, 4) + 0.1 / 4
     expected = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
-    torch.testing.assert_close(Classification(0.1).loss(logits, labels), expected)
+    task = Classification(0.1)
+    torch.testing.assert_close(task.loss(logits, labels) / task.weight(labels), expected)
 
 
 def test_no_decay_on_norms_and_biases() -> None:
@@ -283,8 +284,8 @@ def test_resuming_needs_nothing_but_the_run_and_the_pictures(
 
     advance = Console.advance
 
-    def stop(self: Console, done: int, label: str, note: str = "") -> None:
-        advance(self, done, label, note)
+    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        advance(self, done, label, note, total)
         if done == 3 and label.startswith("epoch"):
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,5 +1,6 @@
 """leannet train: pictures in, a trained network out."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,6 +115,8 @@ def command(
         if not where:
             raise LeannetError(f"{config}: names no data: give DATA")
         run = training.train(str(where), out, quiet, **{key: values[key] for key in values if key != "data"})
+    if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
+        return
     page = report(run.path)
     if json:
         print_json(run.to_dict() | {"report": str(page)})

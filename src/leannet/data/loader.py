@@ -6,85 +6,108 @@ resumed run the same as one that was never stopped.
 
 import math
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leannet.data.pictures import Box, BrokenPicture, fit, read, to_color
+from leannet.data.augment import Augment, change, random_box
+from leannet.data.cache import PictureCache, fits
+from leannet.data.pictures import BrokenPicture, fit, read, to_array, to_color, to_image
 from leannet.data.sources import Pictures
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
-from leannet.rows.fields import Flag, Frozen
 
-
-class Augment(Frozen):
-    """Random changes of training pictures. `crop` 0: none, the picture is prepared as for validation."""
-
-    crop: float = Field(default=0.35, ge=0, le=1, description="least share of the area a random crop keeps; 0: no crop")
-    stretch: float = Field(default=4 / 3, ge=1, description="most a random crop changes the proportions")
-    flip: Flag = Field(default=True, description="mirror every second picture, left to right")
+Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
 
 @dataclass(frozen=True)
 class PictureSet(Dataset[tuple[Tensor, int, int]]):
-    """Pictures ready for a network: index or (index, epoch) -> ((C, H, W) uint8, label, index)."""
+    """Pictures ready for a network: a batch of (index, epoch) -> `Batch`.
+
+    cache: holds what comes before the random part: decoded pictures in training, prepared ones without augmentation.
+    """
 
     pictures: Pictures
     preprocessing: Preprocessing
     augment: Augment | None = None
     seed: int = 0
+    cache: PictureCache | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
-        index, epoch = key
+        images, labels, indices = self.__getitems__([key])
+        return images[0], int(labels[0]), int(indices[0])
+
+    def __getitems__(self, keys: list[tuple[int, int]]) -> Batch:
+        """A whole batch at once, which torch's loader asks for where there is such a method."""
+        array = np.stack([self._prepared(*key) for key in keys])
+        indices = [index for index, _ in keys]
+        # Rows of pixels as they lie in pictures are the channels-last layout already.
+        images = torch.from_numpy(array).permute(0, 3, 1, 2)
+        return images, torch.from_numpy(self.pictures.labels[indices]), torch.tensor(indices)
+
+    def _prepared(self, index: int, epoch: int) -> NDArray[np.uint8]:
+        if self.augment is None:
+            return self._kept(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
+        image = to_image(self._kept(index, lambda: to_array(self._read(index))))
+        draw = np.random.default_rng((self.seed, epoch, index))
+        box = random_box(image.size, self.preprocessing, self.augment, draw)
+        return change(fit(image, self.preprocessing, box), self.augment, draw)
+
+    def _kept(self, index: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        if self.cache is None:
+            return make()
+        found = self.cache.get(index)
+        if found is None:
+            found = make()
+            self.cache.put(index, found)
+        return found
+
+    def _read(self, index: int) -> Image.Image:
+        """A picture upright and in the network's colours."""
         source = self.pictures.reader(index)
         try:
-            image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source)
-            image = to_color(image, self.preprocessing)  # upright before a crop is drawn
+            image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source, self.least_size)
+            return to_color(image, self.preprocessing)  # upright before a crop is drawn
         except BrokenPicture as error:
             raise LeannetError(f"{self.pictures.names[index]}: could be read before, not any more: {error}") from None
-        box, mirror = None, False
-        if self.augment is not None:
-            draw = np.random.default_rng((self.seed, epoch, index))
-            box = random_box(image.size, self.preprocessing, self.augment, draw)
-            mirror = self.augment.flip and draw.random() < 0.5
-        array = fit(image, self.preprocessing, box)
-        if mirror:
-            array = array[:, ::-1]
-        return torch.from_numpy(array.transpose(2, 0, 1).copy()), int(self.pictures.labels[index]), index
+
+    @property
+    def least_size(self) -> tuple[int, int] | None:
+        """What training needs of a picture, so that no crop but the smallest is enlarged; None: all of it."""
+        if self.augment is None:
+            return None
+        side = math.ceil(max(self.preprocessing.height, self.preprocessing.width) / self.augment.least_side)
+        return side, side
+
+    def cached(self, sizes: Sequence[tuple[int, int]]) -> "PictureSet":
+        """The same set with a cache, where these pictures of (width, height) fit into one."""
+        p = self.preprocessing
+        if self.augment is None:
+            most = [(p.height, p.width, p.channels)] * len(sizes)
+        else:
+            read = (drafted(size, self.least_size) for size in sizes)
+            most = [(height, width, p.channels) for width, height in read]
+        return replace(self, cache=PictureCache(most)) if fits(most) else self
 
 
-def random_box(
-    size: tuple[int, int], preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator
-) -> Box | None:
-    """A random crop of `augment.crop` to all of the area, in proportions near the network's (Szegedy et al. 2015).
-
-    None where no crop is asked for: the picture is then cut as for validation.
-    """
-    if augment.crop == 0:
-        return None
-    width, height = size
-    aspect = preprocessing.width / preprocessing.height
-    for _ in range(10):
-        area = width * height * draw.uniform(augment.crop, 1)
-        proportions = aspect * math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
-        box_width, box_height = math.sqrt(area * proportions), math.sqrt(area / proportions)
-        if box_width <= width and box_height <= height:
-            left, top = draw.uniform(0, width - box_width), draw.uniform(0, height - box_height)
-            return left, top, left + box_width, top + box_height
-    side = min(width / aspect, height)
-    left, top = (width - side * aspect) / 2, (height - side) / 2
-    return left, top, left + side * aspect, top + side
+def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, int]:
+    """The most that is left of (width, height) pixels when they are read with `least`."""
+    if least is None:
+        return size
+    share = min(size[0] // least[0], size[1] // least[1])
+    scale = next((s for s in (8, 4, 2) if share >= s), 1)
+    return -(-size[0] // scale), -(-size[1] // scale)
 
 
 @dataclass(frozen=True)
@@ -103,6 +126,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
     start: int = 0  # batches of the first epoch that are done already, when a run goes on in the middle of it
     rank: int = 0  # this process's share of each batch
     world: int = 1
+    chances: NDArray[np.float64] | None = None  # of each index to be drawn, again and again; None: each comes once
 
     @property
     def an_epoch(self) -> int:
@@ -117,7 +141,11 @@ class Batches(Sampler[list[tuple[int, int]]]):
         for epoch in self.epochs:
             order = self.indices
             if self.training:
-                order = np.random.default_rng((self.seed, epoch)).permutation(order)
+                draw = np.random.default_rng((self.seed, epoch))
+                if self.chances is None:
+                    order = draw.permutation(order)
+                else:
+                    order = draw.choice(order, len(order), p=self.chances)
             for number in range(self.start if epoch == self.epochs[0] else 0, self.an_epoch):
                 batch = order[number * self.batch_size : (number + 1) * self.batch_size]
                 yield [(int(index), epoch) for index in batch[self.rank :: self.world]]
@@ -130,6 +158,7 @@ class Loader:
     """
 
     def __init__(self, dataset: PictureSet, batches: Batches, workers: int, pin: bool = False):
+        self.indices = batches.indices
         self._batches: DataLoader[Any] = DataLoader(
             dataset,
             batch_sampler=batches,
@@ -137,12 +166,14 @@ class Loader:
             pin_memory=pin,
             persistent_workers=workers > 0,
             worker_init_fn=_ignore_interrupt,
+            collate_fn=_as_it_is,
+            multiprocessing_context="fork" if workers and _can_fork() else None,  # so that a cache is shared
         )
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         try:
             yield from self._batches
         except LeannetError as error:  # torch puts a worker's whole traceback into the message
@@ -153,16 +184,24 @@ class Loader:
             raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
 
 
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _can_fork() -> bool:
+    return sys.platform.startswith("linux")
+
+
 def _ignore_interrupt(worker: int) -> None:
     """Ctrl-C reaches every process of a terminal: the one that trains decides what becomes of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def normalize(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(N, C, H, W) uint8 -> float32, scaled and normalised, in the same memory layout."""
-    mean = torch.tensor(preprocessing.mean, device=pictures.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=pictures.device).view(1, -1, 1, 1)
-    return (pictures.float() * preprocessing.scale - mean) / std
+def normalize(pictures: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:
+    """(N, C, H, W) uint8 -> floats, scaled and normalised, in the same memory layout."""
+    mean = torch.tensor(preprocessing.mean, device=pictures.device, dtype=dtype).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=pictures.device, dtype=dtype).view(1, -1, 1, 1)
+    return (pictures.to(dtype) * preprocessing.scale - mean) / std
 
 
 def mean_and_std(

@@ -42,7 +42,13 @@ class Scan:
     broken: tuple[Found, ...]
     converted: tuple[Found, ...]
     odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
-    median_size: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...]  # width and height of each picture, upright
+
+    @property
+    def median_size(self) -> tuple[int, int]:
+        """The median width and height."""
+        width, height = np.median(np.array(self.sizes), axis=0)
+        return int(width), int(height)
 
     def lines(self) -> list[str]:
         """What a person should know of it, a line each, with at most three names a line."""
@@ -81,14 +87,13 @@ def scan(
     broken = tuple(f for f in found if f.problem)
     _check(kept, broken, training)
     formats = Counter(found[i].format for i in good)
-    sizes = np.array([found[i].size for i in good])
     return Scan(
         pictures=kept,
         digests=tuple(found[i].digest for i in good),
         broken=broken,
         converted=tuple(found[i] for i in good if found[i].notes),
         odd=tuple(found[i] for i in good if formats[found[i].format] == 1 and len(good) >= 20),
-        median_size=(int(np.median(sizes[:, 0])), int(np.median(sizes[:, 1]))),
+        sizes=tuple(found[i].size for i in good),
     )
 
 

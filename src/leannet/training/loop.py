@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.checkpoint import save
-from leannet.console import Console, duration
+from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
-from leannet.files import write_whole
 from leannet.header import Header
 from leannet.network import Network
+from leannet.training import processes
+from leannet.training.average import Average
 from leannet.training.memory import keeping_memory
-from leannet.training.settings import Optimizer, Settings
+from leannet.training.mixing import mix
+from leannet.training.optimizing import freeze, make_optimizer, set_rate
+from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
+from leannet.training.settings import Settings
 from leannet.training.state import Saved, Standing, save_state
 from leannet.training.statistics import recalibrate
 from leannet.training.task import Result, Task
@@ -31,12 +35,14 @@ from leannet.training.task import Result, Task
 SAVE_SECONDS = 60  # a killed process loses no more than this
 FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
 POPULATION = 2048  # pictures to measure them on instead
+MANY_EPOCHS = 100_000  # where time ends a run
 
 
 def fit(
     network: Network,
     task: Task,
     pictures: PictureSet,
+    plain: PictureSet,
     split: Split,
     settings: Settings,
     header: Header,
@@ -46,96 +52,164 @@ def fit(
 ) -> Standing:
     """Trains a network in place and leaves a run folder behind; from `saved` on, where a run goes on.
 
-    After each epoch: log.csv, last.safetensors, and where the task ranks it the best yet model.safetensors and
-    predictions.csv. Ctrl-C ends the batch, saves and returns.
+    pictures, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
+    the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
     Raises LeannetError where the loss is no number any more, or a picture cannot be read; what was saved stays.
     """
     accelerator = make_accelerator(settings)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
+    device, first = accelerator.device, accelerator.is_main_process
+    dtype = torch.float64 if settings.precision == "fp64" else torch.float32
+    frozen = freeze(network, settings)
+    alone = settings.batch_size // accelerator.num_processes
+    if accelerator.num_processes > 1 and (
+        settings.sync_norm == "always" or (settings.sync_norm == "auto" and alone < processes.SMALL_BATCH)
+    ):
+        processes.synchronize(network)
+    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
+    average = Average(network, settings.average) if settings.average else None
     optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
     standing = Standing()
     if saved is not None:
-        saved.restore(network, optimizer)
+        saved.restore(network, optimizer, average)
         standing = saved.standing
-    model, optimizer = accelerator.prepare(network, optimizer)
+    model, optimizer = accelerator.prepare(torch.compile(network) if settings.compile else network, optimizer)
+    judged = average.network if average else network
 
-    workers, epochs = settings.workers or 0, range(standing.epoch, settings.epochs)
-    batches = Batches(split.train, settings.batch_size, epochs, settings.seed, training=True, start=standing.step)
-    plain = PictureSet(pictures.pictures, pictures.preprocessing)
+    workers = settings.workers or 0
+    epochs = range(standing.epoch, MANY_EPOCHS if settings.time else settings.epochs)
+    share = {"rank": accelerator.process_index, "world": accelerator.num_processes}
+    chances = balanced(pictures, split.train) if settings.sampling == "balanced" else None
+    batches = Batches(
+        split.train, settings.batch_size, epochs, settings.seed, True, start=standing.step, chances=chances, **share
+    )
     validated = plain.pictures.keep(split.validation)
-    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size), workers)
+    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, **share), workers)
     population = _population(plain, split, settings, batches.an_epoch)
-    clock = _Clock(settings.epochs * batches.an_epoch, standing.epoch * batches.an_epoch + standing.step)
+    clock = Clock(
+        settings.epochs * batches.an_epoch,
+        standing.epoch * batches.an_epoch + standing.step,
+        settings.time,
+        standing.spent,
+    )
 
-    on_cpu = accelerator.device.type == "cpu"
-    with _noticing_interrupt() as interrupted, console.bar(clock.total), keeping_memory(on_cpu):
-        stream = iter(Loader(pictures, batches, workers, pin=accelerator.device.type == "cuda"))
+    def save_all() -> None:
+        standing.spent = clock.spent
+        if first:
+            save_state(run, network, optimizer, standing, header, average)
+        clock.saved()
+
+    with _noticing_interrupt() as interrupted, console.bar(clock.total), keeping_memory(device.type == "cpu"):
+        stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
+            if standing.ended:
+                break
             model.train()
+            for module in frozen:
+                module.eval()
             began = time.perf_counter()
             for step in range(standing.step, batches.an_epoch):
                 images, labels, _ = next(stream)
-                images, labels = images.to(accelerator.device), labels.to(accelerator.device)
-                torch.manual_seed(hash((settings.seed, epoch, step)) % 2**63)  # dropout draws the same when resumed
-                rate = settings.optimizer.rate(settings.batch_size)
-                rate *= settings.schedule.factor(epoch + step / batches.an_epoch, settings.epochs)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                with accelerator.autocast():
-                    outputs = model(_as_input(images, pictures))
-                    loss = task.loss(outputs, labels)
-                accelerator.backward(loss)
+                labels = labels.to(device, non_blocking=True)
+                x = _as_input(images.to(device, non_blocking=True), pictures, dtype)
+                torch.manual_seed(_seed(settings.seed, epoch, step))  # dropout draws the same when resumed
+                if pictures.augment is not None:
+                    draw = np.random.default_rng((settings.seed, epoch, step, accelerator.process_index))
+                    x, labels = mix(x, labels, len(header.classes), pictures.augment, draw)
+                rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
+                    epoch + step / batches.an_epoch,
+                    settings.epochs,
+                    clock.spent / settings.time if settings.time else None,
+                )
+                set_rate(optimizer, rate)
+                weight = processes.total(task.weight(labels))
+                loss_sum = right = torch.zeros((), device=device)
+                for part, targets in zip(x.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True):
+                    with accelerator.autocast():
+                        outputs = model(part)
+                        loss = task.loss(outputs, targets)
+                    # Processes average their gradients; the batch is the mean over all of their pictures.
+                    accelerator.backward(loss * (accelerator.num_processes / weight))
+                    loss_sum = loss_sum + loss.detach()
+                    right = right + task.right(outputs, targets)
+                if settings.clip is not None:
+                    accelerator.clip_grad_norm_(model.parameters(), settings.clip)
                 optimizer.step()
                 optimizer.zero_grad()
+                if average is not None:
+                    average.update(network)
 
+                counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=device)])
+                mean_loss, right_ones, seen = processes.total(counts.double()).tolist()
                 standing.step = step + 1
-                standing.seen += len(labels)
-                standing.right += int(task.right(outputs, labels))
-                standing.loss_sum += float(loss.detach()) * len(labels)
+                standing.seen += int(seen)
+                standing.right += int(right_ones)
+                standing.loss_sum += mean_loss * seen
                 if not np.isfinite(standing.loss_sum):
                     where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
-                    raise LeannetError(f"the loss is no number any more at {where}; {_kept(run)}; try a smaller --lr")
-                clock.tick(len(labels))
-                console.advance(clock.done, f"epoch {epoch + 1}/{settings.epochs}", _note(standing, clock))
-                if interrupted or clock.since_save() > SAVE_SECONDS:
+                    raise LeannetError(f"the loss is no number any more at {where}; {kept(run)}; try a smaller --lr")
+                clock.tick(int(seen))
+                console.advance(clock.done, _label(epoch, settings), note(standing, clock))
+                stop = processes.total(torch.tensor([float(bool(interrupted)), float(clock.is_up)]))
+                if stop[0] or clock.since_save() > SAVE_SECONDS:
                     now = time.perf_counter()
                     standing.seconds, began = standing.seconds + now - began, now
-                    save_state(run, network, optimizer, standing, header)
-                    clock.saved()
-                if interrupted:
+                    save_all()
+                if stop[0]:
                     console.say("stopped after this batch, and saved")
-                    if standing.best_rank is None:  # no epoch is done: the weights as they are, so that there are some
-                        save(run / "model.safetensors", network, _with_metrics(header, epoch))
-                    save(run / "last.safetensors", network, _with_metrics(header, epoch))
+                    if first:
+                        if standing.best_rank is None:  # no epoch is done: the weights as they are, that some are there
+                            save(run / "model.safetensors", judged, _with_metrics(header, epoch))
+                        save(run / "last.safetensors", judged, _with_metrics(header, epoch))
                     return standing
+                if stop[1]:
+                    standing.ended = True
+                    break
 
             if population is not None:
-                recalibrate(model, (_as_input(images.to(accelerator.device), plain) for images, _, _ in population))
+                recalibrate(judged, (_as_input(images.to(device), plain, dtype) for images, _, _ in population))
             standing.seconds += time.perf_counter() - began
-            predictions = predictions_of(model, validation, plain, task, accelerator.device)
+            predictions = predictions_of(judged, validation, plain, task, device, dtype)
             result = task.score(predictions, validated)
-            _log(run, standing, result, optimizer.param_groups[0]["lr"])
             current = _with_metrics(header, epoch, result)
             best = standing.best_rank is None or list(result.rank) > standing.best_rank
+            standing.stale = 0 if best else standing.stale + 1
+            standing.ended = standing.ended or standing.stale == settings.patience
             if best:
                 standing.best_rank = list(result.rank)
-                save(run / "model.safetensors", network, current)
-                task.write(run / "predictions.csv", predictions, validated)
-            save(run / "last.safetensors", network, current)
-            console.say(_epoch_line(standing, settings.epochs, clock, best))
+            if first:
+                log_epoch(run, standing, result, optimizer.param_groups[0]["lr"])
+                if best:
+                    save(run / "model.safetensors", judged, current)
+                    task.write(run / "predictions.csv", predictions, validated)
+                save(run / "last.safetensors", judged, current)
+                console.say(epoch_line(standing, None if settings.time else settings.epochs, clock, best))
             standing.next_epoch()
-            save_state(run, network, optimizer, standing, header)
-            clock.saved()
+            save_all()
+            if standing.stale == settings.patience:
+                console.say(f"no better epoch in {settings.patience}: this is enough")
     return standing
 
 
 def make_accelerator(settings: Settings) -> Accelerator:
-    """The device and precision of a run. Raises LeannetError under a launcher of several processes."""
+    """The device, precision and processes of a run. Raises LeannetError where a process has too few pictures a step."""
     AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
-    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=settings.precision)
-    if accelerator.num_processes > 1:
-        raise LeannetError(f"expected one process, found {accelerator.num_processes}: start it without a launcher")
+    precision = "no" if settings.precision == "fp64" else settings.precision
+    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
+    least = settings.batch_size // accelerator.num_processes // settings.accumulate
+    if least < 2:
+        raise LeannetError(
+            f"--batch-size {settings.batch_size}: expected two pictures or more for each of "
+            f"{accelerator.num_processes * settings.accumulate} parts, as batch norm needs"
+        )
     return accelerator
+
+
+def balanced(pictures: PictureSet, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Chances for each of these pictures, so that every class comes as often as any other."""
+    labels = pictures.pictures.labels[indices]
+    counts = np.bincount(labels, minlength=len(pictures.pictures.classes))
+    chances = 1 / counts[labels]
+    return np.asarray(chances / chances.sum())
 
 
 def _population(plain: PictureSet, split: Split, settings: Settings, steps: int) -> Loader | None:
@@ -153,60 +227,38 @@ def predictions_of(
     pictures: PictureSet,
     task: Task,
     device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """What the task keeps of the outputs for every picture of a loader, in its order: (N, ...) float32."""
+    """What the task keeps of the outputs for every picture of a loader, in its order: (N, ...) float32.
+
+    Of several processes each runs its share, and all get the whole.
+    """
     model.eval()
-    kept = [task.predictions(model(_as_input(images.to(device), pictures))) for images, _, _ in batches]
-    return torch.cat(kept).numpy()
+    kept, indices = [], []
+    for images, _, numbers in batches:
+        kept.append(task.predictions(model(_as_input(images.to(device), pictures, dtype))))
+        indices.append(numbers)
+    return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(kept).float().numpy())
 
 
-def _as_input(images: Tensor, pictures: PictureSet) -> Tensor:
-    return normalize(images.contiguous(memory_format=torch.channels_last), pictures.preprocessing)
+def _places(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each picture stands in the loader's own order."""
+    order = batches.indices
+    return np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), indices)]
 
 
-def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> torch.optim.Optimizer:
-    """The optimizer, without weight decay on biases and normalisation, which it only harms (He et al. 2019, 3.1)."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": settings.decay()}, {"params": others, "weight_decay": 0.0}]
-    rate = settings.rate(batch_size)
-    match settings.name:
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=rate)
-        case "adam":
-            return torch.optim.Adam(groups, lr=rate)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
-        case "rmsprop":
-            return torch.optim.RMSprop(groups, lr=rate, momentum=settings.momentum, alpha=0.9, eps=1e-3)
+def _seed(seed: int, epoch: int, step: int) -> int:
+    """Of one step; another one in each process."""
+    rank = processes.rank()
+    return hash((seed, epoch, step, rank) if rank else (seed, epoch, step)) % 2**63
 
 
-class _Clock:
-    """Pictures a second, and time left, from the batches done since this process began."""
+def _as_input(images: Tensor, pictures: PictureSet, dtype: torch.dtype = torch.float32) -> Tensor:
+    return normalize(images.contiguous(memory_format=torch.channels_last), pictures.preprocessing, dtype)
 
-    def __init__(self, total: int, done: int):
-        self.total, self.done, self._first = total, done, done
-        self._began = self._saved = time.perf_counter()
-        self._pictures = 0
 
-    def tick(self, pictures: int) -> None:
-        self.done += 1
-        self._pictures += pictures
-
-    def since_save(self) -> float:
-        return time.perf_counter() - self._saved
-
-    def saved(self) -> None:
-        self._saved = time.perf_counter()
-
-    @property
-    def left(self) -> float:
-        spent = time.perf_counter() - self._began
-        return spent / max(self.done - self._first, 1) * (self.total - self.done)
-
-    @property
-    def rate(self) -> float:
-        return self._pictures / max(time.perf_counter() - self._began, 1e-9)
+def _label(epoch: int, settings: Settings) -> str:
+    return f"epoch {epoch + 1}" + ("" if settings.time else f"/{settings.epochs}")
 
 
 @contextmanager
@@ -235,44 +287,3 @@ def _with_metrics(header: Header, epoch: int, result: Result | None = None) -> H
     if result is not None:
         metrics["validation"] = result.summary()
     return header.model_copy(update={"metrics": metrics})
-
-
-def _log(run: Path, standing: Standing, result: Result, rate: float) -> None:
-    standing.log.append(
-        {
-            "epoch": standing.epoch + 1,
-            "train_loss": standing.loss_sum / standing.seen,
-            "train_accuracy": standing.right / standing.seen,
-            "validation_loss": result.loss,
-            "validation_accuracy": result.accuracy,
-            "learning_rate": rate,
-            "seconds": standing.seconds,
-            "images_per_s": standing.seen / max(standing.seconds, 1e-9),
-        }
-    )
-    lines = [",".join(standing.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in standing.log)]
-    write_whole(run / "log.csv", ("\n".join(lines) + "\n").encode())
-
-
-def _note(standing: Standing, clock: _Clock) -> str:
-    return (
-        f"loss {standing.loss_sum / standing.seen:.3f}  accuracy {100 * standing.right / standing.seen:.1f} %  "
-        f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
-    )
-
-
-def _epoch_line(standing: Standing, epochs: int, clock: _Clock, best: bool) -> str:
-    last = standing.log[-1]
-    return (
-        f"epoch {last['epoch']:>3}/{epochs}  loss {last['train_loss']:.3f}  "
-        f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
-        f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
-    )
-
-
-def _kept(run: Path) -> str:
-    return (
-        f"{run / 'model.safetensors'} holds the best before"
-        if (run / "model.safetensors").exists()
-        else "none was saved"
-    )

@@ -1,5 +1,6 @@
 """`train`: from pictures to a run folder. Says what it found and chose, trains, and scores the test part once."""
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, mean_and_std
+from leannet.data.loader import Batches, Loader, PictureSet
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
@@ -22,21 +23,18 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
 from leannet.files import write_whole
 from leannet.header import Header, checkpoint_file, read_header
-from leannet.network import Network, build, transfer
-from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from leannet.rows import Architecture
-from leannet.training.loop import fit, predictions_of
+from leannet.network import Network, build
+from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.training import processes
+from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
+from leannet.training.loop import fit, make_accelerator, predictions_of
 from leannet.training.settings import Settings, read_toml
 from leannet.training.state import FILE as STATE
 from leannet.training.state import Saved, load_state
 from leannet.training.task import Classification
 from leannet.weights import read_weights
-from leannet.zoo import architecture
 
-SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
 RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
-
-Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,9 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     Raises LeannetError, one line, for data, settings or a folder that will not do.
     """
     wanted = Settings.make({"data": str(data), **settings})
+    _join(wanted)
     _check_out(out, wanted)
+    processes.meet()  # no process makes the folder before all have seen that it is free
     ratio = parse_ratio(wanted.split) if wanted.split else None
     source = None
     if wanted.weights:
@@ -89,21 +89,21 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             preprocessing = source[1].preprocessing.model_copy(update=grey)
             update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
             source = adapted, source[1].model_copy(update=update)
-    _check_model(wanted, source)
+    check_model(wanted, source)
 
-    console = Console(quiet)
+    console = Console(quiet or processes.rank() > 0)
     found = _read(wanted, console)
     parts = split(found.pictures, found.digests, ratio, wanted.seed)
     _tell_split(console, found, parts)
-    settings_, table = _choose(wanted, found, source)
+    settings_, table = choose(wanted, found, source)
     torch.manual_seed(settings_.seed)
     network = build(table)
     if source is not None:
-        _start_from(network, source, found.pictures.classes, str(wanted.weights), console)
+        start_from(network, source, found.pictures.classes, str(wanted.weights), console)
     header = Header(
         architecture=table,
         classes=found.pictures.classes,
-        preprocessing=_preprocessing(settings_, table, source, found.pictures, parts),
+        preprocessing=choose_preprocessing(settings_, table, source, found.pictures, parts),
         split=parts.record(),
         provenance={
             "command": shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
@@ -116,25 +116,33 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             "skipped": report_skipped(found)[:100],
         },
     )
-    run = _make_run(out, settings_, header)
+    run = processes.same(_make_run(out, settings_, header) if processes.rank() == 0 else None)
     return _train(network, header, found, parts, settings_, run, console)
 
 
 def resume(run: str | Path, quiet: bool = False) -> Run:
     """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError."""
-    path, console = Path(run), Console(quiet)
+    path, console = Path(run), Console(quiet or processes.rank() > 0)
     saved = load_state(path)
     settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    _join(settings)
+    done = saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
     # A run killed between its last epoch and its test part has that left to do.
-    if saved.standing.epoch >= settings.epochs and (
-        "test" in read_header(path).metrics or not saved.header.split["sizes"]["test"]
-    ):
-        raise LeannetError(f"{run}: has finished its {settings.epochs} epochs; to train on, a new run, --weights {run}")
+    if done and ("test" in read_header(path).metrics or not saved.header.split["sizes"]["test"]):
+        raise LeannetError(
+            f"{run}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {run}"
+        )
     found = _read(settings, console)
     parts = split(found.pictures, found.digests, parse_ratio(settings.split) if settings.split else None, settings.seed)
     if saved.header.split["digests"] != parts.digests:
         raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
     return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+
+
+def _join(settings: Settings) -> None:
+    """Under a launcher of several processes: meets the others, before anything is read or written."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        make_accelerator(settings)
 
 
 def _read(settings: Settings, console: Console) -> Scan:
@@ -161,17 +169,32 @@ def _train(
     preprocessing = header.preprocessing
     console.say(f"training {header.architecture.name} at {preprocessing.width} x {preprocessing.height} px, into {run}")
     training_set = PictureSet(found.pictures, preprocessing, settings.augment, settings.seed)
-    task = Classification(settings.label_smoothing)
-    standing = fit(network, task, training_set, parts, settings, header, run, console, saved)
-    finished = standing.epoch == settings.epochs
+    plain = PictureSet(found.pictures, preprocessing)
+    if settings.cache:
+        training_set, plain = training_set.cached(found.sizes), plain.cached(found.sizes)
+        if training_set.cache is None:
+            console.say("the decoded pictures do not fit into memory: each is read anew in every epoch")
+    task = Classification(settings.label_smoothing, _class_weights(settings, found.pictures, parts))
+    standing = fit(network, task, training_set, plain, parts, settings, header, run, console, saved)
+    finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
+    processes.meet()  # the first process has written the best
     best, header = load(run / "model.safetensors")
     validation = _scores(best, header, found.pictures, parts.validation, settings)
     test = None
     if finished and len(parts.test):  # once, and kept
         test = _scores(best, header, found.pictures, parts.test, settings)
         header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
-        save(run / "model.safetensors", best, header)
+        if processes.rank() == 0:
+            save(run / "model.safetensors", best, header)
     return Run(run, header, validation, test, finished, standing.log, report_skipped(found))
+
+
+def _class_weights(settings: Settings, pictures: Pictures, parts: Split) -> tuple[float, ...] | None:
+    """One a class, so that all classes weigh the same together; on average one a picture."""
+    if settings.class_weights == "none":
+        return None
+    counts = np.bincount(pictures.labels[parts.train], minlength=len(pictures.classes))
+    return tuple((len(parts.train) / (len(counts) * counts)).tolist())
 
 
 def _parent(wanted: Settings, source: Source | None) -> str | None:
@@ -203,100 +226,11 @@ def _tell_split(console: Console, found: Scan, parts: Split) -> None:
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
 
 
-def _check_model(wanted: Settings, source: Source | None) -> None:
-    """What can be known to be wrong before any picture is read."""
-    name = wanted.model
-    if name is not None and name.endswith(".json"):
-        table = Architecture.load(name)
-    elif name is not None:
-        table = architecture(name, wanted.width or 1.0, wanted.resolution)
-    elif source is not None:
-        table = source[1].architecture
-    else:
-        return
-    if wanted.width is not None and (name is None or name.endswith(".json")):
-        raise LeannetError(f"--width {wanted.width:g}: a multiplier is for zoo names; {table.name} has its widths")
-    output = table.shapes[table.output_names[0]]
-    if len(table.output_names) > 1 or (output.height, output.width) != (1, 1):
-        raise LeannetError(
-            f"{table.name}: expected one output of one value a class, found {', '.join(table.output_names)}"
-        )
-    table.with_classes(2)
-
-
-def _choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settings, Architecture]:
-    """The settings with what was left open filled in, and the rows."""
-    classes, channels = len(found.pictures.classes), 1 if wanted.color == "L" else 3
-    name = wanted.model
-    if name is None and source is None:
-        small = min(found.median_size) <= SMALL_PICTURES
-        name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
-    if source is not None and (name is None or "source" in source[1].provenance):
-        table = source[1].architecture  # another library's weights bring its own form of the rows
-    elif name is not None and name.endswith(".json"):
-        table = Architecture.load(name)
-    else:
-        assert name is not None
-        table = architecture(name, wanted.width or 1.0, wanted.resolution, classes, channels)
-    table = table.with_classes(classes)
-    if wanted.resolution:
-        table = table.with_input(wanted.resolution)
-    if table.input.channels != channels:
-        raise LeannetError(
-            f"{table.name} reads {table.input.channels} channels, --color {wanted.color} gives {channels}"
-        )
-    workers = wanted.workers
-    if workers is None:
-        # Tiny pictures are prepared faster than they are handed from one process to another.
-        workers = 0 if max(found.median_size) <= 16 else min(torch.get_num_threads(), 8)
-    # From wherever the run is used next. A zoo name stays one, also where a folder happens to be called like it.
-    paths = {"data": wanted.data if wanted.data != "digits" else None, "weights": wanted.weights}
-    paths["model"] = name if name is not None and name.endswith(".json") else None
-    absolute = {key: str(Path(path).resolve()) for key, path in paths.items() if path and Path(path).exists()}
-    size = table.input
-    chosen = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
-    return wanted.model_copy(update=chosen | absolute), table
-
-
-def _start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:
-    """Copies weights. The head comes along where the classes are the same ones, in their new order."""
-    parent, header = source
-    state, head = parent.state_dict(), parent.architecture.head
-    same = set(classes) == set(header.classes)
-    if same:
-        order = [header.classes.index(c) for c in classes]
-        state = {key: value[order] if key.startswith(head + ".") else value for key, value in state.items()}
-    transfer(network, state, name, fresh_head=not same)
-    console.say(f"weights from {name}" + ("" if same else f"; a fresh {head} for {', '.join(classes[:5])}, ..."))
-
-
-def _preprocessing(
-    settings: Settings, table: Architecture, source: Source | None, pictures: Pictures, parts: Split
-) -> Preprocessing:
-    """The weights' own where nothing else is asked for; mean and deviation measured on the training part for zscore."""
-    size = {"height": table.input.height, "width": table.input.width}
-    if source is not None:
-        chosen = source[1].preprocessing.model_copy(update=size)
-    else:
-        # Small pictures are used whole: their borders are not spare.
-        ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
-        chosen = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
-    if settings.resize is not None:
-        chosen = chosen.model_copy(update={"resize": settings.resize})
-    if settings.normalization == "imagenet" or (source is None and settings.normalization is None):
-        grey = settings.color == "L"
-        constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
-        chosen = chosen.model_copy(update=constants)
-    elif settings.normalization == "zscore":
-        mean, std = mean_and_std(PictureSet(pictures, chosen), parts.train, settings.workers or 0)
-        chosen = chosen.model_copy(update={"mean": mean, "std": std})
-    return chosen
-
-
 def _scores(best: Network, header: Header, pictures: Pictures, part: NDArray[np.int64], settings: Settings) -> Scores:
     plain = PictureSet(pictures, header.preprocessing)
     best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
-    batches = Loader(plain, Batches(part, 2 * settings.batch_size), settings.workers or 0)
+    shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
+    batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), torch.device("cpu"))
     return score(predictions, pictures.labels[part], header.classes)
 

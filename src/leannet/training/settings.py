@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError
 
-from leannet.data.loader import Augment
+from leannet.data.augment import Augment
 from leannet.errors import LeannetError
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
@@ -25,6 +25,7 @@ class Optimizer(Frozen):
     lr: Annotated[float, Field(gt=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     momentum: Share = 0.9  # sgd, rmsprop
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # the rate of each stage over that of the next
 
     def rate(self, batch_size: int) -> float:
         """The peak rate: it grows with the square root of the batch for Adam's kin, in proportion for the others."""
@@ -49,15 +50,18 @@ class Schedule(Frozen):
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # ... by this factor
     end_factor: Share = 0.01  # cosine: the last rate over the peak
 
-    def factor(self, epoch: float, epochs: int) -> float:
-        """The rate over its peak after `epoch` epochs, which may be a fraction."""
-        warmup = min(self.warmup_epochs, epochs / 2)
+    def factor(self, epoch: float, epochs: int, share: float | None = None) -> float:
+        """The rate over its peak after `epoch` epochs, which may be a fraction.
+
+        share: of the whole run that is done, where that is not epoch / epochs, as in a run of so many minutes.
+        """
+        warmup = self.warmup_epochs if share is not None else min(self.warmup_epochs, epochs / 2)
         if epoch < warmup:
             return max(epoch / warmup, 1e-3)
         if self.name == "step":
             return self.step_factor ** ((epoch - warmup) // self.step_epochs)
         if self.name == "cosine":
-            share = min((epoch - warmup) / max(epochs - warmup, 1e-9), 1)
+            share = min((epoch - warmup) / max(epochs - warmup, 1e-9) if share is None else share, 1)
             return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * share)) / 2
         return 1.0
 
@@ -66,6 +70,7 @@ class Settings(Frozen):
     """A training run. None where leannet chooses by the data, and says what it chose."""
 
     data: str
+    recipe: str | None = None  # the named settings (recipes.py) that these began with
     model: str | None = None
     width: Annotated[float, Field(gt=0, le=16)] | None = None
     resolution: Size | None = None
@@ -84,9 +89,23 @@ class Settings(Frozen):
     # precise: batch norm's statistics measured anew before each validation. auto: where an epoch is under 100 steps.
     batch_statistics: Literal["auto", "running", "precise"] = "auto"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: as the rows say
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay of the weights' moving average; 0: none
+    class_weights: Literal["none", "balanced"] = "none"  # in the loss
+    sampling: Literal["plain", "balanced"] = "plain"  # balanced: every class as often as any other
+    clip: Annotated[float, Field(gt=0)] | None = None  # the most the gradient's norm may be
+    accumulate: Size = 1  # parts that a batch is learned in, where it does not fit into memory at once
+    freeze: str | None = None  # the last row that keeps its weights; "stem": those before the first smaller picture
+    patience: Size | None = None  # epochs without a better one, after which it ends
+    time: Annotated[float, Field(gt=0)] | None = None  # seconds; the schedule fits them, and `epochs` does not count
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
+    sync_norm: Literal["auto", "always", "never"] = (
+        "auto"  # batch norm over all processes; auto: where batches are small
+    )
+    cache: Flag = True  # decoded pictures stay in memory between epochs, where they fit
+    compile: Flag = False
     cpu: Flag = False
 
     def to_toml(self) -> str:
@@ -100,6 +119,15 @@ class Settings(Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             raise LeannetError(f"{where}: {first_error(error)}") from None
+
+
+def parse_time(text: str) -> float:
+    """Seconds from 90s, 30m, 1.5h. Raises LeannetError."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        return float(text[:-1]) * units[text[-1:]]
+    except (ValueError, KeyError):
+        raise LeannetError(f"--time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.header import Header, parse_header
+from leannet.training.average import Average
 
 FILE = Path("state") / "resume.safetensors"
 
@@ -27,7 +28,10 @@ class Standing:
     right: int = 0  # ... of them right, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
+    spent: float = 0.0  # seconds in all, where the run has a clock
     best_rank: list[float] | None = None  # None: no epoch is done
+    stale: int = 0  # epochs since the best
+    ended: bool = False  # before its last epoch: its time was up, or its patience
     log: list[dict[str, float]] = field(default_factory=list)
 
     def next_epoch(self) -> None:
@@ -36,10 +40,17 @@ class Standing:
 
 
 def save_state(
-    run: Path, network: nn.Module, optimizer: torch.optim.Optimizer, standing: Standing, header: Header
+    run: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    standing: Standing,
+    header: Header,
+    average: Average | None = None,
 ) -> None:
     """Writes what resuming needs. The file is the old one or all of the new one."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value for name, value in average.state().items()}
     plain: dict[str, dict[str, Any]] = {}
     saved = optimizer.state_dict()
     for index, state in saved["state"].items():
@@ -64,8 +75,10 @@ class Saved:
     groups: list[dict[str, Any]]
     plain: dict[str, dict[str, Any]]
 
-    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Puts network and optimizer back."""
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None = None) -> None:
+        """Puts network and optimizer back, and the average of the weights."""
+        if average is not None:
+            average.restore(_under("average.", self.tensors))
         network.load_state_dict(_under("network.", self.tensors))
         state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in self.plain.items()}
         for key, value in _under("optimizer.", self.tensors).items():

@@ -40,7 +40,11 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of a training batch, a scalar."""
+        """The losses of a training batch, each times its weight, summed: a scalar."""
+
+    @abc.abstractmethod
+    def weight(self, targets: Tensor) -> Tensor:
+        """The sum of those weights, a scalar: a batch's loss is the one over the other."""
 
     @abc.abstractmethod
     def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -61,15 +65,33 @@ class Task(abc.ABC):
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7), against class numbers."""
+    """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
+
+    Targets are class numbers (N,) or, of mixed pictures, probabilities (N, classes). class_weights: one a class.
+    """
 
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
+        if self.class_weights is None:
+            return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="sum")
+        losses = F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="none")
+        return (losses * self._weights(targets, losses)).sum()
+
+    def weight(self, targets: Tensor) -> Tensor:
+        if self.class_weights is None:
+            return torch.tensor(float(len(targets)), device=targets.device)
+        return self._weights(targets, torch.empty(0, device=targets.device)).sum()
+
+    def _weights(self, targets: Tensor, like: Tensor) -> Tensor:
+        """One a picture; of a mixed one the mean of its classes'."""
+        weights = like.new_tensor(self.class_weights)
+        return targets.to(weights.dtype) @ weights if targets.ndim == 2 else weights[targets]
 
     def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs.argmax(dim=1) == targets).sum()
+        truth = targets.argmax(dim=1) if targets.ndim == 2 else targets
+        return (outputs.argmax(dim=1) == truth).sum()
 
     def predictions(self, outputs: Tensor) -> Tensor:
         return torch.softmax(outputs.float(), dim=1).cpu()

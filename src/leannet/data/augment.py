@@ -1,0 +1,172 @@
+"""Random changes of training pictures. Every draw comes from a generator that the caller seeds by picture and epoch.
+
+Boxes are drawn before a picture is resized, so that cutting and resizing are one call; all else is done to the small
+picture that comes out of it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+from pydantic import Field
+
+from leannet.data.pictures import GREY, Box, to_array
+from leannet.preprocessing import Preprocessing
+from leannet.rows.fields import Flag, Frozen
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augment(Frozen):
+    """Random changes of training pictures. `crop` 0: no box is drawn, the picture is prepared as for validation."""
+
+    crop: Share = Field(default=0.35, description="least share of the area a random crop keeps; 0: no crop")
+    stretch: float = Field(default=4 / 3, ge=1, description="most a random crop changes the proportions")
+    pad: int = Field(default=0, ge=0, description="pixels of black around, of which a random window is kept")
+    flip: Flag = Field(default=True, description="mirror every second picture, left to right")
+    policy: Literal["none", "trivial", "rand"] = "none"
+    policy_changes: int = Field(default=2, ge=1, description="rand: changes a picture")
+    policy_strength: Share = Field(default=0.3, description="rand: of the most there is")
+    erase: Share = Field(default=0.0, description="how often a rectangle is filled with noise")
+    mixup: float = Field(default=0.0, ge=0, description="alpha of mixing two pictures; 0: never")
+    cutmix: float = Field(default=0.0, ge=0, description="alpha of pasting a part of another; 0: never")
+
+    @property
+    def least_side(self) -> float:
+        """The shorter side of the smallest crop, over that of the picture."""
+        return math.sqrt(self.crop) if self.crop else 1.0
+
+
+def random_box(
+    size: tuple[int, int], preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator
+) -> Box | None:
+    """A random crop of `augment.crop` to all of the area, in proportions near the network's (Szegedy et al. 2015).
+
+    None where no crop is asked for: the picture is then cut as for validation.
+    """
+    if augment.crop == 0:
+        return None
+    width, height = size
+    aspect = preprocessing.width / preprocessing.height
+    for _ in range(10):
+        area = width * height * draw.uniform(augment.crop, 1)
+        proportions = aspect * math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
+        box_width, box_height = math.sqrt(area * proportions), math.sqrt(area / proportions)
+        if box_width <= width and box_height <= height:
+            left, top = draw.uniform(0, width - box_width), draw.uniform(0, height - box_height)
+            return left, top, left + box_width, top + box_height
+    side = min(width / aspect, height)
+    left, top = (width - side * aspect) / 2, (height - side) / 2
+    return left, top, left + side * aspect, top + side
+
+
+def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> NDArray[np.uint8]:
+    """(H, W, C) uint8 of a picture that is cut and resized already, after policy, mirror, window and noise."""
+    mirror = augment.flip and draw.random() < 0.5
+    if augment.policy == "trivial":
+        image = trivial(image, draw)
+    elif augment.policy == "rand":
+        for _ in range(augment.policy_changes):
+            image = _apply(RAND[draw.integers(len(RAND))], image, augment.policy_strength, draw)
+    array = to_array(image)
+    if mirror:
+        array = array[:, ::-1]
+    if augment.pad:
+        array = _window(array, augment.pad, draw)
+    if augment.erase and draw.random() < augment.erase:
+        array = _erased(array, draw)
+    return array
+
+
+def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> NDArray[np.uint8]:
+    """The usual augmentation of CIFAR: zeros around, and a window of the old size (He et al. 2016, section 4.2)."""
+    height, width = array.shape[:2]
+    wide = np.pad(array, ((pad, pad), (pad, pad), (0, 0)))
+    top, left = draw.integers(0, 2 * pad + 1, 2)
+    return wide[top : top + height, left : left + width]
+
+
+def _erased(array: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
+    """A rectangle of 2 to 33 % of the area becomes noise (Zhong et al., arXiv 1708.04896, section 3.2)."""
+    height, width, channels = array.shape
+    area = height * width * draw.uniform(0.02, 1 / 3)
+    aspect = math.exp(draw.uniform(-1, 1) * math.log(1 / 0.3))
+    tall, wide = min(height, round(math.sqrt(area * aspect))), min(width, round(math.sqrt(area / aspect)))
+    top, left = draw.integers(0, height - tall + 1), draw.integers(0, width - wide + 1)
+    array = array.copy()
+    array[top : top + tall, left : left + wide] = draw.integers(0, 256, (tall, wide, channels), dtype=np.uint8)
+    return array
+
+
+# Policies: one change of a picture, of a strength from 0 to 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change, and the parameter it takes at no and at full strength; `signed`: it goes either way."""
+
+    name: str
+    apply: Callable[[Image.Image, float], Image.Image]
+    none: float = 0.0
+    most: float = 0.0
+    signed: bool = False
+
+
+def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
+    fill = GREY if image.mode == "RGB" else GREY[0]
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill)
+
+
+def _rotated(image: Image.Image, degrees: float) -> Image.Image:
+    return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=GREY if image.mode == "RGB" else GREY[0])
+
+
+def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> Callable[[Image.Image, float], Image.Image]:
+    return lambda image, amount: kind(image).enhance(1 + amount)
+
+
+def _changes(shear: float, shift: float, turn: float, bits: int, tone: float) -> tuple[Change, ...]:
+    """The fourteen changes that TrivialAugment and RandAugment share. Shifts are a share of the side."""
+    return (
+        Change("identity", lambda image, _: image),
+        Change("shear_x", lambda image, v: _affine(image, (1, v, 0, 0, 1, 0)), most=shear, signed=True),
+        Change("shear_y", lambda image, v: _affine(image, (1, 0, 0, v, 1, 0)), most=shear, signed=True),
+        Change(
+            "translate_x", lambda image, v: _affine(image, (1, 0, v * image.width, 0, 1, 0)), most=shift, signed=True
+        ),
+        Change(
+            "translate_y", lambda image, v: _affine(image, (1, 0, 0, 0, 1, v * image.height)), most=shift, signed=True
+        ),
+        Change("rotate", _rotated, most=turn, signed=True),
+        Change("brightness", _enhanced(ImageEnhance.Brightness), most=tone, signed=True),
+        Change("color", _enhanced(ImageEnhance.Color), most=tone, signed=True),
+        Change("contrast", _enhanced(ImageEnhance.Contrast), most=tone, signed=True),
+        Change("sharpness", _enhanced(ImageEnhance.Sharpness), most=tone, signed=True),
+        Change("posterize", lambda image, v: ImageOps.posterize(image, round(v)), none=8, most=bits),
+        Change("solarize", lambda image, v: ImageOps.solarize(image, round(v)), none=256, most=0),
+        Change("autocontrast", lambda image, _: ImageOps.autocontrast(image)),
+        Change("equalize", lambda image, _: ImageOps.equalize(image)),
+    )
+
+
+# Mueller and Hutter, arXiv 2103.10158, table 1, "wide"; a shift of 32 pixels there is 0.3 of the side here, since a
+# picture of 32 pixels would vanish. Cubuk et al., arXiv 1909.13719, section 3, for RandAugment.
+TRIVIAL = _changes(shear=0.99, shift=0.3, turn=135, bits=2, tone=0.99)
+RAND = _changes(shear=0.3, shift=0.3, turn=30, bits=4, tone=0.9)
+STRENGTHS = 31
+
+
+def trivial(image: Image.Image, draw: np.random.Generator) -> Image.Image:
+    """TrivialAugment: one change, of any strength (Mueller and Hutter, arXiv 2103.10158)."""
+    return _apply(TRIVIAL[draw.integers(len(TRIVIAL))], image, draw.integers(STRENGTHS) / (STRENGTHS - 1), draw)
+
+
+def _apply(change: Change, image: Image.Image, strength: float, draw: np.random.Generator) -> Image.Image:
+    amount = change.none + strength * (change.most - change.none)
+    if change.signed and draw.random() < 0.5:
+        amount = -amount
+    return change.apply(image, amount)

@@ -1,0 +1,40 @@
+"""The moving average of a network's weights, which is often better than the weights themselves."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from leannet.network import Network
+
+
+class Average:
+    """Weights and statistics averaged over steps, in a network of their own (Polyak; Tan and Le, arXiv 1905.11946).
+
+    In the first steps the average follows quickly: its decay after n of them is at most (1 + n) / (10 + n).
+    """
+
+    def __init__(self, network: Network, decay: float):
+        self.network = copy.deepcopy(network).eval()
+        self.network.requires_grad_(False)
+        self.decay, self.steps = decay, 0
+
+    @torch.no_grad()
+    def update(self, network: Network) -> None:
+        """Takes in one more step."""
+        self.steps += 1
+        share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        mine, theirs = self.network.state_dict(), network.state_dict()
+        floats = [name for name, value in mine.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mine[name] for name in floats], [theirs[name] for name in floats], share)
+        for name in mine.keys() - set(floats):
+            mine[name].copy_(theirs[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """For the state file."""
+        return {**self.network.state_dict(), "steps": torch.tensor(self.steps)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Puts it back."""
+        self.steps = int(state.pop("steps"))
+        self.network.load_state_dict(state)

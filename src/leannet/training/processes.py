@@ -1,0 +1,116 @@
+"""Several processes as one: batch norm over all of them, and every validation picture counted once."""
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+SMALL_BATCH = 16  # pictures in one process, below which batch norm is synchronised
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes; so is its gradient."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SyncBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the batches of all processes, on any device: torch's own refuses CPU tensors.
+
+    State keys are those of BatchNorm2d, which it is in evaluation. Two exchanges a step, mean first, so that the
+    variance is as exact as that of one process.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        size = x.shape[0] * x.shape[2] * x.shape[3]
+        count = torch.full((1,), size, dtype=x.dtype, device=x.device)
+        total = _sum(torch.cat([x.sum(dim=(0, 2, 3)), count]))
+        number, mean = total[-1], total[:-1] / total[-1]
+        centred = x - mean[:, None, None]
+        variance = _sum(centred.square().sum(dim=(0, 2, 3))) / number
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance * number / (number - 1), share)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+def _sum(x: Tensor) -> Tensor:
+    made: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it without types
+    return made
+
+
+def synchronize(network: nn.Module) -> None:
+    """Puts SyncBatchNorm in the place of every batch norm, with its very weights and statistics."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if type(child) is nn.BatchNorm2d:
+                other = SyncBatchNorm(child.num_features, child.eps, child.momentum)
+                other._parameters, other._buffers = child._parameters, child._buffers
+                module._modules[name] = other
+
+
+def total(value: Tensor) -> Tensor:
+    """The sum over processes, without a gradient; of one process the value itself."""
+    if world() > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+    return value
+
+
+def gathered(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows of all processes in the order of their indices (0 to N - 1, each once); of one process its own."""
+    parts: list[Any] = [(indices, values)]
+    if world() > 1:
+        parts = [None] * world()
+        dist.all_gather_object(parts, (indices, values))
+    order = np.concatenate([part[0] for part in parts])
+    rows = np.concatenate([part[1] for part in parts])
+    return np.asarray(rows[np.argsort(order, kind="stable")])
+
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is. Also before they have met: launchers say so in the environment."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank()
+    return int(os.environ.get("RANK", "0"))
+
+
+def same(value: Any) -> Any:
+    """The first process's value, in all of them."""
+    values = [value]
+    if world() > 1:
+        dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def meet() -> None:
+    """Waits until all processes are here."""
+    if world() > 1:
+        dist.barrier()

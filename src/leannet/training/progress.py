@@ -1,0 +1,101 @@
+"""How a run goes, in words, in log.csv, and against the clock."""
+
+import time
+from pathlib import Path
+
+from leannet.console import duration
+from leannet.files import write_whole
+from leannet.training.state import Standing
+from leannet.training.task import Result
+
+
+class Clock:
+    """Pictures a second, and time left, from the batches done since this process began.
+
+    limit: seconds that the run may take in all, of which `spent` were in earlier processes; None: as long as it takes.
+    """
+
+    def __init__(self, total: int, done: int, limit: float | None = None, spent: float = 0.0):
+        self.total, self.done, self._first = total, done, done
+        self.limit, self._spent = limit, spent
+        self._began = self._saved = time.perf_counter()
+        self._pictures = 0
+
+    def tick(self, pictures: int) -> None:
+        """One more batch."""
+        self.done += 1
+        self._pictures += pictures
+
+    def since_save(self) -> float:
+        """Seconds since the state was last saved."""
+        return time.perf_counter() - self._saved
+
+    def saved(self) -> None:
+        """The state is saved now."""
+        self._saved = time.perf_counter()
+
+    @property
+    def spent(self) -> float:
+        """Seconds in all, those of earlier processes too."""
+        return self._spent + time.perf_counter() - self._began
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the limit is reached."""
+        return self.limit is not None and self.spent >= self.limit
+
+    @property
+    def left(self) -> float:
+        """Seconds to the end."""
+        if self.limit is not None:
+            return max(0.0, self.limit - self.spent)
+        here = time.perf_counter() - self._began
+        return here / max(self.done - self._first, 1) * (self.total - self.done)
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second, all told."""
+        return self._pictures / max(time.perf_counter() - self._began, 1e-9)
+
+
+def log_epoch(run: Path, standing: Standing, result: Result, rate: float) -> None:
+    """One more line in log.csv."""
+    standing.log.append(
+        {
+            "epoch": standing.epoch + 1,
+            "train_loss": standing.loss_sum / standing.seen,
+            "train_accuracy": standing.right / standing.seen,
+            "validation_loss": result.loss,
+            "validation_accuracy": result.accuracy,
+            "learning_rate": rate,
+            "seconds": standing.seconds,
+            "images_per_s": standing.seen / max(standing.seconds, 1e-9),
+        }
+    )
+    lines = [",".join(standing.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in standing.log)]
+    write_whole(run / "log.csv", ("\n".join(lines) + "\n").encode())
+
+
+def note(standing: Standing, clock: Clock) -> str:
+    """For the live line."""
+    return (
+        f"loss {standing.loss_sum / standing.seen:.3f}  accuracy {100 * standing.right / standing.seen:.1f} %  "
+        f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
+    )
+
+
+def epoch_line(standing: Standing, epochs: int | None, clock: Clock, best: bool) -> str:
+    """For the end of an epoch. epochs: None where time decides."""
+    last = standing.log[-1]
+    of = f"/{epochs}" if epochs else ""
+    return (
+        f"epoch {last['epoch']:>3}{of}  loss {last['train_loss']:.3f}  "
+        f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
+        f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
+    )
+
+
+def kept(run: Path) -> str:
+    """What is there when a run breaks off."""
+    best = run / "model.safetensors"
+    return f"{best} holds the best before" if best.exists() else "none was saved"
