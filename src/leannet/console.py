@@ -7,6 +7,8 @@ from typing import TypeVar
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from leannet.errors import LeannetError
+
 T = TypeVar("T")
 
 
@@ -18,6 +20,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def parse_time(text: str) -> float:
+    """Seconds from 90s, 30m, 1.5h. Raises LeannetError."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        return float(text[:-1]) * units[text[-1:]]
+    except (ValueError, KeyError):
+        raise LeannetError(f"--time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
 
 
 class Console:

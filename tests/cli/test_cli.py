@@ -256,9 +256,11 @@ FLAGS = {
     "predict": "images json run top",
     "report": "json out run",
     "demo": "json out quiet seeds",
-    "train": "batch-size batch-statistics color config cpu crop data epochs flip json label-smoothing limit lr model "
-    "momentum normalization optimizer out precision quiet resize resolution resume schedule seed skip split "
-    "step-epochs warmup weight-decay weights width workers",
+    "recipes": "json name",
+    "train": "accumulate average batch-size batch-statistics cache class-weights clip color compile config cpu crop "
+    "cutmix data dropout epochs erase flip freeze json label-smoothing layer-decay limit lr mixup model momentum "
+    "normalization optimizer out pad patience policy precision quiet recipe resize resolution resume sampling schedule "
+    "seed skip split step-epochs sync-norm time warmup weight-decay weights width workers",
 }
 
 

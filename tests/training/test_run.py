@@ -354,13 +354,13 @@ def test_a_picture_that_goes_while_training_is_one_line(
 ) -> None:
     removed = shapes / "disc" / "3.png"
 
-    def remove(self: Console, done: int, label: str, note: str = "") -> None:
+    def remove(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
         if label.startswith("epoch"):
             removed.unlink(missing_ok=True)
 
     monkeypatch.setattr(Console, "advance", remove)
     with pytest.raises(LeannetError, match=r"^disc/3\.png: could be read before, not any more: No such file"):
-        train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 9, "workers": workers})
+        train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 9, "workers": workers, "cache": False})
 
 
 def test_a_failed_first_epoch_leaves_the_folder_free(shapes: Path, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, m
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 
-    def die(self: Console, done: int, label: str, note: str = "") -> None:
+    def die(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
         if label.startswith("epoch") and done == 3:
             raise KeyboardInterrupt  # as a kill would: nothing after the last save by the clock
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 
 from leannet import __version__
-from leannet.cli import compare, count, demo, evaluate, guidelines, models, predict, report, train
+from leannet.cli import compare, count, demo, evaluate, guidelines, models, predict, recipes, report, train
 from leannet.errors import LeannetError, nearest
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (models, count, compare, guidelines, train, evaluate, predict, report, demo):
+for verb in (models, count, compare, guidelines, train, recipes, evaluate, predict, report, demo):
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
 
 

@@ -19,8 +19,14 @@ TREE = {
     "schedule": ("schedule", "name"),
     "warmup": ("schedule", "warmup_epochs"),
     "step_epochs": ("schedule", "step_epochs"),
+    "layer_decay": ("optimizer", "layer_decay"),
     "crop": ("augment", "crop"),
+    "pad": ("augment", "pad"),
     "flip": ("augment", "flip"),
+    "policy": ("augment", "policy"),
+    "erase": ("augment", "erase"),
+    "mixup": ("augment", "mixup"),
+    "cutmix": ("augment", "cutmix"),
 }
 
 
@@ -35,7 +41,12 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run, as it was begun.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named settings, see leannet recipes; all else wins.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="90s, 30m, 1.5h: train so long; the schedule fits, epochs do not count.")
+    ] = None,
+    patience: Annotated[int | None, typer.Option(help="End after so many epochs without a better one.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step. Default: 32.")] = None,
     optimizer: Annotated[
         Literal["adamw", "adam", "sgd", "rmsprop"] | None, typer.Option(help="Default: adamw.")
@@ -45,10 +56,22 @@ def command(
         float | None, typer.Option(help="On weights, never on norms. Default: by optimizer.")
     ] = None,
     momentum: Annotated[float | None, typer.Option(help="Of sgd and rmsprop. Default: 0.9.")] = None,
-    schedule: Annotated[Literal["cosine", "step", "constant"] | None, typer.Option(help="Default: cosine.")] = None,
+    schedule: Annotated[
+        Literal["cosine", "linear", "step", "constant"] | None, typer.Option(help="Default: cosine.")
+    ] = None,
     warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
     step_epochs: Annotated[float | None, typer.Option(help="Epochs between steps of the step schedule.")] = None,
+    layer_decay: Annotated[float | None, typer.Option(help="Rate of each stage over that of the next.")] = None,
+    freeze: Annotated[str | None, typer.Option(help="The last row that keeps its weights, or 'stem'.")] = None,
+    clip: Annotated[float | None, typer.Option(help="The most the gradient's norm may be.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Parts that a batch is learned in.")] = None,
+    average: Annotated[float | None, typer.Option(help="Decay of the weights' moving average, as 0.999.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Default: 0.1.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Default: as the rows say.")] = None,
+    class_weights: Annotated[Literal["none", "balanced"] | None, typer.Option(help="In the loss.")] = None,
+    sampling: Annotated[
+        Literal["plain", "balanced"] | None, typer.Option(help="balanced: every class as often as any other.")
+    ] = None,
     normalization: Annotated[
         Literal["imagenet", "zscore"] | None, typer.Option(help="zscore: measured on the training part.")
     ] = None,
@@ -63,6 +86,13 @@ def command(
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Mirror training pictures. Default: yes.")
     ] = None,
+    pad: Annotated[int | None, typer.Option(help="Pixels around, of which a random window is kept.")] = None,
+    policy: Annotated[
+        Literal["none", "trivial", "rand"] | None, typer.Option(help="TrivialAugment, RandAugment.")
+    ] = None,
+    erase: Annotated[float | None, typer.Option(help="How often a rectangle becomes noise.")] = None,
+    mixup: Annotated[float | None, typer.Option(help="Alpha of mixing two pictures.")] = None,
+    cutmix: Annotated[float | None, typer.Option(help="Alpha of pasting a part of another.")] = None,
     batch_statistics: Annotated[
         Literal["auto", "running", "precise"] | None, typer.Option(help="Of batch norm. auto: precise in short epochs.")
     ] = None,
@@ -71,8 +101,15 @@ def command(
         int | None, typer.Option(help="Processes that prepare pictures. Default: by the machine.")
     ] = None,
     precision: Annotated[
-        Literal["no", "bf16", "fp16"] | None, typer.Option(help="Mixed precision. Default: no.")
+        Literal["no", "bf16", "fp16", "fp64"] | None, typer.Option(help="bf16, fp16: mixed; fp64: for checks.")
     ] = None,
+    sync_norm: Annotated[
+        Literal["auto", "always", "never"] | None, typer.Option(help="Batch norm over all processes.")
+    ] = None,
+    cache: Annotated[
+        bool | None, typer.Option("--cache/--no-cache", help="Keep decoded pictures in memory. Default: if they fit.")
+    ] = None,
+    compile: Annotated[bool | None, typer.Option("--compile", help="torch.compile the network, for GPUs.")] = None,
     cpu: Annotated[bool | None, typer.Option("--cpu", help="Leave a GPU alone.")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -84,6 +121,10 @@ def command(
     flags = dict(locals())
     for name in ("data", "out", "resume", "config", "json", "quiet"):
         flags.pop(name)
+    if time is not None:
+        from leannet.console import parse_time
+
+        flags["time"] = parse_time(time)
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     if resume is not None:
         extra = ", ".join(["DATA"] * (data is not None) + [f"--{name.replace('_', '-')}" for name in given])

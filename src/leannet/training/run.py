@@ -28,6 +28,7 @@ from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
 from leannet.training.loop import fit, make_accelerator, predictions_of
+from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.state import FILE as STATE
 from leannet.training.state import Saved, load_state
@@ -73,7 +74,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     under runs/. settings: fields of training.settings.Settings.
     Raises LeannetError, one line, for data, settings or a folder that will not do.
     """
-    wanted = Settings.make({"data": str(data), **settings})
+    wanted = Settings.make(with_recipe({"data": str(data), **settings}))
     _join(wanted)
     _check_out(out, wanted)
     processes.meet()  # no process makes the folder before all have seen that it is free
@@ -179,10 +180,10 @@ def _train(
     finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
     processes.meet()  # the first process has written the best
     best, header = load(run / "model.safetensors")
-    validation = _scores(best, header, found.pictures, parts.validation, settings)
+    validation = _scores(best, plain, parts.validation, settings)
     test = None
     if finished and len(parts.test):  # once, and kept
-        test = _scores(best, header, found.pictures, parts.test, settings)
+        test = _scores(best, plain, parts.test, settings)
         header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
         if processes.rank() == 0:
             save(run / "model.safetensors", best, header)
@@ -226,13 +227,12 @@ def _tell_split(console: Console, found: Scan, parts: Split) -> None:
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
 
 
-def _scores(best: Network, header: Header, pictures: Pictures, part: NDArray[np.int64], settings: Settings) -> Scores:
-    plain = PictureSet(pictures, header.preprocessing)
+def _scores(best: Network, plain: PictureSet, part: NDArray[np.int64], settings: Settings) -> Scores:
     best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
     batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), torch.device("cpu"))
-    return score(predictions, pictures.labels[part], header.classes)
+    return score(predictions, plain.pictures.labels[part], plain.pictures.classes)
 
 
 def _check_out(out: str | Path | None, settings: Settings) -> None:

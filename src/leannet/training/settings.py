@@ -42,13 +42,13 @@ class Optimizer(Frozen):
 
 
 class Schedule(Frozen):
-    """How the learning rate goes over a run: up in a line, then down a half cosine, or in steps, or not."""
+    """How the learning rate goes over a run: up in a line, then down a half cosine, a line, steps, or not."""
 
-    name: Literal["cosine", "step", "constant"] = "cosine"
+    name: Literal["cosine", "linear", "step", "constant"] = "cosine"
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     step_epochs: Annotated[float, Field(gt=0)] = 30.0  # step: every so many epochs ...
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # ... by this factor
-    end_factor: Share = 0.01  # cosine: the last rate over the peak
+    end_factor: Share = 0.01  # cosine, linear: the last rate over the peak
 
     def factor(self, epoch: float, epochs: int, share: float | None = None) -> float:
         """The rate over its peak after `epoch` epochs, which may be a fraction.
@@ -60,10 +60,11 @@ class Schedule(Frozen):
             return max(epoch / warmup, 1e-3)
         if self.name == "step":
             return self.step_factor ** ((epoch - warmup) // self.step_epochs)
-        if self.name == "cosine":
-            share = min((epoch - warmup) / max(epochs - warmup, 1e-9) if share is None else share, 1)
-            return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * share)) / 2
-        return 1.0
+        if self.name == "constant":
+            return 1.0
+        share = min((epoch - warmup) / max(epochs - warmup, 1e-9) if share is None else share, 1)
+        left = (1 + math.cos(math.pi * share)) / 2 if self.name == "cosine" else 1 - share
+        return self.end_factor + (1 - self.end_factor) * left
 
 
 class Settings(Frozen):
@@ -119,15 +120,6 @@ class Settings(Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             raise LeannetError(f"{where}: {first_error(error)}") from None
-
-
-def parse_time(text: str) -> float:
-    """Seconds from 90s, 30m, 1.5h. Raises LeannetError."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    try:
-        return float(text[:-1]) * units[text[-1:]]
-    except (ValueError, KeyError):
-        raise LeannetError(f"--time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Two processes over gloo against one: the same losses, the same batch norm, exactly the same evaluation."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from leannet.checkpoint import load
+from leannet.errors import LeannetError
+from leannet.training import train
+from leannet.training.processes import synchronize
+from tests.conftest import draw_folder
+
+# Without dropout, whose draws are one process's own.
+SETTINGS: dict[str, Any] = {
+    "model": "mobilenet_v2_debug", "dropout": 0.0, "batch_size": 8, "workers": 0, "quiet": True, "epochs": 2,
+    "precision": "fp64", "split": "60:20:20", "sync_norm": "always", "cpu": True, "batch_statistics": "running",
+    "optimizer": {"name": "sgd", "lr": 0.05}, "augment": {"policy": "trivial"},
+}  # fmt: skip
+
+SCRIPT = """
+import json, sys
+from leannet.training import loop, train
+losses = []
+total = loop.processes.total
+def spy(value):
+    value = total(value)
+    if value.ndim == 1 and len(value) == 3:  # mean loss, right ones, pictures
+        losses.append(value[0].item())
+    return value
+loop.processes.total = spy
+run = train(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3]))
+if loop.processes.rank() == 0:
+    print(json.dumps({"losses": losses, "validation": run.validation.to_dict(), "test": run.test.to_dict()}))
+"""
+
+
+def _run(data: Path, out: Path, settings: dict[str, Any], world: int) -> dict[str, Any]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for rank in range(world):
+        words = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        environment = dict(os.environ) | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+        environment |= {key: str(value) for key, value in words.items()} if world > 1 else {}
+        command = [sys.executable, "-c", SCRIPT, str(data), str(out), json.dumps(settings)]
+        processes.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert all(process.returncode == 0 for process in processes), outputs
+    return dict(json.loads(outputs[0][0].splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """One run of one process, one of two."""
+    folder = tmp_path_factory.mktemp("both")
+    data = draw_folder(folder / "data", each=70)
+    one = _run(data, folder / "one", SETTINGS, world=1)
+    two = _run(data, folder / "two", SETTINGS, world=2)
+    return one, two, folder
+
+
+def test_two_follow_one(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    one, two, folder = both
+    assert len(one["losses"]) == len(two["losses"]) >= 20
+    assert two["losses"][:20] == pytest.approx(one["losses"][:20], rel=1e-5)
+    mine, theirs = (load(folder / name / "last.safetensors")[0].state_dict() for name in ("one", "two"))
+    for name, value in mine.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_every_picture_is_counted_once(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    one, two, folder = both
+    assert two["validation"]["confusion"] == one["validation"]["confusion"]
+    for part in ("validation", "test"):
+        losses = [found[part].pop("loss") for found in (one, two)]
+        assert losses[0] == pytest.approx(losses[1])
+        assert two[part] == one[part]
+    lines = [(folder / name / "predictions.csv").read_text().splitlines() for name in ("one", "two")]
+    assert [line.split(",")[:3] for line in lines[0]] == [line.split(",")[:3] for line in lines[1]]
+
+
+def test_without_synchronisation_they_part(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    """What the first test tests: batch norm over each process's own pictures gives other losses."""
+    one, _, folder = both
+    other = _run(folder / "data", folder / "apart", SETTINGS | {"sync_norm": "never", "epochs": 1}, world=2)
+    assert abs(other["losses"][3] / one["losses"][3] - 1) > 1e-4
+
+
+def test_synchronised_batch_norm_of_one_process_is_torchs() -> None:
+    """Forward, gradients and running statistics, in float64; and the very same parameters."""
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).double()
+    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).double()
+    other.load_state_dict(plain.state_dict())
+    kept = other[1].weight
+    synchronize(other)
+    assert other[1].weight is kept
+    store = dist.HashStore()
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 3, 8, 8)))
+        for network in (plain, other):
+            network(x).square().sum().backward()
+    finally:
+        dist.destroy_process_group()
+    for (name, a), (_, b) in zip(plain.named_parameters(), other.named_parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, msg=name)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name])
+
+
+def test_a_batch_too_small_for_its_processes_is_refused(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="expected two pictures or more for each of 3 parts"):
+        train(str(shapes), out=tmp_path / "run", **(SETTINGS | {"batch_size": 4, "accumulate": 3}))

@@ -1,0 +1,262 @@
+"""Recipes are settings that hold, and what they turn on does what it says."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import nn
+
+from leannet.checkpoint import load
+from leannet.console import parse_time
+from leannet.data.augment import RAND, TRIVIAL, Augment, change
+from leannet.data.loader import Batches, PictureSet
+from leannet.data.scan import scan
+from leannet.data.sources import open_pictures
+from leannet.errors import LeannetError
+from leannet.network import build
+from leannet.preprocessing import Preprocessing
+from leannet.training import Settings, resume, train
+from leannet.training.average import Average
+from leannet.training.loop import balanced
+from leannet.training.mixing import mix
+from leannet.training.optimizing import frozen_rows, make_optimizer, set_rate
+from leannet.training.recipes import RECIPES, recipe, with_recipe
+from leannet.training.settings import Optimizer, Schedule, read_toml
+from leannet.training.task import Classification
+from leannet.zoo import architecture
+from tests.conftest import draw, draw_folder
+
+SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True}
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_is_valid_and_others_win(name: str) -> None:
+    settings = Settings.make(with_recipe({"data": "x", "recipe": name, "epochs": 3, "augment": {"flip": False}}))
+    assert settings.epochs == 3
+    assert settings.augment.flip is False
+    assert settings.augment.crop == recipe(name)["augment"]["crop"]
+    rates = [settings.schedule.factor(epoch, 3) for epoch in np.linspace(0, 3, 50)]
+    assert all(0 <= rate <= 1 for rate in rates)
+    model = settings.model
+    assert model is None or architecture(model)
+
+
+def test_a_recipe_is_written_out_in_full(shapes: Path, tmp_path: Path) -> None:
+    train(str(shapes), out=tmp_path / "run", recipe="cifar", epochs=1, **SMALL)
+    saved = read_toml(tmp_path / "run" / "config.toml")
+    assert saved["recipe"] == "cifar"
+    assert saved["augment"]["pad"] == 4
+    assert saved["optimizer"]["name"] == "sgd"
+    with pytest.raises(LeannetError, match="nearest: cifar"):
+        train(str(shapes), recipe="cifr", **SMALL)
+
+
+def test_a_linear_schedule_ends_at_its_end() -> None:
+    schedule = Schedule(name="linear", warmup_epochs=0, end_factor=0)
+    assert [schedule.factor(epoch, 4) for epoch in (0, 1, 2, 4)] == pytest.approx([1, 0.75, 0.5, 0], abs=1e-3)
+    assert Schedule(warmup_epochs=0, end_factor=0).factor(1, 99, share=0.5) == pytest.approx(0.5)
+
+
+def test_times() -> None:
+    assert [parse_time(text) for text in ("90s", "30m", "1.5h")] == [90, 1800, 5400]
+    for text in ("", "30", "m", "30 minutes"):
+        with pytest.raises(LeannetError, match="--time"):
+            parse_time(text)
+
+
+# Changes of pictures
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("policy", [TRIVIAL, RAND])
+def test_changes_are_nothing_at_no_strength_and_something_at_full(policy: Any, mode: str) -> None:
+    image = draw("disc", 3).convert(mode)
+    for one in policy:
+        same = one.apply(image, one.none)
+        assert same.size == image.size
+        assert same.mode == mode
+        if one.name not in {"autocontrast", "equalize"}:
+            assert np.array_equal(np.asarray(same), np.asarray(image)), one.name
+        if one.name not in {"identity", "autocontrast", "equalize"} and not (one.name == "color" and mode == "L"):
+            assert not np.array_equal(np.asarray(one.apply(image, one.most)), np.asarray(image)), one.name
+    assert len(policy) == 14
+
+
+@given(seed=st.integers(0, 10_000), policy=st.sampled_from(["none", "trivial", "rand"]), pad=st.integers(0, 5))
+def test_changed_pictures_keep_their_shape_and_follow_the_seed(seed: int, policy: Any, pad: int) -> None:
+    augment = Augment(policy=policy, pad=pad, erase=0.5)
+    image = draw("square", 1, size=20)
+    one, two = (change(image, augment, np.random.default_rng(seed)) for _ in range(2))
+    assert one.shape == (20, 20, 3)
+    assert one.dtype == np.uint8
+    assert np.array_equal(one, two)
+
+
+def test_a_window_moves_by_at_most_the_pad() -> None:
+    array = np.zeros((9, 9, 3), np.uint8)
+    array[4, 4] = 255
+    seen = set()
+    for seed in range(300):
+        made = change(Image.fromarray(array), Augment(pad=2, flip=False), np.random.default_rng(seed))
+        (where,) = np.argwhere(made[:, :, 0])
+        seen.add(tuple(int(v) - 4 for v in where))
+    assert seen == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
+
+
+@given(seed=st.integers(0, 10_000), kind=st.sampled_from(["mixup", "cutmix"]))
+def test_mixed_targets_say_what_the_pictures_are_made_of(seed: int, kind: str) -> None:
+    """Pictures of one colour a class: what is in a mixed picture can be read off its mean."""
+    labels = torch.tensor([0, 1, 2, 3])
+    images = labels.double().view(4, 1, 1, 1).expand(4, 3, 12, 16).clone()
+    mixed, targets = mix(images, labels, 4, Augment(**{kind: 1.0}), np.random.default_rng(seed))
+    assert targets.sum(dim=1).tolist() == pytest.approx([1, 1, 1, 1])
+    torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), targets @ torch.arange(4.0, dtype=torch.float64))
+
+
+def test_nothing_is_mixed_unless_asked_for() -> None:
+    images, labels = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
+    assert mix(images, labels, 2, Augment(), np.random.default_rng(0)) == (images, labels)
+
+
+# The loss and the order of pictures
+
+
+def test_class_weights_are_applied() -> None:
+    logits, labels, weights = torch.randn(6, 3), torch.tensor([0, 2, 1, 0, 2, 2]), (0.5, 2.0, 3.0)
+    task = Classification(0.1, weights)
+    wanted = sum(
+        weights[y] * F.cross_entropy(row[None], y[None], label_smoothing=0.1)
+        for row, y in zip(logits, labels, strict=True)
+    )
+    torch.testing.assert_close(task.loss(logits, labels), wanted)
+    assert float(task.weight(labels)) == pytest.approx(sum(weights[y] for y in labels))
+    soft = F.one_hot(labels, 3).float()
+    torch.testing.assert_close(task.loss(logits, soft), wanted)
+    assert float(task.weight(soft)) == pytest.approx(sum(weights[y] for y in labels))
+
+
+def test_weighted_loss_prefers_the_rare_class() -> None:
+    """One parameter, nine pictures of class 0 and one of class 1: the best constant answer is the weighted share."""
+    labels = torch.tensor([0] * 9 + [1])
+    for weights, share in ((None, 0.1), ((10 / 18, 10 / 2), 0.5)):
+        task, logit = Classification(0.0, weights), torch.zeros(1, requires_grad=True)
+        optimizer = torch.optim.SGD([logit], lr=1.0)
+        for _ in range(400):
+            optimizer.zero_grad()
+            outputs = torch.stack([-logit, logit], dim=1).expand(10, 2)
+            (task.loss(outputs, labels) / task.weight(labels)).backward()
+            optimizer.step()
+        assert torch.sigmoid(2 * logit).item() == pytest.approx(share, abs=1e-3)
+
+
+def test_balanced_sampling_shows_every_class_as_often(tmp_path: Path) -> None:
+    draw_folder(tmp_path / "d", each=90, kinds=("disc",))
+    draw_folder(tmp_path / "d", each=10, kinds=("square",))
+    pictures = open_pictures(str(tmp_path / "d"))
+    indices = np.arange(len(pictures))
+    chances = balanced(PictureSet(pictures, Preprocessing(height=8, width=8)), indices)
+    assert chances.sum() == pytest.approx(1)
+    batches = list(Batches(indices, 50, range(40), training=True, chances=chances))
+    drawn = np.bincount([pictures.labels[i] for batch in batches for i, _ in batch])
+    assert drawn.sum() == 4000
+    assert abs(drawn[0] - drawn[1]) < 4 * math.sqrt(4000)  # four deviations of a fair coin
+
+
+# The optimizer
+
+
+def test_stages_learn_at_their_own_rates_and_frozen_rows_not_at_all() -> None:
+    network = build(architecture("mobilenet_v2"))
+    optimizer = make_optimizer(network, Optimizer(layer_decay=0.5), 32)
+    set_rate(optimizer, 1.0)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    taps = network.architecture.taps
+    assert rates[id(network.Conv1.conv.weight)] == 0.5 ** len(taps)
+    assert rates[id(network.Logits.linear.weight)] == 1
+    assert len(rates) == len(list(network.parameters()))
+    assert frozen_rows(network.architecture, "stem")[-1] == taps[0]
+    assert frozen_rows(network.architecture, None) == ()
+    with pytest.raises(LeannetError, match="nearest: stem"):
+        frozen_rows(network.architecture, "stam")
+
+
+def test_what_is_frozen_stays_bit_for_bit(shapes: Path, tmp_path: Path) -> None:
+    parent = train(str(shapes), out=tmp_path / "parent", epochs=1, **SMALL)
+    child = train(str(shapes), out=tmp_path / "child", epochs=2, weights=str(parent.path), freeze="stem", **SMALL)
+    old, new = (load(run.path)[0].state_dict() for run in (parent, child))
+    stem = frozen_rows(child.header.architecture, "stem")
+    for name, value in old.items():
+        same = torch.equal(value, new[name])
+        if name.split(".")[0] in stem:
+            assert same, name
+    assert not all(torch.equal(value, new[name]) for name, value in old.items())
+
+
+def test_the_average_is_the_average() -> None:
+    """Against the formula, worked out step by step; statistics too, counters copied."""
+    network = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)).double()
+    average = Average(network, 0.5)
+    wanted = network[0].weight.detach().clone()
+    for step in range(1, 6):
+        nn.init.normal_(network[0].weight)
+        network[1].num_batches_tracked += 1
+        average.update(network)
+        decay = min(0.5, (1 + step) / (10 + step))
+        wanted = decay * wanted + (1 - decay) * network[0].weight.detach()
+    torch.testing.assert_close(average.network[0].weight, wanted)
+    assert int(average.network[1].num_batches_tracked) == 5
+
+
+def test_accumulated_parts_give_the_gradient_of_the_whole(shapes: Path, tmp_path: Path) -> None:
+    """Without batch norm a batch in three parts is the batch."""
+    runs = [
+        train(
+            str(shapes), out=tmp_path / str(parts), epochs=2, accumulate=parts,
+            **(SMALL | {"model": "squeezenet_debug", "batch_size": 6, "dropout": 0.0, "precision": "fp64"}),
+        )
+        for parts in (1, 3)
+    ]  # fmt: skip
+    one, three = (load(run.path / "last.safetensors")[0].state_dict() for run in runs)
+    for name, value in one.items():
+        torch.testing.assert_close(value, three[name], rtol=1e-6, atol=1e-9)
+
+
+# The end of a run
+
+
+def test_patience_ends_a_run(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", epochs=50, patience=2, optimizer={"lr": 1e-12}, **SMALL)
+    assert run.finished
+    assert 3 <= len(run.log) < 50
+    with pytest.raises(LeannetError, match="has finished"):
+        resume(run.path, quiet=True)
+
+
+def test_time_ends_a_run(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", time=1.5, **SMALL)
+    assert run.finished
+    assert run.log
+    assert json.loads(json.dumps(run.to_dict()))["finished"]
+
+
+def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
+    """Also of JPEGs that are decoded at a half: those of the second epoch come from memory."""
+    pictures = open_pictures(str(photographs)).keep(range(0, 40, 4))
+    found = scan(pictures, training=False)
+    for augment in (None, Augment(crop=0.5, policy="trivial")):
+        plain = PictureSet(found.pictures, Preprocessing(height=64, width=64), augment, seed=1)
+        cached = plain.cached(found.sizes)
+        assert cached.cache is not None
+        keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.pictures))]
+        for first, second in zip(plain.__getitems__(keys), cached.__getitems__(keys), strict=True):
+            assert torch.equal(first, second)
+        assert all(cached.cache.get(i) is not None for i in range(len(found.pictures)))
+    assert plain.least_size is not None

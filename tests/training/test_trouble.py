@@ -1,0 +1,152 @@
+"""Trouble: whatever ends a run, what was saved is whole, and the end is one line."""
+
+import errno
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from leannet import checkpoint
+from leannet.checkpoint import load
+from leannet.console import Console
+from leannet.errors import LeannetError
+from leannet.training import resume, train
+from leannet.training.task import Classification
+
+SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "epochs": 6}
+RICH: dict[str, Any] = SMALL | {
+    "average": 0.9, "sampling": "balanced", "augment": {"policy": "trivial", "erase": 0.3, "mixup": 0.2, "cutmix": 0.5},
+}  # fmt: skip
+
+# A run that saves after every step, so that a kill may come anywhere.
+SCRIPT = """
+import json, sys
+from leannet.training import loop, resume, train
+loop.SAVE_SECONDS = 0
+if sys.argv[3] == "resume":
+    resume(sys.argv[2], quiet=True)
+else:
+    train(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3]))
+"""
+
+
+def test_killed_three_times_at_random_it_ends_as_if_never_stopped(shapes: Path, tmp_path: Path) -> None:
+    """SIGKILL; averages of weights, draws of augmentation, of mixing and of sampling included."""
+    whole = train(str(shapes), out=tmp_path / "whole", **RICH)
+    run, state = tmp_path / "run", tmp_path / "run" / "state" / "resume.safetensors"
+    chance = random.Random(0)
+    for attempt in range(3):
+        words = json.dumps(RICH) if attempt == 0 else "resume"
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(shapes), str(run), words]) as process:
+            while (state.stat().st_mtime_ns if state.exists() else 0) == before and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 0.15))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    resume(run, quiet=True)
+    for name in ("model.safetensors", "last.safetensors", "predictions.csv"):
+        assert (run / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 if hasattr(os, "geteuid") else True, reason="only root may mount a small disk")
+def test_a_full_disk_is_one_line_and_the_last_good_checkpoint_loads(shapes: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260k", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no small disk can be mounted here")  # as in a container without the right to
+    try:
+        command = [sys.executable, "-m", "leannet", "train", str(shapes), "--model", "mobilenet_v3_debug", "--quiet"]
+        command += ["--epochs", "3", "--batch-size", "5", "--out", str(disk / "run"), "--workers", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "No space left on device" in done.stderr
+        left = [path.name for path in (disk / "run").iterdir() if path.suffix == ".safetensors"]
+        for name in left:
+            load(disk / "run" / name)
+        assert not [path for path in disk.rglob("*") if path.suffix not in {".safetensors", ".toml", ".csv", ""}]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_no_room_for_one_file_leaves_the_others(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same everywhere: the fifth checkpoint finds no room."""
+    calls = []
+    write = checkpoint.write_whole
+
+    def full(path: Path, data: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_whole", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(str(shapes), out=tmp_path / "run", **SMALL)
+    load(tmp_path / "run" / "model.safetensors")
+    load(tmp_path / "run" / "last.safetensors")
+
+
+def test_a_killed_worker_is_one_line(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        for child in multiprocessing.active_children():
+            if child.pid and done == 9:
+                os.kill(child.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Console, "advance", kill)
+    with pytest.raises(LeannetError, match="a process that prepares pictures has ended"):
+        train(str(shapes), out=tmp_path / "run", **SMALL | {"workers": 2, "cache": False})
+    load(tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_one(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, loss = [], Classification.loss
+
+    def poisoned(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return loss(self, outputs, targets) * (float("nan") if len(calls) == 10 else 1)
+
+    monkeypatch.setattr(Classification, "loss", poisoned)
+    with pytest.raises(LeannetError, match=r"at epoch 3, step 2, .*model\.safetensors holds the best"):
+        train(str(shapes), out=tmp_path / "run", **SMALL)
+    network, _ = load(tmp_path / "run")
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    monkeypatch.undo()
+    assert resume(tmp_path / "run", quiet=True).finished
+
+
+def test_a_truncated_checkpoint_is_refused_and_the_other_loads(shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1}).path
+    whole = (run / "model.safetensors").read_bytes()
+    for size in (0, 7, 100, len(whole) // 2, len(whole) - 1):
+        (run / "model.safetensors").write_bytes(whole[:size])
+        with pytest.raises(LeannetError) as raised:
+            load(run)
+        assert "\n" not in str(raised.value)
+    load(run / "last.safetensors")
+
+
+def test_pictures_that_vanish_are_not_missed_once_they_are_kept(shapes: Path, tmp_path: Path) -> None:
+    """With a cache the second epoch reads no file; without one the first missing picture is named."""
+
+    def vanish(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        if label.startswith("epoch 2"):
+            shutil.rmtree(shapes / "disc", ignore_errors=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Console, "advance", vanish)
+        assert train(str(shapes), out=tmp_path / "run", **SMALL).finished
