@@ -142,7 +142,7 @@ WRONG = {
     "a parquet of numbers": (lambda root: _table(root / "x.parquet", image=[1, 2], label=[0, 1]), "bytes or paths"),
     "a parquet of lists": (lambda root: _table(root / "x.parquet", image=[[1], [2]], label=[0, 1]), "bytes or paths"),
     "nothing there": (lambda root: root / "nothing", "no such file or folder"),
-    "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), "expected a folder, a .parquet or a .csv"),
+    "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), ".parquet, .csv or .tar file"),
     "an empty folder": (lambda root: _folder(root / "empty"), "found no picture"),
     "loose pictures": (lambda root: _loose(root / "loose"), "found 1 pictures outside any class folder"),
     "a parquet that is none": (lambda root: _write(root / "x.parquet", b"hello"), "not readable as Parquet"),

@@ -31,7 +31,9 @@ TREE = {
 
 
 def command(
-    data: Annotated[str | None, typer.Argument(help="A folder of class folders, Parquet, CSV, or 'digits'.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="A folder of class folders, Parquet, CSV, tar shards, 'digits'.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="A zoo name or architecture JSON. Default: by picture size.")
     ] = None,

@@ -103,8 +103,9 @@ class _Column:
 def open_pictures(where: str) -> Pictures:
     """Recognises what `where` is and lists its pictures; none is read yet.
 
-    Looks in this order: the word `digits`, a Parquet file, a CSV, a folder of Parquet files, a detection set (not read
-    yet), split folders, class folders. Raises LeannetError that says what was expected and what was found.
+    Looks in this order: the word `digits`, a Parquet file, a CSV, a WebDataset shard, a folder of Parquet files, one of
+    shards, a detection set (not read yet), split folders, class folders.
+    Raises LeannetError that says what was expected and what was found.
     """
     if where == "digits":
         return _digits()
@@ -118,15 +119,26 @@ def open_pictures(where: str) -> Pictures:
             return _parquet(where, [path])
         if path.suffix in {".csv", ".tsv"}:
             return _csv(path)
+        if path.suffix == ".tar":
+            return _shards(where, [path])
         raise LeannetError(
-            f"{where}: expected a folder, a .parquet or a .csv file, found a {path.suffix or 'plain'} file"
+            f"{where}: expected a folder, a .parquet, .csv or .tar file, found a {path.suffix or 'plain'} file"
         )
     tables = sorted(path.rglob("*.parquet"))
     if tables:
         return _parquet(where, tables)
+    shards = sorted(path.rglob("*.tar"))
+    if shards:
+        return _shards(where, shards)
     if (path / "Annotations").is_dir() or (path / "annotations").is_dir():
         raise LeannetError(f"{where}: this is a detection set, and {DETECTION_SUFFIX}")
     return _folder(path)
+
+
+def _shards(where: str, paths: list[Path]) -> Pictures:
+    from leannet.data.shards import open_shards  # which reads with what is defined here
+
+    return open_shards(where, paths)
 
 
 def _folder(root: Path) -> Pictures:
