@@ -210,3 +210,20 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(LeannetError, match="no other library's weights are known for nasnet_a_mobile"):
         read_weights(good, "nasnet_a_mobile")
     assert "a pickle ran" not in capsys.readouterr().out
+
+
+def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
+    """timm's ports: same keys, other padding, epsilon and range; only the name tells."""
+    rows = architecture("mobilenet_v3_small")
+    source = next(source for source in FAMILIES["mobilenet_v3_small"].sources if source.name == "timm")
+    own = build(rows).state_dict()
+    theirs = {}
+    for ours, key in source.keys(source.rows(1.0, 224, 1000, 3)):
+        theirs |= {f"{key}.{name.rpartition('.')[2]}": own[name] for name in own if name.startswith(f"{ours}.")}
+    theirs = {key: value for key, value in theirs.items() if key.count(".") and value is not None}
+    for name, padding, eps, mean in (("tf_x", "same", 1e-3, 0.5), ("x", "symmetric", 1e-5, 0.485)):
+        save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / f"{name}.safetensors")
+        network = leannet.create("mobilenet_v3_small", weights=tmp_path / f"{name}.safetensors")
+        first = network.architecture.rows[0]
+        assert (first.padding, first.norm.eps) == (padding, eps)
+        assert network.origin.preprocessing.mean[0] == mean

@@ -7,7 +7,7 @@ Which library it comes from is told by its keys; the network then gets the rows 
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from leannet.errors import LeannetError
 from leannet.header import KEY, Header, checkpoint_file, open_tensors
 from leannet.network import Network, build, transfer
 from leannet.preprocessing import Preprocessing
+from leannet.rows import Architecture
 from leannet.zoo import find
-from leannet.zoo.foreign import Source
+from leannet.zoo.foreign import Source, as_tensorflow
 
 SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 
@@ -112,10 +113,11 @@ def _foreign(
         raise LeannetError(
             f"{where}: not {name} as {best.source.name} names it: it {' and '.join(parts)} ({count} keys differ)"
         )
-    rows = best.source.rows(width, resolution, family.classes, 3)
+    source = _ported(best.source) if _is_ported(where, words) else best.source
+    rows = source.rows(width, resolution, family.classes, 3)
     head = state[best.pairs[f"{_head_module(best, rows.head)}.weight"]]
     stem = state[best.pairs[f"{_first_module(best)}.weight"]]
-    table = best.source.rows(width, resolution, head.shape[0], stem.shape[1])
+    table = source.rows(width, resolution, head.shape[0], stem.shape[1])
     network = build(table)
     own, ours = network.state_dict(), {}
     for key, theirs in best.pairs.items():
@@ -133,15 +135,30 @@ def _foreign(
         preprocessing=Preprocessing(
             height=resolution,
             width=resolution,
-            interpolation="bicubic" if best.source.interpolation == "bicubic" else "bilinear",
-            mean=tuple(words.get("mean", best.source.mean)),
-            std=tuple(words.get("std", best.source.std)),
+            interpolation="bicubic" if source.interpolation == "bicubic" else "bilinear",
+            mean=tuple(words.get("mean", source.mean)),
+            std=tuple(words.get("std", source.std)),
         )
         if table.input.channels == 3
         else Preprocessing(height=resolution, width=resolution, color="L", mean=(0.449,), std=(0.226,)),
-        provenance={"source": f"{best.source.name}: {where}", "licence": words.get("license", best.source.licence)},
+        provenance={"source": f"{source.name}: {where}", "licence": words.get("license", source.licence)},
     )
     return network.eval(), header
+
+
+def _is_ported(where: str, words: Mapping[str, Any]) -> bool:
+    """Whether timm got these weights from TensorFlow: only its name for the network says so, `tf_...`."""
+    return any(str(name).startswith("tf_") for name in (where.rsplit("/", 1)[-1], words.get("architecture", "")))
+
+
+def _ported(source: Source) -> Source:
+    """A source whose weights came from TensorFlow: its padding and epsilon, and pictures from -1 to 1."""
+
+    def rows(*given: Any) -> Architecture:
+        return as_tensorflow(source.rows(*given))
+
+    halves = (0.5, 0.5, 0.5)
+    return replace(source, name=f"{source.name}, from TensorFlow", rows=rows, mean=halves, std=halves)
 
 
 def _head_module(fit: _Fit, head: str) -> str:
@@ -187,6 +204,7 @@ def _from_hub(name: str) -> tuple[Path, dict[str, Any]]:
     print(f"weights of {name} in {path.parent}", file=sys.stderr)
     pretrained = config.get("pretrained_cfg", {})
     words = {key: pretrained[key] for key in ("mean", "std", "license") if pretrained.get(key)}
+    words["architecture"] = config.get("architecture", "")
     if config.get("label_names"):
         words["label_names"] = config["label_names"]
     return path, words

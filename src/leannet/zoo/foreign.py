@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from leannet.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from leannet.rows import Architecture, Conv, Depthwise, InvertedResidual, Linear, Normalize, Placed
+from leannet.rows import Architecture, Conv, Depthwise, InvertedResidual, Linear, Norm, Normalize, Placed
 
 RowsFunction = Callable[[float, int, int, int], Architecture]
 # Layer by layer: our module's path and theirs, as "block_1.expand.conv" and "blocks.1.0.conv_pw".
@@ -65,3 +65,17 @@ def timm_block(row: InvertedResidual, prefix: str) -> Iterator[tuple[str, str]]:
     if row.squeeze_channels is not None:
         yield from convolution(f"{row.name}.squeeze_excite.reduce", f"{prefix}.se.conv_reduce")
         yield from convolution(f"{row.name}.squeeze_excite.restore", f"{prefix}.se.conv_expand")
+
+
+def as_tensorflow(architecture: Architecture) -> Architecture:
+    """The same rows as timm's `tf_` models have them: TensorFlow's padding, and its epsilon of 1e-3."""
+    rows = []
+    for row in architecture.rows:
+        changes: dict[str, object] = {}
+        if getattr(row, "padding", None) == "symmetric":
+            changes["padding"] = "same"
+        norm = getattr(row, "norm", None)
+        if isinstance(norm, Norm):
+            changes["norm"] = norm.model_copy(update={"eps": 1e-3})
+        rows.append(row.model_copy(update=changes))
+    return Architecture(**{**dict(architecture), "rows": tuple(rows)})

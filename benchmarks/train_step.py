@@ -1,0 +1,133 @@
+"""What a training step on a CPU is made of, and what each way to make it faster is worth.
+
+    python benchmarks/train_step.py
+
+MobileNetV2 at 160 px, batch 32, two threads, random pictures, no loader: the step with freed memory kept or not, in
+torch's plain layout and channels last, in turns, and in each where the time goes. Then the backward passes of
+activations alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "benchmarks" / "train_step.json"
+ROUNDS, SECONDS = 3, 8.0
+WAYS = ("plain", "channels last", "plain, memory kept", "channels last, memory kept")
+
+
+def step(way: str, profiled: bool) -> dict[str, Any]:
+    """In a process of its own: images a second, and the share of each kind of operation."""
+    import time
+
+    import torch
+    import torch.nn.functional as F
+
+    from leannet.factory import create
+    from leannet.training.memory import keeping_memory
+
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    layout = torch.channels_last if way.startswith("channels") else torch.contiguous_format
+    network = create("mobilenet_v2", resolution=160, classes=10).to(memory_format=layout)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    x = torch.randn(32, 3, 160, 160).contiguous(memory_format=layout)
+    labels = torch.randint(0, 10, (32,))
+
+    def once() -> None:
+        F.cross_entropy(network(x), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    with keeping_memory(way.endswith("kept")):
+        for _ in range(2):
+            once()
+        times: list[float] = []
+        while sum(times) < SECONDS:
+            began = time.perf_counter()
+            once()
+            times.append(time.perf_counter() - began)
+        found: dict[str, Any] = {"images_per_s": 32 / median(times)}
+        if profiled:
+            with torch.profiler.profile() as profile:
+                for _ in range(4):
+                    once()
+            events = [e for e in profile.key_averages() if e.self_cpu_time_total > 0]
+            total = sum(e.self_cpu_time_total for e in events)
+            largest = sorted(events, key=lambda e: -e.self_cpu_time_total)[:7]
+            found["shares"] = {e.key: e.self_cpu_time_total / total for e in largest}
+    return found
+
+
+def backwards(kept: bool) -> dict[str, float]:
+    """In a process of its own: milliseconds of the backward pass of activations on 32 x 96 x 80 x 80."""
+    import torch
+
+    from leannet.runtime import measure
+    from leannet.training.memory import keeping_memory
+
+    torch.set_num_threads(2)
+    ops = torch.ops.aten
+    x = (3 * torch.randn(32, 96, 80, 80)).contiguous(memory_format=torch.channels_last)
+    gradient, y = torch.randn_like(x), x.clamp(0, 6)
+    ways: dict[str, Callable[[], object]] = {
+        "a copy": lambda: gradient.clone(),
+        "ReLU6, torch's": lambda: ops.hardtanh_backward(gradient, x, 0.0, 6.0),
+        "ReLU6, two thresholds": lambda: ops.threshold_backward(ops.threshold_backward(gradient, y, 0), 6 - y, 0),
+        "ReLU6, a mask": lambda: gradient * ((y > 0) & (y < 6)),
+        "ReLU, torch's": lambda: ops.threshold_backward(gradient, y, 0),
+        "h-swish, torch's": lambda: ops.hardswish_backward(gradient, x),
+    }
+    with keeping_memory(kept):
+        return {name: latency.median_ms for name, latency in measure(ways, 10).items()}
+
+
+def _apart(*words: str) -> Any:
+    command = [sys.executable, __file__, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Runs each way in turns and writes the page."""
+    from leannet.runtime import machine
+
+    if sys.argv[1:2] == ["--step"]:
+        print(json.dumps(step(sys.argv[2], sys.argv[3] == "0")))
+        return
+    if sys.argv[1:2] == ["--backwards"]:
+        print(json.dumps(backwards(sys.argv[2] == "kept")))
+        return
+    rounds = [{way: _apart("--step", way, str(number)) for way in WAYS} for number in range(ROUNDS)]
+    alone = {word: _apart("--backwards", word) for word in ("given back", "kept")}
+    rates = {way: [found[way]["images_per_s"] for found in rounds] for way in WAYS}
+    base = rates["channels last"]
+    ratios = {way: median(a / b for a, b in zip(values, base, strict=True)) for way, values in rates.items()}
+    shares = {way: rounds[0][way]["shares"] for way in WAYS}
+    results = {"machine": machine().line(), "images_per_s": rates, "ratios": ratios, "shares": shares, "ms": alone}
+    OUT.write_text(json.dumps(results, indent=1) + "\n")
+    lines = [
+        "# A training step on a CPU",
+        "",
+        "Written by `python benchmarks/train_step.py`. MobileNetV2 at 160 px, batch 32, two threads, no loader; "
+        f"medians of {ROUNDS} rounds in turns, each in a process of its own. {results['machine']}, torch 2.13.0.",
+        "",
+        "| way | images/s | against channels last | largest shares of the time |",
+        "|---|--:|--:|---|",
+    ]
+    for way in WAYS:
+        words = ", ".join(f"{k.removeprefix('aten::')} {100 * v:.0f} %" for k, v in list(shares[way].items())[:5])
+        lines.append(f"| {way} | {median(rates[way]):.1f} | {ratios[way]:.2f} | {words} |")
+    lines += ["", "The backward pass of an activation alone, on 32 x 96 x 80 x 80 (79 MB), milliseconds:", ""]
+    lines += ["| | memory given back | memory kept |", "|---|--:|--:|"]
+    lines += [f"| {name} | {ms:.1f} | {alone['kept'][name]:.1f} |" for name, ms in alone["given back"].items()]
+    OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Pictures a second in training, end to end: leannet against timm's own train.py, on the same JPEG folder.
+
+    python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY
+
+DATA: class folders of JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which
+is not in its wheel. Both train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, two workers, SGD, random
+resized crop (0.08 to 1) and flip, in turns; timm as it comes and with --channels-last. Each picture of DATA is used
+`COPIES` times, so that an epoch has some dozens of steps. Writes docs/benchmarks/train_throughput.json and .md.
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import geometric_mean, median
+from typing import Any
+
+from peers import DECLARED, ROOT, environment
+
+from leannet.runtime import machine
+
+COPIES, EPOCHS, ROUNDS = 3, 2, 2
+NETWORKS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100"}
+OUT = ROOT / "docs" / "benchmarks" / "train_throughput.json"
+OURS = """
+import json, sys
+from leannet.training import train
+train(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3]))
+"""
+THEIRS = "import runpy, sys\nsys.argv = ['train.py', *sys.argv[1:]]\n"
+RATE = re.compile(r"Train: (\d+) .*\(\d+\.\d+s, +(\d+\.\d+)/s\)")
+
+
+def leannet(data: Path, name: str, folder: Path) -> list[float]:
+    """Pictures a second of each epoch."""
+    settings = {
+        "model": name, "resolution": 160, "epochs": EPOCHS, "batch_size": 32, "workers": 2, "quiet": True,
+        "optimizer": {"name": "sgd", "lr": 0.01}, "batch_statistics": "running",
+        "augment": {"crop": 0.08, "stretch": 4 / 3},
+    }  # fmt: skip
+    _run([sys.executable, "-c", OURS, str(data), str(folder / "run"), json.dumps(settings)])
+    with (folder / "run" / "log.csv").open(newline="") as file:
+        return [float(line["images_per_s"]) for line in csv.DictReader(file)]
+
+
+def timm(data: Path, name: str, folder: Path, script: Path, *flags: str) -> list[float]:
+    """Pictures a second of each epoch, as timm logs them: the mean since the epoch began, waiting for data included."""
+    words = [
+        "--data-dir", str(data), "--model", NETWORKS[name], "--num-classes", "2", "--img-size", "160", "-b", "32",
+        "--epochs", str(EPOCHS), "--workers", "2", "--opt", "sgd", "--lr", "0.01", "--color-jitter", "0",
+        "--train-interpolation", "bilinear", "--scale", "0.08", "1.0", "--warmup-epochs", "0", "--log-interval", "1",
+        "--output", str(folder), "--device", "cpu", *flags,
+    ]  # fmt: skip
+    code = f"{DECLARED}{THEIRS}runpy.run_path({str(script)!r}, run_name='__main__')"
+    done = _run([str(environment()), "-c", code, *words])
+    last: dict[int, float] = {}
+    for line in (done.stdout + done.stderr).splitlines():
+        found = RATE.search(line)
+        if found:
+            last[int(found[1])] = float(found[2])
+    return [last[epoch] for epoch in range(EPOCHS)]
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    words = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    done = subprocess.run(command, env=dict(os.environ) | words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command[0]}: {done.stderr[-3000:]}")
+    return done
+
+
+def copies(data: Path, folder: Path) -> Path:
+    """The folder with every picture several times, JPEGs only."""
+    for file in data.rglob("*.jp*g"):
+        for number in range(COPIES):
+            target = folder / file.relative_to(data).with_stem(f"{file.stem}-{number}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    return folder
+
+
+def main() -> None:
+    """Measures in turns and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("train", type=Path)
+    given = parser.parse_args()
+    environment()
+    rates: dict[str, dict[str, list[list[float]]]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        data = copies(given.data, Path(place) / "data")
+        for name in NETWORKS:
+            runs: dict[str, list[list[float]]] = {"leannet": [], "timm": [], "timm --channels-last": []}
+            for number in range(ROUNDS):
+                folder = Path(place) / f"{name}-{number}"
+                folder.mkdir()
+                script = given.train.resolve()
+                runs["leannet"].append(leannet(data, name, folder))
+                runs["timm"].append(timm(data, name, folder, script))
+                runs["timm --channels-last"].append(timm(data, name, folder, script, "--channels-last"))
+                print(name, {key: [round(rate, 1) for rate in values[-1]] for key, values in runs.items()}, flush=True)
+            rates[name] = runs
+    write(rates)
+
+
+def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
+    """The JSON and the page."""
+    results: dict[str, Any] = {"machine": machine().line(), "images_per_s": rates, "networks": {}}
+    lines = [
+        "| network | epoch | leannet | timm | ratio | timm --channels-last | ratio |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, runs in rates.items():
+        found = {}
+        for epoch, words in enumerate(("first", "second")):
+            middle = {who: median(run[epoch] for run in values) for who, values in runs.items()}
+            ratios = [
+                geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs["leannet"], runs[who], strict=True))
+                for who in ("timm", "timm --channels-last")
+            ]
+            found[words] = {"ratio_timm": ratios[0], "ratio_timm_channels_last": ratios[1]}
+            lines.append(
+                f"| {name} | {words} | {middle['leannet']:.1f} | {middle['timm']:.1f} | {ratios[0]:.2f} | "
+                f"{middle['timm --channels-last']:.1f} | {ratios[1]:.2f} |"
+            )
+        results["networks"][name] = found
+    results |= results["networks"]["mobilenet_v2"]["second"]
+    OUT.write_text(json.dumps(results, indent=1) + "\n")
+    head = (
+        "# Training, end to end\n\nWritten by `python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY`. Images a "
+        f"second, medians of {ROUNDS} rounds in turns; ratios are geometric means of those within a round. 160 px, "
+        "batch 32, two threads, two workers, random resized crop and flip, JPEGs of about 500 x 375 px. "
+        f"{results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
+    )
+    OUT.with_suffix(".md").write_text(head + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
