@@ -22,6 +22,7 @@ _PUBLIC = {
     "build": "leannet.network",
     "count": "leannet.cost",
     "create": "leannet.factory",
+    "cross_validate": "leannet.training",
     "evaluate": "leannet.evaluation",
     "guidelines": "leannet.studies",
     "load": "leannet.checkpoint",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from leannet.reports import report as report
     from leannet.rows import Architecture as Architecture
     from leannet.studies import guidelines as guidelines
+    from leannet.training import cross_validate as cross_validate
     from leannet.training import train as train
     from leannet.zoo import architecture as architecture
     from leannet.zoo import models as models

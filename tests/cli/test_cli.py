@@ -258,7 +258,7 @@ FLAGS = {
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "train": "accumulate average batch-size batch-statistics cache class-weights clip color compile config cpu crop "
-    "cutmix data dropout epochs erase flip freeze json label-smoothing layer-decay limit lr mixup model momentum "
+    "cutmix data dropout epochs erase flip folds freeze json label-smoothing layer-decay limit lr mixup model momentum "
     "normalization optimizer out pad patience policy precision quiet recipe resize resolution resume sampling schedule "
     "seed skip split step-epochs sync-norm time warmup weight-decay weights width workers",
 }
@@ -279,7 +279,7 @@ def test_the_flags_are_these() -> None:
 def test_every_flag_of_train_is_a_setting() -> None:
     from leannet.training import Settings
 
-    others = {"data", "out", "resume", "config", "json", "quiet", "help"}
+    others = {"data", "out", "resume", "config", "json", "quiet", "help", "folds"}
     for parameter in VERBS["train"].params:
         if parameter.name not in others:
             branch = train.TREE.get(parameter.name or "", (parameter.name,))[0]

@@ -78,6 +78,9 @@ def command(
         Literal["imagenet", "zscore"] | None, typer.Option(help="zscore: measured on the training part.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="80:20 or 60:20:20. Default: the data's own, or 80:20.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Cross-validate: so many runs, every picture validates once.", min=2)
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Leave out pictures whose name matches. May be repeated.")
     ] = None,
@@ -121,7 +124,7 @@ def command(
     Example: leannet train photos/ --model mobilenet_v3_small --epochs 20
     """
     flags = dict(locals())
-    for name in ("data", "out", "resume", "config", "json", "quiet"):
+    for name in ("data", "out", "resume", "config", "json", "quiet", "folds"):
         flags.pop(name)
     if time is not None:
         from leannet.console import parse_time
@@ -129,6 +132,7 @@ def command(
         flags["time"] = parse_time(time)
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     if resume is not None:
+        given |= {"folds": folds} if folds is not None else {}
         extra = ", ".join(["DATA"] * (data is not None) + [f"--{name.replace('_', '-')}" for name in given])
         if extra or out or config:
             raise LeannetError(
@@ -157,7 +161,11 @@ def command(
         where = data or values.get("data")
         if not where:
             raise LeannetError(f"{config}: names no data: give DATA")
-        run = training.train(str(where), out, quiet, **{key: values[key] for key in values if key != "data"})
+        chosen = {key: values[key] for key in values if key != "data"}
+        if folds is not None:
+            _cross_validate(str(where), folds, out, quiet, chosen, json)
+            return
+        run = training.train(str(where), out, quiet, **chosen)
     if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
         return
     page = report(run.path)
@@ -166,6 +174,24 @@ def command(
     else:
         print_summary(run, page)
     if not run.finished:
+        raise typer.Exit(130)
+
+
+def _cross_validate(data: str, folds: int, out: Path | None, quiet: bool, chosen: dict[str, Any], json: bool) -> None:
+    from leannet.reports import report
+    from leannet.training import cross_validate
+
+    if out is None:
+        raise LeannetError("--folds makes a folder of runs: name it, --out runs/NAME")
+    found = cross_validate(data, folds, out, quiet, **chosen)
+    for run in found.runs:
+        report(run.path)
+    if json:
+        print_json(found.to_dict())
+    else:
+        print(f"validation  {found.line()}")
+        print(f"runs        {out}/fold-1 to fold-{folds}, each with its report; all predictions in predictions.csv")
+    if not found.runs[-1].finished:
         raise typer.Exit(130)
 
 

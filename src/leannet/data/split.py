@@ -50,20 +50,29 @@ def parse_ratio(text: str) -> tuple[float, ...]:
     return tuple(number / sum(numbers) for number in numbers)
 
 
-def split(pictures: Pictures, digests: Sequence[str], ratio: tuple[float, ...] | None, seed: int) -> Split:
+def split(
+    pictures: Pictures,
+    digests: Sequence[str],
+    ratio: tuple[float, ...] | None,
+    seed: int,
+    fold: tuple[int, int] | None = None,
+) -> Split:
     """Cuts pictures into parts, each class in the same proportions.
 
     ratio: None: the parts that the data comes with, or 80:20 where it has no validation part. A ratio cuts all that is
-    not the data's own test part, which training never touches.
+    not the data's own test part, which training never touches. fold: (i, k): all of that into k folds, of which the
+    i-th, counted from 1, validates and the others train.
     """
     given = np.array([part or "" for part in pictures.parts])
     test = np.flatnonzero(given == "test")
     rest = np.flatnonzero(given != "test")
-    if ratio is None and (given == "validation").any():
+    if fold is not None:
+        ratio = (1 / fold[1],) * fold[1]
+    elif ratio is None and (given == "validation").any():
         parts = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
         return _named(pictures, digests, parts[0], parts[1], test, None, seed)
     ratio = ratio or (0.8, 0.2)
-    if len(test) and len(ratio) == 3:
+    if fold is None and len(test) and len(ratio) == 3:
         raise LeannetError(f"{pictures.where} has a test part of its own: expected train:validation, as 80:20")
     cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
     for label in range(len(pictures.classes)):
@@ -72,6 +81,10 @@ def split(pictures: Pictures, digests: Sequence[str], ratio: tuple[float, ...] |
         for part, cut in zip(cuts, _cut([digests[i] for i in members], ratio), strict=True):
             part.append(members[cut])
     joined = [np.sort(np.concatenate(part)) for part in cuts]
+    if fold is not None:
+        validation = joined.pop(fold[0] - 1)
+        train = np.sort(np.concatenate(joined))
+        return _named(pictures, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
     if len(joined) == 3:
         test = joined[2]
     return _named(pictures, digests, joined[0], joined[1], test, ratio, seed)

@@ -94,7 +94,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
 
     console = Console(quiet or processes.rank() > 0)
     found = _read(wanted, console)
-    parts = split(found.pictures, found.digests, ratio, wanted.seed)
+    parts = split(found.pictures, found.digests, ratio, wanted.seed, _fold(wanted))
     _tell_split(console, found, parts)
     settings_, table = choose(wanted, found, source)
     torch.manual_seed(settings_.seed)
@@ -134,10 +134,23 @@ def resume(run: str | Path, quiet: bool = False) -> Run:
             f"{run}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {run}"
         )
     found = _read(settings, console)
-    parts = split(found.pictures, found.digests, parse_ratio(settings.split) if settings.split else None, settings.seed)
+    ratio = parse_ratio(settings.split) if settings.split else None
+    parts = split(found.pictures, found.digests, ratio, settings.seed, _fold(settings))
     if saved.header.split["digests"] != parts.digests:
         raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
     return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+
+
+def _fold(settings: Settings) -> tuple[int, int] | None:
+    """Which fold of how many. Raises LeannetError where one is said without the other, or with a split."""
+    if settings.folds is None and settings.fold is None:
+        return None
+    if settings.folds is None or settings.fold is None or settings.fold > settings.folds or settings.split:
+        raise LeannetError(
+            "expected folds, a fold of 1 to so many, and no split, "
+            f"found folds {settings.folds}, fold {settings.fold}, split {settings.split}"
+        )
+    return settings.fold, settings.folds
 
 
 def _join(settings: Settings) -> None:

@@ -78,6 +78,8 @@ class Settings(Frozen):
     color: Literal["RGB", "L"] = "RGB"
     weights: str | None = None
     split: str | None = None
+    folds: Annotated[int, Field(strict=True, ge=2)] | None = None  # of a cross-validation, ...
+    fold: Size | None = None  # ... and which of them validates, counted from 1
     skip: tuple[str, ...] = ()
     limit: Size | None = None
     normalization: Literal["imagenet", "zscore"] | None = None
