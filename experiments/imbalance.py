@@ -1,6 +1,6 @@
 """Balanced sampling and class weights on an imbalanced slice of CIFAR-10: what they do to the rare classes.
 
-    python experiments/imbalance.py ../shared/data/cifar10        # about twenty minutes on two cores
+    python experiments/imbalance.py DATA        # about twenty minutes on two cores
 
 Five classes keep 1,000 training pictures each, the other five 50. One network, three ways, three seeds; scored on all
 10,000 test pictures. Writes docs/imbalance.md and docs/experiments/imbalance.json; goes on where it stopped.
@@ -8,6 +8,7 @@ Five classes keep 1,000 training pictures each, the other five 50. One network, 
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -47,8 +48,8 @@ def slice_of(source: Path, target: Path) -> None:
 def scored(data: Path, test: Path, way: str, seed: int) -> dict[str, float]:
     """Mean recall of the common and of the rare classes, and the accuracy, on the test pictures."""
     out = RUNS / f"{way.replace(' ', '-')}-{seed}"
-    if not (out / "predictions.csv").exists():
-        leannet.train(str(data), out=out, seed=seed, quiet=True, **TRAINING, **WAYS[way])
+    shutil.rmtree(out, ignore_errors=True)  # one that was stopped begins anew
+    leannet.train(str(data), out=out, seed=seed, quiet=True, **TRAINING, **WAYS[way])
     scores = leannet.evaluate(out, str(test), quiet=True).scores
     recall = [line.recall for line in scores.per_class]
     return {"common": mean(recall[0::2]), "rare": mean(recall[1::2]), "accuracy": scores.accuracy}

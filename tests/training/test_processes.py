@@ -28,13 +28,13 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 SCRIPT = """
-import json, sys
+import json, sys, torch
 from leannet.training import loop, train
 losses = []
 total = loop.processes.total
 def spy(value):
     value = total(value)
-    if value.ndim == 1 and len(value) == 3:  # mean loss, right ones, pictures
+    if value.shape == (3,) and value.dtype == torch.float64:  # mean loss, right ones, pictures
         losses.append(value[0].item())
     return value
 loop.processes.total = spy

@@ -17,7 +17,7 @@ from torch import nn
 from leannet.checkpoint import load
 from leannet.console import parse_time
 from leannet.data.augment import RAND, TRIVIAL, Augment, change
-from leannet.data.loader import Batches, PictureSet
+from leannet.data.loader import Batches, PictureSet, cached
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.errors import LeannetError
@@ -62,7 +62,10 @@ def test_a_recipe_is_written_out_in_full(shapes: Path, tmp_path: Path) -> None:
 def test_a_linear_schedule_ends_at_its_end() -> None:
     schedule = Schedule(name="linear", warmup_epochs=0, end_factor=0)
     assert [schedule.factor(epoch, 4) for epoch in (0, 1, 2, 4)] == pytest.approx([1, 0.75, 0.5, 0], abs=1e-3)
-    assert Schedule(warmup_epochs=0, end_factor=0).factor(1, 99, share=0.5) == pytest.approx(0.5)
+    clock = Schedule(end_factor=0)  # in a run of so many minutes the epochs do not matter
+    assert [clock.factor(7, 99, share) for share in (0.025, 0.05, 0.525, 1)] == pytest.approx(
+        [0.5, 1, 0.5, 0], abs=1e-3
+    )
 
 
 def test_times() -> None:
@@ -253,10 +256,47 @@ def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
     found = scan(pictures, training=False)
     for augment in (None, Augment(crop=0.5, policy="trivial")):
         plain = PictureSet(found.pictures, Preprocessing(height=64, width=64), augment, seed=1)
-        cached = plain.cached(found.sizes)
-        assert cached.cache is not None
+        one, two = cached(plain, plain, found.sizes, found.formats)
+        assert one.cache is not None
+        assert two.cache is not None
         keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.pictures))]
-        for first, second in zip(plain.__getitems__(keys), cached.__getitems__(keys), strict=True):
+        for first, second in zip(plain.__getitems__(keys), one.__getitems__(keys), strict=True):
             assert torch.equal(first, second)
-        assert all(cached.cache.get(i) is not None for i in range(len(found.pictures)))
+        assert all(one.cache.get(i) is not None for i in range(len(found.pictures)))
     assert plain.least_size is not None
+
+
+def test_a_picture_drawn_again_is_changed_anew() -> None:
+    indices = np.arange(4)
+    chances = np.array([0.97, 0.01, 0.01, 0.01])
+    (batch,) = Batches(indices, 50, range(1), training=True, chances=np.array(chances)[[0, 1, 2, 3]]).__iter__()
+    assert len(set(batch)) == len(batch)
+
+
+def test_frozen_statistics_stay_when_others_are_measured_anew(tmp_path: Path) -> None:
+    """The parent comes from other pictures, so that measured anew they would differ."""
+    first = draw_folder(tmp_path / "a", each=12)
+    second = draw_folder(tmp_path / "b", each=12, first=50)
+    parent = train(str(first), out=tmp_path / "parent", epochs=1, **SMALL)
+    child = train(str(second), out=tmp_path / "child", epochs=1, weights=str(parent.path), freeze="stem", **SMALL)
+    old, new = (load(run.path)[0].state_dict() for run in (parent, child))
+    stem = frozen_rows(child.header.architecture, "stem")
+    for name, value in old.items():
+        if name.split(".")[0] in stem:
+            assert torch.equal(value, new[name]), name
+    head = next(name for name in old if name.endswith("running_mean") and name.split(".")[0] not in stem)
+    assert not torch.equal(old[head], new[head])
+
+
+@pytest.mark.parametrize(("count", "size", "world"), [(65, 64, 2), (66, 32, 4), (9, 4, 2), (64, 32, 4), (10, 10, 3)])
+def test_processes_never_get_a_batch_that_breaks_them(count: int, size: int, world: int) -> None:
+    """In training each has two pictures or more in every step, as many steps as the others; in validation all come."""
+    indices = np.arange(count)
+    training = [list(Batches(indices, size, training=True, rank=r, world=world)) for r in range(world)]
+    assert len({len(steps) for steps in training}) == 1
+    assert all(len(batch) >= 2 for steps in training for batch in steps)
+    for step in range(len(training[0])):
+        parts = Batches(indices, size, training=True, world=world).parts(step, 8)
+        assert all(len(steps[step]) // parts >= 2 for steps in training)
+    judged = [batch for r in range(world) for batch in Batches(indices, size, rank=r, world=world)]
+    assert sorted(index for batch in judged for index, _ in batch) == list(range(count))

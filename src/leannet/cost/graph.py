@@ -44,7 +44,7 @@ def graph(architecture: Architecture) -> Graph:
     placed = architecture.layers
     last_read = {path: number for number, layer in enumerate(placed) for path in layer.inputs}
     end = len(placed)
-    last_read |= {layer.path: last_read.get(layer.path, end) for layer in placed}  # outputs stay
+    last_read |= {architecture.made_by[name]: end for name in architecture.output_names}  # outputs stay
     depth = {INPUT: 0}
     depths: dict[str, list[int]] = {row.name: [] for row in architecture.rows}  # of the layers with weights
     reached: dict[str, int] = {}

@@ -35,11 +35,6 @@ class Augment(Frozen):
     mixup: float = Field(default=0.0, ge=0, description="alpha of mixing two pictures; 0: never")
     cutmix: float = Field(default=0.0, ge=0, description="alpha of pasting a part of another; 0: never")
 
-    @property
-    def least_side(self) -> float:
-        """The shorter side of the smallest crop, over that of the picture."""
-        return math.sqrt(self.crop) if self.crop else 1.0
-
 
 def random_box(
     size: tuple[int, int], preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator

@@ -10,12 +10,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-Shape = tuple[int, int, int]  # (H, W, C)
+Room = tuple[int, int, int]  # (H, W, C)
+CGROUP = Path("/sys/fs/cgroup")
 SHARE_OF_MEMORY = 0.4  # that is free
 SHARE_OF_DISK = 0.5
 
@@ -23,7 +25,7 @@ SHARE_OF_DISK = 0.5
 class PictureCache:
     """Room for one uint8 array of (H, W, C) a picture, filled as pictures are first read."""
 
-    def __init__(self, most: Sequence[Shape]):
+    def __init__(self, most: Sequence[Room]):
         """most: the largest shape each may have."""
         sizes = np.array([h * w * c for h, w, c in most], dtype=np.int64)
         self._ends = np.cumsum(sizes)
@@ -51,11 +53,23 @@ class PictureCache:
         self._shapes[index, 0] = array.shape[0]
 
 
-def fits(sizes: Sequence[Shape]) -> bool:
-    """Whether these pictures may be kept: in the free memory's share, on a disk with room for them."""
-    total = sum(h * w * c for h, w, c in sizes)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return total < SHARE_OF_MEMORY * memory and total < SHARE_OF_DISK * shutil.disk_usage(_folder()).free
+def fits(sizes: Sequence[Room]) -> bool:
+    """Whether these may be kept: in a share of the available memory, on a disk with room, for each process here."""
+    total = sum(h * w * c for h, w, c in sizes) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return total < SHARE_OF_MEMORY * _available() and total < SHARE_OF_DISK * shutil.disk_usage(_folder()).free
+
+
+def _available() -> int:
+    """Bytes of memory that could be had, as Linux estimates them; within a container, of what it may have."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 0
+    with suppress(OSError, ValueError):
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        free = min(free, limit - used)
+    return free
 
 
 def _folder() -> Path:
@@ -63,7 +77,7 @@ def _folder() -> Path:
 
 
 def _shared(size: int) -> mmap.mmap:
-    """Writable memory of that many zero bytes, the same in every process that is forked or spawned from here."""
+    """Writable memory of that many zero bytes, the same in every process that is forked from here."""
     with tempfile.TemporaryFile(dir=_folder()) as file:
         file.truncate(max(size, 1))
         return mmap.mmap(file.fileno(), max(size, 1))

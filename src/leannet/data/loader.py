@@ -19,12 +19,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from leannet.data.augment import Augment, change, random_box
-from leannet.data.cache import PictureCache, fits
+from leannet.data.cache import PictureCache, Room, fits
 from leannet.data.pictures import BrokenPicture, fit, read, to_array, to_color, to_image
 from leannet.data.sources import Pictures
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
+AGAIN = 1_000_000  # more than there are epochs
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
 
@@ -75,11 +76,11 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
 
     def _read(self, index: int) -> Image.Image:
         """A picture upright and in the network's colours."""
-        source = self.pictures.reader(index)
         try:
+            source = self.pictures.reader(index)
             image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source, self.least_size)
             return to_color(image, self.preprocessing)  # upright before a crop is drawn
-        except BrokenPicture as error:
+        except (BrokenPicture, OSError) as error:
             raise LeannetError(f"{self.pictures.names[index]}: could be read before, not any more: {error}") from None
 
     @property
@@ -87,18 +88,32 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
         """What training needs of a picture, so that no crop but the smallest is enlarged; None: all of it."""
         if self.augment is None:
             return None
-        side = math.ceil(max(self.preprocessing.height, self.preprocessing.width) / self.augment.least_side)
+        share = self.preprocessing.crop_ratio if self.preprocessing.resize == "crop" else 1.0
+        if self.augment.crop:
+            share = math.sqrt(self.augment.crop / self.augment.stretch)  # the shorter side of the smallest crop
+        side = math.ceil(max(self.preprocessing.height, self.preprocessing.width) / share)
         return side, side
 
-    def cached(self, sizes: Sequence[tuple[int, int]]) -> "PictureSet":
-        """The same set with a cache, where these pictures of (width, height) fit into one."""
+    def room(self, sizes: Sequence[tuple[int, int]], formats: Sequence[str]) -> list[Room]:
+        """The most that each picture, of (width, height) pixels and a file format, takes in a cache: (H, W, C)."""
         p = self.preprocessing
         if self.augment is None:
-            most = [(p.height, p.width, p.channels)] * len(sizes)
-        else:
-            read = (drafted(size, self.least_size) for size in sizes)
-            most = [(height, width, p.channels) for width, height in read]
-        return replace(self, cache=PictureCache(most)) if fits(most) else self
+            return [(p.height, p.width, p.channels)] * len(sizes)
+        read = (
+            drafted(size, self.least_size) if kind in {"JPEG", "MPO"} else size
+            for size, kind in zip(sizes, formats, strict=True)
+        )
+        return [(height, width, p.channels) for width, height in read]
+
+
+def cached(
+    training: PictureSet, plain: PictureSet, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
+) -> tuple[PictureSet, PictureSet]:
+    """The same two sets, each with a cache, where both fit into memory and processes can share it."""
+    rooms = [pictures.room(sizes, formats) for pictures in (training, plain)]
+    if not _can_fork() or not fits(rooms[0] + rooms[1]):
+        return training, plain
+    return replace(training, cache=PictureCache(rooms[0])), replace(plain, cache=PictureCache(rooms[1]))
 
 
 def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, int]:
@@ -115,7 +130,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
     """The order of some epochs, one behind the other, in batches of (index, epoch).
 
     One sampler serves a whole run, so that workers start once and prepare the next epoch while this one is validated.
-    In training a last batch of one picture is left out: it cannot be normalised by its batch.
+    In training a last batch of less than two pictures for each process is left out: one cannot be normalised.
     """
 
     indices: NDArray[np.int64]
@@ -132,7 +147,15 @@ class Batches(Sampler[list[tuple[int, int]]]):
     def an_epoch(self) -> int:
         """Batches in one epoch."""
         full, rest = divmod(len(self.indices), self.batch_size)
-        return full + (rest > (1 if self.training and full else 0))
+        if not self.training:
+            return full + (rest > 0)
+        least = 2 * self.world if self.world > 1 or full else 1
+        return full + (rest >= least)
+
+    def parts(self, step: int, wanted: int) -> int:
+        """In how many parts a training batch can be learned, each of two pictures or more; in all processes alike."""
+        size = min(self.batch_size, len(self.indices) - step * self.batch_size)
+        return max(1, min(wanted, size // self.world // 2))
 
     def __len__(self) -> int:
         return max(0, len(self.epochs) * self.an_epoch - self.start)
@@ -146,9 +169,23 @@ class Batches(Sampler[list[tuple[int, int]]]):
                     order = draw.permutation(order)
                 else:
                     order = draw.choice(order, len(order), p=self.chances)
+            keys = _keys(order, epoch, again=self.chances is not None)
             for number in range(self.start if epoch == self.epochs[0] else 0, self.an_epoch):
-                batch = order[number * self.batch_size : (number + 1) * self.batch_size]
-                yield [(int(index), epoch) for index in batch[self.rank :: self.world]]
+                batch = keys[number * self.batch_size : (number + 1) * self.batch_size][self.rank :: self.world]
+                if batch:  # the last one of a validation may have fewer pictures than there are processes
+                    yield batch
+
+
+def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, int]]:
+    """(index, epoch) of each picture; where one comes again in an epoch, another number, so that it is changed anew."""
+    if not again:
+        return [(int(index), epoch) for index in order]
+    seen: dict[int, int] = {}
+    keys = []
+    for index in order.tolist():
+        seen[index] = seen.get(index, -1) + 1
+        keys.append((index, epoch + seen[index] * AGAIN))
+    return keys
 
 
 class Loader:

@@ -43,6 +43,7 @@ class Scan:
     converted: tuple[Found, ...]
     odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
     sizes: tuple[tuple[int, int], ...]  # width and height of each picture, upright
+    formats: tuple[str, ...]  # of the file, as Pillow calls it
 
     @property
     def median_size(self) -> tuple[int, int]:
@@ -94,6 +95,7 @@ def scan(
         converted=tuple(found[i] for i in good if found[i].notes),
         odd=tuple(found[i] for i in good if formats[found[i].format] == 1 and len(good) >= 20),
         sizes=tuple(found[i].size for i in good),
+        formats=tuple(found[i].format for i in good),
     )
 
 

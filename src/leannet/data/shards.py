@@ -94,7 +94,10 @@ def _labels(words: list[str], where: Path) -> tuple[tuple[str, ...], np.ndarray[
     numbers = all(word.isdigit() for word in words)
     file = (where if where.is_dir() else where.parent) / NAMES_FILE
     if numbers and file.exists():
-        classes = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        try:
+            classes = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        except UnicodeDecodeError as error:
+            raise LeannetError(f"{file}: not readable as UTF-8: {error}") from None
         most = max(int(word) for word in words)
         if most >= len(classes):
             raise LeannetError(f"{file}: names {len(classes)} classes, and a label is {most}")

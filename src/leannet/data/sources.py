@@ -104,7 +104,7 @@ def open_pictures(where: str) -> Pictures:
     """Recognises what `where` is and lists its pictures; none is read yet.
 
     Looks in this order: the word `digits`, a Parquet file, a CSV, a WebDataset shard, a folder of Parquet files, one of
-    shards, a detection set (not read yet), split folders, class folders.
+    shards (and of no pictures), a detection set (not read yet), split folders, class folders.
     Raises LeannetError that says what was expected and what was found.
     """
     if where == "digits":
@@ -127,8 +127,8 @@ def open_pictures(where: str) -> Pictures:
     tables = sorted(path.rglob("*.parquet"))
     if tables:
         return _parquet(where, tables)
-    shards = sorted(path.rglob("*.tar"))
-    if shards:
+    shards = sorted(p for p in path.rglob("*.tar") if p.is_file() and not _is_hidden(p.relative_to(path)))
+    if shards and not any(p.suffix.lower() in SUFFIXES for p in path.rglob("*")):
         return _shards(where, shards)
     if (path / "Annotations").is_dir() or (path / "annotations").is_dir():
         raise LeannetError(f"{where}: this is a detection set, and {DETECTION_SUFFIX}")

@@ -68,6 +68,12 @@ def split(
     rest = np.flatnonzero(given != "test")
     if fold is not None:
         ratio = (1 / fold[1],) * fold[1]
+        counts = np.bincount(pictures.labels[rest], minlength=len(pictures.classes))
+        if counts.min() < fold[1]:
+            name = pictures.classes[int(counts.argmin())]
+            raise LeannetError(
+                f"{pictures.where}: class '{name}' has {counts.min()} pictures, too few for {fold[1]} folds"
+            )
     elif ratio is None and (given == "validation").any():
         parts = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
         return _named(pictures, digests, parts[0], parts[1], test, None, seed)

@@ -47,6 +47,8 @@ class Architecture(Frozen):
     def _check(self) -> Self:
         rows = self.shapes  # places every row, so checks it
         for name in self.outputs:
+            if self.outputs.count(name) > 1:
+                raise LeannetError(f"outputs: '{name}' is named twice")
             if name not in rows:
                 raise LeannetError(f"outputs: no row is named '{name}'; nearest: {nearest(name, rows)}")
         reaching = self._reaching(self.output_names)

@@ -107,7 +107,7 @@ class GraphWriter:
         if value not in self.flat:
             return value
         if value not in self._picture_of:
-            axes = self.constant("axes_of_a_picture", np.array([2, 3], np.int64))
+            axes = self.constant("constant:axes", np.array([2, 3], np.int64))
             self._picture_of[value] = self.node("Unsqueeze", [value, axes], f"{value}:picture")
         return self._picture_of[value]
 
@@ -159,9 +159,13 @@ class GraphWriter:
                 how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
                 return self.node("Resize", [x, "", scales], path, **how)
             case rows.Shift():
-                pads = self.constant("one_up_and_left", np.array([0, 0, -1, -1, 0, 0, 1, 1], np.int64))
+                pads = self.constant("constant:pads", np.array([0, 0, -1, -1, 0, 0, 1, 1], np.int64))
                 return self.node("Pad", [x, pads], path)
             case rows.LocalResponse():
+                if layer.size % 2 == 0:
+                    raise LeannetError(
+                        f"row '{path}', field 'size': ONNX has no window of {layer.size}: expected an odd one"
+                    )
                 fields = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": layer.size}
                 return self.node("LRN", [x], path, **fields)
             case rows.Normalize():
@@ -221,7 +225,7 @@ class GraphWriter:
             case "linear":
                 return x
             case "relu6":
-                limits = [self.constant(f"limit_{value}", np.array(value, np.float32)) for value in (0, 6)]
+                limits = [self.constant(f"constant:{value}", np.array(value, np.float32)) for value in (0, 6)]
                 made = self.node("Clip", [x, *limits], name)
             case "swish":
                 made = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)

@@ -26,8 +26,12 @@ class Machine:
 
 def machine() -> Machine:
     """This machine. `cores`: those that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(_processor(), cores, platform.system())
+    return Machine(_processor(), cores(), platform.system())
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -46,9 +46,9 @@ class Fit:
 
     engine: str
     threads: int
-    gmacs_per_s: float
-    odd_gmacs_per_s: float
-    gb_per_s: float
+    gmacs_per_s: float | None  # None: the fit does without this term
+    odd_gmacs_per_s: float | None
+    gb_per_s: float | None
     us_per_layer: float
     median_error: float  # of the time, relative
 
@@ -56,17 +56,17 @@ class Fit:
         """What each term gives for one network."""
         even, odd, moved, layers = _terms(case, index)
         return {
-            "mult-adds": 1e-6 * even / self.gmacs_per_s + 1e-6 * odd / self.odd_gmacs_per_s,
-            "memory access": 1e-6 * moved / self.gb_per_s,
+            "mult-adds": _ms(even, self.gmacs_per_s) + _ms(odd, self.odd_gmacs_per_s),
+            "memory access": _ms(moved, self.gb_per_s),
             "layers": 1e-3 * layers * self.us_per_layer,
         }
 
     def line(self) -> str:
         """For a person."""
         return (
-            f"{_setting(self.engine, self.threads)}: time is about mult-adds / {self.gmacs_per_s:.0f} G/s "
-            f"({self.odd_gmacs_per_s:.0f} G/s where a width is no multiple of 8) + bytes / {self.gb_per_s:.0f} GB/s "
-            f"+ {self.us_per_layer:.0f} us a layer, to {100 * self.median_error:.0f} % (median)"
+            f"{_setting(self.engine, self.threads)}: time is about mult-adds / {_said(self.gmacs_per_s)} G/s "
+            f"({_said(self.odd_gmacs_per_s)} G/s where a width is no multiple of 8) + bytes / {_said(self.gb_per_s)} "
+            f"GB/s + {self.us_per_layer:.0f} us a layer, to {100 * self.median_error:.0f} % (median)"
         )
 
 
@@ -181,11 +181,11 @@ def guidelines(
     Raises LeannetError for an engine that there is not, and for more threads than cores.
     """
     here = machine()
-    counts = tuple(threads) if threads else tuple(dict.fromkeys((1, here.cores)))
+    counts = sorted(set(threads)) if threads else sorted({1, here.cores})
     for number in counts:
         if not 1 <= number <= here.cores:
             raise LeannetError(f"threads: expected 1 to {here.cores}, the cores there are, found {number}")
-    used = [engine(name) for name in engines]
+    used = [engine(name) for name in dict.fromkeys(engines)]
     found = tables()
     groups = [(table, index, e, n) for n in counts for e in used for table in found for index in range(len(SCALES))]
     times: Times = {}
@@ -228,6 +228,14 @@ def _shape(case: Case) -> dict[str, int]:
     return {"sequential_depth": shape.sequential_depth, "branches": shape.branches, "layers": layers}
 
 
+def _ms(amount: float, rate: float | None) -> float:
+    return 0.0 if rate is None else 1e-6 * amount / rate
+
+
+def _said(rate: float | None) -> str:
+    return "unlimited" if rate is None else f"{rate:.0f}"
+
+
 def _setting(name: str, threads: int) -> str:
     return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
@@ -260,9 +268,9 @@ def _fit(found: Sequence[Guideline], times: Times, name: str, threads: int) -> F
     return Fit(name, threads, _rate(even), _rate(odd), _rate(byte), 1e6 * layer, error)
 
 
-def _rate(seconds: float) -> float:
-    """In billions a second; a term that the fit left out costs nothing."""
-    return 1e-9 / seconds if seconds else float("inf")
+def _rate(seconds: float) -> float | None:
+    """In billions a second; None: the fit left the term out."""
+    return 1e-9 / seconds if seconds else None
 
 
 def _measured(table: Guideline, case: Case, index: int, times: Times, fit: Fit) -> Measured:

@@ -1,5 +1,6 @@
 """What a run leaves to leannet: the rows, the workers, the preprocessing, and what is taken over from other weights."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from leannet.header import Header
 from leannet.network import Network, transfer
 from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture, Dropout
+from leannet.runtime.processor import cores as machine_cores
 from leannet.training.optimizing import frozen_rows
 from leannet.training.settings import Settings
 from leannet.zoo import architecture
@@ -68,7 +70,9 @@ def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settin
     workers = wanted.workers
     if workers is None:
         # Tiny pictures are prepared faster than they are handed from one process to another.
-        workers = 0 if max(found.median_size) <= 16 else min(torch.get_num_threads(), 8)
+        together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # launchers give each process one thread
+        cores = torch.get_num_threads() if together == 1 else machine_cores() // together
+        workers = 0 if max(found.median_size) <= 16 else max(1, min(cores, 8))
     if wanted.dropout is not None:
         table = with_dropout(table, wanted.dropout)
     frozen_rows(table, wanted.freeze)

@@ -1,7 +1,8 @@
 """Cross-validation: every picture validates once, so a small set is judged by all of its pictures."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, pstdev
@@ -50,6 +51,8 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     by training, and every run scores it.
     Raises LeannetError, one line, as `train` does, and where `out` holds something already.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise LeannetError("folds are trained by one process each: start without a launcher")
     path = Path(out)
     if path.exists() and (path.is_file() or any(path.iterdir())):
         raise LeannetError(f"--out {out}: expected a new or empty folder")
@@ -60,12 +63,12 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
         if not run.finished:
             break
     found = Folds(path, tuple(runs))
-    write_whole(path / "predictions.csv", _joined(run.path / "predictions.csv" for run in runs))
+    write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in runs]))
     write_whole(path / "folds.json", (json.dumps(found.to_dict(), indent=1) + "\n").encode())
     return found
 
 
-def _joined(files: Iterable[Path]) -> bytes:
-    """Tables of one header as one."""
-    tables = [file.read_text(encoding="utf-8").splitlines() for file in files]
+def _joined(files: Sequence[Path]) -> bytes:
+    """Tables of one header as one; a run that was stopped in its first epoch has none."""
+    tables = [file.read_text(encoding="utf-8").splitlines() for file in files if file.exists()] or [[""]]
     return ("\n".join([tables[0][0], *(line for table in tables for line in table[1:])]) + "\n").encode()

@@ -25,7 +25,7 @@ from leannet.training import processes
 from leannet.training.average import Average
 from leannet.training.memory import keeping_memory
 from leannet.training.mixing import mix
-from leannet.training.optimizing import freeze, make_optimizer, set_rate
+from leannet.training.optimizing import freeze, frozen_rows, make_optimizer, set_rate
 from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
 from leannet.training.settings import Settings
 from leannet.training.state import Saved, Standing, save_state
@@ -74,6 +74,8 @@ def fit(
         standing = saved.standing
     model, optimizer = accelerator.prepare(torch.compile(network) if settings.compile else network, optimizer)
     judged = average.network if average else network
+    if standing.scaler is not None and accelerator.scaler is not None:
+        accelerator.scaler.load_state_dict(standing.scaler)
 
     workers = settings.workers or 0
     epochs = range(standing.epoch, MANY_EPOCHS if settings.time else settings.epochs)
@@ -82,6 +84,8 @@ def fit(
     batches = Batches(
         split.train, settings.batch_size, epochs, settings.seed, True, start=standing.step, chances=chances, **share
     )
+    if not batches.an_epoch:
+        raise LeannetError(f"{len(split.train)} pictures are too few for {accelerator.num_processes} processes")
     validated = plain.pictures.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, **share), workers)
     population = _population(plain, split, settings, batches.an_epoch)
@@ -94,11 +98,13 @@ def fit(
 
     def save_all() -> None:
         standing.spent = clock.spent
+        standing.scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
         if first:
             save_state(run, network, optimizer, standing, header, average)
         clock.saved()
 
     with _noticing_interrupt() as interrupted, console.bar(clock.total), keeping_memory(device.type == "cpu"):
+        spent = standing.spent
         stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if standing.ended:
@@ -116,14 +122,13 @@ def fit(
                     draw = np.random.default_rng((settings.seed, epoch, step, accelerator.process_index))
                     x, labels = mix(x, labels, len(header.classes), pictures.augment, draw)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
-                    epoch + step / batches.an_epoch,
-                    settings.epochs,
-                    clock.spent / settings.time if settings.time else None,
+                    epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
                 set_rate(optimizer, rate)
                 weight = processes.total(task.weight(labels))
                 loss_sum = right = torch.zeros((), device=device)
-                for part, targets in zip(x.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True):
+                parts = batches.parts(step, settings.accumulate)
+                for part, targets in zip(x.tensor_split(parts), labels.tensor_split(parts), strict=True):
                     with accelerator.autocast():
                         outputs = model(part)
                         loss = task.loss(outputs, targets)
@@ -139,7 +144,7 @@ def fit(
                     average.update(network)
 
                 counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=device)])
-                mean_loss, right_ones, seen = processes.total(counts.double()).tolist()
+                mean_loss, right_ones, seen = processes.total(counts).tolist()
                 standing.step = step + 1
                 standing.seen += int(seen)
                 standing.right += int(right_ones)
@@ -149,24 +154,29 @@ def fit(
                     raise LeannetError(f"the loss is no number any more at {where}; {kept(run)}; try a smaller --lr")
                 clock.tick(int(seen))
                 console.advance(clock.done, _label(epoch, settings), note(standing, clock))
-                stop = processes.total(torch.tensor([float(bool(interrupted)), float(clock.is_up)]))
-                if stop[0] or clock.since_save() > SAVE_SECONDS:
+                # What one process sees, all do at the same step; and they share one clock.
+                seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
+                stop, up, spent = processes.total(seen_by_all).tolist()
+                spent /= accelerator.num_processes
+                if stop or clock.since_save() > SAVE_SECONDS:
                     now = time.perf_counter()
                     standing.seconds, began = standing.seconds + now - began, now
                     save_all()
-                if stop[0]:
+                if stop:
                     console.say("stopped after this batch, and saved")
                     if first:
                         if standing.best_rank is None:  # no epoch is done: the weights as they are, that some are there
                             save(run / "model.safetensors", judged, _with_metrics(header, epoch))
                         save(run / "last.safetensors", judged, _with_metrics(header, epoch))
                     return standing
-                if stop[1]:
+                if up:
                     standing.ended = True
                     break
 
+            processes.share_buffers(judged)
             if population is not None:
-                recalibrate(judged, (_as_input(images.to(device), plain, dtype) for images, _, _ in population))
+                measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
+                recalibrate(judged, measured, frozen_rows(network.architecture, settings.freeze))
             standing.seconds += time.perf_counter() - began
             predictions = predictions_of(judged, validation, plain, task, device, dtype)
             result = task.score(predictions, validated)
@@ -194,6 +204,8 @@ def make_accelerator(settings: Settings) -> Accelerator:
     """The device, precision and processes of a run. Raises LeannetError where a process has too few pictures a step."""
     AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
     precision = "no" if settings.precision == "fp64" else settings.precision
+    if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
+        raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
     accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
     least = settings.batch_size // accelerator.num_processes // settings.accumulate
     if least < 2:
@@ -238,6 +250,8 @@ def predictions_of(
     for images, _, numbers in batches:
         kept.append(task.predictions(model(_as_input(images.to(device), pictures, dtype))))
         indices.append(numbers)
+    if not kept:  # fewer pictures than processes
+        return processes.gathered(np.empty(0, np.int64), np.empty(0, np.float32))
     return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(kept).float().numpy())
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from leannet.cost import count
 from leannet.errors import LeannetError, nearest
 from leannet.network import Network
 from leannet.rows import Architecture
@@ -40,7 +41,7 @@ def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """The learning rate of the next step."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["scale"]
+        group["lr"] = rate * group.get("scale", 1.0)  # states of older runs have none
 
 
 def frozen_rows(table: Architecture, until: str | None) -> tuple[str, ...]:
@@ -54,6 +55,9 @@ def frozen_rows(table: Architecture, until: str | None) -> tuple[str, ...]:
     last = table.taps[0] if until == "stem" and until not in names else until
     if last not in names[:-1]:
         raise LeannetError(f"--freeze: {table.name} has no row '{until}'; nearest: {nearest(until, ['stem', *names])}")
+    behind = set(names[names.index(last) + 1 :])
+    if not any(group.params for group in count(table).by_row() if group.name in behind):
+        raise LeannetError(f"--freeze {until}: no row with weights is left to learn")
     return tuple(names[: names.index(last) + 1])
 
 

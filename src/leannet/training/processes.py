@@ -38,6 +38,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        half, x = x.dtype, x if x.dtype == torch.float64 else x.float()  # half precision cannot hold the sums
         size = x.shape[0] * x.shape[2] * x.shape[3]
         count = torch.full((1,), size, dtype=x.dtype, device=x.device)
         total = _sum(torch.cat([x.sum(dim=(0, 2, 3)), count]))
@@ -53,7 +54,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, share)
             self.running_var.lerp_(variance * number / (number - 1), share)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(half)
 
 
 def _sum(x: Tensor) -> Tensor:
@@ -85,9 +86,17 @@ def gathered(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray
     if world() > 1:
         parts = [None] * world()
         dist.all_gather_object(parts, (indices, values))
+    parts = [part for part in parts if len(part[0])]
     order = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
     return np.asarray(rows[np.argsort(order, kind="stable")])
+
+
+def share_buffers(network: nn.Module) -> None:
+    """Gives all processes the first one's statistics: those are what is saved, so those are what must be judged."""
+    if world() > 1:
+        for buffer in network.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def world() -> int:

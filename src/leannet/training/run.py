@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet
+from leannet.data.loader import Batches, Loader, PictureSet, cached
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
@@ -185,7 +185,7 @@ def _train(
     training_set = PictureSet(found.pictures, preprocessing, settings.augment, settings.seed)
     plain = PictureSet(found.pictures, preprocessing)
     if settings.cache:
-        training_set, plain = training_set.cached(found.sizes), plain.cached(found.sizes)
+        training_set, plain = cached(training_set, plain, found.sizes, found.formats)
         if training_set.cache is None:
             console.say("the decoded pictures do not fit into memory: each is read anew in every epoch")
     task = Classification(settings.label_smoothing, _class_weights(settings, found.pictures, parts))

@@ -13,6 +13,8 @@ from leannet.errors import LeannetError
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
 
+WARMUP_SHARE = 0.05  # of a run that has a clock
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -53,16 +55,22 @@ class Schedule(Frozen):
     def factor(self, epoch: float, epochs: int, share: float | None = None) -> float:
         """The rate over its peak after `epoch` epochs, which may be a fraction.
 
-        share: of the whole run that is done, where that is not epoch / epochs, as in a run of so many minutes.
+        share: of the whole run that is done, in a run of so many minutes: its warm-up is the first twentieth of them,
+        where there is one at all. Steps are counted in epochs either way.
         """
-        warmup = self.warmup_epochs if share is not None else min(self.warmup_epochs, epochs / 2)
-        if epoch < warmup:
-            return max(epoch / warmup, 1e-3)
+        warmup = min(self.warmup_epochs, epochs / 2)
+        if share is not None:
+            warmup = WARMUP_SHARE * epochs if self.warmup_epochs else 0.0
+            done = share * epochs
+        else:
+            done = epoch
+        if done < warmup:
+            return max(done / warmup, 1e-3)
         if self.name == "step":
             return self.step_factor ** ((epoch - warmup) // self.step_epochs)
         if self.name == "constant":
             return 1.0
-        share = min((epoch - warmup) / max(epochs - warmup, 1e-9) if share is None else share, 1)
+        share = min((done - warmup) / max(epochs - warmup, 1e-9), 1)
         left = (1 + math.cos(math.pi * share)) / 2 if self.name == "cosine" else 1 - share
         return self.end_factor + (1 - self.end_factor) * left
 

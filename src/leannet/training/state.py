@@ -31,6 +31,7 @@ class Standing:
     spent: float = 0.0  # seconds in all, where the run has a clock
     best_rank: list[float] | None = None  # None: no epoch is done
     stale: int = 0  # epochs since the best
+    scaler: dict[str, Any] | None = None  # of float16's loss, where there is one
     ended: bool = False  # before its last epoch: its time was up, or its patience
     log: list[dict[str, float]] = field(default_factory=list)
 

@@ -5,19 +5,24 @@ is shorter than that they lag behind, and a network that has learned looks as if
 'Batch' in BatchNorm", arXiv 2105.07576, section 3: the statistics of the population, by one more pass.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, inputs: Iterable[Tensor]) -> None:
+def recalibrate(network: nn.Module, inputs: Iterable[Tensor], frozen: Sequence[str] = ()) -> None:
     """Sets the running statistics of every batch norm to the plain mean over these batches of (N, C, H, W) inputs.
 
-    Weights stay as they are, and dropout rests. A network without batch norm is left alone. Leaves evaluation mode.
+    frozen: rows whose statistics stay. Weights stay as they are, and dropout rests. A network without batch norm is
+    left alone. Leaves evaluation mode.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and name.split(".")[0] not in frozen
+    ]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
