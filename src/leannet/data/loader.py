@@ -5,6 +5,7 @@ resumed run the same as one that was never stopped.
 """
 
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ from leannet.data.sources import Pictures
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
+POLITE = 15  # of 19
 AGAIN = 1_000_000  # more than there are epochs
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
@@ -202,7 +204,7 @@ class Loader:
             num_workers=workers,
             pin_memory=pin,
             persistent_workers=workers > 0,
-            worker_init_fn=_ignore_interrupt,
+            worker_init_fn=_begin_worker,
             collate_fn=_as_it_is,
             multiprocessing_context="fork" if workers and _can_fork() else None,  # so that a cache is shared
         )
@@ -229,9 +231,14 @@ def _can_fork() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal: the one that trains decides what becomes of it."""
+def _begin_worker(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal: the one that trains decides what becomes of it.
+
+    Workers make way for it: a thread of a step that has to wait for a core holds up all the others.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(POLITE)
 
 
 def normalize(pictures: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:

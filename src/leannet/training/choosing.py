@@ -22,6 +22,8 @@ from leannet.zoo import architecture
 
 SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
 
+FEW_CORES = 2
+
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
 
@@ -69,10 +71,12 @@ def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settin
         )
     workers = wanted.workers
     if workers is None:
-        # Tiny pictures are prepared faster than they are handed from one process to another.
-        together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # launchers give each process one thread
-        cores = torch.get_num_threads() if together == 1 else machine_cores() // together
-        workers = 0 if max(found.median_size) <= 16 else max(1, min(cores, 8))
+        # Tiny pictures are prepared faster than they are handed from one process to another; and where there are two
+        # cores, a step on both of them loses more to workers than they save it.
+        together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        share = machine_cores() // together
+        spare = share > FEW_CORES or torch.cuda.is_available()
+        workers = min(share, 8) if spare and max(found.median_size) > 16 else 0
     if wanted.dropout is not None:
         table = with_dropout(table, wanted.dropout)
     frozen_rows(table, wanted.freeze)

@@ -2,7 +2,7 @@
 
 glibc gives a large block back to the system when it is freed, and the system clears every page of the next one. A
 network's activations are such blocks, so each layer's output is paid for twice. Told to keep what is freed, the same
-step runs 1.5 to 1.9 times as fast (docs/performance.md).
+step runs 1.7 times as fast (docs/performance.md).
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from typing import Any
 
 # mallopt's parameters, from malloc.h
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
-MANY = 2**31 - 1
+NEVER = -1
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def keeping_memory(wanted: bool = True) -> Iterator[None]:
         yield
         return
     libc.mallopt(MMAP_MAX, 0)
-    libc.mallopt(TRIM_THRESHOLD, MANY)
+    libc.mallopt(TRIM_THRESHOLD, NEVER)
     try:
         yield
     finally:  # where glibc's own adaptive thresholds end up in a process of large blocks
