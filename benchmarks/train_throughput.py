@@ -3,9 +3,10 @@
     python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY
 
 DATA: class folders of JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which
-is not in its wheel. Both train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random
-resized crop (0.08 to 1) and flip, in turns; timm with two workers, leannet with as many as it chooses; timm as it comes and with --channels-last. Each picture of DATA is used
-`COPIES` times, so that an epoch has some dozens of steps. Writes docs/benchmarks/train_throughput.json and .md.
+is not in its wheel. Both train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop
+(0.08 to 1) and flip, in turns: timm with two workers, as it comes and with --channels-last; leannet with as many
+workers as it chooses. Each picture of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
+docs/benchmarks/train_throughput.json and .md.
 """
 
 import argparse
@@ -135,9 +136,9 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
     head = (
         "# Training, end to end\n\nWritten by `python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY`. Images a "
         f"second, medians of {ROUNDS} rounds in turns; ratios are geometric means of those within a round. 160 px, "
-        "batch 32, two threads, random resized crop and flip; timm with two workers, leannet with as many as it chooses (on "
-        "two cores none); from the second epoch on leannet has its decoded pictures in memory;, JPEGs of about 500 x 375 px. "
-        f"{results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
+        "batch 32, two threads, random resized crop and flip, JPEGs of about 500 x 375 px. timm with two workers; "
+        "leannet with as many as it chooses, on two cores none, and from the second epoch on with its decoded pictures "
+        f"in memory. {results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
     )
     OUT.with_suffix(".md").write_text(head + "\n".join(lines) + "\n")
 
