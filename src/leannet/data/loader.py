@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -220,6 +221,9 @@ class Loader:
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
+            # torch's handler would raise again for every other worker that ends, wherever this process then is.
+            with suppress(ValueError):  # only the main thread may, and only there it is set
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
 
 

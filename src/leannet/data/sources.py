@@ -128,7 +128,7 @@ def open_pictures(where: str) -> Pictures:
     if tables:
         return _parquet(where, tables)
     shards = sorted(p for p in path.rglob("*.tar") if p.is_file() and not _is_hidden(p.relative_to(path)))
-    if shards and not any(p.suffix.lower() in SUFFIXES for p in path.rglob("*")):
+    if shards and not [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES]:
         return _shards(where, shards)
     if (path / "Annotations").is_dir() or (path / "annotations").is_dir():
         raise LeannetError(f"{where}: this is a detection set, and {DETECTION_SUFFIX}")

@@ -54,7 +54,7 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise LeannetError("folds are trained by one process each: start without a launcher")
     path = Path(out)
-    if path.exists() and (path.is_file() or any(path.iterdir())):
+    if path.exists() and (path.is_file() or list(path.iterdir())):
         raise LeannetError(f"--out {out}: expected a new or empty folder")
     runs = []
     for fold in range(1, folds + 1):
