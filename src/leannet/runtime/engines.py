@@ -148,7 +148,7 @@ def _package(name: str) -> Any:
     from importlib import import_module
 
     # OpenVINO counts its uses over the network through this package, and does without where it cannot be imported.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is the language's own word
     try:
         return import_module(name)
     except ImportError:
