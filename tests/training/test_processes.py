@@ -44,7 +44,8 @@ if loop.processes.rank() == 0:
 """
 
 
-def _run(data: Path, out: Path, settings: dict[str, Any], world: int) -> dict[str, Any]:
+def _run(data: Path, out: Path, settings: dict[str, Any], world: int, attempts: int = 3) -> dict[str, Any]:
+    """What the first of so many processes prints. Another program may take the port in between: then another port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,7 +59,9 @@ def _run(data: Path, out: Path, settings: dict[str, Any], world: int) -> dict[st
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         )
     outputs = [process.communicate(timeout=300) for process in processes]
-    assert all(process.returncode == 0 for process in processes), outputs
+    if any("EADDRINUSE" in errors for _, errors in outputs) and attempts > 1:
+        return _run(data, out, settings, world, attempts - 1)
+    assert all(process.returncode == 0 for process in processes), "\n".join(errors[-2000:] for _, errors in outputs)
     return dict(json.loads(outputs[0][0].splitlines()[-1]))
 
 
