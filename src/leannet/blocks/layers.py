@@ -7,25 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leannet import rows
-from leannet.rows import Activation, Norm, Padding, Shape, pad_before_after
-
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {
-    "linear": nn.Identity,
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "swish": nn.SiLU,
-    "h_swish": nn.Hardswish,
-    "sigmoid": nn.Sigmoid,
-    "h_sigmoid": nn.Hardsigmoid,
-    "tanh": nn.Tanh,
-}
-
-
-def activation_module(name: Activation, inplace: bool = True) -> nn.Module:
-    """The activation of that name. In place by default, which is safe right behind a convolution or a sum."""
-    kind = ACTIVATIONS[name]
-    return kind(inplace=True) if inplace and name not in {"linear", "sigmoid", "tanh"} else kind()
-
+from leannet.blocks.activations import activation_module
+from leannet.rows import Norm, Padding, Shape, pad_before_after
 
 def _norm(norm: Norm | None, channels: int) -> nn.Module:
     return nn.Identity() if norm is None else nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)

@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from leannet.data.augment import Augment, change, random_box
 from leannet.data.cache import PictureCache, Room, fits
@@ -29,7 +31,13 @@ from leannet.preprocessing import Preprocessing
 
 POLITE = 15  # of 19
 AGAIN = 1_000_000  # more than there are epochs
+LEAST_PIXELS = 96 * 96  # of a prepared picture, for threads to be worth it
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "pictures")
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,27 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> Batch:
         """A whole batch at once, which torch's loader asks for where there is such a method."""
-        array = np.stack([self._prepared(*key) for key in keys])
+        p = self.preprocessing
+        array = np.empty((len(keys), p.height, p.width, p.channels), np.uint8)
+
+        def fill(places: range) -> None:
+            for place in places:
+                array[place] = self._prepared(*keys[place])
+
+        threads = self._threads()
+        if threads > 1:  # Pillow decodes and resizes without holding Python's lock
+            list(_pool(threads).map(fill, [range(first, len(keys), threads) for first in range(threads)]))
+        else:
+            fill(range(len(keys)))
         indices = [index for index, _ in keys]
         # Rows of pixels as they lie in pictures are the channels-last layout already.
         images = torch.from_numpy(array).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self.pictures.labels[indices]), torch.tensor(indices)
+
+    def _threads(self) -> int:
+        """Worker processes have a core each; tiny pictures are all Python, which one thread at a time runs."""
+        tiny = self.preprocessing.height * self.preprocessing.width < LEAST_PIXELS
+        return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
     def _prepared(self, index: int, epoch: int) -> NDArray[np.uint8]:
         if self.augment is None:

@@ -1,8 +1,8 @@
 """ResNet: what the lightweight networks are compared with, and the CIFAR forms that SkipNet skips.
 
 He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1. The stride of a bottleneck is at
-its 3x3 convolution, as in torchvision. The CIFAR forms are those of SkipNet (arXiv 1711.09485): 6n + 2 layers, with a
-projection where the width changes.
+its 3x3 convolution, as in torchvision. The CIFAR forms have 6n + 2 layers (section 4.2), with a projection where the width
+changes, as those of SkipNet (arXiv 1711.09485).
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from leannet.zoo.registry import FamilyFunction, family, label
 from leannet.zoo.width import scale_channels
 
 PAPER = "arXiv 1512.03385, Table 1"
+CIFAR_PAPER = "arXiv 1512.03385, section 4.2; arXiv 1711.09485"
 WIDTHS = (64, 128, 256, 512)
 CIFAR_WIDTHS = (16, 32, 64)
 EXPANSION = 4  # of a bottleneck
@@ -35,7 +36,7 @@ DEPTHS = {
     101: ((3, 4, 23, 3), True),
     152: ((3, 8, 36, 3), True),
 }
-CIFAR_DEPTHS = (38, 74, 110, 152)
+CIFAR_DEPTHS = (20, 32, 38, 44, 56, 74, 110, 152)
 
 
 def _stages(
@@ -112,7 +113,7 @@ for _depth in DEPTHS:
     family(f"resnet{_depth}", f"residual network of {_depth} layers", PAPER, sources=(_source,))(_rows)
 for _depth in CIFAR_DEPTHS:
     _name, _blocks = f"cifar_resnet{_depth}", ((_depth - 2) // 6,) * 3
-    family(_name, f"for 32 x 32 pictures, {_depth} layers", "arXiv 1711.09485", resolution=32, classes=10)(
+    family(_name, f"for 32 x 32 pictures, {_depth} layers", CIFAR_PAPER, resolution=32, classes=10)(
         _cifar(_name, _blocks)
     )
 family("resnet_debug", "two blocks, for quick tests", PAPER, resolution=32, classes=10)(_cifar("resnet_debug", (1, 1)))

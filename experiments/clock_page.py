@@ -1,0 +1,2 @@
+"""The page and the picture of `clock`."""
+def write_page(found, minutes): pass
