@@ -21,12 +21,14 @@ DECLARED = (
 
 def environment() -> Path:
     """Makes the environment where it is not there yet, and returns its python."""
-    if not (HOME / "ready").exists():
+    if not (HOME / "ready2").exists():
         subprocess.run([sys.executable, "-m", "venv", HOME], check=True)
         pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
         # Without what they ask for: that would be another torch, with CUDA.
         subprocess.run([*pip, "--no-deps", "timm==1.0.31", "torchvision==0.29.2"], check=True)
-        subprocess.run([*pip, "pyyaml", "huggingface_hub", "safetensors", "pillow", "numpy", "onnx"], check=True)
-        (HOME / "ready").touch()
+        subprocess.run(
+            [*pip, "pyyaml", "huggingface_hub", "safetensors", "pillow", "numpy", "onnx", "pydantic"], check=True
+        )
+        (HOME / "ready2").touch()
     return PYTHON

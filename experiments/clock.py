@@ -83,7 +83,7 @@ def theirs(data: Path, name: str, minutes: float, script: Path) -> dict[str, Any
     """timm's run of the same rows: as many epochs as fit, by the pace of a first, short one."""
     folder, out = RUNS / "pictures", RUNS / "timm"
     as_folders(data / "train.parquet", folder)
-    pace = _timm(folder, out, name, script, 1, stop_after=25)[-1][1]
+    pace = _timm(folder, out, name, script, 1, stop_after=6)[-1][1]
     epochs = max(1, round(minutes * 60 * pace / 45_000))
     began = time.perf_counter()
     _timm(folder, out, name, script, epochs)

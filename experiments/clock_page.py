@@ -1,2 +1,5 @@
 """The page and the picture of `clock`."""
-def write_page(found, minutes): pass
+
+
+def write_page(found, minutes):
+    pass

@@ -7,7 +7,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny networks o
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
+
+from leannet.network import Network
 
 ROOT = Path(__file__).parents[1]
 BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
@@ -62,3 +65,17 @@ def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "s
 def shapes(tmp_path: Path) -> Path:
     """A folder of two classes, twelve pictures each."""
     return draw_folder(tmp_path / "shapes")
+
+
+def lively(network: Network, seed: int = 0) -> Network:
+    """A network whose batch norm does something."""
+    torch.manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.2)
+    return network.eval()

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
     {"errors"},
-    {"files", "rows"},
+    {"files", "rows", "onnx_file"},
     {"drawing"},
     {"preprocessing"},
     {"cost", "zoo", "header"},
@@ -23,7 +23,7 @@ ROOMS = [
     {"console", "data"},
     {"evaluation"},
     {"training"},
-    {"reports", "studies"},
+    {"reports", "studies", "deploy"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

@@ -20,14 +20,16 @@ _PUBLIC = {
     "LeannetError": "leannet.errors",
     "architecture": "leannet.zoo",
     "build": "leannet.network",
+    "check": "leannet.deploy",
     "count": "leannet.cost",
     "create": "leannet.factory",
     "cross_validate": "leannet.training",
     "evaluate": "leannet.evaluation",
+    "export": "leannet.deploy",
     "guidelines": "leannet.studies",
     "load": "leannet.checkpoint",
     "models": "leannet.zoo",
-    "predict": "leannet.evaluation",
+    "predict": "leannet.deploy",
     "report": "leannet.reports",
     "train": "leannet.training",
 }
@@ -48,9 +50,11 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from leannet.checkpoint import load as load
     from leannet.cost import count as count
+    from leannet.deploy import check as check
+    from leannet.deploy import export as export
+    from leannet.deploy import predict as predict
     from leannet.errors import LeannetError as LeannetError
     from leannet.evaluation import evaluate as evaluate
-    from leannet.evaluation import predict as predict
     from leannet.factory import create as create
     from leannet.network import build as build
     from leannet.reports import report as report

@@ -4,6 +4,7 @@ A checkpoint is a safetensors file whose metadata holds one JSON under the key `
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from leannet import __version__
 from leannet.errors import LeannetError
+from leannet.onnx_file import split_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, first_error
 from leannet.rows.fields import Frozen
@@ -29,6 +31,7 @@ class Header(Frozen):
     split: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
+    artefact: dict[str, Any] = Field(default_factory=dict)  # of an ONNX file: what it takes and how exact it is
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -40,12 +43,14 @@ class Header(Frozen):
             "split": self.split,
             "metrics": self.metrics,
             "provenance": {"leannet": __version__} | self.provenance,
-        }
+        } | ({"artefact": self.artefact} if self.artefact else {})
 
 
 def read_header(path: str | Path) -> Header:
-    """The header alone, without reading the tensors or checking the digest."""
+    """The header alone, of a checkpoint or an artefact, without reading the tensors or checking the digest."""
     file = checkpoint_file(path)
+    if file.suffix == ".onnx":
+        return parse_header(of_onnx(split_metadata(file.read_bytes(), file)[1], file), file)
     with open_tensors(file) as opened:
         data = metadata(opened, file)
     return parse_header(data, file)
@@ -78,6 +83,17 @@ def metadata(opened: Any, file: Path) -> dict[str, Any]:
     text = (opened.metadata() or {}).get(KEY)
     if text is None:
         raise LeannetError(f"{file}: a safetensors file without leannet's header: no checkpoint of leannet")
+    return _parsed(text, file)
+
+
+def of_onnx(pairs: Mapping[str, str], file: Path) -> dict[str, Any]:
+    """The header of an artefact as plain data. Raises LeannetError for a file without one, and a newer one."""
+    if KEY not in pairs:
+        raise LeannetError(f"{file}: an ONNX file without leannet's header: make one with leannet export RUN")
+    return _parsed(pairs[KEY], file)
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError as error:

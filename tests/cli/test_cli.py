@@ -251,6 +251,8 @@ FLAGS = {
     "models": "json pattern",
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
+    "check": "artefact engine json",
+    "export": "input json out precision run",
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from leannet.network import Network, build
+from leannet.network import build
 from leannet.rows import (
     Activate,
     Add,
@@ -28,23 +28,10 @@ from leannet.rows.layers import RowBase
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.onnx_graph import to_onnx
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import lively
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 WHOLE = ["mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_se", "squeezenet_1_0_complex_bypass", "googlenet_aux"]
-
-
-def lively(network: Network, seed: int = 0) -> Network:
-    """A network whose batch norm does something."""
-    torch.manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.2)
-    return network.eval()
 
 
 def difference(rows: Architecture, engine: str, batch: int) -> float:

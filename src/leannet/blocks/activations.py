@@ -33,7 +33,7 @@ class ReLU6(nn.ReLU6):
     def forward(self, x: Tensor) -> Tensor:
         learns = x.requires_grad and torch.is_grad_enabled()
         if learns and self.inplace and not torch.compiler.is_compiling():
-            return _ReLU6.apply(x)  # type: ignore[no-any-return]  # torch does not say what apply gives
+            return _ReLU6.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
         return F.relu6(x, inplace=self.inplace and not learns)
 
 

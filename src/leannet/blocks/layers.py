@@ -10,6 +10,7 @@ from leannet import rows
 from leannet.blocks.activations import activation_module
 from leannet.rows import Norm, Padding, Shape, pad_before_after
 
+
 def _norm(norm: Norm | None, channels: int) -> nn.Module:
     return nn.Identity() if norm is None else nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)
 

@@ -6,7 +6,20 @@ from typing import Any, NoReturn
 import typer
 
 from leannet import __version__
-from leannet.cli import compare, count, demo, evaluate, guidelines, models, predict, recipes, report, train
+from leannet.cli import (
+    check,
+    compare,
+    count,
+    demo,
+    evaluate,
+    export,
+    guidelines,
+    models,
+    predict,
+    recipes,
+    report,
+    train,
+)
 from leannet.errors import LeannetError, nearest
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
@@ -19,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (models, count, compare, guidelines, train, recipes, evaluate, predict, report, demo):
+for verb in (models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, check, demo):
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
 
 

@@ -10,7 +10,9 @@ from leannet.cli.output import print_json
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint; the checkpoint alone is enough.")],
+    run: Annotated[
+        str, typer.Argument(help="A run folder, a checkpoint or an artefact (.onnx); the file alone is enough.")
+    ],
     images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
     json: Json = False,
@@ -19,7 +21,7 @@ def command(
 
     Example: leannet predict runs/photos cat.jpg dog.jpg
     """
-    from leannet.evaluation import predict
+    from leannet.deploy import predict
 
     predictions, broken = predict(run, images, top)
     if json:

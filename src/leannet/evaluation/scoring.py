@@ -13,11 +13,11 @@ from PIL import Image
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, normalize
-from leannet.data.pictures import SUFFIXES, BrokenPicture, prepare, read
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
+from leannet.evaluation.answers import Prediction, answers
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network
@@ -46,20 +46,6 @@ class Evaluation:
             **self.scores.to_dict(),
             "skipped": self.skipped,
         }
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says of one picture: classes and their probabilities, the likeliest first."""
-
-    path: str
-    classes: tuple[str, ...]
-    probabilities: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        best = [{"class": c, "probability": p} for c, p in zip(self.classes, self.probabilities, strict=True)]
-        return {"path": self.path, "prediction": self.classes[0], "probability": self.probabilities[0], "top": best}
 
 
 def evaluate(run: str | Path, data: str | None = None, part: str | None = None, quiet: bool = False) -> Evaluation:
@@ -141,36 +127,8 @@ def predict(
     Raises LeannetError for a path that does not exist and a folder without pictures.
     """
     network, header = load(run)
-    predictions, broken = [], []
-    for name, image in _listed(images):
-        try:
-            opened = image if isinstance(image, Image.Image) else read(image)
-            array = prepare(opened, header.preprocessing)
-        except BrokenPicture as error:
-            broken.append({"path": name, "problem": str(error)})
-            continue
-        batch = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
-        line = probabilities_of(network, batch, header)[0]
-        best = np.argsort(-line, kind="stable")[:top]
-        classes = tuple(header.classes[i] for i in best)
-        predictions.append(Prediction(name, classes, tuple(float(line[i]) for i in best)))
-    return predictions, broken
 
+    def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return probabilities_of(network, torch.from_numpy(array.transpose(2, 0, 1).copy())[None], header)[0]
 
-def _listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path | Image.Image]]:
-    listed: list[tuple[str, Path | Image.Image]] = []
-    for image in images:
-        if isinstance(image, Image.Image):
-            listed.append((f"image {len(listed)}", image))
-            continue
-        path = Path(image)
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise LeannetError(f"{image}: expected pictures in this folder, found none")
-            listed += [(str(p), p) for p in inside]
-        elif path.exists():
-            listed.append((str(image), path))
-        else:
-            raise LeannetError(f"{image}: no such picture")
-    return listed
+    return answers(images, header, probabilities, top)

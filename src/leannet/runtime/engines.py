@@ -17,12 +17,22 @@ Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
 
 
 class Program:
-    """A network in evaluation, in the forms that engines read; each is made when it is first asked for."""
+    """A network in evaluation, in the forms that engines read; each is made when it is first asked for.
+
+    An ONNX file alone is a program too (`of_file`), for all engines but torch.
+    """
 
     def __init__(self, architecture: Architecture, weights: dict[str, Array] | None = None):
         """weights: numpy arrays by name; None: fresh ones, where only time matters."""
         self.architecture = architecture
         self._weights = weights
+
+    @classmethod
+    def of_file(cls, architecture: Architecture, onnx: bytes) -> "Program":
+        """A program that is there as an ONNX file."""
+        program = cls(architecture)
+        program.__dict__["onnx"] = onnx  # in place of what the property would make
+        return program
 
     @cached_property
     def network(self) -> Any:

@@ -2,7 +2,7 @@
 
 The rows say everything that a tracer would have to find out, so nothing is traced: every kind of layer is written in
 the form that runtimes are fastest at, normalisation is folded into the convolution before it, and a profile of the
-graph reads like the table. The batch is free, the picture's size fixed.
+graph reads like the table. The batch is free; the picture's size is fixed, unless the graph prepares it itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,23 +13,30 @@ from numpy.typing import NDArray
 
 from leannet import rows
 from leannet.errors import LeannetError
+from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Norm, Placed, Shape, pad_before_after
 
 OPSET = 20
 IR_VERSION = 10  # what runtimes of the last two years read
 BATCH = "batch"
+PICTURES = "pictures"  # the input that is not normalised yet
 
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
 
 
-def to_onnx(architecture: Architecture, weights: Weights) -> Any:
+def to_onnx(
+    architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, half: bool = False
+) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
     weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
+    pictures: the graph takes `pictures` (N, height, width, C) uint8 of any size instead, and does the last of the
+    resizing, with antialiasing, the scaling and the normalisation itself. half: weights are kept as float16, and
+    computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights).model()
+    return GraphWriter(architecture, weights, pictures, half).model()
 
 
 def numpy_weights(state: Mapping[str, Any]) -> dict[str, Array]:
@@ -53,9 +60,11 @@ class GraphWriter:
     reader needs it.
     """
 
-    def __init__(self, architecture: Architecture, weights: Weights):
+    def __init__(
+        self, architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, half: bool = False
+    ):
         self.onnx = onnx_package()
-        self.architecture, self.weights = architecture, weights
+        self.architecture, self.weights, self.pictures, self.half = architecture, weights, pictures, half
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
@@ -65,9 +74,14 @@ class GraphWriter:
 
     def model(self) -> Any:
         """The whole graph."""
+        helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
+        if self.pictures is not None:
+            dims = [BATCH, "height", "width", self.architecture.input.channels]
+            inputs = [helper.make_tensor_value_info(PICTURES, self.onnx.TensorProto.UINT8, dims)]
+            self.values[INPUT] = self._prepared(self.pictures)
         for placed in self.architecture.layers:
             self.values[placed.path] = self._layer(placed)
-        helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         outputs = []
         for name in self.architecture.output_names:
             shape = self.architecture.shapes[name]
@@ -75,7 +89,6 @@ class GraphWriter:
             vector = (shape.height, shape.width) == (1, 1)
             self.nodes.append(helper.make_node("Identity", [self.vector(value) if vector else value], [f"{name}:0"]))
             outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
-        inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
         tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
         opset = helper.make_opsetid("", OPSET)
@@ -92,6 +105,31 @@ class GraphWriter:
         """Adds a constant, once."""
         self.constants[name] = np.ascontiguousarray(value)
         return name
+
+    def weight(self, name: str, value: Array) -> str:
+        """Adds a weight, as float16 where weights are to be kept so."""
+        if not self.half:
+            return self.constant(name, value)
+        kept = self.constant(f"{name}:half", value.astype(np.float16))
+        return self.node("Cast", [kept], name, to=self.onnx.TensorProto.FLOAT)
+
+    def _prepared(self, preprocessing: Preprocessing) -> str:
+        """Pictures of any size as the network reads them."""
+        turned = self.node("Transpose", [PICTURES], f"{PICTURES}:channels_first", perm=[0, 3, 1, 2])
+        # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
+        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
+        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
+        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
+        resized = self.node(
+            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
+            mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
+            coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
+        )  # fmt: skip
+        floats = self.node("Cast", [resized], f"{PICTURES}:floats", to=self.onnx.TensorProto.FLOAT)
+        mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
+        scale = self.constant(f"{PICTURES}:scale", (preprocessing.scale / std).astype(np.float32))
+        shift = self.constant(f"{PICTURES}:shift", (-mean / std).astype(np.float32))
+        return self.node("Add", [self.node("Mul", [floats, scale], f"{PICTURES}:scaled"), shift], INPUT)
 
     def vector(self, value: str) -> str:
         """The same value as (N, C * H * W)."""
@@ -198,7 +236,7 @@ class GraphWriter:
     def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
         path, (shape, *_) = placed.path, placed.in_shapes
         weight, bias = self.folded(placed)
-        given = [x, self.constant(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
+        given = [x, self.weight(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
         made = self.node(
             "Conv",
             given,
@@ -212,7 +250,7 @@ class GraphWriter:
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
-        given = [x, self.constant(f"{path}:weight", self._weight(placed, "linear.weight"))]
+        given = [x, self.weight(f"{path}:weight", self._weight(placed, "linear.weight"))]
         if layer.bias:
             given.append(self.constant(f"{path}:bias", self._weight(placed, "linear.bias")))
         made = self.node("Gemm", given, path if layer.activation == "linear" else f"{path}:gemm", transB=1)

@@ -1,8 +1,8 @@
 """ResNet: what the lightweight networks are compared with, and the CIFAR forms that SkipNet skips.
 
 He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1. The stride of a bottleneck is at
-its 3x3 convolution, as in torchvision. The CIFAR forms have 6n + 2 layers (section 4.2), with a projection where the width
-changes, as those of SkipNet (arXiv 1711.09485).
+its 3x3 convolution, as in torchvision. The CIFAR forms have 6n + 2 layers (section 4.2), with a projection where the
+width changes, as those of SkipNet (arXiv 1711.09485).
 """
 
 from collections.abc import Iterator

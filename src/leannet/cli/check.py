@@ -1,0 +1,32 @@
+"""leannet check: whether an artefact still gives what it gave."""
+
+from typing import Annotated
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json
+
+
+def command(
+    artefact: Annotated[str, typer.Argument(help="An ONNX file of leannet export.")],
+    engine: Annotated[
+        list[str] | None, typer.Option(help="onnxruntime, openvino. Repeat. Default: all that are installed.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Replay an artefact's golden pictures in every engine installed here, from picture to answer.
+
+    Exits 2 where one of them differs. Example: leannet check runs/photos/model.onnx
+    """
+    from leannet.deploy import check
+
+    found = check(artefact, engine)
+    passed = all(each.passed for each in found)
+    if json:
+        print_json({"passed": passed, "checks": [each.to_dict() for each in found]})
+    else:
+        for each in found:
+            print(f"{'ok' if each.passed else 'DIFFERS'}  {each.line()}")
+    if not passed:
+        raise typer.Exit(2)

@@ -1,0 +1,21 @@
+"""Shipping: one file with the network and all that using it needs, made, checked, measured and run."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {"Artefact": "artefact", "check": "checking", "export": "exporting", "predict": "predicting"}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"leannet.deploy.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'leannet.deploy' has no attribute '{name}'")
+
+
+if TYPE_CHECKING:
+    from leannet.deploy.artefact import Artefact as Artefact
+    from leannet.deploy.checking import check as check
+    from leannet.deploy.exporting import export as export
+    from leannet.deploy.predicting import predict as predict

@@ -1,0 +1,113 @@
+"""The artefact: one ONNX file with the weights, the checkpoint's header, and golden pictures. Using it needs no torch.
+
+Its metadata hold the header as JSON under `leannet`, golden pictures with their answers under `leannet_golden`, and a
+SHA-256 over graph, header and golden pictures under `leannet_digest`, which opening verifies.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leannet.data.pictures import prepare
+from leannet.deploy.golden import Golden
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+from leannet.header import KEY, Header, of_onnx, parse_header
+from leannet.onnx_file import split_metadata, with_metadata
+from leannet.preprocessing import Preprocessing
+from leannet.runtime import Program, engine
+from leannet.runtime.engines import Floats, Run
+
+GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A network that is ready to run: its graph as an ONNX file without metadata, and what using it needs."""
+
+    graph: bytes
+    header: Header
+    golden: tuple[Golden, ...]
+    path: Path | None = None
+    _runs: dict[tuple[str, int], Run] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Artefact":
+        """Reads a file and verifies it.
+
+        Raises LeannetError, one line, for what is no artefact, a newer one, and one that is damaged or was edited.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise LeannetError(f"{path}: no such artefact; make one with leannet export RUN")
+        graph, pairs = split_metadata(file.read_bytes(), file)
+        data = of_onnx(pairs, file)
+        if pairs.get(DIGEST) != _digest(graph, pairs):
+            raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
+        golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
+        return cls(graph, parse_header(data, file), golden, file)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the file, whole or not at all."""
+        pairs = {
+            KEY: json.dumps(self.header.to_dict()),
+            GOLDEN: json.dumps([each.to_dict() for each in self.golden]),
+        }
+        write_whole(path, with_metadata(self.graph, pairs | {DIGEST: _digest(self.graph, pairs)}))
+
+    @property
+    def precision(self) -> str:
+        """Of its weights: float32, float16 or int8."""
+        return str(self.header.artefact.get("precision", "float32"))
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether its input is (N, height, width, C) uint8 of any size, instead of normalised floats."""
+        return bool(self.header.artefact.get("input") == "uint8")
+
+    @property
+    def program(self) -> Program:
+        """What engines prepare."""
+        return Program.of_file(self.header.architecture, self.graph)
+
+    def run(self, name: str = "onnxruntime", threads: int = 1) -> Run:
+        """What runs it in an engine: the graph's own input -> its outputs. Prepared once."""
+        key = name, threads
+        if key not in self._runs:
+            self._runs[key] = engine(name).prepare(self.program, threads)
+        return self._runs[key]
+
+    def inputs(self, pictures: Sequence[Image.Image]) -> NDArray[np.generic]:
+        """Pictures as the graph takes them. Raises BrokenPicture."""
+        arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
+        return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
+
+    def outputs(self, pictures: Sequence[Image.Image], name: str = "onnxruntime", threads: int = 1) -> Floats:
+        """(N, classes) before softmax. Raises BrokenPicture."""
+        return self.run(name, threads)(self.inputs(pictures))[0]  # type: ignore[arg-type]  # uint8 where it takes that
+
+
+def as_floats(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalised as in training."""
+    mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
+    scaled = pictures.astype(np.float32) * np.float32(preprocessing.scale)
+    return np.ascontiguousarray(((scaled - mean) / std).transpose(0, 3, 1, 2))
+
+
+def softmax(outputs: Floats) -> Floats:
+    """Probabilities (N, classes) of outputs (N, classes)."""
+    shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def _digest(graph: bytes, pairs: dict[str, str]) -> str:
+    total = hashlib.sha256(graph)
+    for key in (KEY, GOLDEN):
+        total.update(hashlib.sha256(pairs.get(key, "").encode()).digest())
+    return total.hexdigest()

@@ -1,0 +1,103 @@
+"""`export`: a run or checkpoint as one artefact, checked before it is kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from leannet.deploy.artefact import Artefact
+from leannet.deploy.checking import Checked, check_artefact
+from leannet.deploy.golden import Golden, drawn
+from leannet.errors import LeannetError
+from leannet.header import Header
+
+Precision = Literal["float32", "float16"]
+Input = Literal["float32", "uint8"]
+# The most that an engine's outputs may differ from the recorded ones, over the largest of them.
+TOLERANCE: dict[str, float] = {"float32": 1e-4, "float16": 5e-3}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artefact that was written, and what its check found."""
+
+    path: Path
+    size_bytes: int
+    precision: str
+    checks: tuple[Checked, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "precision": self.precision,
+            "checks": [each.to_dict() for each in self.checks],
+        }
+
+
+def export(
+    run: str | Path,
+    out: str | Path | None = None,
+    precision: Precision = "float32",
+    input: Input = "float32",
+) -> Exported:
+    """Writes a run or checkpoint as an artefact: one ONNX file with weights, header and golden pictures.
+
+    out: None: `model.onnx` beside the checkpoint. precision: of the weights. input: float32, normalised (N, C, H, W);
+    or uint8, pictures (N, height, width, C) of any size, resized and normalised by the graph.
+    Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
+    then nothing is written.
+    """
+    from leannet.header import checkpoint_file
+
+    file = checkpoint_file(run)
+    target = Path(out) if out is not None else file.with_suffix(".onnx")
+    if target.suffix != ".onnx":
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
+    made = build_artefact(file, precision, input)
+    checks = check_artefact(made)
+    wrong = [each for each in checks if not each.passed]
+    if wrong:
+        raise LeannetError(f"{file}: the export does not give what torch gives: {wrong[0].line()}; nothing was written")
+    made.save(target)
+    return Exported(target, target.stat().st_size, precision, tuple(checks))
+
+
+def build_artefact(file: Path, precision: Precision, input: Input) -> Artefact:
+    """The artefact of a checkpoint, not written yet."""
+    from leannet.checkpoint import load
+    from leannet.runtime import numpy_weights, to_onnx
+
+    network, header = load(file)
+    if len(header.architecture.output_names) != 1:
+        raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
+    weights = numpy_weights(network.state_dict())
+    pictures = header.preprocessing if input == "uint8" else None
+    graph = bytes(to_onnx(header.architecture, weights, pictures, precision == "float16").SerializeToString())
+    about = {"precision": precision, "input": input, "tolerance": TOLERANCE[precision]}
+    shipped = header_of(header, about)
+    return Artefact(graph, shipped, recorded(network, shipped))
+
+
+def header_of(header: Header, about: dict[str, Any]) -> Header:
+    """A checkpoint's header for an artefact. The marks of the pictures stay at home: they are many, and the user's."""
+    split = {key: value for key, value in header.split.items() if key != "marks"}
+    return header.model_copy(update={"artefact": about, "split": split})
+
+
+def recorded(network: Any, header: Header) -> tuple[Golden, ...]:
+    """The golden pictures with what torch makes of them."""
+    import torch
+
+    from leannet.data.loader import normalize
+    from leannet.data.pictures import prepare
+
+    found = []
+    for png in drawn():
+        array = prepare(Golden(png, np.empty(0, np.float32)).image(), header.preprocessing)
+        with torch.inference_mode():
+            batch = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
+            found.append(Golden(png, network(normalize(batch, header.preprocessing))[0].numpy()))
+    return tuple(found)

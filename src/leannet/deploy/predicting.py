@@ -1,0 +1,34 @@
+"""`predict`: what a run, a checkpoint or an artefact says of pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leannet.deploy.artefact import Artefact, as_floats, softmax
+from leannet.evaluation.answers import Prediction, answers
+
+
+def predict(
+    run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
+) -> tuple[list[Prediction], list[dict[str, str]]]:
+    """What a network says of pictures: paths, folders of pictures, or PIL images.
+
+    run: a run folder or checkpoint, which torch runs, or an artefact (.onnx), which ONNX Runtime runs without torch.
+    Returns the predictions in order, and the pictures that cannot be read with the reason.
+    Raises LeannetError for a path that does not exist and a folder without pictures.
+    """
+    if Path(run).suffix != ".onnx":
+        from leannet.evaluation import predict as by_torch
+
+        return by_torch(run, images, top)
+    artefact = Artefact.open(run)
+    preprocessing = artefact.header.preprocessing
+
+    def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
+        given = array[None] if artefact.takes_pictures else as_floats(array[None], preprocessing)
+        return softmax(artefact.run()(given)[0])[0]  # type: ignore[arg-type]  # uint8 where it takes that
+
+    return answers(images, artefact.header, probabilities, top)

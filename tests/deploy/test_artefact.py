@@ -1,0 +1,184 @@
+"""Artefacts: what the checkpoint says, in one file, without torch; and one line for whatever is none."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+import leannet
+from leannet.checkpoint import save
+from leannet.data.loader import normalize
+from leannet.data.pictures import prepare
+from leannet.deploy import Artefact, check, export
+from leannet.deploy.artefact import DIGEST, GOLDEN, as_floats
+from leannet.errors import LeannetError
+from leannet.header import KEY, Header, read_header
+from leannet.onnx_file import split_metadata, with_metadata
+from leannet.preprocessing import Preprocessing
+from tests.conftest import draw, lively
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A network that was never trained, but whose weights all do something."""
+    network = lively(leannet.create("mobilenet_v3_debug", classes=3))
+    header = Header(
+        architecture=network.architecture,
+        classes=("ape", "bee", "çat"),
+        preprocessing=Preprocessing(height=32, width=32, mean=(0.1, 0.2, 1 / 3), resize="squash"),
+        split={"seed": 3, "marks": {"train": "00112233"}},
+    )
+    save(tmp_path / "net.safetensors", network, header)
+    return tmp_path / "net.safetensors"
+
+
+@pytest.fixture
+def artefact(checkpoint: Path) -> Path:
+    return export(checkpoint).path
+
+
+def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artefact: Path, tmp_path: Path) -> None:
+    draw("disc", 5, 70).save(tmp_path / "picture.png")
+    lines = (
+        "import sys, json",
+        "sys.modules['torch'] = None",
+        "import leannet",
+        f"found, _ = leannet.predict({str(artefact)!r}, [{str(tmp_path / 'picture.png')!r}])",
+        "print(json.dumps(found[0].to_dict()))",
+    )
+    checkpoint_says = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["prediction"] == checkpoint_says.classes[0]
+    assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)
+    assert found["probability"] == pytest.approx(checkpoint_says.probabilities[0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("float32", "float32"), ("float16", "float32"), ("float32", "uint8"), ("float16", "uint8")]
+)
+def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, precision: str, kind: str) -> None:
+    made = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
+    assert {(each.name, each.batch) for each in made.checks} == {
+        (name, batch) for name in ("onnxruntime", "openvino") for batch in (1, 7)
+    }
+    assert all(each.passed for each in check(made.path))
+    tensors = onnx.load(made.path).graph.initializer
+    large = {t.data_type for t in tensors if len(t.dims) == 4}  # what filters are kept as
+    assert large == {onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.FLOAT}
+
+
+def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) -> None:
+    """Raw pictures of any size, resized in the graph, against Pillow; to one level of 256."""
+    made = Artefact.open(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
+    model = onnx.load_from_string(made.graph)
+    (resized,) = (node for node in model.graph.node if node.op_type == "Resize")
+    model.graph.output.append(onnx.helper.make_tensor_value_info(resized.output[0], onnx.TensorProto.UINT8, None))
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for size in ((57, 44), (20, 90), (32, 32), (200, 31)):
+        picture = draw("square", 3, 120).resize(size)
+        _, found = session.run(None, {"pictures": np.asarray(picture)[None]})
+        wanted = prepare(picture, made.header.preprocessing).transpose(2, 0, 1)
+        away = np.abs(found[0].astype(int) - wanted)
+        assert away.max() <= 1
+        assert away.mean() < 0.25
+
+
+def test_pictures_become_floats_as_in_training(checkpoint: Path) -> None:
+    preprocessing = read_header(checkpoint).preprocessing
+    picture = prepare(draw("disc", 1), preprocessing)
+    ours = as_floats(picture[None], preprocessing)
+    theirs = normalize(torch.from_numpy(picture.transpose(2, 0, 1).copy())[None], preprocessing).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_it_knows_what_the_checkpoint_knows_but_not_which_pictures(checkpoint: Path, artefact: Path) -> None:
+    before, after = read_header(checkpoint), Artefact.open(artefact).header
+    assert after == read_header(artefact)
+    assert after.architecture == before.architecture
+    assert after.classes == before.classes
+    assert after.preprocessing == before.preprocessing
+    assert after.split == {"seed": 3}
+
+
+def _edited(change: Callable[[dict[str, str]], object]) -> Callable[[bytes], bytes]:
+    def edit(data: bytes) -> bytes:
+        graph, pairs = split_metadata(data, "x")
+        change(pairs)
+        return with_metadata(graph, pairs)
+
+    return edit
+
+
+def _header(**changes: object) -> Callable[[bytes], bytes]:
+    return _edited(lambda pairs: pairs.update({KEY: json.dumps(json.loads(pairs[KEY]) | changes)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "only a part"),
+        (lambda data: b"", "no graph"),
+        (lambda data: b"\x89PNG\r\n" + data, "expected an ONNX file"),
+        (lambda data: data.replace(b"block", b"blick", 1), "digest"),
+        (_header(classes=["a", "b", "c"]), "digest"),
+        (_header(format_version=2), "newer"),
+        (_edited(lambda pairs: pairs.pop(KEY)), "leannet export"),
+        (_edited(lambda pairs: pairs.pop(DIGEST)), "digest"),
+        (_edited(lambda pairs: pairs.update({GOLDEN: "[]"})), "digest"),
+    ],
+)
+def test_what_is_refused(artefact: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    artefact.write_bytes(change(artefact.read_bytes()))
+    with pytest.raises(LeannetError, match=message) as caught:
+        Artefact.open(artefact)
+    assert "\n" not in str(caught.value)
+
+
+def test_golden_pictures_tell_when_something_is_done_another_way(artefact: Path) -> None:
+    """Another resize, order of colours or scale is found."""
+    made = Artefact.open(artefact)
+    assert all(each.passed for each in check(artefact))
+    for change in ({"interpolation": "bicubic"}, {"scale": 1 / 256}, {"resize": "crop"}, {"std": (0.2, 0.2, 0.2)}):
+        other = made.header.preprocessing.model_copy(update=change)
+        Artefact(made.graph, made.header.model_copy(update={"preprocessing": other}), made.golden).save(artefact)
+        assert not any(each.passed for each in check(artefact)), change
+
+
+def test_nothing_is_written_where_the_export_is_wrong(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leannet.deploy.exporting.TOLERANCE", {"float32": 0.0})
+    with pytest.raises(LeannetError, match="nothing was written"):
+        export(checkpoint)
+    assert not checkpoint.with_suffix(".onnx").exists()
+
+
+def test_the_envelope_is_that_of_the_package_onnx(artefact: Path) -> None:
+    """onnx reads what is written here, and this reads what onnx writes."""
+    graph, pairs = split_metadata(artefact.read_bytes(), artefact)
+    model = onnx.load(artefact)
+    assert {entry.key: entry.value for entry in model.metadata_props} == pairs
+    onnx.checker.check_model(model, full_check=True)
+    again, same = split_metadata(model.SerializeToString(), "x")
+    assert same == pairs
+    assert again == graph
+
+
+def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="expected one of onnxruntime, openvino"):
+        check(artefact, ["torch"])
+    with pytest.raises(LeannetError, match="no such artefact"):
+        check(tmp_path / "none.onnx")
+    with pytest.raises(LeannetError, match="ends in"):
+        export(artefact.with_name("net.safetensors"), tmp_path / "x.pt")
+    Image.new("RGB", (9, 9)).save(tmp_path / "x.onnx", "PNG")
+    with pytest.raises(LeannetError, match="expected an ONNX file"):
+        leannet.predict(tmp_path / "x.onnx", [])
