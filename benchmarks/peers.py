@@ -26,7 +26,7 @@ def environment() -> Path:
         pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
         # Without what they ask for: that would be another torch, with CUDA.
-        subprocess.run([*pip, "--no-deps", "timm==1.0.31", "torchvision==0.29.2"], check=True)
+        subprocess.run([*pip, "--no-deps", "timm==1.0.31", "torchvision==0.29.1"], check=True)
         subprocess.run(
             [*pip, "pyyaml", "huggingface_hub", "safetensors", "pillow", "numpy", "onnx", "pydantic"], check=True
         )

@@ -30,9 +30,15 @@ def digest(state: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
     return total.hexdigest()
 
 
-def save(path: str | Path, network: Network, header: Header) -> None:
-    """Writes a checkpoint, whole or not at all."""
+def save(path: str | Path, network: Network, header: Header, half: bool = False) -> None:
+    """Writes a checkpoint, whole or not at all.
+
+    half: the weights of convolutions and fully connected layers as float16, which loading turns back; normalisation
+    and biases stay as they are.
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    if half:
+        state = {name: value.half() if value.ndim > 1 else value for name, value in state.items()}
     data = header.to_dict()
     data["digest"] = digest(state, data)
     write_whole(path, serialize(state, {KEY: json.dumps(data)}))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from leannet import rows
 from leannet.blocks.activations import activation_module
+from leannet.blocks.layouts import channels, mean_of_positions
 from leannet.rows import Norm, Padding, Shape, pad_before_after
 
 
@@ -150,7 +151,14 @@ class Slice(nn.Module):
         self.start, self.stop = row.start, row.start + row.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, self.start : self.stop]
+        return channels(x, self.start, self.stop)
+
+
+class GlobalAverage(nn.Module):
+    """The mean over all positions: (N, C, H, W) -> (N, C, 1, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return mean_of_positions(x)
 
 
 def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
@@ -163,7 +171,7 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
         case rows.Pool():
             return MaxPoolLayer(row) if row.op == "max" else AveragePoolLayer(row)
         case rows.GlobalPool():
-            return nn.AdaptiveAvgPool2d(row.size)
+            return GlobalAverage() if row.size == 1 else nn.AdaptiveAvgPool2d(row.size)
         case rows.Flatten():
             return Flatten()
         case rows.Dropout():
