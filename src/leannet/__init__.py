@@ -30,6 +30,7 @@ _PUBLIC = {
     "load": "leannet.checkpoint",
     "models": "leannet.zoo",
     "predict": "leannet.deploy",
+    "quantize": "leannet.deploy",
     "report": "leannet.reports",
     "train": "leannet.training",
 }
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from leannet.deploy import check as check
     from leannet.deploy import export as export
     from leannet.deploy import predict as predict
+    from leannet.deploy import quantize as quantize
     from leannet.errors import LeannetError as LeannetError
     from leannet.evaluation import evaluate as evaluate
     from leannet.factory import create as create

@@ -253,6 +253,7 @@ FLAGS = {
     "count": "by classes convention in-channels json resolution what width",
     "check": "artefact engine json",
     "export": "input json out precision run",
+    "quantize": "calibration data engine finetune json keep-float max-drop out quiet run",
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",

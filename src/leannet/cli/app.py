@@ -16,6 +16,7 @@ from leannet.cli import (
     guidelines,
     models,
     predict,
+    quantize,
     recipes,
     report,
     train,
@@ -32,7 +33,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, check, demo):
+VERBS = (
+    models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, quantize, check, demo,
+)  # fmt: skip
+for verb in VERBS:
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
 
 

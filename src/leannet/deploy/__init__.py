@@ -3,7 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_PUBLIC = {"Artefact": "artefact", "check": "checking", "export": "exporting", "predict": "predicting"}
+_PUBLIC = {
+    "Artefact": "artefact",
+    "check": "checking",
+    "export": "exporting",
+    "predict": "predicting",
+    "quantize": "quantizing",
+}
 
 __all__ = list(_PUBLIC)
 
@@ -19,3 +25,4 @@ if TYPE_CHECKING:
     from leannet.deploy.checking import check as check
     from leannet.deploy.exporting import export as export
     from leannet.deploy.predicting import predict as predict
+    from leannet.deploy.quantizing import quantize as quantize

@@ -21,10 +21,11 @@ from leannet.files import write_whole
 from leannet.header import KEY, Header, of_onnx, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
-from leannet.runtime import Program, engine
+from leannet.runtime import ENGINES, Program, engine
 from leannet.runtime.engines import Floats, Run
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
+RUNNERS = tuple(name for name in ENGINES if name != "torch")  # torch does not read ONNX
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Artefact:
         return str(self.header.artefact.get("precision", "float32"))
 
     @property
+    def engines(self) -> tuple[str, ...]:
+        """Those that it is made for: integers may be written in a form that only one reads."""
+        return tuple(self.header.artefact.get("engines", RUNNERS))
+
+    @property
     def takes_pictures(self) -> bool:
         """Whether its input is (N, height, width, C) uint8 of any size, instead of normalised floats."""
         return bool(self.header.artefact.get("input") == "uint8")
@@ -76,11 +82,11 @@ class Artefact:
         """What engines prepare."""
         return Program.of_file(self.header.architecture, self.graph)
 
-    def run(self, name: str = "onnxruntime", threads: int = 1) -> Run:
-        """What runs it in an engine: the graph's own input -> its outputs. Prepared once."""
-        key = name, threads
+    def run(self, name: str | None = None, threads: int = 1) -> Run:
+        """What runs it in an engine, the first it is made for: the graph's own input -> its outputs. Prepared once."""
+        key = name or self.engines[0], threads
         if key not in self._runs:
-            self._runs[key] = engine(name).prepare(self.program, threads)
+            self._runs[key] = engine(key[0]).prepare(self.program, threads)
         return self._runs[key]
 
     def inputs(self, pictures: Sequence[Image.Image]) -> NDArray[np.generic]:
@@ -88,7 +94,7 @@ class Artefact:
         arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
         return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
 
-    def outputs(self, pictures: Sequence[Image.Image], name: str = "onnxruntime", threads: int = 1) -> Floats:
+    def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
         """(N, classes) before softmax. Raises BrokenPicture."""
         return self.run(name, threads)(self.inputs(pictures))[0]  # type: ignore[arg-type]  # uint8 where it takes that
 

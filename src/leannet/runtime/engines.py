@@ -98,17 +98,17 @@ class OnnxRuntime(Engine):
     name = "onnxruntime"
 
     def version(self) -> str:
-        return f"onnxruntime {_package('onnxruntime').__version__}"
+        return f"onnxruntime {package('onnxruntime').__version__}"
 
     def prepare(self, program: Program, threads: int) -> Run:
-        package = _package("onnxruntime")
-        options = package.SessionOptions()
+        runtime = package("onnxruntime")
+        options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Threads that went on spinning after a run would take the cores of whatever is timed next.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        session = package.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
         (given,) = session.get_inputs()
 
         def run(x: Floats) -> list[Floats]:
@@ -123,10 +123,10 @@ class OpenVino(Engine):
     name = "openvino"
 
     def version(self) -> str:
-        return f"openvino {_package('openvino').__version__.split('-')[0]}"
+        return f"openvino {package('openvino').__version__.split('-')[0]}"
 
     def prepare(self, program: Program, threads: int) -> Run:
-        core = _package("openvino").Core()
+        core = package("openvino").Core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
@@ -153,7 +153,8 @@ def engine(name: str) -> Engine:
     return ENGINES[name]
 
 
-def _package(name: str) -> Any:
+def package(name: str) -> Any:
+    """An engine's package. Raises LeannetError where it is not installed."""
     import sys
     from importlib import import_module
 

@@ -79,7 +79,7 @@ class GraphWriter:
         if self.pictures is not None:
             dims = [BATCH, "height", "width", self.architecture.input.channels]
             inputs = [helper.make_tensor_value_info(PICTURES, self.onnx.TensorProto.UINT8, dims)]
-            self.values[INPUT] = self._prepared(self.pictures)
+        self.values[INPUT] = self._read()
         for placed in self.architecture.layers:
             self.values[placed.path] = self._layer(placed)
         outputs = []
@@ -102,16 +102,24 @@ class GraphWriter:
         return name
 
     def constant(self, name: str, value: Array) -> str:
-        """Adds a constant, once."""
-        self.constants[name] = np.ascontiguousarray(value)
+        """Adds a constant. The same name may be said again with the same value."""
+        value = np.asarray(value, order="C")
+        assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
         return name
 
-    def weight(self, name: str, value: Array) -> str:
-        """Adds a weight, as float16 where weights are to be kept so."""
-        if not self.half:
-            return self.constant(name, value)
-        kept = self.constant(f"{name}:half", value.astype(np.float16))
-        return self.node("Cast", [kept], name, to=self.onnx.TensorProto.FLOAT)
+    def filters(self, placed: Placed, weight: Array, bias: Array | None) -> list[str]:
+        """Adds a layer's weights, as float16 where weights are to be kept so."""
+        name = f"{placed.path}:weight"
+        if self.half:
+            kept = self.constant(f"{name}:half", weight.astype(np.float16))
+            self.node("Cast", [kept], name, to=self.onnx.TensorProto.FLOAT)
+        else:
+            self.constant(name, weight)
+        return [name] if bias is None else [name, self.constant(f"{placed.path}:bias", bias)]
+
+    def _read(self) -> str:
+        """What the first layers read: the graph's input, prepared where it is pictures."""
+        return INPUT if self.pictures is None else self._prepared(self.pictures)
 
     def _prepared(self, preprocessing: Preprocessing) -> str:
         """Pictures of any size as the network reads them."""
@@ -236,10 +244,9 @@ class GraphWriter:
     def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
         path, (shape, *_) = placed.path, placed.in_shapes
         weight, bias = self.folded(placed)
-        given = [x, self.weight(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
         made = self.node(
             "Conv",
-            given,
+            [x, *self.filters(placed, weight, bias)],
             path if layer.activation == "linear" else f"{path}:conv",
             kernel_shape=[layer.kernel] * 2,
             strides=[layer.stride] * 2,
@@ -250,9 +257,8 @@ class GraphWriter:
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
-        given = [x, self.weight(f"{path}:weight", self._weight(placed, "linear.weight"))]
-        if layer.bias:
-            given.append(self.constant(f"{path}:bias", self._weight(placed, "linear.bias")))
+        bias = self._weight(placed, "linear.bias") if layer.bias else None
+        given = [x, *self.filters(placed, self._weight(placed, "linear.weight"), bias)]
         made = self.node("Gemm", given, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
         self.flat.add(made)
         return self.activation(layer.activation, made, path)

@@ -1,0 +1,65 @@
+"""leannet quantize: a run as 8-bit integers, judged before it is kept."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    data: Annotated[
+        str | None, typer.Argument(help="Pictures to calibrate and to judge on. Default: those of the run.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: model.int8.onnx beside the checkpoint.")] = None,
+    engine: Annotated[
+        Literal["onnxruntime", "openvino"], typer.Option(help="The one that it is to run in.")
+    ] = "onnxruntime",
+    max_drop: Annotated[float, typer.Option(help="The most points of accuracy that it may cost.")] = 0.5,
+    calibration: Annotated[int, typer.Option(help="Training pictures to measure ranges on.", min=1)] = 512,
+    keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
+    finetune: Annotated[int, typer.Option(help="Epochs of training with rounding in place, before.", min=0)] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a run into 8-bit integers: smaller, often faster, and no worse than you allow.
+
+    Accuracy is compared on the validation pictures, one by one. Where it costs more than --max-drop, the layers that do
+    most harm stay in float; where that is not enough, nothing is written and the exit status is 2.
+
+    Example: leannet quantize runs/photos
+    """
+    from leannet.deploy import quantize
+
+    found = quantize(run, data, out, engine, max_drop, calibration, keep_float or (), finetune, quiet)
+    if json:
+        print_json(found.to_dict())
+    else:
+        worst = sorted(found.layers, key=lambda layer: layer.decibels)[:8]
+        rows = [[layer.path, layer.kind, f"{layer.decibels:.1f} dB", "float" if layer.kept_float else "int8"]
+                for layer in worst]  # fmt: skip
+        print_table(
+            ["worst layers, each alone", "kind", "outputs over noise", "kept as"], rows, left=2, words_last=True
+        )
+        print(f"accuracy  {found.before.line()}")
+        print(f"as int8   {found.after.line()}")
+        print(f"lost      {found.drop:+.2f} points, standard error {found.drop_error:.2f}: "
+              f"{found.lost} pictures are wrong now that were right, {found.gained} right that were wrong")  # fmt: skip
+        print(f"size      {found.size_bytes_before / 1e6:.2f} MB -> {found.size_bytes_after / 1e6:.2f} MB")
+        before, after = found.latency_before.median_ms, found.latency_after.median_ms
+        print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
+              f"{found.engine}, {found.machine}")  # fmt: skip
+        if found.path:
+            print(f"written   {found.path}")
+            print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")
+    if found.path is None:
+        from leannet.errors import LeannetError
+
+        raise LeannetError(
+            f"{run}: as int8 it loses {found.drop:.2f} points, more than --max-drop {max_drop:g} allows, with "
+            f"{len(found.kept_float)} of {len(found.layers)} layers in float; nothing was written; "
+            "try --finetune 3, or allow more"
+        )

@@ -1,0 +1,66 @@
+"""The pictures by which a network is changed for shipping, and those by which the change is judged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.console import Console
+from leannet.deploy.artefact import as_floats
+from leannet.errors import LeannetError
+from leannet.header import Header
+from leannet.runtime.engines import Floats
+
+BATCH = 64
+
+
+class Judging:
+    """The pictures that calibrate a network and those that judge it: never the same ones.
+
+    data: None: those of the run, its training and its validation part; other pictures: one half each.
+    Raises LeannetError where there are none, or their classes are not the network's.
+    """
+
+    def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
+        from leannet.data.loader import PictureSet
+        from leannet.data.scan import scan
+        from leannet.data.sources import open_pictures
+        from leannet.data.split import membership, split
+
+        where = data or header.provenance.get("data")
+        if not where:
+            raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
+        opened = open_pictures(where)
+        unknown = sorted(set(opened.classes) - set(header.classes))
+        if unknown:
+            raise LeannetError(f"{where}: has a class '{unknown[0]}' that {file} does not know")
+        found = scan(opened, console.reading, training=False, color=header.preprocessing.color)
+        for line in found.lines():
+            console.say(f"  {line}", style="yellow")
+        known = membership(found.digests, header.split.get("marks", {}))
+        train, judge = np.flatnonzero(known.train), np.flatnonzero(known.validation)
+        if not len(train) or not len(judge):
+            halves = split(found.pictures, found.digests, (0.5, 0.5), 0)
+            train, judge = halves.train, halves.validation
+            console.say(f"{where}: not the pictures of the run: one half calibrates, the other judges")
+        some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
+        self._set, self._preprocessing = PictureSet(found.pictures, header.preprocessing), header.preprocessing
+        self._some, self._judge = some, judge
+        renumber = np.array([header.classes.index(name) for name in opened.classes])
+        self.judging_labels: NDArray[np.int64] = renumber[found.pictures.labels[judge]]
+        self.calibrating_number = len(some)
+        self.calibrating_batches, self.judging_batches = (-(-len(part) // BATCH) for part in (some, judge))
+
+    def calibrating(self) -> Iterator[Floats]:
+        """(N, C, H, W), normalised."""
+        return self._batches(self._some)
+
+    def judging(self) -> Iterator[Floats]:
+        """(N, C, H, W), normalised."""
+        return self._batches(self._judge)
+
+    def _batches(self, part: NDArray[np.int64]) -> Iterator[Floats]:
+        for start in range(0, len(part), BATCH):
+            images, _, _ = self._set.__getitems__([(int(index), 0) for index in part[start : start + BATCH]])
+            yield as_floats(images.permute(0, 2, 3, 1).numpy(), self._preprocessing)

@@ -1,0 +1,283 @@
+"""`quantize`: a run as integers of 8 bits, judged on pictures before it is kept."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from leannet.console import Console
+from leannet.deploy.artefact import Artefact, softmax
+from leannet.deploy.calibration import Calibration
+from leannet.deploy.checking import Checked, check_artefact
+from leannet.deploy.golden import Golden, drawn
+from leannet.deploy.judging import Judging
+from leannet.errors import LeannetError
+from leannet.evaluation.metrics import Scores, score
+from leannet.header import checkpoint_file
+from leannet.rows import Architecture, Dropout
+from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
+from leannet.runtime.engines import Floats
+from leannet.runtime.int8_graph import Int8Writer, Style, moves
+from leannet.runtime.onnx_graph import Weights
+
+EngineName = Literal["onnxruntime", "openvino"]
+STYLES: dict[EngineName, Style] = {"onnxruntime": "table", "openvino": "fused"}
+TOLERANCE = 0.05  # between processors, on which an engine may round in another way
+SENSITIVITY_PICTURES = 64
+MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
+SECONDS = 3.0  # to time both
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """What one layer alone, made of integers, does to the outputs."""
+
+    path: str
+    kind: str
+    noise: float  # mean square of the change of the outputs over their variance
+    kept_float: bool = False
+
+    @property
+    def decibels(self) -> float:
+        """The outputs over that noise."""
+        return -10 * math.log10(max(self.noise, 1e-12))
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What integers cost and give. `path` None: the loss was too large, and nothing was written."""
+
+    path: Path | None
+    engine: str
+    machine: str
+    bits: int  # of the weights
+    calibrated_on: int
+    before: Scores
+    after: Scores
+    lost: int  # pictures that only the float network gets right
+    gained: int  # pictures that only the integers get right
+    max_drop: float
+    layers: tuple[LayerNoise, ...]
+    size_bytes_before: int
+    size_bytes_after: int
+    latency_before: Latency
+    latency_after: Latency
+    checks: tuple[Checked, ...] = ()
+    finetuned: int = 0  # epochs
+
+    @property
+    def drop(self) -> float:
+        """Points of accuracy lost."""
+        return 100 * (self.lost - self.gained) / self.before.pictures
+
+    @property
+    def drop_error(self) -> float:
+        """Its standard error, in points: of a difference of paired answers (McNemar 1947)."""
+        n = self.before.pictures
+        return 100 * math.sqrt(max(self.lost + self.gained - (self.lost - self.gained) ** 2 / n, 0.0)) / n
+
+    @property
+    def kept_float(self) -> list[str]:
+        """The layers that stayed as they were."""
+        return [layer.path for layer in self.layers if layer.kept_float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "path": str(self.path) if self.path else None,
+            "engine": self.engine,
+            "machine": self.machine,
+            "bits": self.bits,
+            "calibrated_on": self.calibrated_on,
+            "finetuned_epochs": self.finetuned,
+            "pictures": self.before.pictures,
+            "accuracy_before": self.before.accuracy,
+            "accuracy_after": self.after.accuracy,
+            "drop_points": self.drop,
+            "drop_error_points": self.drop_error,
+            "lost": self.lost,
+            "gained": self.gained,
+            "max_drop_points": self.max_drop,
+            "size_bytes_before": self.size_bytes_before,
+            "size_bytes_after": self.size_bytes_after,
+            "latency_before": self.latency_before.to_dict(),
+            "latency_after": self.latency_after.to_dict(),
+            "layers": [asdict(layer) | {"decibels": layer.decibels} for layer in self.layers],
+            "checks": [each.to_dict() for each in self.checks],
+        }
+
+
+def quantize(
+    run: str | Path,
+    data: str | None = None,
+    out: str | Path | None = None,
+    engine: EngineName = "onnxruntime",
+    max_drop: float = 0.5,
+    calibration: int = 512,
+    keep_float: Sequence[str] = (),
+    finetune: int = 0,
+    quiet: bool = False,
+) -> Quantized:
+    """Writes a run or checkpoint as an artefact of 8-bit integers for an engine, where that costs no more than allowed.
+
+    Ranges are measured on `calibration` training pictures, accuracy before and after on the validation part. Where the
+    loss is more than `max_drop` points, the layers that do most harm stay in float, as many as are needed, up to half.
+    data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: `model.int8.onnx`
+    beside the checkpoint. keep_float: layers by path that stay in float in any case. finetune: epochs of training with
+    rounding in place, before (quantisation-aware; Jacob et al., arXiv 1712.05877, section 3).
+    With a larger loss nothing is written and `path` is None.
+    Raises LeannetError for unknown layers, data without pictures that judge, and a missing package.
+    """
+    console = Console(quiet)
+    file = checkpoint_file(run)
+    target = Path(out) if out is not None else file.with_suffix(".int8.onnx")
+    if target.suffix != ".onnx":
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
+    work = _Work(file, data, engine, calibration, finetune, console)
+    unknown = sorted(set(keep_float) - {placed.path for placed in work.table.layers})
+    if unknown:
+        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: leannet count {run}")
+    noise = work.noise()
+    order = [layer.path for layer in sorted(noise, key=lambda layer: -layer.noise) if layer.path not in keep_float]
+    number = 0
+    while True:
+        floats = frozenset([*keep_float, *order[:number]])
+        found = work.judged(floats, max_drop)
+        if found.drop <= max_drop or 2 * number + 1 > MOST_FLOAT * len(noise):
+            break
+        number = 2 * number or 1
+        console.say(f"  {found.drop:+.2f} points lost: {number} layers stay in float, worst first: {order[0]}, ...")
+    layers = tuple(replace(layer, kept_float=layer.path in floats) for layer in noise)
+    found = replace(found, layers=layers)
+    if found.drop > max_drop:
+        return found
+    made = work.artefact(floats, found)
+    checks = check_artefact(made)
+    wrong = [each for each in checks if not each.passed]
+    if wrong:
+        raise LeannetError(f"{file}: what was made does not hold here: {wrong[0].line()}; nothing was written")
+    made.save(target)
+    return replace(found, path=target, checks=tuple(checks))
+
+
+class _Work:
+    """The network, its calibration and the pictures that judge."""
+
+    def __init__(
+        self, file: Path, data: str | None, engine_: EngineName, calibration: int, finetune: int, console: Console
+    ):
+        from leannet.checkpoint import load
+
+        self.network, self.header = load(file)
+        self.table: Architecture = self.header.architecture
+        if len(self.table.output_names) != 1:
+            raise LeannetError(f"{file}: expected a classifier of one output, found {self.table.output_names}")
+        self.engine, self.console = engine_, console
+        engine(engine_)
+        self.pictures = Judging(self.header, file, data, calibration, console)
+        self.weights: Weights = numpy_weights(self.network.state_dict())
+        self.bits = weight_bits(engine_)
+        self.finetuned = finetune
+        self.float_onnx = bytes(to_onnx(self.table, self.weights).SerializeToString())
+        self.before = self.outputs(self.float_onnx, "judging the float network")
+        batches = console.track(self.pictures.calibrating(), self.pictures.calibrating_batches, "measuring ranges")
+        self.measured = Calibration(self.table, self.weights, batches)
+        self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
+
+    def graph(self, floats: frozenset[str]) -> Any:
+        """The network of integers, with some layers in float."""
+        return Int8Writer(
+            self.table, self.weights, self.ranges, STYLES[self.engine], floats, self.bits, self.corrections
+        ).model()
+
+    def run(self, onnx: bytes) -> Callable[[Floats], list[Floats]]:
+        return engine(self.engine).prepare(Program.of_file(self.table, onnx), threads=machine().cores)
+
+    def outputs(self, onnx: bytes, label: str) -> Floats:
+        """(N, classes) of the pictures that judge."""
+        run = self.run(onnx)
+        batches = self.console.track(self.pictures.judging(), self.pictures.judging_batches, label)
+        return np.concatenate([run(batch)[0] for batch in batches])
+
+    def noise(self) -> list[LayerNoise]:
+        """Each layer alone, on a few of the pictures that calibrate."""
+        x = np.concatenate(list(self.pictures.calibrating()))[:SENSITIVITY_PICTURES]
+        wanted = self.run(self.float_onnx)(x)[0]
+        variance = float(wanted.var())
+        layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
+        paths = {placed.path for placed in self.table.layers}
+        found = []
+        for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
+            made = self.run(bytes(self.graph(frozenset(paths - {placed.path})).SerializeToString()))(x)[0]
+            change = float(np.square(made - wanted).mean())
+            found.append(LayerNoise(placed.path, str(getattr(placed.layer, "kind", "")), change / max(variance, 1e-12)))
+        return found
+
+    def judged(self, floats: frozenset[str], max_drop: float) -> Quantized:
+        """The network of integers beside the float one."""
+        onnx = bytes(self.graph(floats).SerializeToString())
+        after = self.outputs(onnx, "judging the integers")
+        labels = self.pictures.judging_labels
+        right, still = self.before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
+        one = next(self.pictures.judging())[:1]
+        ways = {name: engine(self.engine).prepare(Program.of_file(self.table, data), threads=1)
+                for name, data in (("before", self.float_onnx), ("after", onnx))}  # fmt: skip
+        times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
+        return Quantized(
+            path=None,
+            engine=engine(self.engine).version(),
+            machine=machine().line(),
+            bits=self.bits,
+            calibrated_on=self.pictures.calibrating_number,
+            before=score(softmax(self.before), labels, self.header.classes),
+            after=score(softmax(after), labels, self.header.classes),
+            lost=int((right & ~still).sum()),
+            gained=int((~right & still).sum()),
+            max_drop=max_drop,
+            layers=(),
+            size_bytes_before=len(self.float_onnx),
+            size_bytes_after=len(onnx),
+            latency_before=times["before"],
+            latency_after=times["after"],
+            finetuned=self.finetuned,
+        )
+
+    def artefact(self, floats: frozenset[str], found: Quantized) -> Artefact:
+        """What is shipped; its golden pictures have the answers of the integers."""
+        from leannet.deploy.exporting import header_of
+
+        model = self.graph(floats)
+        about = {
+            "precision": "int8",
+            "input": "float32",
+            "tolerance": TOLERANCE,
+            "engines": [self.engine],
+            "weight_bits": self.bits,
+            "kept_float": found.kept_float,
+            "calibrated_on": found.calibrated_on,
+            "accuracy_before": found.before.accuracy,
+            "accuracy_after": found.after.accuracy,
+            "judged_on": found.before.pictures,
+        }
+        made = Artefact(bytes(model.SerializeToString()), header_of(self.header, about), ())
+        pictures = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
+        outputs = made.outputs([each.image() for each in pictures], self.engine)
+        golden = tuple(replace(each, outputs=line) for each, line in zip(pictures, outputs, strict=True))
+        return replace(made, golden=golden)
+
+
+def weight_bits(engine_: EngineName) -> int:
+    """8, or 7 where this processor adds products of 8 bits in 16, which overflow: x86 without VNNI."""
+    import platform
+
+    if platform.machine().lower() not in {"x86_64", "amd64"}:
+        return 8
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return 7  # unknown: what is right everywhere
+    return 8 if "vnni" in flags else 7

@@ -1,0 +1,127 @@
+"""Integers that are judged before they are kept, and ranges that fit."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import leannet
+from leannet.deploy.artefact import Artefact
+from leannet.deploy.calibration import Calibration, Seen
+from leannet.deploy.quantizing import quantize
+from leannet.errors import LeannetError
+from leannet.network import build
+from leannet.rows import Architecture, Conv, Input
+from leannet.runtime import numpy_weights
+from leannet.runtime.int8_graph import Range, quantize_filters
+from tests.conftest import draw, draw_folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network that tells discs from squares."""
+    folder = tmp_path_factory.mktemp("run")
+    shapes = draw_folder(folder / "shapes", each=60)
+    words = {"model": "mobilenet_v3_debug", "epochs": 8, "batch_size": 16, "normalization": "zscore"}
+    return leannet.train(shapes, folder / "run", quiet=True, **words).path
+
+
+def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=10)
+    assert found.path == run / "model.int8.onnx"
+    assert found.size_bytes_after < found.size_bytes_before
+    assert all(each.passed for each in found.checks)
+    about = Artefact.open(found.path).header.artefact
+    assert about["precision"] == "int8"
+    assert about["engines"] == ["onnxruntime"]
+    assert about["accuracy_after"] == found.after.accuracy
+    draw("disc", 991).save(tmp_path / "picture.png")
+    ours, theirs = (leannet.predict(which, [tmp_path / "picture.png"])[0][0] for which in (found.path, run))
+    probability = dict(zip(theirs.classes, theirs.probabilities, strict=True))
+    assert ours.probabilities[0] == pytest.approx(probability[ours.classes[0]], abs=0.1)
+
+
+def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
+    split = leannet.header.read_header(run).split["sizes"]
+    found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
+    assert found.before.pictures == split["validation"]
+    assert found.calibrated_on == split["train"]
+    assert found.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
+    assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
+
+
+def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
+    """No loss can be less than -200 points: layer after layer goes to float, and then it gives up, in one line."""
+    target = tmp_path / "x.onnx"
+    words = ["quantize", str(run), "--max-drop", "-200", "--out", str(target), "--json"]
+    done = subprocess.run([sys.executable, "-m", "leannet", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nothing was written" in done.stderr.splitlines()[-1]
+    assert not target.exists()
+    found = json.loads(done.stdout)
+    assert found["path"] is None
+    kept = [layer for layer in found["layers"] if layer["kept_float"]]
+    assert 0 < len(kept) <= len(found["layers"]) / 2
+    least_kept = min(layer["noise"] for layer in kept)
+    assert all(layer["noise"] <= least_kept for layer in found["layers"] if not layer["kept_float"])
+
+
+def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
+    assert found.kept_float == ["Conv1"]
+    assert found.path is not None
+    with pytest.raises(LeannetError, match="no layer has this path"):
+        quantize(run, quiet=True, keep_float=["nothing"])
+
+
+def test_other_pictures_are_halved(run: Path, tmp_path: Path) -> None:
+    other = draw_folder(tmp_path / "other", each=10, first=500)
+    found = quantize(run, str(other), tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert (found.calibrated_on, found.before.pictures) == (10, 10)
+    with pytest.raises(LeannetError, match="does not know"):
+        quantize(run, str(draw_folder(tmp_path / "three", kinds=("disc", "square", "ring"))), quiet=True)
+
+
+def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
+    """Against the deviation of the mean of +1, -1 and 0, one a picture."""
+    from dataclasses import replace
+
+    found = quantize(run, quiet=True, max_drop=100)
+    changed = replace(found, lost=5, gained=2)
+    n = found.before.pictures
+    each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
+    assert changed.drop == pytest.approx(100 * each.mean())
+    assert changed.drop_error == pytest.approx(100 * each.std() / math.sqrt(n))
+
+
+def test_the_range_is_the_best_of_all_that_were_tried() -> None:
+    draw_ = np.random.default_rng(0)
+    for values in (draw_.uniform(-1, 3, 4000), draw_.standard_t(3, 4000), draw_.exponential(size=4000) ** 3):
+        seen = Seen()
+        seen.add(values.reshape(1, 1, 1, -1).astype(np.float32), draw_)
+        lost = np.square(Range.of(*seen.range()).rounded(values) - values).mean()
+        for share in np.linspace(0.2, 1, 30):
+            other = np.square(Range.of(seen.low * share, seen.high * share).rounded(values) - values).mean()
+            assert lost <= other * 1.05
+
+
+def test_corrections_keep_the_mean_of_each_channel() -> None:
+    """A convolution whose rounded filters shift its outputs: the correction takes the shift away."""
+    rows = Architecture(
+        name="x",
+        input=Input(channels=8, height=7, width=7),
+        rows=(Conv(name="a", out_channels=6, bias=True, groups=2), Conv(name="b", out_channels=2, bias=True)),
+    )
+    weights = numpy_weights(build(rows).state_dict())
+    x = torch.rand(20, 8, 7, 7)
+    bits = 4
+    found = Calibration(rows, weights, [x.numpy()]).corrections(bits)["a"]
+    whole, scale = quantize_filters(weights["a.conv.weight"], bits)
+    rounded = torch.from_numpy((whole * scale[:, None, None, None]).astype(np.float32))
+    change = torch.nn.functional.conv2d(x, torch.from_numpy(weights["a.conv.weight"]) - rounded, groups=2)
+    np.testing.assert_allclose(found, change.mean((0, 2, 3)).numpy(), atol=1e-5)

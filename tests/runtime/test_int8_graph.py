@@ -1,0 +1,136 @@
+"""Networks of 8-bit integers: against integer arithmetic by hand, against float, and in engines that share no code."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from leannet.deploy.calibration import Calibration
+from leannet.network import build
+from leannet.rows import Architecture, Conv, Dropout, Input
+from leannet.runtime import ENGINES, Program, numpy_weights
+from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
+from leannet.runtime.onnx_graph import Array, GraphWriter
+from leannet.zoo import FAMILIES, architecture
+from tests.conftest import lively
+
+DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
+FORMS = [("table", "onnxruntime"), ("fused", "onnxruntime"), ("fused", "openvino")]
+
+
+class Case:
+    """A lively network, random pictures, and what calibration finds on them."""
+
+    def __init__(self, rows: Architecture, batch: int = 16):
+        network = lively(build(rows))
+        self.rows, self.weights = rows, numpy_weights(network.state_dict())
+        self.x = torch.randn(batch, *rows.input.shape).numpy()
+        self.calibration = Calibration(rows, self.weights, [self.x])
+        self.wanted = ENGINES["onnxruntime"].prepare(Program(rows, self.weights), 1)(self.x)[0]
+
+    def outputs(self, style: str, engine: str, **words: object) -> Array:
+        writer = Int8Writer(self.rows, self.weights, self.calibration.ranges(), style, **words)  # type: ignore[arg-type]
+        program = Program.of_file(self.rows, writer.model().SerializeToString())
+        return ENGINES[engine].prepare(program, 1)(self.x)[0]
+
+    def decibels(self, made: Array) -> float:
+        return float(10 * np.log10(np.square(self.wanted).mean() / np.square(made - self.wanted).mean()))
+
+
+@pytest.mark.parametrize("name", DEBUG)
+def test_every_family_is_near_its_float_original(name: str) -> None:
+    """20 dB: an error of a tenth of the outputs' size. Random weights have no other structure to rely on."""
+    case = Case(architecture(name))
+    for style, engine in FORMS:
+        assert case.decibels(case.outputs(style, engine, corrections=case.calibration.corrections())) > 20, style
+
+
+def test_a_convolution_is_the_integer_one() -> None:
+    """Every byte that ONNX Runtime makes is that of sums of whole numbers, worked out here, but for a last rounding."""
+    rows = Architecture(
+        name="x",
+        input=Input(height=6, width=5),
+        rows=(
+            Conv(name="a", out_channels=7, bias=True, activation="relu6"),
+            Conv(name="b", out_channels=2, bias=True),
+        ),
+    )
+    case = Case(rows)
+    ranges = case.calibration.ranges()
+    writer = Int8Writer(rows, case.weights, ranges)
+    model = writer.model()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("a:bytes", onnx.TensorProto.UINT8, None))
+    import onnxruntime
+
+    _, found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": case.x})
+    given, made = (Range.of(*writer.ranges[name]) for name in ("input", "a"))
+    assert made.zero == 0  # ReLU6 ends where bytes end
+    x = np.clip(np.rint(case.x / given.scale) + given.zero, 0, 255).astype(np.int64) - given.zero
+    whole, scale = quantize_filters(case.weights["a.conv.weight"])
+    bias = np.rint(case.weights["a.conv.bias"] / (scale.astype(np.float64) * given.scale)).astype(np.int64)
+    sums = np.einsum("nchw,oc->nohw", x, whole[:, :, 0, 0].astype(np.int64)) + bias[:, None, None]
+    wanted = sums * (scale.astype(np.float64) * given.scale)[:, None, None] / made.scale
+    assert np.abs(found - np.clip(wanted, 0, 255)).max() <= 0.5 + 1e-3
+
+
+def test_layers_that_stay_in_float_are_exact() -> None:
+    for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
+        case = Case(architecture(name))
+        everything = frozenset(placed.path for placed in case.rows.layers)
+        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), floats=everything)
+        kinds = [node.op_type for node in writer.model().graph.node]
+        assert kinds.count("QuantizeLinear") == 1  # the input
+        exact = GraphWriter(case.rows, case.weights).model()
+        assert kinds.count("Conv") == sum(node.op_type == "Conv" for node in exact.graph.node)
+        assert case.decibels(case.outputs("table", "onnxruntime", floats=everything)) > 35
+
+
+def test_shuffles_slices_and_concatenations_move_bytes() -> None:
+    """ShuffleNet's values are rounded where they are made and nowhere else."""
+    case = Case(architecture("shufflenet_v2_debug"))
+    writer = Int8Writer(case.rows, case.weights, case.calibration.ranges())
+    rounded = {node.name for node in writer.model().graph.node if node.op_type == "QuantizeLinear"}
+    making = [p for p in case.rows.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
+    assert len(rounded) == len(making)  # the input is one more, the output one less
+    for placed in case.rows.layers:
+        if moves(placed.layer):
+            assert f"{placed.path}:bytes" not in rounded
+            assert {writer.ranges[placed.path]} == {writer.ranges[source] for source in placed.inputs}
+
+
+@pytest.mark.parametrize("kind", ["h_swish", "h_sigmoid", "swish", "sigmoid"])
+def test_tables_hold_the_activation(kind: str) -> None:
+    """One value for each of 256, as near as bytes allow: half a step, and as much again of its own input's step."""
+    rows = Architecture(
+        name="x",
+        input=Input(channels=1, height=16, width=16),
+        rows=(Conv(name="a", out_channels=1, bias=True, activation=kind), Conv(name="b", out_channels=1, bias=True)),  # type: ignore[arg-type]
+    )
+    weights = {"a.conv.weight": np.ones((1, 1, 1, 1), np.float32), "a.conv.bias": np.zeros(1, np.float32)}
+    weights |= {"b.conv.weight": weights["a.conv.weight"], "b.conv.bias": weights["a.conv.bias"]}
+    x = np.linspace(-5, 5, 256, dtype=np.float32).reshape(1, 1, 16, 16)
+    exact = GraphWriter(rows, weights).model()
+    made = Int8Writer(rows, weights, {"input": (-5, 5), "a": (-0.4, 5), "b": (-0.4, 5), "a:before": (-5, 5)}).model()
+    import onnxruntime
+
+    wanted, found = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"input": x})[0] for m in (exact, made)
+    )
+    step = 10 / 255
+    assert np.abs(found - wanted).max() < 2 * step
+
+
+def test_bytes_hold_zero_exactly() -> None:
+    for low, high in ((-1.0, 3.0), (0.0, 6.0), (0.5, 2.0), (-4.0, -1.0)):
+        range_ = Range.of(low, high)
+        assert range_.rounded(np.zeros(1))[0] == 0
+        x = np.linspace(min(low, 0), max(high, 0), 1000)
+        assert np.abs(range_.rounded(x) - x).max() <= range_.scale * 1.001
+
+
+def test_filters_lose_half_a_step_of_their_own_channel() -> None:
+    weight = np.random.default_rng(0).normal(size=(5, 4, 3, 3)) * np.array([1, 10, 0.1, 0, 3])[:, None, None, None]
+    for bits in (8, 7):
+        whole, scale = quantize_filters(weight, bits)
+        assert np.abs(whole).max() == 2 ** (bits - 1) - 1
+        assert (np.abs(whole * scale[:, None, None, None] - weight) <= scale[:, None, None, None] / 2 + 1e-9).all()
