@@ -19,6 +19,7 @@ _PUBLIC = {
     "Architecture": "leannet.rows",
     "LeannetError": "leannet.errors",
     "architecture": "leannet.zoo",
+    "bench": "leannet.deploy",
     "build": "leannet.network",
     "check": "leannet.deploy",
     "count": "leannet.cost",
@@ -51,6 +52,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from leannet.checkpoint import load as load
     from leannet.cost import count as count
+    from leannet.deploy import bench as bench
     from leannet.deploy import check as check
     from leannet.deploy import export as export
     from leannet.deploy import predict as predict

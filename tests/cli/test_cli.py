@@ -252,6 +252,7 @@ FLAGS = {
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
     "check": "artefact engine json",
+    "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "input json out precision run",
     "quantize": "calibration data engine finetune json keep-float max-drop out quiet run",
     "evaluate": "data json part quiet run",

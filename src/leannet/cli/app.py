@@ -7,6 +7,7 @@ import typer
 
 from leannet import __version__
 from leannet.cli import (
+    bench,
     check,
     compare,
     count,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, quantize, check, demo,
+    models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, quantize, check, bench, demo,
 )  # fmt: skip
 for verb in VERBS:
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)

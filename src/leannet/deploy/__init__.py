@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "Artefact": "artefact",
+    "bench": "benchmarking",
     "check": "checking",
     "export": "exporting",
     "predict": "predicting",
@@ -22,6 +23,7 @@ def __getattr__(name: str) -> Any:
 
 if TYPE_CHECKING:
     from leannet.deploy.artefact import Artefact as Artefact
+    from leannet.deploy.benchmarking import bench as bench
     from leannet.deploy.checking import check as check
     from leannet.deploy.exporting import export as export
     from leannet.deploy.predicting import predict as predict

@@ -1,0 +1,104 @@
+"""leannet bench: how long networks take on this machine."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet, Resolution, Width
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artefacts.")],
+    engine: Annotated[
+        list[str] | None, typer.Option(help="torch, onnxruntime, openvino. Repeat. Default: all that are installed.")
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="float32, or int8 for its time alone. Repeat. Artefacts have their own.")
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(help="Repeat. Default: 1.", min=1)] = None,
+    batch: Annotated[int, typer.Option(help="Pictures at once.", min=1)] = 1,
+    width: Width = 1.0,
+    resolution: Resolution = None,
+    by: Annotated[
+        Literal["network", "row"], typer.Option(help="row: where the time goes, in the first engine.")
+    ] = "network",
+    seconds: Annotated[float, typer.Option(help="To measure for, for each number of threads.", min=0.1)] = 10,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time networks side by side: median and p90, in turns, beside what the machine can do at best.
+
+    Leave the machine alone meanwhile.
+
+    Example: leannet bench mobilenet_v2 mobilenet_v3_small --threads 1 --threads 2
+    """
+    from leannet.console import Console
+
+    console = Console(quiet)
+    if by == "row":
+        _by_row(what, engine, precision, threads, batch, width, resolution, seconds, json, console)
+        return
+    from leannet.deploy.benchmarking import bench
+
+    with console.bar(1) as bar:
+        found = bench(
+            what, engine, precision or ["float32"], threads or [1], batch, width, resolution, seconds,
+            progress=lambda label: bar.advance(0, "bench", label),
+        )  # fmt: skip
+    if json:
+        print_json(found.to_dict())
+        return
+    first = found.timed[0].latency.median_ms
+    rows = [
+        [
+            each.what, each.engine, each.precision, each.threads, f"{each.latency.median_ms:.2f}",
+            f"{each.latency.p90_ms:.2f}", f"{each.latency.median_ms / first:.2f}", f"{each.macs / 1e6:,.1f}",
+            f"{each.gflops:.0f}", f"{100 * each.gflops / each.matrix_gflops:.0f} %", f"{each.size_bytes / 1e6:.2f}",
+            "" if each.peak_memory_bytes is None else f"{each.peak_memory_bytes / 1e6:.0f}",
+        ]
+        for each in found.timed
+    ]  # fmt: skip
+    headers = ("network", "engine", "precision", "threads", "median ms", "p90 ms", "of the first", "M mult-adds",
+               "GFLOP/s", "of matrices", "file MB", "memory MB")  # fmt: skip
+    print_table(headers, rows, left=3)
+    print()
+    rates = ", ".join(
+        f"{rate:.0f} with {number} thread{'s' if number > 1 else ''}"
+        for number, rate in sorted({each.threads: each.matrix_gflops for each in found.timed}.items())
+    )
+    print(f"{found.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s. memory: what loading and running")
+    print("adds to a process at most.")
+
+
+def _by_row(
+    what: list[str], engine: list[str] | None, precision: list[str] | None, threads: list[int] | None, batch: int,
+    width: float, resolution: int | None, seconds: float, json: bool, console: Any,
+) -> None:  # fmt: skip
+    from pathlib import Path
+
+    from leannet.runtime.row_latency import measure_rows
+    from leannet.what import resolve
+
+    found = []
+    for word in what:
+        table = resolve(word, 1.0 if Path(word).exists() else width, resolution)
+        one = (engine or ["onnxruntime"])[0], (threads or [1])[0], (precision or ["float32"])[0]
+        console.say(f"timing {len(table.rows)} rows of {table.name}, {seconds:g} s")
+        found.append(measure_rows(table, *one, batch=batch, seconds=seconds))
+    if json:
+        print_json({"networks": [each.to_dict() for each in found]})
+        return
+    for each in found:
+        total = sum(row.ms for row in each.rows)
+        rows = [
+            [row.row, row.kind, " + ".join("x".join(map(str, shape)) for shape in row.in_shapes),
+             "x".join(map(str, row.out_shape)), f"{row.macs:,}", f"{row.ms:.3f}", f"{100 * row.ms / total:.1f} %",
+             f"{2 * row.macs / row.ms / 1e6:.0f}" if row.ms > 0 and row.macs else ""]
+            for row in each.rows
+        ]  # fmt: skip
+        print_table(("row", "kind", "reads", "makes", "mult-adds", "ms", "share", "GFLOP/s"), rows, left=4)
+        print()
+        words = f"{each.engine}, {each.precision}, {each.threads} thread{'s' if each.threads > 1 else ''}"
+        print(f"{each.name}: {each.whole.median_ms:.2f} ms as a whole, {each.sum_ms:.2f} ms as the sum of its rows;")
+        print(f"{words}, batch {each.batch}, {each.machine.line()}")

@@ -1,0 +1,37 @@
+"""What the machine can do at best: its own rate at multiplying matrices, to hold networks against."""
+
+from functools import cache
+
+import numpy as np
+
+from leannet.runtime.engines import package
+from leannet.runtime.latency import measure
+from leannet.runtime.onnx_graph import IR_VERSION, OPSET, onnx_package
+
+SIDE = 768
+SECONDS = 1.0
+
+
+@cache
+def matrix_gflops(threads: int = 1) -> float:
+    """GFLOP/s (2 for a multiply-add) of ONNX Runtime at square float32 matrices of 768, its faster runs.
+
+    Raises LeannetError where onnx or onnxruntime is missing.
+    """
+    onnx, runtime = onnx_package(), package("onnxruntime")
+    draw = np.random.default_rng(0)
+    weight, x = (draw.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in range(2))
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weight"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", kind, [SIDE, SIDE])],
+        [helper.make_tensor_value_info("y", kind, [SIDE, SIDE])],
+        [onnx.numpy_helper.from_array(weight, "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    times = measure({"product": lambda: session.run(None, {"x": x})}, SECONDS)
+    return 2 * SIDE**3 / (times["product"].p25_ms / 1e3) / 1e9

@@ -1,0 +1,47 @@
+"""How much memory a network takes to run: in a process of its own, which does nothing else."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from leannet.errors import LeannetError
+from leannet.runtime.engines import Program
+
+# Loads the engine, notes what the process holds, then loads and runs the network and notes the most it held.
+_CODE = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from leannet.rows import Architecture
+from leannet.runtime.engines import Program, engine
+folder, name, threads, batch, kind = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+table = Architecture.load(folder / "rows.json")
+chosen = engine(name)
+shape = (64, 64, 3) if kind == "uint8" else table.input.shape
+x = np.zeros((batch, *shape), kind)
+def resident():
+    words = (line.split() for line in open("/proc/self/status"))
+    return {line[0]: 1024 * int(line[1]) for line in words if line[0] in ("VmRSS:", "VmHWM:")}
+before = resident()["VmRSS:"]
+chosen.prepare(Program.of_file(table, (folder / "model.onnx").read_bytes()), threads)(x)
+print(resident()["VmHWM:"] - before)
+"""
+
+
+def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, kind: str = "float32") -> int | None:
+    """Bytes that loading and running a network adds to a process at most; None where the system does not say.
+
+    kind: of the input. Only for engines that read ONNX.
+    """
+    if not Path("/proc/self/status").exists() or engine == "torch":
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "rows.json").write_text(program.architecture.to_json(), encoding="utf-8")
+        (folder / "model.onnx").write_bytes(program.onnx)
+        words = [str(folder), engine, str(threads), str(batch), kind]
+        done = subprocess.run([sys.executable, "-c", _CODE, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LeannetError(f"{program.architecture.name} in {engine}: {done.stderr.strip().splitlines()[-1]}")
+    return int(done.stdout)

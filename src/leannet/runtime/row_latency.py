@@ -1,0 +1,161 @@
+"""The time of each row: every distinct one alone in an engine, all in turns, less what an empty network takes.
+
+Rows that are equal but for their names, on equal shapes, are timed once. `key` names what was timed, so that a table of
+such times serves any network of the same rows on the same machine.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from leannet.cost import count
+from leannet.errors import LeannetError
+from leannet.rows import INPUT, Activate, Architecture, Conv, Dropout, Shape
+from leannet.rows.layers import RowBase
+from leannet.rows.placing import LABELS
+from leannet.rows.table import Input
+from leannet.runtime.engines import engine
+from leannet.runtime.latency import Latency, measure
+from leannet.runtime.processor import Machine, machine
+from leannet.runtime.programs import program
+
+ALONE = "row"  # the name of a row that stands alone
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class RowTime:
+    """One row of the table. ms: its own, without the session around it."""
+
+    row: str
+    kind: str
+    key: str
+    in_shapes: tuple[Shape, ...]
+    out_shape: Shape
+    macs: int
+    ms: float
+
+
+@dataclass(frozen=True)
+class RowTimes:
+    """A network row by row, and the whole beside it."""
+
+    name: str
+    engine: str
+    precision: str
+    threads: int
+    batch: int
+    machine: Machine
+    rows: tuple[RowTime, ...]
+    whole: Latency
+    empty_ms: float
+
+    @property
+    def sum_ms(self) -> float:
+        """Of all rows and one empty session: what the whole would take, if rows knew nothing of each other."""
+        return sum(row.ms for row in self.rows) + self.empty_ms
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self) | {"sum_ms": self.sum_ms}
+
+
+def row_key(row: RowBase, shapes: Sequence[Shape]) -> str:
+    """What a row's time depends on: all of its fields but its labels, and the shapes it reads."""
+    fields = row.model_dump(mode="json", exclude_defaults=True, exclude=set(LABELS))
+    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)  # type: ignore[attr-defined]
+
+
+def alone(row: RowBase, shapes: Sequence[Shape]) -> tuple[Architecture, Architecture]:
+    """A network of one row, and the same without it, whose time is to be taken off.
+
+    A row of several inputs gets the others by 1x1 convolutions of the largest. Raises LeannetError where that cannot
+    give their shapes.
+    """
+    first = max(range(len(shapes)), key=lambda i: shapes[i].height * shapes[i].width)
+    given = Input(channels=shapes[first].channels, height=shapes[first].height, width=shapes[first].width)
+    made: dict[Shape, str] = {shapes[first]: INPUT}
+    helpers: list[RowBase] = []
+    for shape in shapes:
+        if shape not in made:
+            stride = -(-given.height // shape.height)
+            made[shape] = f"helper_{len(made)}"
+            helpers.append(
+                Conv(name=made[shape], inputs=(INPUT,), out_channels=shape.channels, stride=stride, padding="same")
+            )
+    names = tuple(made[shape] for shape in shapes)
+    standing = row.model_copy(update={"name": ALONE, "inputs": names, "shares": None})
+    kept = tuple(made[shape] for shape in made if made[shape] != INPUT)
+    found = Architecture(name=ALONE, input=given, rows=(*helpers, standing))
+    if [found.shapes[name] for name in kept] != [shape for shape in made if made[shape] != INPUT]:
+        raise LeannetError(f"row '{row.name}': its inputs of {list(shapes)} cannot be made from one, to time it alone")
+    nothing = Activate(name="nothing", inputs=(INPUT,), activation="linear")
+    empty = Architecture(name="empty", input=given, rows=(*helpers, nothing), outputs=(*kept, "nothing"))
+    return found, empty
+
+
+def measure_rows(
+    architecture: Architecture,
+    engine_name: str = "onnxruntime",
+    threads: int = 1,
+    precision: str = "float32",
+    batch: int = 1,
+    seconds: float = 20,
+    progress: Callable[[], object] | None = None,
+) -> RowTimes:
+    """The time of each row of a network.
+
+    Raises LeannetError for an engine that is not there, and for a row that cannot stand alone.
+    """
+    with_engine = engine(engine_name)
+    shapes = {INPUT: architecture.input.shape, **architecture.shapes}
+    reads = architecture.reads()
+    keys: dict[str, str] = {}
+    candidates: dict[str, Callable[[], object]] = {}
+    empties: dict[str, str] = {}  # key -> the empty network that it is compared with
+    bare: set[str] = set()  # those without helpers
+
+    def add(name: str, table: Architecture) -> None:
+        if name not in candidates:
+            run = with_engine.prepare(program(table, precision, engine_name), threads)
+            x = np.random.default_rng(0).normal(size=(batch, *table.input.shape)).astype(np.float32)
+            candidates[name] = partial(run, x)
+
+    add(WHOLE, architecture)
+    for row in architecture.rows:
+        read = [shapes[name] for name in reads[row.name]]
+        keys[row.name] = key = row_key(row, read)
+        if key in empties or isinstance(row, Dropout):
+            continue
+        table, empty = alone(row, read)
+        empties[key] = f"empty {empty.to_json()}"
+        add(key, table)
+        add(empties[key], empty)
+        if len(empty.rows) == 1:
+            bare.add(empties[key])
+    times = measure(candidates, seconds, between=progress)
+    macs = {group.name: group.macs for group in count(architecture).by_row()}
+    found = []
+    for row in architecture.rows:
+        key, ms = keys[row.name], 0.0
+        if key in empties:
+            ms = max(times[key].median_ms - times[empties[key]].median_ms, 0.0)
+        read_shapes = tuple(shapes[name] for name in reads[row.name])
+        kind = str(row.kind)
+        found.append(RowTime(row.name, kind, key, read_shapes, shapes[row.name], macs.get(row.name, 0), ms))
+    empty_ms = float(np.median([times[name].median_ms for name in bare]))
+    return RowTimes(
+        architecture.name,
+        with_engine.version(),
+        precision,
+        threads,
+        batch,
+        machine(),
+        tuple(found),
+        times[WHOLE],
+        empty_ms,
+    )
