@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from leannet.deploy.artefact import as_floats
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.runtime.engines import Floats
+
+if TYPE_CHECKING:
+    from leannet.data.split import Split
 
 BATCH = 64
 
@@ -26,7 +30,7 @@ class Judging:
         from leannet.data.loader import PictureSet
         from leannet.data.scan import scan
         from leannet.data.sources import open_pictures
-        from leannet.data.split import membership, split
+        from leannet.data.split import Split, membership, split
 
         where = data or header.provenance.get("data")
         if not where:
@@ -44,6 +48,8 @@ class Judging:
             halves = split(found.pictures, found.digests, (0.5, 0.5), 0)
             train, judge = halves.train, halves.validation
             console.say(f"{where}: not the pictures of the run: one half calibrates, the other judges")
+        self.where, self.pictures = where, found.pictures
+        self._parts = Split(train, judge, np.empty(0, np.int64), None, 0, {}, {})
         some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
         self._set, self._preprocessing = PictureSet(found.pictures, header.preprocessing), header.preprocessing
         self._some, self._judge = some, judge
@@ -51,6 +57,10 @@ class Judging:
         self.judging_labels: NDArray[np.int64] = renumber[found.pictures.labels[judge]]
         self.calibrating_number = len(some)
         self.calibrating_batches, self.judging_batches = (-(-len(part) // BATCH) for part in (some, judge))
+
+    def split(self) -> "Split":
+        """All that may calibrate as the training part, and those that judge as the validation part."""
+        return self._parts
 
     def calibrating(self) -> Iterator[Floats]:
         """(N, C, H, W), normalised."""

@@ -13,6 +13,7 @@ from leannet.console import Console
 from leannet.deploy.artefact import Artefact, softmax
 from leannet.deploy.calibration import Calibration
 from leannet.deploy.checking import Checked, check_artefact
+from leannet.deploy.finetuning import finetuned
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.judging import Judging
 from leannet.errors import LeannetError
@@ -187,6 +188,11 @@ class _Work:
         batches = console.track(self.pictures.calibrating(), self.pictures.calibrating_batches, "measuring ranges")
         self.measured = Calibration(self.table, self.weights, batches)
         self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
+        if finetune:  # the network then learns what corrections were for
+            self.weights = finetuned(
+                self.network, self.header, self.ranges, self.bits, self.pictures, finetune, console
+            )
+            self.corrections = {}
 
     def graph(self, floats: frozenset[str]) -> Any:
         """The network of integers, with some layers in float."""
@@ -206,7 +212,7 @@ class _Work:
     def noise(self) -> list[LayerNoise]:
         """Each layer alone, on a few of the pictures that calibrate."""
         x = np.concatenate(list(self.pictures.calibrating()))[:SENSITIVITY_PICTURES]
-        wanted = self.run(self.float_onnx)(x)[0]
+        wanted = self.run(bytes(to_onnx(self.table, self.weights).SerializeToString()))(x)[0]  # as it is now
         variance = float(wanted.var())
         layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
         paths = {placed.path for placed in self.table.layers}
