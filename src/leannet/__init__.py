@@ -25,7 +25,7 @@ _PUBLIC = {
     "count": "leannet.cost",
     "create": "leannet.factory",
     "cross_validate": "leannet.training",
-    "evaluate": "leannet.evaluation",
+    "evaluate": "leannet.deploy",
     "export": "leannet.deploy",
     "guidelines": "leannet.studies",
     "load": "leannet.checkpoint",
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from leannet.deploy import predict as predict
     from leannet.deploy import quantize as quantize
     from leannet.errors import LeannetError as LeannetError
-    from leannet.evaluation import evaluate as evaluate
+    from leannet.deploy import evaluate as evaluate
     from leannet.factory import create as create
     from leannet.network import build as build
     from leannet.reports import report as report

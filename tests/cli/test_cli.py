@@ -253,7 +253,7 @@ FLAGS = {
     "count": "by classes convention in-channels json resolution what width",
     "check": "artefact engine json",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
-    "export": "input json out precision run",
+    "export": "data fastest input json max-drop out precision quiet run threads",
     "quantize": "calibration data engine finetune json keep-float max-drop out quiet run",
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",

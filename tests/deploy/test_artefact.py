@@ -22,7 +22,7 @@ from leannet.errors import LeannetError
 from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
-from tests.conftest import draw, lively
+from tests.conftest import draw, draw_folder, lively
 
 
 @pytest.fixture
@@ -33,7 +33,8 @@ def checkpoint(tmp_path: Path) -> Path:
         architecture=network.architecture,
         classes=("ape", "bee", "çat"),
         preprocessing=Preprocessing(height=32, width=32, mean=(0.1, 0.2, 1 / 3), resize="squash"),
-        split={"seed": 3, "marks": {"train": "00112233"}},
+        split={"seed": 3, "marks": {"train": "AAAAAA=="}},
+        provenance={"data": "/home/me/secret/photos", "command": "leannet train /home/me", "skipped": [{"path": "x"}]},
     )
     save(tmp_path / "net.safetensors", network, header)
     return tmp_path / "net.safetensors"
@@ -108,6 +109,20 @@ def test_it_knows_what_the_checkpoint_knows_but_not_which_pictures(checkpoint: P
     assert after.classes == before.classes
     assert after.preprocessing == before.preprocessing
     assert after.split == {"seed": 3}
+    assert "/home" not in str(after.to_dict())
+    assert after.provenance["data"] == "photos"
+
+
+def test_an_artefact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "pictures", each=6, kinds=("ape", "bee"))
+    wanted = leannet.evaluate(checkpoint, str(tmp_path / "pictures"), quiet=True).scores
+    for kind in ("float32", "uint8"):
+        made = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)  # type: ignore[arg-type]
+        found = leannet.evaluate(made.path, str(tmp_path / "pictures"), quiet=True).scores
+        assert found.confusion == wanted.confusion
+        assert found.loss == pytest.approx(wanted.loss, abs=1e-4)
+    with pytest.raises(LeannetError, match="name some to score"):
+        leannet.evaluate(made.path)
 
 
 def _edited(change: Callable[[dict[str, str]], object]) -> Callable[[bytes], bytes]:

@@ -9,7 +9,7 @@ from leannet.cli.output import print_json, print_table
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artefact (.onnx).")],
     data: Annotated[str | None, typer.Argument(help="Labelled pictures. Default: those it was trained on.")] = None,
     part: Annotated[
         Literal["train", "validation", "test"] | None,
@@ -22,7 +22,8 @@ def command(
 
     Example: leannet evaluate runs/photos more-photos/
     """
-    from leannet.evaluation import evaluate, interval
+    from leannet.deploy import evaluate
+    from leannet.evaluation import interval
 
     found = evaluate(run, data, part, quiet)
     if json:

@@ -1,31 +1,50 @@
 """leannet export: a run as one file that runs elsewhere."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.options import Json
-from leannet.cli.output import print_json
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json, print_table
+from leannet.errors import LeannetError
 
 
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    data: Annotated[
+        str | None, typer.Argument(help="With --fastest: pictures to judge on. Default: those of the run.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: model.onnx beside the checkpoint.")] = None,
-    precision: Annotated[Literal["float32", "float16"], typer.Option(help="Of the weights.")] = "float32",
+    precision: Annotated[
+        Literal["float32", "float16"] | None, typer.Option(help="Of the weights. Integers: leannet quantize.")
+    ] = None,
     input: Annotated[
-        Literal["float32", "uint8"],
+        Literal["float32", "uint8"] | None,
         typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
-    ] = "float32",
+    ] = None,
+    fastest: Annotated[
+        bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
+    ] = False,
+    max_drop: Annotated[float, typer.Option(help="With --fastest: points of accuracy that integers may cost.")] = 0.5,
+    threads: Annotated[int, typer.Option(help="With --fastest.", min=1)] = 1,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a run as one ONNX file: weights, labels, preprocessing, and golden pictures to check it by.
 
     Example: leannet export runs/photos
     """
+    if fastest:
+        if precision or input:
+            raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
+        _fastest(run, data, out, max_drop, threads, json, quiet)
+        return
+    if data is not None:
+        raise LeannetError(f"{data}: pictures are for --fastest; expected a run alone")
     from leannet.deploy import export
 
-    found = export(run, out, precision, input)
+    found = export(run, out, precision or "float32", input or "float32")
     if json:
         print_json(found.to_dict())
         return
@@ -33,3 +52,29 @@ def command(
     for each in found.checks:
         print(f"  {each.line()}")
     print(f"try next  leannet predict {found.path} PICTURE   ·   leannet bench {found.path}")
+
+
+def _fastest(
+    run: str, data: str | None, out: Path | None, max_drop: float, threads: int, json: bool, quiet: bool
+) -> None:
+    from leannet.deploy import export_fastest
+
+    found = export_fastest(run, data, out, max_drop, threads, quiet=quiet)
+    if json:
+        print_json(found.to_dict())
+        return
+    lines: list[list[Any]] = []
+    for each in found.choices:
+        lost = "" if each.drop is None else f"{each.drop:+.2f} ± {1.96 * (each.drop_error or 0):.2f}"
+        time = "loses too much" if each.latency is None else f"{each.latency.median_ms:.2f}"
+        p90 = "" if each.latency is None else f"{each.latency.p90_ms:.2f}"
+        lines.append(
+            [each.engine, each.precision, time, p90, lost, each.float_layers or "", f"{each.size_bytes / 1e6:.2f}",
+             "<- kept" if each.chosen else ""]
+        )  # fmt: skip
+    headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "float layers", "MB", "")
+    print_table(headers, lines, left=2, words_last=True)
+    print()
+    print(f"{found.machine}; one picture at a time, {threads} thread{'s' if threads > 1 else ''}, in turns")
+    print(f"written   {found.path}")
+    print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")

@@ -7,7 +7,9 @@ _PUBLIC = {
     "Artefact": "artefact",
     "bench": "benchmarking",
     "check": "checking",
+    "evaluate": "evaluating",
     "export": "exporting",
+    "export_fastest": "fastest",
     "predict": "predicting",
     "quantize": "quantizing",
 }
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from leannet.deploy.artefact import Artefact as Artefact
     from leannet.deploy.benchmarking import bench as bench
     from leannet.deploy.checking import check as check
+    from leannet.deploy.evaluating import evaluate as evaluate
     from leannet.deploy.exporting import export as export
+    from leannet.deploy.fastest import export_fastest as export_fastest
     from leannet.deploy.predicting import predict as predict
     from leannet.deploy.quantizing import quantize as quantize

@@ -1,6 +1,6 @@
 """`evaluate` and `predict`: what a trained network says of pictures, from its checkpoint alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,21 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
     other pictures those that did not train the network.
     Raises LeannetError where the classes are not the checkpoint's, or there is nothing to score.
     """
-    console = Console(quiet)
     file = checkpoint_file(run)
     network, header = load(file)
+    return evaluate_with(lambda images: probabilities_of(network, images, header), header, file, data, part, quiet)
+
+
+def evaluate_with(
+    probabilities: Callable[[torch.Tensor], NDArray[np.float32]],
+    header: Header,
+    file: Path,
+    data: str | None = None,
+    part: str | None = None,
+    quiet: bool = False,
+) -> Evaluation:
+    """The same of whatever runs a network. probabilities: of prepared pictures (N, C, H, W) uint8 -> (N, classes)."""
+    console = Console(quiet)
     where = data or header.provenance.get("data")
     if not where:
         raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
@@ -77,7 +89,7 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
     plain = PictureSet(found.pictures, header.preprocessing)
     batches = Loader(plain, Batches(indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
-    outputs = np.concatenate([probabilities_of(network, images, header) for images, _, _ in steps])
+    outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
     labels = renumber[found.pictures.labels[indices]]
     return Evaluation(file, where, name, why, score(outputs, labels, header.classes), report_skipped(found))
 

@@ -1,0 +1,116 @@
+"""`export --fastest`: engines and precisions measured on this machine, and the best that costs no more than allowed."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from leannet.console import Console
+from leannet.deploy.artefact import RUNNERS, Artefact
+from leannet.deploy.checking import check_artefact, installed
+from leannet.deploy.exporting import build_artefact
+from leannet.deploy.quantizing import EngineName, quantize
+from leannet.errors import LeannetError
+from leannet.header import checkpoint_file
+from leannet.runtime import Latency, engine, machine, measure
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to run a network here. drop: points of accuracy lost; None: not judged, since nothing is rounded."""
+
+    engine: str
+    precision: str
+    latency: Latency | None  # None: it lost too much, and was not timed
+    drop: float | None
+    drop_error: float | None
+    float_layers: int
+    size_bytes: int
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """What was chosen, and from what."""
+
+    path: Path
+    machine: str
+    threads: int
+    max_drop: float
+    choices: tuple[Choice, ...]
+
+    @property
+    def best(self) -> Choice:
+        return next(choice for choice in self.choices if choice.chosen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self) | {"path": str(self.path)}
+
+
+def export_fastest(
+    run: str | Path,
+    data: str | None = None,
+    out: str | Path | None = None,
+    max_drop: float = 0.5,
+    threads: int = 1,
+    seconds: float = 10,
+    finetune: int = 0,
+    engines: Sequence[str] | None = None,
+    quiet: bool = False,
+) -> Fastest:
+    """Writes the artefact that is fastest here, among all engines that are installed, in float32 and in 8-bit integers.
+
+    Integers take part where they lose no more than `max_drop` points, as `quantize` judges them. All are timed in
+    turns, one picture at a time. out: None: `model.onnx` beside the checkpoint. The artefact names its engine first,
+    and carries the table that it was chosen from.
+    Raises LeannetError as `export` and `quantize` do.
+    """
+    console, file = Console(quiet), checkpoint_file(run)
+    target = Path(out) if out is not None else file.with_suffix(".onnx")
+    if target.suffix != ".onnx":
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
+    names = list(engines or installed())
+    plain = build_artefact(file, "float32", "float32")
+    made: list[tuple[Choice, Artefact | None]] = [
+        (Choice(name, "float32", None, None, None, 0, len(plain.graph)), plain) for name in names
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        for name in names:
+            console.say(f"integers for {name}")
+            trial = Path(place) / f"{name}.onnx"
+            found = quantize(file, data, trial, cast(EngineName, name), max_drop, finetune=finetune, quiet=quiet)
+            choice = Choice(
+                name, "int8", None, found.drop, found.drop_error, len(found.kept_float), found.size_bytes_after
+            )
+            made.append((choice, Artefact.open(trial) if found.path else None))
+    shape = plain.header.architecture.input.shape
+    x = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    console.say(f"timing in turns, {seconds:g} s")
+    runs = {
+        index: partial(engine(choice.engine).prepare(artefact.program, threads), x)
+        for index, (choice, artefact) in enumerate(made)
+        if artefact is not None
+    }
+    times = measure(runs, seconds)
+    best = min(times, key=lambda index: times[index].median_ms)
+    choices = tuple(
+        replace(choice, latency=times.get(index), chosen=index == best) for index, (choice, _) in enumerate(made)
+    )
+    kept = made[best][1]
+    assert kept is not None
+    table = Fastest(target, machine().line(), threads, max_drop, choices)
+    first = choices[best].engine
+    order = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
+    told = {key: value for key, value in table.to_dict().items() if key != "path"}
+    about = kept.header.artefact | {"engines": order, "chosen_from": told}
+    kept = replace(kept, header=kept.header.model_copy(update={"artefact": about}))
+    wrong = [each for each in check_artefact(kept) if not each.passed]
+    if wrong:
+        raise LeannetError(f"{file}: what was made does not hold here: {wrong[0].line()}; nothing was written")
+    kept.save(target)
+    return table

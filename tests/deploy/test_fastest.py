@@ -1,0 +1,48 @@
+"""The best of what there is, by the clock and by the pictures."""
+
+from pathlib import Path
+
+import pytest
+
+import leannet
+from leannet.deploy import Artefact
+from leannet.deploy.fastest import export_fastest
+from leannet.runtime import Latency
+from tests.conftest import draw
+from tests.deploy.test_quantizing import run as run  # the fixture
+
+
+def _clock(winner: int):  # type: ignore[no-untyped-def]
+    """Times by which one candidate wins, in place of measured ones."""
+
+    def measure(candidates, seconds):  # type: ignore[no-untyped-def]
+        for each in candidates.values():
+            each()
+        return {name: Latency(*[1.0 if name == winner else 2.0] * 4, runs=5) for name in candidates}
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("winner", "engine", "precision"), [(1, "openvino", "float32"), (2, "onnxruntime", "int8"), (3, "openvino", "int8")]
+)
+def test_the_fastest_is_kept(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winner: int, engine: str, precision: str
+) -> None:
+    monkeypatch.setattr("leannet.deploy.fastest.measure", _clock(winner))
+    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert (found.best.engine, found.best.precision) == (engine, precision)
+    assert [each.precision for each in found.choices] == ["float32"] * 2 + ["int8"] * 2
+    made = Artefact.open(tmp_path / "x.onnx")
+    assert made.precision == precision
+    assert made.engines[0] == engine
+    assert len(made.header.artefact["chosen_from"]["choices"]) == 4
+    assert all(each.passed for each in leannet.check(tmp_path / "x.onnx"))
+    assert leannet.predict(tmp_path / "x.onnx", [draw("disc", 5)])[0]
+
+
+def test_what_loses_too_much_does_not_take_part(run: Path, tmp_path: Path) -> None:
+    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=-200, seconds=0.1, quiet=True)
+    assert found.best.precision == "float32"
+    assert [each.latency is None for each in found.choices] == [False, False, True, True]
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
