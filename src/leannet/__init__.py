@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Architecture": "leannet.rows",
     "LeannetError": "leannet.errors",
+    "advise": "leannet.deploy",
     "architecture": "leannet.zoo",
     "bench": "leannet.deploy",
     "build": "leannet.network",
@@ -52,6 +53,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from leannet.checkpoint import load as load
     from leannet.cost import count as count
+    from leannet.deploy import advise as advise
     from leannet.deploy import bench as bench
     from leannet.deploy import check as check
     from leannet.deploy import export as export

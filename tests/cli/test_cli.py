@@ -252,6 +252,7 @@ FLAGS = {
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
     "check": "artefact engine json",
+    "advise": "about engine json latency macs out precision quiet seconds size threads",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest input json max-drop out precision quiet run threads",
     "quantize": "calibration data engine finetune json keep-float max-drop out quiet run",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "Artefact": "artefact",
+    "advise": "advising",
     "bench": "benchmarking",
     "check": "checking",
     "evaluate": "evaluating",
@@ -24,6 +25,7 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
+    from leannet.deploy.advising import advise as advise
     from leannet.deploy.artefact import Artefact as Artefact
     from leannet.deploy.benchmarking import bench as bench
     from leannet.deploy.checking import check as check
