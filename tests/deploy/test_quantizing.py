@@ -71,6 +71,14 @@ def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
     assert all(layer["noise"] <= least_kept for layer in found["layers"] if not layer["kept_float"])
 
 
+def test_agreement_can_be_asked_for(run: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=100)
+    assert found.agreement == 1 - (found.lost + found.gained) / found.before.pictures  # of two classes
+    refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
+    assert refused.path is None
+    assert len(refused.kept_float) > 0
+
+
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
     found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
     assert found.kept_float == ["Conv1"]

@@ -36,7 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    models, count, compare, guidelines, train, recipes, evaluate, predict, report, export, quantize, check, bench, advise, demo,
+    models, count, compare, guidelines, train, recipes, evaluate, predict, report,
+    export, quantize, check, bench, advise, demo,
 )  # fmt: skip
 for verb in VERBS:
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)

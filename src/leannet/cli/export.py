@@ -27,6 +27,9 @@ def command(
         bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
     ] = False,
     max_drop: Annotated[float, typer.Option(help="With --fastest: points of accuracy that integers may cost.")] = 0.5,
+    min_agreement: Annotated[
+        float, typer.Option(help="With --fastest: the least share of pictures that keep their class.", min=0, max=1)
+    ] = 0.0,
     threads: Annotated[int, typer.Option(help="With --fastest.", min=1)] = 1,
     json: Json = False,
     quiet: Quiet = False,
@@ -38,7 +41,7 @@ def command(
     if fastest:
         if precision or input:
             raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
-        _fastest(run, data, out, max_drop, threads, json, quiet)
+        _fastest(run, data, out, max_drop, min_agreement, threads, json, quiet)
         return
     if data is not None:
         raise LeannetError(f"{data}: pictures are for --fastest; expected a run alone")
@@ -55,24 +58,32 @@ def command(
 
 
 def _fastest(
-    run: str, data: str | None, out: Path | None, max_drop: float, threads: int, json: bool, quiet: bool
+    run: str,
+    data: str | None,
+    out: Path | None,
+    max_drop: float,
+    min_agreement: float,
+    threads: int,
+    json: bool,
+    quiet: bool,
 ) -> None:
     from leannet.deploy import export_fastest
 
-    found = export_fastest(run, data, out, max_drop, threads, quiet=quiet)
+    found = export_fastest(run, data, out, max_drop, min_agreement, threads, quiet=quiet)
     if json:
         print_json(found.to_dict())
         return
     lines: list[list[Any]] = []
     for each in found.choices:
+        agree = "" if each.agreement is None else f"{100 * each.agreement:.2f} %"
         lost = "" if each.drop is None else f"{each.drop:+.2f} ± {1.96 * (each.drop_error or 0):.2f}"
         time = "loses too much" if each.latency is None else f"{each.latency.median_ms:.2f}"
         p90 = "" if each.latency is None else f"{each.latency.p90_ms:.2f}"
         lines.append(
-            [each.engine, each.precision, time, p90, lost, each.float_layers or "", f"{each.size_bytes / 1e6:.2f}",
-             "<- kept" if each.chosen else ""]
+            [each.engine, each.precision, time, p90, lost, agree, each.float_layers or "",
+             f"{each.size_bytes / 1e6:.2f}", "<- kept" if each.chosen else ""]
         )  # fmt: skip
-    headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "float layers", "MB", "")
+    headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "agree", "float layers", "MB", "")
     print_table(headers, lines, left=2, words_last=True)
     print()
     print(f"{found.machine}; one picture at a time, {threads} thread{'s' if threads > 1 else ''}, in turns")

@@ -19,6 +19,9 @@ def command(
         Literal["onnxruntime", "openvino"], typer.Option(help="The one that it is to run in.")
     ] = "onnxruntime",
     max_drop: Annotated[float, typer.Option(help="The most points of accuracy that it may cost.")] = 0.5,
+    min_agreement: Annotated[
+        float, typer.Option(help="The least share of pictures that keep their class, as 0.99.", min=0, max=1)
+    ] = 0.0,
     calibration: Annotated[int, typer.Option(help="Training pictures to measure ranges on.", min=1)] = 512,
     keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
     finetune: Annotated[int, typer.Option(help="Epochs of training with rounding in place, before.", min=0)] = 0,
@@ -34,7 +37,7 @@ def command(
     """
     from leannet.deploy import quantize
 
-    found = quantize(run, data, out, engine, max_drop, calibration, keep_float or (), finetune, quiet)
+    found = quantize(run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet)
     if json:
         print_json(found.to_dict())
     else:
@@ -48,6 +51,7 @@ def command(
         print(f"as int8   {found.after.line()}")
         print(f"lost      {found.drop:+.2f} points, standard error {found.drop_error:.2f}: "
               f"{found.lost} pictures are wrong now that were right, {found.gained} right that were wrong")  # fmt: skip
+        print(f"agreement {100 * found.agreement:.2f} % of pictures keep their class")
         print(f"size      {found.size_bytes_before / 1e6:.2f} MB -> {found.size_bytes_after / 1e6:.2f} MB")
         before, after = found.latency_before.median_ms, found.latency_after.median_ms
         print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
@@ -59,7 +63,8 @@ def command(
         from leannet.errors import LeannetError
 
         raise LeannetError(
-            f"{run}: as int8 it loses {found.drop:.2f} points, more than --max-drop {max_drop:g} allows, with "
-            f"{len(found.kept_float)} of {len(found.layers)} layers in float; nothing was written; "
+            f"{run}: as int8 it loses {found.drop:.2f} points (allowed: --max-drop {max_drop:g}) and "
+            f"{100 * found.agreement:.2f} % of pictures keep their class (needed: --min-agreement {min_agreement:g}), "
+            f"with {len(found.kept_float)} of {len(found.layers)} layers in float; nothing was written; "
             "try --finetune 3, or allow more"
         )

@@ -28,6 +28,7 @@ class Choice:
     latency: Latency | None  # None: it lost too much, and was not timed
     drop: float | None
     drop_error: float | None
+    agreement: float | None
     float_layers: int
     size_bytes: int
     chosen: bool = False
@@ -41,6 +42,7 @@ class Fastest:
     machine: str
     threads: int
     max_drop: float
+    min_agreement: float
     choices: tuple[Choice, ...]
 
     @property
@@ -57,6 +59,7 @@ def export_fastest(
     data: str | None = None,
     out: str | Path | None = None,
     max_drop: float = 0.5,
+    min_agreement: float = 0.0,
     threads: int = 1,
     seconds: float = 10,
     finetune: int = 0,
@@ -65,7 +68,8 @@ def export_fastest(
 ) -> Fastest:
     """Writes the artefact that is fastest here, among all engines that are installed, in float32 and in 8-bit integers.
 
-    Integers take part where they lose no more than `max_drop` points, as `quantize` judges them. All are timed in
+    Integers take part where they lose no more than `max_drop` points and keep the class of `min_agreement` (0 to 1) of
+    the pictures, as `quantize` judges them. All are timed in
     turns, one picture at a time. out: None: `model.onnx` beside the checkpoint. The artefact names its engine first,
     and carries the table that it was chosen from.
     Raises LeannetError as `export` and `quantize` do.
@@ -77,15 +81,23 @@ def export_fastest(
     names = list(engines or installed())
     plain = build_artefact(file, "float32", "float32")
     made: list[tuple[Choice, Artefact | None]] = [
-        (Choice(name, "float32", None, None, None, 0, len(plain.graph)), plain) for name in names
+        (Choice(name, "float32", None, None, None, None, 0, len(plain.graph)), plain) for name in names
     ]
     with tempfile.TemporaryDirectory() as place:
         for name in names:
             console.say(f"integers for {name}")
             trial = Path(place) / f"{name}.onnx"
-            found = quantize(file, data, trial, cast(EngineName, name), max_drop, finetune=finetune, quiet=quiet)
+            words: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune}
+            found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
             choice = Choice(
-                name, "int8", None, found.drop, found.drop_error, len(found.kept_float), found.size_bytes_after
+                engine=name,
+                precision="int8",
+                latency=None,
+                drop=found.drop,
+                drop_error=found.drop_error,
+                agreement=found.agreement,
+                float_layers=len(found.kept_float),
+                size_bytes=found.size_bytes_after,
             )
             made.append((choice, Artefact.open(trial) if found.path else None))
     shape = plain.header.architecture.input.shape
@@ -103,7 +115,7 @@ def export_fastest(
     )
     kept = made[best][1]
     assert kept is not None
-    table = Fastest(target, machine().line(), threads, max_drop, choices)
+    table = Fastest(target, machine().line(), threads, max_drop, min_agreement, choices)
     first = choices[best].engine
     order = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
     told = {key: value for key, value in table.to_dict().items() if key != "path"}

@@ -61,7 +61,9 @@ class Quantized:
     after: Scores
     lost: int  # pictures that only the float network gets right
     gained: int  # pictures that only the integers get right
+    agreement: float  # share of the pictures that both give the same class, right or wrong
     max_drop: float
+    min_agreement: float
     layers: tuple[LayerNoise, ...]
     size_bytes_before: int
     size_bytes_after: int
@@ -80,6 +82,11 @@ class Quantized:
         """Its standard error, in points: of a difference of paired answers (McNemar 1947)."""
         n = self.before.pictures
         return 100 * math.sqrt(max(self.lost + self.gained - (self.lost - self.gained) ** 2 / n, 0.0)) / n
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it costs no more than was allowed."""
+        return self.drop <= self.max_drop and self.agreement >= self.min_agreement
 
     @property
     def kept_float(self) -> list[str]:
@@ -102,7 +109,9 @@ class Quantized:
             "drop_error_points": self.drop_error,
             "lost": self.lost,
             "gained": self.gained,
+            "agreement": self.agreement,
             "max_drop_points": self.max_drop,
+            "min_agreement": self.min_agreement,
             "size_bytes_before": self.size_bytes_before,
             "size_bytes_after": self.size_bytes_after,
             "latency_before": self.latency_before.to_dict(),
@@ -118,6 +127,7 @@ def quantize(
     out: str | Path | None = None,
     engine: EngineName = "onnxruntime",
     max_drop: float = 0.5,
+    min_agreement: float = 0.0,
     calibration: int = 512,
     keep_float: Sequence[str] = (),
     finetune: int = 0,
@@ -126,7 +136,8 @@ def quantize(
     """Writes a run or checkpoint as an artefact of 8-bit integers for an engine, where that costs no more than allowed.
 
     Ranges are measured on `calibration` training pictures, accuracy before and after on the validation part. Where the
-    loss is more than `max_drop` points, the layers that do most harm stay in float, as many as are needed, up to half.
+    loss is more than `max_drop` points, or fewer than `min_agreement` (0 to 1) of the pictures keep their class, the
+    layers that do most harm stay in float, as many as are needed, up to half.
     data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: `model.int8.onnx`
     beside the checkpoint. keep_float: layers by path that stay in float in any case. finetune: epochs of training with
     rounding in place, before (quantisation-aware; Jacob et al., arXiv 1712.05877, section 3).
@@ -147,14 +158,15 @@ def quantize(
     number = 0
     while True:
         floats = frozenset([*keep_float, *order[:number]])
-        found = work.judged(floats, max_drop)
-        if found.drop <= max_drop or 2 * number + 1 > MOST_FLOAT * len(noise):
+        found = work.judged(floats, max_drop, min_agreement)
+        if found.allowed or 2 * number + 1 > MOST_FLOAT * len(noise):
             break
         number = 2 * number or 1
-        console.say(f"  {found.drop:+.2f} points lost: {number} layers stay in float, worst first: {order[0]}, ...")
+        lost = f"{found.drop:+.2f} points lost, {100 * found.agreement:.2f} % agree"
+        console.say(f"  {lost}: {number} layers stay in float, worst first: {order[0]}, ...")
     layers = tuple(replace(layer, kept_float=layer.path in floats) for layer in noise)
     found = replace(found, layers=layers)
-    if found.drop > max_drop:
+    if not found.allowed:
         return found
     made = work.artefact(floats, found)
     checks = check_artefact(made)
@@ -223,7 +235,7 @@ class _Work:
             found.append(LayerNoise(placed.path, str(getattr(placed.layer, "kind", "")), change / max(variance, 1e-12)))
         return found
 
-    def judged(self, floats: frozenset[str], max_drop: float) -> Quantized:
+    def judged(self, floats: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
         """The network of integers beside the float one."""
         onnx = bytes(self.graph(floats).SerializeToString())
         after = self.outputs(onnx, "judging the integers")
@@ -243,7 +255,9 @@ class _Work:
             after=score(softmax(after), labels, self.header.classes),
             lost=int((right & ~still).sum()),
             gained=int((~right & still).sum()),
+            agreement=float((self.before.argmax(axis=1) == after.argmax(axis=1)).mean()),
             max_drop=max_drop,
+            min_agreement=min_agreement,
             layers=(),
             size_bytes_before=len(self.float_onnx),
             size_bytes_after=len(onnx),
@@ -267,6 +281,7 @@ class _Work:
             "calibrated_on": found.calibrated_on,
             "accuracy_before": found.before.accuracy,
             "accuracy_after": found.after.accuracy,
+            "agreement": found.agreement,
             "judged_on": found.before.pictures,
         }
         made = Artefact(bytes(model.SerializeToString()), header_of(self.header, about), ())

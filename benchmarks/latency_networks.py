@@ -1,0 +1,64 @@
+"""Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
+
+    python benchmarks/latency_networks.py DATA      # an hour or two on two cores; goes on where it stopped
+
+DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a moment
+at 224 px, the size that it is timed at. They are no good classifiers; they are networks whose answers mean something.
+Runs stand in runs/latency/NAME.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from peers import ROOT
+
+RUNS = ROOT / "runs" / "latency"
+NETWORKS = (
+    "mobilenet_v3_small", "mobilenet_v2", "shufflenet_v2_torchvision", "mobilenet_v3_large", "squeezenet_1_1",
+    "mobilenet_v1",
+)  # fmt: skip
+COMMON = ["--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--seed", "0"]
+FIRST = ["--resolution", "64", "--batch-size", "64", "--epochs", "4", "--crop", "0.5", "--lr"]
+THEN = ["--resolution", "224", "--batch-size", "32", "--epochs", "1", "--crop", "0.5", "--limit", "5000", "--lr"]
+RATES = {"squeezenet_1_1": 0.01}  # without normalisation, more is too much
+RATE = 0.05
+
+
+def trained(name: str, data: Path) -> Path:
+    """The run of a network at 224 px."""
+    source, out = str(data / "train.parquet"), RUNS / name
+    if (out / "done").exists():
+        return out
+    rate = RATES.get(name, RATE)
+    _train(RUNS / f"{name}-64", source, "--model", name, *FIRST, f"{rate:g}", *COMMON)
+    _train(out, source, "--weights", str(RUNS / f"{name}-64"), *THEN, f"{rate / 5:g}", *COMMON)
+    (out / "done").touch()
+    return out
+
+
+def _train(out: Path, source: str, *words: str) -> None:
+    if (out / "done").exists():
+        return
+    begun = (out / "state").exists()
+    if not begun:
+        shutil.rmtree(out, ignore_errors=True)
+    command = ["train", "--resume", str(out)] if begun else ["train", source, "--out", str(out), *words]
+    subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
+    (out / "done").touch()
+
+
+def main() -> None:
+    """Trains what is not trained yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    given = parser.parse_args()
+    for name in NETWORKS:
+        trained(name, given.data)
+        print(name, "trained", flush=True)
+
+
+if __name__ == "__main__":
+    main()
