@@ -2,8 +2,8 @@
 
     python benchmarks/latency_networks.py DATA      # an hour or two on two cores; goes on where it stopped
 
-DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a moment
-at 224 px, the size that it is timed at. They are no good classifiers; they are networks whose answers mean something.
+DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a
+moment at 224 px, the size that it is timed at. They are no good classifiers, but their answers mean something.
 Runs stand in runs/latency/NAME.
 """
 

@@ -21,14 +21,13 @@ DECLARED = (
 
 def environment() -> Path:
     """Makes the environment where it is not there yet, and returns its python."""
-    if not (HOME / "ready2").exists():
+    if not (HOME / "ready3").exists():
         subprocess.run([sys.executable, "-m", "venv", HOME], check=True)
         pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
         # Without what they ask for: that would be another torch, with CUDA.
         subprocess.run([*pip, "--no-deps", "timm==1.0.31", "torchvision==0.29.1"], check=True)
-        subprocess.run(
-            [*pip, "pyyaml", "huggingface_hub", "safetensors", "pillow", "numpy", "onnx", "pydantic"], check=True
-        )
-        (HOME / "ready2").touch()
+        needed = ["pyyaml", "huggingface_hub", "safetensors", "pillow", "numpy", "onnx", "onnxscript", "pydantic"]
+        subprocess.run([*pip, *needed], check=True)
+        (HOME / "ready3").touch()
     return PYTHON

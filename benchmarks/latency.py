@@ -1,0 +1,274 @@
+"""Milliseconds of one picture of 224 px: leannet's artefacts against timm and torchvision, eager and exported.
+
+    python benchmarks/latency_networks.py DATA      # once: the networks, trained
+    python benchmarks/latency.py DATA
+
+DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
+in turns on one machine. The peers' networks are timed in their own environment (peers.py), eager in torch, plain and
+channels last; and as ONNX files of torch's exporter, in ONNX Runtime and OpenVINO. leannet's are float32 and integers,
+in both engines; integers take part where 99 of 100 pictures keep their class, among 2,000 test pictures that calibrated
+nothing. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine alone
+meanwhile. Writes docs/benchmarks/latency.json and .md.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from latency_networks import NETWORKS, RUNS
+from peers import DECLARED, ROOT, environment
+
+import leannet
+from leannet.deploy import Artefact
+from leannet.runtime import ENGINES, Program, machine
+from leannet.runtime.latency import summarize
+
+OUT = ROOT / "docs" / "benchmarks" / "latency.json"
+TURNS, PAUSE, AGREEMENT, PICTURES = 60, 0.004, 0.99, 4000  # half of the pictures calibrate, half judge
+PEERS = {
+    "mobilenet_v1": {"timm": "mobilenetv1_100"},
+    "mobilenet_v2": {"timm": "mobilenetv2_100", "torchvision": "mobilenet_v2"},
+    "mobilenet_v3_large": {"timm": "mobilenetv3_large_100", "torchvision": "mobilenet_v3_large"},
+    "mobilenet_v3_small": {"timm": "mobilenetv3_small_100", "torchvision": "mobilenet_v3_small"},
+    "shufflenet_v2_torchvision": {"torchvision": "shufflenet_v2_x1_0"},
+    "squeezenet_1_1": {"torchvision": "squeezenet1_1"},
+}
+# Makes the peers' networks and their ONNX files, then answers each line (library name, layout, threads) by a time.
+WORKER = """
+import json, os, sys, time
+import warnings
+warnings.filterwarnings("ignore")
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+import timm, torchvision
+wanted, folder = json.loads(sys.argv[1]), sys.argv[2]
+x = torch.randn(1, 3, 224, 224)
+last = x.contiguous(memory_format=torch.channels_last)
+networks = {}
+for library, name in wanted:
+    make = (lambda: timm.create_model(name, num_classes=10)) if library == "timm" else (
+        lambda: torchvision.models.get_model(name, num_classes=10))
+    network = make().eval()
+    networks[library, name, "plain"] = network, x
+    networks[library, name, "channels last"] = make().eval().to(memory_format=torch.channels_last), last
+    path = f"{folder}/{library}-{name}.onnx"
+    if not os.path.exists(path):
+        torch.onnx.export(network, (x,), path, dynamo=True, external_data=False)
+answers.write("ready\\n")
+for line in sys.stdin:
+    library, name, layout, threads = json.loads(line)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    network, given = networks[library, name, layout]
+    with torch.inference_mode():
+        network(given)
+        began = time.perf_counter()
+        network(given)
+        spent = time.perf_counter() - began
+    answers.write(f"{1e3 * spent}\\n")
+"""
+
+
+class Peers:
+    """The process that runs the peers' networks."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = [[library, name] for names in PEERS.values() for library, name in names.items()]
+        words = [str(environment()), "-c", DECLARED + WORKER, json.dumps(wanted), str(folder)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self._answer()
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("the peers' process has ended")
+        return line.strip()
+
+    def ms(self, library: str, name: str, layout: str, threads: int) -> float:
+        """Of one warm run."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([library, name, layout, threads]) + "\n")
+        return float(self._answer())
+
+
+def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
+    """What gives the milliseconds of one warm run."""
+    x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
+
+    def once() -> float:
+        run(x)
+        began = time.perf_counter()
+        run(x)
+        return 1e3 * (time.perf_counter() - began)
+
+    return once
+
+
+def pictures(data: Path) -> Path:
+    """Some of the test pictures as a file of their own."""
+    target = RUNS / "pictures.parquet"
+    if not target.exists():
+        pq.write_table(pq.read_table(data / "test.parquet").slice(0, PICTURES), target)
+    return target
+
+
+def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
+    """leannet's: label -> path, engine, and what integers cost."""
+    folder = RUNS / "artefacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = leannet.export(RUNS / name, folder / f"{name}.onnx").path
+    found: dict[str, dict[str, Any]] = {
+        f"leannet float32, {engine}": {"path": plain, "engine": engine} for engine in ("onnxruntime", "openvino")
+    }
+    for engine in ("onnxruntime", "openvino"):
+        target = folder / f"{name}-{engine}.onnx"
+        made = leannet.quantize(
+            RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=AGREEMENT, quiet=True
+        )
+        print(
+            f"{name} int8 {engine}: agreement {made.agreement:.4f}, {made.drop:+.2f} points, "
+            f"{len(made.kept_float)} layers in float, {made.before.accuracy:.3f} before", flush=True,
+        )  # fmt: skip
+        facts = {
+            "agreement": made.agreement, "drop_points": made.drop, "float_layers": len(made.kept_float),
+            "accuracy": made.before.accuracy, "judged_on": made.before.pictures,
+        }  # fmt: skip
+        found[f"leannet int8, {engine}"] = {"path": made.path, "engine": engine, "integers": facts}
+    return found
+
+
+def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """The milliseconds of each candidate, turn by turn, in an order that rotates."""
+    names = list(candidates)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for name in names:
+        candidates[name]()
+    for turn in range(TURNS):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            times[name].append(candidates[name]())
+            time.sleep(PAUSE)  # threads that spin after a run go to sleep
+    return times
+
+
+def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: Path, threads: int) -> dict[str, Any]:
+    """One network with so many threads."""
+    candidates: dict[str, Callable[[], float]] = {}
+    table = leannet.architecture(name, classes=10)
+    for library, theirs in PEERS[name].items():
+        for layout in ("plain", "channels last"):
+            candidates[f"{library} eager, {layout}"] = lambda library=library, theirs=theirs, layout=layout: peers.ms(
+                library, theirs, layout, threads
+            )
+        exported = Program.of_file(table, (folder / f"{library}-{theirs}.onnx").read_bytes())
+        for engine in ("onnxruntime", "openvino"):
+            candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads))
+    for label, facts in ours.items():
+        if facts["path"] is not None:
+            candidates[label] = timed(Artefact.open(facts["path"]).run(facts["engine"], threads))
+    times = in_turns(candidates)
+    first = {label: float(np.median(values[: TURNS // 2])) for label, values in times.items()}
+    second = {label: summarize(values[TURNS // 2 :]) for label, values in times.items()}
+    chosen = min((label for label in first if label.startswith("leannet")), key=lambda label: first[label])
+
+    def best(word: str) -> float:
+        return min(second[label].median_ms for label in second if word in label and not label.startswith("leannet"))
+
+    integers = ours[chosen].get("integers")
+    return {
+        "latency": {label: each.to_dict() for label, each in second.items()},
+        "chosen": chosen,
+        "agreement": integers["agreement"] if integers else 1.0,
+        "ratio_eager": second[chosen].median_ms / best("eager"),
+        "ratio_best_fp32": second[chosen].median_ms / best("exported"),
+        "int8_over_fp32": {
+            engine: second[f"leannet int8, {engine}"].median_ms / second[f"leannet float32, {engine}"].median_ms
+            for engine in ("onnxruntime", "openvino") if f"leannet int8, {engine}" in second
+        },
+    }  # fmt: skip
+
+
+def write(results: dict[str, Any]) -> None:
+    """The JSON and the page."""
+    cells = [cell for each in results["networks"].values() for cell in each["threads"].values()]
+    results["ratio_eager"] = geometric_mean(cell["ratio_eager"] for cell in cells)
+    results["ratio_best_fp32"] = geometric_mean(cell["ratio_best_fp32"] for cell in cells)
+    results["agreement"] = min(cell["agreement"] for cell in cells)
+    OUT.write_text(json.dumps(results, indent=1) + "\n")
+    lines = [
+        "# Latency, against timm and torchvision",
+        "",
+        "Written by `python benchmarks/latency.py DATA`: one picture of 224 px, ten classes, median milliseconds over "
+        f"{TURNS // 2} turns, all networks of a line in turns. {results['machine']}; {', '.join(results['versions'])}.",
+        "",
+        f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
+        f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
+        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 pictures.",
+    ]
+    for threads in ("1", "2"):
+        lines += [
+            "", f"## {threads} thread{'s' if threads == '2' else ''}", "",
+            "| network | peers eager | peers exported: ORT | OpenVINO | float32: ORT | OpenVINO | int8: ORT | OpenVINO "
+            "| chosen | of eager | of the best export |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
+        ]  # fmt: skip
+        for name, each in results["networks"].items():
+            cell = each["threads"][threads]
+            medians = {label: latency["median_ms"] for label, latency in cell["latency"].items()}
+
+            def least(*words: str, medians: dict[str, float] = medians) -> str:
+                found = [ms for label, ms in medians.items() if all(word in label for word in words)]
+                return f"{min(found):.2f}" if found else "-"
+
+            lines.append(
+                f"| {name} | {least('eager')} | {least('exported', 'onnx')} | {least('exported', 'openvino')} | "
+                f"{least('leannet float32', 'onnx')} | {least('leannet float32', 'openvino')} | "
+                f"{least('leannet int8', 'onnx')} | {least('leannet int8', 'openvino')} | "
+                f"{cell['chosen'].removeprefix('leannet ')} | "
+                f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
+            )
+    lines += ["", "## What integers cost", "",
+              "Judged on 2,000 CIFAR-10 test pictures, enlarged, that calibrated nothing. The networks learned for a "
+              "few epochs only (`benchmarks/latency_networks.py`), so their accuracy is none to be proud of.", "",
+              "| network | engine | accuracy, float32 | points lost | agreement | layers in float |",
+              "|---|---|--:|--:|--:|--:|"]  # fmt: skip
+    for name, each in results["networks"].items():
+        for label, facts in each["integers"].items():
+            lines.append(
+                f"| {name} | {label.removeprefix('leannet int8, ')} | {100 * facts['accuracy']:.1f} % | "
+                f"{facts['drop_points']:+.2f} | {100 * facts['agreement']:.2f} % | {facts['float_layers']} |"
+            )
+    OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Makes the artefacts, times everything and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    given = parser.parse_args()
+    folder = RUNS / "peers"
+    peers = Peers(folder)
+    versions = [ENGINES[name].version() for name in ENGINES] + ["timm 1.0.31", "torchvision 0.29.1"]
+    results: dict[str, Any] = {"machine": machine().line(), "versions": versions, "networks": {}}
+    for name in NETWORKS:
+        ours = artefacts(name, given.data)
+        threads = {str(number): compared(name, ours, peers, folder, number) for number in (1, 2)}
+        integers = {label: facts["integers"] for label, facts in ours.items() if "integers" in facts}
+        results["networks"][name] = {"threads": threads, "integers": integers}
+        for number, cell in threads.items():
+            print(f"{name}, {number}: {cell['chosen']}, {cell['ratio_eager']:.2f} of eager, "
+                  f"{cell['ratio_best_fp32']:.2f} of the best export", flush=True)  # fmt: skip
+        write(results)
+
+
+if __name__ == "__main__":
+    main()

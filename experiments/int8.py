@@ -1,0 +1,153 @@
+"""What 8-bit integers cost the trained CIFAR-10 networks, on all test pictures, and which layers are to blame.
+
+    python experiments/int8.py DATA        # some minutes; the networks of bases.py that are there
+
+DATA: a folder with train.parquet and test.parquet. Each network is quantized for both engines: training pictures
+calibrate, the validation part judges, and the test pictures are scored here, once. Beside it what ONNX Runtime's own
+quantizer makes of the same file (static, QDQ, per channel) with the same calibration pictures. Writes docs/int8.md and
+docs/experiments/int8.json.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from bases import BASES, NETWORKS
+from PIL import Image
+
+import leannet
+from leannet.data.pictures import prepare, read
+from leannet.deploy import Artefact
+from leannet.deploy.artefact import as_floats
+from leannet.files import write_whole
+from leannet.runtime import ENGINES, Program, machine
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "experiments" / "int8.json"
+FEW = 512  # pictures that calibrate ONNX Runtime's quantizer
+WORST = 12
+THEIRS = "onnxruntime's quantizer"
+
+
+def by_the_runtime(artefact: Artefact, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> float:
+    """Test accuracy of what onnxruntime.quantization makes of the float file."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    some = np.sort(np.random.default_rng(0).permutation(50_000)[:FEW])
+    pictures = pq.read_table(data / "train.parquet").column("img").take(some).to_pylist()
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = iter(pictures)
+
+        def get_next(self) -> dict[str, Any] | None:
+            picture = next(self.left, None)
+            if picture is None:
+                return None
+            array = prepare(read(picture["bytes"]), artefact.header.preprocessing)
+            return {"input": as_floats(array[None], artefact.header.preprocessing)}
+
+    with tempfile.TemporaryDirectory() as place:
+        given, ready, made = (Path(place) / name for name in ("given.onnx", "ready.onnx", "made.onnx"))
+        given.write_bytes(artefact.graph)
+        quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+        words = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "per_channel": True}
+        quantize_static(str(ready), str(made), Reader(), quant_format=QuantFormat.QDQ, **words)
+        run = ENGINES["onnxruntime"].prepare(Program.of_file(artefact.header.architecture, made.read_bytes()), 2)
+    right = 0
+    for batch, labels in batches(artefact, test):
+        right += int((run(batch)[0].argmax(axis=1) == labels).sum())
+    return right / len(test[1])
+
+
+def batches(artefact: Artefact, test: tuple[list[Image.Image], np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The test pictures as a network reads them."""
+    images, labels = test
+    for start in range(0, len(images), 250):
+        arrays = np.stack([prepare(each, artefact.header.preprocessing) for each in images[start : start + 250]])
+        yield as_floats(arrays, artefact.header.preprocessing), labels[start : start + 250]
+
+
+def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> dict[str, Any]:
+    """One network in all ways."""
+    source, train = BASES / f"{name}.safetensors", str(data / "train.parquet")
+    with tempfile.TemporaryDirectory() as place:
+        plain = Artefact.open(leannet.export(source, Path(place) / "plain.onnx").path)
+        found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
+        for engine in ("onnxruntime", "openvino"):
+            target = Path(place) / f"{engine}.onnx"
+            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]
+            after = accuracy(Artefact.open(target), test) if made.path else None
+            found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
+            print(name, engine, found["float32"], after, flush=True)
+        found[THEIRS] = by_the_runtime(plain, data, test)
+    return found
+
+
+def accuracy(artefact: Artefact, test: tuple[list[Image.Image], np.ndarray]) -> float:
+    """On the test pictures, in the engine that the artefact is made for."""
+    run = artefact.run(threads=2)
+    return sum(int((run(x)[0].argmax(axis=1) == y).sum()) for x, y in batches(artefact, test)) / len(test[1])
+
+
+def page(found: dict[str, Any]) -> str:
+    """docs/int8.md."""
+    lines = [
+        "# What integers cost", "",
+        f"Written by `python experiments/int8.py DATA`, {machine().line()}. CIFAR-10, all 10,000 test pictures, scored "
+        "once; networks of [bases.md](bases.md). Calibrated on 512 training pictures, judged on the validation part.",
+        "",
+        "| network | float32 | int8, ONNX Runtime | int8, OpenVINO | ONNX Runtime's own quantizer | in float | MB |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]  # fmt: skip
+    for name, each in found.items():
+        cells = []
+        for engine in ("onnxruntime", "openvino"):
+            after = each["engines"][engine]["test_accuracy"]
+            cells.append("refused" if after is None else _beside(after, each["float32"]))
+        ort = each["engines"]["onnxruntime"]
+        kept = sum(layer["kept_float"] for layer in ort["layers"])
+        lines.append(
+            f"| `{name}` | {100 * each['float32']:.2f} % | {' | '.join(cells)} | "
+            f"{_beside(each[THEIRS], each['float32'])} | {kept} | "
+            f"{ort['size_bytes_before'] / 1e6:.2f} -> {ort['size_bytes_after'] / 1e6:.2f} |"
+        )
+    lines += [
+        "", "In brackets: points against float32.", "", "## Layer by layer", "",
+        "Each layer alone as integers: the outputs over the noise that it adds. Less is worse; 20 dB is a tenth.",
+    ]  # fmt: skip
+    for name, each in found.items():
+        layers = sorted(each["engines"]["onnxruntime"]["layers"], key=lambda layer: layer["decibels"])
+        lines += ["", f"### {name}", "", "| layer | kind | dB |", "|---|---|--:|"]
+        lines += [f"| {layer['path']} | {layer['kind']} | {layer['decibels']:.1f} |" for layer in layers[:WORST]]
+        lines.append(
+            f"| the other {len(layers) - WORST} | | {layers[WORST]['decibels']:.1f} to {layers[-1]['decibels']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _beside(accuracy: float, plain: float) -> str:
+    return f"{100 * accuracy:.2f} % ({100 * (accuracy - plain):+.2f})"
+
+
+def main() -> None:
+    """Measures what is kept in bases/."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    given = parser.parse_args()
+    table = pq.read_table(given.data / "test.parquet")
+    images = [read(picture["bytes"]) for picture in table["img"].to_pylist()]
+    test = images, np.array(table["label"].to_pylist())
+    found = {name: measured(name, given.data, test) for name in NETWORKS if (BASES / f"{name}.safetensors").exists()}
+    write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
+    write_whole(ROOT / "docs" / "int8.md", page(found).encode())
+
+
+if __name__ == "__main__":
+    main()
