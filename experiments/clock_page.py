@@ -1,5 +1,51 @@
 """The page and the picture of `clock`."""
 
+from pathlib import Path
+from typing import Any
 
-def write_page(found, minutes):
-    pass
+from leannet.drawing import COLORS, figure, plain_axes, write_picture
+from leannet.evaluation import interval, wilson
+from leannet.files import write_whole
+from leannet.runtime import machine
+
+ROOT = Path(__file__).parents[1]
+TEST_PICTURES = 10_000
+
+
+def write_page(found: dict[str, dict[str, Any]], minutes: float) -> None:
+    """docs/clock.md and docs/pictures/clock.svg."""
+    _draw(found, minutes)
+    lines = [
+        "# Against the clock",
+        "",
+        f"Written by `python experiments/clock.py DATA TIMM_TRAIN_PY`: CIFAR-10 in {minutes:g} minutes, "
+        f"{machine().line()}. 45,000 pictures to train on, 5,000 to look at in between, and the 10,000 test pictures, "
+        "scored once. timm's train.py trains the same rows with the same optimizer, batch, schedule and smoothing, in "
+        "as many whole epochs as fit. The pictures are JPEGs, so accuracies run a little under those of the lossless "
+        "set.",
+        "",
+        "| network, trained by | test accuracy | minutes | epochs |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, each in found.items():
+        low, high = wilson(round(each["accuracy"] * TEST_PICTURES), TEST_PICTURES)
+        lines.append(
+            f"| {name} | {100 * each['accuracy']:.2f} % ({interval(low, high)}) | {each['minutes']:.1f} | "
+            f"{each['epochs']} |"
+        )
+    lines += ["", "![Validation accuracy against minutes](pictures/clock.svg)", "", "The commands:", ""]
+    lines += [f"    {each['command']}" for each in found.values()]
+    write_whole(ROOT / "docs" / "clock.md", ("\n".join(lines) + "\n").encode())
+
+
+def _draw(found: dict[str, dict[str, Any]], minutes: float) -> None:
+    with figure(7.5, 4.5) as drawn:
+        axes = drawn.subplots()
+        for color, (name, each) in zip(COLORS, found.items(), strict=False):
+            axes.plot(*zip(*[(m, 100 * value) for m, value in each["curve"]], strict=True), color=color, label=name)
+        axes.set_xlim(0, minutes * 1.05)
+        axes.set_xlabel("minutes")
+        axes.set_ylabel("validation accuracy, %")
+        axes.legend(frameon=False)
+        plain_axes(axes)
+        write_picture(drawn, ROOT / "docs" / "pictures" / "clock.svg")
