@@ -254,7 +254,7 @@ FLAGS = {
     "check": "artefact engine json",
     "advise": "about engine json latency macs out precision quiet seconds size threads",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
-    "export": "data fastest input json max-drop min-agreement out precision quiet run threads",
+    "export": "data fastest format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune json keep-float max-drop min-agreement out quiet run",
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",

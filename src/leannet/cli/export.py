@@ -23,6 +23,9 @@ def command(
         Literal["float32", "uint8"] | None,
         typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
     ] = None,
+    format: Annotated[
+        Literal["onnx", "openvino", "ncnn"], typer.Option(help="onnx: one file. The others: a folder of theirs.")
+    ] = "onnx",
     fastest: Annotated[
         bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
     ] = False,
@@ -36,8 +39,15 @@ def command(
 ) -> None:
     """Write a run as one ONNX file: weights, labels, preprocessing, and golden pictures to check it by.
 
+    Or as a folder for a runtime that has files of its own.
+
     Example: leannet export runs/photos
     """
+    if format != "onnx":
+        if fastest or precision or input or data:
+            raise LeannetError(f"--format {format} takes a run and --out alone")
+        _as_folder(run, format, out, json)
+        return
     if fastest:
         if precision or input:
             raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
@@ -55,6 +65,19 @@ def command(
     for each in found.checks:
         print(f"  {each.line()}")
     print(f"try next  leannet predict {found.path} PICTURE   ·   leannet bench {found.path}")
+
+
+def _as_folder(run: str, format: Literal["openvino", "ncnn"], out: Path | None, json: bool) -> None:
+    from leannet.deploy.formats import export_folder
+
+    found = export_folder(run, format, out)
+    if json:
+        print_json(found.to_dict())
+        return
+    print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.format}, float32")
+    for each in found.checks:
+        print(f"  {each.line()}")
+    print(f"try next  leannet check {found.path}")
 
 
 def _fastest(

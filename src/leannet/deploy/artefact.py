@@ -25,7 +25,7 @@ from leannet.runtime import ENGINES, Program, engine
 from leannet.runtime.engines import Floats, Run
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
-RUNNERS = tuple(name for name in ENGINES if name != "torch")  # torch does not read ONNX
+RUNNERS = tuple(name for name, each in ENGINES.items() if each.reads_onnx)
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _candidates(
     made = []
     for precision in precisions:
         for name in engines:
-            if precision == "int8" and name == "torch":
+            if precision == "int8" and not ENGINES[name].reads_onnx:
                 continue
             made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
     return made

@@ -44,11 +44,15 @@ class Checked:
 
 
 def check(path: str | Path, engines: Sequence[str] | None = None) -> list[Checked]:
-    """Replays the golden pictures of an artefact, from PNG file to output.
+    """Replays the golden pictures of an artefact, or a folder of `export --format`, from PNG file to output.
 
     engines: None: all that are installed. Raises LeannetError for a damaged artefact, an engine that is asked for and
     not installed, and where none is installed.
     """
+    if Path(path).is_dir():
+        from leannet.deploy.formats import check_folder
+
+        return check_folder(path)
     return check_artefact(Artefact.open(path), engines)
 
 

@@ -9,7 +9,8 @@ from leannet.deploy.judging import Judging
 from leannet.deploy.rounding import rounded_network
 from leannet.header import Header
 from leannet.network import Network
-from leannet.runtime.onnx_graph import Weights, numpy_weights
+from leannet.runtime.folding import Weights
+from leannet.runtime.onnx_graph import numpy_weights
 
 # A tenth of a usual rate: the network is where it should be, and only steps aside from what rounding does to it.
 SETTINGS: dict[str, Any] = {

@@ -22,8 +22,8 @@ from leannet.header import checkpoint_file
 from leannet.rows import Architecture, Dropout
 from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
 from leannet.runtime.engines import Floats
+from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import Int8Writer, Style, moves
-from leannet.runtime.onnx_graph import Weights
 
 EngineName = Literal["onnxruntime", "openvino"]
 STYLES: dict[EngineName, Style] = {"onnxruntime": "table", "openvino": "fused"}

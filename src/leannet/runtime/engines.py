@@ -1,16 +1,19 @@
 """Engines: what runs a network. Each takes a network and gives a function from arrays to arrays."""
 
 import abc
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
-from leannet.rows import Architecture
-from leannet.runtime.onnx_graph import Array, numpy_weights, to_onnx
+from leannet.rows import INPUT, Architecture
+from leannet.runtime.folding import Array
+from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
@@ -26,12 +29,14 @@ class Program:
         """weights: numpy arrays by name; None: fresh ones, where only time matters."""
         self.architecture = architecture
         self._weights = weights
+        self._only_onnx = False
 
     @classmethod
     def of_file(cls, architecture: Architecture, onnx: bytes) -> "Program":
         """A program that is there as an ONNX file."""
         program = cls(architecture)
         program.__dict__["onnx"] = onnx  # in place of what the property would make
+        program._only_onnx = True
         return program
 
     @cached_property
@@ -52,11 +57,22 @@ class Program:
         weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
         return bytes(to_onnx(self.architecture, weights).SerializeToString())
 
+    @cached_property
+    def ncnn(self) -> tuple[str, bytes]:
+        """As ncnn's two files. Raises LeannetError where there is an ONNX file only."""
+        from leannet.runtime.ncnn_graph import to_ncnn
+
+        if self._only_onnx:
+            raise LeannetError("ncnn does not read ONNX files: leannet export RUN --format ncnn")
+        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
+        return to_ncnn(self.architecture, weights)
+
 
 class Engine(abc.ABC):
     """Runs programs with a number of threads."""
 
     name: ClassVar[str]
+    reads_onnx: ClassVar[bool] = True
 
     @abc.abstractmethod
     def version(self) -> str:
@@ -71,6 +87,7 @@ class Torch(Engine):
     """torch, eager, channels last."""
 
     name = "torch"
+    reads_onnx = False
 
     def version(self) -> str:
         import torch
@@ -126,6 +143,10 @@ class OpenVino(Engine):
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
     def prepare(self, program: Program, threads: int) -> Run:
+        return self.load(program.onnx, threads)
+
+    def load(self, model: bytes | Path, threads: int) -> Run:
+        """What runs an ONNX file, or OpenVINO's own two by the name of the first."""
         core = package("openvino").Core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
@@ -133,7 +154,7 @@ class OpenVino(Engine):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        request = core.compile_model(core.read_model(program.onnx), "CPU", settings).create_infer_request()
+        request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
 
         def run(x: Floats) -> list[Floats]:
             found = request.infer([x], share_inputs=True)
@@ -142,7 +163,52 @@ class OpenVino(Engine):
         return run
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino())}
+class Ncnn(Engine):
+    """ncnn on the CPU, in float32, one picture at a time."""
+
+    name = "ncnn"
+    reads_onnx = False
+
+    def version(self) -> str:
+        return f"ncnn {package('ncnn').__version__}"
+
+    def prepare(self, program: Program, threads: int) -> Run:
+        return self.load(*program.ncnn, program.architecture.output_names, threads)
+
+    def load(self, param: str, weights: bytes, outputs: Sequence[str], threads: int) -> Run:
+        """What runs ncnn's two files. outputs: the rows whose values are wanted."""
+        ncnn = package("ncnn")
+        network = ncnn.Net()
+        options = network.opt
+        options.num_threads, options.use_vulkan_compute = threads, False
+        for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
+            setattr(options, f"use_{kind}", False)
+        with tempfile.TemporaryDirectory() as place:  # from memory it reads weights where they lie
+            lines, data = Path(place) / "model.param", Path(place) / "model.bin"
+            lines.write_text(param, encoding="utf-8")
+            data.write_bytes(weights)
+            if network.load_param(str(lines)) or network.load_model(str(data)):
+                raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
+
+        def run(x: Floats) -> list[Floats]:
+            found: list[list[Floats]] = [[] for _ in outputs]
+            for picture in x:
+                extractor = network.create_extractor()
+                extractor.set_light_mode(len(outputs) == 1)  # it frees what a second output would need
+                given = ncnn.Mat(np.ascontiguousarray(picture)).clone()  # it works in place where it can
+                extractor.input(INPUT, given)
+                for values, name in zip(found, outputs, strict=True):
+                    code, made = extractor.extract(f"{name}:0")
+                    if code:
+                        raise LeannetError(f"ncnn could not compute {name}, code {code}")
+                    value = np.array(made)
+                    values.append(value.reshape(-1) if value.size == value.shape[0] else value)
+            return [np.stack(values) for values in found]
+
+        return run
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn())}
 
 
 def engine(name: str) -> Engine:

@@ -20,7 +20,8 @@ import numpy as np
 from leannet import rows
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Placed
-from leannet.runtime.onnx_graph import Array, GraphWriter, Weights
+from leannet.runtime.folding import Array, Weights
+from leannet.runtime.onnx_graph import GraphWriter
 
 Style = Literal["table", "fused"]  # how h-swish and its kin are written: for ONNX Runtime, for OpenVINO
 MICROSOFT = "com.microsoft"

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from leannet.errors import LeannetError
-from leannet.runtime.engines import Program
+from leannet.runtime.engines import ENGINES, Program
 
 # Loads the engine, notes what the process holds, then loads and runs the network and notes the most it held.
 _CODE = """
@@ -14,7 +14,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from leannet.rows import Architecture
-from leannet.runtime.engines import Program, engine
+from leannet.runtime.engines import ENGINES, Program, engine
 folder, name, threads, batch, kind = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 table = Architecture.load(folder / "rows.json")
 chosen = engine(name)
@@ -34,7 +34,7 @@ def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1,
 
     kind: of the input. Only for engines that read ONNX.
     """
-    if not Path("/proc/self/status").exists() or engine == "torch":
+    if not Path("/proc/self/status").exists() or not ENGINES[engine].reads_onnx:
         return None
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

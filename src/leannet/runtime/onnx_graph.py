@@ -9,20 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leannet import rows
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
-from leannet.rows import INPUT, Activation, Architecture, Norm, Placed, Shape, pad_before_after
+from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
+from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 
 OPSET = 20
 IR_VERSION = 10  # what runtimes of the last two years read
 BATCH = "batch"
 PICTURES = "pictures"  # the input that is not normalised yet
-
-Array = NDArray[Any]
-Weights = Mapping[str, Array]
 
 
 def to_onnx(
@@ -215,31 +212,14 @@ class GraphWriter:
                 fields = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": layer.size}
                 return self.node("LRN", [x], path, **fields)
             case rows.Normalize():
-                scale, shift = self._scale_and_shift(placed, layer.norm)
+                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
                 scaled = self.node("Mul", [x, self.constant(f"{path}:scale", scale[:, None, None])], f"{path}:scaled")
                 return self.node("Add", [scaled, self.constant(f"{path}:shift", shift[:, None, None])], path)
         raise TypeError(f"no ONNX form for a row of kind {type(layer).__name__}")
 
-    def _weight(self, placed: Placed, name: str) -> Array:
-        return self.weights[f"{placed.shares or placed.path}.{name}"]
-
-    def _scale_and_shift(self, placed: Placed, norm: Norm) -> tuple[Array, Array]:
-        """Batch norm in evaluation as x * scale + shift, worked out in float64."""
-        names = ("weight", "bias", "running_mean", "running_var")
-        weight, bias, mean, variance = (self._weight(placed, f"norm.{name}").astype(np.float64) for name in names)
-        scale = weight / np.sqrt(variance + norm.eps)
-        return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
-
     def folded(self, placed: Placed) -> tuple[Array, Array]:
-        """The filters (C', C / groups, K, K) and biases (C',) of a convolution, its normalisation folded in."""
-        layer = placed.layer
-        assert isinstance(layer, rows.Conv | rows.Depthwise)
-        weight = self._weight(placed, "conv.weight").astype(np.float64)
-        bias = self._weight(placed, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
-        if layer.norm is not None:
-            scale, shift = self._scale_and_shift(placed, layer.norm)
-            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
-        return weight.astype(np.float32), bias.astype(np.float32)
+        """The filters and biases of a convolution, its normalisation folded in."""
+        return folded(self.weights, placed)
 
     def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
         path, (shape, *_) = placed.path, placed.in_shapes
@@ -250,15 +230,15 @@ class GraphWriter:
             path if layer.activation == "linear" else f"{path}:conv",
             kernel_shape=[layer.kernel] * 2,
             strides=[layer.stride] * 2,
-            pads=_pads(shape, layer.kernel, layer.stride, layer.padding),
+            pads=pads_of(shape, layer.kernel, layer.stride, layer.padding),
             group=shape.channels if isinstance(layer, rows.Depthwise) else layer.groups,
         )
         return self.activation(layer.activation, made, path)
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
-        bias = self._weight(placed, "linear.bias") if layer.bias else None
-        given = [x, *self.filters(placed, self._weight(placed, "linear.weight"), bias)]
+        bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else None
+        given = [x, *self.filters(placed, weight_of(self.weights, placed, "linear.weight"), bias)]
         made = self.node("Gemm", given, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
         self.flat.add(made)
         return self.activation(layer.activation, made, path)
@@ -283,10 +263,7 @@ class GraphWriter:
         return made
 
     def _pool(self, layer: rows.Pool, x: str, path: str, shape: Shape, out: Shape) -> str:
-        pads = _pads(shape, layer.kernel, layer.stride, layer.padding)
-        for axis, (size, made) in enumerate(zip(shape[1:], out[1:], strict=True)):  # a last window may end beyond
-            needed = (made - 1) * layer.stride + layer.kernel - size - pads[axis]
-            pads[axis + 2] = max(pads[axis + 2], needed)
+        pads = pool_pads(layer, shape, out)
         given = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": pads}
         if layer.op == "max":
             return self.node("MaxPool", [x], path, **given)
@@ -305,13 +282,6 @@ class GraphWriter:
         turned = self.node("Transpose", [parted], f"{path}:turned", perm=[0, 2, 1, 3, 4])
         together = self.constant(f"{path}:together", np.array([0, *shape], np.int64))
         return self.node("Reshape", [turned, together], path)
-
-
-def _pads(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> list[int]:
-    """Zeros above, left, below and right."""
-    top, bottom = pad_before_after(shape.height, kernel, stride, padding)
-    left, right = pad_before_after(shape.width, kernel, stride, padding)
-    return [top, left, bottom, right]
 
 
 def _means(length: int, parts: int) -> Array:

@@ -4,8 +4,9 @@ from leannet.errors import LeannetError, nearest
 from leannet.network import build
 from leannet.rows import INPUT, Architecture
 from leannet.runtime.engines import Program
+from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import Int8Writer, Style
-from leannet.runtime.onnx_graph import Weights, numpy_weights
+from leannet.runtime.onnx_graph import numpy_weights
 
 PRECISIONS = ("float32", "int8")
 STYLES: dict[str, Style] = {"onnxruntime": "table", "openvino": "fused"}  # how each engine likes its integers

@@ -1,0 +1,54 @@
+"""Weights as runtimes want them: normalisation folded into filters, windows with their zeros said side by side."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet import rows
+from leannet.rows import Norm, Placed, Shape, pad_before_after
+
+Array = NDArray[Any]
+Weights = Mapping[str, Array]
+
+
+def weight_of(weights: Weights, placed: Placed, name: str) -> Array:
+    """A layer's tensor of that name; of the layer whose weights it shares, where it does."""
+    return weights[f"{placed.shares or placed.path}.{name}"]
+
+
+def scale_and_shift(weights: Weights, placed: Placed, norm: Norm) -> tuple[Array, Array]:
+    """Batch norm in evaluation as x * scale + shift, worked out in float64."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    weight, bias, mean, variance = (weight_of(weights, placed, f"norm.{name}").astype(np.float64) for name in names)
+    scale = weight / np.sqrt(variance + norm.eps)
+    return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
+
+
+def folded(weights: Weights, placed: Placed) -> tuple[Array, Array]:
+    """The filters (C', C / groups, K, K) and biases (C',) of a convolution, its normalisation folded in."""
+    layer = placed.layer
+    assert isinstance(layer, rows.Conv | rows.Depthwise)
+    weight = weight_of(weights, placed, "conv.weight").astype(np.float64)
+    bias = weight_of(weights, placed, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
+    if layer.norm is not None:
+        scale, shift = scale_and_shift(weights, placed, layer.norm)
+        weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+    return weight.astype(np.float32), bias.astype(np.float32)
+
+
+def pads_of(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> list[int]:
+    """Zeros above, left, below and right."""
+    top, bottom = pad_before_after(shape.height, kernel, stride, padding)
+    left, right = pad_before_after(shape.width, kernel, stride, padding)
+    return [top, left, bottom, right]
+
+
+def pool_pads(layer: rows.Pool, shape: Shape, out: Shape) -> list[int]:
+    """The same of a pooling, whose last window may end beyond the picture."""
+    pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
+    for axis, (size, made) in enumerate(zip(shape[1:], out[1:], strict=True)):
+        needed = (made - 1) * layer.stride + layer.kernel - size - pads[axis]
+        pads[axis + 2] = max(pads[axis + 2], needed)
+    return pads

@@ -1,0 +1,194 @@
+"""A network as ncnn's two files, written straight from its rows: a table of layers as text, and their weights.
+
+The text has a line a layer: kind, name, how many values it reads and makes, their names, and numbered settings
+(github.com/Tencent/ncnn, docs/developer-guide/operators.md). A value that several layers read is split before, by a
+layer of its own. The weights follow each other in the order of the lines, those of convolutions behind four bytes of
+zeros, which say that they are float32.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from leannet import rows
+from leannet.errors import LeannetError
+from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
+from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
+
+MAGIC = 7767517
+ARRAY = -23300  # a setting that is a list has this number less its own
+RAW = b"\0\0\0\0"
+Setting = int | float | Sequence[int | float]
+
+
+def to_ncnn(architecture: Architecture, weights: Weights) -> tuple[str, bytes]:
+    """The texts of `.param` and the bytes of `.bin`: `input` (C, H, W) -> one value a row of `outputs`, by its name.
+
+    A vector is (1, 1, C). Raises LeannetError for a row that ncnn has no layer for.
+    """
+    return NcnnWriter(architecture, weights).files()
+
+
+class NcnnWriter:
+    """Writes the lines of a network, layer by layer. Every value is (C, H, W), as the rows say."""
+
+    def __init__(self, architecture: Architecture, weights: Weights):
+        self.architecture, self.weights = architecture, weights
+        self.lines: list[tuple[str, str, list[str], list[str], dict[int, Setting]]] = []
+        self.data: list[bytes] = []
+        self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
+
+    def files(self) -> tuple[str, bytes]:
+        """Both files."""
+        c, h, w = self.architecture.input.shape
+        self.lines.append(("Input", INPUT, [], [INPUT], {0: w, 1: h, 2: c}))
+        for placed in self.architecture.layers:
+            self.values[placed.path] = self._layer(placed)
+        for name in self.architecture.output_names:
+            value = self.values[self.architecture.made_by[name]]
+            self.layer("Noop", [value], f"{name}:0")
+        return self._text(), b"".join(self.data)
+
+    def _text(self) -> str:
+        """The lines, with a split before each value's second reader."""
+        readers = Counter(name for _, _, read, _, _ in self.lines for name in read)
+        left = {name: [f"{name}:{i}" for i in range(count)] for name, count in readers.items() if count > 1}
+        written, blobs = [], 0
+        for kind, name, read, made, settings in self.lines:
+            read = [left[value].pop(0) if value in left else value for value in read]
+            written.append(_line(kind, name, read, made, settings))
+            blobs += len(made)
+            for value in made:
+                if value in left:
+                    written.append(_line("Split", f"{value}:split", [value], list(left[value]), {}))
+                    blobs += len(left[value])
+        return "\n".join([str(MAGIC), f"{len(written)} {blobs}", *written]) + "\n"
+
+    def layer(
+        self, kind: str, read: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
+    ) -> str:
+        """Adds a layer; what it makes has its name."""
+        self.lines.append((kind, name, list(read), [name], settings or {}))
+        self.data += data
+        return name
+
+    # Layers
+
+    def _layer(self, placed: Placed) -> str:
+        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        match layer:
+            case rows.Conv() | rows.Depthwise():
+                return self._conv(placed, layer, read[0])
+            case rows.Linear():
+                return self._linear(placed, layer, read[0])
+            case rows.Dropout():
+                return read[0]
+            case rows.Activate():
+                return self.activation(layer.activation, read[0], path)
+            case rows.Add():
+                total = read[0]
+                for number, other in enumerate(read[1:]):
+                    total = self.layer("BinaryOp", [total, other], f"{path}:add_{number}", {0: 0})
+                return self.activation(layer.activation, total, path)
+            case rows.Multiply():
+                return self.layer("BinaryOp", read, path, {0: 2})
+            case rows.Concat():
+                return self.layer("Concat", read, path, {0: 0})
+        return self._reshaped(placed, read[0])
+
+    def _reshaped(self, placed: Placed, x: str) -> str:
+        """Layers of one input, without weights or with normalisation alone."""
+        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, placed.out_shape
+        match layer:
+            case rows.Pool():
+                top, left, bottom, right = pool_pads(layer, shape, out)
+                settings: dict[int, Setting] = {0: 0 if layer.op == "max" else 1, 1: layer.kernel, 2: layer.stride}
+                return self.layer("Pooling", [x], path, settings | {3: left, 13: top, 14: right, 15: bottom, 5: 1})
+            case rows.GlobalPool() if layer.size == 1:
+                return self._picture(self.layer("Pooling", [x], f"{path}:mean", {0: 1, 4: 1}), path, out)
+            case rows.GlobalPool():
+                return self.layer("Pooling", [x], path, {0: 1, 7: 1, 8: layer.size, 18: layer.size})
+            case rows.Flatten():
+                return self._picture(self.layer("Flatten", [x], f"{path}:flat"), path, out)
+            case rows.Shuffle():
+                return self.layer("ShuffleChannel", [x], path, {0: layer.groups})
+            case rows.Slice():
+                return self._crop(x, path, [layer.start], [layer.start + layer.out_channels], [0])
+            case rows.Upsample():
+                return self.layer("Interp", [x], path, {0: 1, 1: float(layer.factor), 2: float(layer.factor)})
+            case rows.Shift():
+                cut = self._crop(x, f"{path}:cut", [1, 1], [shape.height, shape.width], [1, 2])
+                return self.layer("Padding", [cut], path, {0: 0, 1: 1, 2: 0, 3: 1, 4: 0, 5: 0.0})
+            case rows.LocalResponse():
+                fields: dict[int, Setting] = {0: 0, 1: layer.size, 2: layer.alpha, 3: layer.beta, 4: layer.k}
+                return self.layer("LRN", [x], path, fields)
+            case rows.Normalize():
+                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
+                return self.layer("Scale", [x], path, {0: len(scale), 1: 1}, _bytes(scale), _bytes(shift))
+        raise LeannetError(f"row '{path}': ncnn has no layer for kind {type(layer).__name__}")
+
+    def _picture(self, x: str, name: str, shape: Shape) -> str:
+        """The same value as (C, H, W)."""
+        return self.layer("Reshape", [x], name, {0: shape.width, 1: shape.height, 2: shape.channels})
+
+    def _crop(self, x: str, name: str, starts: list[int], ends: list[int], axes: list[int]) -> str:
+        return self.layer("Crop", [x], name, {9: starts, 10: ends, 11: axes})
+
+    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
+        path, (shape, *_) = placed.path, placed.in_shapes
+        weight, bias = folded(self.weights, placed)
+        top, left, bottom, right = pads_of(shape, layer.kernel, layer.stride, layer.padding)
+        groups = shape.channels if isinstance(layer, rows.Depthwise) else layer.groups
+        settings: dict[int, Setting] = {
+            0: len(weight), 1: layer.kernel, 3: layer.stride, 4: left, 14: top, 15: right, 16: bottom, 5: 1,
+            6: weight.size,
+        }  # fmt: skip
+        kind = "Convolution" if groups == 1 else "ConvolutionDepthWise"
+        settings |= {7: groups} if groups > 1 else {}
+        name = path if layer.activation == "linear" else f"{path}:conv"
+        made = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
+        return self.activation(layer.activation, made, path)
+
+    def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
+        path = placed.path
+        weight = weight_of(self.weights, placed, "linear.weight")
+        data = [RAW, _bytes(weight)]
+        if layer.bias:
+            data.append(_bytes(weight_of(self.weights, placed, "linear.bias")))
+        settings: dict[int, Setting] = {0: len(weight), 1: int(layer.bias), 2: weight.size}
+        vector = self.layer("InnerProduct", [x], f"{path}:product", settings, *data)
+        name = path if layer.activation == "linear" else f"{path}:picture"
+        return self.activation(layer.activation, self._picture(vector, name, placed.out_shape), path)
+
+    def activation(self, kind: Activation, x: str, name: str) -> str:
+        """The activation of a value."""
+        match kind:
+            case "linear":
+                return x
+            case "relu6":
+                return self.layer("Clip", [x], name, {0: 0.0, 1: 6.0})
+            case "h_swish" | "h_sigmoid":
+                word = "HardSwish" if kind == "h_swish" else "HardSigmoid"
+                return self.layer(word, [x], name, {0: 1 / 6, 1: 0.5})
+        words = {"relu": "ReLU", "swish": "Swish", "sigmoid": "Sigmoid", "tanh": "TanH"}
+        return self.layer(words[kind], [x], name)
+
+
+def _line(kind: str, name: str, read: Sequence[str], made: Sequence[str], settings: dict[int, Setting]) -> str:
+    words = [kind, name, str(len(read)), str(len(made)), *read, *made]
+    for key, value in sorted(settings.items()):
+        if isinstance(value, int | float):
+            words.append(f"{key}={_number(value)}")
+        else:
+            words.append(f"{ARRAY - key}={len(value)}," + ",".join(_number(each) for each in value))
+    return " ".join(words)
+
+
+def _number(value: int | float) -> str:
+    """A float has a point or an exponent, by which ncnn knows it."""
+    return str(value) if isinstance(value, int) else f"{value:.9e}"
+
+
+def _bytes(array: Array) -> bytes:
+    return np.ascontiguousarray(array, np.float32).tobytes()
