@@ -1,0 +1,60 @@
+"""Milliseconds of all MobileNets, and their small relatives, on this machine: every engine, float32 and integers.
+
+    python benchmarks/mobilenets.py        # six minutes; leave the machine alone meanwhile
+
+The table of `leannet bench`, written down: 224 px, 1,000 classes, one picture at a time, in turns, one and two threads.
+Integers are timed with ranges that nothing was measured for. Writes docs/benchmarks/mobilenets.json and .md.
+"""
+
+import json
+from pathlib import Path
+
+from leannet.deploy import bench
+from leannet.deploy.benchmarking import Timed
+
+OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "mobilenets.json"
+NETWORKS = (
+    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_large_minimal", "mobilenet_v3_small",
+    "mobilenet_v3_small_minimal", "shufflenet_v1_g3", "shufflenet_v2", "squeezenet_1_1", "nasnet_a_mobile",
+)  # fmt: skip
+WAYS = (
+    ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("ncnn", "float32"),
+    ("onnxruntime", "int8"), ("openvino", "int8"),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Times and writes."""
+    found = bench(NETWORKS, precisions=("float32", "int8"), threads=(1, 2), seconds=150, progress=print)
+    OUT.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
+    versions = list(dict.fromkeys(each.engine for each in found.timed))
+    lines = [
+        "# MobileNets on a processor", "",
+        f"Written by `python benchmarks/mobilenets.py`. {found.machine.line()}; {', '.join(versions)}. One picture of "
+        "224 px, 1,000 classes, median milliseconds (p90), all in turns. Integers: time alone. GFLOP/s: of the fastest "
+        "float32, 2 for a mult-add; beside it its share of what the machine does with 768 x 768 matrices.",
+    ]  # fmt: skip
+    for threads in (1, 2):
+        lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
+        lines.append(
+            "| network | M mult-adds | " + " | ".join(f"{name}, {kind}" for name, kind in WAYS) + " | GFLOP/s |"
+        )
+        lines.append("|---|--:|" + "--:|" * (len(WAYS) + 1))
+        for network in NETWORKS:
+            here = [each for each in found.timed if each.what == network and each.threads == threads]
+            cells = [_cell(here, *way) for way in WAYS]
+            best = max((each for each in here if each.precision == "float32"), key=lambda each: each.gflops)
+            share = f"{best.gflops:.0f} ({100 * best.gflops / best.matrix_gflops:.0f} %)"
+            lines.append(f"| {network} | {here[0].macs / 1e6:.1f} | {' | '.join(cells)} | {share} |")
+    OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+def _cell(timed: list[Timed], engine: str, precision: str) -> str:
+    for each in timed:
+        if each.engine.startswith(engine) and each.precision == precision:
+            return f"{each.latency.median_ms:.2f} ({each.latency.p90_ms:.2f})"
+    return "-"
+
+
+if __name__ == "__main__":
+    main()
