@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load ONNX Runtime themselves
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny networks only lose by more
 
 import numpy as np

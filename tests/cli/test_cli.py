@@ -252,6 +252,8 @@ FLAGS = {
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
     "check": "artefact engine json",
+    "web": "artefact force json out quiet runtime samples title webgpu",
+    "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
     "advise": "about engine json latency macs out precision quiet seconds size threads",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest format input json max-drop min-agreement out precision quiet run threads",
@@ -321,7 +323,7 @@ def test_the_version() -> None:
 def test_readme_commands_run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every `leannet` line of the README's shell blocks, in order, on drawn pictures."""
+    """Every `leannet` line of the README's shell blocks, in order, on drawn pictures; some are only parsed."""
     draw_folder(tmp_path / "photos", each=6)
     shutil.copy(tmp_path / "photos" / "disc" / "0.png", tmp_path / "picture.jpg")
     monkeypatch.chdir(tmp_path)
@@ -330,6 +332,10 @@ def test_readme_commands_run(
         line.split("#")[0].split()[1:] for b in blocks for line in b.splitlines() if line.startswith("leannet ")
     ]
     assert len(commands) >= 5
+    quick = {"bench": ["--seconds", "0.1"], "advise": ["--seconds", "0.1"], "quantize": ["--max-drop", "100"]}
     for words in commands:
-        code, _, errors = run(capsys, *words)
+        if words[0] in {"web", "serve"}:
+            VERBS[words[0]].make_context(words[0], words[1:])
+            continue
+        code, _, errors = run(capsys, *words, *quick.get(words[0], []))
         assert code == 0, f"leannet {' '.join(words)}: {errors}"

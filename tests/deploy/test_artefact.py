@@ -1,6 +1,7 @@
 """Artefacts: what the checkpoint says, in one file, without torch; and one line for whatever is none."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,18 @@ def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artef
     assert found["prediction"] == checkpoint_says.classes[0]
     assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)
     assert found["probability"] == pytest.approx(checkpoint_says.probabilities[0], abs=1e-5)
+
+
+def test_nothing_is_written_or_counted_anywhere(artefact: Path, tmp_path: Path) -> None:
+    """Engines would leave a device number in the home folder, were they not told not to."""
+    draw("disc", 5, 70).save(tmp_path / "picture.png")
+    places = {name: str(tmp_path / name) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    for place in places.values():
+        Path(place).mkdir()
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"} | places
+    for words in (["predict", str(artefact), str(tmp_path / "picture.png")], ["check", str(artefact)]):
+        subprocess.run([sys.executable, "-m", "leannet", *words], env=environment, capture_output=True, check=True)
+    assert [found for place in places.values() for found in Path(place).rglob("*")] == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Engines: what runs a network. Each takes a network and gives a function from arrays to arrays."""
 
 import abc
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -224,6 +225,8 @@ def package(name: str) -> Any:
     import sys
     from importlib import import_module
 
+    # ONNX Runtime keeps a device number and reports its uses unless it is told not to before it is loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # OpenVINO counts its uses over the network through this package, and does without where it cannot be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is the language's own word
     try:
