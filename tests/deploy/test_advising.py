@@ -13,7 +13,7 @@ from leannet.errors import LeannetError
 from leannet.runtime import Latency
 from tests.conftest import draw as draw_one
 from tests.conftest import draw_folder
-from tests.deploy.test_quantizing import run as run  # the fixture
+from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 
 class Engine:

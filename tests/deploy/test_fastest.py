@@ -9,7 +9,7 @@ from leannet.deploy import Artefact
 from leannet.deploy.fastest import export_fastest
 from leannet.runtime import Latency
 from tests.conftest import draw
-from tests.deploy.test_quantizing import run as run  # the fixture
+from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 
 def _clock(winner: int):  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from leannet.deploy.calibration import Calibration
+from leannet.deploy.integers.calibration import Calibration
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Dropout, Input
 from leannet.runtime import ENGINES, Program, numpy_weights

@@ -12,7 +12,9 @@ _PUBLIC = {
     "export": "exporting",
     "export_fastest": "fastest",
     "predict": "predicting",
-    "quantize": "quantizing",
+    "make_site": "site",
+    "quantize": "integers.quantizing",
+    "serve": "serving",
 }
 
 __all__ = list(_PUBLIC)
@@ -32,5 +34,7 @@ if TYPE_CHECKING:
     from leannet.deploy.evaluating import evaluate as evaluate
     from leannet.deploy.exporting import export as export
     from leannet.deploy.fastest import export_fastest as export_fastest
+    from leannet.deploy.integers.quantizing import quantize as quantize
     from leannet.deploy.predicting import predict as predict
-    from leannet.deploy.quantizing import quantize as quantize
+    from leannet.deploy.serving import serve as serve
+    from leannet.deploy.site import make_site as make_site

@@ -1,106 +1,19 @@
-"""`check`: an artefact's golden pictures again, in every engine there is."""
+"""`check`: whether what was shipped still gives what it gave."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from leannet.deploy.artefact import RUNNERS, Artefact
-from leannet.errors import LeannetError
-from leannet.runtime import ENGINES
-
-BATCHES = (1, 7)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What one engine made of the golden pictures, against what was recorded when the artefact was made."""
-
-    engine: str  # with its version; empty where it is not installed
-    name: str
-    batch: int
-    difference: float  # the largest, over the largest output
-    tolerance: float
-    same_class: bool  # of every picture
-    problem: str = ""
-
-    @property
-    def passed(self) -> bool:
-        return not self.problem and self.same_class and self.difference <= self.tolerance
-
-    def line(self) -> str:
-        """For a person."""
-        if self.problem:
-            return f"{self.engine or self.name}, batch {self.batch}: {self.problem}"
-        words = "same classes" if self.same_class else "ANOTHER CLASS"
-        found = f"largest difference {self.difference:.1e} (allowed {self.tolerance:.0e}), {words}"
-        return f"{self.engine}, batch {self.batch}: {found}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        return asdict(self) | {"passed": self.passed}
+from leannet.deploy.artefact import Artefact
+from leannet.deploy.formats import check_folder
+from leannet.deploy.replaying import Checked, check_artefact
 
 
 def check(path: str | Path, engines: Sequence[str] | None = None) -> list[Checked]:
-    """Replays the golden pictures of an artefact, or a folder of `export --format`, from PNG file to output.
+    """Replays the golden pictures of an artefact, or of a folder of `export --format`, from PNG file to output.
 
-    engines: None: all that are installed. Raises LeannetError for a damaged artefact, an engine that is asked for and
-    not installed, and where none is installed.
+    engines: of an artefact; None: all that are installed. Raises LeannetError for what is damaged, an engine that is
+    asked for and not installed, and where none is installed.
     """
     if Path(path).is_dir():
-        from leannet.deploy.formats import check_folder
-
         return check_folder(path)
     return check_artefact(Artefact.open(path), engines)
-
-
-def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> list[Checked]:
-    """The same of an artefact that is open."""
-    found = []
-    for name in engines or [name for name in installed() if name in artefact.engines]:
-        if name not in artefact.engines:
-            raise LeannetError(f"--engine {name}: expected one of {', '.join(artefact.engines)}")
-        found += [_checked(artefact, name, batch) for batch in BATCHES]
-    if not found:
-        raise LeannetError(f"it was made for {', '.join(artefact.engines)}, which is not installed here")
-    return found
-
-
-def installed() -> list[str]:
-    """The engines that can run artefacts here. Raises LeannetError where there is none."""
-    names = []
-    for name in RUNNERS:
-        try:
-            ENGINES[name].version()
-            names.append(name)
-        except LeannetError:
-            continue
-    if not names:
-        raise LeannetError(f"no engine is installed ({', '.join(RUNNERS)}): pip install 'leannet[deploy]'")
-    return names
-
-
-def _checked(artefact: Artefact, name: str, batch: int) -> Checked:
-    tolerance = float(artefact.header.artefact.get("tolerance", 1e-4))
-    version = ENGINES[name].version()
-    if not artefact.golden:
-        return Checked(version, name, batch, 0.0, tolerance, False, "the artefact has no golden pictures")
-    chosen = [artefact.golden[number % len(artefact.golden)] for number in range(max(batch, len(artefact.golden)))]
-    wanted = np.stack([each.outputs for each in chosen])
-    try:
-        made = np.concatenate(
-            [
-                artefact.outputs([each.image() for each in chosen[start : start + batch]], name)
-                for start in range(0, len(chosen), batch)
-            ]
-        )
-    except Exception as error:  # whatever an engine raises for a graph that it cannot run
-        return Checked(version, name, batch, float("inf"), tolerance, False, " ".join(str(error).split())[:200])
-    largest = float(np.abs(wanted).max())
-    difference = float(np.abs(made - wanted).max()) / largest
-    # Of two classes that are as good as equal, either is right.
-    best = np.take_along_axis(made, wanted.argmax(axis=1)[:, None], axis=1)[:, 0]
-    same = bool((best >= made.max(axis=1) - tolerance * largest).all())
-    return Checked(version, name, batch, difference, tolerance, same)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from leannet.deploy.artefact import Artefact
-from leannet.deploy.checking import Checked, check_artefact
 from leannet.deploy.golden import Golden, drawn
+from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
 from leannet.header import Header
 

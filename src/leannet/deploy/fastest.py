@@ -11,9 +11,9 @@ import numpy as np
 
 from leannet.console import Console
 from leannet.deploy.artefact import RUNNERS, Artefact
-from leannet.deploy.checking import check_artefact, installed
 from leannet.deploy.exporting import build_artefact
-from leannet.deploy.quantizing import EngineName, quantize
+from leannet.deploy.integers.quantizing import EngineName, quantize
+from leannet.deploy.replaying import check_artefact, installed
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
 from leannet.runtime import Latency, engine, machine, measure

@@ -17,9 +17,9 @@ import numpy as np
 
 from leannet.data.pictures import prepare
 from leannet.deploy.artefact import Artefact, as_floats
-from leannet.deploy.checking import Checked
 from leannet.deploy.exporting import build_artefact
 from leannet.deploy.golden import Golden
+from leannet.deploy.replaying import Checked
 from leannet.errors import LeannetError
 from leannet.header import FORMAT_VERSION, Header, checkpoint_file, parse_header
 from leannet.runtime import ENGINES, Program, engine, numpy_weights

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from leannet.console import Console
-from leannet.deploy.judging import Judging
-from leannet.deploy.rounding import rounded_network
+from leannet.deploy.integers.judging import Judging
+from leannet.deploy.integers.rounding import rounded_network
 from leannet.header import Header
 from leannet.network import Network
 from leannet.runtime.folding import Weights

@@ -11,11 +11,11 @@ import numpy as np
 
 from leannet.console import Console
 from leannet.deploy.artefact import Artefact, softmax
-from leannet.deploy.calibration import Calibration
-from leannet.deploy.checking import Checked, check_artefact
-from leannet.deploy.finetuning import finetuned
 from leannet.deploy.golden import Golden, drawn
-from leannet.deploy.judging import Judging
+from leannet.deploy.integers.calibration import Calibration
+from leannet.deploy.integers.finetuning import finetuned
+from leannet.deploy.integers.judging import Judging
+from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import checkpoint_file

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from leannet.blocks import ConvLayer
-from leannet.deploy.calibration import Calibration
-from leannet.deploy.quantizing import quantize
-from leannet.deploy.rounding import RoundedConv, rounded, rounded_filters, rounded_network
+from leannet.deploy.integers.calibration import Calibration
+from leannet.deploy.integers.quantizing import quantize
+from leannet.deploy.integers.rounding import RoundedConv, rounded, rounded_filters, rounded_network
 from leannet.network import build
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.int8_graph import Int8Writer, Range
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
-from tests.deploy.test_quantizing import run as run  # the fixture
+from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 

@@ -12,8 +12,8 @@ import torch
 
 import leannet
 from leannet.deploy.artefact import Artefact
-from leannet.deploy.calibration import Calibration, Seen
-from leannet.deploy.quantizing import quantize
+from leannet.deploy.integers.calibration import Calibration, Seen
+from leannet.deploy.integers.quantizing import quantize
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Input
