@@ -34,8 +34,10 @@ def draw(found: Advice, path: Path) -> None:
             axes.axvline(found.latency_ms, color=COLORS[4], linewidth=1)
             axes.annotate("budget", (found.latency_ms, 0.02), xycoords=("data", "axes fraction"), fontsize=8,
                           xytext=(4, 0), textcoords="offset points", color=COLORS[4])  # fmt: skip
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if timed:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            drawn.legend(loc="outside right upper", frameon=False, fontsize=8)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"milliseconds: {found.engine}, {found.precision}, {found.threads} thread"
@@ -43,7 +45,6 @@ def draw(found: Advice, path: Path) -> None:
         published = any(each.top1 is not None for each in timed)
         axes.set_ylabel("published top-1 on ImageNet, %" if published else "million mult-adds")
         plain_axes(axes)
-        drawn.legend(loc="outside right upper", frameon=False, fontsize=8)
         write_picture(drawn, path)
 
 
