@@ -34,6 +34,7 @@ _PUBLIC = {
     "predict": "leannet.deploy",
     "quantize": "leannet.deploy",
     "report": "leannet.reports",
+    "serve": "leannet.deploy",
     "train": "leannet.training",
 }
 
@@ -56,11 +57,12 @@ if TYPE_CHECKING:
     from leannet.deploy import advise as advise
     from leannet.deploy import bench as bench
     from leannet.deploy import check as check
+    from leannet.deploy import evaluate as evaluate
     from leannet.deploy import export as export
     from leannet.deploy import predict as predict
     from leannet.deploy import quantize as quantize
+    from leannet.deploy import serve as serve
     from leannet.errors import LeannetError as LeannetError
-    from leannet.deploy import evaluate as evaluate
     from leannet.factory import create as create
     from leannet.network import build as build
     from leannet.reports import report as report

@@ -21,7 +21,9 @@ from leannet.cli import (
     quantize,
     recipes,
     report,
+    serve,
     train,
+    web,
 )
 from leannet.errors import LeannetError, nearest
 
@@ -37,7 +39,7 @@ app = typer.Typer(
 )
 VERBS = (
     models, count, compare, guidelines, train, recipes, evaluate, predict, report,
-    export, quantize, check, bench, advise, demo,
+    export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:
     app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)

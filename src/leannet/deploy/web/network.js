@@ -1,0 +1,154 @@
+// The network as an object: `load()` it, then `classify()` pictures. This is what a page that embeds it imports,
+// through leannet.js beside index.html.
+
+const HERE = new URL(".", import.meta.url);
+
+/** Threads are possible only where the server isolates the page from others: see docs/web.md. */
+export function mostThreads() {
+  return globalThis.crossOriginIsolated ? Math.max(1, navigator.hardwareConcurrency || 1) : 1;
+}
+
+export function usualThreads() {
+  return Math.min(4, Math.ceil(mostThreads() / 2));
+}
+
+/** What is known of the network without loading it. */
+export async function describe() {
+  const response = await fetch(new URL("model.json", HERE));
+  if (!response.ok) throw new Error(`model.json cannot be loaded (HTTP ${response.status})`);
+  return response.json();
+}
+
+/**
+ * Loads the network.
+ *
+ * backend: "wasm", or "webgpu" where the site was made with --webgpu. threads: of wasm. onProgress: called with
+ * {loaded, total} in bytes. Returns a Network. Raises Error where the backend is not to be had.
+ */
+export async function load({ backend = "wasm", threads = usualThreads(), onProgress } = {}) {
+  const about = await describe();
+  if (!about.backends[backend]) throw new Error(`backend: expected ${Object.keys(about.backends)}, found ${backend}`);
+  const network = new Network(about, backend, onProgress);
+  try {
+    await network.open(threads);
+  } catch (error) {
+    network.close();
+    throw error;
+  }
+  return network;
+}
+
+export class Network {
+  #worker;
+  #waiting = new Map();
+  #number = 0;
+
+  constructor(about, backend, onProgress) {
+    this.about = about;
+    this.backend = backend;
+    this.#worker = new Worker(workerAddress(), { type: "module", name: "leannet" });
+    this.#worker.addEventListener("message", ({ data }) => {
+      if (data.progress) return onProgress?.(data.progress);
+      const { resolve, reject } = this.#waiting.get(data.id);
+      this.#waiting.delete(data.id);
+      if (!data.error) return resolve(data.result);
+      return reject(Object.assign(new Error(data.error.message), { name: data.error.name }));
+    });
+    this.#worker.addEventListener("error", (event) => this.#fail(event.message || "the worker cannot be started"));
+  }
+
+  async open(threads) {
+    const { about, backend } = this;
+    this.threads = (await this.#ask({ task: "open", about, backend, threads })).threads;
+  }
+
+  /**
+   * What is in a picture.
+   *
+   * picture: a Blob or File of a picture, or what createImageBitmap takes: an image, a video, a canvas. Returns
+   * {prediction, probability, top: [{class, probability}], probabilities, outputs, input, milliseconds, width, height,
+   * backend, threads}: `top` has the likeliest first, `probabilities` and `outputs` (before softmax) are in the order
+   * of the classes, `input` is the picture as the network reads it, {data, width, height, channels}, data (H, W, C) of
+   * 0..255.
+   * Raises Error for what the browser cannot decode.
+   */
+  async classify(picture, { top = 5 } = {}) {
+    let found;
+    if (picture instanceof Blob) {
+      found = await this.#ask({ task: "classify", blob: picture });
+    } else {
+      const bitmap = await createImageBitmap(picture, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+      found = await this.#ask({ task: "classify", bitmap }, [bitmap]);
+    }
+    const probabilities = softmax(found.outputs);
+    const best = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+    const named = best.slice(0, top).map((i) => ({ class: this.about.classes[i], probability: probabilities[i] }));
+    return {
+      prediction: named[0].class,
+      probability: named[0].probability,
+      top: named,
+      probabilities,
+      ...found,
+      backend: this.backend,
+      threads: this.threads,
+    };
+  }
+
+  /**
+   * The artefact's golden pictures, against what was recorded when it was made, as `leannet check` does it.
+   * Returns {passed, difference, tolerance, pictures}; the difference is the largest, over the largest output.
+   */
+  async check() {
+    const { golden, tolerance } = this.about;
+    let [largest, away, same] = [0, 0, true];
+    const answers = [];
+    for (const { file, outputs } of golden) {
+      const blob = await (await fetch(new URL(file, HERE))).blob();
+      answers.push([outputs, (await this.classify(blob)).outputs]);
+      for (const value of outputs) largest = Math.max(largest, Math.abs(value));
+    }
+    for (const [wanted, made] of answers) {
+      wanted.forEach((value, i) => (away = Math.max(away, Math.abs(value - made[i]))));
+      const best = wanted.indexOf(Math.max(...wanted));
+      same &&= made[best] >= Math.max(...made) - tolerance * largest;
+    }
+    const difference = away / largest;
+    const passed = golden.length > 0 && same && difference <= tolerance;
+    return { passed, difference, tolerance, pictures: golden.length };
+  }
+
+  close() {
+    this.#fail("the network was closed");
+    this.#worker.terminate();
+  }
+
+  #ask(message, moved = []) {
+    const id = ++this.#number;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, ...message }, moved);
+    });
+  }
+
+  #fail(message) {
+    for (const { reject } of this.#waiting.values()) reject(new Error(message));
+    this.#waiting.clear();
+  }
+}
+
+/**
+ * Both ways the worker, which has the pictures, obeys the site's policy: one from a blob takes it over from the page,
+ * and one from the service worker gets it in a header. Without a connection, only the second works in all browsers.
+ */
+function workerAddress() {
+  const address = new URL("worker.js", HERE).href;
+  if (navigator.serviceWorker?.controller) return address;
+  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" }));
+}
+
+function softmax(outputs) {
+  const largest = Math.max(...outputs);
+  const shifted = Array.from(outputs, (value) => Math.exp(value - largest));
+  const total = shifted.reduce((sum, value) => sum + value, 0);
+  return shifted.map((value) => value / total);
+}
