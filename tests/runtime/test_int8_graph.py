@@ -9,8 +9,8 @@ from leannet.deploy.integers.calibration import Calibration
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Dropout, Input
 from leannet.runtime import ENGINES, Program, numpy_weights
-from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
 from leannet.runtime.folding import Array
+from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
 from leannet.runtime.onnx_graph import GraphWriter
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
