@@ -19,6 +19,7 @@ NETWORKS = (
 )  # fmt: skip
 WAYS = (
     ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("ncnn", "float32"),
+    ("litert", "float32"),
     ("onnxruntime", "int8"), ("openvino", "int8"),
 )  # fmt: skip
 

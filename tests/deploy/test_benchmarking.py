@@ -38,7 +38,7 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
     for word in words[:3]:
         assert {line[1:3] for line in lines if line[0] == word} == {
             ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"),
-            ("ncnn", "float32"), ("onnxruntime", "int8"), ("openvino", "int8"),
+            ("ncnn", "float32"), ("litert", "float32"), ("onnxruntime", "int8"), ("openvino", "int8"),
         }  # fmt: skip
     for word in words[3:]:  # artefacts are what they are
         assert {line[1:3] for line in lines if line[0] == word} == {("onnxruntime", "float32"), ("openvino", "float32")}

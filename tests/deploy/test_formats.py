@@ -11,7 +11,7 @@ from leannet.errors import LeannetError
 from leannet.runtime import ENGINES
 from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
 
-FORMATS: list[Format] = ["openvino", "ncnn"]
+FORMATS: list[Format] = ["openvino", "ncnn", "litert"]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -22,9 +22,10 @@ def test_a_folder_passes_its_check_until_it_is_touched(checkpoint: Path, tmp_pat
     about = json.loads((tmp_path / "out" / ABOUT).read_text())
     assert about["header"]["classes"] == ["ape", "bee", "çat"]
     assert "/home" not in json.dumps(about)
-    data = bytearray((tmp_path / "out" / "model.bin").read_bytes())
+    file = tmp_path / "out" / ("model.tflite" if format == "litert" else "model.bin")
+    data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 64
-    (tmp_path / "out" / "model.bin").write_bytes(data)
+    file.write_bytes(data)
     with pytest.raises(LeannetError, match="damaged or edited"):
         leannet.check(tmp_path / "out")
 
@@ -59,5 +60,6 @@ def test_nothing_stays_where_the_files_are_wrong(
 
 def test_an_onnx_file_is_not_ncnn_s(checkpoint: Path) -> None:
     made = leannet.export(checkpoint)
-    with pytest.raises(LeannetError, match="does not read ONNX"):
-        ENGINES["ncnn"].prepare(leannet.deploy.Artefact.open(made.path).program, 1)
+    for name in ("ncnn", "litert"):
+        with pytest.raises(LeannetError, match="does not read ONNX"):
+            ENGINES[name].prepare(leannet.deploy.Artefact.open(made.path).program, 1)

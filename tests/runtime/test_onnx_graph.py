@@ -1,4 +1,4 @@
-"""Rows written as ONNX and for ncnn give what torch gives, in engines that share no code with it."""
+"""Rows written as ONNX, for ncnn and for LiteRT give what torch gives, in engines that share no code with it."""
 
 import numpy as np
 import onnx
@@ -48,7 +48,7 @@ def difference(rows: Architecture, engine: str, batch: int) -> float:
     return max(float(np.abs(a.numpy() - b).max() / a.abs().max()) for a, b in zip(wanted, found, strict=True))
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn"])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn", "litert"])
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_family_agrees(name: str, batch: int, engine: str) -> None:
@@ -57,7 +57,7 @@ def test_every_family_agrees(name: str, batch: int, engine: str) -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_networks_agree(name: str) -> None:
-    for engine in ("onnxruntime", "ncnn"):
+    for engine in ("onnxruntime", "ncnn", "litert"):
         assert difference(architecture(name), engine, 2) < 1e-4
 
 
@@ -75,7 +75,7 @@ def test_windows_at_odd_sizes(size: int, padding: str | int) -> None:
     made = Architecture(
         name="x", input=Input(height=size, width=size + 6), rows=tuple(rows), outputs=("b", "c", "d", "e", "f")
     )
-    for engine in ("onnxruntime", "ncnn"):
+    for engine in ("onnxruntime", "ncnn", "litert"):
         assert difference(made, engine, 2) < 1e-5
 
 

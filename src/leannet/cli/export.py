@@ -24,7 +24,8 @@ def command(
         typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
     ] = None,
     format: Annotated[
-        Literal["onnx", "openvino", "ncnn"], typer.Option(help="onnx: one file. The others: a folder of theirs.")
+        Literal["onnx", "openvino", "ncnn", "litert"],
+        typer.Option(help="onnx: one file. The others: a folder of theirs."),
     ] = "onnx",
     fastest: Annotated[
         bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
@@ -67,7 +68,7 @@ def command(
     print(f"try next  leannet predict {found.path} PICTURE   ·   leannet bench {found.path}")
 
 
-def _as_folder(run: str, format: Literal["openvino", "ncnn"], out: Path | None, json: bool) -> None:
+def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
     from leannet.deploy.formats import export_folder
 
     found = export_folder(run, format, out)

@@ -23,9 +23,9 @@ from leannet.deploy.replaying import Checked
 from leannet.errors import LeannetError
 from leannet.header import FORMAT_VERSION, Header, checkpoint_file, parse_header
 from leannet.runtime import ENGINES, Program, engine, numpy_weights
-from leannet.runtime.engines import Ncnn, OpenVino, Run
+from leannet.runtime.engines import LiteRt, Ncnn, OpenVino, Run
 
-Format = Literal["openvino", "ncnn"]
+Format = Literal["openvino", "ncnn", "litert"]
 ABOUT = "leannet.json"
 
 
@@ -51,8 +51,8 @@ class Folder:
 def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Folder:
     """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
 
-    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`, made from the rows. out: None:
-    `model_FORMAT` beside the checkpoint.
+    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
     Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
     torch gives: then nothing stays.
     """
@@ -139,11 +139,19 @@ def _write_openvino(plain: Artefact, file: Path, folder: Path) -> None:
     openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
 
 
-def _write_ncnn(plain: Artefact, file: Path, folder: Path) -> None:
+def _program(file: Path) -> Program:
     from leannet.checkpoint import load
 
     network, _ = load(file)
-    param, data = Program(network.architecture, numpy_weights(network.state_dict())).ncnn
+    return Program(network.architecture, numpy_weights(network.state_dict()))
+
+
+def _write_litert(plain: Artefact, file: Path, folder: Path) -> None:
+    (folder / "model.tflite").write_bytes(_program(file).tflite)
+
+
+def _write_ncnn(plain: Artefact, file: Path, folder: Path) -> None:
+    param, data = _program(file).ncnn
     (folder / "model.param").write_text(param, encoding="utf-8")
     (folder / "model.bin").write_bytes(data)
 
@@ -161,5 +169,19 @@ def _read_ncnn(folder: Path, header: Header) -> Run:
     return reader.load(param, data, header.architecture.output_names, threads=1)
 
 
-WRITERS: dict[Format, Callable[[Artefact, Path, Path], None]] = {"openvino": _write_openvino, "ncnn": _write_ncnn}
-READERS: dict[Format, Callable[[Path, Header], Run]] = {"openvino": _read_openvino, "ncnn": _read_ncnn}
+def _read_litert(folder: Path, header: Header) -> Run:
+    reader = ENGINES["litert"]
+    assert isinstance(reader, LiteRt)
+    return reader.load((folder / "model.tflite").read_bytes(), threads=1)
+
+
+WRITERS: dict[Format, Callable[[Artefact, Path, Path], None]] = {
+    "openvino": _write_openvino,
+    "ncnn": _write_ncnn,
+    "litert": _write_litert,
+}
+READERS: dict[Format, Callable[[Path, Header], Run]] = {
+    "openvino": _read_openvino,
+    "ncnn": _read_ncnn,
+    "litert": _read_litert,
+}

@@ -63,10 +63,19 @@ class Program:
         """As ncnn's two files. Raises LeannetError where there is an ONNX file only."""
         from leannet.runtime.ncnn_graph import to_ncnn
 
+        return to_ncnn(self.architecture, self._known_weights("ncnn"))
+
+    @cached_property
+    def tflite(self) -> bytes:
+        """As a LiteRT file. Raises LeannetError where there is an ONNX file only."""
+        from leannet.runtime.tflite_graph import to_tflite
+
+        return to_tflite(self.architecture, self._known_weights("litert"))
+
+    def _known_weights(self, engine: str) -> dict[str, Array]:
         if self._only_onnx:
-            raise LeannetError("ncnn does not read ONNX files: leannet export RUN --format ncnn")
-        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
-        return to_ncnn(self.architecture, weights)
+            raise LeannetError(f"{engine} does not read ONNX files: leannet export RUN --format {engine}")
+        return self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
 
 
 class Engine(abc.ABC):
@@ -209,7 +218,42 @@ class Ncnn(Engine):
         return run
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn())}
+class LiteRt(Engine):
+    """LiteRT, once TensorFlow Lite, on the CPU."""
+
+    name = "litert"
+    reads_onnx = False
+
+    def version(self) -> str:
+        return f"litert {package('ai_edge_litert').__version__}"
+
+    def prepare(self, program: Program, threads: int) -> Run:
+        return self.load(program.tflite, threads)
+
+    def load(self, model: bytes, threads: int) -> Run:
+        """What runs a .tflite file. Outputs that are pictures come as (N, C, H, W)."""
+        package("ai_edge_litert")
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_content=model, num_threads=threads)
+        given, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
+        shape: list[tuple[int, ...]] = [()]
+
+        def run(x: Floats) -> list[Floats]:
+            channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+            if shape[0] != channels_last.shape:
+                shape[0] = channels_last.shape
+                interpreter.resize_tensor_input(given, shape[0])
+                interpreter.allocate_tensors()
+            interpreter.set_tensor(given, channels_last)
+            interpreter.invoke()
+            found = [interpreter.get_tensor(each["index"]) for each in outputs]
+            return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in found]
+
+        return run
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn(), LiteRt())}
 
 
 def engine(name: str) -> Engine:

@@ -1,0 +1,281 @@
+"""A network as a LiteRT (.tflite) file for phones, written straight from its rows.
+
+Values are (N, H, W, C) there. A window whose zeros are not those of TensorFlow's "same" rule gets them from an operation
+of its own. The batch is 1 as it comes, and free.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from leannet import rows
+from leannet.errors import LeannetError
+from leannet.rows import INPUT, Activation, Architecture, Placed, Shape, pad_before_after
+from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
+from leannet.runtime.tflite_file import Operator, Tensor, packed
+
+SAME, VALID = 0, 1
+FUSED: dict[str, int] = {"linear": 0, "relu": 1, "relu6": 3}
+LEAST = float(np.finfo(np.float32).min)
+
+
+def to_tflite(architecture: Architecture, weights: Weights) -> bytes:
+    """The file: `input` (N, H, W, C) float32 -> one output a row of `outputs`, a vector as (N, C).
+
+    Raises LeannetError for a row that LiteRT has no operation for, and where the package `tflite` is missing.
+    """
+    return TfliteWriter(architecture, weights).file()
+
+
+class TfliteWriter:
+    """Writes operations, layer by layer."""
+
+    def __init__(self, architecture: Architecture, weights: Weights):
+        self.architecture, self.weights = architecture, weights
+        self.tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.values = {INPUT: self._tensor(INPUT, _nhwc(architecture.input.shape))}
+
+    def file(self) -> bytes:
+        """The whole file."""
+        for placed in self.architecture.layers:
+            self.values[placed.path] = self._layer(placed)
+        outputs = []
+        for name in self.architecture.output_names:
+            shape = self.architecture.shapes[name]
+            value = self.values[self.architecture.made_by[name]]
+            vector = (shape.height, shape.width) == (1, 1)
+            wanted = (1, shape.channels) if vector else _nhwc(shape)
+            outputs.append(self._reshape(value, f"{name}:0", wanted))
+        return packed(self.architecture.name, self.tensors, self.operators, [self.values[INPUT]], outputs)
+
+    # Tensors and operations
+
+    def _tensor(self, name: str, shape: Sequence[int]) -> int:
+        self.tensors.append(Tensor(name, tuple(shape)))
+        return len(self.tensors) - 1
+
+    def constant(self, name: str, value: Array) -> int:
+        """A constant, float32 or int32."""
+        data = np.asarray(value)
+        data = data.astype(np.int32 if data.dtype.kind == "i" else np.float32)
+        self.tensors.append(Tensor(name, data.shape, data))
+        return len(self.tensors) - 1
+
+    def op(
+        self, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], options: str = "", version: int = 1,
+        **fields: Any,
+    ) -> int:  # fmt: skip
+        """Adds an operation; what it makes has its name and shape."""
+        made = self._tensor(name, shape)
+        self.operators.append(Operator(kind, list(inputs), [made], options, fields, version))
+        return made
+
+    def _shape(self, value: int) -> tuple[int, ...]:
+        return self.tensors[value].shape
+
+    def _reshape(self, x: int, name: str, shape: Sequence[int]) -> int:
+        wanted = self.constant(f"{name}:shape", np.array((-1, *shape[1:]), np.int32))
+        return self.op("RESHAPE", [x, wanted], name, shape, "ReshapeOptions", NewShape=(-1, *shape[1:]))
+
+    def _pad(self, x: int, name: str, pads: Sequence[int], value: float = 0.0) -> int:
+        """pads: above, left, below, right."""
+        top, left, bottom, right = pads
+        n, h, w, c = self._shape(x)
+        around = self.constant(f"{name}:around", np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
+        shape = (n, h + top + bottom, w + left + right, c)
+        if value == 0:
+            return self.op("PAD", [x, around], name, shape, "PadOptions")
+        fill = self.constant(f"{name}:fill", np.array([value], np.float32))
+        return self.op("PADV2", [x, around, fill], name, shape, "PadV2Options")
+
+    def _window(
+        self, x: int, path: str, shape: Shape, kernel: int, stride: int, pads: Sequence[int], fill: float = 0.0
+    ) -> tuple[int, int]:
+        """What a window reads, and the rule that it is then said to pad by."""
+        same = [pad_before_after(size, kernel, stride, "same") for size in shape[1:]]
+        if not any(pads):
+            return x, VALID
+        if list(pads) == [same[0][0], same[1][0], same[0][1], same[1][1]]:
+            return x, SAME
+        return self._pad(x, f"{path}:pad", pads, fill), VALID
+
+    # Layers
+
+    def _layer(self, placed: Placed) -> int:
+        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        out = _nhwc(placed.out_shape)
+        match layer:
+            case rows.Conv() | rows.Depthwise():
+                return self._conv(placed, layer, read[0])
+            case rows.Linear():
+                return self._linear(placed, layer, read[0])
+            case rows.Dropout():
+                return read[0]
+            case rows.Activate():
+                return self.activation(layer.activation, read[0], path)
+            case rows.Add():
+                total = read[0]
+                for number, other in enumerate(read[1:]):
+                    total = self.op("ADD", [total, other], f"{path}:add_{number}", out, "AddOptions")
+                return self.activation(layer.activation, total, path)
+            case rows.Multiply():
+                return self.op("MUL", read, path, out, "MulOptions")
+            case rows.Concat():
+                return self.op("CONCATENATION", read, path, out, "ConcatenationOptions", Axis=3)
+        return self._moved(placed, read[0])
+
+    def _moved(self, placed: Placed, x: int) -> int:
+        """Layers of one input, without filters."""
+        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        match layer:
+            case rows.Pool():
+                return self._pool(placed, layer, x)
+            case rows.GlobalPool():
+                return self._global_pool(layer.size, x, path, shape, out)
+            case rows.Flatten():
+                return self._reshape(self._channels_first(x, path), path, out)
+            case rows.Shuffle():
+                _, h, w, c = out
+                apart = self._reshape(x, f"{path}:apart", (1, h, w, layer.groups, c // layer.groups))
+                order = self.constant(f"{path}:order", np.array([0, 1, 2, 4, 3], np.int32))
+                turned = (1, h, w, c // layer.groups, layer.groups)
+                return self._reshape(
+                    self.op("TRANSPOSE", [apart, order], f"{path}:turned", turned, "TransposeOptions"), path, out
+                )
+            case rows.Slice():
+                return self._slice(x, path, (0, 0, 0, layer.start), out)
+            case rows.Shift():
+                cut = self._slice(
+                    x, f"{path}:cut", (0, 1, 1, 0), (1, shape.height - 1, shape.width - 1, shape.channels)
+                )
+                return self._pad(cut, path, (0, 0, 1, 1))
+            case rows.Upsample():
+                size = self.constant(f"{path}:size", np.array(out[1:3], np.int32))
+                return self.op("RESIZE_NEAREST_NEIGHBOR", [x, size], path, out, "ResizeNearestNeighborOptions")
+            case rows.LocalResponse():
+                fields = {
+                    "Radius": layer.size // 2,
+                    "Bias": layer.k,
+                    "Alpha": layer.alpha / layer.size,
+                    "Beta": layer.beta,
+                }
+                words = "LocalResponseNormalizationOptions"
+                return self.op("LOCAL_RESPONSE_NORMALIZATION", [x], path, out, words, **fields)
+            case rows.Normalize():
+                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
+                scaled = self.op("MUL", [x, self.constant(f"{path}:scale", scale)], f"{path}:scaled", out, "MulOptions")
+                return self.op("ADD", [scaled, self.constant(f"{path}:shift", shift)], path, out, "AddOptions")
+        raise LeannetError(f"row '{path}': LiteRT has no operation for kind {type(layer).__name__}")
+
+    def _slice(self, x: int, name: str, begin: Sequence[int], shape: Sequence[int]) -> int:
+        first = self.constant(f"{name}:begin", np.array(begin, np.int32))
+        size = self.constant(f"{name}:size", np.array((-1, *shape[1:]), np.int32))
+        return self.op("SLICE", [x, first, size], name, shape, "SliceOptions")
+
+    def _channels_first(self, x: int, name: str) -> int:
+        n, h, w, c = self._shape(x)
+        if h * w == 1:
+            return x
+        order = self.constant(f"{name}:order", np.array([0, 3, 1, 2], np.int32))
+        return self.op("TRANSPOSE", [x, order], f"{name}:turned", (n, c, h, w), "TransposeOptions")
+
+    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: int) -> int:
+        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        weight, bias = folded(self.weights, placed)
+        pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
+        given, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads)
+        fused = FUSED.get(layer.activation, 0)
+        fields = {
+            "Padding": padding,
+            "StrideW": layer.stride,
+            "StrideH": layer.stride,
+            "FusedActivationFunction": fused,
+        }
+        name = path if layer.activation in FUSED else f"{path}:conv"
+        shift = self.constant(f"{path}:bias", bias)
+        if isinstance(layer, rows.Depthwise):
+            filters = self.constant(f"{path}:weight", weight.transpose(1, 2, 3, 0))
+            words = "DepthwiseConv2DOptions"
+            made = self.op("DEPTHWISE_CONV_2D", [given, filters, shift], name, out, words, DepthMultiplier=1, **fields)
+        else:
+            filters = self.constant(f"{path}:weight", weight.transpose(0, 2, 3, 1))
+            version = 6 if layer.groups > 1 else 1  # the first that knows groups
+            made = self.op("CONV_2D", [given, filters, shift], name, out, "Conv2DOptions", version, **fields)
+        return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
+
+    def _linear(self, placed: Placed, layer: rows.Linear, x: int) -> int:
+        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        weight = weight_of(self.weights, placed, "linear.weight")
+        # Its inputs come in the order (H, W, C) here.
+        weight = weight.reshape(len(weight), *shape).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else np.zeros(len(weight), np.float32)
+        flat = self._reshape(x, f"{path}:flat", (1, shape.elements))
+        fused = FUSED.get(layer.activation, 0)
+        inputs = [flat, self.constant(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
+        words = "FullyConnectedOptions"
+        made = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), words, FusedActivationFunction=fused)
+        name = path if layer.activation in FUSED else f"{path}:picture"
+        made = self._reshape(made, name, out)
+        return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
+
+    def activation(self, kind: Activation, x: int, name: str) -> int:
+        """The activation of a value."""
+        shape = self._shape(x)
+        match kind:
+            case "linear":
+                return x
+            case "h_sigmoid":
+                three, sixth = (self.constant(f"{name}:{word}", np.array([v], np.float32))
+                                for word, v in (("three", 3), ("sixth", 1 / 6)))  # fmt: skip
+                words = {"FusedActivationFunction": FUSED["relu6"]}
+                moved = self.op("ADD", [x, three], f"{name}:moved", shape, "AddOptions", **words)
+                return self.op("MUL", [moved, sixth], name, shape, "MulOptions")
+            case "swish":
+                gate = self.op("LOGISTIC", [x], f"{name}:gate", shape)
+                return self.op("MUL", [x, gate], name, shape, "MulOptions")
+            case "h_swish":
+                return self.op("HARD_SWISH", [x], name, shape, "HardSwishOptions")
+        words_of = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
+        return self.op(words_of[kind], [x], name, shape)
+
+    def _pool(self, placed: Placed, layer: rows.Pool, x: int) -> int:
+        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        pads = pool_pads(layer, shape, placed.out_shape)
+        given, padding = self._window(
+            x, path, shape, layer.kernel, layer.stride, pads, LEAST if layer.op == "max" else 0.0
+        )
+        fields = {
+            "Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride,
+            "FilterWidth": layer.kernel, "FilterHeight": layer.kernel,
+        }  # fmt: skip
+        if layer.op == "max":
+            return self.op("MAX_POOL_2D", [given], path, out, "Pool2DOptions", **fields)
+        if given == x:  # padding is not counted by the rule either
+            return self.op("AVERAGE_POOL_2D", [given], path, out, "Pool2DOptions", **fields)
+        made = self.op("AVERAGE_POOL_2D", [given], f"{path}:mean", out, "Pool2DOptions", **fields)
+        share = layer.kernel**2 / np.outer(
+            *(_inside(*each, layer) for each in zip(shape[1:], pads[:2], out[1:3], strict=True))
+        )
+        return self.op("MUL", [made, self.constant(f"{path}:share", share[None, :, :, None])], path, out, "MulOptions")
+
+    def _global_pool(self, size: int, x: int, path: str, shape: Shape, out: Sequence[int]) -> int:
+        if size == 1:
+            axes = self.constant(f"{path}:axes", np.array([1, 2], np.int32))
+            return self.op("MEAN", [x, axes], path, out, "ReducerOptions", KeepDims=True)
+        if shape.height % size or shape.width % size:
+            raise LeannetError(f"row '{path}': LiteRT has no mean over {size} parts of {shape.height} x {shape.width}")
+        high, wide = shape.height // size, shape.width // size
+        fields = {"Padding": VALID, "StrideW": wide, "StrideH": high, "FilterWidth": wide, "FilterHeight": high}
+        return self.op("AVERAGE_POOL_2D", [x], path, out, "Pool2DOptions", **fields)
+
+
+def _nhwc(shape: Shape) -> tuple[int, int, int, int]:
+    return 1, shape.height, shape.width, shape.channels
+
+
+def _inside(size: int, before: int, made: int, layer: rows.Pool) -> Array:
+    """How much of each window along one side is picture."""
+    starts = np.arange(made) * layer.stride - before
+    return np.minimum(starts + layer.kernel, size) - np.maximum(starts, 0)
