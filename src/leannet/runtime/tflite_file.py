@@ -28,7 +28,7 @@ class Tensor:
 
 @dataclass
 class Operator:
-    """One operation: its name in the schema, tensors by index, and its options, a table of the schema with its fields."""
+    """One operation: its name in the schema, tensors by index, and its options, a table there with its fields."""
 
     kind: str
     inputs: list[int]

@@ -1,7 +1,7 @@
 """A network as a LiteRT (.tflite) file for phones, written straight from its rows.
 
-Values are (N, H, W, C) there. A window whose zeros are not those of TensorFlow's "same" rule gets them from an operation
-of its own. The batch is 1 as it comes, and free.
+Values are (N, H, W, C) there. A window whose zeros are not those of TensorFlow's "same" rule gets them from an
+operation of its own. The batch is 1 as it comes, and free.
 """
 
 from collections.abc import Sequence
@@ -155,7 +155,7 @@ class TfliteWriter:
                 size = self.constant(f"{path}:size", np.array(out[1:3], np.int32))
                 return self.op("RESIZE_NEAREST_NEIGHBOR", [x, size], path, out, "ResizeNearestNeighborOptions")
             case rows.LocalResponse():
-                fields = {
+                fields: dict[str, Any] = {
                     "Radius": layer.size // 2,
                     "Bias": layer.k,
                     "Alpha": layer.alpha / layer.size,
