@@ -26,7 +26,7 @@ from peers import DECLARED, ROOT, environment
 
 from leannet.runtime import machine
 
-COPIES, EPOCHS, ROUNDS = 3, 2, 2
+COPIES, EPOCHS, ROUNDS = 3, 2, 3
 NETWORKS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100"}
 OUT = ROOT / "docs" / "benchmarks" / "train_throughput.json"
 OURS = """
