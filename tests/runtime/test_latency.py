@@ -1,5 +1,7 @@
 """Measuring: in turns, the median, on a clock that the test holds."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -49,3 +51,22 @@ def test_an_unknown_engine_and_this_machine() -> None:
         engine("onnx")
     assert machine().cores >= 1
     assert machine().processor
+
+
+def test_a_signal_is_survived_whatever_became_of_openvino_s_networks() -> None:
+    """In a process of its own: two networks that end in the order in which they began, then a signal."""
+    lines = (
+        "import faulthandler, gc, os, signal",
+        "faulthandler.enable()",
+        "signal.signal(signal.SIGUSR1, lambda *_: print('handled'))",
+        "from leannet.runtime import ENGINES, Program",
+        "from leannet.zoo import architecture",
+        "prepare = lambda: ENGINES['openvino'].prepare(Program(architecture('two_layer_debug')), 1)",
+        "first, second = prepare(), prepare()",
+        "del first; gc.collect()",
+        "del second; gc.collect()",
+        "kept = [bytearray(4096) for _ in range(10_000)]",
+        "os.kill(os.getpid(), signal.SIGUSR1)",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -134,9 +134,10 @@ def _sha(file: Path) -> str:
 def _write_openvino(plain: Artefact, file: Path, folder: Path) -> None:
     from leannet.runtime.engines import package
 
-    openvino = package("openvino")
-    model = openvino.Core().read_model(plain.graph)
-    openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
+    reader = ENGINES["openvino"]
+    assert isinstance(reader, OpenVino)
+    model = reader.core.read_model(plain.graph)
+    package("openvino").save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
 
 
 def _program(file: Path) -> Program:

@@ -149,6 +149,15 @@ class OpenVino(Engine):
 
     name = "openvino"
 
+    @cached_property
+    def core(self) -> Any:
+        """One for the whole process.
+
+        Each takes the stack that signals are handled on, and gives back what was there before; of two that do not end
+        in the order in which they began, the last one gives back memory that is gone.
+        """
+        return package("openvino").Core()
+
     def version(self) -> str:
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
@@ -157,7 +166,7 @@ class OpenVino(Engine):
 
     def load(self, model: bytes | Path, threads: int) -> Run:
         """What runs an ONNX file, or OpenVINO's own two by the name of the first."""
-        core = package("openvino").Core()
+        core = self.core
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
