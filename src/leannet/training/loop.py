@@ -207,6 +207,7 @@ def make_accelerator(settings: Settings) -> Accelerator:
     if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
         raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
     accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
+    processes.leave_together()
     least = settings.batch_size // accelerator.num_processes // settings.accumulate
     if least < 2:
         raise LeannetError(

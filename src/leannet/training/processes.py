@@ -1,6 +1,8 @@
 """Several processes as one: batch norm over all of them, and every validation picture counted once."""
 
+import atexit
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,12 @@ class SyncBatchNorm(nn.BatchNorm2d):
             self.running_var.lerp_(variance * number / (number - 1), share)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(half)
+
+
+@cache
+def leave_together() -> None:
+    """At the end of this program, leaves the other processes: torch's threads, left alone, may end it by an abort."""
+    atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)
 
 
 def _sum(x: Tensor) -> Tensor:
