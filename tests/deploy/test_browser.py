@@ -337,8 +337,9 @@ def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, 
     with visit(browser, made[1], isolate=False) as (page, _):
         assert not page.evaluate("crossOriginIsolated")
         assert page.locator("#threads option").count() == 1
-        page.click("#reload")
-        page.wait_for_selector("#reload", state="hidden")
+        with page.expect_navigation():
+            page.click("#reload")
+        page.wait_for_function("window.leannet !== undefined && crossOriginIsolated")
         page.evaluate("leannet.ready")
         assert page.evaluate("crossOriginIsolated")
         cores = page.evaluate("navigator.hardwareConcurrency")
