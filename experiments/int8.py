@@ -42,7 +42,7 @@ def by_the_runtime(artefact: Artefact, data: Path, test: tuple[list[Image.Image]
     some = np.sort(np.random.default_rng(0).permutation(50_000)[:FEW])
     pictures = pq.read_table(data / "train.parquet").column("img").take(some).to_pylist()
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # its base is untyped
         def __init__(self) -> None:
             self.left = iter(pictures)
 
@@ -82,7 +82,7 @@ def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) 
         found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
         for engine in ("onnxruntime", "openvino"):
             target = Path(place) / f"{engine}.onnx"
-            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]
+            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of two words
             after = accuracy(Artefact.open(target), test) if made.path else None
             found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
             print(name, engine, found["float32"], after, flush=True)

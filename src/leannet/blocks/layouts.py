@@ -1,7 +1,7 @@
 """Operations whose gradient keeps the layout of what came in.
 
 torch's gradients of a slice and of a mean come in the plain layout whatever the input's was, and everything before them
-then works on two layouts at once: a step of ShuffleNetV2 took nearly twice as long (docs/performance.md).
+then works on two layouts at once, which is slow (docs/performance.md).
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def channels(x: Tensor, start: int, stop: int) -> Tensor:
 def mean_of_positions(x: Tensor) -> Tensor:
     """The mean over height and width: (N, C, H, W) -> (N, C, 1, 1)."""
     if _learns_channels_last(x):
-        return _Mean.apply(x)  # type: ignore[no-untyped-call]
+        return _Mean.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
     return x.mean((2, 3), keepdim=True)
 
 

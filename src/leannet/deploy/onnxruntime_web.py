@@ -58,7 +58,7 @@ def _of_archive(path: Path, wanted: Iterable[str]) -> Files:
         with tarfile.open(path) as archive:
             members = {member.name: member for member in archive if member.isfile()}
             inside = {name: members.get(f"package/dist/{name}") for name in wanted}
-            return {name: archive.extractfile(member).read() for name, member in inside.items() if member}  # type: ignore[union-attr]
+            return {name: archive.extractfile(member).read() for name, member in inside.items() if member}  # type: ignore[union-attr]  # all are files
     except (tarfile.TarError, OSError, EOFError) as error:
         raise LeannetError(f"{path}: expected {PACKAGE}-{VERSION}.tgz, found something else ({error})") from None
 

@@ -67,7 +67,7 @@ def rounded(x: Tensor, range_: Range) -> Tensor:
 
 def rounded_filters(weight: Tensor, bits: int) -> Tensor:
     """Filters (C', ...) as signed integers hold them, with a scale for each output channel."""
-    return _RoundedFilters.apply(weight, 2 ** (bits - 1) - 1)  # type: ignore[no-untyped-call]
+    return _RoundedFilters.apply(weight, 2 ** (bits - 1) - 1)  # type: ignore[no-untyped-call]  # torch does not say
 
 
 class TableActivation(nn.Module):
@@ -79,10 +79,10 @@ class TableActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "h_sigmoid":
-            return _Gate.apply(x)  # type: ignore[no-untyped-call]
+            return _Gate.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
         x = rounded(x, self.before)
         if self.kind == "h_swish":
-            return x * _Gate.apply(x)  # type: ignore[no-untyped-call]
+            return x * _Gate.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
         gate = rounded(torch.sigmoid(x), GATE)
         return x * gate if self.kind == "swish" else gate
 

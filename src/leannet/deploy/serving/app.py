@@ -58,7 +58,7 @@ def application(
             service.stop()
 
     handlers = {Refused: _refused, HTTPException: _http, Exception: _broken}
-    inner = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)  # type: ignore[arg-type]
+    inner = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)  # type: ignore[arg-type]  # handlers of narrower errors
     inner.router.redirect_slashes = False
     wrapped: ASGIApp = Cors(inner, allow_origins=cors, allow_methods=("GET", "POST")) if cors else inner
     return Guard(wrapped, service.limits, service.metrics, _label(site is not None), log)
