@@ -23,10 +23,10 @@ from leannet.rows import Architecture, Dropout
 from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
-from leannet.runtime.int8_graph import Int8Writer, Style, moves
+from leannet.runtime.int8_graph import Int8Writer, moves
+from leannet.runtime.programs import STYLES
 
 EngineName = Literal["onnxruntime", "openvino"]
-STYLES: dict[EngineName, Style] = {"onnxruntime": "table", "openvino": "fused"}
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 SENSITIVITY_PICTURES = 64
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
