@@ -3,8 +3,9 @@
     python benchmarks/train_step.py
 
 MobileNetV2 at 160 px, batch 32, two threads, random pictures, no loader: the step with freed memory kept or not, in
-torch's plain layout and channels last, in turns, and in each where the time goes. Then the backward passes of
-activations alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.
+torch's plain layout and channels last, in turns, and in each where the time goes. Then MobileNetV2 and ShuffleNetV2
+without leannet's own ReLU6 and without its own gradients of slices and means. Last the backward passes of activations
+alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.
 """
 
 import json
@@ -19,22 +20,30 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "benchmarks" / "train_step.json"
 ROUNDS, SECONDS = 3, 8.0
 WAYS = ("plain", "channels last", "plain, memory kept", "channels last, memory kept")
+NETWORKS = ("mobilenet_v2", "shufflenet_v2")
+BEST = "channels last, memory kept"
+WITHOUT = ("nothing", "ReLU6 in place", "gradients that keep their layout")
 
 
-def step(way: str, profiled: bool) -> dict[str, Any]:
+def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str, Any]:
     """In a process of its own: images a second, and the share of each kind of operation."""
     import time
 
     import torch
     import torch.nn.functional as F
 
+    from leannet.blocks import activations, layouts
     from leannet.factory import create
     from leannet.training.memory import keeping_memory
 
     torch.set_num_threads(2)
     torch.manual_seed(0)
+    if without == WITHOUT[1]:
+        activations.ReLU6.forward = lambda _, x: F.relu6(x)  # type: ignore[method-assign]
+    elif without == WITHOUT[2]:
+        layouts._learns_channels_last = lambda _: False
     layout = torch.channels_last if way.startswith("channels") else torch.contiguous_format
-    network = create("mobilenet_v2", resolution=160, classes=10).to(memory_format=layout)
+    network = create(network_name, resolution=160, classes=10).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     x = torch.randn(32, 3, 160, 160).contiguous(memory_format=layout)
     labels = torch.randint(0, 10, (32,))
@@ -87,6 +96,12 @@ def backwards(kept: bool) -> dict[str, float]:
         return {name: latency.median_ms for name, latency in measure(ways, 10).items()}
 
 
+def _worth(name: str) -> dict[str, float]:
+    """Images a second as it is over those without each piece, medians of rounds in turns."""
+    rounds = [{w: _apart("--step", BEST, name, w, "1")["images_per_s"] for w in WITHOUT} for _ in range(ROUNDS)]
+    return {w: median(found[WITHOUT[0]] / found[w] for found in rounds) for w in WITHOUT}
+
+
 def _apart(*words: str) -> Any:
     command = [sys.executable, __file__, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -98,18 +113,20 @@ def main() -> None:
     from leannet.runtime import machine
 
     if sys.argv[1:2] == ["--step"]:
-        print(json.dumps(step(sys.argv[2], sys.argv[3] == "0")))
+        print(json.dumps(step(*sys.argv[2:5], sys.argv[5] == "0")))
         return
     if sys.argv[1:2] == ["--backwards"]:
         print(json.dumps(backwards(sys.argv[2] == "kept")))
         return
-    rounds = [{way: _apart("--step", way, str(number)) for way in WAYS} for number in range(ROUNDS)]
+    rounds = [{w: _apart("--step", w, NETWORKS[0], WITHOUT[0], str(n)) for w in WAYS} for n in range(ROUNDS)]
+    lost = {name: _worth(name) for name in NETWORKS}
     alone = {word: _apart("--backwards", word) for word in ("given back", "kept")}
     rates = {way: [found[way]["images_per_s"] for found in rounds] for way in WAYS}
     base = rates["channels last"]
     ratios = {way: median(a / b for a, b in zip(values, base, strict=True)) for way, values in rates.items()}
     shares = {way: rounds[0][way]["shares"] for way in WAYS}
     results = {"machine": machine().line(), "images_per_s": rates, "ratios": ratios, "shares": shares, "ms": alone}
+    results["with_over_without"] = lost
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     lines = [
         "# A training step on a CPU",
@@ -123,6 +140,12 @@ def main() -> None:
     for way in WAYS:
         words = ", ".join(f"{k.removeprefix('aten::')} {100 * v:.0f} %" for k, v in list(shares[way].items())[:5])
         lines.append(f"| {way} | {median(rates[way]):.1f} | {ratios[way]:.2f} | {words} |")
+    lines += [
+        "",
+        "What two functions of leannet's own are worth, images a second with them over without:",
+    ]
+    lines += ["", f"| without | {' | '.join(NETWORKS)} |", "|---|" + "--:|" * len(NETWORKS)]
+    lines += [f"| {w} | {' | '.join(f'{lost[name][w]:.2f}' for name in NETWORKS)} |" for w in WITHOUT[1:]]
     lines += ["", "The backward pass of an activation alone, on 32 x 96 x 80 x 80 (79 MB), milliseconds:", ""]
     lines += ["| | memory given back | memory kept |", "|---|--:|--:|"]
     lines += [f"| {name} | {ms:.1f} | {alone['kept'][name]:.1f} |" for name, ms in alone["given back"].items()]

@@ -205,6 +205,8 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
         check(artefact, ["torch"])
     with pytest.raises(LeannetError, match="no such artefact"):
         check(tmp_path / "none.onnx")
+    with pytest.raises(LeannetError, match="found a checkpoint: leannet export"):
+        check(artefact.with_name("net.safetensors"))
     with pytest.raises(LeannetError, match="ends in"):
         export(artefact.with_name("net.safetensors"), tmp_path / "x.pt")
     Image.new("RGB", (9, 9)).save(tmp_path / "x.onnx", "PNG")

@@ -45,6 +45,8 @@ class Artefact:
         Raises LeannetError, one line, for what is no artefact, a newer one, and one that is damaged or was edited.
         """
         file = Path(path)
+        if file.suffix == ".safetensors" or (file / "model.safetensors").exists():
+            raise LeannetError(f"{path}: expected an artefact, found a checkpoint: leannet export {path} makes one")
         if not file.is_file():
             raise LeannetError(f"{path}: no such artefact; make one with leannet export RUN")
         graph, pairs = split_metadata(file.read_bytes(), file)

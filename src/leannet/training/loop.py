@@ -206,8 +206,8 @@ def make_accelerator(settings: Settings) -> Accelerator:
     precision = "no" if settings.precision == "fp64" else settings.precision
     if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
         raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
-    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
     processes.leave_together()
+    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
     least = settings.batch_size // accelerator.num_processes // settings.accumulate
     if least < 2:
         raise LeannetError(

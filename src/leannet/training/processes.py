@@ -1,6 +1,7 @@
 """Several processes as one: batch norm over all of them, and every validation picture counted once."""
 
 import atexit
+import gc
 import os
 from functools import cache
 from typing import Any
@@ -61,8 +62,20 @@ class SyncBatchNorm(nn.BatchNorm2d):
 
 @cache
 def leave_together() -> None:
-    """At the end of this program, leaves the other processes: torch's threads, left alone, may end it by an abort."""
-    atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)
+    """At the end of this program, leaves the other processes. To be called before they meet.
+
+    The group's threads must end before the interpreter does, or one that then asks for it ends the program by an abort.
+    They end with the last reference to the group.
+    """
+    if "RANK" in os.environ:
+        import torch.distributed.nn.functional  # noqa: F401  # loaded later, its default arguments would hold the group
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if dist.is_available() and dist.is_initialized():
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def _sum(x: Tensor) -> Tensor:
