@@ -1,0 +1,108 @@
+"""Runs for the pages to show: trained for an epoch or two, and one whose answers are made up, of as many as needed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from leannet import build
+from leannet.checkpoint import save
+from leannet.data.sources import Pictures, open_pictures
+from leannet.data.split import mark
+from leannet.evaluation.metrics import score
+from leannet.evaluation.predictions import write_predictions
+from leannet.header import Header
+from leannet.preprocessing import Preprocessing
+from leannet.training import Settings
+from leannet.zoo import architecture
+
+
+def made_up_run(root: Path, classes: int, pictures: int, right: float = 0.8, seed: int = 0) -> Path:
+    """A run folder of a debug network, with answers drawn at random: a share of them right, and neighbours confused.
+
+    Its data are not there; what it says of them is.
+    """
+    random = np.random.default_rng(seed)
+    root.mkdir(parents=True)
+    names = tuple(f"kind {number:03d}" for number in range(classes))
+    labels = random.integers(0, classes, pictures)
+    said = np.where(random.random(pictures) < right, labels, (labels + random.integers(1, 4, pictures)) % classes)
+    logits = random.normal(0, 1, (pictures, classes))
+    logits[np.arange(pictures), said] += random.uniform(2, 9, pictures)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    table = architecture("mobilenet_v3_debug", classes=classes)
+    listed = tuple(f"{names[label]}/{number}.jpg" for number, label in enumerate(labels))
+    held = Pictures("made up", "gone", names, listed, labels, (None,) * pictures, lambda _: b"")
+    write_predictions(root / "predictions.csv", held, probabilities.astype(np.float32))
+    scores = score(probabilities, labels, names)
+    header = Header(
+        architecture=table,
+        classes=names,
+        preprocessing=Preprocessing(height=table.input.height, width=table.input.width),
+        split={
+            "seed": 0,
+            "ratio": [0.8, 0.2],
+            "sizes": {"train": 4 * pictures, "validation": pictures, "test": 0},
+            "digests": {},
+            "marks": {},
+        },
+        metrics={"epoch": 8, "validation": scores.summary()},
+        provenance={"command": "leannet train gone", "data": str(root / "gone"), "seed": 0, "skipped": []},
+    )
+    save(root / "model.safetensors", build(table), header)
+    settings = Settings(data=str(root / "gone"), model="mobilenet_v3_debug", epochs=10)
+    (root / "config.toml").write_text(settings.to_toml())
+    lines = ["epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds,images_per_s"]
+    for epoch in range(1, 11):
+        known = 1 - 0.7**epoch
+        rate = 0.002 * (1 - epoch / 10)
+        losses = 3 - 2 * known, 2.8 - 1.9 * known
+        lines.append(f"{epoch},{losses[0]:.4f},{known:.4f},{losses[1]:.4f},{right * known:.4f},{rate},2.5,900")
+    (root / "log.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def with_pictures(run: Path, folder: Path) -> None:
+    """Puts small pictures where a made-up run says that its data are, and the marks of both parts into its header."""
+    from leannet.checkpoint import load
+    from leannet.evaluation.predictions import read_predictions
+
+    names, _, _, classes = read_predictions(run / "predictions.csv")
+    for kind in classes:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        draw_kind(classes.index(name.split("/")[0]), number).save(folder / name, quality=80)
+    for kind, word in enumerate(classes):
+        for number in range(2):
+            draw_kind(kind, len(names) + number).save(folder / word / f"learned {number}.jpg", quality=80)
+    network, header = load(run)
+    digests = digests_of(open_pictures(str(folder)))
+    learned = [digest for name, digest in digests.items() if name not in set(names)]
+    marks = {"train": mark(learned), "validation": mark([digests[name] for name in names]), "test": ""}
+    sizes = {"train": len(learned), "validation": len(names), "test": 0}
+    update: dict[str, Any] = {"split": header.split | {"marks": marks, "sizes": sizes}}
+    save(run / "model.safetensors", network, header.model_copy(update=update))
+
+
+def digests_of(pictures: Pictures) -> dict[str, str]:
+    """SHA-256 of the bytes of each file, by name."""
+    import hashlib
+
+    found = {}
+    for index, name in enumerate(pictures.names):
+        path = pictures.reader(index)
+        assert isinstance(path, Path)
+        found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def draw_kind(kind: int, seed: int, size: int = 48) -> Image.Image:
+    """A small picture of a kind: as many corners and such a colour as its number says, on noise."""
+    random = np.random.default_rng((seed, kind))
+    image = Image.fromarray(random.integers(0, 90, (size, size, 3), dtype=np.uint8))
+    color = tuple(int(c) for c in np.random.default_rng(kind).integers(110, 255, 3))
+    x, y = random.integers(size // 3, size - size // 3, 2)
+    pen = ImageDraw.Draw(image)
+    pen.regular_polygon((int(x), int(y), size // 3), 3 + kind % 8, rotation=int(random.integers(0, 90)), fill=color)
+    return image

@@ -1,0 +1,291 @@
+"""Comparisons: the front by brute force, McNemar by hand, and a page that says what does not compare."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from PIL import Image
+
+import leannet
+from leannet.cli.compare import command
+from leannet.deploy import export
+from leannet.errors import LeannetError
+from leannet.header import Header, read_header
+from leannet.reports.compare import Comparison, Timing, compare, write_page, write_pictures
+from leannet.reports.compared import labels, own_accuracy
+from leannet.reports.front import pareto_front
+from leannet.reports.labels import overlap, place_labels
+from leannet.reports.pairs import Pair, answers, pair
+from leannet.runtime import Latency
+from leannet.training import train
+from tests.conftest import draw_folder
+
+SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "split": "50:50"}
+
+
+# The front
+
+number = some.integers(0, 8) | some.floats(0, 8)
+
+
+@given(some.lists(some.tuples(number, number), max_size=14))
+def test_the_front_is_what_nothing_beats(points: list[tuple[float, float]]) -> None:
+    def beaten(one: tuple[float, float]) -> bool:
+        return any(other != one and other[0] <= one[0] and other[1] >= one[1] for other in points)
+
+    front = pareto_front(points)
+    assert sorted(front) == [place for place, point in enumerate(points) if not beaten(point)]
+    assert [points[place] for place in front] == sorted(points[place] for place in front)
+
+
+# Names beside points
+
+
+@given(
+    some.lists(some.tuples(some.floats(0, 400), some.floats(0, 300), some.floats(1, 150)), max_size=20),
+)
+def test_no_name_lies_on_another_or_on_a_point(placed: list[tuple[float, float, float]]) -> None:
+    points, sizes = [(x, y) for x, y, _ in placed], [(width, 12.0) for *_, width in placed]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    corners = place_labels(points, sizes, (0, 0, 400, 300), taken)
+    boxes = [(*c, c[0] + w, c[1] + h) for c, (w, h) in zip(corners, sizes, strict=True) if c is not None]
+    for place, box in enumerate(boxes):
+        assert box[0] >= 0
+        assert box[1] >= 0
+        assert box[2] <= 400
+        assert box[3] <= 300
+        assert not any(overlap(box, other) for other in [*boxes[:place], *taken])
+
+
+def test_a_point_alone_has_its_name_at_its_right() -> None:
+    assert place_labels([(50, 50)], [(40, 10)], (0, 0, 100, 100)) == [(57, 45)]
+    assert place_labels([(90, 50)], [(40, 10)], (0, 0, 100, 100)) == [(43, 45)]
+    assert place_labels([(50, 50)], [(140, 10)], (0, 0, 100, 100)) == [None]
+
+
+# Picture by picture
+
+
+@given(some.integers(0, 60), some.integers(0, 60))
+def test_mcnemar_is_a_coin_thrown_for_each_picture(first: int, second: int) -> None:
+    found = Pair("a", "b", 7, first, second, 3)
+    thrown, fewer = first + second, min(first, second)
+    tail = sum(math.comb(thrown, heads) for heads in range(fewer + 1)) / 2**thrown
+    assert found.p_value == pytest.approx(min(1.0, 2 * tail), rel=1e-9)
+    assert found.pictures == 10 + thrown
+
+
+def test_who_was_right_counted_by_hand() -> None:
+    labels = np.array([0, 1, 1, 0])
+    a = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)  # right, right, wrong, wrong
+    b = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]], np.float32)  # right, wrong, right, wrong
+    names = ["1.png", "2.png", "3.png", "4.png"]
+    one, two = answers(names, labels, a, ("x", "y")), answers(names, labels, b, ("x", "y"))
+    assert pair("a", one, "b", two) == Pair("a", "b", both=1, only_first=1, only_second=1, neither=1)
+    assert pair("a", one, "b", answers(names[:3], labels[:3], b[:3], ("x", "y"))) is None  # other pictures
+    assert pair("a", one, "b", answers(names, labels, b, ("y", "x"))) is None  # other truths
+    assert Pair("a", "b", 0, 1, 9, 0).p_value == pytest.approx(22 / 1024)
+
+
+# Runs
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs that validate on the same pictures, one that does not, and what was made of the first."""
+    root = tmp_path_factory.mktemp("compare")
+    folder = draw_folder(root / "shapes", each=16, kinds=("disc", "square"))
+    train(str(folder), out=root / "one", **SMALL | {"epochs": 3})
+    train(str(folder), out=root / "two <b>$_{", **SMALL | {"epochs": 2, "model": "two_layer_debug"})
+    train(str(folder), out=root / "other", **SMALL | {"epochs": 1, "seed": 5})
+    export(root / "one")
+    (root / "mine.json").write_text(leannet.architecture("mobilenet_v2_debug").to_json())
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(runs: Path) -> Comparison:
+    words = ["one", "two <b>$_{", "one/model.onnx", "mine.json"]
+    return compare([*(str(runs / word) for word in words), "mobilenet_v2"])
+
+
+def test_costs_are_those_of_count_and_files(found: Comparison, runs: Path) -> None:
+    one, two, artefact, mine, zoo = found.networks
+    assert [each.kind for each in found.networks] == ["run", "run", "artefact", "architecture file", "zoo name"]
+    assert one.size_bytes == (runs / "one" / "model.safetensors").stat().st_size
+    assert artefact.size_bytes == (runs / "one" / "model.onnx").stat().st_size
+    assert mine.size_bytes is zoo.size_bytes is None
+    assert zoo.cost.macs == 300_774_272
+    header = read_header(runs / "one")
+    assert one.accuracy is not None
+    assert one.accuracy.value == header.metrics["validation"]["accuracy"]
+    assert one.accuracy == artefact.accuracy
+    assert [line["epoch"] for line in two.log] == [1, 2]
+    assert artefact.log == mine.log == zoo.log == []
+
+
+def test_pairs_are_those_of_the_predictions(found: Comparison, runs: Path) -> None:
+    right = {}
+    for name in ("one", "two <b>$_{"):
+        with (runs / name / "predictions.csv").open() as file:
+            right[name] = {line["path"]: line["truth"] == line["prediction"] for line in csv.DictReader(file)}
+    (pair,) = found.pairs
+    first, second = right[pair.first], right[pair.second]
+    assert sum(first.values()) >= sum(second.values())
+    assert pair.pictures == len(first) == 16
+    assert pair.only_first == sum(first[name] and not second[name] for name in first)
+    assert pair.only_second == sum(second[name] and not first[name] for name in first)
+
+
+def test_only_what_differs_is_among_the_settings(found: Comparison) -> None:
+    assert found.settings == {
+        "model": ["mobilenet_v3_debug", "two_layer_debug"],
+        "resolution": [str(each.architecture.input.height) for each in found.networks[:2]],
+        "epochs": ["3", "2"],
+    }
+
+
+def test_other_validation_pictures_are_told_and_kept_apart(runs: Path) -> None:
+    found = compare([str(runs / "one"), str(runs / "other")])
+    assert [[each.label for each in group] for group in found.groups] == [["one"], ["other"]]
+    assert found.pairs == []
+    marks = [read_header(runs / name).split["marks"]["validation"] for name in ("one", "other")]
+    digests = [read_header(runs / name).split["digests"]["validation"] for name in ("one", "other")]
+    assert digests[0] != digests[1]
+    assert marks[0] != marks[1]
+    assert found.warnings[0].startswith("Not judged on the same pictures: one | other.")
+    with_names = [set(line["path"] for line in _predictions(runs / name)) for name in ("one", "other")]
+    assert found.warnings[1].startswith(f"{len(with_names[0] & with_names[1])} validation pictures of other")
+    assert [len(front) for front in found.fronts("macs")] == [1, 1]
+
+
+def _predictions(run: Path) -> list[dict[str, str]]:
+    with (run / "predictions.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_published_accuracies_compare_only_among_themselves(found: Comparison) -> None:
+    assert all(each.kind != "zoo name" for group in found.groups for each in group)
+    assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these pictures" in found.missing[-1]
+    zoo = compare(["mobilenet_v2", "shufflenet_v2", "resnet50"])
+    assert len(zoo.groups) == 1
+    assert [each.what for each in zoo.fronts("macs")[0]] == ["shufflenet_v2", "mobilenet_v2", "resnet50"]
+    assert zoo.fronts("size_bytes") == [[]]
+
+
+def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:
+    (one,) = compare([str(runs / "one")], resolution=48).networks
+    assert one.accuracy is one.size_bytes is None
+    assert one.log == []
+    missing = compare([str(runs / "one")], resolution=48).missing
+    assert missing == ["one, a run, whose rows the options changed: no learning curves, no accuracy and no file."]
+
+
+def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
+    header = read_header(runs / "one")
+    about = {"precision": "int8", "accuracy_after": 0.75, "judged_on": 16}
+    after = own_accuracy(header.model_copy(update={"artefact": about}), "x.onnx")
+    float_one = own_accuracy(header, "one")
+    assert after is not None
+    assert float_one is not None
+    assert (after.value, after.judged_on) == (0.75, float_one.judged_on)
+    assert after.low is not None
+    assert after.low < 0.75
+    elsewhere = own_accuracy(header.model_copy(update={"artefact": about | {"judged_on": 15}}), "x.onnx")
+    assert elsewhere is not None
+    assert elsewhere.judged_on != float_one.judged_on
+    assert own_accuracy(Header(**dict(header) | {"metrics": {}}), "x") is None
+
+
+def test_predictions_of_other_weights_are_not_paired(runs: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for file in ("model.safetensors", "log.csv", "config.toml", "predictions.csv"):
+            (tmp_path / name / file).write_bytes((runs / "one" / file).read_bytes())
+    words = [str(tmp_path / "a"), str(tmp_path / "b")]
+    (same,) = compare(words).pairs
+    assert (same.only_first, same.only_second, same.p_value) == (0, 0, 1.0)
+    lines = (tmp_path / "b" / "predictions.csv").read_text().splitlines()
+    name, truth, *rest = lines[1].split(",")
+    lines[1] = ",".join([name, "square" if truth == "disc" else "disc", *rest])
+    (tmp_path / "b" / "predictions.csv").write_text("\n".join(lines) + "\n")
+    assert compare(words).pairs == []
+
+
+def test_names_are_as_short_as_they_can_be() -> None:
+    assert labels(["runs/a", "runs/b"]) == ["a", "b"]
+    assert labels(["x/run", "y/run", "mobilenet_v2"]) == ["x/run", "y/run", "mobilenet_v2"]
+    assert labels(["runs/a", "runs/a/model.onnx", "mine.json"]) == ["a", "a/model.onnx", "mine.json"]
+    assert labels(["/runs/a", "/runs/a"]) == ["/runs/a", "/runs/a"]
+
+
+# The page and its pictures
+
+
+def test_the_page_shows_what_was_compared(found: Comparison, tmp_path: Path) -> None:
+    page = write_page(found, tmp_path / "compare.html").read_text()
+    for heading in ("Curves", "Accuracy against cost", "Table", "Picture by picture", "Settings that differ"):
+        assert f"<h2>{heading}</h2>" in page
+    assert "<b>$_{" not in page
+    assert "two &lt;b&gt;$_{" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<svg") == 4 + 2  # two curves twice; mult-adds and size
+    ids = [part.split('"', 1)[0] for part in page.split(' id="')[1:]]
+    assert len(ids) == len(set(ids))
+    assert len(page) < 1_000_000
+    alone = write_page(compare(["mobilenet_v2"]), tmp_path / "alone.html").read_text()
+    assert "<h2>Curves" not in alone
+    assert "<h2>Settings" not in alone
+
+
+def test_every_picture_is_written_with_its_data(found: Comparison, tmp_path: Path) -> None:
+    latency = Latency(2.0, 1.9, 2.1, 2.2, 9)
+    timing = Timing("an engine, 1 thread, a machine", {found.networks[0].what: latency})
+    timed = compare([each.what for each in found.networks], timing=timing)
+    assert "latency, being made for another engine" in timed.missing[0]
+    files = write_pictures(timed, tmp_path / "pictures")
+    stems = {path.stem for path in files}
+    assert {path.name for path in files} == {f"{stem}{end}" for stem in stems for end in (".svg", ".png", ".csv")}
+    assert stems == {
+        "accuracy_over_epochs", "loss_over_epochs", "accuracy_over_minutes", "loss_over_minutes",
+        "accuracy_against_mult_adds", "accuracy_against_size", "accuracy_against_latency",
+    }  # fmt: skip
+    for path in files:
+        if path.suffix == ".png":
+            assert Image.open(path).size[0] >= 700
+    with (tmp_path / "pictures" / "loss_over_epochs.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    logs = [(each.what, line) for each in timed.networks for line in each.log]
+    assert [(x["network"], float(x["validation_loss"])) for x in lines] == [(w, x["validation_loss"]) for w, x in logs]
+    with (tmp_path / "pictures" / "accuracy_against_latency.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    assert (line["latency_ms"], line["on_front"]) == ("2.0", "True")
+
+
+# The verb
+
+
+def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(runs / "one"), str(runs / "one" / "model.onnx"), "two_layer_debug"]
+    command(words, out=tmp_path / "x.html", measure=True, seconds=0.1, json=True, quiet=True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["page"] == str(tmp_path / "x.html")
+    assert "onnxruntime" in data["latency_of"]
+    assert "1 thread" in data["latency_of"]
+    assert all(each["latency_ms"] > 0 for each in data["networks"])
+    assert all(each["on_front"]["latency_ms"] in {True, False} for each in data["networks"])
+    assert data["latency_of"] in (tmp_path / "x.html").read_text()
+    for wrong, told in (
+        ({"out": tmp_path / "no" / "x.html"}, "expected a file name in a folder that exists"),
+        ({"pictures": tmp_path / "x.html"}, "expected a folder, found a file"),
+        ({"threads": 2}, "expected --measure with it"),
+        ({"measure": True, "classes": 4}, "leave out --classes"),
+    ):
+        with pytest.raises(LeannetError, match=told):
+            command(words, **wrong)  # type: ignore[arg-type]
