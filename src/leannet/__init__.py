@@ -26,6 +26,7 @@ _PUBLIC = {
     "count": "leannet.cost",
     "create": "leannet.factory",
     "cross_validate": "leannet.training",
+    "draw": "leannet.drawings",
     "evaluate": "leannet.deploy",
     "export": "leannet.deploy",
     "guidelines": "leannet.studies",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from leannet.deploy import predict as predict
     from leannet.deploy import quantize as quantize
     from leannet.deploy import serve as serve
+    from leannet.drawings import draw as draw
     from leannet.errors import LeannetError as LeannetError
     from leannet.factory import create as create
     from leannet.network import build as build

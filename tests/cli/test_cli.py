@@ -251,6 +251,7 @@ FLAGS = {
     "models": "json pattern",
     "compare": "classes json resolution what width",
     "count": "by classes convention in-channels json resolution what width",
+    "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artefact engine json",
     "web": "artefact force json out quiet runtime samples title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
@@ -261,7 +262,7 @@ FLAGS = {
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
-    "report": "json out run",
+    "report": "engine json measure out pictures quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "train": "accumulate average batch-size batch-statistics cache class-weights clip color compile config cpu crop "

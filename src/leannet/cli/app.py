@@ -13,6 +13,7 @@ from leannet.cli import (
     compare,
     count,
     demo,
+    draw,
     evaluate,
     export,
     guidelines,
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    models, count, compare, guidelines, train, recipes, evaluate, predict, report,
+    models, count, draw, compare, guidelines, train, recipes, evaluate, predict, report,
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:

@@ -1,0 +1,184 @@
+"""What a box says of its row, as the papers say it, and which color it has."""
+
+from dataclasses import dataclass
+
+from leannet.rows import (
+    Activate,
+    Add,
+    BlockBase,
+    Concat,
+    Conv,
+    Depthwise,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    LocalResponse,
+    Multiply,
+    Normalize,
+    Pool,
+    RowBase,
+    Shape,
+    Shift,
+    Shuffle,
+    Slice,
+    TwiceSeparable,
+    Upsample,
+)
+
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "swish": "swish",
+    "h_swish": "h-swish",
+    "sigmoid": "sigmoid",
+    "h_sigmoid": "h-sigmoid",
+    "tanh": "tanh",
+    "linear": "linear",
+}
+# Kinds that are not called as they are written.
+KINDS = {
+    "squeeze_excite": "squeeze and excitation",
+    "fire": "Fire module",
+    "inception": "Inception module",
+    "shuffle_unit_v2": "shuffle unit V2",
+    "twice_separable": "separable, twice",
+    "nasnet_normal": "normal cell",
+    "nasnet_reduction": "reduction cell",
+}
+# Fields of blocks, as words: what is not here is told by the picture of the inside.
+FIELDS = {
+    "expansion_channels": "expansion {}",
+    "bottleneck_channels": "bottleneck {}",
+    "branch_channels": "branch {}",
+    "squeeze_channels": "squeeze {}",
+    "groups": "{} groups",
+    "bypass": "{} bypass",
+    "stride": "stride {}",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The name of what a row is, its particulars, and what follows inside of it (normalisation, activation)."""
+
+    title: str
+    details: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        return ", ".join((self.title, *self.details))
+
+
+def words(row: RowBase, out: Shape) -> Words:
+    """The words for a row that makes `out`. Every kind has some, also one that is not named here."""
+    if isinstance(row, BlockBase):
+        return _block(row)
+    match row:
+        case Conv():
+            groups = f"{row.groups} groups" if row.groups > 1 else ""
+            details = (groups, _stride(row.stride), str(out.channels))
+            return Words(f"{_square(row.kernel)} conv", _said(*details), _after(row))
+        case Depthwise():
+            return Words(f"{_square(row.kernel)} depthwise", _said(_stride(row.stride)), _after(row))
+        case Linear():
+            activation = () if row.activation == "linear" else (ACTIVATIONS[row.activation],)
+            return Words("fully connected", (str(out.channels),), activation)
+        case Pool():
+            return Words(
+                f"{_square(row.kernel)} {'max' if row.op == 'max' else 'avg'} pool", _said(_stride(row.stride))
+            )
+        case GlobalPool():
+            return Words("global pool", _said(_square(row.size) if row.size > 1 else ""))
+        case Dropout():
+            return Words("dropout", (f"{row.rate:g}",))
+        case Activate():
+            return Words(ACTIVATIONS[row.activation])
+        case Add():
+            return Words("add", tags=() if row.activation == "linear" else (ACTIVATIONS[row.activation],))
+        case Multiply():
+            return Words("scale")
+        case Shuffle():
+            return Words("channel shuffle", (f"{row.groups} groups",))
+        case Slice():
+            return Words("channels", (f"{row.start} to {row.start + row.out_channels - 1}",))
+        case Upsample():
+            return Words("upsample", (f"{row.factor} times",))
+        case LocalResponse():
+            return Words("local response norm")
+        case Shift():
+            return Words("shift", ("1 px",))
+        case Normalize():
+            return Words("batch norm")
+    return Words(kind(row))
+
+
+def style(row: RowBase) -> str:
+    """The style of a layer's box; of a block "block", which the page turns into one of its colors."""
+    match row:
+        case BlockBase():
+            return "block"
+        case Conv():
+            return "pointwise" if row.kernel == 1 else "conv"
+        case Depthwise():
+            return "depthwise"
+        case Linear():
+            return "fully_connected"
+        case Pool() | GlobalPool():
+            return "pool"
+        case Concat() | Flatten() | Shift() | Shuffle() | Slice() | Upsample():
+            return "move"
+    return "plain"
+
+
+# What the legend says of each style but the blocks', which are named by their kinds.
+LEGEND = {
+    "conv": "convolution",
+    "pointwise": "1x1 convolution",
+    "depthwise": "depthwise convolution",
+    "pool": "pooling",
+    "fully_connected": "fully connected",
+    "move": "moves channels",
+    "plain": "no filters",
+}
+
+
+def kind(row: RowBase) -> str:
+    """What a kind is called: "inverted residual"."""
+    return KINDS.get(written(row), written(row).replace("_", " "))
+
+
+def written(row: RowBase) -> str:
+    """A kind as it stands in JSON: "inverted_residual"."""
+    return str(getattr(row, "kind", type(row).__name__))
+
+
+def _block(row: RowBase) -> Words:
+    if isinstance(row, TwiceSeparable):
+        return Words(f"{_square(row.kernel)} separable", _said(_stride(row.stride)), ("twice",))
+    kernel = getattr(row, "kernel", None)
+    details = [_square(kernel)] if kernel is not None else []
+    for field, said in FIELDS.items():
+        value = getattr(row, field, None)
+        if value not in (None, "none") and not (value == 1 and field in ("groups", "stride")):
+            details.append(said.format(value))
+    if getattr(row, "residual", False):
+        details.append("residual")
+    return Words(kind(row), tuple(details))
+
+
+def _after(row: Conv | Depthwise) -> tuple[str, ...]:
+    return (*(("BN",) if row.norm is not None else ()), ACTIVATIONS[row.activation])
+
+
+def _stride(stride: int) -> str:
+    return f"stride {stride}" if stride > 1 else ""
+
+
+def _square(size: int) -> str:
+    return f"{size}x{size}"
+
+
+def _said(*parts: str) -> tuple[str, ...]:
+    return tuple(part for part in parts if part)

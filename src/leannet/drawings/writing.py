@@ -1,0 +1,32 @@
+"""Drawings as files: SVG, PNG, PDF, CSV."""
+
+from pathlib import Path
+
+from leannet.drawings.scene import Drawing
+from leannet.drawings.svg import to_svg
+from leannet.drawings.tables import to_csv
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+
+ENDINGS = (".svg", ".png", ".pdf", ".csv")
+
+
+def check_name(path: Path) -> None:
+    """Raises LeannetError, before any work, where no drawing can be written under that name."""
+    if path.suffix not in ENDINGS:
+        raise LeannetError(f"{path}: expected a name ending in {', '.join(ENDINGS)}, or - for SVG on standard output")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise LeannetError(f"{path}: expected a file name in a folder that exists")
+
+
+def write(drawing: Drawing, path: Path) -> None:
+    """Writes a drawing by the name's ending: a picture, or as .csv its boxes. Raises LeannetError where it cannot."""
+    check_name(path)
+    if path.suffix == ".svg":
+        write_whole(path, to_svg(drawing).encode())
+    elif path.suffix == ".csv":
+        write_whole(path, to_csv(drawing).encode())
+    else:
+        from leannet.drawings.figure import write_figure
+
+        write_figure(drawing, path)
