@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sklearn.metrics import confusion_matrix
 
 import leannet
 from leannet.checkpoint import load, save
+from leannet.cli.report import command
 from leannet.data.augment import Augment
 from leannet.data.loader import PictureSet
 from leannet.data.pictures import read, to_color
@@ -189,6 +191,11 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     assert counts["validation"] == np.bincount(held.judged.labels).tolist()
     assert np.add(counts["train"], counts["validation"]).tolist() == [12, 12]
     assert class_counts(held, None) == {"validation": counts["validation"]}  # all that predictions.csv knows
+    assert held.header is not None
+    recorded = held.header.model_copy(
+        update={"split": held.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
+    )
+    assert class_counts(replace(held, header=recorded), None) == {"train": [3, 4]}
 
 
 def test_measured_times_are_kept_and_shown(copied: Path) -> None:
@@ -208,13 +215,32 @@ def test_measured_times_are_kept_and_shown(copied: Path) -> None:
     assert "latency.json is broken" in _page(copied)
 
 
+def test_on_the_command_line(copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LeannetError, match="--threads: expected --measure with it"):
+        command(str(copied), threads=2)
+    command(str(copied), tmp_path / "p.html", tmp_path / "f", True, "torch", seconds=0.01, json=True, quiet=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found == {
+        "report": str(tmp_path / "p.html"),
+        "latency": str(copied / "latency.json"),
+        "pictures": str(tmp_path / "f"),
+    }
+    assert "measured time" in (tmp_path / "p.html").read_text()
+    with (tmp_path / "f" / "cost_by_row.csv").open() as file:
+        assert float(next(csv.DictReader(file))["ms"]) >= 0
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LeannetError, match="expected a folder, or room for one"):
+        command(str(copied), pictures=tmp_path / "file")
+
+
 def test_every_figure_as_picture_and_data(finished: Run, tmp_path: Path) -> None:
     leannet.report(finished.path, tmp_path / "page.html", pictures=tmp_path / "figures")
     names = ("learning_curves", "confusion", "calibration", "cost_by_row", "class_counts")
     files = {path.name for path in (tmp_path / "figures").iterdir()}
     assert files == {f"{name}{ending}" for name in names for ending in (".png", ".svg", ".csv")}
     for name in names:
-        assert Image.open(tmp_path / "figures" / f"{name}.png").width > 300
+        with Image.open(tmp_path / "figures" / f"{name}.png") as drawn:
+            assert drawn.width > 300
 
     def table(name: str) -> list[dict[str, str]]:
         with (tmp_path / "figures" / f"{name}.csv").open(newline="") as file:

@@ -5,23 +5,47 @@ from typing import Annotated
 
 import typer
 
-from leannet.cli.options import Json
+from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json
+from leannet.errors import LeannetError
 
 
 def command(
     run: Annotated[str, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Where to write it. Default: report.html in the run.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder for every figure as PNG and SVG and its data as CSV.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time each row on this machine first, and keep it in the run.")
+    ] = False,
+    engine: Annotated[str | None, typer.Option(help="To measure in. Default: onnxruntime.")] = None,
+    threads: Annotated[int | None, typer.Option(help="To measure with. Default: 1.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="To measure for. Default: 10.", min=0.1)] = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Write the page of a run: curves, confusion matrix, classes, cost by row. One file, no network.
+    """Write the page of a run: curves, confusion matrix, mistakes, cost by row, data. One file, no network.
 
-    Example: leannet report runs/photos
+    Example: leannet report runs/photos --measure
     """
+    from leannet.console import Console
     from leannet.reports import report
+    from leannet.reports.costs import SECONDS
+    from leannet.reports.costs import measure as measure_rows
 
-    page = report(run, out)
+    given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
+    extra = [name for name, value in given.items() if value is not None]
+    if extra and not measure:
+        raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
+    times = None
+    if measure:
+        console, wanted = Console(quiet), seconds or SECONDS
+        console.say(f"timing each row, {wanted:g} s; leave the machine alone meanwhile")
+        times = measure_rows(run, engine or "onnxruntime", threads or 1, wanted)
+    page = report(run, out, pictures)
     if json:
-        print_json({"report": str(page)})
+        kept = {"latency": str(times)} if times else {}
+        print_json({"report": str(page)} | kept | ({"pictures": str(pictures)} if pictures else {}))
     else:
         print(page)

@@ -8,7 +8,7 @@ copies of a picture stand next to each other, so they do not end up on both side
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,14 @@ class Split:
     seed: int
     digests: dict[str, str]
     marks: dict[str, str]  # of the pictures of each part, see `mark`
+    counts: dict[str, list[int]] = field(default_factory=dict)  # pictures of each class in each part
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
         sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
         ratio = list(self.ratio) if self.ratio else None
-        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, "digests": self.digests, "marks": self.marks}
+        kept = {"digests": self.digests, "marks": self.marks, "counts": self.counts}
+        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, **kept}
 
 
 def parse_ratio(text: str) -> tuple[float, ...]:
@@ -131,8 +133,11 @@ def _named(
     everything = np.concatenate([train, validation, test])
     parts = {"all": everything, "train": train, "validation": validation, "test": test}
     named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
-    marks = {name: mark([digests[i] for i in part]) for name, part in parts.items() if name != "all"}
-    return Split(train, validation, test, ratio, seed, named, marks)
+    del parts["all"]
+    marks = {name: mark([digests[i] for i in part]) for name, part in parts.items()}
+    classes = len(pictures.classes)
+    counts = {name: np.bincount(pictures.labels[part], minlength=classes).tolist() for name, part in parts.items()}
+    return Split(train, validation, test, ratio, seed, named, marks, counts)
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:

@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "Calibration": "calibration",
     "ClassScore": "metrics",
     "Evaluation": "scoring",
     "Prediction": "answers",
     "Scores": "metrics",
+    "calibrate": "calibration",
     "evaluate": "scoring",
     "interval": "metrics",
     "predict": "scoring",
@@ -26,6 +28,8 @@ def __getattr__(name: str) -> Any:
 
 if TYPE_CHECKING:
     from leannet.evaluation.answers import Prediction as Prediction
+    from leannet.evaluation.calibration import Calibration as Calibration
+    from leannet.evaluation.calibration import calibrate as calibrate
     from leannet.evaluation.metrics import ClassScore as ClassScore
     from leannet.evaluation.metrics import Scores as Scores
     from leannet.evaluation.metrics import interval as interval

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOST = 20  # classes that a notebook shows
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -50,6 +52,19 @@ class Scores:
     def line(self) -> str:
         """Accuracy as people quote it."""
         return f"{100 * self.accuracy:.2f} % of {self.pictures:,} ({interval(self.accuracy_low, self.accuracy_high)})"
+
+    def _repr_markdown_(self) -> str:
+        """For a notebook: the accuracy, and a line a class, the worst first where there are many."""
+        from leannet.notebook import markdown_table
+
+        shown = sorted(self.per_class, key=lambda c: c.f1)[:MOST] if len(self.per_class) > MOST else self.per_class
+        lines = [
+            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.pictures) for c in shown
+        ]
+        more = (
+            f"the {MOST} of lowest F1 of {len(self.per_class)} classes" if len(shown) < len(self.per_class) else "class"
+        )
+        return f"{self.line()}\n\n{markdown_table((more, 'precision', 'recall', 'F1', 'pictures'), lines)}"
 
 
 def interval(low: float, high: float) -> str:

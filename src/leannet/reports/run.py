@@ -1,174 +1,166 @@
 """report.html: one self-contained page of a run. What is missing is named, and the rest is shown."""
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from leannet.cost import CONVENTION, Count, count
+from leannet.data.augment import Augment
+from leannet.data.sources import PARTS
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores, interval, score
-from leannet.evaluation.predictions import read_predictions
 from leannet.files import write_whole
-from leannet.header import Header, read_header
-from leannet.reports.curves import learning_curves
-from leannet.training.settings import read_toml
+from leannet.reports.confusion import FEW, MANY, NARROW, cells, heat_map, most_confused
+from leannet.reports.costs import conditions, costs_by_row, measures
+from leannet.reports.curves import learning_curves, rate_curve
+from leannet.reports.figures import write_figures
+from leannet.reports.held import Held, read_log, read_run
+from leannet.reports.page import render
+from leannet.reports.pictures import RunPictures, mistakes, open_run, samples
+from leannet.reports.reliability import calibration_words, reliability_diagram
+from leannet.reports.words import data_words, flat, summary, tiles
+
+__all__ = ["read_log", "report"]
+
+SKIPPED = 20  # names of pictures that were left out
 
 
-def report(run: str | Path, out: str | Path | None = None) -> Path:
+def report(run: str | Path, out: str | Path | None = None, pictures: str | Path | None = None) -> Path:
     """Writes the page of a run and returns its path; None: report.html in the run.
 
+    pictures: a folder for every figure as PNG and SVG and its data as CSV; None: none is written. Times of rows are
+    shown where `measure` (costs.py) has kept them.
     Raises LeannetError where the folder is no run at all.
     """
-    from jinja2 import Environment, PackageLoader
-
-    path = Path(run)
-    if not path.is_dir() or not any((path / name).exists() for name in ("model.safetensors", "config.toml", "log.csv")):
-        raise LeannetError(f"{run}: expected a run folder (config.toml, model.safetensors, log.csv), found none")
-    environment = Environment(
-        loader=PackageLoader("leannet.reports", ""), autoescape=True, trim_blocks=False, keep_trailing_newline=True
-    )
-    page = environment.get_template("run.html.j2").render(_contents(path))
-    target = Path(out) if out is not None else path / "report.html"
-    write_whole(target, page.encode())
+    held = read_run(run)
+    cost = count(held.header.architecture) if held.header else None
+    opened, problem = _open(held)
+    counts = class_counts(held, opened)
+    page = render("run.html.j2", **_contents(held, cost, opened, problem, counts))
+    target = Path(out) if out is not None else held.path / "report.html"
+    write_whole(target, page)
+    if pictures is not None:
+        write_figures(held, cost, counts, Path(pictures))
     return target
 
 
-def _contents(path: Path) -> dict[str, Any]:
-    notes: list[str] = []
-
-    def missing(name: str, error: LeannetError | None = None) -> None:
-        notes.append(f"Missing: {name}{f' ({error})' if error else ''}.")
-
-    header, log, scores, settings = None, [], None, {}
+def _open(held: Held) -> tuple[RunPictures | None, str]:
     try:
-        header = read_header(path)
+        return open_run(held), ""
     except LeannetError as error:
-        missing("the best weights", error)
-    try:
-        log = read_log(path / "log.csv")
-    except LeannetError:
-        missing("learning curves, as no epoch was finished")
-    try:
-        _, labels, probabilities, classes = read_predictions(path / "predictions.csv")
-        scores = score(probabilities, labels, classes)
-    except LeannetError:
-        missing("predictions on the validation pictures, as no epoch was finished")
-    try:
-        settings = read_toml(path / "config.toml")
-    except LeannetError as error:
-        missing("the settings", error)
+        return None, str(error)
 
-    data = Path(settings.get("data", "unknown data")).name
-    cost = count(header.architecture) if header else None
-    best = header.metrics.get("epoch") if header else None
+
+def class_counts(held: Held, opened: RunPictures | None) -> dict[str, list[int]]:
+    """The pictures of each class in each part that has any: as the run recorded them, or told by their content."""
+    recorded: dict[str, list[int]] = held.header.split.get("counts", {}) if held.header else {}
+    found = recorded or (opened.class_counts() if opened else None)
+    if not found or not any(sum(numbers) for numbers in found.values()):
+        found = {"validation": [c.pictures for c in held.judged.scores.per_class]} if held.judged else {}
+    return {part: numbers for part, numbers in found.items() if sum(numbers)}
+
+
+def _contents(
+    held: Held, cost: Count | None, opened: RunPictures | None, problem: str, counts: dict[str, list[int]]
+) -> dict[str, Any]:
+    header, settings = held.header, held.settings
     provenance = header.provenance if header else {}
+    data = _data_name(str(settings.get("data") or provenance.get("data") or "unknown data"))
+    skipped = provenance.get("skipped", [])
     return {
-        "title": f"{header.architecture.name if header else path.name} on {data}",
-        "subtitle": f"run {path.name}, leannet {provenance.get('leannet', '?')}",
-        "tiles": list(_tiles(header, scores, cost, log)),
-        "notes": notes,
-        "curves": learning_curves(log, best) if log else None,
-        "best_epoch": best,
-        "smoothing": settings.get("label_smoothing"),
-        "scores": scores,
-        "convention": CONVENTION[0].upper() + CONVENTION[1:],
-        "input": f"{header.architecture.input.width} x {header.architecture.input.height}" if header else "",
-        "cost": _cost(cost) if cost else None,
-        "widest": max((row["share"] for row in _cost(cost)), default=1) if cost else 1,
-        "data": list(_data(header, settings)) if header else [],
-        "skipped": provenance.get("skipped", []),
+        "title": f"{header.architecture.name if header else held.path.resolve().name} on {data}",
+        "subtitle": f"run {held.path.resolve().name}, leannet {provenance.get('leannet', '?')}",
+        "run": str(held.path),
+        "summary": summary(held, cost),
+        "tiles": list(tiles(held, cost)),
+        "missing": held.missing,
+        "curves": [*learning_curves(held.log, held.best_epoch), rate_curve(held.log, held.best_epoch)]
+        if held.log
+        else [],
+        "best_epoch": held.best_epoch,
+        "smoothing": _smoothing(held),
+        **_judged(held, opened),
+        **_costs(held, cost),
+        "data": list(data_words(header)) if header else [],
+        "problem": problem,
+        **_data(held, opened, counts),
+        "skipped": skipped[:SKIPPED],
+        "skipped_more": max(len(skipped) - SKIPPED, 0),
         "command": provenance.get("command", ""),
-        "settings": list(_flat(settings)),
+        "settings": list(flat(settings)),
     }
 
 
-def _tiles(
-    header: Header | None, scores: Scores | None, cost: Count | None, log: list[dict[str, float]]
-) -> Iterator[dict[str, str]]:
-    if scores:
-        note = interval(scores.accuracy_low, scores.accuracy_high)
-        yield {"name": "validation accuracy", "value": f"{100 * scores.accuracy:.1f} %", "note": note}
-        if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
-            note = interval(scores.top5_low, scores.top5_high)
-            yield {"name": "top-5", "value": f"{100 * scores.top5:.1f} %", "note": note}
-    test = header.metrics.get("test") if header else None
-    if test:
-        note = f"{interval(test['accuracy_low'], test['accuracy_high'])}, scored once"
-        yield {"name": "test accuracy", "value": f"{100 * test['accuracy']:.1f} %", "note": note}
-    if cost:
-        yield {
-            "name": "parameters",
-            "value": _short(cost.params),
-            "note": f"{cost.weight_bytes / 1e6:.1f} MB in float32",
-        }
-        yield {"name": "mult-adds", "value": _short(cost.macs), "note": "a picture"}
-    if log:
-        seconds = sum(line["seconds"] for line in log)
-        yield {"name": "training", "value": f"{seconds / 60:.1f} min", "note": f"{len(log)} epochs"}
+def _data_name(where: str) -> str:
+    """What a person calls the data: cifar10 for cifar10/train.parquet."""
+    path = Path(where)
+    return path.parent.name if path.stem.split("-")[0].lower() in PARTS and path.parent.name else path.name
 
 
-def _short(number: float) -> str:
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g} {letter}"
-    return str(number)
+def _judged(held: Held, opened: RunPictures | None) -> dict[str, Any]:
+    """What was said of the validation pictures."""
+    if held.judged is None:
+        return {"scores": None}
+    scores = held.judged.scores
+    number = len(scores.per_class)
+    worst = {each.truth: each for each in reversed(most_confused(scores, None))}
+    return {
+        "scores": scores,
+        "few": number <= FEW,
+        "upright": all(len(name) <= NARROW for name in held.judged.classes),
+        "matrix": cells(scores) if number <= MANY else None,
+        "heat": heat_map(scores) if number > MANY else None,
+        "pairs": most_confused(scores) if number > 2 else [],
+        "classes": [(c, worst.get(c.name)) for c in sorted(scores.per_class, key=lambda c: (c.recall, c.precision))],
+        "calibration": held.judged.calibration,
+        "reliability": reliability_diagram(held.judged.calibration),
+        "sureness": calibration_words(held.judged.calibration, _smoothing(held)),
+        "mistakes": mistakes(held.judged, opened),
+    }
 
 
-def _cost(cost: Count) -> list[dict[str, Any]]:
-    last = {layer.row: layer for layer in cost.layers}
-    kinds: dict[str, list[str]] = {}
-    for layer in cost.layers:
-        if layer.weights:
-            kinds.setdefault(layer.row, []).append(layer.type)
-    return [
-        {
-            "name": group.name,
-            "what": ", ".join(dict.fromkeys(kinds[group.name])),
-            "out": str(last[group.name].out_shape),
-            "params": group.params,
-            "macs": group.macs,
-            "share": group.macs / max(cost.macs, 1),
-        }
-        for group in cost.by_row()
-        if group.params
-    ]
+def _smoothing(held: Held) -> float:
+    value = held.settings.get("label_smoothing")
+    return value if isinstance(value, float) else 0.0
 
 
-def _data(header: Header, settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    sizes = header.split.get("sizes", {})
-    yield "pictures", ", ".join(f"{number:,} {part}" for part, number in sizes.items() if number)
-    ratio = header.split.get("ratio")
-    if ratio:
-        shares = ":".join(f"{100 * share:.0f}" for share in ratio)
-        yield "split", f"{shares} by content, seed {header.split.get('seed')}"
-    else:
-        yield "split", "as the data comes"
-    yield (
-        "classes",
-        f"{len(header.classes)}: {', '.join(header.classes[:12])}{', ...' if len(header.classes) > 12 else ''}",
-    )
-    p = header.preprocessing
-    cut = f", the middle {100 * p.crop_ratio:g} %" if p.resize == "crop" and p.crop_ratio < 1 else ""
-    yield "preparation", f"{p.resize}{cut} to {p.width} x {p.height} px, {p.interpolation}, {p.color}"
-    yield "normalisation", f"mean {', '.join(f'{m:g}' for m in p.mean)}; deviation {', '.join(f'{s:g}' for s in p.std)}"
+def _costs(held: Held, cost: Count | None) -> dict[str, Any]:
+    if cost is None:
+        return {"cost": [], "times": None}
+    rows, columns = costs_by_row(cost, held.times), measures(held.times)
+    totals = {key: sum(row[key] for row in rows) for key in columns}
+    return {
+        "cost": rows,
+        "measures": columns,
+        "longest": {key: max((row[key] for row in rows), default=0) or 1 for key in columns},
+        "totals": totals,
+        "convention": CONVENTION[0].upper() + CONVENTION[1:],
+        "input": f"{cost.input.width} x {cost.input.height}",
+        "times": held.times,
+        "conditions": conditions(held.times) if held.times else "",
+    }
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        elif value != []:
-            yield prefix + key, f"{value:g}" if isinstance(value, float) else value
+def _data(held: Held, opened: RunPictures | None, counts: dict[str, list[int]]) -> dict[str, Any]:
+    """Classes in each part, and training pictures as the network sees them."""
+    names = held.header.classes if held.header else held.judged.classes if held.judged else ()
+    augment, mixes = _augment(held.settings)
+    seed = held.header.split.get("seed", 0) if held.header else 0
+    shown = samples(opened, augment, seed) if opened is not None and augment is not None else []
+    sizes = held.header.split.get("sizes", {}) if held.header else {}
+    return {
+        "counts": counts,
+        "counted": [(name, {part: counts[part][i] for part in counts}) for i, name in enumerate(names) if counts],
+        "most": max((max(numbers) for numbers in counts.values()), default=1) or 1,
+        "uncounted": [part for part, number in sizes.items() if number and part not in counts],
+        "changed": any(sum(numbers) != sizes.get(part, sum(numbers)) for part, numbers in counts.items()),
+        "samples": shown,
+        "mixes": mixes,
+    }
 
 
-def read_log(path: Path) -> list[dict[str, float]]:
-    """log.csv, a dict an epoch. Raises LeannetError where there is none or it is broken."""
+def _augment(settings: dict[str, Any]) -> tuple[Augment | None, str]:
+    """The run's changes of training pictures, and those of them that one picture cannot show."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError) as error:
-        raise LeannetError(f"{path}: expected a line an epoch, found: {error}") from None
-    if not lines:
-        raise LeannetError(f"{path}: no epoch is finished")
-    return lines
+        augment = Augment.model_validate(settings.get("augment", {}))
+    except ValueError:  # settings of another version, or edited
+        return None, ""
+    return augment, " and ".join(name for name in ("mixup", "cutmix") if getattr(augment, name))

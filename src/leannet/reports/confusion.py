@@ -1,0 +1,100 @@
+"""The confusion matrix: a table with shares of rows and columns, a heat map where there are many classes, and pairs."""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.evaluation.metrics import Scores
+
+FEW, MANY = 4, 20  # up to FEW classes each cell shows all its figures; above MANY the matrix is a heat map
+NARROW = 4  # letters of a name that fits above its column
+PAIRS = 12
+TICKS = 10  # names beside a heat map
+HIT, MISS = (47, 126, 216), (222, 100, 42)  # legible on white and on black
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Pictures of one class taken for one class: how many, of all of the true class, of all that got this answer."""
+
+    truth: str
+    prediction: str
+    pictures: int
+    of_truth: int
+    of_prediction: int
+
+    @property
+    def row(self) -> float:
+        """The share of the true class."""
+        return self.pictures / max(self.of_truth, 1)
+
+    @property
+    def column(self) -> float:
+        """The share of all that got this answer."""
+        return self.pictures / max(self.of_prediction, 1)
+
+    @property
+    def is_right(self) -> bool:
+        return self.truth == self.prediction
+
+
+def cells(scores: Scores) -> list[list[Cell]]:
+    """The matrix: a line a true class, a column a predicted one."""
+    every = range(len(scores.per_class))
+    return [_cells(scores, [(t, p) for p in every]) for t in every]
+
+
+def most_confused(scores: Scores, most: int | None = PAIRS) -> list[Cell]:
+    """The mistakes that happen most often, of equal ones those of the smaller class first. most: None: all."""
+    wrong = np.array(scores.confusion)
+    np.fill_diagonal(wrong, 0)
+    found = _cells(scores, np.argwhere(wrong).tolist())
+    return sorted(found, key=lambda cell: (-cell.pictures, -cell.row))[:most]
+
+
+def _cells(scores: Scores, places: Iterable[Sequence[int]]) -> list[Cell]:
+    names, counts = [c.name for c in scores.per_class], np.array(scores.confusion)
+    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
+    return [Cell(names[t], names[p], int(counts[t, p]), int(rows[t]), int(columns[p])) for t, p in places]
+
+
+def shades(scores: Scores, least: int = 80) -> NDArray[np.uint8]:
+    """(classes, classes, 4) RGBA: blue where it is right, orange where wrong, clear where nothing is.
+
+    Opacity grows with the root of the share of the true class: one mistake of a hundred has to be seen beside a hundred
+    of a hundred that are right. least: of a cell with a picture, of 255.
+    """
+    counts = np.array(scores.confusion, dtype=np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    pixels = np.zeros((*counts.shape, 4), np.uint8)
+    pixels[..., :3] = MISS
+    pixels[np.eye(len(counts), dtype=bool), :3] = HIT
+    pixels[..., 3] = np.where(counts > 0, np.round(least + (255 - least) * np.sqrt(shares)), 0)
+    return pixels
+
+
+def heat_map(scores: Scores) -> dict[str, Any]:
+    """For a page: the matrix as a PNG of a pixel a cell, names beside it, and what the script puts into words."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(shades(scores)).save(data, format="PNG", optimize=True)
+    names = [c.name for c in scores.per_class]
+    number = len(names)
+    step = -(-number // TICKS)
+    filled = np.argwhere(np.array(scores.confusion)).tolist()
+    return {
+        "png": as_uri(data.getvalue(), "png"),
+        "ticks": [{"name": names[i], "at": (i + 0.5) / number} for i in range(0, number, step)],
+        "data": {"classes": names, "cells": [[t, p, scores.confusion[t][p]] for t, p in filled]},
+    }
+
+
+def as_uri(data: bytes, kind: str) -> str:
+    """A picture that lies inside the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

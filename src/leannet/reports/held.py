@@ -1,0 +1,187 @@
+"""What a run folder holds, read part by part: what is missing or broken is put into words, and the rest is there."""
+
+import csv
+import json
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.errors import LeannetError
+from leannet.evaluation.calibration import Calibration, calibrate
+from leannet.evaluation.metrics import Scores, score
+from leannet.evaluation.predictions import read_predictions
+from leannet.header import Header, read_header
+from leannet.rows import INPUT
+from leannet.runtime.processor import Machine
+
+TIMES = "latency.json"  # the time of each row, where it has been measured
+COLUMNS = (
+    "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
+)  # fmt: skip
+ANY_OF = ("model.safetensors", "config.toml", "log.csv", "predictions.csv")  # what makes a folder a run
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The validation pictures and what the network said of them: labels (N,), probabilities (N, classes)."""
+
+    names: list[str]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    scores: Scores
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class Held:
+    """The parts of a run that are there. `missing`: what is not, a sentence each."""
+
+    path: Path
+    header: Header | None
+    log: list[dict[str, float]]
+    judged: Judged | None
+    settings: dict[str, Any]
+    times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights the run keeps, counted from 1."""
+        return self.header.metrics.get("epoch") if self.header else None
+
+
+def read_run(run: str | Path) -> Held:
+    """Reads a run folder. Raises LeannetError where it is no run at all."""
+    path = Path(run)
+    if not path.is_dir() or not any((path / name).exists() for name in ANY_OF):
+        raise LeannetError(f"{run}: expected a run folder (config.toml, model.safetensors, log.csv), found none")
+    missing: list[str] = []
+    header: Header | None = None
+    log: list[dict[str, float]] = []
+    judged: Judged | None = None
+    settings: dict[str, Any] = {}
+    try:
+        header = read_header(path)
+    except LeannetError as error:
+        missing.append(f"Missing: the best weights, and what they cost ({error}).")
+    try:
+        log, broken = _read_log(path / "log.csv")
+        if broken:
+            missing.append(f"Missing: {broken} of the {len(log) + broken} lines of log.csv, which are broken.")
+    except LeannetError as error:
+        missing.append(f"Missing: learning curves ({error}).")
+    try:
+        judged = _read_judged(path / "predictions.csv", header)
+        _compare(judged.scores, header, missing)
+    except LeannetError as error:
+        missing.append(f"Missing: what it said of the validation pictures ({error}).")
+    try:
+        settings = _read_settings(path / "config.toml")
+    except LeannetError as error:
+        missing.append(f"Missing: the settings ({error}).")
+    return Held(path, header, log, judged, settings, _read_times(path / TIMES, header, missing), missing)
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """log.csv, a dict an epoch. Raises LeannetError where there is none or it is broken."""
+    lines, broken = _read_log(path)
+    if broken:
+        raise LeannetError(f"{path}: expected a line of numbers an epoch, found {broken} broken")
+    return lines
+
+
+def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
+    """The whole lines of log.csv, and how many are broken."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            found, header = list(reader), reader.fieldnames or []
+    except FileNotFoundError:
+        raise LeannetError(f"{path.name}: not there, as no epoch was finished") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LeannetError(f"{path}: expected a line an epoch, found: {error}") from None
+    absent = [name for name in COLUMNS if name not in header]
+    if absent:
+        raise LeannetError(f"{path}: expected a column '{absent[0]}', found {', '.join(header) or 'none'}")
+    lines = []
+    for line in found:
+        try:
+            values = {key: float(value) for key, value in line.items()}
+        except (TypeError, ValueError):  # a line with too few or too many values, or with words in it
+            continue
+        if all(math.isfinite(value) for value in values.values()):
+            lines.append(values)
+    if not lines:
+        raise LeannetError(f"{path}: no epoch is finished")
+    return lines, len(found) - len(lines)
+
+
+def _read_judged(path: Path, header: Header | None) -> Judged:
+    if not path.exists():
+        raise LeannetError("predictions.csv: not there, as no epoch was finished")
+    try:
+        names, labels, probabilities, classes = read_predictions(path)
+    except csv.Error as error:
+        raise LeannetError(f"{path}: not readable as CSV: {error}") from None
+    if not names:
+        raise LeannetError(f"{path}: expected a line a validation picture, found none")
+    if header is not None and classes != header.classes:
+        raise LeannetError(
+            f"{path}: is not of these weights: it has {_some(classes)}; model.safetensors has {_some(header.classes)}"
+        )
+    return Judged(
+        names, labels, probabilities, classes, score(probabilities, labels, classes), calibrate(probabilities, labels)
+    )
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    return f"{len(classes)} classes ({', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''})"
+
+
+def _compare(scores: Scores, header: Header | None, missing: list[str]) -> None:
+    """A run killed between two files holds predictions of another epoch than its weights are of."""
+    kept = header.metrics.get("validation", {}).get("accuracy") if header else None
+    if isinstance(kept, float) and abs(kept - scores.accuracy) > 0.002:
+        missing.append(
+            f"predictions.csv is of another epoch than model.safetensors: {100 * scores.accuracy:.1f} % right, "
+            f"the weights {100 * kept:.1f} %. What follows is of predictions.csv."
+        )
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """As plain data: settings of any version can be shown, and training need not be imported."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LeannetError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LeannetError(f"{path}: not TOML: {error}") from None
+
+
+def _read_times(path: Path, header: Header | None, missing: list[str]) -> dict[str, Any] | None:
+    """What was measured of these very rows; of others it is left out, with a remark."""
+    if header is None or not path.exists():
+        return None
+    architecture = header.architecture
+    shapes, reads = {INPUT: architecture.input.shape, **architecture.shapes}, architecture.reads()
+    known = [
+        [row.name, str(row.kind), [list(shapes[name]) for name in reads[row.name]], list(shapes[row.name])]
+        for row in architecture.rows
+    ]
+    try:
+        times: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if [[row[key] for key in ("row", "kind", "in_shapes", "out_shape")] for row in times["rows"]] != known:
+            missing.append(f"Missing: measured times, as {path.name} is of other rows: measure anew, --measure.")
+            return None
+        _ = float(times["whole"]["median_ms"]), [float(row["ms"]) for row in times["rows"]]
+        _ = Machine(**times["machine"]), [times[key] for key in ("engine", "precision", "threads", "batch")]
+    except (OSError, ValueError, KeyError, TypeError):
+        missing.append(f"Missing: measured times, as {path.name} is broken: measure anew, --measure.")
+        return None
+    return times

@@ -1,0 +1,36 @@
+"""A page from its template: one file that fetches nothing. base.html.j2 and page.css.j2 are what pages share."""
+
+from typing import Any
+
+
+def render(template: str, **contents: Any) -> bytes:
+    """The page of a template in this folder, as UTF-8. Text is escaped: names may hold anything."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("leannet.reports", ""),
+        autoescape=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"percent": percent, "short": short, "as_bytes": short_bytes}
+    # A file name need not be text: what is none becomes a question mark.
+    return environment.get_template(template).render(**contents).encode(errors="replace")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as people write it: 0.928 is "92.8 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def short(number: float) -> str:
+    """A large number in three figures: 56,510,400 is "56.5 M"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:g}"
+
+
+def short_bytes(number: float) -> str:
+    """Bytes in three figures."""
+    return f"{short(number)}B" if number >= 1000 else f"{number:g} B"

@@ -1,0 +1,109 @@
+"""A run in words: the sentence on top of its page, and the few figures below it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from leannet.console import duration
+from leannet.cost import Count
+from leannet.evaluation.metrics import Scores, interval
+from leannet.header import Header
+from leannet.reports.confusion import Cell, most_confused
+from leannet.reports.held import Held
+from leannet.reports.page import percent, short, short_bytes
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure, its name, and what it rests on."""
+
+    name: str
+    value: str
+    note: str
+
+
+def summary(held: Held, cost: Count | None) -> str:
+    """What the run is worth, where it errs and what it costs, for somebody who knows none of the words below."""
+    sentences: list[str] = []
+    scores = held.judged.scores if held.judged else None
+    if scores:
+        share = f"Right on {percent(scores.accuracy)} of {scores.pictures:,} validation pictures"
+        sentences.append(f"{share} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
+    test = held.header.metrics.get("test") if held.header else None
+    if test:
+        sure = interval(test["accuracy_low"], test["accuracy_high"])
+        share = f"{percent(test['accuracy'])} of {test['pictures']:,} test pictures"
+        sentences.append(f"On pictures that nothing was chosen by, scored once: {share} ({sure}).")
+    if cost:
+        size = f"{short(cost.params)} parameters ({short_bytes(cost.weight_bytes)})"
+        sentences.append(f"The network has {size} and takes {short(cost.macs)} mult-adds a picture.")
+    return " ".join(sentences)
+
+
+def _worst(scores: Scores) -> str:
+    worst = most_confused(scores, 1)
+    if not worst:
+        return ", without a mistake"
+    return f"; most often takes {confusion_words(worst[0])}"
+
+
+def confusion_words(cell: Cell) -> str:
+    """A mistake as people say it."""
+    return f"“{cell.truth}” for “{cell.prediction}” ({cell.pictures:,} of {cell.of_truth:,})"
+
+
+def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
+    """The figures that are asked for first."""
+    scores = held.judged.scores if held.judged else None
+    if scores:
+        yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high)
+        if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
+            yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high)
+    test = held.header.metrics.get("test") if held.header else None
+    if test:
+        yield _accuracy("test accuracy", test["accuracy"], test["accuracy_low"], test["accuracy_high"])
+    if cost:
+        yield Tile("parameters", short(cost.params), f"{short_bytes(cost.weight_bytes)} in float32")
+        yield Tile("mult-adds", short(cost.macs), "a picture")
+    if held.times:
+        threads = held.times["threads"]
+        words = f"a picture, {threads} thread{'' if threads == 1 else 's'}, {held.times['engine']}"
+        yield Tile("time", f"{held.times['whole']['median_ms']:.3g} ms", words)
+    if held.log:
+        seconds = sum(line["seconds"] for line in held.log)
+        epochs = len(held.log)
+        yield Tile("training", duration(seconds), f"{epochs} epoch{'' if epochs == 1 else 's'}")
+
+
+def _accuracy(name: str, share: float, low: float, high: float) -> Tile:
+    return Tile(name, percent(share), f"95 %: {100 * low:.1f} to {100 * high:.1f}")
+
+
+def data_words(header: Header) -> Iterator[tuple[str, str]]:
+    """What the pictures are and how they become the network's input: name and value."""
+    sizes = header.split.get("sizes", {})
+    where = header.provenance.get("data")
+    if where:
+        yield "where", str(where)
+    named = [f"{number:,} {'training' if part == 'train' else part}" for part, number in sizes.items() if number]
+    yield "pictures", ", ".join(named) or "not known"
+    ratio = header.split.get("ratio")
+    if ratio:
+        shares = ":".join(f"{100 * share:.0f}" for share in ratio)
+        yield "split", f"{shares} by content, seed {header.split.get('seed')}"
+    else:
+        yield "split", "as the data comes"
+    yield "classes", f"{len(header.classes)}"
+    p = header.preprocessing
+    cut = f", the middle {100 * p.crop_ratio:g} %" if p.resize == "crop" and p.crop_ratio < 1 else ""
+    yield "preparation", f"{p.resize}{cut} to {p.width} x {p.height} px, {p.interpolation}, {p.color}"
+    yield "normalisation", f"mean {', '.join(f'{m:g}' for m in p.mean)}; deviation {', '.join(f'{s:g}' for s in p.std)}"
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings as name and value, branches joined by a dot."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        elif value != []:
+            yield prefix + key, f"{value:g}" if isinstance(value, float) else str(value)
