@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
     {"errors"},
-    {"files", "rows", "onnx_file"},
+    {"files", "notebook", "onnx_file", "rows"},
     {"drawing"},
     {"preprocessing"},
     {"cost", "zoo", "header"},
@@ -20,7 +20,7 @@ ROOMS = [
     {"checkpoint", "runtime"},
     {"weights"},
     {"factory"},
-    {"console", "notebook", "data"},
+    {"console", "data"},
     {"evaluation"},
     {"training"},
     {"reports", "studies", "deploy"},

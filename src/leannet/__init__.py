@@ -23,6 +23,7 @@ _PUBLIC = {
     "bench": "leannet.deploy",
     "build": "leannet.network",
     "check": "leannet.deploy",
+    "compare": "leannet.reports",
     "count": "leannet.cost",
     "create": "leannet.factory",
     "cross_validate": "leannet.training",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from leannet.errors import LeannetError as LeannetError
     from leannet.factory import create as create
     from leannet.network import build as build
+    from leannet.reports import compare as compare
     from leannet.reports import report as report
     from leannet.rows import Architecture as Architecture
     from leannet.studies import guidelines as guidelines

@@ -1,4 +1,7 @@
-"""Words and progress for a person, on standard error: a live line on a terminal, a line an epoch elsewhere."""
+"""Words and progress for a person: a live line on a terminal, on standard error, and in a notebook, in its cell.
+
+Elsewhere there is a line an epoch.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +11,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from leannet.errors import LeannetError
+from leannet.notebook import LiveLine
 
 T = TypeVar("T")
 
@@ -38,6 +42,7 @@ class Console:
         self._rich = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._line: LiveLine | None = None
 
     def say(self, text: str, style: str | None = None) -> None:
         """One line."""
@@ -45,7 +50,15 @@ class Console:
 
     @contextmanager
     def bar(self, total: int) -> Iterator["Console"]:
-        """A live line for the work inside, on a terminal."""
+        """A live line for the work inside, on a terminal and in a notebook."""
+        if self._rich.is_jupyter and not self._rich.quiet:
+            self._line = LiveLine(total)
+            try:
+                yield self
+            finally:
+                self._line.clear()
+                self._line = None
+            return
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
         with Progress(*columns, console=self._rich, transient=True, disable=not self._rich.is_terminal) as progress:
             self._progress, self._task = progress, progress.add_task("", total=total, note="")
@@ -58,6 +71,8 @@ class Console:
         """Moves the live line, where there is one. total: where it is known only now."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, description=label, note=note, total=total)
+        if self._line is not None:
+            self._line.show(done, label, note, total)
 
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
         """The items of a scan, with a live line while they come."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from leannet.blocks import Table, layer_module
+from leannet.cost import count
 from leannet.errors import LeannetError, nearest
 from leannet.rows import Architecture, LayerBase
 
@@ -33,6 +34,10 @@ class Network(Table):
             value.flatten(1) if vector else value for value, vector in zip(self.run(x), self.vectors, strict=True)
         ]
         return outputs[0] if len(outputs) == 1 else dict(zip(self.output_names, outputs, strict=True))
+
+    def _repr_markdown_(self) -> str:
+        """For a notebook: what each row costs."""
+        return count(self.architecture)._repr_markdown_()
 
     def forward_features(self, x: Tensor) -> Tensor:
         """What the last row that sees a picture makes: (N, C, H, W), before pooling and classes."""

@@ -249,7 +249,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
     "models": "json pattern",
-    "compare": "classes json resolution what width",
+    "compare": "classes engine json measure out pictures quiet resolution seconds threads what width",
     "count": "by classes convention in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artefact engine json",
@@ -268,7 +268,7 @@ FLAGS = {
     "train": "accumulate average batch-size batch-statistics cache class-weights clip color compile config cpu crop "
     "cutmix data dropout epochs erase flip folds freeze json label-smoothing layer-decay limit lr mixup model momentum "
     "normalization optimizer out pad patience policy precision quiet recipe resize resolution resume sampling schedule "
-    "seed skip split step-epochs sync-norm time warmup weight-decay weights width workers",
+    "seed skip split step-epochs sync-norm tensorboard time warmup weight-decay weights width workers",
 }
 
 

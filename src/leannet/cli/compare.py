@@ -1,98 +1,109 @@
 """leannet compare: networks side by side."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from leannet.cli.options import Json, Resolution, Width
+from leannet.cli.options import Json, Quiet, Resolution, Width
 from leannet.cli.output import print_json, print_table
 
 
 def command(
-    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture JSON files, runs, checkpoints.")],
+    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artefacts.")],
     width: Width = 1.0,
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: each its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A page to write: curves, fronts, table, settings.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder for every figure as PNG and SVG, and its data as CSV.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure latency; leave the machine alone.")] = False,
+    engine: Annotated[str | None, typer.Option(help="To measure in. Default: onnxruntime.")] = None,
+    threads: Annotated[int | None, typer.Option(help="To measure with. Default: 1.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="To measure for, all together. Default: 10.", min=0.1)] = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Set networks side by side: parameters, mult-adds, memory, depth, branches, published or own accuracy.
 
-    Example: leannet compare mobilenet_v2 shufflenet_v2 squeezenet_1_1
-    """
-    from leannet.cost import count, graph
-    from leannet.cost.published import find
-    from leannet.what import resolve
-    from leannet.zoo import FAMILIES
+    With --out as a page: curves together, accuracy against cost with the Pareto front, settings that differ.
 
-    lines: list[dict[str, Any]] = []
-    for word in what:
-        in_zoo = word in FAMILIES
-        architecture = resolve(word, width if in_zoo else 1.0, resolution, classes)
-        cost, shape = count(architecture), graph(architecture)
-        top1, source = find(word, width, architecture.input.height) if in_zoo else _own_accuracy(word)
-        lines.append(
-            {
-                "name": architecture.name if in_zoo else word,
-                "resolution": architecture.input.height,
-                "params": cost.params,
-                "macs": cost.macs,
-                "bytes_moved": cost.total.bytes_moved,
-                **shape.to_dict(),
-                "receptive_field": max(layer.receptive_field for layer in cost.layers),
-                "accuracy": None if top1 is None else top1 / 100,
-                "accuracy_source": source,
-            }
-        )
+    Example: leannet compare runs/a runs/b runs/a/model.int8.onnx --measure --out compare.html
+    """
+    from leannet.errors import LeannetError
+    from leannet.reports.comparing import check_places, compare, write_page, write_pictures
+
+    check_places(out, pictures)
+    given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
+    extra = [name for name, value in given.items() if value is not None]
+    if extra and not measure:
+        raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
+    if measure and classes is not None:
+        raise LeannetError("--measure times networks as they are: leave out --classes")
+    found = compare(what, width, resolution, classes)
+    if measure:
+        how = engine or "onnxruntime", threads or 1, seconds or 10.0
+        found = compare(what, width, resolution, timing=_time(what, *how, width, resolution, quiet))
+    page = write_page(found, out) if out is not None else None
+    drawn = write_pictures(found, pictures) if pictures is not None else []
     if json:
-        print_json({"networks": lines})
+        print_json(found.to_dict() | {"page": page and str(page), "pictures": [str(path) for path in drawn]})
         return
-    print_table(
-        (
-            "network",
-            "pixels",
-            "params",
-            "mult-adds",
-            "MB moved",
-            "MB held",
-            "mult-adds/byte",
-            "depth",
-            "branches",
-            "top-1",
-            "source",
-        ),
-        [
-            (
-                x["name"],
-                x["resolution"],
-                f"{x['params']:,}",
-                f"{x['macs']:,}",
-                f"{x['bytes_moved'] / 1e6:.1f}",
-                f"{x['peak_activation_bytes'] / 1e6:.2f}",
-                f"{x['arithmetic_intensity']:.1f}",
-                x["sequential_depth"],
-                x["branches"],
-                "" if x["accuracy"] is None else f"{100 * x['accuracy']:.1f} %",
-                x["accuracy_source"],
-            )
-            for x in lines
-        ],
-        words_last=True,
-    )
+    _print(found)
+    for line in found.warnings:
+        print(f"warning: {line}")
+    if page is not None:
+        print(f"page      {page}")
+    if drawn:
+        print(f"pictures  {len(drawn)} files in {pictures}")
+
+
+def _time(
+    what: list[str], engine: str, threads: int, seconds: float, width: float, resolution: int | None, quiet: bool
+) -> Any:
+    from leannet.console import Console
+    from leannet.deploy.benchmarking import bench
+    from leannet.reports.comparing import Timing
+
+    with Console(quiet).bar(1) as bar:
+        found = bench(
+            what, [engine], ["float32"], [threads], 1, width, resolution, seconds, memory=False,
+            progress=lambda label: bar.advance(0, "timing", label),
+        )  # fmt: skip
+    words = f"{found.timed[0].engine}, {threads} thread{'s' if threads > 1 else ''}, batch 1, {found.machine.line()}"
+    return Timing(words, {each.what: each.latency for each in found.timed})
+
+
+def _print(found: Any) -> None:
+    timed = found.timing is not None
+    headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * timed, "MB moved", "MB held",
+               "mult-adds/byte", "depth", "branches", "top-1", "source"]  # fmt: skip
+    rows = []
+    for each in found.networks:
+        accuracy, latency = each.accuracy, each.latency
+        rows.append(
+            [
+                each.architecture.name if each.kind == "zoo name" else each.what,
+                each.architecture.input.height,
+                f"{each.cost.params:,}",
+                f"{each.cost.macs:,}",
+                *["" if latency is None else f"{latency.median_ms:.2f}"] * timed,
+                f"{each.cost.total.bytes_moved / 1e6:.1f}",
+                f"{each.shape.peak_activation_bytes / 1e6:.2f}",
+                f"{each.shape.arithmetic_intensity:.1f}",
+                each.shape.sequential_depth,
+                each.shape.branches,
+                "" if accuracy is None else f"{100 * accuracy.value:.1f} %",
+                "" if accuracy is None else accuracy.source,
+            ]
+        )
+    print_table(headers, rows, words_last=True)
     print()
     print("MB moved: each layer reads its inputs and weights and writes its output once; MB held: the most activations")
     print(
         "there are at once; float32, one picture. depth: layers with weights on the longest way; branches: most of them"
     )
     print("at one depth.")
-
-
-def _own_accuracy(word: str) -> tuple[float | None, str]:
-    """The validation accuracy of a run or checkpoint, which says so itself."""
-    from pathlib import Path
-
-    from leannet.header import read_header
-
-    if Path(word).suffix == ".json":
-        return None, ""
-    found = read_header(word).metrics.get("validation", {}).get("accuracy")
-    return (None, "") if found is None else (100 * found, "its own validation part")
+    if found.timing is not None:
+        print(f"median ms: {found.timing.words}")

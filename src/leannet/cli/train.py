@@ -116,6 +116,9 @@ def command(
     ] = None,
     compile: Annotated[bool | None, typer.Option("--compile", help="torch.compile the network, for GPUs.")] = None,
     cpu: Annotated[bool | None, typer.Option("--cpu", help="Leave a GPU alone.")] = None,
+    tensorboard: Annotated[
+        bool | None, typer.Option("--tensorboard", help="Write RUN/tensorboard too, which TensorBoard shows live.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

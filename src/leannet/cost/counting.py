@@ -105,6 +105,18 @@ class Count:
         groups = _groups([layer for layer in self.layers if layer.weights or layer.macs], lambda layer: layer.type)
         return sorted(groups, key=lambda group: -group.macs)
 
+    def _repr_markdown_(self) -> str:
+        """For a notebook: a line a row that has weights, and their sum."""
+        from leannet.notebook import markdown_table
+
+        total = self.total
+        lines = [
+            (group.name, f"{group.params:,}", f"{group.macs:,}", f"{100 * group.macs / max(total.macs, 1):.1f} %")
+            for group in [*self.by_row(), total]
+            if group.params
+        ]
+        return markdown_table((f"{self.name}, {self.input}", "params", "mult-adds", "share"), lines)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {

@@ -1,5 +1,6 @@
 """The pages people look at."""
 
+from leannet.reports.comparing import compare
 from leannet.reports.run import report
 
-__all__ = ["report"]
+__all__ = ["compare", "report"]

@@ -31,6 +31,7 @@ from leannet.training.settings import Settings
 from leannet.training.state import Saved, Standing, save_state
 from leannet.training.statistics import recalibrate
 from leannet.training.task import Result, Task
+from leannet.training.tensorboard import events
 
 SAVE_SECONDS = 60  # a killed process loses no more than this
 FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
@@ -103,7 +104,12 @@ def fit(
             save_state(run, network, optimizer, standing, header, average)
         clock.saved()
 
-    with _noticing_interrupt() as interrupted, console.bar(clock.total), keeping_memory(device.type == "cpu"):
+    with (
+        _noticing_interrupt() as interrupted,
+        console.bar(clock.total),
+        keeping_memory(device.type == "cpu"),
+        events(run if settings.tensorboard and first else None, len(standing.log)) as log_events,
+    ):
         spent = standing.spent
         stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
@@ -188,6 +194,7 @@ def fit(
                 standing.best_rank = list(result.rank)
             if first:
                 log_epoch(run, standing, result, optimizer.param_groups[0]["lr"])
+                log_events(standing.log[-1])
                 if best:
                     save(run / "model.safetensors", judged, current)
                     task.write(run / "predictions.csv", predictions, validated)

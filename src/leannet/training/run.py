@@ -30,9 +30,11 @@ from leannet.training.choosing import Source, check_model, choose, choose_prepro
 from leannet.training.loop import fit, make_accelerator, predictions_of
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
+from leannet.training.showing import run_html
 from leannet.training.state import FILE as STATE
 from leannet.training.state import Saved, load_state
 from leannet.training.task import Classification
+from leannet.training.tensorboard import check_tensorboard
 from leannet.weights import read_weights
 
 RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
@@ -49,6 +51,10 @@ class Run:
     finished: bool
     log: list[dict[str, float]]
     skipped: list[dict[str, str]]
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it is worth, and its curves."""
+        return run_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -75,6 +81,8 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     Raises LeannetError, one line, for data, settings or a folder that will not do.
     """
     wanted = Settings.make(with_recipe({"data": str(data), **settings}))
+    if wanted.tensorboard:
+        check_tensorboard()
     _join(wanted)
     _check_out(out, wanted)
     processes.meet()  # no process makes the folder before all have seen that it is free
@@ -126,6 +134,8 @@ def resume(run: str | Path, quiet: bool = False) -> Run:
     path, console = Path(run), Console(quiet or processes.rank() > 0)
     saved = load_state(path)
     settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    if settings.tensorboard:
+        check_tensorboard()
     _join(settings)
     done = saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
     # A run killed between its last epoch and its test part has that left to do.

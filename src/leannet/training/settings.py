@@ -118,6 +118,7 @@ class Settings(Frozen):
     cache: Flag = True  # decoded pictures stay in memory between epochs, where they fit
     compile: Flag = False
     cpu: Flag = False
+    tensorboard: Flag = False  # event files in the run too
 
     def to_toml(self) -> str:
         """As TOML; what is None is left out."""

@@ -1,0 +1,42 @@
+"""A run as a notebook shows it: what it is worth, and its curves inline."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from leannet.drawing import COLORS, figure, inline_svg, plain_axes
+
+if TYPE_CHECKING:
+    from leannet.training.run import Run
+
+PARTS = {"train": ("training", "-"), "validation": ("validation", "--")}
+
+
+def run_html(run: "Run") -> str:
+    """A heading, the accuracies, and accuracy and loss over the epochs as SVG in the notebook's own text colour."""
+    best = run.header.metrics.get("epoch")
+    lines = [f"<b>{escape(run.header.architecture.name)}</b>, {escape(str(run.path))}"]
+    if run.validation:
+        lines.append(f"validation {run.validation.line()}, epoch {best} of {len(run.log)}")
+    if run.test:
+        lines.append(f"test {run.test.line()}, scored once")
+    if not run.finished:
+        lines.append("stopped early")
+    return f"<div>{'<br>'.join(lines)}</div>{_curves(run.log) if run.log else ''}"
+
+
+def _curves(log: list[dict[str, float]]) -> str:
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [int(line["epoch"]) for line in log]
+    with figure(8.5, 2.8) as drawn:
+        for axes, name in zip(drawn.subplots(1, 2), ("accuracy", "loss"), strict=True):
+            scale, unit = (100, ", %") if name == "accuracy" else (1, "")
+            for color, (part, (word, style)) in zip(COLORS, PARTS.items(), strict=False):
+                values = [scale * line[f"{part}_{name}"] for line in log]
+                axes.plot(epochs, values, style, color=color, label=word, marker="o" if len(log) == 1 else None)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(f"{name}{unit}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+            plain_axes(axes)
+            axes.legend(frameon=False)
+        return inline_svg(drawn, "accuracy and loss over the epochs")

@@ -1,0 +1,53 @@
+"""A run as TensorBoard shows it, on request: event files in RUN/tensorboard, a step an epoch, as in log.csv."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from leannet.errors import LeannetError
+
+FOLDER = "tensorboard"
+SCALARS = {  # column of log.csv -> name in TensorBoard
+    "train_loss": "train/loss",
+    "train_accuracy": "train/accuracy",
+    "validation_loss": "validation/loss",
+    "validation_accuracy": "validation/accuracy",
+    "learning_rate": "learning_rate",
+    "images_per_s": "images_per_s",
+}
+
+Write = Callable[[dict[str, float]], None]
+
+
+def check_tensorboard() -> None:
+    """Raises LeannetError, before any work, where the package is missing."""
+    try:
+        _writer()
+    except ImportError:
+        raise LeannetError("--tensorboard needs the package tensorboard: pip install 'leannet[tensorboard]'") from None
+
+
+@contextmanager
+def events(run: Path | None, done: int) -> Iterator[Write]:
+    """What writes a line of the log. run: None: nothing is written. done: epochs that are in the log already.
+
+    A run that goes on begins a new file, which takes the place of what an older one has of later epochs.
+    """
+    if run is None:
+        yield lambda line: None
+        return
+    with _writer()(str(run / FOLDER), purge_step=done + 1) as writer:
+
+        def write(line: dict[str, float]) -> None:
+            for column, name in SCALARS.items():
+                writer.add_scalar(name, line[column], int(line["epoch"]))
+            writer.flush()
+
+        yield write
+
+
+def _writer() -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter

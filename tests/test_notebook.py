@@ -1,0 +1,121 @@
+"""What a notebook shows, with a stand-in for IPython: a live line in place, and what things look like."""
+
+import builtins
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import leannet
+from leannet import notebook
+from leannet.console import Console
+from leannet.evaluation import Scores
+from leannet.notebook import markdown_table
+from leannet.training import train
+
+
+class ZMQInteractiveShell:
+    """Named as in a kernel, by which rich knows a notebook."""
+
+
+class Cell:
+    """The output of a cell: a list of what is shown, in which a handle replaces its own."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Any] = []
+        self.updates = 0
+
+    def display(self, shown: Any, display_id: bool = False, **_: Any) -> Any:
+        self.outputs.append(shown)
+        cell, place = self, len(self.outputs) - 1
+
+        class Handle:
+            def update(self, other: Any) -> None:
+                cell.outputs[place] = other
+                cell.updates += 1
+
+        return Handle() if display_id else None
+
+    def html(self) -> list[str]:
+        """As a notebook draws it: rich brings a bundle, leannet its own."""
+        return [
+            each._repr_html_() if hasattr(each, "_repr_html_") else each._repr_mimebundle_([], [])["text/html"]
+            for each in self.outputs
+        ]
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
+    found = Cell()
+    package, module = ModuleType("IPython"), ModuleType("IPython.display")
+    package.version_info = (9, 0)  # type: ignore[attr-defined]  # matplotlib looks at it
+    module.display = found.display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", package)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    return found
+
+
+def test_a_line_changes_in_place_and_goes(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "OFTEN", 0.0)
+    seen = []
+    with Console().bar(4) as bar:
+        for done in range(1, 5):
+            bar.advance(done, "epoch 1/1", f"loss <{done}>")
+            assert len(cell.outputs) == 1
+            seen += cell.html()
+    assert [f'value="{done}" max="4"' in html for done, html in enumerate(seen, start=1)] == [True] * 4
+    assert "epoch 1/1  loss &lt;3&gt;" in seen[2]
+    assert cell.html() == [""]
+
+
+def test_a_line_does_not_change_with_every_batch(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(notebook.time, "monotonic", lambda: next(clock) / 100)  # a batch each hundredth of a second
+    monkeypatch.setattr(notebook, "OFTEN", 0.2)
+    assert list(Console().track(iter(range(100)), 100, "reading")) == list(range(100))
+    assert 5 <= cell.updates <= 7
+
+
+def test_quiet_is_quiet_in_a_notebook_too(cell: Cell) -> None:
+    assert list(Console(quiet=True).track(iter(range(3)), 3, "reading")) == [0, 1, 2]
+    assert cell.outputs == []
+
+
+def test_training_in_a_notebook(cell: Cell, shapes: Path, tmp_path: Path) -> None:
+    run = train(str(shapes), out=tmp_path / "<run>", model="two_layer_debug", epochs=2, workers=0)
+    said = "".join(cell.html())
+    assert "24 pictures, 2 classes" in said
+    assert "epoch   2/2" in said
+    assert "<progress" not in said  # the line is gone
+    html = run._repr_html_()
+    assert run.validation is not None
+    assert run.validation.line() in html
+    assert html.count("<svg") == 1
+    assert "&lt;run&gt;" in html
+    assert "<run>" not in html
+
+
+def test_tables_as_markdown() -> None:
+    count = leannet.count(leannet.architecture("mobilenet_v3_debug"))
+    table = count._repr_markdown_()
+    assert table == leannet.create("mobilenet_v3_debug")._repr_markdown_()
+    lines = table.splitlines()
+    assert lines[-1].startswith(f"| total | {count.params:,} | {count.macs:,} | 100.0 % |")
+    assert len({line.count(" | ") for line in lines}) == 1
+    assert markdown_table(("a", "b"), [("<i>|x_y", 1)]).splitlines()[2] == r"| &lt;i&gt;\|x\_y | 1 |"
+
+
+def test_scores_of_many_classes_show_the_worst() -> None:
+    import numpy as np
+
+    from leannet.evaluation import score
+
+    labels = np.arange(30)
+    scores: Scores = score(np.eye(30)[np.maximum(labels, 3)], labels, tuple(f"class {n}" for n in range(30)))
+    shown = scores._repr_markdown_()
+    assert shown.startswith(scores.line())
+    assert len(shown.splitlines()) == 2 + 2 + 20
+    assert "class 0 |" in shown.splitlines()[4]
