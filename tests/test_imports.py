@@ -24,6 +24,7 @@ ROOMS = [
     {"evaluation"},
     {"training"},
     {"reports", "studies", "deploy"},
+    {"looks"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

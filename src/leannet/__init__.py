@@ -18,8 +18,10 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Architecture": "leannet.rows",
     "LeannetError": "leannet.errors",
+    "activations": "leannet.looks",
     "advise": "leannet.deploy",
     "architecture": "leannet.zoo",
+    "attention": "leannet.looks",
     "bench": "leannet.deploy",
     "build": "leannet.network",
     "check": "leannet.deploy",
@@ -28,8 +30,10 @@ _PUBLIC = {
     "create": "leannet.factory",
     "cross_validate": "leannet.training",
     "draw": "leannet.drawings",
+    "embed": "leannet.looks",
     "evaluate": "leannet.deploy",
     "export": "leannet.deploy",
+    "filters": "leannet.looks",
     "guidelines": "leannet.studies",
     "load": "leannet.checkpoint",
     "models": "leannet.zoo",
@@ -37,6 +41,7 @@ _PUBLIC = {
     "quantize": "leannet.deploy",
     "report": "leannet.reports",
     "serve": "leannet.deploy",
+    "suspects": "leannet.looks",
     "train": "leannet.training",
 }
 
@@ -67,6 +72,11 @@ if TYPE_CHECKING:
     from leannet.drawings import draw as draw
     from leannet.errors import LeannetError as LeannetError
     from leannet.factory import create as create
+    from leannet.looks import activations as activations
+    from leannet.looks import attention as attention
+    from leannet.looks import embed as embed
+    from leannet.looks import filters as filters
+    from leannet.looks import suspects as suspects
     from leannet.network import build as build
     from leannet.reports import compare as compare
     from leannet.reports import report as report

@@ -262,6 +262,10 @@ FLAGS = {
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
+    "activations": "channels columns csv images json layer out picture run scale",
+    "attention": "class csv images json layer out picture run top",
+    "embed": "csv data json layer limit out part perplexity quiet run seed suspects",
+    "filters": "csv json layer out run scale",
     "report": "engine json measure out pictures quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
@@ -333,7 +337,13 @@ def test_readme_commands_run(
         line.split("#")[0].split()[1:] for b in blocks for line in b.splitlines() if line.startswith("leannet ")
     ]
     assert len(commands) >= 5
-    quick = {"bench": ["--seconds", "0.1"], "advise": ["--seconds", "0.1"], "quantize": ["--max-drop", "100"]}
+    quick = {
+        "bench": ["--seconds", "0.1"],
+        "advise": ["--seconds", "0.1"],
+        "quantize": ["--max-drop", "100"],
+        "report": ["--seconds", "0.5"],
+        "embed": ["--part", "train"],
+    }
     for words in commands:
         if words[0] in {"web", "serve"}:
             VERBS[words[0]].make_context(words[0], words[1:])

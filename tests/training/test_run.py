@@ -173,7 +173,7 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     values = read_toml(run.path / "config.toml")
     assert Settings.make(values).model == "mobilenet_v3_debug"
     assert values["resolution"] == 32
-    assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests"}
+    assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests", "counts"}
     assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
 
 

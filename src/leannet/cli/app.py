@@ -7,15 +7,19 @@ import typer
 
 from leannet import __version__
 from leannet.cli import (
+    activations,
     advise,
+    attention,
     bench,
     check,
     compare,
     count,
     demo,
     draw,
+    embed,
     evaluate,
     export,
+    filters,
     guidelines,
     models,
     predict,
@@ -40,6 +44,7 @@ app = typer.Typer(
 )
 VERBS = (
     models, count, draw, compare, guidelines, train, recipes, evaluate, predict, report,
+    activations, attention, embed, filters,
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:

@@ -40,7 +40,7 @@ def answers(
     Raises LeannetError for a path that does not exist and a folder without pictures.
     """
     predictions, broken = [], []
-    for name, image in _listed(images):
+    for name, image in listed(images):
         try:
             opened = image if isinstance(image, Image.Image) else read(image)
             array = prepare(opened, header.preprocessing)
@@ -57,7 +57,7 @@ def best_of(name: str, probabilities: NDArray[np.float32], header: Header, top: 
     return Prediction(name, tuple(header.classes[i] for i in best), tuple(float(probabilities[i]) for i in best))
 
 
-def _listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path | Image.Image]]:
+def listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path | Image.Image]]:
     listed: list[tuple[str, Path | Image.Image]] = []
     for image in images:
         if isinstance(image, Image.Image):

@@ -13,11 +13,8 @@ from PIL import Image
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, normalize
-from leannet.data.scan import Scan, report_skipped, scan
-from leannet.data.sources import open_pictures
-from leannet.data.split import PART_NAMES, membership
-from leannet.errors import LeannetError
 from leannet.evaluation.answers import Prediction, answers
+from leannet.evaluation.labelled import labelled
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network
@@ -70,58 +67,12 @@ def evaluate_with(
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared pictures (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
-    where = data or header.provenance.get("data")
-    if not where:
-        raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
-    pictures = open_pictures(where)
-    unknown = sorted(set(pictures.classes) - set(header.classes))
-    if unknown:
-        raise LeannetError(
-            f"{where}: has a class '{unknown[0]}' that {file} does not know; it knows {', '.join(header.classes[:8])}"
-        )
-    renumber = np.array([header.classes.index(name) for name in pictures.classes])
-    found = scan(pictures, console.reading, training=False, color=header.preprocessing.color)
-    for line in found.lines():
-        console.say(f"  {line}", style="yellow")
-    name, why, indices = _which_part(found, header, part, where, given=data is not None)
-    if why:
-        console.say(f"{why}", style="yellow")
-    plain = PictureSet(found.pictures, header.preprocessing)
-    batches = Loader(plain, Batches(indices, BATCH), workers=0)
+    given = labelled(file, header, data, part, console)
+    batches = Loader(PictureSet(given.pictures, header.preprocessing), Batches(given.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
-    labels = renumber[found.pictures.labels[indices]]
-    return Evaluation(file, where, name, why, score(outputs, labels, header.classes), report_skipped(found))
-
-
-def _which_part(
-    found: Scan, header: Header, part: str | None, where: str, given: bool
-) -> tuple[str, str, NDArray[np.int64]]:
-    """The part to score, why, and its pictures: never a training picture unless they are asked for by name."""
-    known = membership(found.digests, header.split.get("marks", {}))
-    members = {name: np.flatnonzero(getattr(known, name)) for name in PART_NAMES}
-    number, trained = len(found.pictures), len(members["train"])
-    if part is not None:
-        if not len(members[part]):
-            has = ", ".join(name for name in PART_NAMES if len(members[name])) or "none of its pictures"
-            raise LeannetError(f"{where}: the run has no {part} picture there; it has {has}")
-        return part, "", members[part]
-    if trained or not given:
-        if len(members["validation"]):
-            scored = len(members["validation"])
-            why = f"{trained:,} of the {number:,} pictures trained this network: only its validation part is scored"
-            return "validation", f"{why}, {scored:,}", members["validation"]
-        if not given:
-            raise LeannetError(f"{where}: the pictures of the run are not there any more: name some to score")
-    others = np.flatnonzero(~known.train & known.decidable)
-    if not len(others):
-        raise LeannetError(f"{where}: these are pictures it was trained on; if you mean it, say --part train")
-    for name in ("validation", "test"):
-        if len(members[name]) == number:
-            return name, f"{where} is of the {name} part of the run", members[name]
-    left_out = number - len(others)
-    why = f"{left_out:,} of the {number:,} pictures trained this network, or may have, and are left out"
-    return "all", why if left_out else "", others
+    scores = score(outputs, given.labels, header.classes)
+    return Evaluation(file, given.data, given.part, given.why, scores, given.skipped)
 
 
 @torch.no_grad()

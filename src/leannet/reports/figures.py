@@ -104,8 +104,10 @@ def _confusion(drawn: Any, scores: Scores) -> None:
     if len(names) <= MANY:
         for t, line in enumerate(scores.confusion):
             for p, n in enumerate(line):
-                axes.text(p, t, f"{n:,}", ha="center", va="center", fontsize=9)
-    axes.set_xlabel("predicted")
+                axes.text(p, t, f"{n:,}", ha="center", va="bottom" if n else "center", fontsize=9)
+                if n:
+                    axes.text(p, t, f"{100 * n / sum(line):.0f} %", ha="center", va="top", fontsize=6.5)
+    axes.set_xlabel("predicted" + (" (%: of the true class)" if len(names) <= MANY else ""))
     axes.set_ylabel("true")
 
 

@@ -1,0 +1,63 @@
+"""leannet activations: what the channels of a layer make of pictures."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures: up to 12.")],
+    layer: Annotated[
+        str | None, typer.Option(help="As expanded_conv.project. Default: the last layer of the first block.")
+    ] = None,
+    channels: Annotated[int, typer.Option(help="Draw at most so many, the strongest.", min=1)] = 64,
+    scale: Annotated[
+        Literal["common", "each"], typer.Option(help="One scale for all channels of a picture, or one each.")
+    ] = "common",
+    picture: Annotated[bool, typer.Option("--picture/--no-picture", help="The picture beside its maps.")] = True,
+    columns: Annotated[int | None, typer.Option(help="Of tiles. Default: as many as rows, up to 8.", min=1)] = None,
+    out: Annotated[Path, typer.Option(help="The montage: .png, .svg or .pdf.")] = Path("activations.png"),
+    csv: Annotated[Path | None, typer.Option(help="The figures of each channel, all of them.")] = None,
+    json: Json = False,
+) -> None:
+    """Draw the feature maps of a layer, the strongest channel framed: the largest mean absolute activation.
+
+    Example: leannet activations runs/photos cat.jpg dog.jpg --layer expanded_conv.project
+    """
+    from leannet.drawing import check_format
+    from leannet.looks import FeatureMaps, activations
+    from leannet.looks.feature_maps_picture import draw
+    from leannet.looks.tables import check_table, write_table
+
+    check_format(out)
+    check_table(csv)
+    found = activations(run, images, layer)
+    draw(found, out, channels, scale, picture, columns)
+    if csv:
+        write_table(csv, FeatureMaps.COLUMNS, (line for each in found for line in each.lines()))
+    if json:
+        print_json({"maps": [each.to_dict() for each in found], "picture": str(out), "csv": csv and str(csv)})
+        return
+    count, height, width = found[0].maps.shape
+    print(f"{found[0].layer}: {count} channels of {height} x {width}")
+    print()
+    print_table(
+        ("picture", "strongest", "its mean |activation|", "the median channel's", "channels of zeros alone"),
+        [
+            (
+                each.picture,
+                each.channels[each.strongest],
+                f"{each.strengths.max():.4g}",
+                f"{sorted(each.strengths)[count // 2]:.4g}",
+                int((each.strengths == 0).sum()),
+            )
+            for each in found
+        ],
+    )
+    print()
+    print(f"picture: {out}" + (f", data: {csv}" if csv else ""))

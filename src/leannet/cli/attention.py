@@ -1,0 +1,62 @@
+"""leannet attention: where a network looks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json, print_table
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures: up to 12.")],
+    layer: Annotated[str | None, typer.Option(help="Default: the last that makes a picture.")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="What speaks for it. Repeat. Default: the likeliest.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="Without --class: so many of the likeliest.", min=1, max=4)] = 1,
+    picture: Annotated[bool, typer.Option("--picture/--no-picture", help="The picture beside its maps.")] = True,
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("attention.png"),
+    csv: Annotated[Path | None, typer.Option(help="The maps, a line for each place of the layer.")] = None,
+    json: Json = False,
+) -> None:
+    """Draw what in a picture speaks for a class, by Grad-CAM.
+
+    Example: leannet attention runs/photos cat.jpg --top 2
+    """
+    from leannet.drawing import check_format
+    from leannet.looks import AttentionMap, attention
+    from leannet.looks.attention_maps_picture import draw
+    from leannet.looks.tables import check_table, write_table
+
+    check_format(out)
+    check_table(csv)
+    found = attention(run, images, layer, class_ or (), top)
+    draw(found, out, picture)
+    if csv:
+        write_table(csv, AttentionMap.COLUMNS, (line for each in found for line in each.lines()))
+    if json:
+        print_json({"maps": [each.to_dict() for each in found], "picture": str(out), "csv": csv and str(csv)})
+        return
+    rows, columns = found[0].heat.shape
+    print(f"Grad-CAM at {found[0].layer}, {rows} x {columns} places")
+    print()
+    print_table(
+        ("picture", "class", "probability", "most at (row, column)"),
+        [
+            (
+                each.picture,
+                each.target,
+                f"{100 * each.probability:.1f} %",
+                "nothing speaks for it"
+                if each.is_empty
+                else f"{each.heat.argmax() // columns}, {each.heat.argmax() % columns}",
+            )
+            for each in found
+        ],
+        left=2,
+    )
+    print()
+    print(f"picture: {out}" + (f", data: {csv}" if csv else ""))

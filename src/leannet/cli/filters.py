@@ -1,0 +1,42 @@
+"""leannet filters: the kernels of a convolution."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from leannet.cli.options import Json
+from leannet.cli.output import print_json
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
+    layer: Annotated[
+        str | None, typer.Option(help="One that reads the picture, or is depthwise. Default: the first convolution.")
+    ] = None,
+    scale: Annotated[Literal["common", "each"], typer.Option(help="One scale for all kernels, or one each.")] = "each",
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("filters.png"),
+    csv: Annotated[Path | None, typer.Option(help="The weights, a line each.")] = None,
+    json: Json = False,
+) -> None:
+    """Draw the kernels of the first convolution, in color where it reads color; of a depthwise one in grey.
+
+    Example: leannet filters runs/photos
+    """
+    from leannet.drawing import check_format
+    from leannet.looks import Kernels, filters
+    from leannet.looks.kernels_picture import draw
+    from leannet.looks.tables import check_table, write_table
+
+    check_format(out)
+    check_table(csv)
+    found = filters(run, layer)
+    draw(found, out, scale)
+    if csv:
+        write_table(csv, Kernels.COLUMNS, found.lines())
+    if json:
+        print_json(found.to_dict() | {"picture": str(out), "csv": csv and str(csv)})
+        return
+    count, _, height, width = found.weights.shape
+    print(f"{found.layer}: {count} kernels of {height} x {width}")
+    print(f"picture: {out}" + (f", data: {csv}" if csv else ""))

@@ -1,0 +1,121 @@
+"""Attention: which places of a picture speak for a class, by Grad-CAM."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from leannet.errors import LeannetError, nearest
+from leannet.looks.reading import Images, as_input, first_output, opened, seen
+from leannet.looks.tapping import Point, find, tapped
+from leannet.network import Network
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """Where one layer sees what speaks for one class, in one picture.
+
+    image: (H, W, C) uint8, the picture as the network reads it. heat: (h, w) float32 at the layer's own size, 0 or
+    more, in units of the class's score before the softmax.
+    """
+
+    picture: str
+    image: NDArray[np.uint8]
+    layer: str
+    target: str  # the class
+    probability: float
+    heat: NDArray[np.float32]
+
+    COLUMNS: ClassVar = ("picture", "layer", "class", "probability", "row", "column", "heat")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at this layer speaks for the class."""
+        return not self.heat.any()
+
+    def over_picture(self) -> NDArray[np.float32]:
+        """(H, W) of the picture, 0..1: the heat over its largest value, enlarged bilinearly."""
+        height, width = self.image.shape[:2]
+        share = self.heat / max(float(self.heat.max()), 1e-30)
+        return np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BILINEAR))
+
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """A line for each place of the layer, as COLUMNS says."""
+        for (row, column), value in np.ndenumerate(self.heat):
+            yield self.picture, self.layer, self.target, self.probability, row, column, float(value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        row, column = np.unravel_index(int(self.heat.argmax()), self.heat.shape)
+        return {
+            "picture": self.picture,
+            "layer": self.layer,
+            "class": self.target,
+            "probability": self.probability,
+            "heat": [[float(value) for value in line] for line in self.heat],
+            "largest": None if self.is_empty else {"row": int(row), "column": int(column)},
+        }
+
+
+def attention(
+    run: str | Path | Network,
+    images: Images,
+    layer: str | None = None,
+    classes: Sequence[str] = (),
+    top: int = 1,
+) -> list[AttentionMap]:
+    """Grad-CAM of each picture: for each class a map, one behind the other (Selvaraju et al., arXiv 1610.02391, 3).
+
+    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of pictures, PIL images. layer: None:
+    the last that makes a picture. classes: by name; none: the `top` likeliest of each picture.
+    Raises LeannetError for an unknown layer or class, with the nearest names, and for a layer that makes a vector.
+    """
+    network, header = opened(run)
+    for name in classes:
+        if name not in header.classes:
+            raise LeannetError(f"no class is named '{name}'; nearest: {nearest(name, header.classes)}")
+    point = find(network, layer or network.architecture.features)
+    found = []
+    with torch.enable_grad(), tapped(network, [point], gradients=True) as kept:
+        for picture in seen(images, header.preprocessing):
+            scores = first_output(network(as_input(picture, header.preprocessing)))
+            if scores.shape != (1, len(header.classes)):
+                raise LeannetError(f"{network.architecture.name}: ends in no classes, so nothing speaks for one")
+            probabilities = torch.softmax(scores.detach()[0], dim=0)
+            likeliest = probabilities.argsort(descending=True, stable=True)[:top].tolist()
+            for number in [header.classes.index(name) for name in classes] or likeliest:
+                heat = grad_cam(scores[0, number], _maps(kept, point, network))
+                name = header.classes[number]
+                found.append(
+                    AttentionMap(picture.name, picture.image, point.path, name, float(probabilities[number]), heat)
+                )
+    return found
+
+
+def grad_cam(score: Tensor, maps: Tensor) -> NDArray[np.float32]:
+    """(h, w) float32: the maps (1, C, h, w) weighed by how the score grows with each, where the sum is positive.
+
+    A channel's weight is the mean of the score's gradient over its positions (equation 1); the sum goes through a
+    ReLU (equation 2). Raises LeannetError where the maps do not lead to the score.
+    """
+    (gradient,) = torch.autograd.grad(score, maps, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        raise LeannetError("this layer does not lead to the classes: choose one on the way to them")
+    weights = gradient.mean((2, 3), keepdim=True)
+    return torch.relu((weights * maps).sum(dim=1))[0].detach().numpy()
+
+
+def _maps(kept: dict[str, Tensor], point: Point, network: Network) -> Tensor:
+    maps = kept[point.path]
+    if maps.ndim != 4 or maps.shape[2:] == (1, 1):
+        raise LeannetError(
+            f"{point.path} makes a vector, which has no places; the last layer that makes a picture is "
+            f"{network.architecture.features}"
+        )
+    return maps

@@ -1,0 +1,228 @@
+"""Embedding: what a layer makes of many pictures, laid out in a plane by t-SNE."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leannet.checkpoint import load
+from leannet.console import Console
+from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.errors import LeannetError
+from leannet.evaluation.labelled import Labelled, labelled
+from leannet.header import Header, checkpoint_file
+from leannet.looks.mislabelled import Suspects, has_folds, ranked, suspects
+from leannet.looks.reading import first_output
+from leannet.looks.tapping import Point, as_picture, early_layer, find, late_layer, tapped
+from leannet.looks.thumbnails import thumbnail
+from leannet.network import Network
+
+BATCH = 64
+COMPONENTS = 50  # van der Maaten & Hinton 2008, section 4.2, take 30; this is what is usual since
+NEIGHBOURS = 5
+FEWEST = 10  # pictures that make a map
+SHOWN = 24  # suspects with a thumbnail
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One layer's pictures in a plane. near_*: the share whose class most of their five nearest neighbours have."""
+
+    layer: str
+    channels: int
+    points: NDArray[np.float32]  # (N, 2)
+    near_here: float  # neighbours in the plane
+    near_features: float  # neighbours in the features themselves
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The same pictures in the planes of some layers. labels (N,) and predictions (N,) are numbers of classes.
+
+    thumbnails: (h, w, C) uint8 of each picture. suspects: None where the network has trained on the pictures.
+    """
+
+    checkpoint: Path
+    data: str
+    part: str
+    planes: tuple[Plane, ...]
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    predictions: NDArray[np.int64]
+    confidences: NDArray[np.float32]  # (N,) of the prediction
+    classes: tuple[str, ...]
+    thumbnails: tuple[NDArray[np.uint8], ...]
+    suspects: Suspects | None
+    suspect_thumbnails: dict[str, NDArray[np.uint8]]  # of the first of them, by name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of `lines`."""
+        axes = [f"{axis}_{plane.layer}" for plane in self.planes for axis in "xy"]
+        return "path", "class", "prediction", "probability", *axes
+
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """A line a picture."""
+        for i, name in enumerate(self.names):
+            places = [float(value) for plane in self.planes for value in plane.points[i]]
+            truth, said = self.classes[self.labels[i]], self.classes[self.predictions[i]]
+            yield name, truth, said, float(self.confidences[i]), *places
+
+    @property
+    def largest_share(self) -> float:
+        """Of the pictures, those of the most frequent class: what guessing that one reaches."""
+        return float(np.bincount(self.labels).max() / len(self.labels))
+
+    def to_dict(self, most: int | None = None) -> dict[str, Any]:
+        """As plain data, for JSON: the figures, and the first `most` suspects."""
+        layers = [
+            {
+                "layer": plane.layer,
+                "channels": plane.channels,
+                "neighbours_in_plane": plane.near_here,
+                "neighbours_in_features": plane.near_features,
+            }
+            for plane in self.planes
+        ]
+        return {
+            "checkpoint": str(self.checkpoint),
+            "data": self.data,
+            "part": self.part,
+            "pictures": len(self.names),
+            "largest_class": self.largest_share,
+            "layers": layers,
+            "suspects": None if self.suspects is None else self.suspects.to_dict(most),
+        }
+
+
+def embed(
+    run: str | Path,
+    data: str | None = None,
+    layers: Sequence[str] = (),
+    part: str | None = None,
+    limit: int = 2000,
+    perplexity: float = 30.0,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Embedding:
+    """Lays the pictures out by what some layers make of them, each layer in a plane of its own.
+
+    run: a run folder or checkpoint; or a folder of folds, whose first network makes the map and all of whose pictures
+    are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling before the
+    classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn by chance
+    from `seed`.
+    Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten pictures.
+    """
+    console = Console(quiet)
+    file = checkpoint_file(Path(run) / "fold-1" if has_folds(run) else run)
+    network, header = load(file)
+    names = layers or (early_layer(network.architecture), late_layer(network.architecture))
+    points = [find(network, name) for name in names]
+    found = labelled(file, header, data, part, console)
+    if len(found.indices) > limit:
+        drawn = np.random.default_rng(seed).choice(found.indices, limit, replace=False)
+        found = found.only(np.sort(drawn))
+    if len(found.indices) < FEWEST:
+        raise LeannetError(f"{found.data}: expected {FEWEST} pictures or more, found {len(found.indices)}")
+    features, probabilities, thumbnails = _run(network, header, points, found, console)
+    planes = []
+    steps = console.track(iter(zip(points, features, strict=True)), len(points), "t-SNE")
+    for point, values in steps:
+        plane = to_plane(values, point.path, perplexity)
+        near = (near_share(plane, found.labels), near_share(values, found.labels))
+        planes.append(Plane(point.path, values.shape[1], plane, *near))
+    doubted = _suspects(run, found, probabilities, header)
+    return Embedding(
+        checkpoint=file,
+        data=found.data,
+        part=found.part,
+        planes=tuple(planes),
+        names=found.names,
+        labels=found.labels,
+        predictions=probabilities.argmax(axis=1),
+        confidences=probabilities.max(axis=1),
+        classes=header.classes,
+        thumbnails=thumbnails,
+        suspects=doubted,
+        suspect_thumbnails=_thumbnails(found, header, doubted),
+    )
+
+
+def to_plane(
+    features: NDArray[np.floating[Any]], name: str = "features", perplexity: float = 30.0
+) -> NDArray[np.float32]:
+    """(N, C) -> (N, 2) by t-SNE (van der Maaten & Hinton 2008) of the first 50 principal components.
+
+    Features are centered and not scaled: a channel counts by how much it varies. The plane begins as the first two
+    components, so nothing is drawn by chance. perplexity: at most a third of the pictures.
+    Raises LeannetError where all features are equal, or are no numbers.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    centered = np.asarray(features - features.mean(axis=0), dtype=np.float64)
+    if not np.isfinite(centered).all():
+        raise LeannetError(f"{name}: makes values that are no numbers, so there is no map of them")
+    spread = float(np.abs(centered).max())
+    if spread <= 1e-6 * max(float(np.abs(features).max()), 1e-30):
+        raise LeannetError(f"{name}: makes the same of every picture, so there is no map of them")
+    if centered.shape[1] < 2:
+        centered = np.pad(centered, ((0, 0), (0, 1)))
+    components = min(COMPONENTS, centered.shape[1], len(centered) - 1)
+    reduced = PCA(components, svd_solver="full").fit_transform(centered / spread).astype(np.float32)
+    tsne = TSNE(perplexity=min(perplexity, (len(reduced) - 1) / 3), init="pca", random_state=0)
+    return np.asarray(tsne.fit_transform(reduced), dtype=np.float32)
+
+
+def near_share(values: NDArray[np.floating[Any]], labels: NDArray[np.int64], neighbours: int = NEIGHBOURS) -> float:
+    """The share of points whose label most of their nearest neighbours have; ties go to the smaller number.
+
+    values: (N, D). Each point is judged by the others: leave one out.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=min(neighbours, len(values) - 1)).fit(values)
+    found = labels[nearest.kneighbors(return_distance=False)]
+    votes = np.stack([(found == label).sum(axis=1) for label in range(int(labels.max()) + 1)], axis=1)
+    return float((votes.argmax(axis=1) == labels).mean())
+
+
+@torch.no_grad()
+def _run(
+    network: Network, header: Header, points: Sequence[Point], found: Labelled, console: Console
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], tuple[NDArray[np.uint8], ...]]:
+    """What the points make of each picture (N, C), the probabilities (N, classes), and thumbnails."""
+    plain = PictureSet(found.pictures, header.preprocessing)
+    batches = Loader(plain, Batches(found.indices, BATCH), workers=0)
+    features: list[list[Any]] = [[] for _ in points]
+    outputs, thumbnails = [], []
+    with tapped(network, points) as kept:
+        for images, _, _ in console.track(iter(batches), len(batches), "looking"):
+            scores = first_output(network(normalize(images, header.preprocessing)))
+            outputs.append(torch.softmax(scores, dim=1).numpy())
+            thumbnails += [thumbnail(picture) for picture in images.permute(0, 2, 3, 1).numpy()]
+            for point, values in zip(points, features, strict=True):
+                values.append(as_picture(kept[point.path]).mean((2, 3)).numpy())
+    return [np.concatenate(values) for values in features], np.concatenate(outputs), tuple(thumbnails)
+
+
+def _suspects(run: str | Path, found: Labelled, probabilities: NDArray[np.float32], header: Header) -> Suspects | None:
+    if has_folds(run):
+        return suspects(run)
+    if found.part == "train":
+        return None
+    coverage = f"the {len(found.names):,} pictures shown, which did not train the network"
+    return Suspects(ranked(found.names, found.labels, probabilities, header.classes), coverage)
+
+
+def _thumbnails(found: Labelled, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
+    """Of the first suspects, by name; one that is not among the pictures has none."""
+    where = {name: index for index, name in enumerate(found.pictures.names)}
+    names = [each.picture for each in doubted.pictures[:SHOWN]] if doubted else []
+    read = PictureSet(found.pictures, header.preprocessing)
+    there = [name for name in names if name in where]
+    return {name: thumbnail(read[where[name], 0][0].permute(1, 2, 0).numpy()) for name in there}

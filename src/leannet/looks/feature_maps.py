@@ -1,0 +1,95 @@
+"""Feature maps: what the channels of one layer make of a picture."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leannet.looks.reading import Images, as_input, opened, seen
+from leannet.looks.tapping import as_picture, early_layer, find, tapped
+from leannet.network import Network
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """One layer's output for one picture.
+
+    image: (H, W, C) uint8, the picture as the network reads it. maps: (C, H, W) float32; of a vector (C, 1, 1).
+    channels: what the channels are called: their numbers from 0, or the classes where the layer makes those.
+    """
+
+    picture: str
+    image: NDArray[np.uint8]
+    layer: str
+    maps: NDArray[np.float32]
+    channels: tuple[str, ...]
+
+    COLUMNS: ClassVar = ("picture", "layer", "channel", "mean", "mean_absolute", "min", "max", "zeros", "strongest")
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the layer makes one value a channel."""
+        return self.maps.shape[1:] == (1, 1)
+
+    @cached_property
+    def strengths(self) -> NDArray[np.float64]:
+        """The mean absolute activation of each channel, (C,)."""
+        return np.abs(self.maps).mean(axis=(1, 2), dtype=np.float64)
+
+    @property
+    def strongest(self) -> int:
+        """The channel whose mean absolute activation is the largest; of equal ones the first."""
+        return int(self.strengths.argmax())
+
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """A line a channel, as COLUMNS says. zeros: the share of values that are exactly 0."""
+        for number, (name, values) in enumerate(zip(self.channels, self.maps, strict=True)):
+            yield (
+                self.picture,
+                self.layer,
+                name,
+                float(values.mean(dtype=np.float64)),
+                float(self.strengths[number]),
+                float(values.min()),
+                float(values.max()),
+                float((values == 0).mean()),
+                int(number == self.strongest),
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON: the figures of each channel, without the maps."""
+        channels = [dict(zip(self.COLUMNS[2:-1], line[2:-1], strict=True)) for line in self.lines()]
+        return {
+            "picture": self.picture,
+            "layer": self.layer,
+            "shape": list(self.maps.shape),
+            "strongest": self.channels[self.strongest],
+            "channels": channels,
+        }
+
+
+def activations(run: str | Path | Network, images: Images, layer: str | None = None) -> list[FeatureMaps]:
+    """The output of one layer for each picture.
+
+    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of pictures, PIL images. layer: any
+    that `network.layer` finds; None: the last layer of the first block. Its output is taken as the row says it, with
+    its normalisation and activation; a part of it (`Conv1.conv`) gives what that part makes.
+    Raises LeannetError for an unknown layer, with the nearest names, and for pictures that cannot be read.
+    """
+    network, header = opened(run)
+    table = network.architecture
+    point = find(network, layer or early_layer(table))
+    found = []
+    with torch.no_grad(), tapped(network, [point]) as kept:
+        for picture in seen(images, header.preprocessing):
+            network(as_input(picture, header.preprocessing))
+            maps = as_picture(kept[point.path])[0].numpy()
+            makes_classes = point.path in table.output_names and len(maps) == len(header.classes)
+            names = header.classes if makes_classes else tuple(str(number) for number in range(len(maps)))
+            found.append(FeatureMaps(picture.name, picture.image, point.path, maps, names))
+    return found

@@ -1,0 +1,89 @@
+"""Kernels: the weights of a convolution, as small pictures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from leannet.errors import LeannetError, nearest
+from leannet.looks.reading import opened
+from leannet.looks.tapping import find
+from leannet.network import Network
+from leannet.rows import INPUT, Architecture, Conv, Depthwise
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of one convolution as they were learned, without normalisation: (N, C, k, k) float32.
+
+    C is 3 for a color picture, whose channels are RGB, and 1 for a grey one or a depthwise convolution.
+    """
+
+    layer: str
+    weights: NDArray[np.float32]
+
+    COLUMNS: ClassVar = ("layer", "kernel", "channel", "row", "column", "weight")
+
+    def tiles(self, common: bool = False) -> NDArray[np.uint8]:
+        """(N, k, k, C) uint8: zero is the middle grey, the largest absolute weight white or black.
+
+        common: of all kernels together; otherwise of each by itself.
+        """
+        weights = self.weights.transpose(0, 2, 3, 1)
+        largest = np.abs(weights).max(axis=None if common else (1, 2, 3), keepdims=True)
+        shares = weights / np.maximum(largest, 1e-30)
+        return np.round(127.5 + 127.5 * shares).astype(np.uint8)
+
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """A line for each weight, as COLUMNS says."""
+        for place, weight in np.ndenumerate(self.weights):
+            yield self.layer, *place, float(weight)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON: the shape, and each kernel's largest absolute weight."""
+        largest = np.abs(self.weights).max(axis=(1, 2, 3))
+        return {"layer": self.layer, "shape": list(self.weights.shape), "largest": [float(x) for x in largest]}
+
+
+def filters(run: str | Path | Network, layer: str | None = None) -> Kernels:
+    """The kernels of a convolution.
+
+    run: a run folder, a checkpoint or a network. layer: None: the first convolution. It must read the picture, or be
+    depthwise: other kernels are over many channels, which no picture shows.
+    Raises LeannetError for an unknown layer, with the nearest names, and for one whose kernels are no pictures.
+    """
+    network, _ = opened(run)
+    table = network.architecture
+    point = find(network, layer or _first(table))
+    parts = [each for each in point.module.modules() if isinstance(each, nn.Conv2d)]
+    names = (point.path, point.path.removesuffix(".conv"))
+    placed = next((each for each in table.layers if each.path in names), None)
+    if placed is None or len(parts) != 1:
+        raise LeannetError(f"{point.path}: expected one convolution; nearest: {nearest(point.path, _shown(table))}")
+    weights = parts[0].weight.detach().cpu().numpy()
+    if weights.shape[1] not in ({1, 3} if placed.inputs == (INPUT,) else {1}):
+        raise LeannetError(
+            f"{point.path}: its kernels are over {weights.shape[1]} channels, which no picture shows; "
+            f"choose one that reads the picture or is depthwise; nearest: {nearest(point.path, _shown(table))}"
+        )
+    return Kernels(placed.path, weights)
+
+
+def _first(table: Architecture) -> str:
+    for placed in table.layers:
+        if isinstance(placed.layer, Conv | Depthwise):
+            return placed.path
+    raise LeannetError(f"{table.name} has no convolution")
+
+
+def _shown(table: Architecture) -> list[str]:
+    """The convolutions whose kernels are pictures."""
+    return [
+        placed.path
+        for placed in table.layers
+        if isinstance(placed.layer, Depthwise) or (isinstance(placed.layer, Conv) and placed.inputs == (INPUT,))
+    ]

@@ -1,0 +1,132 @@
+"""Labels to doubt: pictures that a network which did not train on them takes for something else.
+
+Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
+train on the picture: `leannet train --folds K` leaves them for every picture, a plain run for its validation part.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.errors import LeannetError
+from leannet.evaluation.predictions import read_predictions
+from leannet.header import read_header
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One picture, its label, and the likeliest other class. margin: -1 (surely another) to 1 (surely as labelled)."""
+
+    rank: int
+    picture: str
+    label: str
+    label_probability: float
+    suggestion: str
+    suggestion_probability: float
+    margin: float  # the label's probability less the suggestion's
+    likely: bool  # counted off the diagonal of the confident joint
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Every picture that was judged, the most doubtful label first. coverage: which pictures those are, in words."""
+
+    pictures: tuple[Suspect, ...]
+    coverage: str
+
+    COLUMNS: ClassVar = tuple(Suspect.__dataclass_fields__)
+
+    @property
+    def likely(self) -> int:
+        """How many labels are likely wrong."""
+        return sum(each.likely for each in self.pictures)
+
+    def lines(self) -> Iterator[tuple[Any, ...]]:
+        """A line a picture, as COLUMNS says."""
+        for each in self.pictures:
+            yield tuple(int(value) if isinstance(value, bool) else value for value in asdict(each).values())
+
+    def to_dict(self, most: int | None = None) -> dict[str, Any]:
+        """As plain data, for JSON; of the first `most` pictures."""
+        return {
+            "coverage": self.coverage,
+            "judged": len(self.pictures),
+            "likely": self.likely,
+            "pictures": [asdict(each) for each in self.pictures[:most]],
+        }
+
+
+def suspects(run: str | Path) -> Suspects:
+    """The pictures of a run in the order of doubt.
+
+    run: a folder of folds, whose predictions are of every picture; a run folder, whose predictions are of its
+    validation part; or a predictions.csv, which must be of pictures that the network did not train on.
+    Raises LeannetError where there are no predictions.
+    """
+    path = Path(run)
+    file = path / "predictions.csv" if path.is_dir() else path
+    if not file.exists():
+        raise LeannetError(f"{run}: expected predictions.csv, as leannet train leaves it in a run or beside its folds")
+    names, labels, probabilities, classes = read_predictions(file)
+    number = f"{len(names):,}"
+    if has_folds(path):
+        coverage = f"all {number} pictures, each judged by the fold that did not train on it"
+    elif (path / "model.safetensors").exists():
+        every = sum(read_header(path).split.get("sizes", {}).values())
+        coverage = f"the validation part alone, {number} of {every:,} pictures; leannet train --folds 5 judges them all"
+    else:
+        coverage = f"the {number} pictures of {file}, if no network trained on them"
+    return Suspects(ranked(names, labels, probabilities, classes), coverage)
+
+
+def has_folds(run: str | Path) -> bool:
+    """Whether this is a folder of folds, as `train --folds` leaves it."""
+    return (Path(run) / "folds.json").exists()
+
+
+def ranked(
+    names: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating[Any]],
+    classes: Sequence[str],
+) -> tuple[Suspect, ...]:
+    """Labels (N,) and probabilities (N, classes), by the margin of the label over the likeliest other class.
+
+    A class is confident of a picture where its probability reaches the mean of those labelled so (section 3.1). A label
+    is likely wrong where another class is confident, and likelier than every class that is (the confident joint).
+    """
+    if not len(names):
+        return ()
+    every = np.arange(len(labels))
+    own = probabilities[every, labels]
+    others = probabilities.copy()
+    others[every, labels] = -1
+    best = others.argmax(axis=1)
+    margins = own - others[every, best]
+    confident = np.where(probabilities >= thresholds(labels, probabilities), probabilities, -1)
+    likely = (confident.max(axis=1) >= 0) & (confident.argmax(axis=1) != labels)
+    return tuple(
+        Suspect(
+            rank,
+            names[i],
+            classes[labels[i]],
+            float(own[i]),
+            classes[best[i]],
+            float(probabilities[i, best[i]]),
+            float(margins[i]),
+            bool(likely[i]),
+        )
+        for rank, i in enumerate(np.argsort(margins, kind="stable"), start=1)
+    )
+
+
+def thresholds(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """For each class the mean probability of those labelled so; of a class without any, more than 1."""
+    found = np.full(probabilities.shape[1], 2.0)
+    for label in np.unique(labels):
+        found[label] = probabilities[labels == label, label].mean(dtype=np.float64)
+    return found

@@ -1,0 +1,83 @@
+"""What every look begins with: a network and its header, and pictures as that network reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from leannet.checkpoint import load
+from leannet.data.loader import normalize
+from leannet.data.pictures import BrokenPicture, prepare, read
+from leannet.errors import LeannetError
+from leannet.evaluation.answers import listed
+from leannet.header import Header
+from leannet.network import Network
+from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
+
+MOST = 12  # pictures that one look takes: more are not looked at, and their maps would fill the memory
+
+Images = Sequence[str | Path | Image.Image]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as the network reads it: (H, W, C) uint8, cut and resized."""
+
+    name: str
+    image: NDArray[np.uint8]
+
+
+def opened(run: str | Path | Network) -> tuple[Network, Header]:
+    """A network and its header. run: a run folder, a checkpoint, or a network.
+
+    A network without an origin reads pictures as the zoo's do, and its classes have numbers.
+    Raises LeannetError for what is no checkpoint, and for a network that reads neither one channel nor three.
+    """
+    if not isinstance(run, Network):
+        return load(run)
+    table, origin = run.architecture, run.origin
+    size = table.input
+    if origin is not None and origin.preprocessing.channels == size.channels:
+        preprocessing = origin.preprocessing
+    elif size.channels == 3:
+        preprocessing = Preprocessing(height=size.height, width=size.width)
+    elif size.channels == 1:
+        preprocessing = Preprocessing(height=size.height, width=size.width, color="L", mean=GREY_MEAN, std=GREY_STD)
+    else:
+        raise LeannetError(f"{table.name}: expected a network of 1 or 3 input channels, found {size.channels}")
+    named = origin is not None and len(origin.classes) == table.classes
+    classes = origin.classes if named else tuple(f"class {number}" for number in range(table.classes))
+    return run, Header(architecture=table, classes=classes, preprocessing=preprocessing)
+
+
+def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
+    """Pictures, folders of pictures and PIL images, as the network reads them.
+
+    Raises LeannetError where there is none, where there are more than MOST, and where one cannot be read.
+    """
+    found = listed(images)
+    if not 0 < len(found) <= MOST:
+        raise LeannetError(f"expected 1 to {MOST} pictures to look at, found {len(found)}: name fewer")
+    read_ones = []
+    for name, image in found:
+        try:
+            array = prepare(image if isinstance(image, Image.Image) else read(image), preprocessing)
+        except BrokenPicture as error:
+            raise LeannetError(f"{name}: cannot be read: {error}") from None
+        read_ones.append(Seen(name, array))
+    return read_ones
+
+
+def as_input(picture: Seen, preprocessing: Preprocessing) -> Tensor:
+    """(1, C, H, W) float32, normalised."""
+    return normalize(torch.from_numpy(picture.image.transpose(2, 0, 1).copy())[None], preprocessing)
+
+
+def first_output(outputs: Tensor | dict[str, Tensor]) -> Tensor:
+    """The network's first output, of several."""
+    return next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
