@@ -1,7 +1,10 @@
 """What tests share: pictures that they draw themselves, and the real ones where they lie beside the project."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load ONNX Runtime themselves
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny networks only lose by more
@@ -14,6 +17,18 @@ from PIL import Image, ImageDraw
 from leannet.network import Network
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
 
 
@@ -39,6 +54,18 @@ def cifar10() -> Path:
     if not (BESIDE / "data" / "cifar10").exists():
         pytest.skip("no CIFAR-10 beside the project")
     return BESIDE / "data" / "cifar10"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window. Of one file's tests only: while it is open, no other event loop can run."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield opened
+        opened.close()
 
 
 def draw(kind: str, seed: int, size: int = 40) -> Image.Image:

@@ -32,18 +32,6 @@ from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from tests.conftest import draw, draw_folder, lively
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 CLASSES = ("ape", "bee", "çat")
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="8"/></x:xmpmeta>'
@@ -55,20 +43,14 @@ CLASSIFY = """async (text) => {
   return { input: Array.from(input.data), outputs: Array.from(outputs) };
 }"""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
+@pytest.fixture(scope="module", autouse=True)
+def runtime() -> None:
+    """onnxruntime-web, which is fetched once and kept."""
     try:
         runtime_files(None, ("wasm",), Console(quiet=True))
     except LeannetError as error:
         pytest.skip(str(error))
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 class Handler(SimpleHTTPRequestHandler):

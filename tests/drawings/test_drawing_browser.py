@@ -1,7 +1,5 @@
 """Drawings in Chromium: text measured where it is drawn, light and dark, on a phone."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,16 +8,6 @@ from leannet.drawings import draw, to_svg
 from leannet.drawings.palette import STYLES, TONES
 from leannet.zoo import architecture
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 # Every text with its box as it is drawn, and the outline it should lie in: its box's, else the page's.
 MEASURE = """(font) => {
   const svg = document.querySelector("svg");
@@ -39,17 +27,6 @@ DRAWN = {
     "inside": lambda: draw(architecture("mobilenet_v3_large"), rows=["block_4"]),
     "right": lambda: draw(architecture("shufflenet_v2_se"), rows=["stage2_1"], direction="right"),
 }
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("font", ["", "DejaVu Sans", "Liberation Sans", "Noto Sans"])

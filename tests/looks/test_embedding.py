@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from leannet.looks.embedding_picture import NAMED, draw, style
 from leannet.looks.thumbnails import sprite, thumbnail
 from leannet.training import train
 from tests.conftest import draw_folder
-
-CHROMIUM = shutil.which("chromium")
 
 
 def test_tsne_keeps_digits_apart() -> None:
@@ -165,34 +162,27 @@ def test_a_picture_of_two_planes(found: Embedding, tmp_path: Path) -> None:
     assert read(tmp_path / "map.png").size[0] == int(6.4 * 144)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-def test_the_page_by_keyboard_on_a_telephone(found: Embedding, tmp_path: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_the_page_by_keyboard_on_a_telephone(browser: Any, found: Embedding, tmp_path: Path) -> None:
     (tmp_path / "map.html").write_bytes(render(found))
     problems: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"file://{tmp_path}/map.html")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        page.focus(".plane")
-        page.keyboard.press("Home")
-        assert page.text_content("#name") == found.names[0]
-        places = set()
-        for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
-            page.keyboard.press(key)
-            places.add(page.text_content("#name"))
-        assert len(places) > 3
-        assert page.locator(".thumb").is_visible()
-        page.locator(".switch").first.click()
-        hidden = page.evaluate(
-            "[...document.querySelectorAll('.plane path')].filter((m) => !m.checkVisibility()).length"
-        )
-        assert hidden == 2 * int((found.labels == 0).sum())
-        page.locator("[data-point]").first.click()
-        assert page.evaluate("document.activeElement.classList.contains('plane')")
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"file://{tmp_path}/map.html")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.focus(".plane")
+    page.keyboard.press("Home")
+    assert page.text_content("#name") == found.names[0]
+    places = set()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
+        page.keyboard.press(key)
+        places.add(page.text_content("#name"))
+    assert len(places) > 3
+    assert page.locator(".thumb").is_visible()
+    page.locator(".switch").first.click()
+    hidden = page.evaluate("[...document.querySelectorAll('.plane path')].filter((m) => !m.checkVisibility()).length")
+    assert hidden == 2 * int((found.labels == 0).sum())
+    page.locator("[data-point]").first.click()
+    assert page.evaluate("document.activeElement.classList.contains('plane')")
+    page.close()
     assert problems == []

@@ -1,6 +1,5 @@
 """The page of a comparison in Chromium: at two widths, light and dark, by keyboard, with nothing fetched."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,12 @@ from leannet.reports.comparing import compare, write_page
 from leannet.training import train
 from tests.conftest import draw_folder
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 NAMES = """() => [...document.querySelectorAll("#fronts svg")].map((svg) =>
   [...svg.querySelectorAll("text")].filter((text) => /run|model/.test(text.textContent)).map((text) => {
     const { left, top, right, bottom, height } = text.getBoundingClientRect();
     return [left, top + 0.15 * height, right, bottom - 0.15 * height];  // a line's box is higher than its letters
   }))"""
 SHOWN = "(select) => getComputedStyle(document.querySelector(select)).display"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +30,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words.append(str(run))
     words.append(str(export(words[0]).path))
     return write_page(compare([*words, "mobilenet_v2"]), root / "compare.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=[(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")], ids=str)

@@ -190,8 +190,11 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     assert sum(counts["train"]) == finished.header.split["sizes"]["train"]
     assert counts["validation"] == np.bincount(held.judged.labels).tolist()
     assert np.add(counts["train"], counts["validation"]).tolist() == [12, 12]
-    assert class_counts(held, None) == {"validation": counts["validation"]}  # all that predictions.csv knows
     assert held.header is not None
+    assert held.header.split["counts"] == counts | {"test": [0, 0]}
+    without = held.header.model_copy(update={"split": held.header.split | {"counts": {}}})
+    assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the pictures
+    assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
     recorded = held.header.model_copy(
         update={"split": held.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
     )

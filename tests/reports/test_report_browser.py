@@ -1,7 +1,6 @@
 """Pages of runs in Chromium, of 2, 10 and 100 classes, on a phone and on a desk, in light and in dark, and printed."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -16,16 +15,6 @@ from leannet.training import train
 from tests.conftest import draw_folder
 from tests.reports.making import made_up_run, with_pictures
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 SIZES = {390: 844, 1440: 900}
 NAMES = ("two", "ten", "hundred")
 MOST_BYTES = 5_000_000
@@ -40,17 +29,6 @@ SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((each) => 
 }).filter(([size]) => size < %d)"""
 FOCUSED = """() => { const each = document.activeElement;
   return each === document.body ? "" : each.name || each.className || each.tagName.toLowerCase() }"""
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -119,30 +118,23 @@ def test_a_site_without_its_artefact(tmp_path: Path) -> None:
         serve(tmp_path, port=0)
 
 
-def test_the_page_in_a_browser(small: Running, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(browser: Any, small: Running, tmp_path: Path) -> None:
     """Its own policy allows what it does, and nothing leaves for another address."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium")
-    from playwright.sync_api import sync_playwright
-
     (tmp_path / "a.png").write_bytes(PICTURE)
     (tmp_path / "b.png").write_text("words")
     address, asked, said = f"http://127.0.0.1:{small.port}/", [], []
-    with sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        page.set_input_files("input[type=file]", tmp_path / "a.png")
-        page.wait_for_selector("[role=status] p")
-        rows = page.locator("[role=status] tr td:first-child").all_inner_texts()
-        assert said == []
-        page.set_input_files("input[type=file]", tmp_path / "b.png")
-        page.wait_for_selector("p.error")
-        assert "b.png: expected a picture" in page.inner_text("p.error")
-        browser.close()
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    page.set_input_files("input[type=file]", tmp_path / "a.png")
+    page.wait_for_selector("[role=status] p")
+    rows = page.locator("[role=status] tr td:first-child").all_inner_texts()
+    assert said == []
+    page.set_input_files("input[type=file]", tmp_path / "b.png")
+    page.wait_for_selector("p.error")
+    assert "b.png: expected a picture" in page.inner_text("p.error")
+    page.close()
     assert rows == [each["class"] for each in small.post(("a.png", PICTURE)).json["predictions"][0]["top"]]
     assert all(url.startswith((address, f"blob:{address}", "data:,")) for url in asked)
