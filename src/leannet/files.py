@@ -1,10 +1,27 @@
 """Files that are written whole or not at all."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from leannet.errors import LeannetError
+
+OF_A_RUN = {"model.safetensors", "last.safetensors", "config.toml", "log.csv", "predictions.csv"}
+
+
+def spare_inputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
+    """Raises LeannetError, before any work, where an output is also an input, a file of a run, or named twice."""
+    read, taken = {Path(each).resolve() for each in inputs}, set[Path]()
+    for path in (Path(each) for each in outputs if each is not None):
+        place = path.resolve()
+        if place in read:
+            raise LeannetError(f"{path}: is what this reads: choose another name to write to")
+        if path.name in OF_A_RUN and path.exists():
+            raise LeannetError(f"{path}: is part of a run, which this would replace: choose another name")
+        if place in taken:
+            raise LeannetError(f"{path}: expected a name for each file, found it twice")
+        taken.add(place)
 
 
 def write_whole(path: str | Path, data: bytes) -> None:

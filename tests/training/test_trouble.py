@@ -124,6 +124,19 @@ def test_a_killed_worker_is_one_line(shapes: Path, tmp_path: Path) -> None:
     load(tmp_path / "run")
 
 
+def test_a_worker_that_ends_in_the_middle_of_a_step_is_one_line(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's handler raises wherever this process is, not only where it waits for pictures."""
+
+    def told(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(Classification, "loss", told)
+    with pytest.raises(LeannetError, match="a process that prepares pictures has ended"):
+        train(str(shapes), out=tmp_path / "run", **SMALL)
+
+
 def test_a_loss_that_is_no_number_keeps_the_last_good_one(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,7 @@ def command(
     skip: Annotated[
         list[str] | None, typer.Option(help="Leave out pictures whose name matches. May be repeated.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures, each class in proportion.")] = None,
+    limit: Annotated[int | None, typer.Option(help="About so many pictures, each class in proportion.")] = None,
     resize: Annotated[Literal["crop", "squash", "letterbox"] | None, typer.Option(help="Default: crop.")] = None,
     color: Annotated[Literal["RGB", "L"] | None, typer.Option(help="L: one grey channel. Default: RGB.")] = None,
     crop: Annotated[float | None, typer.Option(help="Least share a random crop keeps; 0: none. Default: 0.35.")] = None,

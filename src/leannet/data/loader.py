@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -239,16 +239,23 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         try:
-            yield from self._batches
+            with told_of_workers():
+                yield from self._batches
         except LeannetError as error:  # torch puts a worker's whole traceback into the message
             raise LeannetError(str(error).rsplit("LeannetError: ", 1)[-1]) from None
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            # torch's handler would raise again for every other worker that ends, wherever this process then is.
-            with suppress(ValueError):  # only the main thread may, and only there it is set
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
+
+
+@contextmanager
+def told_of_workers() -> Iterator[None]:
+    """Raises LeannetError where a process that prepares pictures ends: torch tells of it wherever this one then is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        with suppress(ValueError):  # only the main thread may, and only there it is set
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
+        raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from leannet.checkpoint import save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.data.loader import Batches, Loader, PictureSet, normalize, told_of_workers
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -105,6 +105,7 @@ def fit(
         clock.saved()
 
     with (
+        told_of_workers(),
         _noticing_interrupt() as interrupted,
         console.bar(clock.total),
         keeping_memory(device.type == "cpu"),
