@@ -60,6 +60,9 @@ def checkpoint_file(path: str | Path) -> Path:
     """The checkpoint that a path means: itself, or the best weights of a run folder."""
     file = Path(path)
     if file.is_dir():
+        if (file / "folds.json").exists():
+            fold = file / "fold-1"
+            raise LeannetError(f"{path}: expected one run, found the folds of a cross-validation: name {fold}")
         file = file / "model.safetensors"
         if not file.exists():
             raise LeannetError(f"{path}: expected a run folder with a model.safetensors, found none")

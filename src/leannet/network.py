@@ -64,7 +64,9 @@ class Network(Table):
         either = {path.replace(".", "_"): module for path, module in paths.items()}
         if name.replace(".", "_") in either:
             return either[name.replace(".", "_")]
-        known = [layer.path for layer in self.architecture.layers] + [row.name for row in self.architecture.rows]
+        known = dict.fromkeys(
+            [*(each.path for each in self.architecture.layers), *(row.name for row in self.architecture.rows)]
+        )
         raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
 
 

@@ -113,3 +113,21 @@ def test_the_pictures_of_the_docs_are_what_their_commands_make(line: str) -> Non
     picture = words[words.index("--out") + 1]
     words[words.index("--out") + 1] = "-"
     assert run(*words).output == (ROOT / picture).read_text()
+
+
+def test_a_file_gives_its_picture_its_name() -> None:
+    for name in ("first", "second"):
+        Path(f"{name}.json").write_text(architecture("mobilenet_v2_debug").to_json())
+    assert run("first.json", "second.json", "mobilenet_v2_debug", "--out", "a.svg").exit_code == 0
+    said = Path("a.svg").read_text()
+    for name in ("first.json", "second.json", "mobilenet_v2_debug"):
+        assert f">{name}</text>" in said
+    assert said.count(">mobilenet_v2_debug, 32 x 32 px") == 2
+    assert run("first.json", "--row", "block_1", "--row", "block_2", "--out", "b.svg").exit_code == 0
+    assert ">first.json: block_2</text>" in Path("b.svg").read_text()
+
+
+def test_a_folder_of_folds_is_not_drawn(tmp_path: Path) -> None:
+    (tmp_path / "folds").mkdir()
+    (tmp_path / "folds" / "folds.json").write_text("{}")
+    assert refused("folds").endswith(f"found the folds of a cross-validation: name {Path('folds') / 'fold-1'}")

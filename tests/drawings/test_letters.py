@@ -7,8 +7,10 @@ import matplotlib
 import pytest
 from PIL import ImageFont
 
+from leannet.drawings.costs import short
 from leannet.drawings.letters import text_width
-from leannet.drawings.palette import STYLES, TONES
+from leannet.drawings.palette import BLOCKS, STYLES, TONES, Colors
+from leannet.zoo import architecture
 
 FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 TEXTS = ("inverted residual, 3x3,", "WWW mmm iii", "block_11 to block_12", "100.0 % {|}~")
@@ -48,3 +50,27 @@ def test_contrast(paper: int) -> None:
         assert _contrast(TONES[tone][paper], ground) >= 4.5, (tone, ground)
     for line in (TONES["line"][paper], *(inks[paper].line for inks in STYLES.values())):
         assert _contrast(line, TONES["paper"][paper]) >= 3, line
+
+
+def test_a_long_name_is_as_wide_in_a_png() -> None:
+    """66 bold letters, drawn without hinting, at the resolution of the file."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    for name in ("l" * 66, "w" * 66, "a_row_with_a_long_name_" * 3):
+        with rc_context({"text.hinting": "no_hinting"}):
+            drawn = Figure(figsize=(10, 2), dpi=144)
+            renderer = FigureCanvasAgg(drawn).get_renderer()
+            text = drawn.text(0, 0, name, fontsize=12.5 * 0.75, fontweight="bold", family="DejaVu Sans")
+            wide = text.get_window_extent(renderer).width * 96 / 144
+        assert wide == pytest.approx(text_width(name, 12.5, True), abs=2)
+
+
+def test_a_kind_has_one_color_and_large_numbers_a_unit() -> None:
+    assert set(BLOCKS.values()) <= set(STYLES)
+    row = architecture("mobilenet_v2_debug").row("block_1")
+    first, second = Colors(), Colors()
+    second.style(architecture("resnet_debug").row("layer1_0"))
+    assert first.style(row) == second.style(row) == "block_1"
+    assert [short(n) for n in (999, 1_500, 300_774_272, 15_136_800_000_000)] == ["999", "1.50 k", "300.8 M", "15.1 T"]

@@ -15,6 +15,7 @@ from leannet.cli import attention as verb
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.looks import attention
+from leannet.looks.names import short
 from leannet.looks.reading import as_input, opened, seen
 from leannet.network import Network, build
 from leannet.preprocessing import Preprocessing
@@ -143,13 +144,26 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out.count("disc.png") == number
 
 
+def test_options_that_say_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="--top is without --class"):
+        verb.command("run", ["disc.png"], None, ["ants"], 2, out=tmp_path / "x.png")
+    with pytest.raises(LeannetError, match="--layer '': expected a row or a layer"):
+        verb.command("run", ["disc.png"], "", out=tmp_path / "x.png")
+
+
+def test_long_names_keep_both_ends() -> None:
+    assert short("disc", 4) == "disc"
+    assert short("a_name_of_26_letters_in_all", 9) == "a_na…_all"
+    assert [len(short("x" * 99, most)) for most in (3, 10, 32)] == [3, 10, 32]
+
+
 def test_what_is_refused() -> None:
     network, image = random(), draw("disc", 1)
     with pytest.raises(LeannetError, match=r"global_average_pooling makes a vector, which has no places; .* Conv_1"):
         attention(network, [image], "global_average_pooling")
     with pytest.raises(LeannetError, match="no class is named 'class 9'; nearest: class"):
         attention(network, [image], classes=["class 9"])
-    with pytest.raises(LeannetError, match="no layer 'Conv_2'; nearest: Conv_1"):
+    with pytest.raises(LeannetError, match=r"no layer 'Conv_2'; nearest: Conv_1, (?!Conv_1,)"):
         attention(network, [image], "Conv_2")
     with pytest.raises(LeannetError, match="ends in no classes"):
         attention(leannet.create("mobilenet_v2_debug", features_only=True), [image], "Conv1")

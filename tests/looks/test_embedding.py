@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_pictures_that_trained_it_are_not_doubted(run: Path) -> None:
     assert b"None are listed" in render(seen)
     for name in ("map.htm", "no/map.html"):
         with pytest.raises(LeannetError, match=r"expected a (name ending in \.html|file name in a folder)"):
-            verb.command(str(run), out=run / name)
+            verb.command(str(run), out=[run / name])
     with pytest.raises(LeannetError, match="cannot doubt"):
         verb.command(str(run), part="train", suspects=run / "s.csv")
     with pytest.raises(LeannetError, match="no layer 'Conv_2'"):
@@ -141,12 +142,15 @@ def test_the_page_is_whole_and_fetches_nothing(found: Embedding) -> None:
     assert data["names"] == list(found.names)
     assert len(data["planes"]) == 2
     assert 0 <= min(data["planes"][0][0]) < max(data["planes"][0][0]) <= 1000
-    assert len(re.findall("<li[ >]", page)) == len(found.suspects.pictures if found.suspects else ()) == 16
+    assert found.suspects is not None
+    assert len(found.suspects.pictures) == 16
+    assert len(re.findall("<li[ >]", page)) == len(found.suspects.doubtful) < 16
 
 
 def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, table, doubts = tmp_path / "map.svg", tmp_path / "map.csv", tmp_path / "doubts.csv"
-    verb.command(str(run), layer=["block_2"], out=out, csv=table, suspects=doubts, json=True, quiet=True)
+    page = tmp_path / "map.html"
+    verb.command(str(run), layer=["block_2"], out=[out, page], csv=table, suspects=doubts, json=True, quiet=True)
     data = json.loads(capsys.readouterr().out)
     assert data["pictures"] == 16
     assert data["layers"][0]["layer"] == "block_2"
@@ -155,6 +159,17 @@ def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {line["class"] for line in lines} == {"disc", "square <b>&"}
     assert set(lines[0]) == {"path", "class", "prediction", "probability", "x_block_2", "y_block_2"}
     assert "hollow" in out.read_text()
+    assert data["out"] == [str(out), str(page)]
+    assert page.read_text().startswith("<!doctype html>")
+    with pytest.raises(LeannetError, match="--layer ''"):
+        verb.command(str(run), layer=["block_2", ""], out=[out])
+
+
+def test_dollars_are_dollars_in_the_legend(found: Embedding, tmp_path: Path) -> None:
+    draw(replace(found, classes=("$math_{x}$", "a" * 80)), tmp_path / "map.svg")
+    said = (tmp_path / "map.svg").read_text()
+    assert ">$math_{x}$<" in said
+    assert f">{'a' * 11}…{'a' * 12}<" in said
 
 
 def test_a_picture_of_two_planes(found: Embedding, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from leannet.errors import LeannetError
 from leannet.looks import suspects
-from leannet.looks.mislabelled import ranked, thresholds
+from leannet.looks.mislabelled import Suspects, ranked, thresholds
 from leannet.training import cross_validate, train
 
 # label, probabilities of a, b, c. The mean of each class's own: a 0.55, b 0.6, c 0.7.
@@ -92,3 +92,12 @@ def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
     assert "if no network trained on them" in alone.coverage
     with pytest.raises(LeannetError, match=r"expected predictions\.csv, as leannet train leaves it"):
         suspects(tmp_path)
+
+
+def test_what_the_network_agrees_with_is_not_doubted() -> None:
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.505, 0.495], [0.2, 0.8], [0.52, 0.48]], np.float32)
+    found = Suspects(ranked(["a", "b", "c", "d"], labels, probabilities, ("car", "plane")), "all")
+    assert [each.picture for each in found.pictures] == ["d", "b", "c", "a"]
+    assert [each.picture for each in found.doubtful] == ["d"]
+    assert found.doubtful[0].margin < 0

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,11 @@ from PIL import Image
 import leannet
 from leannet.cli.compare import command
 from leannet.deploy import export
+from leannet.drawings.names import labels
 from leannet.errors import LeannetError
 from leannet.header import Header, read_header
 from leannet.reports.comparing import Comparison, Timing, compare, write_page, write_pictures
-from leannet.reports.comparing.compared import labels, own_accuracy
+from leannet.reports.comparing.compared import own_accuracy
 from leannet.reports.comparing.front import pareto_front
 from leannet.reports.comparing.labels import overlap, place_labels
 from leannet.reports.comparing.pairs import Pair, answers, pair
@@ -183,6 +185,36 @@ def test_published_accuracies_compare_only_among_themselves(found: Comparison) -
     assert len(zoo.groups) == 1
     assert [each.what for each in zoo.fronts("macs")[0]] == ["shufflenet_v2", "mobilenet_v2", "resnet50"]
     assert zoo.fronts("size_bytes") == [[]]
+
+
+def test_a_run_that_was_stopped_is_no_equal(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def copied(name: str, *changes: tuple[str, str]) -> str:
+        shutil.copytree(runs / "one", tmp_path / name)
+        shutil.rmtree(tmp_path / name / "state")
+        text = (tmp_path / name / "config.toml").read_text()
+        for old, new in changes:
+            text = text.replace(old, new)
+        (tmp_path / name / "config.toml").write_text(text)
+        return str(tmp_path / name)
+
+    whole, short = copied("whole"), copied("short", ("epochs = 3", "epochs = 9"))
+    found = compare([whole, short])
+    assert found.warnings == ["short was stopped after 3 of its 9 epochs."]
+    assert [each.progress.epochs for each in found.networks] == ["3", "3 of 9"]
+    page = write_page(found, tmp_path / "x.html").read_text()
+    assert page.index("short was stopped after 3 of its 9 epochs.") < page.index("is the most accurate")
+    command([whole, short])
+    assert "warning: short was stopped after 3 of its 9 epochs." in capsys.readouterr().out
+    # Of a run that patience may have ended, the log alone does not tell.
+    patient = copied("patient", ("epochs = 3", "epochs = 9\npatience = 8"))
+    assert compare([patient]).warnings == ["patient has 3 of its 9 epochs, and nothing tells whether it was stopped."]
+    timed = copied("timed", ("epochs = 3", "epochs = 9\ntime = 60.0"))
+    assert compare([timed]).warnings == []
+
+
+def test_a_network_is_named_once(runs: Path) -> None:
+    with pytest.raises(LeannetError, match="is named twice"):
+        compare([str(runs / "one"), "mobilenet_v2", f"{runs / 'one'}/"])
 
 
 def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:

@@ -63,7 +63,7 @@ def test_it_fits_and_no_name_lies_on_another(page: Any) -> None:
 
 
 def test_heads_sort_by_keyboard(page: Any) -> None:
-    column = page.locator("table.sorts thead th", has_text="parameters")
+    column = page.locator("table.sorts thead th", has_text="params")
     place = column.evaluate("(head) => head.cellIndex")
 
     def values() -> list[str]:

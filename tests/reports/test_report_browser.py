@@ -105,6 +105,34 @@ def test_the_keyboard_reaches_everything(browser: Any, pages: dict[str, Path], n
         assert {"two": "cost", "ten": "confusion", "hundred": "map"}[name] in reached
 
 
+@pytest.mark.parametrize("width", SIZES)
+def test_a_long_name_pushes_no_number_away(browser: Any, tmp_path: Path, width: int) -> None:
+    run = made_up_run(tmp_path / "run", classes=6, pictures=200)
+    (run / "model.safetensors").unlink()
+    predictions = (run / "predictions.csv").read_text()
+    (run / "predictions.csv").write_text(predictions.replace("kind 001", "x" * 196 + "0001"))
+    with visit(browser, leannet.report(run), width) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for table in (".confusion table", "table.sortable"):
+            name = page.locator(f"{table} tbody th .name[title^=xxx]")
+            assert name.inner_text().endswith("0001")
+            assert name.bounding_box()["width"] < width / 2
+        recall = page.locator(".confusion tbody tr:first-child td:last-child").bounding_box()
+        assert recall["x"] + recall["width"] <= width
+
+
+def test_the_map_has_names_at_both_sides(browser: Any, pages: dict[str, Path]) -> None:
+    with visit(browser, pages["hundred"]) as page:
+        box = page.locator(".heat .map").bounding_box()
+        above, beside = page.locator(".heat .above span"), page.locator(".heat .ticks:not(.above) span")
+        assert above.all_inner_texts() == beside.all_inner_texts() == [f"kind {i:03d}" for i in range(0, 100, 10)]
+        for number in range(10):
+            place = above.nth(number).bounding_box()
+            middle = place["x"] + place["width"] / 2 - box["x"]
+            assert middle == pytest.approx((10 * number + 0.5) / 100 * box["width"], abs=1.5)
+            assert place["y"] + place["height"] <= box["y"] + 1
+
+
 def test_columns_sort_by_their_names(browser: Any, pages: dict[str, Path]) -> None:
     with visit(browser, pages["hundred"]) as page:
         table = page.locator("table.sortable")

@@ -30,12 +30,16 @@ def command(
     Example: leannet activations runs/photos cat.jpg dog.jpg --layer expanded_conv.project
     """
     from leannet.drawing import check_format
+    from leannet.files import spare_inputs
     from leannet.looks import FeatureMaps, activations
     from leannet.looks.feature_maps_picture import draw
+    from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
 
     check_format(out)
     check_table(csv)
+    spare_inputs([out, csv], [run, *images])
+    check_layer(layer)
     found = activations(run, images, layer)
     draw(found, out, channels, scale, picture, columns)
     if csv:
@@ -50,8 +54,8 @@ def command(
         ("picture", "strongest", "its mean |activation|", "the median channel's", "channels of zeros alone"),
         [
             (
-                each.picture,
-                each.channels[each.strongest],
+                short(each.picture, 48),
+                short(each.channels[each.strongest]),
                 f"{each.strengths.max():.4g}",
                 f"{sorted(each.strengths)[count // 2]:.4g}",
                 int((each.strengths == 0).sum()),

@@ -16,7 +16,9 @@ def command(
     class_: Annotated[
         list[str] | None, typer.Option("--class", help="What speaks for it. Repeat. Default: the likeliest.")
     ] = None,
-    top: Annotated[int, typer.Option(help="Without --class: so many of the likeliest.", min=1, max=4)] = 1,
+    top: Annotated[
+        int | None, typer.Option(help="Without --class: so many of the likeliest. Default: 1.", min=1, max=4)
+    ] = None,
     picture: Annotated[bool, typer.Option("--picture/--no-picture", help="The picture beside its maps.")] = True,
     out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("attention.png"),
     csv: Annotated[Path | None, typer.Option(help="The maps, a line for each place of the layer.")] = None,
@@ -27,13 +29,20 @@ def command(
     Example: leannet attention runs/photos cat.jpg --top 2
     """
     from leannet.drawing import check_format
+    from leannet.errors import LeannetError
+    from leannet.files import spare_inputs
     from leannet.looks import AttentionMap, attention
     from leannet.looks.attention_maps_picture import draw
+    from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
 
     check_format(out)
     check_table(csv)
-    found = attention(run, images, layer, class_ or (), top)
+    spare_inputs([out, csv], [run, *images])
+    if class_ and top is not None:
+        raise LeannetError("--top is without --class: expected classes by name, or so many of the likeliest")
+    check_layer(layer)
+    found = attention(run, images, layer, class_ or (), top or 1)
     draw(found, out, picture)
     if csv:
         write_table(csv, AttentionMap.COLUMNS, (line for each in found for line in each.lines()))
@@ -47,8 +56,8 @@ def command(
         ("picture", "class", "probability", "most at (row, column)"),
         [
             (
-                each.picture,
-                each.target,
+                short(each.picture, 48),
+                short(each.target),
                 f"{100 * each.probability:.1f} %",
                 "nothing speaks for it"
                 if each.is_empty

@@ -32,9 +32,11 @@ def command(
     Example: leannet compare runs/a runs/b runs/a/model.int8.onnx --measure --out compare.html
     """
     from leannet.errors import LeannetError
+    from leannet.files import spare_inputs
     from leannet.reports.comparing import check_places, compare, write_page, write_pictures
 
     check_places(out, pictures)
+    spare_inputs([out], what)
     given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
     extra = [name for name, value in given.items() if value is not None]
     if extra and not measure:
@@ -76,9 +78,9 @@ def _time(
 
 
 def _print(found: Any) -> None:
-    timed = found.timing is not None
+    timed, trained = found.timing is not None, any(each.progress.epochs for each in found.networks)
     headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * timed, "MB moved", "MB held",
-               "mult-adds/byte", "depth", "branches", "top-1", "source"]  # fmt: skip
+               "mult-adds/byte", "depth", "branches", *["epochs"] * trained, "top-1", "source"]  # fmt: skip
     rows = []
     for each in found.networks:
         accuracy, latency = each.accuracy, each.latency
@@ -94,6 +96,7 @@ def _print(found: Any) -> None:
                 f"{each.shape.arithmetic_intensity:.1f}",
                 each.shape.sequential_depth,
                 each.shape.branches,
+                *[each.progress.epochs] * trained,
                 "" if accuracy is None else f"{100 * accuracy.value:.1f} %",
                 "" if accuracy is None else accuracy.source,
             ]

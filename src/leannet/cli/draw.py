@@ -45,8 +45,11 @@ def command(
     from pathlib import Path
 
     from leannet.drawings import check_name, draw, to_dict, to_svg, write
+    from leannet.drawings.names import labels
     from leannet.errors import LeannetError
+    from leannet.files import spare_inputs
     from leannet.what import resolve
+    from leannet.zoo import FAMILIES
 
     to_screen = "-" in (out or ())
     if to_screen and json:
@@ -54,6 +57,7 @@ def command(
     paths = [Path(name) for name in out or () if name != "-"]
     for path in paths:
         check_name(path)
+    spare_inputs(paths, what)
     architectures = [resolve(word, width, resolution, classes, in_channels) for word in what]
     drawing = draw(
         *architectures,
@@ -62,6 +66,10 @@ def command(
         direction=direction,
         everything=everything,
         columns=columns,
+        names=[
+            each.name if word in FAMILIES else label
+            for word, label, each in zip(what, labels(what), architectures, strict=True)
+        ],
     )
     if not out:
         paths = [Path(drawing.file_name)]

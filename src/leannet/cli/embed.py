@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from leannet.looks import Embedding
 
 LISTED = 10  # suspects printed
+PICTURE = 48  # letters of a picture's name
 
 
 def command(
@@ -27,7 +28,10 @@ def command(
     limit: Annotated[int, typer.Option(help="At most so many pictures, drawn by chance.", min=10)] = 2000,
     perplexity: Annotated[float, typer.Option(help="Of t-SNE; at most a third of the pictures.", min=1)] = 30,
     seed: Annotated[int, typer.Option(help="Of the draw of pictures beyond the limit.", min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="A page (.html) or a picture: .png, .svg, .pdf.")] = Path("embed.html"),
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A page (.html) or a picture: .png, .svg, .pdf. Repeat. Default: embed.html."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="x and y in each plane, class and prediction.")] = None,
     suspects: Annotated[Path | None, typer.Option(help="All judged labels as CSV, the most doubtful first.")] = None,
     json: Json = False,
@@ -38,33 +42,43 @@ def command(
     Example: leannet embed runs/photos --layer expanded_conv --layer global_average_pooling
     """
     from leannet.errors import LeannetError
+    from leannet.files import spare_inputs
     from leannet.looks import Suspects, embed
     from leannet.looks.embedding_page import check_out, write_page
     from leannet.looks.embedding_picture import draw
+    from leannet.looks.names import check_layer
     from leannet.looks.tables import check_table, write_table
 
-    is_page = check_out(out)
+    outs = out or [Path("embed.html")]
+    pages = [check_out(path) for path in outs]
     check_table(csv)
     check_table(suspects)
+    spare_inputs([*outs, csv, suspects], [run])
     if suspects and part == "train":
         raise LeannetError("--suspects: a network cannot doubt what it was trained on; use another part, or --folds")
+    check_layer(layer)
     found = embed(run, data, layer or (), part, limit, perplexity, seed, quiet)
-    (write_page if is_page else draw)(found, out)
+    for path, is_page in zip(outs, pages, strict=True):
+        (write_page if is_page else draw)(found, path)
     if csv:
         write_table(csv, found.columns, found.lines())
     if suspects and found.suspects is not None:
         write_table(suspects, Suspects.COLUMNS, found.suspects.lines())
     if json:
-        written = {"out": out, "csv": csv, "suspects_csv": suspects}
-        print_json(found.to_dict(100) | {name: path and str(path) for name, path in written.items()})
+        written = {"csv": csv, "suspects_csv": suspects}
+        files = {"out": [str(path) for path in outs]} | {name: path and str(path) for name, path in written.items()}
+        print_json(found.to_dict(100) | files)
         return
     _print(found)
     print()
     data = ", ".join(str(path) for path in (csv, suspects) if path)
-    print(f"{'page' if is_page else 'picture'}: {out}" + (f", data: {data}" if data else ""))
+    said = [f"{'page' if is_page else 'picture'}: {path}" for path, is_page in zip(outs, pages, strict=True)]
+    print(", ".join([*said, *([f"data: {data}"] if data else [])]))
 
 
 def _print(found: "Embedding") -> None:
+    from leannet.looks.names import short
+
     print(f"{found.checkpoint} on {found.data}, {found.part}, {len(found.names):,} pictures")
     print()
     print_table(
@@ -83,23 +97,28 @@ def _print(found: "Embedding") -> None:
     if found.suspects is None:
         print("No labels are doubted: the network has trained on these pictures.")
         return
+    doubtful, likely = found.suspects.doubtful, found.suspects.likely
+    more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
+    first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
     print(
-        f"{found.suspects.likely} of {len(found.suspects.pictures):,} labels are likely wrong; the most doubtful first."
+        f"{likely} of {len(found.suspects.pictures):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
     )
     print(f"Judged: {found.suspects.coverage}.")
+    if not doubtful:
+        return
     print()
     print_table(
         ("picture", "labelled", "looks like", "probability", "label's", "likely wrong"),
         [
             (
-                each.picture,
-                each.label,
-                each.suggestion,
+                short(each.picture, PICTURE),
+                short(each.label),
+                short(each.suggestion),
                 f"{100 * each.suggestion_probability:.1f} %",
                 f"{100 * each.label_probability:.1f} %",
                 "yes" if each.likely else "",
             )
-            for each in found.suspects.pictures[:LISTED]
+            for each in doubtful[:LISTED]
         ],
         left=3,
     )

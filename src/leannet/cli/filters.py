@@ -24,12 +24,16 @@ def command(
     Example: leannet filters runs/photos
     """
     from leannet.drawing import check_format
+    from leannet.files import spare_inputs
     from leannet.looks import Kernels, filters
     from leannet.looks.kernels_picture import draw
+    from leannet.looks.names import check_layer
     from leannet.looks.tables import check_table, write_table
 
     check_format(out)
     check_table(csv)
+    spare_inputs([out, csv], [run])
+    check_layer(layer)
     found = filters(run, layer)
     draw(found, out, scale)
     if csv:

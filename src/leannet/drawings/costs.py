@@ -48,7 +48,7 @@ def note(name: str, said: Sequence[str], figures: dict[str, Any]) -> str:
 
 def short(number: int) -> str:
     """Three figures and a unit: 300.8 M."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             value = number / size
             return f"{value:.{2 if value < 10 else 1}f} {unit}"

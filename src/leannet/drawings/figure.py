@@ -17,7 +17,10 @@ SIDES = {"start": "left", "middle": "center", "end": "right"}
 
 def write_figure(drawing: Drawing, path: Path) -> None:
     """Writes the drawing by the name's ending."""
-    with figure(drawing.width / DOTS, drawing.height / DOTS) as drawn:
+    from matplotlib import rc_context
+
+    # Hinting would round each letter's width to whole dots, and long names out of their boxes.
+    with rc_context({"text.hinting": "no_hinting"}), figure(drawing.width / DOTS, drawing.height / DOTS) as drawn:
         drawn.set_layout_engine("none")  # every place is known
         axes = drawn.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, drawing.width)

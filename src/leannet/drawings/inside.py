@@ -56,7 +56,7 @@ class _Painter:
             if draft.inside is None:
                 last = each is rows[-1] and not framed
                 draft.labels = tuple(
-                    str(part.out) if part.resizes or last else str(part.out.channels) for part in together
+                    str(part.out) if part.resizes or last else f"{part.out.channels:,}" for part in together
                 )
             made.append(draft)
             for place, name in enumerate(each.reads):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from leannet.drawings.words import LEGEND, kind, style
+from leannet.drawings.words import LEGEND, kind, style, written
 from leannet.rows import RowBase
 
 
@@ -23,11 +23,27 @@ STYLES: dict[str, tuple[Ink, Ink]] = {
     "block_1": (Ink("#dcefd9", "#3a7d3a"), Ink("#1b3a1c", "#7cc77c")),
     "block_2": (Ink("#e8dcf3", "#7b4aa3"), Ink("#33214a", "#bd93e3")),
     "block_3": (Ink("#f6d9ec", "#a33c80"), Ink("#47193a", "#ea8ac8")),
+    "block_4": (Ink("#eadfd3", "#7a5230"), Ink("#3a2a1c", "#c9a27c")),
+    "block_5": (Ink("#dfe0fb", "#4a4fb8"), Ink("#25285c", "#9a9df2")),
     "move": (Ink("#e4e7ec", "#5b6675"), Ink("#2a3038", "#9aa7b8")),
     "plain": (Ink("#f5f6f8", "#868d96"), Ink("#1d2125", "#7d858f")),
     "tag": (Ink("#ffffff", "#868d96"), Ink("#14171a", "#7d858f")),
 }
-BLOCKS = ("block_1", "block_2", "block_3")
+# Each kind of block has its color in every drawing; those that are seldom drawn together share one.
+BLOCKS = {
+    "inverted_residual": "block_1",
+    "fire": "block_1",
+    "squeeze_excite": "block_2",
+    "basic_residual": "block_2",
+    "inception": "block_2",
+    "separable": "block_3",
+    "bottleneck_residual": "block_3",
+    "twice_separable": "block_3",
+    "shuffle_unit": "block_4",
+    "nasnet_normal": "block_4",
+    "shuffle_unit_v2": "block_5",
+    "nasnet_reduction": "block_5",
+}
 
 # name -> on light paper, on dark paper
 TONES: dict[str, tuple[str, str]] = {
@@ -40,17 +56,16 @@ TONES: dict[str, tuple[str, str]] = {
 
 
 class Colors:
-    """Which style each row of a drawing has, and what its legend says: blocks take theirs as they come."""
+    """Which style each row of a drawing has, and what its legend says."""
 
     def __init__(self) -> None:
-        self._blocks: dict[str, str] = {}
         self._used: dict[str, list[str]] = {}
 
     def style(self, row: RowBase) -> str:
         """The style of a row's box."""
         found, said = style(row), kind(row)
         if found == "block":
-            found = self._blocks.setdefault(said, BLOCKS[len(self._blocks) % len(BLOCKS)])
+            found = BLOCKS.get(written(row), "block_1")
         else:
             said = LEGEND[found]
         self._used.setdefault(found, [])

@@ -39,7 +39,7 @@ def draw_whole(
         card.width = max(each.width for each in cards)
     size = architecture.input
     start = drafts.pill(INPUT, f"picture {size.height} x {size.width}")
-    start.labels = (str(size.channels),)
+    start.labels = (f"{size.channels:,}",)
     ends = [drafts.point(f"{name}:end") for name in architecture.output_names]
     links += [Link(owner[name], f"{name}:end") for name in architecture.output_names]
     panel = assemble(architecture.name, [start, *cards, *ends], links, direction)
@@ -65,7 +65,7 @@ def _card(group: Sequence[RowBase], figures: dict[str, Any], colors: Colors, mos
     )
     card.figures = figures | {"repeats": len(group)}
     card.note = note(name, (said.line, *said.tags, *shared), figures)
-    card.labels = (str(out.channels),)
+    card.labels = (f"{out.channels:,}",)
     return card
 
 

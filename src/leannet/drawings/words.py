@@ -78,13 +78,13 @@ def words(row: RowBase, out: Shape) -> Words:
     match row:
         case Conv():
             groups = f"{row.groups} groups" if row.groups > 1 else ""
-            details = (groups, _stride(row.stride), str(out.channels))
+            details = (groups, _stride(row.stride), f"{out.channels:,}")
             return Words(f"{_square(row.kernel)} conv", _said(*details), _after(row))
         case Depthwise():
             return Words(f"{_square(row.kernel)} depthwise", _said(_stride(row.stride)), _after(row))
         case Linear():
             activation = () if row.activation == "linear" else (ACTIVATIONS[row.activation],)
-            return Words("fully connected", (str(out.channels),), activation)
+            return Words("fully connected", (f"{out.channels:,}",), activation)
         case Pool():
             return Words(
                 f"{_square(row.kernel)} {'max' if row.op == 'max' else 'avg'} pool", _said(_stride(row.stride))

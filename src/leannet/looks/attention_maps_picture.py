@@ -9,7 +9,8 @@ import numpy as np
 
 from leannet.drawing import write_picture
 from leannet.looks.attention_maps import AttentionMap
-from leannet.looks.sheet import LINE, MARGIN, WIDTH, Pixels, sheet, short, tile, words
+from leannet.looks.names import short
+from leannet.looks.sheet import LINE, MARGIN, WIDTH, Pixels, sheet, tile, words
 
 GAP = 0.1
 LARGEST = 2.4  # inches of a tile
@@ -39,7 +40,7 @@ def draw(found: Sequence[AttentionMap], path: Path, picture: bool = True) -> Non
 
 
 def _one(axes: Any, maps: Sequence[AttentionMap], x: float, y: float, side: float, tall: float, picture: bool) -> None:
-    room = int(side / 0.075)
+    room = int(side / 0.07)
     if picture:
         words(axes, short(maps[0].picture, room), x, y + LINE / 2, fontsize=8)
         tile(axes, maps[0].image, x, y + LINE, side, tall)

@@ -222,7 +222,7 @@ def _suspects(run: str | Path, found: Labelled, probabilities: NDArray[np.float3
 def _thumbnails(found: Labelled, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
     """Of the first suspects, by name; one that is not among the pictures has none."""
     where = {name: index for index, name in enumerate(found.pictures.names)}
-    names = [each.picture for each in doubted.pictures[:SHOWN]] if doubted else []
+    names = [each.picture for each in doubted.doubtful[:SHOWN]] if doubted else []
     read = PictureSet(found.pictures, header.preprocessing)
     there = [name for name in names if name in where]
     return {name: thumbnail(read[where[name], 0][0].permute(1, 2, 0).numpy()) for name in there}

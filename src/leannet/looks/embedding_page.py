@@ -11,6 +11,7 @@ from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.looks.embedding import NEIGHBOURS, SHOWN, Embedding
 from leannet.looks.embedding_picture import SHAPES, style
+from leannet.looks.names import short
 from leannet.looks.thumbnails import TINY, data_uri, sprite
 from leannet.reports.page import percent
 
@@ -50,7 +51,7 @@ def render(found: Embedding) -> bytes:
 
     folders = ChoiceLoader([PackageLoader("leannet.looks", ""), PackageLoader("leannet.reports", "")])
     environment = Environment(loader=folders, autoescape=True, keep_trailing_newline=True, undefined=StrictUndefined)
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "short": short}
     page = environment.get_template("embed.html.j2").render(**_contents(found))
     return page.encode(errors="replace")  # a file name need not be text
 
@@ -62,7 +63,7 @@ def _contents(found: Embedding) -> dict[str, Any]:
     folder = found.checkpoint.absolute().parent
     run = f"{folder.parent.name}, {folder.name}," if folder.name.startswith("fold-") else folder.name
     network = run if found.checkpoint.name == "model.safetensors" else found.checkpoint.stem
-    listed = [] if found.suspects is None else found.suspects.pictures[:SHOWN]
+    listed = [] if found.suspects is None else found.suspects.doubtful[:SHOWN]
     part = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.part]
     return {
         "title": f"How {network} sees its pictures",
@@ -95,6 +96,7 @@ def _contents(found: Embedding) -> dict[str, Any]:
             }
             for each in listed
         ],
+        "doubted": 0 if found.suspects is None else len(found.suspects.doubtful),
         "wrong": int((found.predictions != found.labels).sum()),
         "data": {
             "planes": [_places(plane.points) for plane in found.planes],

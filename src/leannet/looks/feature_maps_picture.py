@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from leannet.drawing import COLORS, INK, write_picture
 from leannet.looks.feature_maps import FeatureMaps
-from leannet.looks.sheet import LINE, MARGIN, MARK, WIDTH, color, frame, scale, sheet, short, tile, with_palette, words
+from leannet.looks.names import short
+from leannet.looks.sheet import LINE, MARGIN, MARK, WIDTH, color, frame, scale, sheet, tile, with_palette, words
 
 BESIDE, TALLEST = 1.5, 3.0  # inches of the picture beside its maps
 BARS, WIDEST = 1.8, 0.7  # inches of the tallest bar, and of one and its gap at most
+SIGN = 0.075  # inches of one letter below a bar
+NAMES = 24  # letters of a class's name there, where it stands upright
 CLIP = 99.5  # percent of the values within the scale: a few large ones would leave the rest in one color
 
 
@@ -57,7 +60,8 @@ class _Part:
         height, width = found.image.shape[:2]
         self.beside = min(TALLEST, BESIDE * height / width) if left else 0.0  # inches from its top to its bottom
         if found.is_vector:
-            self.inside = BARS + 2.4 * LINE
+            self.step = min(self.width / len(self.kept), WIDEST)
+            self.inside = BARS + LINE + (1.4 * LINE if self.lies else 0.9 * self.longest * SIGN + 0.3 * LINE)
         else:
             self.columns = columns or min(8, math.ceil(math.sqrt(len(self.kept))))
             self.side = self.width / self.columns
@@ -65,11 +69,35 @@ class _Part:
             self.inside = math.ceil(len(self.kept) / self.columns) * self.tall + 1.4 * LINE
         self.height = max(self.inside, self.beside) + 2 * LINE
 
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Name and value below each bar; empty where there are too many to be read."""
+        named = self.found.channels != tuple(str(number) for number in range(len(self.found.channels)))
+        every = len(self.kept) <= 10 or (named and self.step >= 2 * SIGN)
+        return [
+            (short(self.found.channels[number], NAMES), f"{self.found.maps[number, 0, 0]:.3g}")
+            if every or number == self.found.strongest
+            else ("", "")
+            for number in self.kept
+        ]
+
+    @property
+    def lies(self) -> bool:
+        """Whether the words below the bars have room side by side; otherwise they stand on end."""
+        words = [word for pair in self.said for word in pair]
+        alone = sum(any(pair) for pair in self.said) == 1
+        return alone or max(map(len, words)) * SIGN <= self.step - 0.06
+
+    @property
+    def longest(self) -> int:
+        return max(len(name) + len(value) + 2 for name, value in self.said)
+
     def draw(self, axes: Any, top: float) -> None:
         found = self.found
-        words(axes, short(found.picture, 40), MARGIN, top + LINE / 2)
+        words(axes, short(found.picture, 32), MARGIN, top + LINE / 2)
         kind = "" if found.is_vector else "channel "
-        strongest = f"strongest: {kind}{found.channels[found.strongest]}, mean |activation| {found.strengths.max():.3g}"
+        name = short(found.channels[found.strongest], NAMES)
+        strongest = f"strongest: {kind}{name}, mean |activation| {found.strengths.max():.3g}"
         words(axes, strongest, WIDTH - MARGIN, top + LINE / 2, ha="right", color=INK)
         if self.beside:
             height, width = found.image.shape[:2]
@@ -103,16 +131,18 @@ class _Part:
         values = self.found.maps[self.kept, 0, 0]
         low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
         unit = BARS / max(high - low, 1e-30)
-        step = min(self.width / len(values), WIDEST)
+        step, lies = self.step, self.lies
         zero = top + LINE / 2 + high * unit
-        for place, (number, value) in enumerate(zip(self.kept, values, strict=True)):
+        for place, (number, value, said) in enumerate(zip(self.kept, values, self.said, strict=True)):
             x, marked = self.left + place * step, number == self.found.strongest
             bar = Rectangle((x + 0.1 * step, zero), 0.8 * step, -float(value) * unit)
             axes.add_patch(bar)
             bar.set_color(MARK if marked else COLORS[0])
-            if marked or len(values) <= 10:
-                style = {"weight": "bold", "color": MARK} if marked else {}
-                name = short(self.found.channels[number], max(3, int(step / 0.08)))
-                words(axes, name, x + step / 2, top + BARS + LINE, ha="center", fontsize=8, **style)
-                words(axes, f"{value:.3g}", x + step / 2, top + BARS + 1.7 * LINE, ha="center", fontsize=8, **style)
+            style = {"fontsize": 8, "ha": "center"} | ({"weight": "bold", "color": MARK} if marked else {})
+            if lies:
+                for line, word in enumerate(said):
+                    words(axes, word, x + step / 2, top + BARS + (1 + 0.7 * line) * LINE, **style)
+            else:
+                both = "  ".join(said).strip()
+                words(axes, both, x + step / 2, top + BARS + 0.8 * LINE, **style | {"va": "top", "rotation": 90})
         axes.plot([self.left, self.left + len(values) * step], [zero, zero], color=INK, linewidth=0.8)

@@ -45,6 +45,11 @@ class Suspects:
         """How many labels are likely wrong."""
         return sum(each.likely for each in self.pictures)
 
+    @property
+    def doubtful(self) -> tuple[Suspect, ...]:
+        """Those that are likely wrong, and those for which another class is likelier than the label."""
+        return tuple(each for each in self.pictures if each.likely or each.margin < 0)
+
     def lines(self) -> Iterator[tuple[Any, ...]]:
         """A line a picture, as COLUMNS says."""
         for each in self.pictures:

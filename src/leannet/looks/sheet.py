@@ -71,11 +71,6 @@ def scale(axes: Any, x: float, y: float, width: float, limit: float, signed: boo
     words(axes, f"{limit:.3g}", start + width + 0.06, y)
 
 
-def short(name: str, most: int) -> str:
-    """The end of a long name, which tells more than its beginning."""
-    return name if len(name) <= most else "…" + name[1 - most :]
-
-
 def with_palette(path: Path) -> None:
     """Writes a PNG anew with the 256 colors that suit it best: half the size, or less."""
     data = io.BytesIO()

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.evaluation.metrics import Scores
+from leannet.reports.page import middle
 
 FEW, MANY = 4, 20  # up to FEW classes each cell shows all its figures; above MANY the matrix is a heat map
 NARROW = 4  # letters of a name that fits above its column
 PAIRS = 12
-TICKS = 10  # names beside a heat map
+TICKS, LETTERS = 10, 13  # names beside a heat map, and of each at most
 HIT, MISS = (47, 126, 216), (222, 100, 42)  # legible on white and on black
 
 
@@ -90,7 +91,7 @@ def heat_map(scores: Scores) -> dict[str, Any]:
     filled = np.argwhere(np.array(scores.confusion)).tolist()
     return {
         "png": as_uri(data.getvalue(), "png"),
-        "ticks": [{"name": names[i], "at": (i + 0.5) / number} for i in range(0, number, step)],
+        "ticks": [{"name": middle(names[i], LETTERS), "at": (i + 0.5) / number} for i in range(0, number, step)],
         "data": {"classes": names, "cells": [[t, p, scores.confusion[t][p]] for t, p in filled]},
     }
 

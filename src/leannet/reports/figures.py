@@ -19,10 +19,12 @@ from leannet.reports.confusion import MANY, NARROW, shades
 from leannet.reports.costs import RowCost, conditions, costs_by_row, measures
 from leannet.reports.curves import draw_curve, draw_rate
 from leannet.reports.held import COLUMNS, Held
+from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
 
 Line = Sequence[Any]
-LEGIBLE = 60  # names on an axis, at most
+LEGIBLE = 60  # names on an axis, at most, ...
+LETTERS = 24  # ... and letters of each
 
 
 def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], folder: Path) -> list[Path]:
@@ -50,7 +52,8 @@ def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], 
         write("learning_curves", (13, 3.8), lambda drawn: _curves(drawn, held), [COLUMNS, *lines])
     if held.judged:
         scores, names = held.judged.scores, held.judged.classes
-        side = 2.5 + 0.55 * len(names) if len(names) <= MANY else 11.0
+        beside = 0.09 * min(max(map(len, names)), LETTERS)  # inches of the longest name
+        side = 2.5 + beside + 0.55 * len(names) if len(names) <= MANY else 11.0 + beside
         header = ["true \\ predicted", *names]
         matrix = [[name, *line] for name, line in zip(names, scores.confusion, strict=True)]
         write("confusion", (side + 0.5, side), lambda drawn: _confusion(drawn, scores), [header, *matrix])
@@ -90,7 +93,7 @@ def _curves(drawn: Any, held: Held) -> None:
 
 
 def _confusion(drawn: Any, scores: Scores) -> None:
-    names = [c.name for c in scores.per_class]
+    names = [_plain(c.name) for c in scores.per_class]
     axes = drawn.subplots()
     pixels = shades(scores, least=80 if len(names) > MANY else 10)
     if len(names) <= MANY:
@@ -99,16 +102,31 @@ def _confusion(drawn: Any, scores: Scores) -> None:
     step = max(1, -(-len(names) // LEGIBLE))
     size = 10 if len(names) <= MANY else 6
     turn = 0 if len(names) <= MANY and all(len(name) <= NARROW for name in names) else 90
-    axes.set_xticks(range(0, len(names), step), [_plain(n) for n in names[::step]], rotation=turn, fontsize=size)
-    axes.set_yticks(range(0, len(names), step), [_plain(n) for n in names[::step]], fontsize=size)
+    axes.set_xticks(range(0, len(names), step), names[::step], rotation=turn, fontsize=size)
+    axes.set_yticks(range(0, len(names), step), names[::step], fontsize=size)
     if len(names) <= MANY:
         for t, line in enumerate(scores.confusion):
             for p, n in enumerate(line):
                 axes.text(p, t, f"{n:,}", ha="center", va="bottom" if n else "center", fontsize=9)
                 if n:
                     axes.text(p, t, f"{100 * n / sum(line):.0f} %", ha="center", va="top", fontsize=6.5)
+    _margins(axes, scores, step)
     axes.set_xlabel("predicted" + (" (%: of the true class)" if len(names) <= MANY else ""))
     axes.set_ylabel("true")
+
+
+def _margins(axes: Any, scores: Scores, step: int) -> None:
+    """Recall of each line at the right of the matrix, precision of each column above it, in percent."""
+    number = len(scores.per_class)
+    size = 9 if number <= MANY else 6
+    shown = range(0, number, step)
+    right, above = axes.secondary_yaxis("right"), axes.secondary_xaxis("top")
+    right.set_yticks(shown, [f"{100 * scores.per_class[i].recall:.0f}" for i in shown], fontsize=size)
+    above.set_xticks(shown, [f"{100 * scores.per_class[i].precision:.0f}" for i in shown], fontsize=size)
+    right.set_ylabel("recall, %")
+    above.set_xlabel("precision, %")
+    for side in (right, above):
+        side.tick_params(length=0)
 
 
 def _costs(drawn: Any, rows: Sequence[RowCost], columns: dict[str, str], measured: str = "") -> None:
@@ -147,5 +165,5 @@ def _counts(drawn: Any, classes: Sequence[str], counts: dict[str, list[int]]) ->
 
 
 def _plain(name: str) -> str:
-    """A name that matplotlib draws as it is: a dollar sign would begin a formula."""
-    return name.replace("$", r"\$")
+    """A name that matplotlib draws as it is, cut to fit: a dollar sign would begin a formula."""
+    return middle(name, LETTERS).replace("$", r"\$")

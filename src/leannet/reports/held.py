@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from leannet.errors import LeannetError
 from leannet.evaluation.calibration import Calibration, calibrate
 from leannet.evaluation.metrics import Scores, score
-from leannet.evaluation.predictions import read_predictions
+from leannet.evaluation.predictions import read_whole_lines
 from leannet.header import Header, read_header
+from leannet.reports.standing import best_of, stopped
 from leannet.rows import INPUT
 from leannet.runtime.processor import Machine
 
@@ -36,6 +37,11 @@ class Judged:
     classes: tuple[str, ...]
     scores: Scores
     calibration: Calibration
+    of: int  # validation pictures that the run had; more than these where lines are broken or gone
+
+    @property
+    def is_all(self) -> bool:
+        return self.of <= len(self.names)
 
 
 @dataclass(frozen=True)
@@ -49,27 +55,29 @@ class Held:
     settings: dict[str, Any]
     times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
     missing: list[str] = field(default_factory=list)
+    stopped: str = ""  # a sentence about a run that is not finished
+    is_best: bool = True  # the header is that of the best weights, not of the last
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights the run keeps, counted from 1."""
-        return self.header.metrics.get("epoch") if self.header else None
+        """The epoch whose weights the run keeps, counted from 1; without those weights, the best by its log."""
+        found: int | None = self.header.metrics.get("epoch") if self.header and self.is_best else None
+        return best_of(self.log) if found is None else found
 
 
 def read_run(run: str | Path) -> Held:
     """Reads a run folder. Raises LeannetError where it is no run at all."""
     path = Path(run)
+    fold = next((each for each in sorted(path.glob("fold-*")) if (each / "config.toml").is_file()), None)
+    if fold is not None and not (path / "config.toml").exists():
+        raise LeannetError(f"{run}: expected one run, found the folds of a cross-validation: leannet report {fold}")
     if not path.is_dir() or not any((path / name).exists() for name in ANY_OF):
         raise LeannetError(f"{run}: expected a run folder (config.toml, model.safetensors, log.csv), found none")
     missing: list[str] = []
-    header: Header | None = None
     log: list[dict[str, float]] = []
     judged: Judged | None = None
     settings: dict[str, Any] = {}
-    try:
-        header = read_header(path)
-    except LeannetError as error:
-        missing.append(f"Missing: the best weights, and what they cost ({error}).")
+    header, is_best = _read_header(path, missing)
     try:
         log, broken = _read_log(path / "log.csv")
         if broken:
@@ -77,15 +85,34 @@ def read_run(run: str | Path) -> Held:
     except LeannetError as error:
         missing.append(f"Missing: learning curves ({error}).")
     try:
-        judged = _read_judged(path / "predictions.csv", header)
-        _compare(judged.scores, header, missing)
+        judged = _read_judged(path / "predictions.csv", header, missing)
+        if is_best and judged.is_all:
+            _compare(judged.scores, header, missing)
     except LeannetError as error:
         missing.append(f"Missing: what it said of the validation pictures ({error}).")
     try:
         settings = _read_settings(path / "config.toml")
     except LeannetError as error:
         missing.append(f"Missing: the settings ({error}).")
-    return Held(path, header, log, judged, settings, _read_times(path / TIMES, header, missing), missing)
+    times = _read_times(path / TIMES, header, missing)
+    return Held(path, header, log, judged, settings, times, missing, stopped(path, settings, log), is_best)
+
+
+def _read_header(path: Path, missing: list[str]) -> tuple[Header | None, bool]:
+    """That of the best weights, or of the last where those are gone or damaged; and whether it is the best's."""
+    try:
+        return read_header(path), True
+    except LeannetError as error:
+        problem = error
+    try:
+        header = read_header(path / "last.safetensors")
+    except LeannetError:
+        missing.append(f"Missing: the best weights, and with them their rows, cost and data ({problem}).")
+        return None, False
+    missing.append(
+        f"Missing: the best weights ({problem}). Rows, cost and data are read from last.safetensors instead."
+    )
+    return header, False
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
@@ -103,7 +130,7 @@ def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
             reader = csv.DictReader(file)
             found, header = list(reader), reader.fieldnames or []
     except FileNotFoundError:
-        raise LeannetError(f"{path.name}: not there, as no epoch was finished") from None
+        raise LeannetError(f"{path.name}: not there") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LeannetError(f"{path}: expected a line an epoch, found: {error}") from None
     absent = [name for name in COLUMNS if name not in header]
@@ -122,22 +149,26 @@ def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
     return lines, len(found) - len(lines)
 
 
-def _read_judged(path: Path, header: Header | None) -> Judged:
+def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judged:
     if not path.exists():
-        raise LeannetError("predictions.csv: not there, as no epoch was finished")
-    try:
-        names, labels, probabilities, classes = read_predictions(path)
-    except csv.Error as error:
-        raise LeannetError(f"{path}: not readable as CSV: {error}") from None
+        raise LeannetError("predictions.csv: not there")
+    (names, labels, probabilities, classes), broken = read_whole_lines(path)
+    if broken and not names:
+        raise LeannetError(f"{path}: none of its {broken} lines is whole")
     if not names:
         raise LeannetError(f"{path}: expected a line a validation picture, found none")
     if header is not None and classes != header.classes:
         raise LeannetError(
             f"{path}: is not of these weights: it has {_some(classes)}; model.safetensors has {_some(header.classes)}"
         )
-    return Judged(
-        names, labels, probabilities, classes, score(probabilities, labels, classes), calibrate(probabilities, labels)
-    )
+    scores, lines = score(probabilities, labels, classes), len(names) + broken
+    of = max(lines, header.split.get("sizes", {}).get("validation", 0) if header else 0)
+    if broken:
+        be = "is" if broken == 1 else "are"
+        missing.append(f"{broken:,} of the {lines:,} lines of predictions.csv {be} broken and left out.")
+    if lines < of:
+        missing.append(f"{of - lines:,} of the {of:,} validation pictures are not in predictions.csv.")
+    return Judged(names, labels, probabilities, classes, scores, calibrate(probabilities, labels), of)
 
 
 def _some(classes: tuple[str, ...]) -> str:

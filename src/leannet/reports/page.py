@@ -13,7 +13,7 @@ def render(template: str, **contents: Any) -> bytes:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "short": short, "as_bytes": short_bytes}
+    environment.filters |= {"percent": percent, "short": short, "as_bytes": short_bytes, "middle": middle}
     # A file name need not be text: what is none becomes a question mark.
     return environment.get_template(template).render(**contents).encode(errors="replace")
 
@@ -23,14 +23,19 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def middle(name: str, most: int) -> str:
+    """A name of at most so many letters: what is too much is cut out of the middle, as both ends tell names apart."""
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
+
+
 def short(number: float) -> str:
-    """A large number in three figures: 56,510,400 is "56.5 M"."""
+    """A large number in three figures, which no line breaks: 56,510,400 is "56.5 M"."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
-            return f"{number / size:.3g} {letter}"
+            return f"{number / size:.3g}\N{NO-BREAK SPACE}{letter}"
     return f"{number:g}"
 
 
 def short_bytes(number: float) -> str:
     """Bytes in three figures."""
-    return f"{short(number)}B" if number >= 1000 else f"{number:g} B"
+    return f"{short(number)}B" if number >= 1000 else f"{number:g}\N{NO-BREAK SPACE}B"

@@ -16,7 +16,7 @@ from leannet.reports.held import Held, read_log, read_run
 from leannet.reports.page import render
 from leannet.reports.pictures import RunPictures, mistakes, open_run, samples
 from leannet.reports.reliability import calibration_words, reliability_diagram
-from leannet.reports.words import data_words, flat, summary, tiles
+from leannet.reports.words import data_words, flat, resolved, summary, tiles
 
 __all__ = ["read_log", "report"]
 
@@ -71,11 +71,13 @@ def _contents(
         "run": str(held.path),
         "summary": summary(held, cost),
         "tiles": list(tiles(held, cost)),
+        "stopped": held.stopped,
         "missing": held.missing,
         "curves": [*learning_curves(held.log, held.best_epoch), rate_curve(held.log, held.best_epoch)]
         if held.log
         else [],
         "best_epoch": held.best_epoch,
+        "kept": held.is_best,
         "smoothing": _smoothing(held),
         **_judged(held, opened),
         **_costs(held, cost),
@@ -84,9 +86,22 @@ def _contents(
         **_data(held, opened, counts),
         "skipped": skipped[:SKIPPED],
         "skipped_more": max(len(skipped) - SKIPPED, 0),
+        "remarks": _remarks(held, opened),
         "command": provenance.get("command", ""),
-        "settings": list(flat(settings)),
+        "settings": list(flat(resolved(settings))),
     }
+
+
+def _remarks(held: Held, opened: RunPictures | None) -> list[str]:
+    """What training said of the files beside those that it could not read; of older runs what a look still tells."""
+    kept = held.header.provenance.get("remarks") if held.header else None
+    if kept is not None:
+        return [line for line in kept if "cannot be read" not in line]
+    ignored = list(opened.pictures.ignored) if opened else []
+    if not ignored:
+        return []
+    more = f" and {len(ignored) - SKIPPED} more" if len(ignored) > SKIPPED else ""
+    return [f"ignored, being no picture by its name or a folder without one: {', '.join(ignored[:SKIPPED])}{more}"]
 
 
 def _data_name(where: str) -> str:

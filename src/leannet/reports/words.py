@@ -10,7 +10,10 @@ from leannet.evaluation.metrics import Scores, interval
 from leannet.header import Header
 from leannet.reports.confusion import Cell, most_confused
 from leannet.reports.held import Held
-from leannet.reports.page import percent, short, short_bytes
+from leannet.reports.page import middle, percent, short, short_bytes
+
+# Peak rate for a batch of 32, and weight decay: training.settings, whose package needs torch, says how both are meant.
+USUAL = {"adamw": (2e-3, 0.05), "adam": (2e-3, 1e-4), "sgd": (0.05, 1e-4), "rmsprop": (1e-3, 1e-5)}
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ def summary(held: Held, cost: Count | None) -> str:
     sentences: list[str] = []
     scores = held.judged.scores if held.judged else None
     if scores:
-        share = f"Right on {percent(scores.accuracy)} of {scores.pictures:,} validation pictures"
+        share = f"Right on {percent(scores.accuracy)} of {_judged_pictures(held)}"
         sentences.append(f"{share} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
     test = held.header.metrics.get("test") if held.header else None
     if test:
@@ -40,6 +43,15 @@ def summary(held: Held, cost: Count | None) -> str:
     return " ".join(sentences)
 
 
+def _judged_pictures(held: Held) -> str:
+    """How many the figures rest on; where some are lost, those of the whole run are said beside it."""
+    if held.judged is None or held.judged.is_all:
+        return f"{held.judged.scores.pictures if held.judged else 0:,} validation pictures"
+    found = f"the {held.judged.scores.pictures:,} validation pictures that are left of {held.judged.of:,}"
+    kept = held.header.metrics.get("validation", {}).get("accuracy") if held.header and held.is_best else None
+    return found if kept is None else f"{found}, of which the run recorded {percent(kept)}"
+
+
 def _worst(scores: Scores) -> str:
     worst = most_confused(scores, 1)
     if not worst:
@@ -49,16 +61,19 @@ def _worst(scores: Scores) -> str:
 
 def confusion_words(cell: Cell) -> str:
     """A mistake as people say it."""
-    return f"“{cell.truth}” for “{cell.prediction}” ({cell.pictures:,} of {cell.of_truth:,})"
+    return f"“{middle(cell.truth, 40)}” for “{middle(cell.prediction, 40)}” ({cell.pictures:,} of {cell.of_truth:,})"
 
 
 def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
     """The figures that are asked for first."""
     scores = held.judged.scores if held.judged else None
     if scores:
-        yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high)
+        some = ""
+        if held.judged and not held.judged.is_all:
+            some = f"; {scores.pictures:,} of {held.judged.of:,} pictures"
+        yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, some)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
-            yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high)
+            yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, some)
     test = held.header.metrics.get("test") if held.header else None
     if test:
         yield _accuracy("test accuracy", test["accuracy"], test["accuracy_low"], test["accuracy_high"])
@@ -75,8 +90,8 @@ def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
         yield Tile("training", duration(seconds), f"{epochs} epoch{'' if epochs == 1 else 's'}")
 
 
-def _accuracy(name: str, share: float, low: float, high: float) -> Tile:
-    return Tile(name, percent(share), f"95 %: {100 * low:.1f} to {100 * high:.1f}")
+def _accuracy(name: str, share: float, low: float, high: float, some: str = "") -> Tile:
+    return Tile(name, percent(share), f"95 %: {100 * low:.1f} to {100 * high:.1f}{some}")
 
 
 def data_words(header: Header) -> Iterator[tuple[str, str]]:
@@ -98,6 +113,18 @@ def data_words(header: Header) -> Iterator[tuple[str, str]]:
     cut = f", the middle {100 * p.crop_ratio:g} %" if p.resize == "crop" and p.crop_ratio < 1 else ""
     yield "preparation", f"{p.resize}{cut} to {p.width} x {p.height} px, {p.interpolation}, {p.color}"
     yield "normalisation", f"mean {', '.join(f'{m:g}' for m in p.mean)}; deviation {', '.join(f'{s:g}' for s in p.std)}"
+
+
+def resolved(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the learning rate and the weight decay that training chose where none was said."""
+    optimizer = settings.get("optimizer", {})
+    usual = USUAL.get(optimizer.get("name", "")) if isinstance(optimizer, dict) else None
+    batch = settings.get("batch_size")
+    if usual is None or not isinstance(batch, int):
+        return settings
+    rate = usual[0] * (batch / 32) ** (0.5 if optimizer["name"].startswith("adam") else 1.0)
+    chosen = {"lr": f"{rate:.4g} (default)", "weight_decay": f"{usual[1]:g} (default)"}
+    return settings | {"optimizer": {"name": optimizer["name"]} | chosen | optimizer}
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

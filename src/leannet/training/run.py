@@ -123,6 +123,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             "done": "trained",
             "torch": torch.__version__,
             "skipped": report_skipped(found)[:100],
+            "remarks": found.lines(),
         },
     )
     run = processes.same(_make_run(out, settings_, header) if processes.rank() == 0 else None)

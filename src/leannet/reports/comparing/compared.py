@@ -1,6 +1,5 @@
 """One network of a comparison: what it costs, what it is worth and on which pictures, and what its run kept."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leannet.cost import Count, Graph, count, graph
 from leannet.cost.published import find
 from leannet.header import Header, checkpoint_file, read_header
+from leannet.reports.comparing.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.what import resolve
 from leannet.zoo import FAMILIES
@@ -69,6 +69,11 @@ class Compared:
         """An epoch each; none where it is no run."""
         return self.held.log if self.held else []
 
+    @cached_property
+    def progress(self) -> Progress:
+        """How far its run has come; nothing where it is no run."""
+        return read_progress(Path(self.what)) if self.kind == "run" and self.header else Progress()
+
     @property
     def precision(self) -> str:
         """Of an artefact its own."""
@@ -103,6 +108,7 @@ class Compared:
             "latency_p90_ms": latency.p90_ms if latency else None,
             "best_epoch": self.best_epoch,
             "epochs": len(self.log) or None,
+            "stopped": bool(self.progress.stopped) if self.kind == "run" else None,
             "training_seconds": sum(line["seconds"] for line in self.log) if self.log else None,
         }
 
@@ -153,22 +159,6 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
         "its own validation part",
         found.get("loss"),
     )
-
-
-def labels(words: Sequence[str]) -> list[str]:
-    """A short name of each: as many of the last parts of its path as tell it from the others."""
-    parts = [Path(word).parts or (word,) for word in words]
-    found = []
-    for own in parts:
-        # A file's name says little (model.onnx), so its folder comes along.
-        fewest = 2 if Path(own[-1]).suffix in {".safetensors", ".onnx"} else 1
-        for number in range(fewest, len(own) + 1):
-            if sum(other[-number:] == own[-number:] for other in parts) == 1:
-                break
-        else:
-            number = len(own)
-        found.append("/".join(own[-number:]).replace("//", "/"))
-    return found
 
 
 def answers_of(network: Compared) -> "Answers | None":

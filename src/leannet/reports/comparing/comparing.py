@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leannet.drawings.names import labels
 from leannet.errors import LeannetError
 from leannet.files import write_whole
-from leannet.reports.comparing.compared import PUBLISHED, Compared, answers_of, labels, look
+from leannet.reports.comparing.compared import PUBLISHED, Compared, answers_of, look
 from leannet.reports.comparing.front import pareto_front
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ class Comparison:
     @cached_property
     def warnings(self) -> list[str]:
         """What must be known before accuracies are compared."""
+        lines = [f"{each.label} {each.progress.stopped}." for each in self.networks if each.progress.stopped]
         if len(self.groups) < 2:
-            return []
+            return lines
         names = [_listed([each.label for each in group]) for group in self.groups]
-        lines = [f"Not judged on the same pictures: {' | '.join(names)}. Accuracies compare within each set only."]
+        lines += [f"Not judged on the same pictures: {' | '.join(names)}. Accuracies compare within each set only."]
         first = self.groups[0][0]
         for group in self.groups[1:]:
             shared = _shared(first, group[0])
@@ -154,8 +156,11 @@ def compare(
     """Sets networks side by side: zoo names, architecture files, runs, checkpoints and artefacts, as they come.
 
     The options change all of them that they can change; what a run or file says of other rows is then left out.
-    Raises LeannetError for what means no network.
+    Raises LeannetError for what means no network, and for what is named twice.
     """
+    for place, word in enumerate(what):
+        if Path(word) in map(Path, what[:place]):
+            raise LeannetError(f"{word} is named twice: expected networks to set side by side, each once")
     found, times = [], timing.latencies if timing else {}
     for word, label in zip(what, labels(what), strict=True):
         found.append(look(word, label, width, resolution, classes, times.get(word)))

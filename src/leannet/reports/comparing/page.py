@@ -7,7 +7,8 @@ from typing import Any
 
 from leannet import __version__
 from leannet.cost import CONVENTION
-from leannet.reports.comparing.compared import Compared
+from leannet.drawings.costs import short
+from leannet.reports.comparing.compared import PUBLISHED, Compared
 from leannet.reports.comparing.comparing import COSTS, NOT_SET, Comparison
 from leannet.reports.comparing.pictures import against_costs, color, curves, is_second
 from leannet.reports.page import percent
@@ -28,18 +29,16 @@ class Column:
 COLUMNS = (
     Column("accuracy", "accuracy", lambda x: percent(x, 2), 1),
     Column("loss", "loss", lambda x: f"{x:.3f}", -1),
-    Column("mult-adds", "macs", lambda x: f"{x:,}", -1),
-    Column("parameters", "params", lambda x: f"{x:,}", -1),
-    Column("file, MB", "size_bytes", lambda x: f"{x / 1e6:.2f}", -1),
+    Column("mult-adds", "macs", short, -1),
+    Column("params", "params", short, -1),
     Column("median ms", "latency_ms", lambda x: f"{x:.3g}", -1),
-    Column("p90 ms", "latency_p90_ms", lambda x: f"{x:.3g}", -1),
+    Column("file, MB", "size_bytes", lambda x: f"{x / 1e6:.2f}", -1),
+    Column("epochs", "epochs", str),
+    Column("minutes", "training_seconds", lambda x: f"{x / 60:.1f}"),
     Column("MB moved", "bytes_moved", lambda x: f"{x / 1e6:.1f}", -1),
     Column("MB held", "peak_activation_bytes", lambda x: f"{x / 1e6:.2f}", -1),
     Column("depth", "sequential_depth", str),
     Column("pixels", "resolution", str),
-    Column("best epoch", "best_epoch", str),
-    Column("epochs", "epochs", str),
-    Column("minutes", "training_seconds", lambda x: f"{x / 60:.1f}", -1),
 )
 
 
@@ -65,19 +64,20 @@ def contents(comparison: Comparison) -> dict[str, Any]:
             "kind": f"{each.kind}, {each.precision}" if each.kind == "artefact" else each.kind,
             "color": color(number),
             "hollow": is_second(number),
-            "interval": _interval(each),
-            "source": line["accuracy_source"],
             "cells": [
                 {
                     "value": "" if line[column.key] is None else line[column.key],
                     "text": "" if line[column.key] is None else column.text(line[column.key]),
+                    "exact": f"{line[column.key]:,}" if column.text is short else "",
+                    "below": below.get(column.key, ""),
+                    "source": line["accuracy_source"] if column.key == "accuracy" and not _interval(each) else "",
                     "best": best.get(column.key) is not None and line[column.key] == best[column.key],
-                    "accuracy": column.key == "accuracy",
                 }
                 for column in columns
             ],
         }
         for number, (each, line) in enumerate(zip(comparison.networks, data, strict=True))
+        for below in [_below(each)]
     ]
     drawn = curves(comparison)
     return {
@@ -116,6 +116,21 @@ def _best(values: list[Any], better: int) -> Any:
     return max(there) if better > 0 else min(there)
 
 
+def _below(network: Compared) -> dict[str, str]:
+    """What stands below the figure of a column, by the column's key."""
+    below = {}
+    if network.accuracy:
+        below["accuracy"] = _interval(network) or ("published" if network.accuracy.judged_on == PUBLISHED else "")
+    if network.latency:
+        below["latency_ms"] = f"p90 {network.latency.p90_ms:.3g}"
+    if network.log:
+        of = network.progress.epochs.partition(" ")[2]
+        below["epochs"] = ", ".join(
+            said for said in (of, f"best {network.best_epoch}" if network.best_epoch else "") if said
+        )
+    return below
+
+
 def _interval(network: Compared) -> str:
     told = network.accuracy
     if told is None or told.low is None or told.high is None:
@@ -149,6 +164,7 @@ def _lead(comparison: Comparison) -> list[str]:
             less = 100 * (told.value - cheapest.accuracy.value)
             line += f" {cheapest.label} is {less:.1f} points below it, with {times:.1f} times fewer mult-adds."
         else:
-            line += f" No other of the {len(group)} has fewer {COSTS['macs']}."
+            fewest = all(each is best or each.cost.macs > best.cost.macs for each in group)
+            line += f" {'It also has the fewest' if fewest else 'None of the others has fewer'} {COSTS['macs']}."
         lines.append(line)
     return lines
