@@ -333,8 +333,10 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
     assert all(each["on_front"]["latency_ms"] in {True, False} for each in data["networks"])
     assert data["latency_of"] in (tmp_path / "x.html").read_text()
     for wrong, told in (
-        ({"out": tmp_path / "no" / "x.html"}, "expected a file name in a folder that exists"),
-        ({"pictures": tmp_path / "x.html"}, "expected a folder, found a file"),
+        ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
+        ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
+        ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
+        ({"pictures": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):

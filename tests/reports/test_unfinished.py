@@ -176,7 +176,7 @@ def test_long_names_are_cut_in_the_middle(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_where_to_write_is_checked_before_it_measures(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(LeannetError, match=r"--out .*: expected a file name in a folder that exists"):
+    with pytest.raises(LeannetError, match=r"--out .*: expected a name ending in .html, in a folder that exists"):
         command(str(run), tmp_path / "none" / "page.html", measure=True)
     (tmp_path / "file").write_text("x")
     with pytest.raises(LeannetError, match=r"--pictures .*: expected a folder, or room for one"):

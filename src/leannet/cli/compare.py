@@ -32,10 +32,10 @@ def command(
     Example: leannet compare runs/a runs/b runs/a/model.int8.onnx --measure --out compare.html
     """
     from leannet.errors import LeannetError
-    from leannet.files import spare_inputs
-    from leannet.reports.comparing import check_places, compare, write_page, write_pictures
+    from leannet.files import check_page, spare_inputs
+    from leannet.reports.comparing import compare, write_page, write_pictures
 
-    check_places(out, pictures)
+    check_page(out, pictures)
     spare_inputs([out], what)
     given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
     extra = [name for name, value in given.items() if value is not None]

@@ -30,7 +30,7 @@ def command(
     Example: leannet report runs/photos --measure
     """
     from leannet.console import Console
-    from leannet.files import spare_inputs
+    from leannet.files import check_page, spare_inputs
     from leannet.reports import report
     from leannet.reports.costs import SECONDS
     from leannet.reports.costs import measure as measure_rows
@@ -39,11 +39,8 @@ def command(
     extra = [name for name, value in given.items() if value is not None]
     if extra and not measure:
         raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
+    check_page(out, pictures)
     spare_inputs([out], [run])
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise LeannetError(f"--out {out}: expected a file name in a folder that exists")
-    if pictures is not None and pictures.exists() and not pictures.is_dir():
-        raise LeannetError(f"--pictures {pictures}: expected a folder, or room for one, found a file")
     times = None
     if measure:
         console, wanted = Console(quiet), seconds or SECONDS

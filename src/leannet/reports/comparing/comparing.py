@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leannet.drawings.names import labels
 from leannet.errors import LeannetError
-from leannet.files import write_whole
+from leannet.files import check_page, write_whole
 from leannet.reports.comparing.compared import PUBLISHED, Compared, answers_of, look
 from leannet.reports.comparing.front import pareto_front
 
@@ -173,7 +173,7 @@ def write_page(comparison: Comparison, out: str | Path) -> Path:
     from leannet.reports.comparing.page import contents
     from leannet.reports.page import render
 
-    check_places(out, None)
+    check_page(out, None)
     write_whole(out, render("comparing/compare.html.j2", **contents(comparison)))
     return Path(out)
 
@@ -182,17 +182,9 @@ def write_pictures(comparison: Comparison, folder: str | Path) -> list[Path]:
     """Writes every figure of the page as SVG and PNG, and its data as CSV. Raises LeannetError."""
     from leannet.reports.comparing.pictures import pictures
 
-    check_places(None, folder)
+    check_page(None, folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
     return [path for picture in pictures(comparison) for path in picture.write(Path(folder))]
-
-
-def check_places(out: str | Path | None, folder: str | Path | None) -> None:
-    """Raises LeannetError, before any work, where a page or pictures cannot be written."""
-    if out is not None and (Path(out).is_dir() or not Path(out).absolute().parent.is_dir()):
-        raise LeannetError(f"--out {out}: expected a file name in a folder that exists, such as compare.html")
-    if folder is not None and any(each.is_file() for each in (Path(folder), *Path(folder).parents)):
-        raise LeannetError(f"--pictures {folder}: expected a folder, found a file")
 
 
 def price(network: Compared, cost: str) -> float | None:
