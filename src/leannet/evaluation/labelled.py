@@ -40,10 +40,10 @@ class Labelled:
         return replace(self, indices=indices)
 
 
-def labelled(file: Path, header: Header, data: str | None, part: str | None, console: Console) -> Labelled:
-    """The pictures to judge a checkpoint by: of its own data the validation part, of other data all.
+def opened(file: Path, header: Header, data: str | None, console: Console) -> tuple[str, Scan, NDArray[np.int64]]:
+    """Where the pictures are, what was found there, and the network's number of each of their classes.
 
-    Raises LeannetError where the classes are not the checkpoint's, or no picture is left.
+    data: None: those of the checkpoint. Raises LeannetError where there are none, or a class is not the checkpoint's.
     """
     where = data or header.provenance.get("data")
     if not where:
@@ -58,6 +58,15 @@ def labelled(file: Path, header: Header, data: str | None, part: str | None, con
     found = scan(pictures, console.reading, training=False, color=header.preprocessing.color)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
+    return where, found, renumber
+
+
+def labelled(file: Path, header: Header, data: str | None, part: str | None, console: Console) -> Labelled:
+    """The pictures to judge a checkpoint by: of its own data the validation part, of other data all.
+
+    Raises LeannetError where the classes are not the checkpoint's, or no picture is left.
+    """
+    where, found, renumber = opened(file, header, data, console)
     name, why, indices = _which_part(found, header, part, where, given=data is not None)
     if why:
         console.say(why, style="yellow")

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from leannet.console import Console
 from leannet.deploy.artefact import as_floats
-from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.runtime.engines import Floats
 
@@ -28,20 +27,10 @@ class Judging:
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
         from leannet.data.loader import PictureSet
-        from leannet.data.scan import scan
-        from leannet.data.sources import open_pictures
         from leannet.data.split import Split, membership, split
+        from leannet.evaluation.labelled import opened
 
-        where = data or header.provenance.get("data")
-        if not where:
-            raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
-        opened = open_pictures(where)
-        unknown = sorted(set(opened.classes) - set(header.classes))
-        if unknown:
-            raise LeannetError(f"{where}: has a class '{unknown[0]}' that {file} does not know")
-        found = scan(opened, console.reading, training=False, color=header.preprocessing.color)
-        for line in found.lines():
-            console.say(f"  {line}", style="yellow")
+        where, found, renumber = opened(file, header, data, console)
         known = membership(found.digests, header.split.get("marks", {}))
         train, judge = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(judge):
@@ -53,7 +42,6 @@ class Judging:
         some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
         self._set, self._preprocessing = PictureSet(found.pictures, header.preprocessing), header.preprocessing
         self._some, self._judge = some, judge
-        renumber = np.array([header.classes.index(name) for name in opened.classes])
         self.judging_labels: NDArray[np.int64] = renumber[found.pictures.labels[judge]]
         self.calibrating_number = len(some)
         self.calibrating_batches, self.judging_batches = (-(-len(part) // BATCH) for part in (some, judge))
