@@ -4,11 +4,12 @@
     python benchmarks/latency.py DATA
 
 DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
-in turns on one machine. The peers' networks are timed in their own environment (peers.py), eager in torch, plain and
-channels last; and as ONNX files of torch's exporter, in ONNX Runtime and OpenVINO. leannet's are float32 and integers,
-in both engines; integers take part where 99 of 100 pictures keep their class, among 2,000 test pictures that calibrated
-nothing. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine alone
-meanwhile. Writes docs/benchmarks/latency.json and .md.
+in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
+environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime
+and OpenVINO. leannet's are float32 and integers, in both engines. Of 4,000 test pictures one half measures ranges and
+the other says which layers stay in float; the agreement with the float network is that of 2,000 pictures more, which
+nothing was chosen by. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine
+alone meanwhile. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
@@ -24,14 +26,18 @@ import numpy as np
 import pyarrow.parquet as pq
 from latency_networks import NETWORKS, RUNS
 from peers import DECLARED, ROOT, environment
+from PIL import Image
 
 import leannet
 from leannet.deploy import Artefact
 from leannet.runtime import ENGINES, Program, machine
-from leannet.runtime.latency import summarize
+from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
 OUT = ROOT / "docs" / "benchmarks" / "latency.json"
-TURNS, PAUSE, AGREEMENT, PICTURES = 60, 0.004, 0.99, 4000  # half of the pictures calibrate, half judge
+TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
+BATCH = 50
+CHOOSING, JUDGING = 4000, 2000  # test pictures: the first ones, and those behind them
+AGREEMENT = 0.9925  # of what chooses the layers that stay in float, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},
     "mobilenet_v2": {"timm": "mobilenetv2_100", "torchvision": "mobilenet_v2"},
@@ -61,17 +67,19 @@ for library, name in wanted:
     path = f"{folder}/{library}-{name}.onnx"
     if not os.path.exists(path):
         torch.onnx.export(network, (x,), path, dynamo=True, external_data=False)
-answers.write("ready\\n")
+answers.write(json.dumps([f"timm {timm.__version__}", f"torchvision {torchvision.__version__}"]) + "\\n")
 for line in sys.stdin:
     library, name, layout, threads = json.loads(line)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     network, given = networks[library, name, layout]
     with torch.inference_mode():
+        began = start = time.perf_counter()
+        while start - began < WARM_SECONDS:
+            network(given)
+            start = time.perf_counter()
         network(given)
-        began = time.perf_counter()
-        network(given)
-        spent = time.perf_counter() - began
+        spent = time.perf_counter() - start
     answers.write(f"{1e3 * spent}\\n")
 """
 
@@ -82,9 +90,15 @@ class Peers:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         wanted = [[library, name] for names in PEERS.values() for library, name in names.items()]
-        words = [str(environment()), "-c", DECLARED + WORKER, json.dumps(wanted), str(folder)]
+        words = [
+            str(environment()),
+            "-c",
+            DECLARED + f"WARM_SECONDS = {WARM_SECONDS}\n" + WORKER,
+            json.dumps(wanted),
+            str(folder),
+        ]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self._answer()
+        self.versions: list[str] = json.loads(self._answer())
 
     def _answer(self) -> str:
         assert self.process.stdout is not None
@@ -104,21 +118,23 @@ def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
     """What gives the milliseconds of one warm run."""
     x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
 
-    def once() -> float:
-        run(x)
-        began = time.perf_counter()
-        run(x)
-        return 1e3 * (time.perf_counter() - began)
-
-    return once
+    return lambda: warm_ms(lambda: run(x))
 
 
 def pictures(data: Path) -> Path:
-    """Some of the test pictures as a file of their own."""
-    target = RUNS / "pictures.parquet"
+    """The test pictures that calibrate and choose, as a file of their own."""
+    target = RUNS / "choosing.parquet"
     if not target.exists():
-        pq.write_table(pq.read_table(data / "test.parquet").slice(0, PICTURES), target)
+        pq.write_table(pq.read_table(data / "test.parquet").slice(0, CHOOSING), target)
     return target
+
+
+def answers(artefact: Artefact, engine: str, data: Path) -> np.ndarray:
+    """The class of each picture that judges."""
+    table = pq.read_table(data / "test.parquet").slice(CHOOSING, JUDGING)
+    shown = [Image.open(BytesIO(picture["bytes"])) for picture in table["img"].to_pylist()]
+    outputs = [artefact.outputs(shown[at : at + BATCH], engine, threads=2) for at in range(0, len(shown), BATCH)]
+    return np.concatenate(outputs).argmax(axis=1)
 
 
 def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
@@ -134,14 +150,15 @@ def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
         made = leannet.quantize(
             RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=AGREEMENT, quiet=True
         )
-        print(
-            f"{name} int8 {engine}: agreement {made.agreement:.4f}, {made.drop:+.2f} points, "
-            f"{len(made.kept_float)} layers in float, {made.before.accuracy:.3f} before", flush=True,
-        )  # fmt: skip
         facts = {
-            "agreement": made.agreement, "drop_points": made.drop, "float_layers": len(made.kept_float),
-            "accuracy": made.before.accuracy, "judged_on": made.before.pictures,
+            "agreement_of_choice": made.agreement, "chosen_on": made.before.pictures, "accuracy": made.before.accuracy,
+            "drop_points": made.drop, "float_layers": len(made.kept_float), "layers": len(made.layers),
+            "agreement": None,
         }  # fmt: skip
+        if made.path is not None:
+            same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), engine, data)
+            facts["agreement"] = float(same.mean())
+        print(name, "int8", engine, facts, flush=True)
         found[f"leannet int8, {engine}"] = {"path": made.path, "engine": engine, "integers": facts}
     return found
 
@@ -152,11 +169,11 @@ def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float
     times: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
         candidates[name]()
-    for turn in range(TURNS):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            times[name].append(candidates[name]())
-            time.sleep(PAUSE)  # threads that spin after a run go to sleep
+    draw = np.random.default_rng(0)
+    for _ in range(TURNS):
+        for index in draw.permutation(len(names)).tolist():
+            time.sleep(REST)
+            times[names[index]].append(candidates[names[index]]())
     return times
 
 
@@ -212,7 +229,8 @@ def write(results: dict[str, Any]) -> None:
         "",
         f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
         f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
-        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 pictures.",
+        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of {JUDGING:,} "
+        "pictures.",
     ]
     for threads in ("1", "2"):
         lines += [
@@ -237,15 +255,22 @@ def write(results: dict[str, Any]) -> None:
                 f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
             )
     lines += ["", "## What integers cost", "",
-              "Judged on 2,000 CIFAR-10 test pictures, enlarged, that calibrated nothing. The networks learned for a "
-              "few epochs only (`benchmarks/latency_networks.py`), so their accuracy is none to be proud of.", "",
-              "| network | engine | accuracy, float32 | points lost | agreement | layers in float |",
-              "|---|---|--:|--:|--:|--:|"]  # fmt: skip
+              "CIFAR-10 test pictures, enlarged. Accuracy and points lost are of the pictures that the layers in float "
+              f"were chosen by; agreement is of {JUDGING:,} others. The networks learned for a few epochs only "
+              "(`benchmarks/latency_networks.py`), so their accuracy is none to be proud of. Each family's integers, "
+              "faster or slower than its float32 in the same engine, with one and with two threads:", "",
+              "| network | engine | accuracy, float32 | points lost | agreement | layers in float "
+              "| int8 over float32: 1 thread | 2 threads |",
+              "|---|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for name, each in results["networks"].items():
         for label, facts in each["integers"].items():
+            engine = label.removeprefix("leannet int8, ")
+            agreed = "too little" if facts["agreement"] is None else f"{100 * facts['agreement']:.2f} %"
+            over = [each["threads"][number]["int8_over_fp32"].get(engine) for number in ("1", "2")]
             lines.append(
-                f"| {name} | {label.removeprefix('leannet int8, ')} | {100 * facts['accuracy']:.1f} % | "
-                f"{facts['drop_points']:+.2f} | {100 * facts['agreement']:.2f} % | {facts['float_layers']} |"
+                f"| {name} | {engine} | {100 * facts['accuracy']:.1f} % | {facts['drop_points']:+.2f} | {agreed} | "
+                f"{facts['float_layers']} of {facts['layers']} | "
+                f"{' | '.join('-' if ratio is None else f'{ratio:.2f}' for ratio in over)} |"
             )
     OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
@@ -257,7 +282,7 @@ def main() -> None:
     given = parser.parse_args()
     folder = RUNS / "peers"
     peers = Peers(folder)
-    versions = [ENGINES[name].version() for name in ENGINES] + ["timm 1.0.31", "torchvision 0.29.1"]
+    versions = [ENGINES[name].version() for name in ("torch", "onnxruntime", "openvino")] + peers.versions
     results: dict[str, Any] = {"machine": machine().line(), "versions": versions, "networks": {}}
     for name in NETWORKS:
         ours = artefacts(name, given.data)

@@ -1,6 +1,6 @@
 """Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
 
-    python benchmarks/latency_networks.py DATA      # an hour or two on two cores; goes on where it stopped
+    python benchmarks/latency_networks.py DATA [NAME ...]   # an hour or two on two cores; goes on where it stopped
 
 DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a
 moment at 224 px, the size that it is timed at. They are no good classifiers, but their answers mean something.
@@ -14,6 +14,9 @@ import sys
 from pathlib import Path
 
 from peers import ROOT
+
+from leannet.training.state import FILE as STATE
+from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"
 NETWORKS = (
@@ -42,11 +45,13 @@ def trained(name: str, data: Path) -> Path:
 def _train(out: Path, source: str, *words: str) -> None:
     if (out / "done").exists():
         return
-    begun = (out / "state").exists()
+    begun = (out / STATE).exists()
     if not begun:
         shutil.rmtree(out, ignore_errors=True)
-    command = ["train", "--resume", str(out)] if begun else ["train", source, "--out", str(out), *words]
-    subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
+    epochs = words[words.index("--epochs") + 1]
+    if not begun or load_state(out).standing.epoch < int(epochs):
+        command = ["train", "--resume", str(out)] if begun else ["train", source, "--out", str(out), *words]
+        subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
     (out / "done").touch()
 
 
@@ -54,8 +59,9 @@ def main() -> None:
     """Trains what is not trained yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("names", nargs="*", choices=NETWORKS, metavar="NAME", help="only these")
     given = parser.parse_args()
-    for name in NETWORKS:
+    for name in given.names or NETWORKS:
         trained(name, given.data)
         print(name, "trained", flush=True)
 

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -126,13 +127,13 @@ def main() -> None:
     ratios = {way: median(a / b for a, b in zip(values, base, strict=True)) for way, values in rates.items()}
     shares = {way: rounds[0][way]["shares"] for way in WAYS}
     results = {"machine": machine().line(), "images_per_s": rates, "ratios": ratios, "shares": shares, "ms": alone}
-    results["with_over_without"] = lost
+    results |= {"with_over_without": lost, "torch": f"torch {version('torch')}"}
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     lines = [
         "# A training step on a CPU",
         "",
         "Written by `python benchmarks/train_step.py`. MobileNetV2 at 160 px, batch 32, two threads, no loader; "
-        f"medians of {ROUNDS} rounds in turns, each in a process of its own. {results['machine']}, torch 2.13.0.",
+        f"medians of {ROUNDS} rounds in turns, each in a process of its own. {results['machine']}, {results['torch']}.",
         "",
         "| way | images/s | against channels last | largest shares of the time |",
         "|---|--:|--:|---|",

@@ -1,8 +1,10 @@
 """How pictures look: one style, and SVG that takes the colour of the page around it."""
 
 import io
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,27 @@ def plain_axes(axes: Any) -> None:
     axes.set_axisbelow(True)
 
 
-def inline_svg(drawn: Any, label: str) -> str:
-    """The figure as an <svg> element for a page, in the page's text colour."""
+def bands(axes: Any, told: Mapping[float, str]) -> dict[str, str]:
+    """Lays a band over the plot around each place on the x-axis (one apart); see `inline_svg`."""
+    within = axes.get_xlim()
+    for x in told:
+        axes.axvspan(x - 0.5, x + 0.5, color=INK, alpha=0, linewidth=0, zorder=10, gid=f"band-{x:g}")
+    axes.set_xlim(within)
+    return {f"band-{x:g}": words for x, words in told.items()}
+
+
+def inline_svg(drawn: Any, label: str, told: Mapping[str, str] | None = None) -> str:
+    """The figure as an <svg> element for a page, in the page's text colour.
+
+    told: gid of a part of the figure -> words that are shown while the pointer is over it.
+    """
     text = io.StringIO()
-    drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with _any_letter():
+        drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    for gid, words in (told or {}).items():
+        svg = svg.replace(f'<g id="{gid}">', f'<g class="band"><title>{escape(words)}</title>', 1)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
@@ -64,5 +81,14 @@ def write_picture(drawn: Any, path: Path) -> None:
     check_format(path)
     data = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else None
-    drawn.savefig(data, format=path.suffix[1:], facecolor="white", dpi=144, metadata=metadata)
+    with _any_letter():
+        drawn.savefig(data, format=path.suffix[1:], facecolor="white", dpi=144, metadata=metadata)
     write_whole(path, data.getvalue())
+
+
+@contextmanager
+def _any_letter() -> Iterator[None]:
+    """Names may hold letters that matplotlib's font lacks: PNG and PDF show a box, SVG what the reader's fonts have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")
+        yield

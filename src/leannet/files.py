@@ -1,12 +1,16 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that one process at a time writes to."""
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from leannet.errors import LeannetError
 
+LOCK = ".lock"  # in a run folder; the system lets go of it when its process ends, in whatever way
+SECONDS = 1.0  # a look at the lock takes less
 OF_A_RUN = {"model.safetensors", "last.safetensors", "config.toml", "log.csv", "predictions.csv"}
 
 
@@ -50,3 +54,32 @@ def write_whole(path: str | Path, data: bytes) -> None:
         raise LeannetError(
             f"{path}: cannot be written ({error.strerror}); what was there before is still whole"
         ) from None
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Keeps other trainings out of a run folder meanwhile. Raises LeannetError where one is there."""
+    lock = FileLock(run / LOCK, timeout=SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LeannetError(f"{run}: another process is training in this folder; wait for it, or stop it") from None
+    except OSError as error:
+        raise LeannetError(f"{run}: cannot be written to ({error.strerror or error})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_trained_in(run: Path) -> bool:
+    """Whether a process trains in a run folder at this moment."""
+    if not (run / LOCK).exists():
+        return False
+    try:
+        with FileLock(run / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a copy that may only be read
+        return False

@@ -101,6 +101,8 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
         data = json.loads(text)
     except ValueError as error:
         raise LeannetError(f"{file}: its header is not JSON ({error}): the file is damaged") from None
+    if not isinstance(data, dict):
+        raise LeannetError(f"{file}: its header is no JSON object: the file is damaged")
     version = data.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise LeannetError(

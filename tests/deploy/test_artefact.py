@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from leannet.errors import LeannetError
 from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
+from leannet.zoo import FAMILIES
 from tests.conftest import draw, draw_folder, lively
 
 
@@ -61,6 +63,40 @@ def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artef
     assert found["prediction"] == checkpoint_says.classes[0]
     assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)
     assert found["probability"] == pytest.approx(checkpoint_says.probabilities[0], abs=1e-5)
+
+
+def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: Path) -> None:
+    """In both engines at batch 1 and 7 to 1e-4; and one process without torch answers as torch does, with labels."""
+    draw("ring", 5, 70).save(tmp_path / "picture.png")
+    wanted = {}
+    for name in sorted(name for name in FAMILIES if name.endswith("_debug")):
+        network = lively(leannet.create(name, classes=3))
+        shape = network.architecture.input
+        header = Header(
+            architecture=network.architecture,
+            classes=("ape", "bee", "çat"),
+            preprocessing=Preprocessing(height=shape.height, width=shape.width),
+        )
+        if len(network.architecture.output_names) > 1 or shape.channels != 3:
+            continue
+        save(tmp_path / f"{name}.safetensors", network, header)
+        made = export(tmp_path / f"{name}.safetensors")
+        assert {(each.name, each.batch) for each in made.checks} == set(product(("onnxruntime", "openvino"), (1, 7)))
+        assert all(each.passed and each.tolerance == 1e-4 for each in made.checks), name
+        wanted[name] = leannet.predict(tmp_path / f"{name}.safetensors", [tmp_path / "picture.png"])[0][0]
+    assert len(wanted) > 10
+    lines = (
+        "import sys, json",
+        "sys.modules['torch'] = None",
+        "import leannet",
+        "picture, *files = sys.argv[1:]",
+        "print(json.dumps([leannet.predict(file, [picture])[0][0].to_dict() for file in files]))",
+    )
+    words = [str(tmp_path / "picture.png"), *(str(tmp_path / f"{name}.onnx") for name in wanted)]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines), *words], capture_output=True, text=True, check=True)
+    for (name, torch_says), found in zip(wanted.items(), json.loads(done.stdout), strict=True):
+        assert [each["class"] for each in found["top"]] == list(torch_says.classes), name
+        assert found["probability"] == pytest.approx(torch_says.probabilities[0], abs=1e-4), name
 
 
 def test_nothing_is_written_or_counted_anywhere(artefact: Path, tmp_path: Path) -> None:
@@ -160,6 +196,7 @@ def _header(**changes: object) -> Callable[[bytes], bytes]:
         (lambda data: data.replace(b"block", b"blick", 1), "digest"),
         (_header(classes=["a", "b", "c"]), "digest"),
         (_header(format_version=2), "newer"),
+        (_edited(lambda pairs: pairs.update({KEY: "[]"})), "no JSON object"),
         (_edited(lambda pairs: pairs.pop(KEY)), "leannet export"),
         (_edited(lambda pairs: pairs.pop(DIGEST)), "digest"),
         (_edited(lambda pairs: pairs.update({GOLDEN: "[]"})), "digest"),
@@ -207,8 +244,24 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
         check(tmp_path / "none.onnx")
     with pytest.raises(LeannetError, match="found a checkpoint: leannet export"):
         check(artefact.with_name("net.safetensors"))
+    with pytest.raises(LeannetError, match="torch does not read ONNX files"):
+        Artefact.open(artefact).run("torch")
+    with pytest.raises(LeannetError, match="in a folder that exists"):
+        export(artefact.with_name("net.safetensors"), tmp_path / "none" / "x.onnx")
     with pytest.raises(LeannetError, match="ends in"):
         export(artefact.with_name("net.safetensors"), tmp_path / "x.pt")
     Image.new("RGB", (9, 9)).save(tmp_path / "x.onnx", "PNG")
     with pytest.raises(LeannetError, match="expected an ONNX file"):
         leannet.predict(tmp_path / "x.onnx", [])
+
+
+def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made where sums of products of 8 bits have 32, run where they have 16."""
+    made = Artefact.open(artefact)
+    other = Artefact(made.graph, made.header.model_copy(update={"artefact": {"weight_bits": 8}}), made.golden)
+    monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 8)
+    other.run()
+    monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 7)
+    with pytest.raises(LeannetError, match="8 bits overflow on this processor"):
+        other.run()
+    made.run()

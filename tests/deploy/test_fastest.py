@@ -15,7 +15,7 @@ from tests.deploy.integers.test_quantizing import run as run  # the fixture
 def _clock(winner: int):  # type: ignore[no-untyped-def]
     """Times by which one candidate wins, in place of measured ones."""
 
-    def measure(candidates, seconds):  # type: ignore[no-untyped-def]
+    def measure(candidates, seconds, rest):  # type: ignore[no-untyped-def]
         for each in candidates.values():
             each()
         return {name: Latency(*[1.0 if name == winner else 2.0] * 4, runs=5) for name in candidates}

@@ -39,11 +39,19 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"format_version": 99}, "upgrade"),
         ({"format": "other"}, "upgrade"),
-        ({"golden": 3}, "damaged"),
+        ({"golden": 3}, "its digest does not match"),
+        ({"files": {}}, "its digest does not match"),
+        ({"header": about["header"] | {"classes": ["a", "b", "c"]}}, "its digest does not match"),
+        ({"digest": None}, "its digest does not match"),
     ):
         (made / ABOUT).write_text(json.dumps(about | change))
         with pytest.raises(LeannetError, match=message):
             leannet.check(made)
+    (made / ABOUT).write_text("[]")
+    with pytest.raises(LeannetError, match="damaged"):
+        leannet.check(made)
+    with pytest.raises(LeannetError, match="for one runtime: leave it out"):
+        leannet.check(made, ["openvino"])
     (made / ABOUT).unlink()
     with pytest.raises(LeannetError, match="found no"):
         leannet.check(made)

@@ -21,6 +21,7 @@ from leannet.cli.compare import command
 from leannet.deploy import export
 from leannet.drawings.names import labels
 from leannet.errors import LeannetError
+from leannet.files import alone_in
 from leannet.header import Header, read_header
 from leannet.reports.comparing import Comparison, Timing, compare, write_page, write_pictures
 from leannet.reports.comparing.compared import own_accuracy
@@ -205,6 +206,8 @@ def test_a_run_that_was_stopped_is_no_equal(runs: Path, tmp_path: Path, capsys: 
     assert page.index("short was stopped after 3 of its 9 epochs.") < page.index("is the most accurate")
     command([whole, short])
     assert "warning: short was stopped after 3 of its 9 epochs." in capsys.readouterr().out
+    with alone_in(Path(short)):
+        assert compare([short]).warnings == ["short is still training, after 3 of its 9 epochs."]
     # Of a run that patience may have ended, the log alone does not tell.
     patient = copied("patient", ("epochs = 3", "epochs = 9\npatience = 8"))
     assert compare([patient]).warnings == ["patient has 3 of its 9 epochs, and nothing tells whether it was stopped."]

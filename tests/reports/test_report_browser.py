@@ -11,6 +11,7 @@ import pytest
 
 import leannet
 from leannet.reports.costs import measure
+from leannet.reports.held import read_log
 from leannet.training import train
 from tests.conftest import draw_folder
 from tests.reports.making import made_up_run, with_pictures
@@ -89,6 +90,23 @@ def keep(page: Any, folder: Path, name: str) -> None:
     for place in (folder, *([Path(wanted)] if wanted else [])):
         place.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=place / f"{name}.png", full_page=True)
+
+
+def test_the_pointer_over_a_curve_reads_its_epoch(browser: Any, pages: dict[str, Path]) -> None:
+    log = read_log(pages["ten"].parent / "log.csv")
+    with visit(browser, pages["ten"]) as page:
+        curve = page.locator("figure svg[aria-label='accuracy over the epochs']")
+        bands = curve.locator(".band")
+        assert bands.count() == len(log)
+        for line, band in zip(log, bands.all(), strict=True):
+            band.hover()
+            box = band.bounding_box()
+            told = page.evaluate(
+                "([x, y]) => document.elementFromPoint(x, y).closest('.band').querySelector('title').textContent",
+                [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
+            )
+            training, validation = (f"{100 * line[f'{part}_accuracy']:.1f} %" for part in ("train", "validation"))
+            assert told == f"epoch {line['epoch']:.0f}: training {training}, validation {validation}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions, read_whole_lines
 from leannet.reports.held import read_run
 from leannet.reports.page import middle, short
-from leannet.reports.standing import STATE, stopped
+from leannet.reports.standing import STATE, unfinished
 from leannet.reports.words import resolved
 from leannet.training import Settings
 from leannet.training.state import FILE
@@ -63,13 +63,13 @@ def test_a_stopped_run_is_named(run: Path) -> None:
 def test_an_end_before_the_last_epoch_is_none(run: Path) -> None:
     log = read_run(run).log
     with_clock = {"epochs": 40, "time": 60.0}
-    assert stopped(run, with_clock, log) == ""  # nothing tells
-    assert "10 of 40 epochs are in log.csv" in stopped(run, {"epochs": 40, "patience": 5}, log)
+    assert unfinished(run, with_clock, log) == ""  # nothing tells
+    assert "10 of 40 epochs are in log.csv" in unfinished(run, {"epochs": 40, "patience": 5}, log)
     worse = [line | {"validation_accuracy": 0.0} for line in log[4:]]
-    assert stopped(run, {"epochs": 40, "patience": 6}, log[:4] + worse) == ""
+    assert unfinished(run, {"epochs": 40, "patience": 6}, log[:4] + worse) == ""
     _state(run, 10)
-    assert stopped(run, with_clock, log).startswith("Stopped after 10 epochs, before its time was up: leannet train")
-    assert stopped(run, {}, log) == ""
+    assert unfinished(run, with_clock, log).startswith("Stopped after 10 epochs, before its time was up: leannet train")
+    assert unfinished(run, {}, log) == ""
 
 
 @pytest.mark.parametrize("line", ["kind 000/1.jpg,kind 0", "a,kind 009,kind 000,1,0,0", "a,kind 000,kind 000,1,0,x"])

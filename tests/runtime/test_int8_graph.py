@@ -7,7 +7,7 @@ import torch
 
 from leannet.deploy.integers.calibration import Calibration
 from leannet.network import build
-from leannet.rows import Architecture, Conv, Dropout, Input
+from leannet.rows import Activate, Architecture, Concat, Conv, Dropout, Input
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.folding import Array
 from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
@@ -80,10 +80,50 @@ def test_layers_that_stay_in_float_are_exact() -> None:
         everything = frozenset(placed.path for placed in case.rows.layers)
         writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), floats=everything)
         kinds = [node.op_type for node in writer.model().graph.node]
-        assert kinds.count("QuantizeLinear") == 1  # the input
+        assert kinds.count("QuantizeLinear") == 0  # not the input either, which no integers read
         exact = GraphWriter(case.rows, case.weights).model()
         assert kinds.count("Conv") == sum(node.op_type == "Conv" for node in exact.graph.node)
-        assert case.decibels(case.outputs("table", "onnxruntime", floats=everything)) > 35
+        np.testing.assert_array_equal(case.outputs("table", "onnxruntime", floats=everything), case.wanted)
+
+
+def test_what_is_joined_with_integers_is_rounded_before_and_moved_as_bytes() -> None:
+    """A concatenation of which one part stays in float."""
+    rows = Architecture(
+        name="x",
+        input=Input(height=8, width=8),
+        rows=(
+            Conv(name="a", out_channels=3, activation="relu"),
+            Conv(name="b", out_channels=5, inputs=("input",)),
+            Concat(name="both", inputs=("a", "b")),
+            Conv(name="c", out_channels=2),
+        ),
+    )
+    case = Case(rows)
+    for style, engine in FORMS:
+        assert case.decibels(case.outputs(style, engine, floats=frozenset({"b"}))) > 30, style
+        assert case.decibels(case.outputs(style, engine)) > 30, style  # a's ReLU is not lost to the range it shares
+    model = Int8Writer(rows, case.weights, case.calibration.ranges(), floats=frozenset({"b"})).model()
+    concat = next(node for node in model.graph.node if node.op_type == "Concat")
+    making = {node.output[0]: node.op_type for node in model.graph.node}
+    assert [making[name] for name in concat.input] == ["QuantizeLinear"] * 2
+
+
+def test_an_activation_of_its_own_stays_in_float() -> None:
+    """Nothing is measured before one that stands alone."""
+    for kind in ("h_swish", "swish", "sigmoid", "relu6"):
+        rows = Architecture(
+            name="x",
+            input=Input(height=8, width=8),
+            rows=(
+                Conv(name="a", out_channels=6),
+                Activate(name="alone", activation=kind),  # type: ignore[arg-type]  # one of its words
+                Conv(name="b", out_channels=3),
+            ),
+        )
+        case = Case(rows)
+        for floats in (frozenset[str](), frozenset({"a"}), frozenset({"a", "b"})):
+            for style, engine in FORMS:
+                assert case.decibels(case.outputs(style, engine, floats=floats)) > 25, (kind, floats, style)
 
 
 def test_shuffles_slices_and_concatenations_move_bytes() -> None:

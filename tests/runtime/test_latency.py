@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise, permutations
 
 import pytest
 
@@ -27,16 +28,37 @@ class Clock:
         return run
 
 
-def test_the_second_run_of_each_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_run_that_is_warm_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
-    # warm-up, then (cold, warm) a turn
-    a, b = clock.takes("a", 9, 5, 0.010, 5, 0.020, 5, 0.060), clock.takes("b", 0.001)
+    # Once before, then (cold, warm) a turn; of b one run is not enough to get warm.
+    a, b = clock.takes("a", 9, 5, 0.010, 5, 0.020, 5, 0.060), clock.takes("b", 0.003)
     found = measure({"a": a, "b": b}, seconds=1e-9, least_runs=3)
     assert found["a"].median_ms == pytest.approx(20)
     assert found["a"].runs == 3
-    assert found["b"].median_ms == pytest.approx(1)
-    assert "".join(clock.order) == "ab" + "aabb" + "bbaa" + "aabb"
+    assert found["b"].median_ms == pytest.approx(3)
+    order = "".join(clock.order)
+    assert order[:2] == "ab"
+    assert all(order[start : start + 5] in {"aabbb", "bbbaa"} for start in range(2, len(order), 5))
+
+
+def test_nobody_always_follows_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four candidates each comes behind each other one, and all about equally often in a place."""
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    measure({name: clock.takes(name, 0.010) for name in "abcd"}, seconds=0, least_runs=200)
+    turns = [clock.order[start : start + 8 : 2] for start in range(4, len(clock.order), 8)]
+    assert len(turns) == 200
+    assert all(sorted(turn) == list("abcd") for turn in turns)
+    assert {pair for turn in turns for pair in pairwise(turn)} == set(permutations("abcd", 2))
+    assert all(20 < sum(turn[place] == name for turn in turns) < 90 for place in range(4) for name in "abcd")
+
+
+def test_an_engine_rests_before_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    measure({"a": lambda: None, "b": lambda: None}, seconds=0, least_runs=3, rest=0.5)
+    assert slept == [0.5] * 6
 
 
 def test_time_that_is_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,22 @@
 """Cross-validation: a partition, each picture judged once by a network that did not train on it."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from leannet.cli.app import main
+from leannet.console import Console
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import split
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.training import cross_validate, train
+from leannet.training.folds import resume_folds
 
 SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0, "batch_size": 8}
 
@@ -42,3 +47,42 @@ def test_every_picture_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
 def test_folds_that_make_no_sense(shapes: Path, tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(LeannetError, match="expected folds"):
         train(str(shapes), out=tmp_path / "run", **SMALL, **wrong)
+
+
+def test_a_cross_validation_goes_on_where_it_was_stopped(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Interrupted in the second fold of three, and killed before the third has begun: the same as never stopped."""
+    settings = SMALL | {"epochs": 2}
+    whole = cross_validate(str(shapes), 3, tmp_path / "whole", **settings)
+    advance, calls = Console.advance, []
+
+    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        advance(self, done, label, note, total)
+        calls.extend([1] * label.startswith("epoch"))
+        if len(calls) == 6:  # of four in each fold
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Console, "advance", stop)
+        part = cross_validate(str(shapes), 3, tmp_path / "part", **settings)
+    assert [run.finished for run in part.runs] == [True, False]
+    assert part.line().startswith(f"{100 * whole.accuracies[0]:.2f} % over 1 of 3 folds")
+    assert (
+        len(read_predictions(tmp_path / "part" / "predictions.csv")[0])
+        == part.runs[0].header.split["sizes"]["validation"]
+    )
+    with pytest.raises(LeannetError, match=r"expected a new or empty folder, found another, or go on .*--resume"):
+        cross_validate(str(shapes), 3, tmp_path / "part", **settings)
+
+    monkeypatch.setattr("sys.argv", ["leannet", "train", "--resume", str(tmp_path / "part"), "--quiet"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code in {0, None}
+    assert "over 3 folds" in capsys.readouterr().out
+    for fold in (1, 2, 3):
+        one, other = (tmp_path / name / f"fold-{fold}" for name in ("whole", "part"))
+        assert (one / "predictions.csv").read_bytes() == (other / "predictions.csv").read_bytes()
+    assert (tmp_path / "whole/predictions.csv").read_bytes() == (tmp_path / "part/predictions.csv").read_bytes()
+    with pytest.raises(LeannetError, match=r"expected the folds of a cross-validation"):
+        resume_folds(tmp_path / "whole" / "fold-1")

@@ -16,6 +16,7 @@ from torch import nn
 
 from leannet.checkpoint import load
 from leannet.errors import LeannetError
+from leannet.files import alone_in
 from leannet.training import train
 from leannet.training.processes import synchronize
 from tests.conftest import draw_folder
@@ -100,6 +101,15 @@ def test_every_picture_is_counted_once(both: tuple[dict[str, Any], dict[str, Any
     assert [line.split(",")[:3] for line in lines[0]] == [line.split(",")[:3] for line in lines[1]]
 
 
+def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    """Gradients are exchanged once a step, with its last part. Of both runs each part is the same four pictures."""
+    *_, folder = both
+    settings = SETTINGS | {"epochs": 1, "accumulate": 2}
+    one = _run(folder / "data", folder / "one-in-parts", settings, world=1)
+    two = _run(folder / "data", folder / "two-in-parts", settings, world=2)
+    assert two["losses"][:10] == pytest.approx(one["losses"][:10], rel=1e-9)
+
+
 def test_without_synchronisation_they_part(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     """What the first test tests: batch norm over each process's own pictures gives other losses."""
     one, _, folder = both
@@ -128,6 +138,16 @@ def test_synchronised_batch_norm_of_one_process_is_torchs() -> None:
         torch.testing.assert_close(a.grad, b.grad, msg=name)
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(value, other.state_dict()[name])
+
+
+def test_what_the_first_process_cannot_do_ends_all(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+    """A folder that another training has: each of two processes says so and ends."""
+    *_, folder = both
+    (folder / "busy").mkdir()
+    with alone_in(folder / "busy"), pytest.raises(AssertionError) as raised:
+        _run(folder / "data", folder / "busy", SETTINGS, world=2)
+    assert str(raised.value).count("LeannetError: ") == 2
+    assert str(raised.value).count("another process is training in this folder") == 2
 
 
 def test_a_batch_too_small_for_its_processes_is_refused(shapes: Path, tmp_path: Path) -> None:

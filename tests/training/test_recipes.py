@@ -49,6 +49,32 @@ def test_every_recipe_is_valid_and_others_win(name: str) -> None:
     assert model is None or architecture(model)
 
 
+@pytest.mark.parametrize("name", ["cosine", "linear", "step", "constant"])
+@pytest.mark.parametrize("warmup", [0.0, 1.0, 5.0])
+def test_by_the_clock_too_the_rate_stays_under_its_peak(name: Any, warmup: float) -> None:
+    """However few or many epochs the time is enough for."""
+    schedule = Schedule(name=name, warmup_epochs=warmup)
+    for rate in (0.2, 3.0, 200.0):  # epochs in all
+        factors = [schedule.factor(rate * share, 30, share) for share in np.linspace(0, 1, 50)]
+        assert max(factors) <= 1
+        assert name == "constant" or factors[-1] < 1 or (name == "step" and rate < 30)
+    assert Schedule(name="step", step_epochs=2.0).factor(4.5, 30, 0.9) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"freeze": "stem"}, "--freeze stem: expected weights that are worth keeping, found a fresh network"),
+        ({"recipe": "fine-tune"}, r"--freeze stem \(recipe fine-tune\): expected weights"),
+        ({"class_weights": "balanced", "sampling": "balanced"}, "expected one of them"),
+    ],
+)
+def test_settings_that_do_not_go_together(shapes: Path, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(LeannetError, match=message):
+        train(str(shapes), out=tmp_path / "run", **SMALL | settings)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_recipe_is_written_out_in_full(shapes: Path, tmp_path: Path) -> None:
     train(str(shapes), out=tmp_path / "run", recipe="cifar", epochs=1, **SMALL)
     saved = read_toml(tmp_path / "run" / "config.toml")

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from leannet import checkpoint
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
+from leannet.files import LOCK, alone_in, is_trained_in
+from leannet.reports import report
 from leannet.training import resume, train
 from leannet.training.task import Classification
 
@@ -56,6 +59,30 @@ def test_killed_three_times_at_random_it_ends_as_if_never_stopped(shapes: Path, 
     resume(run, quiet=True)
     for name in ("model.safetensors", "last.safetensors", "predictions.csv"):
         assert (run / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_two_trainings_are_never_in_one_folder(shapes: Path, tmp_path: Path) -> None:
+    """The second is refused while the first lives, and the lock of one that was killed keeps nobody out."""
+    run, state = tmp_path / "run", tmp_path / "run" / "state" / "resume.safetensors"
+    words = json.dumps(SMALL | {"epochs": 400, "workers": 2})
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(shapes), str(run), words]) as process:
+        while not state.exists() and process.poll() is None:
+            time.sleep(0.005)
+        with pytest.raises(LeannetError, match=r"run: another process is training in this folder"):
+            resume(run, quiet=True)
+        assert is_trained_in(run)
+        assert "Still training, after" in report(run, tmp_path / "page.html").read_text()
+        process.kill()
+    assert not is_trained_in(run)
+    assert "Stopped after" in report(run, tmp_path / "page.html").read_text()
+    with alone_in(run), pytest.raises(LeannetError, match="another process"), alone_in(run):
+        pass
+
+
+def test_what_is_no_run_gets_no_lock(shapes: Path) -> None:
+    with pytest.raises(LeannetError, match="expected a run that can be resumed"):
+        resume(shapes)
+    assert not (shapes / LOCK).exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 if hasattr(os, "geteuid") else True, reason="only root may mount a small disk")
@@ -153,6 +180,60 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_one(
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     monkeypatch.undo()
     assert resume(tmp_path / "run", quiet=True).finished
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_weights_that_are_no_numbers_are_never_saved(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float
+) -> None:
+    """A last step of an epoch spoils them: no loss of its own tells, and validation would be of them."""
+    calls, move = [], torch.optim.AdamW.step
+
+    def poison(self: torch.optim.AdamW, closure: Any = None) -> Any:
+        calls.append(1)
+        if len(calls) == 8:
+            self.param_groups[0]["lr"] = float("nan")
+        return move(self, closure)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", poison)
+    monkeypatch.setattr("leannet.training.loop.SAVE_SECONDS", 0)
+    with pytest.raises(LeannetError, match=r"^weights are no number any more at epoch 2, step 4, .*holds the best"):
+        train(str(shapes), out=tmp_path / "run", **SMALL, average=average)
+    for name in ("model", "last", "state/resume"):
+        held = load_file(tmp_path / "run" / f"{name}.safetensors")
+        assert all(torch.isfinite(value).all() for value in held.values())
+    monkeypatch.undo()
+    assert resume(tmp_path / "run", quiet=True).finished
+
+
+def test_too_little_memory_is_one_line(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Classification, "loss", full)
+    with pytest.raises(LeannetError, match=r"^too little memory for 5 pictures a step in 1 part; try --accumulate 2"):
+        train(str(shapes), out=tmp_path / "run", **SMALL)
+
+
+def test_a_worker_that_ends_while_the_best_is_scored_is_one_line(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*_: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr("leannet.training.run._scores", told)
+    with pytest.raises(LeannetError, match="a process that prepares pictures has ended"):
+        train(str(shapes), out=tmp_path / "run", **SMALL)
+
+
+def test_a_disk_that_others_have_filled_means_no_cache(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert train(str(shapes), out=tmp_path / "run", **SMALL).finished
 
 
 def test_a_truncated_checkpoint_is_refused_and_the_other_loads(shapes: Path, tmp_path: Path) -> None:

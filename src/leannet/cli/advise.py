@@ -65,4 +65,4 @@ def command(
     if found.command:
         print(f"try next  {found.command}")
     else:
-        print("none fits: allow more, or try --precision int8")
+        print("none fits: allow more" + ("" if found.precision == "int8" else ", or try --precision int8"))

@@ -6,12 +6,14 @@ import typer
 
 from leannet.cli.options import Json, Quiet, Resolution, Width
 from leannet.cli.output import print_json, print_table
+from leannet.errors import LeannetError
 
 
 def command(
     what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artefacts.")],
     engine: Annotated[
-        list[str] | None, typer.Option(help="torch, onnxruntime, openvino. Repeat. Default: all that are installed.")
+        list[str] | None,
+        typer.Option(help="torch, onnxruntime, openvino, ncnn, litert. Repeat. Default: all that are here."),
     ] = None,
     precision: Annotated[
         list[str] | None, typer.Option(help="float32, or int8 for its time alone. Repeat. Artefacts have their own.")
@@ -80,6 +82,14 @@ def _by_row(
     from leannet.runtime.row_latency import measure_rows
     from leannet.what import resolve
 
+    artefact = next((word for word in what if word.endswith(".onnx")), None)
+    if artefact:
+        raise LeannetError(
+            f"{artefact}: expected rows with --by row, found an artefact: name the run that it was made of"
+        )
+    for name, given in (("engine", engine), ("precision", precision), ("threads", threads)):
+        if len(given or []) > 1:
+            raise LeannetError(f"--by row: expected one --{name}, found several")
     found = []
     for word in what:
         table = resolve(word, 1.0 if Path(word).exists() else width, resolution)

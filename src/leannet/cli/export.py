@@ -30,11 +30,17 @@ def command(
     fastest: Annotated[
         bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
     ] = False,
-    max_drop: Annotated[float, typer.Option(help="With --fastest: points of accuracy that integers may cost.")] = 0.5,
+    max_drop: Annotated[
+        float | None, typer.Option(help="With --fastest: points of accuracy that integers may cost. Default: 0.5.")
+    ] = None,
     min_agreement: Annotated[
-        float, typer.Option(help="With --fastest: the least share of pictures that keep their class.", min=0, max=1)
-    ] = 0.0,
-    threads: Annotated[int, typer.Option(help="With --fastest.", min=1)] = 1,
+        float | None,
+        typer.Option(help="With --fastest: the least share of pictures that keep their class.", min=0, max=1),
+    ] = None,
+    finetune: Annotated[
+        int | None, typer.Option(help="With --fastest: epochs of training with rounding in place.", min=0)
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="With --fastest. Default: 1.", min=1)] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -44,6 +50,10 @@ def command(
 
     Example: leannet export runs/photos
     """
+    words = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune, "threads": threads}
+    given = {name: value for name, value in words.items() if value is not None}
+    if given and not fastest:
+        raise LeannetError(f"--{next(iter(given)).replace('_', '-')} goes with --fastest, which is not asked for")
     if format != "onnx":
         if fastest or precision or input or data:
             raise LeannetError(f"--format {format} takes a run and --out alone")
@@ -52,7 +62,7 @@ def command(
     if fastest:
         if precision or input:
             raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
-        _fastest(run, data, out, max_drop, min_agreement, threads, json, quiet)
+        _fastest(run, data, out, given, json, quiet)
         return
     if data is not None:
         raise LeannetError(f"{data}: pictures are for --fastest; expected a run alone")
@@ -81,19 +91,10 @@ def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Pat
     print(f"try next  leannet check {found.path}")
 
 
-def _fastest(
-    run: str,
-    data: str | None,
-    out: Path | None,
-    max_drop: float,
-    min_agreement: float,
-    threads: int,
-    json: bool,
-    quiet: bool,
-) -> None:
+def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any], json: bool, quiet: bool) -> None:
     from leannet.deploy import export_fastest
 
-    found = export_fastest(run, data, out, max_drop, min_agreement, threads, quiet=quiet)
+    found = export_fastest(run, data, out, quiet=quiet, **words)
     if json:
         print_json(found.to_dict())
         return
@@ -110,6 +111,6 @@ def _fastest(
     headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "agree", "float layers", "MB", "")
     print_table(headers, lines, left=2, words_last=True)
     print()
-    print(f"{found.machine}; one picture at a time, {threads} thread{'s' if threads > 1 else ''}, in turns")
+    print(f"{found.machine}; one picture at a time, {found.threads} thread{'s' if found.threads > 1 else ''}, in turns")
     print(f"written   {found.path}")
     print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")

@@ -53,9 +53,10 @@ def command(
               f"{found.lost} pictures are wrong now that were right, {found.gained} right that were wrong")  # fmt: skip
         print(f"agreement {100 * found.agreement:.2f} % of pictures keep their class")
         print(f"size      {found.size_bytes_before / 1e6:.2f} MB -> {found.size_bytes_after / 1e6:.2f} MB")
-        before, after = found.latency_before.median_ms, found.latency_after.median_ms
-        print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
-              f"{found.engine}, {found.machine}")  # fmt: skip
+        if found.latency_before and found.latency_after:
+            before, after = found.latency_before.median_ms, found.latency_after.median_ms
+            print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
+                  f"{found.engine}, {found.machine}")  # fmt: skip
         if found.path:
             print(f"written   {found.path}")
             print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")
@@ -66,5 +67,5 @@ def command(
             f"{run}: as int8 it loses {found.drop:.2f} points (allowed: --max-drop {max_drop:g}) and "
             f"{100 * found.agreement:.2f} % of pictures keep their class (needed: --min-agreement {min_agreement:g}), "
             f"with {len(found.kept_float)} of {len(found.layers)} layers in float; nothing was written; "
-            "try --finetune 3, or allow more"
+            f"try {'more epochs of --finetune' if finetune else '--finetune 3'}, or allow more"
         )

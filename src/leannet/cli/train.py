@@ -41,7 +41,7 @@ def command(
     resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="A run or checkpoint to start from.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run, as it was begun.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run, or these folds, as begun.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named settings, see leannet recipes; all else wins.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
@@ -146,9 +146,13 @@ def command(
 
     from leannet.reports import report
     from leannet.training import run as training
+    from leannet.training.folds import are_folds, cross_validate, resume_folds
     from leannet.training.settings import Settings, read_toml
 
     if resume is not None:
+        if are_folds(resume):
+            _tell_folds(resume_folds(resume, quiet), json)
+            return
         run = training.resume(resume, quiet)
     else:
         values: dict[str, Any] = read_toml(config) if config else {}
@@ -166,7 +170,9 @@ def command(
             raise LeannetError(f"{config}: names no data: give DATA")
         chosen = {key: values[key] for key in values if key != "data"}
         if folds is not None:
-            _cross_validate(str(where), folds, out, quiet, chosen, json)
+            if out is None:
+                raise LeannetError("--folds makes a folder of runs: name it, --out runs/NAME")
+            _tell_folds(cross_validate(str(where), folds, out, quiet, **chosen), json)
             return
         run = training.train(str(where), out, quiet, **chosen)
     if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
@@ -180,21 +186,21 @@ def command(
         raise typer.Exit(130)
 
 
-def _cross_validate(data: str, folds: int, out: Path | None, quiet: bool, chosen: dict[str, Any], json: bool) -> None:
+def _tell_folds(found: Any, json: bool) -> None:
+    """The reports of all folds, and what they come to."""
     from leannet.reports import report
-    from leannet.training import cross_validate
 
-    if out is None:
-        raise LeannetError("--folds makes a folder of runs: name it, --out runs/NAME")
-    found = cross_validate(data, folds, out, quiet, **chosen)
     for run in found.runs:
         report(run.path)
     if json:
         print_json(found.to_dict())
     else:
         print(f"validation  {found.line()}")
-        print(f"runs        {out}/fold-1 to fold-{folds}, each with its report; all predictions in predictions.csv")
-    if not found.runs[-1].finished:
+        runs = f"{found.path}/fold-1" + (f" to fold-{len(found.runs)}" if len(found.runs) > 1 else "")
+        print(f"runs        {runs}, each with its report; all predictions in predictions.csv")
+    if len(found.finished) < found.wanted:
+        if not json:
+            print(f"stopped in fold {len(found.runs)} of {found.wanted}; to go on: leannet train --resume {found.path}")
         raise typer.Exit(130)
 
 

@@ -80,4 +80,6 @@ def _shared(size: int) -> mmap.mmap:
     """Writable memory of that many zero bytes, the same in every process that is forked from here."""
     with tempfile.TemporaryFile(dir=_folder()) as file:
         file.truncate(max(size, 1))
+        # Claimed now: a page that finds no room on the disk when it is first written to would end the process.
+        os.posix_fallocate(file.fileno(), 0, max(size, 1))
         return mmap.mmap(file.fileno(), max(size, 1))

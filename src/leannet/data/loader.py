@@ -140,7 +140,11 @@ def cached(
     rooms = [pictures.room(sizes, formats) for pictures in (training, plain)]
     if not _can_fork() or not fits(rooms[0] + rooms[1]):
         return training, plain
-    return replace(training, cache=PictureCache(rooms[0])), replace(plain, cache=PictureCache(rooms[1]))
+    try:
+        caches = [PictureCache(room) for room in rooms]
+    except OSError:  # others have filled the disk since
+        return training, plain
+    return replace(training, cache=caches[0]), replace(plain, cache=caches[1])
 
 
 def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
 Progress = Callable[[Iterator["Found"], int], Iterator["Found"]]
+Work = Callable[[Sequence[int]], list["Found"]]
+
+AT_ONCE = 10_000  # pictures that wait for a thread
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,27 @@ def scan(
     progress: Progress | None = None,
     training: bool = True,
     color: Literal["RGB", "L"] = "RGB",
+    shared_by: Callable[[Sequence[int], Work], list[Found]] | None = None,
 ) -> Scan:
-    """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on."""
+    """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on.
 
+    shared_by: has several processes read a share each; it gives all of what they found, in order.
+    """
     preprocessing = Preprocessing(height=1, width=1, color=color)
 
     def look(index: int) -> Found:
         return _look(pictures.names[index], pictures.reader(index), preprocessing)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = pool.map(look, range(len(pictures)))
-        found = list(progress(results, len(pictures)) if progress else results)
+    def each(indices: Sequence[int]) -> Iterator[Found]:
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for start in range(0, len(indices), AT_ONCE):
+                yield from pool.map(look, indices[start : start + AT_ONCE])
+
+    def look_at(indices: Sequence[int]) -> list[Found]:
+        return list(progress(each(indices), len(indices)) if progress else each(indices))
+
+    every = range(len(pictures))
+    found = shared_by(every, look_at) if shared_by else look_at(every)
     good = [i for i, f in enumerate(found) if f.problem is None]
     kept = pictures.keep(good)
     broken = tuple(f for f in found if f.problem)

@@ -23,6 +23,7 @@ from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES, Program, engine
 from leannet.runtime.engines import Floats, Run
+from leannet.runtime.processor import weight_bits
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
 RUNNERS = tuple(name for name, each in ENGINES.items() if each.reads_onnx)
@@ -85,8 +86,17 @@ class Artefact:
         return Program.of_file(self.header.architecture, self.graph)
 
     def run(self, name: str | None = None, threads: int = 1) -> Run:
-        """What runs it in an engine, the first it is made for: the graph's own input -> its outputs. Prepared once."""
+        """What runs it in an engine, the first it is made for: the graph's own input -> its outputs. Prepared once.
+
+        Raises LeannetError for an engine that is not here, and a processor that it would give wrong answers on.
+        """
         key = name or self.engines[0], threads
+        bits = self.header.artefact.get("weight_bits", 7)
+        if bits > weight_bits():
+            raise LeannetError(
+                f"{self.path or 'the artefact'}: its integers of {bits} bits overflow on this processor, which adds "
+                "their products in 16; make it here: leannet quantize RUN"
+            )
         if key not in self._runs:
             self._runs[key] = engine(key[0]).prepare(self.program, threads)
         return self._runs[key]
@@ -99,6 +109,14 @@ class Artefact:
     def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
         """(N, classes) before softmax. Raises BrokenPicture."""
         return self.run(name, threads)(self.inputs(pictures))[0]  # type: ignore[arg-type]  # uint8 where it takes that
+
+
+def artefact_path(out: str | Path | None, usual: Path) -> Path:
+    """Where an artefact is to be written. Raises LeannetError, before any work, where it cannot be."""
+    target = Path(out) if out is not None else usual
+    if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
+    return target
 
 
 def as_floats(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:

@@ -18,6 +18,7 @@ from leannet.runtime.programs import program
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
+REST = 0.02  # seconds: the threads of torch and ncnn spin some milliseconds on after a run
 PICTURE = (256, 320)  # height and width of what an artefact that takes pictures is given
 
 
@@ -98,7 +99,7 @@ def bench(
             progress(f"loading {each.what} in {each.engine}")
             runs[index] = partial(engine(each.engine).prepare(each.program, number), _input(each, batch))
         progress(f"timing {len(runs)} in turns, {number} thread{'s' if number > 1 else ''}, {seconds:g} s")
-        times = measure(runs, seconds)
+        times = measure(runs, seconds, rest=REST if len({each.engine for each in candidates}) > 1 else 0.0)
         for index, each in enumerate(candidates):
             progress(f"memory of {each.what} in {each.engine}")
             bytes_ = peak_memory(each.program, each.engine, number, batch, each.kind) if memory else None
@@ -164,9 +165,22 @@ def _timed(each: _Candidate, threads: int, batch: int, latency: Latency, memory:
         input=tuple(table.input.shape),
         params=cost.params,
         macs=cost.macs,
-        size_bytes=len(each.program.onnx) if each.engine != "torch" else cost.weight_bytes,
+        size_bytes=_file_bytes(each),
         peak_memory_bytes=memory,
         latency=latency,
         gflops=2 * cost.macs * batch / (latency.median_ms / 1e3) / 1e9,
         matrix_gflops=matrix_gflops(threads),
     )
+
+
+def _file_bytes(each: _Candidate) -> int:
+    """Of what the engine reads: torch its weights, the others a file or two."""
+    match each.engine:
+        case "torch":
+            return count(each.program.architecture).weight_bytes
+        case "ncnn":
+            param, weights = each.program.ncnn
+            return len(param.encode()) + len(weights)
+        case "litert":
+            return len(each.program.tflite)
+    return len(each.program.onnx)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from leannet.deploy.artefact import Artefact, as_floats, softmax
 from leannet.errors import LeannetError
+from leannet.runtime.processor import cores
 
 if TYPE_CHECKING:
     from leannet.evaluation import Evaluation
@@ -34,6 +35,6 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
     def probabilities(images: Any) -> NDArray[np.float32]:
         arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
         given = arrays if artefact.takes_pictures else as_floats(arrays, preprocessing)
-        return softmax(artefact.run()(given)[0])
+        return softmax(artefact.run(threads=cores())(given)[0])
 
     return evaluate_with(probabilities, artefact.header, Path(run), data, None, quiet)

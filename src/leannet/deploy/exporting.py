@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leannet.deploy.artefact import Artefact
+from leannet.deploy.artefact import Artefact, artefact_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
@@ -53,9 +53,7 @@ def export(
     from leannet.header import checkpoint_file
 
     file = checkpoint_file(run)
-    target = Path(out) if out is not None else file.with_suffix(".onnx")
-    if target.suffix != ".onnx":
-        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
+    target = artefact_path(out, file.with_suffix(".onnx"))
     made = build_artefact(file, precision, input)
     checks = check_artefact(made)
     wrong = [each for each in checks if not each.passed]

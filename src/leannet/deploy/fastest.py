@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import RUNNERS, Artefact
+from leannet.deploy.artefact import RUNNERS, Artefact, artefact_path
+from leannet.deploy.benchmarking import REST
 from leannet.deploy.exporting import build_artefact
 from leannet.deploy.integers.quantizing import EngineName, quantize
 from leannet.deploy.replaying import check_artefact, installed
@@ -66,18 +67,15 @@ def export_fastest(
     engines: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Fastest:
-    """Writes the artefact that is fastest here, among all engines that are installed, in float32 and in 8-bit integers.
+    """Writes the artefact that is fastest here, of those engines that read ONNX, in float32 and in 8-bit integers.
 
     Integers take part where they lose no more than `max_drop` points and keep the class of `min_agreement` (0 to 1) of
-    the pictures, as `quantize` judges them. All are timed in
-    turns, one picture at a time. out: None: `model.onnx` beside the checkpoint. The artefact names its engine first,
-    and carries the table that it was chosen from.
+    the pictures, as `quantize` judges them. All are timed in turns, one picture at a time. out: None: `model.onnx`
+    beside the checkpoint. The artefact names its engine first, and carries the table that it was chosen from.
     Raises LeannetError as `export` and `quantize` do.
     """
     console, file = Console(quiet), checkpoint_file(run)
-    target = Path(out) if out is not None else file.with_suffix(".onnx")
-    if target.suffix != ".onnx":
-        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
+    target = artefact_path(out, file.with_suffix(".onnx"))
     names = list(engines or installed())
     plain = build_artefact(file, "float32", "float32")
     made: list[tuple[Choice, Artefact | None]] = [
@@ -108,7 +106,7 @@ def export_fastest(
         for index, (choice, artefact) in enumerate(made)
         if artefact is not None
     }
-    times = measure(runs, seconds)
+    times = measure(runs, seconds, rest=REST)
     best = min(times, key=lambda index: times[index].median_ms)
     choices = tuple(
         replace(choice, latency=times.get(index), chosen=index == best) for index, (choice, _) in enumerate(made)

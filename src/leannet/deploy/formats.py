@@ -1,7 +1,7 @@
 """Folders for runtimes that do not read ONNX, or read their own files faster: their files, and what using them needs.
 
 `leannet.json` in the folder holds the checkpoint's header, the golden pictures with their answers, and a SHA-256 of
-every file; `check` replays them.
+every file, and one over all of these; `check` verifies and replays them.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ def export_folder(run: str | Path, format: Format, out: str | Path | None = None
             "golden": [each.to_dict() for each in plain.golden],
             "files": files,
         }
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        (folder / ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
         checks = check_folder(folder)
         wrong = [each for each in checks if not each.passed]
         if wrong:
@@ -115,16 +115,24 @@ def _opened(folder: Path) -> tuple[Format, Header, list[Golden]]:
         raise LeannetError(f"{folder}: expected a folder of leannet export --format, found no {ABOUT} in it")
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
-        version, format, files = about["format_version"], about["format"], about["files"]
-        golden = [Golden.from_dict(each, file) for each in about["golden"]]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        version, format = about["format_version"], about["format"]
+        digest = about.pop("digest", None)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise LeannetError(f"{file}: damaged ({error}): export it again") from None
     if not isinstance(version, int) or version > FORMAT_VERSION or format not in READERS:
         raise LeannetError(f"{file}: format {format} of version {version} is newer than this leannet reads: upgrade")
+    if digest != _digest(about):
+        raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
+    golden, files = [Golden.from_dict(each, file) for each in about["golden"]], about["files"]
     for name, digest in files.items():
         if not (folder / name).is_file() or _sha(folder / name) != digest:
             raise LeannetError(f"{folder / name}: missing, damaged or edited: export it again")
     return cast(Format, format), parse_header(about["header"], file), golden
+
+
+def _digest(about: dict[str, Any]) -> str:
+    """Over all that the file says, those of the other files included."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _sha(file: Path) -> str:

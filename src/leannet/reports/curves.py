@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from leannet.drawing import COLORS, INK, figure, inline_svg, plain_axes
+from leannet.drawing import COLORS, INK, bands, figure, inline_svg, plain_axes
 
 TRAINING, VALIDATION = COLORS[:2]
 PANELS = {"accuracy": (100, "accuracy, %"), "loss": (1, "loss")}
@@ -14,16 +14,30 @@ def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> 
     pictures = []
     for name in PANELS:
         with figure(5, 3.4) as drawn:
-            draw_curve(drawn.subplots(), name, log, best_epoch)
-            pictures.append(inline_svg(drawn, f"{name} over the epochs"))
+            axes = drawn.subplots()
+            draw_curve(axes, name, log, best_epoch)
+            told = bands(axes, {line["epoch"]: _told(name, line) for line in log})
+            pictures.append(inline_svg(drawn, f"{name} over the epochs", told))
     return pictures
 
 
 def rate_curve(log: Sequence[dict[str, float]], best_epoch: int | None) -> str:
     """The learning rate at the end of each epoch, as an <svg> element."""
     with figure(5, 3.4) as drawn:
-        draw_rate(drawn.subplots(), log, best_epoch)
-        return inline_svg(drawn, "learning rate over the epochs")
+        axes = drawn.subplots()
+        draw_rate(axes, log, best_epoch)
+        told = bands(axes, {line["epoch"]: f"epoch {line['epoch']:.0f}: {line['learning_rate']:.3g}" for line in log})
+        return inline_svg(drawn, "learning rate over the epochs", told)
+
+
+def _told(name: str, line: dict[str, float]) -> str:
+    """The values of one epoch in words."""
+    digits, unit = (1, " %") if name == "accuracy" else (3, "")
+    training, validation = (
+        f"{part} {PANELS[name][0] * line[f'{key}_{name}']:.{digits}f}{unit}"
+        for part, key in (("training", "train"), ("validation", "validation"))
+    )
+    return f"epoch {line['epoch']:.0f}: {training}, {validation}"
 
 
 def draw_curve(axes: Any, name: str, log: Sequence[dict[str, float]], best_epoch: int | None) -> None:

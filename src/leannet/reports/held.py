@@ -16,7 +16,7 @@ from leannet.evaluation.calibration import Calibration, calibrate
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import read_whole_lines
 from leannet.header import Header, read_header
-from leannet.reports.standing import best_of, stopped
+from leannet.reports.standing import best_of, unfinished
 from leannet.rows import INPUT
 from leannet.runtime.processor import Machine
 
@@ -55,7 +55,7 @@ class Held:
     settings: dict[str, Any]
     times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
     missing: list[str] = field(default_factory=list)
-    stopped: str = ""  # a sentence about a run that is not finished
+    unfinished: str = ""  # a sentence about a run that is not finished
     is_best: bool = True  # the header is that of the best weights, not of the last
 
     @property
@@ -95,7 +95,7 @@ def read_run(run: str | Path) -> Held:
     except LeannetError as error:
         missing.append(f"Missing: the settings ({error}).")
     times = _read_times(path / TIMES, header, missing)
-    return Held(path, header, log, judged, settings, times, missing, stopped(path, settings, log), is_best)
+    return Held(path, header, log, judged, settings, times, missing, unfinished(path, settings, log), is_best)
 
 
 def _read_header(path: Path, missing: list[str]) -> tuple[Header | None, bool]:

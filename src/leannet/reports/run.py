@@ -71,7 +71,7 @@ def _contents(
         "run": str(held.path),
         "summary": summary(held, cost),
         "tiles": list(tiles(held, cost)),
-        "stopped": held.stopped,
+        "unfinished": held.unfinished,
         "missing": held.missing,
         "curves": [*learning_curves(held.log, held.best_epoch), rate_curve(held.log, held.best_epoch)]
         if held.log

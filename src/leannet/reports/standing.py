@@ -1,4 +1,4 @@
-"""Whether a run has come to its end: said by what it left for resuming, or else by its log, or not at all."""
+"""Whether a run has come to its end: said by its lock, by what it left for resuming, by its log, or not at all."""
 
 import json
 import shlex
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from leannet.errors import LeannetError
+from leannet.files import is_trained_in
 from leannet.header import open_tensors
 
 STATE = Path("state") / "resume.safetensors"  # as training.state, which needs torch, calls it
 
 
-def stopped(run: Path, settings: dict[str, Any], log: list[dict[str, float]]) -> str:
+def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]]) -> str:
     """A sentence about a run that is not finished; empty where it is, or where nothing tells."""
     wanted, clock, patience = (settings.get(key) for key in ("epochs", "time", "patience"))
     if not isinstance(wanted, int):
@@ -21,9 +22,13 @@ def stopped(run: Path, settings: dict[str, Any], log: list[dict[str, float]]) ->
     if not (standing or log) or (not clock and done >= wanted):
         return ""
     if clock:
-        share = f"{done} epoch{'' if done == 1 else 's'}, before its time was up"
+        share = f"{done} epoch{'' if done == 1 else 's'}"
     else:
         share = f"{done} of {wanted} epochs" if done else f"less than one of {wanted} epochs"
+    if is_trained_in(run):
+        return f"Still training, after {share}."
+    if clock:
+        share += ", before its time was up"
     if standing:
         goes_on = f"leannet train --resume {shlex.quote(str(run))} goes on"
         return "" if standing["ended"] else f"Stopped after {share}: {goes_on}."

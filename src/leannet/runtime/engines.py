@@ -42,11 +42,13 @@ class Program:
 
     @cached_property
     def network(self) -> Any:
-        """As a torch module."""
+        """As a torch module. Raises LeannetError where there is an ONNX file only."""
         import torch
 
         from leannet.network import build
 
+        if self._only_onnx:
+            raise LeannetError("torch does not read ONNX files: name the run or the checkpoint that it was made of")
         network = build(self.architecture).eval()
         if self._weights is not None:
             network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self._weights.items()})
@@ -133,8 +135,6 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that went on spinning after a run would take the cores of whatever is timed next.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         session = runtime.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
         (given,) = session.get_inputs()
 
@@ -173,10 +173,22 @@ class OpenVino(Engine):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+        read = core.read_model(model)
+        requests: dict[tuple[int, ...] | None, Any] = {}
+
+        def request(shape: tuple[int, ...]) -> Any:
+            """For one picture a graph of its own: what is known beforehand need not be asked for in each run."""
+            known = read.inputs[0].partial_shape
+            key = shape if shape[0] == 1 and all(known[i].is_static for i in range(1, len(shape))) else None
+            if key not in requests:
+                graph = read if key is None else read.clone()
+                if key is not None:
+                    graph.reshape(list(key))
+                requests[key] = core.compile_model(graph, "CPU", settings).create_infer_request()
+            return requests[key]
 
         def run(x: Floats) -> list[Floats]:
-            found = request.infer([x], share_inputs=True)
+            found = request(x.shape).infer([x], share_inputs=True)
             return [np.array(value) for value in found.values()]
 
         return run

@@ -4,7 +4,8 @@ Activations are unsigned, with a range and a zero point for each layer; weights 
 output channel (Jacob et al., arXiv 1712.05877; Krishnamoorthi, arXiv 1806.08342). What runtimes' own quantisers leave
 in float stays in integers here:
 
-- ReLU and ReLU6 cost nothing: an output's range ends where they cut, and rounding saturates there.
+- ReLU and ReLU6 cost nothing: an output's range ends where they cut, and rounding saturates there. Only what is joined
+  with values that are not cut has an operation for it.
 - h-swish(z) is z times a gate that is z again, on the scale where [-3, 3] is all that 8 bits hold: it saturates where
   ReLU6(z + 3) does. So the gate is a table of 256 entries, and the product one integer multiplication.
 - Channel shuffle, slices and concatenation move bytes: all values that they join have one range.
@@ -91,6 +92,9 @@ class Int8Writer(GraphWriter):
         return made
 
     def _read(self) -> str:
+        readers = [placed.path for placed in self.architecture.layers if INPUT in placed.inputs]
+        if not any(self._whole(path) for path in readers):
+            return super()._read()
         return self._as_bytes(super()._read(), Range.of(*self.ranges[INPUT]), INPUT)
 
     # Values between layers
@@ -139,11 +143,17 @@ class Int8Writer(GraphWriter):
         read = [self.values[name] for name in placed.inputs]
         if isinstance(layer, rows.Dropout):
             return read[0]
-        known = [self.bytes_of[value] for value in read if value in self.bytes_of]
-        if moves(layer) and len(known) == len(read) and len({range_ for _, range_ in known}) == 1:
-            with self._reading(placed, [value for value, _ in known]):
+        known = {self.bytes_of[value][1] for value in read if value in self.bytes_of}
+        joint = Range.of(*self.ranges[path])  # where a layer only moves: that of all it is moved with, see `joined`
+        if moves(layer) and known == {joint} and self._whole(path):
+            read = [
+                value if value in self.bytes_of else self._as_bytes(value, joint, f"{path}:{number}")
+                for number, value in enumerate(read)
+            ]
+        if moves(layer) and len(known) == 1 and all(value in self.bytes_of for value in read):
+            with self._reading(placed, [self.bytes_of[value][0] for value in read]):
                 made = super()._layer(placed)
-            return self._as_floats(made, known[0][1], path, made in self.flat)
+            return self._as_floats(made, known.pop(), path, made in self.flat)
         if self._whole(path) and isinstance(layer, rows.Conv | rows.Depthwise | rows.Linear):
             given = read[0]
             if given not in self.bytes_of:
@@ -198,9 +208,9 @@ class Int8Writer(GraphWriter):
         """An activation; where rounding makes it anyway, nothing."""
         if kind == "linear" or not self._whole(name) or self._is_output(name) or x in self.bytes_of:
             return super().activation(kind, x, name)
-        if kind in CUT:
-            return x  # the range ends where it cuts, see `joined`
-        if self.style == "fused" or kind not in TABLES:
+        if kind in CUT and self._range_cuts(kind, name):
+            return x
+        if self.style == "fused" or kind not in TABLES or (kind != "h_sigmoid" and name not in self.before):
             return super().activation(kind, x, name)
         flat = x in self.flat
         if kind == "h_sigmoid":
@@ -223,6 +233,14 @@ class Int8Writer(GraphWriter):
         if flat:
             self.flat.add(made)
         return made
+
+    def _range_cuts(self, kind: Activation, name: str) -> bool:
+        """Whether rounding does what ReLU or ReLU6 does: where the range ends where they cut, see `joined`.
+
+        Of a value that lies beside others which are not cut, it does not.
+        """
+        low, high = self.ranges[name]
+        return low >= 0 and (kind == "relu" or high <= 6)
 
     def _table(self, kind: str, x: str, given: Range, made: Range, name: str, **words: float) -> str:
         """An operation that the runtime makes by looking up each of 256 values."""

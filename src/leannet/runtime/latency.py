@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 Name = TypeVar("Name")
+WARM_SECONDS = 0.004  # threads that have gone to sleep need a run or several, and others' spin a while after theirs
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,16 @@ def measure(
     least_runs: int = 5,
     most_runs: int = 200,
     between: Callable[[], object] | None = None,
+    rest: float = 0.0,
 ) -> dict[Name, Latency]:
     """The latency of each candidate, in turns, so that a machine that drifts does so for all of them.
 
-    Every turn runs each candidate twice, in an order that rotates, and times the second run: the first one brings its
-    weights back into the caches. seconds: for all of them together; at least `least_runs` turns are made.
-    between: called after each candidate's turn, to show progress.
+    Every turn takes each candidate once (`warm_ms`), in a drawn order, so that none always follows the same one.
+    seconds: for all of them together; at least `least_runs` turns are made. between: called after each candidate's
+    turn, to show progress. rest: seconds to wait before each turn of a candidate, where another engine's threads may
+    still spin.
     """
-    names = list(candidates)
+    names, draw = list(candidates), np.random.default_rng(0)
     times: dict[Name, list[float]] = {name: [] for name in names}
     for name in names:  # warm: allocations, lazy initialisation, caches
         candidates[name]()
@@ -46,16 +49,25 @@ def measure(
     for turn in range(most_runs):
         if turn >= least_runs and time.perf_counter() - began > seconds:
             break
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            run = candidates[name]
-            run()
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
+        for index in draw.permutation(len(names)).tolist():
+            if rest:
+                time.sleep(rest)
+            times[names[index]].append(warm_ms(candidates[names[index]]))
             if between is not None:
                 between()
     return {name: summarize(values) for name, values in times.items()}
+
+
+def warm_ms(run: Callable[[], object]) -> float:
+    """Milliseconds of a run that others of its kind came before: caches hold its weights, and threads are awake."""
+    began = time.perf_counter()
+    while True:
+        run()
+        start = time.perf_counter()
+        if start - began >= WARM_SECONDS:
+            break
+    run()
+    return 1e3 * (time.perf_counter() - start)
 
 
 def summarize(times_ms: list[float]) -> Latency:

@@ -34,6 +34,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def weight_bits() -> int:
+    """8, or 7 where this processor adds products of 8 bits in 16, which overflow: x86 without VNNI."""
+    if platform.machine().lower() not in {"x86_64", "amd64"}:
+        return 8
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return 7  # unknown: what is right everywhere
+    return 8 if "vnni" in flags else 7
+
+
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, pstdev
@@ -10,34 +10,50 @@ from typing import Any
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
-from leannet.training.run import Run, train
+from leannet.training.run import Run, revisit, train
+from leannet.training.settings import Settings, read_toml
+from leannet.training.state import FILE as STATE
 
 
 @dataclass(frozen=True)
 class Folds:
-    """The runs of a cross-validation, one a fold. `predictions.csv` beside them holds every picture's, out of fold."""
+    """The runs of a cross-validation, one a fold, the last of which may be unfinished.
+
+    `predictions.csv` beside them holds every picture's, out of fold.
+    """
 
     path: Path
     runs: tuple[Run, ...]
+    wanted: int  # folds
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """The folds that have come to their end."""
+        return tuple(run for run in self.runs if run.finished)
 
     @property
     def accuracies(self) -> list[float]:
-        """The validation accuracy of each fold, 0 to 1."""
-        return [run.validation.accuracy for run in self.runs if run.validation]
+        """The validation accuracy of each finished fold, 0 to 1."""
+        return [run.validation.accuracy for run in self.finished if run.validation]
 
     def line(self) -> str:
         """For a person."""
         values = [100 * value for value in self.accuracies]
-        pictures = sum(run.validation.pictures for run in self.runs if run.validation)
+        if not values:
+            return f"no fold of {self.wanted} has finished"
+        pictures = sum(run.validation.pictures for run in self.finished if run.validation)
         spread = f"{min(values):.1f} to {max(values):.1f}, deviation {pstdev(values):.1f}"
-        return f"{mean(values):.2f} % over {len(values)} folds ({spread}), {pictures:,} pictures"
+        of = f"{len(values)} folds" if len(values) == self.wanted else f"{len(values)} of {self.wanted} folds"
+        return f"{mean(values):.2f} % over {of} ({spread}), {pictures:,} pictures"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {
             "path": str(self.path),
-            "accuracy": mean(self.accuracies),
-            "accuracy_deviation": pstdev(self.accuracies),
+            "folds": self.wanted,
+            "finished": len(self.finished) == self.wanted,
+            "accuracy": mean(self.accuracies) if self.accuracies else None,
+            "accuracy_deviation": pstdev(self.accuracies) if self.accuracies else None,
             "accuracies": self.accuracies,
             "runs": [run.to_dict() for run in self.runs],
         }
@@ -51,24 +67,53 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     by training, and every run scores it.
     Raises LeannetError, one line, as `train` does, and where `out` holds something already.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise LeannetError("folds are trained by one process each: start without a launcher")
     path = Path(out)
     if path.exists() and (path.is_file() or list(path.iterdir())):
-        raise LeannetError(f"--out {out}: expected a new or empty folder")
-    runs = []
-    for fold in range(1, folds + 1):
-        run = train(data, path / f"fold-{fold}", quiet, **(settings | {"folds": folds, "fold": fold}))
-        runs.append(run)
-        if not run.finished:
-            break
-    found = Folds(path, tuple(runs))
-    write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in runs]))
+        goes_on = f", or go on with its folds, --resume {out}" if are_folds(path) else ""
+        raise LeannetError(f"--out {out}: expected a new or empty folder, found another{goes_on}")
+    return _every(path, folds, lambda fold, run: train(data, run, quiet, **settings | {"folds": folds, "fold": fold}))
+
+
+def resume_folds(out: str | Path, quiet: bool = False) -> Folds:
+    """Goes on with a cross-validation that was stopped: judges finished folds anew, and trains the others to their end.
+
+    Raises LeannetError where the folder has no folds, or as `resume` does.
+    """
+    path = Path(out)
+    if not are_folds(path):
+        raise LeannetError(f"{out}: expected the folds of a cross-validation (fold-1, ...), found none")
+    first = path / "fold-1" / "config.toml"
+    settings = Settings.make(read_toml(first), str(first))
+    if settings.folds is None:
+        raise LeannetError(f"{first}: expected a fold of a cross-validation, found a run of its own")
+    data, given = settings.data, settings.model_dump(exclude_none=True, exclude={"data"})
+
+    def go_on(fold: int, run: Path) -> Run:
+        return revisit(run, quiet) if (run / STATE).exists() else train(data, run, quiet, **given | {"fold": fold})
+
+    return _every(path, settings.folds, go_on)
+
+
+def are_folds(path: Path) -> bool:
+    """Whether a folder is that of a cross-validation."""
+    return (path / "fold-1" / "config.toml").is_file()
+
+
+def _every(path: Path, folds: int, make: Callable[[int, Path], Run]) -> Folds:
+    """One run after the other, until one is stopped; then what they have in common."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise LeannetError("folds are trained by one process each: start without a launcher")
+    runs: list[Run] = []
+    while len(runs) < folds and all(run.finished for run in runs):
+        fold = len(runs) + 1
+        runs.append(make(fold, path / f"fold-{fold}"))
+    found = Folds(path, tuple(runs), folds)
+    write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in found.finished]))
     write_whole(path / "folds.json", (json.dumps(found.to_dict(), indent=1) + "\n").encode())
     return found
 
 
 def _joined(files: Sequence[Path]) -> bytes:
-    """Tables of one header as one; a run that was stopped in its first epoch has none."""
-    tables = [file.read_text(encoding="utf-8").splitlines() for file in files if file.exists()] or [[""]]
+    """Tables of one header as one."""
+    tables = [file.read_text(encoding="utf-8").splitlines() for file in files] or [[""]]
     return ("\n".join([tables[0][0], *(line for table in tables for line in table[1:])]) + "\n").encode()

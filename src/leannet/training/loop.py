@@ -9,23 +9,21 @@ from types import FrameType
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.checkpoint import save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, normalize, told_of_workers
+from leannet.data.loader import Batches, Loader, PictureSet, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network
 from leannet.training import processes
-from leannet.training.average import Average
+from leannet.training.learner import Learner
 from leannet.training.memory import keeping_memory
 from leannet.training.mixing import mix
-from leannet.training.optimizing import freeze, frozen_rows, make_optimizer, set_rate
+from leannet.training.optimizing import frozen_rows
 from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
 from leannet.training.settings import Settings
 from leannet.training.state import Saved, Standing, save_state
@@ -55,70 +53,46 @@ def fit(
 
     pictures, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
     the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
-    Raises LeannetError where the loss is no number any more, or a picture cannot be read; what was saved stays.
+    Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or a picture
+    cannot be read; what was saved stays.
     """
-    accelerator = make_accelerator(settings)
-    device, first = accelerator.device, accelerator.is_main_process
-    dtype = torch.float64 if settings.precision == "fp64" else torch.float32
-    frozen = freeze(network, settings)
-    alone = settings.batch_size // accelerator.num_processes
-    if accelerator.num_processes > 1 and (
-        settings.sync_norm == "always" or (settings.sync_norm == "auto" and alone < processes.SMALL_BATCH)
-    ):
-        processes.synchronize(network)
-    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
-    average = Average(network, settings.average) if settings.average else None
-    optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
-    standing = Standing()
-    if saved is not None:
-        saved.restore(network, optimizer, average)
-        standing = saved.standing
-    model, optimizer = accelerator.prepare(torch.compile(network) if settings.compile else network, optimizer)
-    judged = average.network if average else network
-    if standing.scaler is not None and accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(standing.scaler)
-
+    learner = Learner(network, task, settings, saved)
+    standing = saved.standing if saved is not None else Standing()
+    device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
     epochs = range(standing.epoch, MANY_EPOCHS if settings.time else settings.epochs)
-    share = {"rank": accelerator.process_index, "world": accelerator.num_processes}
     chances = balanced(pictures, split.train) if settings.sampling == "balanced" else None
     batches = Batches(
-        split.train, settings.batch_size, epochs, settings.seed, True, start=standing.step, chances=chances, **share
+        split.train, settings.batch_size, epochs, settings.seed, True, standing.step, rank, world, chances
     )
     if not batches.an_epoch:
-        raise LeannetError(f"{len(split.train)} pictures are too few for {accelerator.num_processes} processes")
+        raise LeannetError(f"{len(split.train)} pictures are too few for {world} processes")
     validated = plain.pictures.keep(split.validation)
-    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, **share), workers)
+    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
     population = _population(plain, split, settings, batches.an_epoch)
-    clock = Clock(
-        settings.epochs * batches.an_epoch,
-        standing.epoch * batches.an_epoch + standing.step,
-        settings.time,
-        standing.spent,
-    )
+    done = standing.epoch * batches.an_epoch + standing.step
+    clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, standing.spent)
 
     def save_all() -> None:
         standing.spent = clock.spent
-        standing.scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
-        if first:
-            save_state(run, network, optimizer, standing, header, average)
+        learner.note_scaler(standing)
+        if learner.first:
+            save_state(run, network, learner.optimizer, standing, header, learner.average)
         clock.saved()
 
     with (
-        told_of_workers(),
+        _told_of_memory(settings),
         _noticing_interrupt() as interrupted,
-        console.bar(clock.total),
+        console.bar(clock.way[1]),
         keeping_memory(device.type == "cpu"),
-        events(run if settings.tensorboard and first else None, len(standing.log)) as log_events,
+        events(run if settings.tensorboard and learner.first else None, len(standing.log)) as log_events,
     ):
         spent = standing.spent
         stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if standing.ended:
                 break
-            model.train()
-            for module in frozen:
-                module.eval()
+            learner.begin_epoch()
             began = time.perf_counter()
             for step in range(standing.step, batches.an_epoch):
                 images, labels, _ = next(stream)
@@ -126,80 +100,60 @@ def fit(
                 x = _as_input(images.to(device, non_blocking=True), pictures, dtype)
                 torch.manual_seed(_seed(settings.seed, epoch, step))  # dropout draws the same when resumed
                 if pictures.augment is not None:
-                    draw = np.random.default_rng((settings.seed, epoch, step, accelerator.process_index))
+                    draw = np.random.default_rng((settings.seed, epoch, step, rank))
                     x, labels = mix(x, labels, len(header.classes), pictures.augment, draw)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
-                set_rate(optimizer, rate)
-                weight = processes.total(task.weight(labels))
-                loss_sum = right = torch.zeros((), device=device)
-                parts = batches.parts(step, settings.accumulate)
-                for part, targets in zip(x.tensor_split(parts), labels.tensor_split(parts), strict=True):
-                    with accelerator.autocast():
-                        outputs = model(part)
-                        loss = task.loss(outputs, targets)
-                    # Processes average their gradients; the batch is the mean over all of their pictures.
-                    accelerator.backward(loss * (accelerator.num_processes / weight))
-                    loss_sum = loss_sum + loss.detach()
-                    right = right + task.right(outputs, targets)
-                if settings.clip is not None:
-                    accelerator.clip_grad_norm_(model.parameters(), settings.clip)
-                optimizer.step()
-                optimizer.zero_grad()
-                if average is not None:
-                    average.update(network)
+                found = learner.learn(x, labels, rate, batches.parts(step, settings.accumulate))
 
-                counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=device)])
-                mean_loss, right_ones, seen = processes.total(counts).tolist()
-                standing.step = step + 1
-                standing.seen += int(seen)
-                standing.right += int(right_ones)
-                standing.loss_sum += mean_loss * seen
+                standing.add(*found)
+                where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(standing.loss_sum):
-                    where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
-                    raise LeannetError(f"the loss is no number any more at {where}; {kept(run)}; try a smaller --lr")
-                clock.tick(int(seen))
-                console.advance(clock.done, _label(epoch, settings), note(standing, clock))
+                    raise _no_number("the loss is", where, run)
+                clock.tick(found[2])
+                console.advance(clock.way[0], _label(epoch, settings), note(standing, clock))
                 # What one process sees, all do at the same step; and they share one clock.
                 seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
                 stop, up, spent = processes.total(seen_by_all).tolist()
-                spent /= accelerator.num_processes
-                if stop or clock.since_save() > SAVE_SECONDS:
+                spent /= world
+                due = stop or clock.since_save() > SAVE_SECONDS
+                # A step can spoil the weights that its own loss says nothing of; such are never saved.
+                if (due or up or standing.step == batches.an_epoch) and not learner.is_sound:
+                    raise _no_number("weights are", where, run)
+                if due:
                     now = time.perf_counter()
                     standing.seconds, began = standing.seconds + now - began, now
                     save_all()
                 if stop:
                     console.say("stopped after this batch, and saved")
-                    if first:
+                    if learner.first:
                         if standing.best_rank is None:  # no epoch is done: the weights as they are, that some are there
-                            save(run / "model.safetensors", judged, _with_metrics(header, epoch))
-                        save(run / "last.safetensors", judged, _with_metrics(header, epoch))
+                            save(run / "model.safetensors", learner.judged, _with_metrics(header, epoch))
+                        save(run / "last.safetensors", learner.judged, _with_metrics(header, epoch))
                     return standing
                 if up:
                     standing.ended = True
                     break
 
-            processes.share_buffers(judged)
+            processes.share_buffers(learner.judged)
             if population is not None:
                 measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
-                recalibrate(judged, measured, frozen_rows(network.architecture, settings.freeze))
+                recalibrate(learner.judged, measured, frozen_rows(network.architecture, settings.freeze))
             standing.seconds += time.perf_counter() - began
-            predictions = predictions_of(judged, validation, plain, task, device, dtype)
+            predictions = predictions_of(learner.judged, validation, plain, task, device, dtype)
             result = task.score(predictions, validated)
-            current = _with_metrics(header, epoch, result)
-            best = standing.best_rank is None or list(result.rank) > standing.best_rank
-            standing.stale = 0 if best else standing.stale + 1
-            standing.ended = standing.ended or standing.stale == settings.patience
-            if best:
-                standing.best_rank = list(result.rank)
-            if first:
-                log_epoch(run, standing, result, optimizer.param_groups[0]["lr"])
+            if not np.isfinite(result.loss):
+                raise _no_number("the validation loss is", f"epoch {epoch + 1}", run)
+            best = standing.rank(result.rank, settings.patience)
+            if learner.first:
+                log_epoch(run, standing, result, learner.optimizer.param_groups[0]["lr"])
                 log_events(standing.log[-1])
+                current = _with_metrics(header, epoch, result)
                 if best:
-                    save(run / "model.safetensors", judged, current)
+                    save(run / "model.safetensors", learner.judged, current)
                     task.write(run / "predictions.csv", predictions, validated)
-                save(run / "last.safetensors", judged, current)
+                save(run / "last.safetensors", learner.judged, current)
                 console.say(epoch_line(standing, None if settings.time else settings.epochs, clock, best))
             standing.next_epoch()
             save_all()
@@ -208,21 +162,8 @@ def fit(
     return standing
 
 
-def make_accelerator(settings: Settings) -> Accelerator:
-    """The device, precision and processes of a run. Raises LeannetError where a process has too few pictures a step."""
-    AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
-    precision = "no" if settings.precision == "fp64" else settings.precision
-    if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
-        raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
-    processes.leave_together()
-    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
-    least = settings.batch_size // accelerator.num_processes // settings.accumulate
-    if least < 2:
-        raise LeannetError(
-            f"--batch-size {settings.batch_size}: expected two pictures or more for each of "
-            f"{accelerator.num_processes * settings.accumulate} parts, as batch norm needs"
-        )
-    return accelerator
+def _no_number(what: str, where: str, run: Path) -> LeannetError:
+    return LeannetError(f"{what} no number any more at {where}; {kept(run)}; try a smaller --lr")
 
 
 def balanced(pictures: PictureSet, indices: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -255,13 +196,13 @@ def predictions_of(
     Of several processes each runs its share, and all get the whole.
     """
     model.eval()
-    kept, indices = [], []
+    found, indices = [], []
     for images, _, numbers in batches:
-        kept.append(task.predictions(model(_as_input(images.to(device), pictures, dtype))))
+        found.append(task.predictions(model(_as_input(images.to(device), pictures, dtype))))
         indices.append(numbers)
-    if not kept:  # fewer pictures than processes
+    if not found:  # fewer pictures than processes
         return processes.gathered(np.empty(0, np.int64), np.empty(0, np.float32))
-    return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(kept).float().numpy())
+    return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(found).float().numpy())
 
 
 def _places(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -282,6 +223,21 @@ def _as_input(images: Tensor, pictures: PictureSet, dtype: torch.dtype = torch.f
 
 def _label(epoch: int, settings: Settings) -> str:
     return f"epoch {epoch + 1}" + ("" if settings.time else f"/{settings.epochs}")
+
+
+@contextmanager
+def _told_of_memory(settings: Settings) -> Iterator[None]:
+    """Raises LeannetError where a batch does not fit into memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        parts = 2 * settings.accumulate
+        raise LeannetError(
+            f"too little memory for {settings.batch_size} pictures a step in {settings.accumulate} part"
+            f"{'' if settings.accumulate == 1 else 's'}; try --accumulate {parts}, or a smaller --batch-size"
+        ) from None
 
 
 @contextmanager

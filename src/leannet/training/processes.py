@@ -3,8 +3,9 @@
 import atexit
 import gc
 import os
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +13,10 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from leannet.errors import LeannetError
+
+S = TypeVar("S")
+T = TypeVar("T")
 SMALL_BATCH = 16  # pictures in one process, below which batch norm is synchronised
 
 
@@ -113,6 +118,18 @@ def gathered(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray
     return np.asarray(rows[np.argsort(order, kind="stable")])
 
 
+def shared_out(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> list[T]:
+    """What some work gives for each item, in order: each process does a share of it, and all get the whole."""
+    if world() == 1:
+        return work(items)
+    parts: list[Any] = [None] * world()
+    dist.all_gather_object(parts, work(items[rank() :: world()]))
+    made: list[Any] = [None] * len(items)
+    for number, part in enumerate(parts):
+        made[number :: world()] = part
+    return made
+
+
 def share_buffers(network: nn.Module) -> None:
     """Gives all processes the first one's statistics: those are what is saved, so those are what must be judged."""
     if world() > 1:
@@ -138,6 +155,20 @@ def same(value: Any) -> Any:
     if world() > 1:
         dist.broadcast_object_list(values, src=0)
     return values[0]
+
+
+def in_first(do: Callable[[], T]) -> T:
+    """What a function gives in the first process, in all of them. A LeannetError there is raised in all."""
+    found: tuple[T | None, str | None] = None, None
+    if rank() == 0:
+        try:
+            found = do(), None
+        except LeannetError as error:
+            found = None, str(error)
+    value, problem = same(found)
+    if problem is not None:
+        raise LeannetError(problem)
+    return cast(T, value)
 
 
 def meet() -> None:

@@ -45,6 +45,11 @@ class Clock:
         return self.limit is not None and self.spent >= self.limit
 
     @property
+    def way(self) -> tuple[int, int]:
+        """How far the run is and how far it goes: in batches, or in seconds where time ends it."""
+        return (self.done, self.total) if self.limit is None else (round(self.spent), round(self.limit))
+
+    @property
     def left(self) -> float:
         """Seconds to the end."""
         if self.limit is not None:

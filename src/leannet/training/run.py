@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,25 +16,26 @@ from numpy.typing import NDArray
 from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, cached
+from leannet.data.loader import Batches, Loader, PictureSet, cached, told_of_workers
 from leannet.data.scan import Scan, report_skipped, scan
 from leannet.data.sources import Pictures, open_pictures
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
-from leannet.files import write_whole
+from leannet.files import alone_in, write_whole
 from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
-from leannet.training.loop import fit, make_accelerator, predictions_of
+from leannet.training.learner import make_accelerator
+from leannet.training.loop import fit, predictions_of
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
 from leannet.training.state import FILE as STATE
-from leannet.training.state import Saved, load_state
+from leannet.training.state import Saved, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 from leannet.weights import read_weights
@@ -73,6 +76,7 @@ class Run:
         }
 
 
+@told_of_workers()
 def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
     """Trains a network on pictures and returns the run.
 
@@ -81,8 +85,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     Raises LeannetError, one line, for data, settings or a folder that will not do.
     """
     wanted = Settings.make(with_recipe({"data": str(data), **settings}))
-    if wanted.tensorboard:
-        check_tensorboard()
+    _check_settings(wanted)
     _join(wanted)
     _check_out(out, wanted)
     processes.meet()  # no process makes the folder before all have seen that it is free
@@ -126,30 +129,71 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             "remarks": found.lines(),
         },
     )
-    run = processes.same(_make_run(out, settings_, header) if processes.rank() == 0 else None)
-    return _train(network, header, found, parts, settings_, run, console)
+    run = processes.in_first(lambda: _make_run(out, settings_.data))
+    with _alone_in(run):
+        processes.in_first(lambda: _begin(run, out, settings_, header))
+        return _train(network, header, found, parts, settings_, run, console)
 
 
+@told_of_workers()
 def resume(run: str | Path, quiet: bool = False) -> Run:
     """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError."""
-    path, console = Path(run), Console(quiet or processes.rank() > 0)
-    saved = load_state(path)
+    return _resume(Path(run), quiet)
+
+
+def revisit(run: str | Path, quiet: bool = False) -> Run:
+    """The same, and of a run that has finished what it came to, judged anew by the same pictures."""
+    return _resume(Path(run), quiet, finished_too=True)
+
+
+def _resume(path: Path, quiet: bool, finished_too: bool = False) -> Run:
+    console = Console(quiet or processes.rank() > 0)
+    find_state(path)
     settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
     if settings.tensorboard:
         check_tensorboard()
     _join(settings)
-    done = saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
-    # A run killed between its last epoch and its test part has that left to do.
-    if done and ("test" in read_header(path).metrics or not saved.header.split["sizes"]["test"]):
+    with _alone_in(path):
+        saved = load_state(path)
+        done = saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
+        # A run killed between its last epoch and its test part has that left to do.
+        untested = done and saved.header.split["sizes"]["test"] and "test" not in read_header(path).metrics
+        if done and not untested and not finished_too:
+            raise LeannetError(
+                f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
+            )
+        found = _read(settings, console)
+        ratio = parse_ratio(settings.split) if settings.split else None
+        parts = split(found.pictures, found.digests, ratio, settings.seed, _fold(settings))
+        if saved.header.split["digests"] != parts.digests:
+            raise LeannetError(
+                f"{path}: the pictures have changed since this run began; start a new one, --weights {path}"
+            )
+        return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+
+
+@contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    """Keeps other trainings out of the folder; the processes of this one are one to them."""
+    with ExitStack() as stack:
+        processes.in_first(lambda: stack.enter_context(alone_in(run)))
+        yield
+
+
+def _check_settings(wanted: Settings) -> None:
+    """Raises LeannetError for settings that do not go together."""
+    if wanted.tensorboard:
+        check_tensorboard()
+    if wanted.freeze and not wanted.weights:
+        recipe = f" (recipe {wanted.recipe})" if wanted.recipe else ""
         raise LeannetError(
-            f"{run}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {run}"
+            f"--freeze {wanted.freeze}{recipe}: expected weights that are worth keeping, found a fresh network; "
+            "give --weights RUN_OR_CHECKPOINT, or another recipe"
         )
-    found = _read(settings, console)
-    ratio = parse_ratio(settings.split) if settings.split else None
-    parts = split(found.pictures, found.digests, ratio, settings.seed, _fold(settings))
-    if saved.header.split["digests"] != parts.digests:
-        raise LeannetError(f"{run}: the pictures have changed since this run began; start a new one, --weights {run}")
-    return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+    if wanted.class_weights == wanted.sampling == "balanced":
+        raise LeannetError(
+            "--class-weights balanced --sampling balanced: expected one of them, as each alone makes classes equal"
+        )
 
 
 def _fold(settings: Settings) -> tuple[int, int] | None:
@@ -175,7 +219,7 @@ def _read(settings: Settings, console: Console) -> Scan:
     if settings.limit:
         pictures = _some(pictures, settings.limit, settings.seed)
     console.say(f"{settings.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
-    found = scan(pictures, console.reading, color=settings.color)
+    found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
     return found
@@ -204,10 +248,11 @@ def _train(
     finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
     processes.meet()  # the first process has written the best
     best, header = load(run / "model.safetensors")
-    validation = _scores(best, plain, parts.validation, settings)
+    device = next(network.parameters()).device
+    validation = _scores(best, plain, parts.validation, settings, device)
     test = None
     if finished and len(parts.test):  # once, and kept
-        test = _scores(best, plain, parts.test, settings)
+        test = _scores(best, plain, parts.test, settings, device)
         header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
         if processes.rank() == 0:
             save(run / "model.safetensors", best, header)
@@ -229,7 +274,7 @@ def _parent(wanted: Settings, source: Source | None) -> str | None:
 
 
 def _from_command_line() -> bool:
-    return Path(sys.argv[0]).name in {"leannet", "__main__.py"}
+    return Path(sys.argv[0]).name == "leannet" or Path(sys.argv[0]).parts[-2:] == ("leannet", "__main__.py")
 
 
 def _some(pictures: Pictures, limit: int, seed: int) -> Pictures:
@@ -251,11 +296,13 @@ def _tell_split(console: Console, found: Scan, parts: Split) -> None:
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
 
 
-def _scores(best: Network, plain: PictureSet, part: NDArray[np.int64], settings: Settings) -> Scores:
-    best.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
+def _scores(
+    best: Network, plain: PictureSet, part: NDArray[np.int64], settings: Settings, device: torch.device
+) -> Scores:
+    best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
     batches = Loader(plain, shared, settings.workers or 0)
-    predictions = predictions_of(best, batches, plain, Classification(), torch.device("cpu"))
+    predictions = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.pictures.labels[part], plain.pictures.classes)
 
 
@@ -272,12 +319,12 @@ def _check_out(out: str | Path | None, settings: Settings) -> None:
         raise LeannetError(f"--out {path}: lies among the pictures of {settings.data}; choose a folder outside")
 
 
-def _make_run(out: str | Path | None, settings: Settings, header: Header) -> Path:
+def _make_run(out: str | Path | None, data: str) -> Path:
     if out is not None:
         run = Path(out)
         run.mkdir(parents=True, exist_ok=True)
     else:
-        stem, number = Path(settings.data).stem, 1
+        stem, number = Path(data).stem, 1
         while True:  # another run may start at the same moment: who makes the folder has it
             run = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
             try:
@@ -285,6 +332,11 @@ def _make_run(out: str | Path | None, settings: Settings, header: Header) -> Pat
                 break
             except FileExistsError:
                 number += 1
+    return run
+
+
+def _begin(run: Path, out: str | Path | None, settings: Settings, header: Header) -> None:
+    """The first file of a run, once no other training can come between."""
+    _check_out(out, settings)
     words = f"# leannet {__version__}\n# {header.provenance['command']}\n"
     write_whole(run / "config.toml", (words + settings.to_toml()).encode())
-    return run

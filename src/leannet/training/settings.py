@@ -67,11 +67,11 @@ class Schedule(Frozen):
         if done < warmup:
             return max(done / warmup, 1e-3)
         if self.name == "step":
-            return self.step_factor ** ((epoch - warmup) // self.step_epochs)
+            return self.step_factor ** ((epoch - (warmup if share is None else 0)) // self.step_epochs)
         if self.name == "constant":
             return 1.0
-        share = min((done - warmup) / max(epochs - warmup, 1e-9), 1)
-        left = (1 + math.cos(math.pi * share)) / 2 if self.name == "cosine" else 1 - share
+        way = min((done - warmup) / max(epochs - warmup, 1e-9), 1)
+        left = (1 + math.cos(math.pi * way)) / 2 if self.name == "cosine" else 1 - way
         return self.end_factor + (1 - self.end_factor) * left
 
 

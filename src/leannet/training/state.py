@@ -1,6 +1,7 @@
 """What resuming needs, in one file that is replaced whole: weights, optimizer, and where the run stands. No pickles."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,25 @@ class Standing:
     scaler: dict[str, Any] | None = None  # of float16's loss, where there is one
     ended: bool = False  # before its last epoch: its time was up, or its patience
     log: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, mean_loss: float, right: float, seen: int) -> None:
+        """One more step: the mean loss of its pictures, how many of them were right, and how many there were."""
+        self.step += 1
+        self.seen += seen
+        self.right += int(right)
+        self.loss_sum += mean_loss * seen
+
+    def rank(self, rank: Sequence[float], patience: int | None) -> bool:
+        """An epoch is judged, by figures of which larger ones are better. Returns whether it is the best yet.
+
+        patience: epochs without a better one, after which the run ends.
+        """
+        best = self.best_rank is None or list(rank) > self.best_rank
+        self.stale = 0 if best else self.stale + 1
+        self.ended = self.ended or self.stale == patience
+        if best:
+            self.best_rank = list(rank)
+        return best
 
     def next_epoch(self) -> None:
         """Moves to the start of the next epoch."""
@@ -88,11 +108,17 @@ class Saved:
         optimizer.load_state_dict({"state": state, "param_groups": self.groups})
 
 
-def load_state(run: Path) -> Saved:
-    """What a run left for resuming. Raises LeannetError where there is nothing, or it is damaged."""
+def find_state(run: Path) -> Path:
+    """The file of a run that resuming needs. Raises LeannetError where there is none."""
     path = run / FILE
     if not path.exists():
         raise LeannetError(f"{run}: expected a run that can be resumed ({FILE}), found none")
+    return path
+
+
+def load_state(run: Path) -> Saved:
+    """What a run left for resuming. Raises LeannetError where there is nothing, or it is damaged."""
+    path = find_state(run)
     try:
         with safe_open(path, framework="pt") as opened:
             words = json.loads(opened.metadata()["state"])
@@ -100,9 +126,11 @@ def load_state(run: Path) -> Saved:
         header = parse_header(words["header"], path)
         return Saved(header, Standing(**words["standing"]), tensors, words["groups"], words["plain"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise LeannetError(
-            f"{path}: damaged ({error}); model.safetensors and last.safetensors are still there"
-        ) from None
+        left = [name for name in ("model.safetensors", "last.safetensors") if (run / name).exists()]
+        still = (
+            f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} still there" if left else "no weights were saved"
+        )
+        raise LeannetError(f"{path}: damaged ({error}); {still}") from None
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import leannet
 from leannet.deploy.artefact import Artefact
-from leannet.deploy.integers.calibration import Calibration, Seen
-from leannet.deploy.integers.quantizing import quantize
+from leannet.deploy.integers.calibration import Calibration, Seen, h_swish
+from leannet.deploy.integers.quantizing import fewest, quantize
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Input
@@ -79,6 +81,16 @@ def test_agreement_can_be_asked_for(run: Path) -> None:
     assert len(refused.kept_float) > 0
 
 
+@given(st.integers(0, 60), st.integers(0, 70))
+def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
+    """Against a count from nought; and with few trials, each of which judges a whole network."""
+    tried: list[int] = []
+    found = fewest(lambda number: tried.append(number) or number >= needed, most)
+    assert found == (needed if needed <= most else None)
+    assert max(tried) <= most
+    assert len(tried) == len(set(tried)) <= 2 * math.log2(most + 2) + 2
+
+
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
     found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
     assert found.kept_float == ["Conv1"]
@@ -105,6 +117,23 @@ def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
     each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
     assert changed.drop == pytest.approx(100 * each.mean())
     assert changed.drop_error == pytest.approx(100 * each.std() / math.sqrt(n))
+
+
+def test_before_h_swish_the_range_reaches_to_where_it_is_zero() -> None:
+    """Cut short of -3, every value below would give h-swish's -0.3 or so in place of 0."""
+    seen = Seen()
+    seen.add(np.random.default_rng(0).normal(0, 3, (4, 8, 16, 16)).astype(np.float32), np.random.default_rng(1))
+    low, high = seen.range_before_h_swish()
+    assert low == -3
+    assert 3 < high <= seen.high
+    plain, values = seen.range(), np.concatenate(seen.some)
+    losses = [
+        np.square(h_swish(Range.of(*each).rounded(values)) - h_swish(values)).mean() for each in ((low, high), plain)
+    ]
+    assert losses[0] <= losses[1]
+    few = Seen()
+    few.add(np.linspace(-1, 2, 64, dtype=np.float32).reshape(1, 1, 8, 8), np.random.default_rng(1))
+    assert few.range_before_h_swish()[0] == -1
 
 
 def test_the_range_is_the_best_of_all_that_were_tried() -> None:

@@ -1,6 +1,6 @@
 """What values a network's activations take on real pictures, and the ranges of 8 bits that fit them best."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,11 +42,24 @@ class Seen:
 
     def range(self) -> tuple[float, float]:
         """The range whose rounding and cutting lose least, in mean square."""
-        values = np.concatenate(self.some)
         low, high = min(self.low, 0.0), max(self.high, 0.0)
-        losses = [float(np.square(Range.of(low * s, high * s).rounded(values) - values).mean()) for s in SHRINKS]
-        best = SHRINKS[int(np.argmin(losses))]
-        return low * best, high * best
+        return self._best([(low * share, high * share) for share in SHRINKS], lambda values: values)
+
+    def range_before_h_swish(self) -> tuple[float, float]:
+        """The same, judged behind h-swish. It has to reach down to -3, below which h-swish is 0."""
+        low, high = max(min(self.low, 0.0), -3.0), max(self.high, 0.0)
+        return self._best([(low, high * share) for share in SHRINKS], h_swish)
+
+    def _best(self, ranges: list[tuple[float, float]], behind: Callable[[Array], Array]) -> tuple[float, float]:
+        values = np.concatenate(self.some)
+        wanted = behind(values)
+        losses = [float(np.square(behind(Range.of(*each).rounded(values)) - wanted).mean()) for each in ranges]
+        return ranges[int(np.argmin(losses))]
+
+
+def h_swish(x: Array) -> Array:
+    """x ReLU6(x + 3) / 6 (Howard et al. 2019, section 5.2)."""
+    return np.asarray(x * np.clip(x + 3, 0, 6) / 6)
 
 
 class Calibration:
@@ -84,9 +97,9 @@ class Calibration:
         """Of the input, of each layer's output, and before its activation (`PATH:before`)."""
         by_value = {value: seen.range() for value, seen in self.seen.items()}
         found = {path: by_value[value] for path, value in self.values.items()}
-        for path, (low, high) in found.items():
+        for path, value in self.values.items():
             if path.endswith(":before") and self._kind(path.removesuffix(":before")) == "h_swish":
-                found[path] = max(low, -3.0), high  # below, h-swish is 0
+                found[path] = self.seen[value].range_before_h_swish()
         return found
 
     def _kind(self, path: str) -> str:

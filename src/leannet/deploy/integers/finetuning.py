@@ -29,14 +29,16 @@ def finetuned(
     header: Header,
     measured: dict[str, tuple[float, float]],
     bits: int,
+    floats: frozenset[str],
     pictures: Judging,
     epochs: int,
     console: Console,
 ) -> Weights:
     """The weights of a network after so many epochs of training with rounding in place (`rounding.py`).
 
-    measured: the ranges of its values. It learns from the pictures that calibrate, all of them, and those that judge
-    are only looked at; the last epoch's weights are taken, not the best one's.
+    measured: the ranges of its values. floats: layers that stay as they are. It learns from the pictures that
+    calibrate, all of them, and those that judge are only looked at; the last epoch's weights are taken, not the best
+    one's.
     """
     from leannet.checkpoint import load
     from leannet.data.augment import Augment
@@ -53,7 +55,7 @@ def finetuned(
     batch = min(64, max(2, len(parts.train)))
     values: dict[str, Any] = {"data": pictures.where, "epochs": epochs, "batch_size": batch} | SETTINGS
     settings = Settings.make(values)
-    rounding = rounded_network(network, measured, bits)
+    rounding = rounded_network(network, measured, bits, floats)
     with tempfile.TemporaryDirectory() as place:
         fit(rounding, Classification(), changed, plain, parts, settings, header, Path(place), console)
         learned, _ = load(Path(place) / "last.safetensors")

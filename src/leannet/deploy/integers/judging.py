@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leannet.data.split import Split
 
 BATCH = 64
+CALIBRATING = 16  # pictures at once, of which all values between layers are held
 
 
 class Judging:
@@ -37,6 +38,8 @@ class Judging:
             halves = split(found.pictures, found.digests, (0.5, 0.5), 0)
             train, judge = halves.train, halves.validation
             console.say(f"{where}: not the pictures of the run: one half calibrates, the other judges")
+        elif data is not None and (others := len(found.digests) - len(train) - len(judge) - int(known.test.sum())):
+            console.say(f"{where}: {others:,} pictures that the run did not know are left out")
         self.where, self.pictures = where, found.pictures
         self._parts = Split(train, judge, np.empty(0, np.int64), None, 0, {}, {})
         some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
@@ -44,7 +47,7 @@ class Judging:
         self._some, self._judge = some, judge
         self.judging_labels: NDArray[np.int64] = renumber[found.pictures.labels[judge]]
         self.calibrating_number = len(some)
-        self.calibrating_batches, self.judging_batches = (-(-len(part) // BATCH) for part in (some, judge))
+        self.calibrating_batches, self.judging_batches = -(-len(some) // CALIBRATING), -(-len(judge) // BATCH)
 
     def split(self) -> "Split":
         """All that may calibrate as the training part, and those that judge as the validation part."""
@@ -52,13 +55,13 @@ class Judging:
 
     def calibrating(self) -> Iterator[Floats]:
         """(N, C, H, W), normalised."""
-        return self._batches(self._some)
+        return self._batches(self._some, CALIBRATING)
 
     def judging(self) -> Iterator[Floats]:
         """(N, C, H, W), normalised."""
-        return self._batches(self._judge)
+        return self._batches(self._judge, BATCH)
 
-    def _batches(self, part: NDArray[np.int64]) -> Iterator[Floats]:
-        for start in range(0, len(part), BATCH):
-            images, _, _ = self._set.__getitems__([(int(index), 0) for index in part[start : start + BATCH]])
+    def _batches(self, part: NDArray[np.int64], size: int) -> Iterator[Floats]:
+        for start in range(0, len(part), size):
+            images, _, _ = self._set.__getitems__([(int(index), 0) for index in part[start : start + size]])
             yield as_floats(images.permute(0, 2, 3, 1).numpy(), self._preprocessing)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import Artefact, softmax
+from leannet.deploy.artefact import Artefact, artefact_path, softmax
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
@@ -18,17 +18,18 @@ from leannet.deploy.integers.judging import Judging
 from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
-from leannet.header import checkpoint_file
+from leannet.header import checkpoint_file, read_header
 from leannet.rows import Architecture, Dropout
 from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import Int8Writer, moves
+from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import STYLES
 
 EngineName = Literal["onnxruntime", "openvino"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
-SENSITIVITY_PICTURES = 64
+SENSITIVITY_BATCHES = 4  # of the pictures that calibrate
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
 SECONDS = 3.0  # to time both
 
@@ -67,8 +68,8 @@ class Quantized:
     layers: tuple[LayerNoise, ...]
     size_bytes_before: int
     size_bytes_after: int
-    latency_before: Latency
-    latency_after: Latency
+    latency_before: Latency | None = None  # not measured yet
+    latency_after: Latency | None = None
     checks: tuple[Checked, ...] = ()
     finetuned: int = 0  # epochs
 
@@ -114,8 +115,8 @@ class Quantized:
             "min_agreement": self.min_agreement,
             "size_bytes_before": self.size_bytes_before,
             "size_bytes_after": self.size_bytes_after,
-            "latency_before": self.latency_before.to_dict(),
-            "latency_after": self.latency_after.to_dict(),
+            "latency_before": self.latency_before.to_dict() if self.latency_before else None,
+            "latency_after": self.latency_after.to_dict() if self.latency_after else None,
             "layers": [asdict(layer) | {"decibels": layer.decibels} for layer in self.layers],
             "checks": [each.to_dict() for each in self.checks],
         }
@@ -146,29 +147,34 @@ def quantize(
     """
     console = Console(quiet)
     file = checkpoint_file(run)
-    target = Path(out) if out is not None else file.with_suffix(".int8.onnx")
-    if target.suffix != ".onnx":
-        raise LeannetError(f"--out {target}: expected a name that ends in .onnx")
-    work = _Work(file, data, engine, calibration, finetune, console)
-    unknown = sorted(set(keep_float) - {placed.path for placed in work.table.layers})
+    target = artefact_path(out, file.with_suffix(".int8.onnx"))
+    table = read_header(file).architecture
+    unknown = sorted(set(keep_float) - {placed.path for placed in table.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: leannet count {run}")
+    work = _Work(file, data, engine, calibration, finetune, frozenset(keep_float), console)
     noise = work.noise()
     order = [layer.path for layer in sorted(noise, key=lambda layer: -layer.noise) if layer.path not in keep_float]
-    number = 0
-    while True:
-        floats = frozenset([*keep_float, *order[:number]])
-        found = work.judged(floats, max_drop, min_agreement)
-        if found.allowed or 2 * number + 1 > MOST_FLOAT * len(noise):
-            break
-        number = 2 * number or 1
-        lost = f"{found.drop:+.2f} points lost, {100 * found.agreement:.2f} % agree"
-        console.say(f"  {lost}: {number} layers stay in float, worst first: {order[0]}, ...")
-    layers = tuple(replace(layer, kept_float=layer.path in floats) for layer in noise)
-    found = replace(found, layers=layers)
-    if not found.allowed:
+    tried: dict[int, Quantized] = {}
+
+    def floats(number: int) -> frozenset[str]:
+        return frozenset([*keep_float, *order[:number]])
+
+    def allowed(number: int) -> bool:
+        """Whether it holds with so many of the worst layers in float."""
+        kept = floats(number)
+        layers = tuple(replace(layer, kept_float=layer.path in kept) for layer in noise)
+        one = tried[number] = replace(work.judged(kept, max_drop, min_agreement), layers=layers)
+        lost = f"{one.drop:+.2f} points lost, {100 * one.agreement:.2f} % agree"
+        console.say(f"  {len(kept)} layers in float: {lost}" + (", enough" if one.allowed else ""))
+        return one.allowed
+
+    number = fewest(allowed, min(len(order), int(MOST_FLOAT * len(noise))))
+    last = max(tried) if number is None else number
+    found = work.timed(tried[last], floats(last))
+    if number is None:
         return found
-    made = work.artefact(floats, found)
+    made = work.artefact(floats(number), found)
     checks = check_artefact(made)
     wrong = [each for each in checks if not each.passed]
     if wrong:
@@ -177,11 +183,34 @@ def quantize(
     return replace(found, path=target, checks=tuple(checks))
 
 
+def fewest(allowed: Callable[[int], bool], most: int) -> int | None:
+    """The least number that is allowed, where more is never worse: doubled until it is, then halved in between.
+
+    None: not even `most` is.
+    """
+    least, number = -1, 0  # the largest that is known to be too few, and one to try
+    while not allowed(number):
+        if number >= most:
+            return None
+        least, number = number, min(2 * number or 1, most)
+    while number - least > 1:
+        middle = (least + number) // 2
+        least, number = (least, middle) if allowed(middle) else (middle, number)
+    return number
+
+
 class _Work:
     """The network, its calibration and the pictures that judge."""
 
     def __init__(
-        self, file: Path, data: str | None, engine_: EngineName, calibration: int, finetune: int, console: Console
+        self,
+        file: Path,
+        data: str | None,
+        engine_: EngineName,
+        calibration: int,
+        finetune: int,
+        floats: frozenset[str],
+        console: Console,
     ):
         from leannet.checkpoint import load
 
@@ -193,7 +222,7 @@ class _Work:
         engine(engine_)
         self.pictures = Judging(self.header, file, data, calibration, console)
         self.weights: Weights = numpy_weights(self.network.state_dict())
-        self.bits = weight_bits(engine_)
+        self.bits = weight_bits()
         self.finetuned = finetune
         self.float_onnx = bytes(to_onnx(self.table, self.weights).SerializeToString())
         self.before = self.outputs(self.float_onnx, "judging the float network")
@@ -202,7 +231,7 @@ class _Work:
         self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
         if finetune:  # the network then learns what corrections were for
             self.weights = finetuned(
-                self.network, self.header, self.ranges, self.bits, self.pictures, finetune, console
+                self.network, self.header, self.ranges, self.bits, floats, self.pictures, finetune, console
             )
             self.corrections = {}
 
@@ -223,7 +252,8 @@ class _Work:
 
     def noise(self) -> list[LayerNoise]:
         """Each layer alone, on a few of the pictures that calibrate."""
-        x = np.concatenate(list(self.pictures.calibrating()))[:SENSITIVITY_PICTURES]
+        batches = self.pictures.calibrating()
+        x = np.concatenate([batch for batch, _ in zip(batches, range(SENSITIVITY_BATCHES), strict=False)])
         wanted = self.run(bytes(to_onnx(self.table, self.weights).SerializeToString()))(x)[0]  # as it is now
         variance = float(wanted.var())
         layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
@@ -241,10 +271,6 @@ class _Work:
         after = self.outputs(onnx, "judging the integers")
         labels = self.pictures.judging_labels
         right, still = self.before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
-        one = next(self.pictures.judging())[:1]
-        ways = {name: engine(self.engine).prepare(Program.of_file(self.table, data), threads=1)
-                for name, data in (("before", self.float_onnx), ("after", onnx))}  # fmt: skip
-        times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
         return Quantized(
             path=None,
             engine=engine(self.engine).version(),
@@ -261,10 +287,16 @@ class _Work:
             layers=(),
             size_bytes_before=len(self.float_onnx),
             size_bytes_after=len(onnx),
-            latency_before=times["before"],
-            latency_after=times["after"],
             finetuned=self.finetuned,
         )
+
+    def timed(self, found: Quantized, floats: frozenset[str]) -> Quantized:
+        """The same with both networks' latencies: one picture, one thread."""
+        one = next(self.pictures.judging())[:1]
+        files = {"before": self.float_onnx, "after": bytes(self.graph(floats).SerializeToString())}
+        ways = {name: engine(self.engine).prepare(Program.of_file(self.table, data), 1) for name, data in files.items()}
+        times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
+        return replace(found, latency_before=times["before"], latency_after=times["after"])
 
     def artefact(self, floats: frozenset[str], found: Quantized) -> Artefact:
         """What is shipped; its golden pictures have the answers of the integers."""
@@ -289,16 +321,3 @@ class _Work:
         outputs = made.outputs([each.image() for each in pictures], self.engine)
         golden = tuple(replace(each, outputs=line) for each, line in zip(pictures, outputs, strict=True))
         return replace(made, golden=golden)
-
-
-def weight_bits(engine_: EngineName) -> int:
-    """8, or 7 where this processor adds products of 8 bits in 16, which overflow: x86 without VNNI."""
-    import platform
-
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
-        return 8
-    try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return 7  # unknown: what is right everywhere
-    return 8 if "vnni" in flags else 7

@@ -108,7 +108,7 @@ class Compared:
             "latency_p90_ms": latency.p90_ms if latency else None,
             "best_epoch": self.best_epoch,
             "epochs": len(self.log) or None,
-            "stopped": bool(self.progress.stopped) if self.kind == "run" else None,
+            "finished": not self.progress.unfinished if self.kind == "run" else None,
             "training_seconds": sum(line["seconds"] for line in self.log) if self.log else None,
         }
 

@@ -91,7 +91,7 @@ class Comparison:
     @cached_property
     def warnings(self) -> list[str]:
         """What must be known before accuracies are compared."""
-        lines = [f"{each.label} {each.progress.stopped}." for each in self.networks if each.progress.stopped]
+        lines = [f"{each.label} {each.progress.unfinished}." for each in self.networks if each.progress.unfinished]
         if len(self.groups) < 2:
             return lines
         names = [_listed([each.label for each in group]) for group in self.groups]

@@ -7,26 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.reports.standing import STATE, stopped
+from leannet.files import is_trained_in
+from leannet.reports.standing import STATE, unfinished
 
 
 @dataclass(frozen=True)
 class Progress:
-    """epochs: "9 of 40" where a run was stopped before the last. stopped: in words; empty where it has finished."""
+    """epochs: "9 of 40" before the last. unfinished: in words; empty where a run has finished."""
 
     epochs: str = ""
-    stopped: str = ""
+    unfinished: str = ""
 
 
 def read_progress(run: Path) -> Progress:
     """How far a run has come, as far as its files tell."""
     settings, log = _settings(run), _log(run)
     done, wanted = len(log), settings.get("epochs")
-    if not stopped(run, settings, log):
+    goes_on = is_trained_in(run)
+    if not unfinished(run, settings, log):
         return Progress(str(done) if done else "")
-    if settings.get("time"):
-        return Progress(str(done), f"was stopped after {_epochs(done)}, before its time was up")
-    share = f"{done} of its {_epochs(int(str(wanted)))}"
+    clock = bool(settings.get("time"))
+    share = _epochs(done) if clock else f"{done} of its {_epochs(int(str(wanted)))}"
+    if goes_on:
+        return Progress(str(done) if clock else f"{done} of {wanted}", f"is still training, after {share}")
+    if clock:
+        return Progress(str(done), f"was stopped after {share}, before its time was up")
     # Patience may have ended it: the state alone tells.
     sure = (run / STATE).is_file() or not settings.get("patience")
     said = f"was stopped after {share}" if sure else f"has {share}, and nothing tells whether it was stopped"

@@ -1,0 +1,117 @@
+"""A network that learns: what one batch does to its weights, in one process or in several."""
+
+from contextlib import nullcontext
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import convert_to_fp32
+from torch import Tensor
+
+from leannet.errors import LeannetError
+from leannet.network import Network
+from leannet.training import processes
+from leannet.training.average import Average
+from leannet.training.optimizing import freeze, make_optimizer, set_rate
+from leannet.training.settings import Settings
+from leannet.training.state import Saved, Standing
+from leannet.training.task import Task
+
+
+class Learner:
+    """A network with its optimizer and its average, on its device."""
+
+    def __init__(self, network: Network, task: Task, settings: Settings, saved: Saved | None = None):
+        """saved: where a run goes on: the weights, the optimizer and the average as they were."""
+        accelerator = make_accelerator(settings)
+        self.network, self.task, self.settings, self.accelerator = network, task, settings, accelerator
+        self.device, self.first = accelerator.device, accelerator.is_main_process
+        self.dtype = torch.float64 if settings.precision == "fp64" else torch.float32
+        self._frozen = freeze(network, settings)
+        if self._norms_meet():
+            processes.synchronize(network)
+        network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
+        self.average = Average(network, settings.average) if settings.average else None
+        optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
+        if saved is not None:
+            saved.restore(network, optimizer, self.average)
+        model = torch.compile(network) if settings.compile else network
+        self._model, self.optimizer = accelerator.prepare(model, optimizer)
+        network.__dict__.pop("forward", None)  # accelerate's half precision is for training, not for what is judged
+        if saved is not None and saved.standing.scaler is not None and accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(saved.standing.scaler)
+
+    def _norms_meet(self) -> bool:
+        """Whether batch norm is over all processes: where one alone has few pictures at once."""
+        world, wanted = self.accelerator.num_processes, self.settings.sync_norm
+        alone = self.settings.batch_size // world // self.settings.accumulate
+        return world > 1 and (wanted == "always" or (wanted == "auto" and alone < processes.SMALL_BATCH))
+
+    @property
+    def judged(self) -> Network:
+        """What validation and the run's files are of: the average of the weights, where there is one."""
+        return self.average.network if self.average else self.network
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every weight is a number."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.judged.parameters())
+
+    def begin_epoch(self) -> None:
+        """Layers as they are in training; those that are frozen, with their statistics, as they are in use."""
+        self._model.train()
+        for module in self._frozen:
+            module.eval()
+
+    def learn(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
+        """One step. Returns the mean loss, how many were right, and how many there were, over all processes.
+
+        x: (N, C, H, W), this process's share of the batch; labels: as the task takes them. parts: in how many it is
+        learned, for less memory at once.
+        """
+        accelerator, task = self.accelerator, self.task
+        set_rate(self.optimizer, rate)
+        weight = processes.total(task.weight(labels))
+        loss_sum = right = torch.zeros((), device=self.device)
+        shares = zip(x.tensor_split(parts), labels.tensor_split(parts), strict=True)
+        for number, (part, targets) in enumerate(shares, start=1):
+            # Gradients travel between processes once a step, with the last part.
+            with nullcontext() if number == parts else accelerator.no_sync(self._model):
+                with accelerator.autocast():
+                    outputs = convert_to_fp32(self._model(part))
+                loss = task.loss(outputs, targets)
+                # Processes average their gradients; the batch is the mean over all of their pictures.
+                accelerator.backward(loss * (accelerator.num_processes / weight))
+            loss_sum = loss_sum + loss.detach()
+            right = right + task.right(outputs, targets)
+        if self.settings.clip is not None:
+            accelerator.clip_grad_norm_(self._model.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.network)
+        counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=self.device)])
+        mean_loss, right_ones, seen = processes.total(counts).tolist()
+        return mean_loss, right_ones, int(seen)
+
+    def note_scaler(self, standing: Standing) -> None:
+        """Puts the state of float16's loss scale, where there is one, to what is saved."""
+        scaler = self.accelerator.scaler
+        standing.scaler = scaler.state_dict() if scaler is not None else None
+
+
+def make_accelerator(settings: Settings) -> Accelerator:
+    """The device, precision and processes of a run. Raises LeannetError where a process has too few pictures a step."""
+    AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
+    precision = "no" if settings.precision == "fp64" else settings.precision
+    if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
+        raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
+    processes.leave_together()
+    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
+    least = settings.batch_size // accelerator.num_processes // settings.accumulate
+    if least < 2:
+        raise LeannetError(
+            f"--batch-size {settings.batch_size}: expected two pictures or more for each of "
+            f"{accelerator.num_processes * settings.accumulate} parts, as batch norm needs"
+        )
+    return accelerator
