@@ -1,9 +1,10 @@
 """Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
 
-    python benchmarks/latency_networks.py DATA [NAME ...]   # an hour or two on two cores; goes on where it stopped
+    python benchmarks/latency_networks.py DATA [NAME ...]   # two hours on two cores; goes on where it stopped
 
 DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a
-moment at 224 px, the size that it is timed at. They are no good classifiers, but their answers mean something.
+moment at 224 px, the size that it is timed at. They are no good classifiers, but their answers mean something: a
+network that knows little is of two minds about most pictures, and any rounding then changes its answer.
 Runs stand in runs/latency/NAME.
 """
 
@@ -24,8 +25,8 @@ NETWORKS = (
     "mobilenet_v1",
 )  # fmt: skip
 COMMON = ["--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--seed", "0"]
-FIRST = ["--resolution", "64", "--batch-size", "64", "--epochs", "4", "--crop", "0.5", "--lr"]
-THEN = ["--resolution", "224", "--batch-size", "32", "--epochs", "1", "--crop", "0.5", "--limit", "5000", "--lr"]
+FIRST = ["--resolution", "64", "--batch-size", "64", "--epochs", "10", "--crop", "0.5", "--lr"]
+THEN = ["--resolution", "224", "--batch-size", "32", "--epochs", "2", "--crop", "0.5", "--limit", "11000", "--lr"]
 RATES = {"squeezenet_1_1": 0.01}  # without normalisation, more is too much
 RATE = 0.05
 
