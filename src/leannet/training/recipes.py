@@ -128,6 +128,42 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "label_smoothing": 0.0,
         },
     ),
+    "imagenet-alexnet": (
+        "Krizhevsky et al. 2012, section 5: SGD, rate 0.01 divided by ten three times, batch 128, about 90 cycles",
+        {
+            "model": "alexnet_grouped",
+            "epochs": 90,
+            "batch_size": 128,
+            "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+            "schedule": {"name": "step", "step_epochs": 25.0, "step_factor": 0.1, "warmup_epochs": 0.0},
+            "augment": {"crop": 0.765, "stretch": 1.0},
+            "label_smoothing": 0.0,
+        },
+    ),
+    "imagenet-vgg": (
+        "Simonyan and Zisserman 2015, section 3.1: SGD, rate 0.01 divided by ten three times, batch 256, 74 epochs",
+        {
+            "model": "vgg16",
+            "epochs": 74,
+            "batch_size": 256,
+            "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+            "schedule": {"name": "step", "step_epochs": 20.0, "step_factor": 0.1, "warmup_epochs": 0.0},
+            "augment": {"crop": 0.19, "stretch": 1.0},
+            "label_smoothing": 0.0,
+        },
+    ),
+    "imagenet-googlenet": (
+        "Szegedy et al. 2015, section 6: SGD, rate falling by 4 % every 8 epochs; rate, batch and epochs are not given",
+        {
+            "model": "googlenet",
+            "epochs": 250,
+            "batch_size": 256,
+            "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 2e-4},
+            "schedule": {"name": "step", "step_epochs": 8.0, "step_factor": 0.96, "warmup_epochs": 0.0},
+            "augment": {"crop": 0.08},
+            "label_smoothing": 0.0,
+        },
+    ),
 }
 
 
