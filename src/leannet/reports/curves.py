@@ -73,5 +73,8 @@ def _finish(axes: Any, label: str) -> None:
 
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
+    low, high = axes.get_xlim()
+    if high - low < 1:  # one epoch alone
+        axes.set_xlim((low + high - 1) / 2, (low + high + 1) / 2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     plain_axes(axes)
