@@ -76,5 +76,5 @@ def _finish(axes: Any, label: str) -> None:
     low, high = axes.get_xlim()
     if high - low < 1:  # one epoch alone
         axes.set_xlim((low + high - 1) / 2, (low + high + 1) / 2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     plain_axes(axes)
