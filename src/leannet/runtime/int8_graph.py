@@ -83,6 +83,7 @@ class Int8Writer(GraphWriter):
         self.ranges = joined(architecture, ranges)
         self.before = {key.removesuffix(":before"): pair for key, pair in ranges.items() if key.endswith(":before")}
         self.bytes_of: dict[str, tuple[str, Range]] = {}  # a float value -> the same as bytes
+        self.opened: set[str] = set()
 
     def model(self) -> Any:
         """The whole graph."""
@@ -111,6 +112,28 @@ class Int8Writer(GraphWriter):
         self.bytes_of[made] = value, range_
         if flat:
             self.flat |= {made, value}
+        return made
+
+    def _opened(self, value: str, placed: Placed) -> str:
+        """Bytes as floats for a layer that stays in float.
+
+        ONNX Runtime rounds filters to integers, all with one scale, where one scale opens the bytes before them; so
+        each channel has its own here, though all are the same.
+        """
+        if self.style != "table":
+            return value
+        value = self.vector(value) if isinstance(placed.layer, rows.Linear) else self.picture(value)
+        source, range_ = self.bytes_of[value]
+        made = f"{value}:opened"
+        if made not in self.opened:
+            self.opened.add(made)
+            (shape,) = placed.in_shapes
+            number = int(np.prod(shape)) if value in self.flat else shape.channels
+            steps = self.constant(f"{made}:step", np.full(number, range_.scale, np.float32))
+            zeros = self.constant(f"{made}:zero", np.full(number, range_.zero, np.uint8))
+            self.node("DequantizeLinear", [source, steps, zeros], made, axis=1)
+            if value in self.flat:
+                self.flat.add(made)
         return made
 
     def _range(self, range_: Range, name: str) -> list[str]:
@@ -159,6 +182,9 @@ class Int8Writer(GraphWriter):
             if given not in self.bytes_of:
                 given = self._as_bytes(given, Range.of(*self.ranges[placed.inputs[0]]), f"{path}:input")
             with self._reading(placed, [given]):
+                made = super()._layer(placed)
+        elif isinstance(layer, rows.Conv | rows.Depthwise | rows.Linear) and read[0] in self.bytes_of:
+            with self._reading(placed, [self._opened(read[0], placed)]):
                 made = super()._layer(placed)
         else:
             made = super()._layer(placed)

@@ -11,6 +11,7 @@ from leannet.deploy.integers.rounding import RoundedConv, rounded, rounded_filte
 from leannet.network import build
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.int8_graph import Int8Writer, Range
+from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
 from tests.deploy.integers.test_quantizing import run as run  # the fixture
@@ -26,11 +27,12 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     weights = numpy_weights(network.state_dict())
     x = torch.randn(16, *table.input.shape)
     ranges = Calibration(table, weights, [x.numpy()]).ranges()
-    integers = Program.of_file(table, Int8Writer(table, weights, ranges).model().SerializeToString())
+    bits = weight_bits()  # more would overflow where the test runs
+    integers = Program.of_file(table, Int8Writer(table, weights, ranges, bits=bits).model().SerializeToString())
     found = ENGINES["onnxruntime"].prepare(integers, 1)(x.numpy())[0]
     with torch.no_grad():
         exact = network(x).numpy()
-        ours = rounded_network(network, ranges, 8).eval()(x).numpy()
+        ours = rounded_network(network, ranges, bits).eval()(x).numpy()
     errors = ours - exact, found - exact
     assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.7
     assert 0.8 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.25
