@@ -2,9 +2,10 @@
 
     python benchmarks/latency_networks.py DATA [NAME ...]   # two hours on two cores; goes on where it stopped
 
-DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then for a
-moment at 224 px, the size that it is timed at. They are no good classifiers, but their answers mean something: a
-network that knows little is of two minds about most pictures, and any rounding then changes its answer.
+DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then at 128 px,
+then for a moment at 224 px, the size that it is timed at; from 64 px to 224 at once it would know little of what it
+learned. They are no good classifiers, but their answers mean something: a network that knows little is of two minds
+about most pictures, and any rounding then changes its answer.
 Runs stand in runs/latency/NAME.
 """
 
@@ -24,22 +25,27 @@ NETWORKS = (
     "mobilenet_v3_small", "mobilenet_v2", "shufflenet_v2_torchvision", "mobilenet_v3_large", "squeezenet_1_1",
     "mobilenet_v1",
 )  # fmt: skip
-COMMON = ["--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--seed", "0"]
-FIRST = ["--resolution", "64", "--batch-size", "64", "--epochs", "10", "--crop", "0.5", "--lr"]
-THEN = ["--resolution", "224", "--batch-size", "32", "--epochs", "2", "--crop", "0.5", "--limit", "11000", "--lr"]
+COMMON = [
+    "--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--crop", "0.5", "--seed", "0",
+]  # fmt: skip
+# px, pictures a batch, epochs, share of the rate, and pictures to choose training and validation pictures from
+STAGES = ((64, 64, 8, 1.0, None), (128, 64, 1, 0.4, None), (224, 32, 2, 0.2, 11_000))
 RATES = {"squeezenet_1_1": 0.01}  # without normalisation, more is too much
 RATE = 0.05
 
 
 def trained(name: str, data: Path) -> Path:
     """The run of a network at 224 px."""
-    source, out = str(data / "train.parquet"), RUNS / name
+    source, out, before = str(data / "train.parquet"), RUNS / name, None
     if (out / "done").exists():
         return out
-    rate = RATES.get(name, RATE)
-    _train(RUNS / f"{name}-64", source, "--model", name, *FIRST, f"{rate:g}", *COMMON)
-    _train(out, source, "--weights", str(RUNS / f"{name}-64"), *THEN, f"{rate / 5:g}", *COMMON)
-    (out / "done").touch()
+    for px, batch, epochs, share, limit in STAGES:
+        run = out if px == STAGES[-1][0] else RUNS / f"{name}-{px}"
+        words = ["--model", name] if before is None else ["--weights", str(before)]
+        words += ["--resolution", str(px), "--batch-size", str(batch), "--epochs", str(epochs)]
+        words += ["--lr", f"{share * RATES.get(name, RATE):g}", *([] if limit is None else ["--limit", str(limit)])]
+        _train(run, source, *words, *COMMON)
+        before = run
     return out
 
 

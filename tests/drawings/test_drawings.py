@@ -6,7 +6,7 @@ import random
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leannet.cost import count
@@ -180,6 +180,8 @@ def test_tables_that_no_paper_has(made: Architecture) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(46709, "right")  # lines of which each ended where the other began
+@example(46221, "down")
 @given(st.integers(0, 10**9), st.sampled_from(DIRECTIONS))
 def test_any_graph(seed: int, direction: str) -> None:
     made = any_graph(seed)

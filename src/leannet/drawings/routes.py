@@ -17,6 +17,7 @@ STRAIGHT = 22  # pixels of a channel without tracks and labels
 PORTS = 14  # pixels between two lines into one item
 EDGE = 12  # pixels between the corner of an item and a line into it
 TOUCH = 5  # nearer than this, two lines would be read as one
+UNLOCKS = 4  # how often places where lines enter are moved aside
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,17 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
     def top(link: Link, cell: Cell) -> int:
         return cell.at if cell.item is None else leaves[link.source, link.out]
 
-    channels: list[dict[tuple[str, int], _Net]] = [{} for _ in ranked.ranks]
-    for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
-        for above, below in pairwise(chain):
-            start = top(link, above)
-            end = below.at if below.item is None else start if number in sides else ports[number]
-            net = channels[above.rank].setdefault((link.source, link.out), _Net(start, []))
-            net.bottoms.append(end)
-
-    spots, tracks = _along(ranked.ranks, channels)
+    for _ in range(1 + UNLOCKS):
+        channels: list[dict[tuple[str, int], _Net]] = [{} for _ in ranked.ranks]
+        for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
+            for above, below in pairwise(chain):
+                start = top(link, above)
+                end = below.at if below.item is None else start if number in sides else ports[number]
+                net = channels[above.rank].setdefault((link.source, link.out), _Net(start, []))
+                net.bottoms.append(end)
+        spots, tracks = _along(ranked.ranks, channels)
+        if not _unlock(links, ranked.chains, channels, ports):
+            break
     routes = []
     for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
         points: list[Point] = [(top(link, chain[0]), spots[link.source].end)]
@@ -272,6 +275,37 @@ def _cost(upper: _Net, lower: _Net) -> int:
     low, high = upper.span
     cost += low < lower.top < high
     return cost + 1000 * any(abs(bottom - lower.top) < TOUCH for bottom in upper.bottoms)
+
+
+def _unlock(
+    links: Sequence[Link],
+    chains: Sequence[Sequence[Cell]],
+    channels: Sequence[dict[tuple[str, int], _Net]],
+    ports: dict[int, int],
+) -> bool:
+    """Moves aside where a line enters, where it would lie on one that leaves at the same height. Whether any was.
+
+    Two values that each end where the other one begins have no order in which they do not.
+    """
+    moved = False
+    for number, (link, chain) in enumerate(zip(links, chains, strict=True)):
+        cell, channel = chain[-1], channels[chain[-2].rank]
+        net = channel[link.source, link.out]
+        if number not in ports or net.straight or cell.item is None or cell.item.enters:
+            continue
+        tops = [other.top for other in channel.values() if _near(net, other) and net.order < other.order]
+        others = [port for other, port in ports.items() if other != number and links[other].target == link.target]
+        if all(abs(ports[number] - top) >= TOUCH for top in tops):
+            continue
+        low, high = cell.at - cell.left + 1, cell.at + cell.right - 1
+        free = [
+            place for place in range(low, high + 1)
+            if all(abs(place - top) >= TOUCH for top in tops) and all(abs(place - other) > TOUCH for other in others)
+        ]  # fmt: skip
+        if free:
+            ports[number] = min(free, key=lambda place: abs(place - ports[number]))
+            moved = True
+    return moved
 
 
 def _near(first: _Net, second: _Net) -> bool:
