@@ -182,6 +182,7 @@ def test_tables_that_no_paper_has(made: Architecture) -> None:
 @settings(max_examples=40, deadline=None)
 @example(46709, "right")  # lines of which each ended where the other began
 @example(46221, "down")
+@example(1431, "right")
 @given(st.integers(0, 10**9), st.sampled_from(DIRECTIONS))
 def test_any_graph(seed: int, direction: str) -> None:
     made = any_graph(seed)

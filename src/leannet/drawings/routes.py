@@ -293,7 +293,7 @@ def _unlock(
         net = channel[link.source, link.out]
         if number not in ports or net.straight or cell.item is None or cell.item.enters:
             continue
-        tops = [other.top for other in channel.values() if _near(net, other) and net.order < other.order]
+        tops = [other.top for other in channel.values() if _near(net, other) and _locked(net, other)]
         others = [port for other, port in ports.items() if other != number and links[other].target == link.target]
         if all(abs(ports[number] - top) >= TOUCH for top in tops):
             continue
@@ -306,6 +306,12 @@ def _unlock(
             ports[number] = min(free, key=lambda place: abs(place - ports[number]))
             moved = True
     return moved
+
+
+def _locked(first: _Net, second: _Net) -> bool:
+    """Whether the one of them that runs above ends where the other one begins."""
+    upper, lower = (first, second) if first.order < second.order else (second, first)
+    return upper is not lower and any(abs(bottom - lower.top) < TOUCH for bottom in upper.bottoms)
 
 
 def _near(first: _Net, second: _Net) -> bool:
