@@ -1,6 +1,6 @@
 """Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
 
-    python benchmarks/latency_networks.py DATA [NAME ...]   # two hours on two cores; goes on where it stopped
+    python benchmarks/latency_networks.py DATA [NAME ...]   # hours on two cores; goes on where it stopped
 
 DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then at 128 px,
 then for a moment at 224 px, the size that it is timed at; from 64 px to 224 at once it would know little of what it

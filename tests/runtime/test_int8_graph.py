@@ -34,8 +34,8 @@ class Case:
 
     def outputs(self, style: str, engine: str, **words: object) -> Array:
         ranges = self.calibration.ranges()
-        writer = Int8Writer(self.rows, self.weights, ranges, style, bits=BITS, **words)  # type: ignore[arg-type]
-        program = Program.of_file(self.rows, writer.model().SerializeToString())
+        made = Int8Writer(self.rows, self.weights, ranges, style, bits=BITS, **words)  # type: ignore[arg-type]  # any words
+        program = Program.of_file(self.rows, made.model().SerializeToString())
         return ENGINES[engine].prepare(program, 1)(self.x)[0]
 
     def decibels(self, made: Array) -> float:

@@ -68,7 +68,7 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
     def top(link: Link, cell: Cell) -> int:
         return cell.at if cell.item is None else leaves[link.source, link.out]
 
-    for _ in range(1 + UNLOCKS):
+    for tried in range(1 + UNLOCKS):
         channels: list[dict[tuple[str, int], _Net]] = [{} for _ in ranked.ranks]
         for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
             for above, below in pairwise(chain):
@@ -77,7 +77,7 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
                 net = channels[above.rank].setdefault((link.source, link.out), _Net(start, []))
                 net.bottoms.append(end)
         spots, tracks = _along(ranked.ranks, channels)
-        if not _unlock(links, ranked.chains, channels, ports):
+        if tried == UNLOCKS or not _unlock(links, ranked.chains, channels, ports):
             break
     routes = []
     for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):

@@ -83,7 +83,7 @@ class Int8Writer(GraphWriter):
         self.ranges = joined(architecture, ranges)
         self.before = {key.removesuffix(":before"): pair for key, pair in ranges.items() if key.endswith(":before")}
         self.bytes_of: dict[str, tuple[str, Range]] = {}  # a float value -> the same as bytes
-        self.opened: set[str] = set()
+        self.opened: set[str] = set()  # bytes made floats channel by channel
 
     def model(self) -> Any:
         """The whole graph."""

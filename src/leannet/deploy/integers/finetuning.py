@@ -23,7 +23,7 @@ from leannet.runtime.folding import Weights
 from leannet.runtime.onnx_graph import numpy_weights
 from leannet.training.task import Classification
 
-# A tenth of a usual rate: the network is where it should be, and only steps aside from what rounding does to it.
+# A hundredth of a usual rate: the network is where it should be, and only steps aside from what rounding does to it.
 SETTINGS: dict[str, Any] = {
     "optimizer": {"name": "adamw", "lr": 2e-5, "weight_decay": 0.0},
     "schedule": {"name": "cosine", "warmup_epochs": 0.0},
