@@ -1,7 +1,8 @@
 """Milliseconds of one picture of 224 px: leannet's artefacts against timm and torchvision, eager and exported.
 
     python benchmarks/latency_networks.py DATA      # once: the networks, trained
-    python benchmarks/latency.py DATA
+    python benchmarks/latency.py DATA --artefacts   # once: exported and quantized; the machine may do other things
+    python benchmarks/latency.py DATA               # timed
 
 DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
 in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
@@ -9,7 +10,7 @@ environment (peers.py), eager in torch, plain and channels last; and as ONNX fil
 and OpenVINO. leannet's are float32 and integers, in both engines. Of 4,000 test pictures one half measures ranges and
 the other says which layers stay in float; the agreement with the float network is that of 2,000 pictures more, which
 nothing was chosen by. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine
-alone meanwhile. Writes docs/benchmarks/latency.json and .md.
+alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
@@ -37,6 +38,7 @@ OUT = ROOT / "docs" / "benchmarks" / "latency.json"
 TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
 CHOOSING, JUDGING = 4000, 2000  # test pictures: the first ones, and those behind them
+ENGINES_TIMED = ("onnxruntime", "openvino")
 AGREEMENT = 0.9925  # of what chooses the layers that stay in float, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},
@@ -141,26 +143,40 @@ def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
     """leannet's: label -> path, engine, and what integers cost."""
     folder = RUNS / "artefacts"
     folder.mkdir(parents=True, exist_ok=True)
-    plain = leannet.export(RUNS / name, folder / f"{name}.onnx").path
+    plain = folder / f"{name}.onnx"
+    if not plain.exists():
+        leannet.export(RUNS / name, plain)
     found: dict[str, dict[str, Any]] = {
-        f"leannet float32, {engine}": {"path": plain, "engine": engine} for engine in ("onnxruntime", "openvino")
+        f"leannet float32, {engine}": {"path": plain, "engine": engine} for engine in ENGINES_TIMED
     }
-    for engine in ("onnxruntime", "openvino"):
+    for engine in ENGINES_TIMED:
         target = folder / f"{name}-{engine}.onnx"
-        made = leannet.quantize(
-            RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=AGREEMENT, quiet=True
-        )
-        facts = {
-            "agreement_of_choice": made.agreement, "chosen_on": made.before.pictures, "accuracy": made.before.accuracy,
-            "drop_points": made.drop, "float_layers": len(made.kept_float), "layers": len(made.layers),
-            "agreement": None,
-        }  # fmt: skip
-        if made.path is not None:
-            same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), engine, data)
-            facts["agreement"] = float(same.mean())
-        print(name, "int8", engine, facts, flush=True)
-        found[f"leannet int8, {engine}"] = {"path": made.path, "engine": engine, "integers": facts}
+        facts = quantized(name, engine, plain, target, data)
+        path = target if target.exists() else None
+        found[f"leannet int8, {engine}"] = {"path": path, "engine": engine, "integers": facts}
     return found
+
+
+def quantized(name: str, engine: str, plain: Path, target: Path, data: Path) -> dict[str, Any]:
+    """What integers cost, made once and kept beside the artefact."""
+    kept = target.with_suffix(".json")
+    if kept.exists():
+        return json.loads(kept.read_text())
+    target.unlink(missing_ok=True)
+    made = leannet.quantize(
+        RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=AGREEMENT, quiet=True
+    )
+    facts: dict[str, Any] = {
+        "agreement_of_choice": made.agreement, "chosen_on": made.before.pictures, "accuracy": made.before.accuracy,
+        "drop_points": made.drop, "float_layers": len(made.kept_float), "layers": len(made.layers),
+        "agreement": None,
+    }  # fmt: skip
+    if made.path is not None:
+        same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), engine, data)
+        facts["agreement"] = float(same.mean())
+    kept.write_text(json.dumps(facts))
+    print(name, "int8", engine, facts, flush=True)
+    return facts
 
 
 def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
@@ -279,7 +295,13 @@ def main() -> None:
     """Makes the artefacts, times everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
     given = parser.parse_args()
+    if given.artefacts:
+        for name in NETWORKS:
+            if (RUNS / name / "done").exists():
+                artefacts(name, given.data)
+        return
     folder = RUNS / "peers"
     peers = Peers(folder)
     versions = [ENGINES[name].version() for name in ("torch", "onnxruntime", "openvino")] + peers.versions

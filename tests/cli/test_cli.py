@@ -268,7 +268,7 @@ FLAGS = {
     "advise": "about engine json latency macs out precision quiet seconds size threads",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
-    "quantize": "calibration data engine finetune json keep-float max-drop min-agreement out quiet run",
+    "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
     "evaluate": "data json part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",

@@ -25,6 +25,10 @@ def command(
     calibration: Annotated[int, typer.Option(help="Training pictures to measure ranges on.", min=1)] = 512,
     keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
     finetune: Annotated[int, typer.Option(help="Epochs of training with rounding in place, before.", min=0)] = 0,
+    input: Annotated[
+        Literal["float32", "uint8"],
+        typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
+    ] = "float32",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -37,7 +41,9 @@ def command(
     """
     from leannet.deploy import quantize
 
-    found = quantize(run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet)
+    found = quantize(
+        run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input
+    )
     if json:
         print_json(found.to_dict())
     else:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import leannet
 from leannet.deploy.artefact import Artefact
 from leannet.deploy.integers.calibration import Calibration, Seen, h_swish
-from leannet.deploy.integers.quantizing import fewest, quantize
+from leannet.deploy.integers.quantizing import EngineName, fewest, quantize
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Input
@@ -55,6 +55,24 @@ def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
     assert found.calibrated_on == split["train"]
     assert found.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
     assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: EngineName) -> None:
+    """The graph resizes and normalises, and rounds what it read: the outputs are those of the normalised picture."""
+    words = {"engine": engine, "max_drop": 100, "quiet": True}
+    plain = quantize(run, out=tmp_path / "plain.onnx", **words).path
+    taking = quantize(run, out=tmp_path / "pictures.onnx", input="uint8", **words)
+    assert plain is not None
+    assert taking.path is not None
+    assert taking.checks
+    made = Artefact.open(taking.path)
+    assert made.takes_pictures
+    pictures = [draw("disc", 71), draw("square", 72)]
+    found, wanted = made.outputs(pictures, engine), Artefact.open(plain).outputs(pictures, engine)
+    np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
+    larger = np.asarray(pictures[0].resize((131, 97)))[None]
+    assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
 
 
 def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from leannet.console import Console
 from leannet.deploy.artefact import Artefact, artefact_path, softmax
+from leannet.deploy.exporting import Input, header_of
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
@@ -19,6 +20,7 @@ from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import checkpoint_file, read_header
+from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Dropout
 from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
 from leannet.runtime.engines import Floats
@@ -133,6 +135,7 @@ def quantize(
     keep_float: Sequence[str] = (),
     finetune: int = 0,
     quiet: bool = False,
+    input: Input = "float32",
 ) -> Quantized:
     """Writes a run or checkpoint as an artefact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -141,7 +144,7 @@ def quantize(
     layers that do most harm stay in float, as many as are needed, up to half.
     data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: `model.int8.onnx`
     beside the checkpoint. keep_float: layers by path that stay in float in any case. finetune: epochs of training with
-    rounding in place, before (quantisation-aware; Jacob et al., arXiv 1712.05877, section 3).
+    rounding in place, before (quantisation-aware; Jacob et al., arXiv 1712.05877, section 3). input: as for `export`.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without pictures that judge, and a missing package.
     """
@@ -174,7 +177,7 @@ def quantize(
     found = work.timed(tried[last], floats(last))
     if number is None:
         return found
-    made = work.artefact(floats(number), found)
+    made = work.artefact(floats(number), found, input)
     checks = check_artefact(made)
     wrong = [each for each in checks if not each.passed]
     if wrong:
@@ -235,10 +238,10 @@ class _Work:
             )
             self.corrections = {}
 
-    def graph(self, floats: frozenset[str]) -> Any:
-        """The network of integers, with some layers in float."""
+    def graph(self, floats: frozenset[str], pictures: Preprocessing | None = None) -> Any:
+        """The network of integers, with some layers in float. pictures: as for `to_onnx`."""
         return Int8Writer(
-            self.table, self.weights, self.ranges, STYLES[self.engine], floats, self.bits, self.corrections
+            self.table, self.weights, self.ranges, STYLES[self.engine], floats, self.bits, self.corrections, pictures
         ).model()
 
     def run(self, onnx: bytes) -> Callable[[Floats], list[Floats]]:
@@ -298,14 +301,12 @@ class _Work:
         times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
         return replace(found, latency_before=times["before"], latency_after=times["after"])
 
-    def artefact(self, floats: frozenset[str], found: Quantized) -> Artefact:
+    def artefact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artefact:
         """What is shipped; its golden pictures have the answers of the integers."""
-        from leannet.deploy.exporting import header_of
-
-        model = self.graph(floats)
+        model = self.graph(floats, self.header.preprocessing if input == "uint8" else None)
         about = {
             "precision": "int8",
-            "input": "float32",
+            "input": input,
             "tolerance": TOLERANCE,
             "engines": [self.engine],
             "weight_bits": self.bits,
