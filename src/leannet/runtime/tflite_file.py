@@ -18,12 +18,19 @@ SMALL_OPCODES = 127  # above, the field that older readers know holds this numbe
 
 @dataclass
 class Tensor:
-    """A value or a constant. shape: the batch, where there is one, is 1 here and -1 in `free`."""
+    """A value or a constant. shape: a value's batch is 1 here, and -1 in the file's signature.
+
+    steps, zeros: of whole numbers that stand for others, one for all, or one for each place along `axis`: then a whole
+    number w is (w - zero) * step. kind: of what is computed; constants have that of their data.
+    """
 
     name: str
     shape: tuple[int, ...]
     data: Array | None = None
-    batched: bool = True
+    kind: str = "float32"
+    steps: Array | None = None
+    zeros: Array | None = None
+    axis: int = 0
 
 
 @dataclass
@@ -85,14 +92,19 @@ def packed(name: str, tensors: list[Tensor], operators: list[Operator], inputs: 
     made_tensors = []
     for index, tensor in enumerate(tensors):
         label, shape = builder.CreateString(tensor.name), numbers(tensor.shape)
-        whole = tensor.data is not None and tensor.data.dtype == np.int32
+        kind = tensor.kind if tensor.data is None else tensor.data.dtype.name
         fields = {
             "Shape": shape,
-            "Type": tflite.TensorType.INT32 if whole else tflite.TensorType.FLOAT32,
+            "Type": getattr(tflite.TensorType, kind.upper()),
             "Buffer": index + 1 if tensor.data is not None else 0,
             "Name": label,
         }
-        if tensor.data is None and tensor.batched:
+        if tensor.steps is not None and tensor.zeros is not None:
+            steps = builder.CreateNumpyVector(np.asarray(tensor.steps, np.float32))
+            zeros = builder.CreateNumpyVector(np.asarray(tensor.zeros, np.int64))
+            words = {"Scale": steps, "ZeroPoint": zeros, "QuantizedDimension": tensor.axis}
+            fields["Quantization"] = table("QuantizationParameters", **words)
+        if tensor.data is None:
             fields["ShapeSignature"] = numbers((-1, *tensor.shape[1:]))
         made_tensors.append(table("Tensor", **fields))
     made_operators = []

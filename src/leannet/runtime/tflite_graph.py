@@ -47,8 +47,12 @@ class TfliteWriter:
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
             wanted = (1, shape.channels) if vector else _nhwc(shape)
-            outputs.append(self._reshape(value, f"{name}:0", wanted))
+            outputs.append(self.output(value, f"{name}:0", wanted))
         return packed(self.architecture.name, self.tensors, self.operators, [self.values[INPUT]], outputs)
+
+    def output(self, value: int, name: str, shape: Sequence[int]) -> int:
+        """A value as it leaves the network."""
+        return self._reshape(value, name, shape)
 
     # Tensors and operations
 
@@ -116,10 +120,7 @@ class TfliteWriter:
             case rows.Activate():
                 return self.activation(layer.activation, read[0], path)
             case rows.Add():
-                total = read[0]
-                for number, other in enumerate(read[1:]):
-                    total = self.op("ADD", [total, other], f"{path}:add_{number}", out, "AddOptions")
-                return self.activation(layer.activation, total, path)
+                return self._add(layer, read, path, out)
             case rows.Multiply():
                 return self.op("MUL", read, path, out, "MulOptions")
             case rows.Concat():
@@ -169,6 +170,14 @@ class TfliteWriter:
                 return self.op("ADD", [scaled, self.constant(f"{path}:shift", shift)], path, out, "AddOptions")
         raise LeannetError(f"row '{path}': LiteRT has no operation for kind {type(layer).__name__}")
 
+    def _add(self, layer: rows.Add, read: Sequence[int], path: str, out: Sequence[int]) -> int:
+        total, last = read[0], len(read) - 2
+        for number, other in enumerate(read[1:]):
+            fused = FUSED.get(layer.activation, 0) if number == last else 0
+            name = f"{path}:sum_{number}" if number < last else path if layer.activation in FUSED else f"{path}:add"
+            total = self.op("ADD", [total, other], name, out, "AddOptions", FusedActivationFunction=fused)
+        return total if layer.activation in FUSED else self.activation(layer.activation, total, path)
+
     def _slice(self, x: int, name: str, begin: Sequence[int], shape: Sequence[int]) -> int:
         first = self.constant(f"{name}:begin", np.array(begin, np.int32))
         size = self.constant(f"{name}:size", np.array((-1, *shape[1:]), np.int32))
@@ -194,16 +203,19 @@ class TfliteWriter:
             "FusedActivationFunction": fused,
         }
         name = path if layer.activation in FUSED else f"{path}:conv"
-        shift = self.constant(f"{path}:bias", bias)
         if isinstance(layer, rows.Depthwise):
-            filters = self.constant(f"{path}:weight", weight.transpose(1, 2, 3, 0))
+            inputs = [given, *self.filters(placed, given, weight.transpose(1, 2, 3, 0), bias, axis=3)]
             words = "DepthwiseConv2DOptions"
-            made = self.op("DEPTHWISE_CONV_2D", [given, filters, shift], name, out, words, DepthMultiplier=1, **fields)
+            made = self.op("DEPTHWISE_CONV_2D", inputs, name, out, words, DepthMultiplier=1, **fields)
         else:
-            filters = self.constant(f"{path}:weight", weight.transpose(0, 2, 3, 1))
+            inputs = [given, *self.filters(placed, given, weight.transpose(0, 2, 3, 1), bias)]
             version = 6 if layer.groups > 1 else 1  # the first that knows groups
-            made = self.op("CONV_2D", [given, filters, shift], name, out, "Conv2DOptions", version, **fields)
+            made = self.op("CONV_2D", inputs, name, out, "Conv2DOptions", version, **fields)
         return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
+
+    def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
+        """A layer's weights. given: what they are multiplied with. axis: where its output channels lie."""
+        return [self.constant(f"{placed.path}:weight", weight), self.constant(f"{placed.path}:bias", bias)]
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: int) -> int:
         path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
@@ -213,7 +225,7 @@ class TfliteWriter:
         bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else np.zeros(len(weight), np.float32)
         flat = self._reshape(x, f"{path}:flat", (1, shape.elements))
         fused = FUSED.get(layer.activation, 0)
-        inputs = [flat, self.constant(f"{path}:weight", weight), self.constant(f"{path}:bias", bias)]
+        inputs = [flat, *self.filters(placed, flat, weight, bias)]
         words = "FullyConnectedOptions"
         made = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), words, FusedActivationFunction=fused)
         name = path if layer.activation in FUSED else f"{path}:picture"

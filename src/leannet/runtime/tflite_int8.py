@@ -1,0 +1,176 @@
+"""A network of 8-bit integers as a LiteRT (.tflite) file, written from its rows.
+
+By the rules of LiteRT's integer kernels (ai.google.dev/edge/litert/models/quantization_spec): activations are signed,
+with a range and a zero point for each value; weights are symmetric, with a step for each output channel; biases have
+32 bits; what an operation moves keeps its range, and sigmoid and tanh have ranges of their own. Input and outputs are
+float32, so that the file is used as the one of floats is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from leannet import rows
+from leannet.rows import Architecture, Placed
+from leannet.runtime.folding import Array, Weights
+from leannet.runtime.int8_graph import GATE, Range, joined, quantize_filters
+from leannet.runtime.tflite_graph import TfliteWriter
+
+MOVING = {
+    "RESHAPE", "TRANSPOSE", "SLICE", "PAD", "PADV2", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_NEAREST_NEIGHBOR",
+    "CONCATENATION",
+}  # fmt: skip
+FIXED = {"LOGISTIC": Range(1 / 256, 0), "TANH": Range(1 / 128, 128)}
+# The first version of each operation that knows integers; of the others the first one does.
+VERSIONS = {
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2, "AVERAGE_POOL_2D": 2,
+    "MAX_POOL_2D": 2, "CONCATENATION": 2, "LOGISTIC": 2, "TANH": 2, "MEAN": 2, "PAD": 2, "PADV2": 2, "RELU": 2,
+    "RELU6": 2, "SLICE": 2, "TRANSPOSE": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "DEQUANTIZE": 2,
+}  # fmt: skip
+
+
+def float_only(layer: rows.LayerBase) -> bool:
+    """Whether LiteRT has no integer form of a layer, or one that is much too coarse."""
+    return isinstance(layer, rows.LocalResponse | rows.Normalize)
+
+
+class Int8TfliteWriter(TfliteWriter):
+    """Writes operations on integers; layers in `floats` stay as they are."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        ranges: Mapping[str, tuple[float, float]],
+        floats: frozenset[str] = frozenset(),
+        corrections: Mapping[str, Array] | None = None,
+    ):
+        """ranges, corrections: as for `Int8Writer`."""
+        super().__init__(architecture, weights)
+        self.floats, self.corrections = floats, corrections or {}
+        self.ranges = {path: Range.of(*pair) for path, pair in joined(architecture, ranges).items()}
+        self.before = {key.removesuffix(":before"): Range.of(*pair) for key, pair in ranges.items()
+                       if key.endswith(":before")}  # fmt: skip
+        self.range_of: dict[int, Range] = {}  # of the values that are integers
+        self._layer_now: Placed | None = None
+        self._other_form: dict[tuple[int, Range | None], int] = {}
+
+    def output(self, value: int, name: str, shape: Sequence[int]) -> int:
+        return super().output(self._float(value), name, shape)
+
+    # Values
+
+    def _integers(self, value: int, range_: Range) -> int:
+        """A value as integers of a range."""
+        if self.range_of.get(value) == range_:
+            return value
+        key = value, range_
+        if key not in self._other_form:
+            name = f"{self.tensors[value].name}:bytes_{len(self._other_form)}"
+            version = 2 if value in self.range_of else 1
+            made = super().op("QUANTIZE", [value], name, self._shape(value), "QuantizeOptions", version)
+            self._other_form[key] = self._marked(made, range_)
+        return self._other_form[key]
+
+    def _float(self, value: int) -> int:
+        if value not in self.range_of:
+            return value
+        if (value, None) not in self._other_form:
+            name = f"{self.tensors[value].name}:floats"
+            words = "DequantizeOptions"
+            made = super().op("DEQUANTIZE", [value], name, self._shape(value), words, VERSIONS["DEQUANTIZE"])
+            self._other_form[value, None] = made
+        return self._other_form[value, None]
+
+    def _marked(self, value: int, range_: Range) -> int:
+        """Says that a value is integers."""
+        tensor = self.tensors[value]
+        tensor.kind = "int8"
+        tensor.steps, tensor.zeros = np.array([range_.scale]), np.array([range_.zero - 128])
+        self.range_of[value] = range_
+        return value
+
+    # Layers
+
+    def _layer(self, placed: Placed) -> int:
+        layer, path = placed.layer, placed.path
+        read = [self.values[name] for name in placed.inputs]
+        if path in self.floats or float_only(layer) or self._unmeasured(placed):
+            given = [self._float(value) for value in read]
+        elif isinstance(layer, rows.Concat):
+            given = [self._integers(value, self.ranges[path]) for value in read]
+        else:
+            given = [
+                value if value in self.range_of else self._integers(value, self.ranges[name])
+                for value, name in zip(read, placed.inputs, strict=True)
+            ]
+        kept = {name: self.values[name] for name in placed.inputs}
+        self.values.update(zip(placed.inputs, given, strict=True))
+        self._layer_now = placed
+        made = super()._layer(placed)
+        self.values.update(kept)
+        return made
+
+    def _unmeasured(self, placed: Placed) -> bool:
+        """Whether it makes values on the way whose ranges are not known."""
+        return isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2
+
+    def op(
+        self, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], options: str = "", version: int = 1,
+        **fields: Any,
+    ) -> int:  # fmt: skip
+        whole = inputs[0] in self.range_of
+        if whole:
+            version = max(version, VERSIONS.get(kind, 1))
+            inputs = list(self._whole_constants(kind, inputs))
+        made = super().op(kind, inputs, name, shape, options, version, **fields)
+        return self._marked(made, self._made_range(kind, inputs[0], name)) if whole else made
+
+    def _made_range(self, kind: str, given: int, name: str) -> Range:
+        if kind in MOVING:
+            return self.range_of[given]
+        if kind in FIXED:
+            return FIXED[kind]
+        assert self._layer_now is not None
+        path = self._layer_now.path
+        activation = getattr(self._layer_now.layer, "activation", "linear")
+        if name == f"{path}:moved":  # z + 3 between 0 and 6, a sixth of which is h-sigmoid
+            return Range.of(0, 6)
+        if activation == "h_sigmoid" and name == path:
+            return GATE
+        if name == path or activation in ("linear", "relu", "relu6"):
+            return self.ranges[path]
+        return self.before[path]
+
+    def _whole_constants(self, kind: str, inputs: Sequence[int]) -> Iterable[int]:
+        """The inputs of an operation on integers, with constants that are integers too."""
+        for value in inputs:
+            data = self.tensors[value].data
+            if data is None or data.dtype != np.float32:
+                yield value
+                continue
+            # Where a window begins is the least there is.
+            range_ = self.range_of[inputs[0]] if kind == "PADV2" else Range.of(float(data.min()), float(data.max()))
+            whole = np.clip(np.rint(data.astype(np.float64) / range_.scale) + range_.zero, 0, 255) - 128
+            self.tensors[value].data = whole.astype(np.int8)
+            yield self._marked(value, range_)
+
+    def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
+        if given not in self.range_of:
+            return super().filters(placed, given, weight, bias, axis)
+        whole, steps = quantize_filters(np.moveaxis(weight, axis, 0))
+        together = steps.astype(np.float64) * self.range_of[given].scale
+        limit = 2**31 - 1
+        rounded = np.rint((bias + self.corrections.get(placed.path, 0.0)) / together)
+        return [
+            self._steps(f"{placed.path}:weight", np.moveaxis(whole, 0, axis), steps, axis),
+            self._steps(f"{placed.path}:bias", np.clip(rounded, -limit, limit).astype(np.int32), together, 0),
+        ]
+
+    def _steps(self, name: str, whole: Array, steps: Array, axis: int) -> int:
+        made = self.constant(name, whole)
+        tensor = self.tensors[made]
+        tensor.data, tensor.axis = np.ascontiguousarray(whole), axis
+        tensor.steps, tensor.zeros = steps, np.zeros(len(steps), np.int64)
+        return made
