@@ -20,6 +20,7 @@ from leannet.rows.fields import Frozen
 
 FORMAT_VERSION = 1
 KEY = "leannet"
+ABOUT = f"{KEY}.json"  # of an artefact that is a folder
 
 
 class Header(Frozen):
@@ -48,6 +49,8 @@ class Header(Frozen):
 
 def read_header(path: str | Path) -> Header:
     """The header alone, of a checkpoint or an artefact, without reading the tensors or checking the digest."""
+    if (about := Path(path) / ABOUT).is_file():
+        return parse_header(_parsed(about.read_text(encoding="utf-8"), about).get("header", {}), about)
     file = checkpoint_file(path)
     if file.suffix == ".onnx":
         return parse_header(of_onnx(split_metadata(file.read_bytes(), file)[1], file), file)
@@ -69,6 +72,18 @@ def checkpoint_file(path: str | Path) -> Path:
     if not file.exists():
         raise LeannetError(f"{path}: no such checkpoint or run folder")
     return file
+
+
+def is_artefact(path: str | Path) -> bool:
+    """Whether a path is meant as an artefact: by an ONNX file's name, or by what lies in a folder."""
+    return Path(path).suffix == ".onnx" or (Path(path) / ABOUT).is_file()
+
+
+def bytes_on_disk(path: str | Path) -> int:
+    """Of a checkpoint, or of all files of an artefact."""
+    if (Path(path) / ABOUT).is_file():
+        return sum(file.stat().st_size for file in Path(path).iterdir())
+    return checkpoint_file(path).stat().st_size
 
 
 def open_tensors(file: Path, framework: str = "numpy") -> Any:

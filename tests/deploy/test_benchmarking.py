@@ -39,6 +39,7 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
         assert {line[1:3] for line in lines if line[0] == word} == {
             ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"),
             ("ncnn", "float32"), ("litert", "float32"), ("onnxruntime", "int8"), ("openvino", "int8"),
+            ("litert", "int8"),
         }  # fmt: skip
     for word in words[3:]:  # artefacts are what they are
         assert {line[1:3] for line in lines if line[0] == word} == {("onnxruntime", "float32"), ("openvino", "float32")}
@@ -50,8 +51,8 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
 
 
 def test_memory_and_what_cannot_be_timed(artefacts: list[str]) -> None:
-    found = bench([DEBUG], ["onnxruntime", "torch"], seconds=0.05)
-    assert [each.peak_memory_bytes is None for each in found.timed] == [False, True]
+    found = bench([DEBUG], ["onnxruntime", "openvino", "ncnn", "litert", "torch"], seconds=0.05)
+    assert [each.peak_memory_bytes is None for each in found.timed] == [False] * 4 + [True]
     with pytest.raises(LeannetError, match="cannot run in torch"):
         bench([artefacts[1]], ["torch"])
     with pytest.raises(LeannetError, match="nearest: openvino"):

@@ -46,3 +46,24 @@ def test_what_loses_too_much_does_not_take_part(run: Path, tmp_path: Path) -> No
     assert found.best.precision == "float32"
     assert [each.latency is None for each in found.choices] == [False, False, True, True]
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("winner", "engine", "precision"),
+    [(1, "openvino", "float32"), (2, "litert", "float32"), (3, "ncnn", "float32"), (6, "litert", "int8")],
+)
+def test_engines_with_files_of_their_own_take_part(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winner: int, engine: str, precision: str
+) -> None:
+    monkeypatch.setattr("leannet.deploy.fastest.measure", _clock(winner))
+    found = export_fastest(run, out=tmp_path / "x", max_drop=100, quiet=True)
+    assert [each.engine for each in found.choices] == [
+        "onnxruntime", "openvino", "litert", "ncnn", "onnxruntime", "openvino", "litert",
+    ]  # fmt: skip
+    assert (found.best.engine, found.best.precision) == (engine, precision)
+    assert found.path == tmp_path / ("x.onnx" if engine == "openvino" else "x")
+    assert list(tmp_path.iterdir()) == [found.path]
+    made = Artefact.open(found.path)
+    assert (made.engines[0], made.precision) == (engine, precision)
+    assert len(made.header.artefact["chosen_from"]["choices"]) == 7
+    assert all(each.passed for each in leannet.check(found.path))

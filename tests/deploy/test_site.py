@@ -8,6 +8,7 @@ import json
 import re
 import stat
 import tarfile
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     save(folder / "net.safetensors", network, header)
     made = Artefact.open(export(folder / "net.safetensors").path)
-    Artefact(made.graph, header.model_copy(update={"artefact": made.header.artefact}), made.golden).save(
-        folder / "x.onnx"
-    )
+    replace(made, header=header.model_copy(update={"artefact": made.header.artefact})).save(folder / "x.onnx")
     return folder / "x.onnx"
 
 
@@ -168,7 +167,7 @@ def test_samples_are_copied_as_they_are(
 def test_integers_of_another_engine_are_refused(artefact: Path, runtime: Path, tmp_path: Path) -> None:
     made = Artefact.open(artefact)
     about = made.header.artefact | {"precision": "int8", "engines": ["openvino"]}
-    Artefact(made.graph, made.header.model_copy(update={"artefact": about}), made.golden).save(tmp_path / "x.onnx")
+    replace(made, header=made.header.model_copy(update={"artefact": about})).save(tmp_path / "x.onnx")
     with pytest.raises(LeannetError, match="--engine onnxruntime") as caught:
         make_site(tmp_path / "x.onnx", tmp_path / "site", runtime=runtime)
     assert "\n" not in str(caught.value)

@@ -14,9 +14,10 @@ def command(
     data: Annotated[
         str | None, typer.Argument(help="Pictures to calibrate and to judge on. Default: those of the run.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: model.int8.onnx beside the checkpoint.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: model.int8.onnx, or model_litert_int8, beside it.")] = None,
     engine: Annotated[
-        Literal["onnxruntime", "openvino"], typer.Option(help="The one that it is to run in.")
+        Literal["onnxruntime", "openvino", "litert"],
+        typer.Option(help="The one that it is to run in. litert, for phones, gets a folder."),
     ] = "onnxruntime",
     max_drop: Annotated[float, typer.Option(help="The most points of accuracy that it may cost.")] = 0.5,
     min_agreement: Annotated[

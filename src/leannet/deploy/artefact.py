@@ -1,9 +1,11 @@
-"""The artefact: one ONNX file with the weights, the checkpoint's header, and golden pictures. Using it needs no torch.
+"""The artefact: a network that is ready to run, with the checkpoint's header and golden pictures. It needs no torch.
 
-Its metadata hold the header as JSON under `leannet`, golden pictures with their answers under `leannet_golden`, and a
-SHA-256 over graph, header and golden pictures under `leannet_digest`, which opening verifies.
+As a rule it is one ONNX file, whose metadata hold the header as JSON under `leannet`, golden pictures with their
+answers under `leannet_golden`, and a SHA-256 over graph, header and golden pictures under `leannet_digest`, which
+opening verifies. For runtimes with files of their own it is a folder (folders.py).
 """
 
+import abc
 import hashlib
 import json
 from collections.abc import Sequence
@@ -26,44 +28,57 @@ from leannet.runtime.engines import Floats, Run
 from leannet.runtime.processor import weight_bits
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
-RUNNERS = tuple(name for name, each in ENGINES.items() if each.reads_onnx)
+RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")
 
 
-@dataclass(frozen=True)
-class Artefact:
-    """A network that is ready to run: its graph as an ONNX file without metadata, and what using it needs."""
+@dataclass(frozen=True, kw_only=True)
+class Artefact(abc.ABC):
+    """A network that is ready to run, and what using it needs.
 
-    graph: bytes
+    path: where it was opened. digest: SHA-256 of all that it is, of one that was opened.
+    """
+
     header: Header
     golden: tuple[Golden, ...]
     path: Path | None = None
+    digest: str = ""
     _runs: dict[tuple[str, int], Run] = field(default_factory=dict, repr=False, compare=False)
 
-    @classmethod
-    def open(cls, path: str | Path) -> "Artefact":
-        """Reads a file and verifies it.
+    @staticmethod
+    def open(path: str | Path) -> "Artefact":
+        """Reads an ONNX file, or a folder of another runtime's files, and verifies it.
 
         Raises LeannetError, one line, for what is no artefact, a newer one, and one that is damaged or was edited.
         """
         file = Path(path)
         if file.suffix == ".safetensors" or (file / "model.safetensors").exists():
             raise LeannetError(f"{path}: expected an artefact, found a checkpoint: leannet export {path} makes one")
+        if file.is_dir():
+            from leannet.deploy.folders import FolderArtefact
+
+            return FolderArtefact.read(file)
         if not file.is_file():
             raise LeannetError(f"{path}: no such artefact; make one with leannet export RUN")
-        graph, pairs = split_metadata(file.read_bytes(), file)
-        data = of_onnx(pairs, file)
-        if pairs.get(DIGEST) != _digest(graph, pairs):
-            raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
-        golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
-        return cls(graph, parse_header(data, file), golden, file)
+        return OnnxArtefact.read(file)
 
+    @property
+    @abc.abstractmethod
+    def engines(self) -> tuple[str, ...]:
+        """Those that it is made for."""
+
+    @property
+    @abc.abstractmethod
+    def program(self) -> Program:
+        """What engines prepare."""
+
+    @property
+    @abc.abstractmethod
+    def size_bytes(self) -> int:
+        """Of the network's own files."""
+
+    @abc.abstractmethod
     def save(self, path: str | Path) -> None:
-        """Writes the file, whole or not at all."""
-        pairs = {
-            KEY: json.dumps(self.header.to_dict()),
-            GOLDEN: json.dumps([each.to_dict() for each in self.golden]),
-        }
-        write_whole(path, with_metadata(self.graph, pairs | {DIGEST: _digest(self.graph, pairs)}))
+        """Writes it, whole or not at all."""
 
     @property
     def precision(self) -> str:
@@ -71,19 +86,9 @@ class Artefact:
         return str(self.header.artefact.get("precision", "float32"))
 
     @property
-    def engines(self) -> tuple[str, ...]:
-        """Those that it is made for: integers may be written in a form that only one reads."""
-        return tuple(self.header.artefact.get("engines", RUNNERS))
-
-    @property
     def takes_pictures(self) -> bool:
         """Whether its input is (N, height, width, C) uint8 of any size, instead of normalised floats."""
         return bool(self.header.artefact.get("input") == "uint8")
-
-    @property
-    def program(self) -> Program:
-        """What engines prepare."""
-        return Program.of_file(self.header.architecture, self.graph)
 
     def run(self, name: str | None = None, threads: int = 1) -> Run:
         """What runs it in an engine, the first it is made for: the graph's own input -> its outputs. Prepared once.
@@ -109,6 +114,44 @@ class Artefact:
     def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
         """(N, classes) before softmax. Raises BrokenPicture."""
         return self.run(name, threads)(self.inputs(pictures))[0]  # type: ignore[arg-type]  # uint8 where it takes that
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxArtefact(Artefact):
+    """One ONNX file. graph: the same without metadata."""
+
+    graph: bytes
+
+    @classmethod
+    def read(cls, file: Path) -> "OnnxArtefact":
+        """Opens a file, verified. Raises LeannetError."""
+        graph, pairs = split_metadata(file.read_bytes(), file)
+        data = of_onnx(pairs, file)
+        digest = _digest(graph, pairs)
+        if pairs.get(DIGEST) != digest:
+            raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
+        golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
+        return cls(graph=graph, header=parse_header(data, file), golden=golden, path=file, digest=digest)
+
+    def save(self, path: str | Path) -> None:
+        pairs = {
+            KEY: json.dumps(self.header.to_dict()),
+            GOLDEN: json.dumps([each.to_dict() for each in self.golden]),
+        }
+        write_whole(path, with_metadata(self.graph, pairs | {DIGEST: _digest(self.graph, pairs)}))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Those that it is made for: integers may be written in a form that only one reads."""
+        return tuple(self.header.artefact.get("engines", RUNNERS))
+
+    @property
+    def program(self) -> Program:
+        return Program.of_file(self.header.architecture, self.graph)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size if self.path else len(self.graph)
 
 
 def artefact_path(out: str | Path | None, usual: Path) -> Path:

@@ -11,10 +11,11 @@ import numpy as np
 from leannet.cost import count
 from leannet.deploy.artefact import Artefact
 from leannet.errors import LeannetError
+from leannet.header import is_artefact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.programs import program
+from leannet.runtime.programs import WHOLE, program
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
@@ -123,7 +124,7 @@ def _candidates(
     word: str, engines: Sequence[str], precisions: Sequence[str], width: float, resolution: int | None
 ) -> list[_Candidate]:
     path = Path(word)
-    if path.suffix == ".onnx":
+    if is_artefact(path):
         artefact = Artefact.open(path)
         kind = "uint8" if artefact.takes_pictures else "float32"
         run_in = [name for name in engines if name in artefact.engines]
@@ -138,7 +139,7 @@ def _candidates(
     made = []
     for precision in precisions:
         for name in engines:
-            if precision == "int8" and not ENGINES[name].reads_onnx:
+            if precision == "int8" and name not in WHOLE:
                 continue
             made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
     return made
@@ -175,12 +176,7 @@ def _timed(each: _Candidate, threads: int, batch: int, latency: Latency, memory:
 
 def _file_bytes(each: _Candidate) -> int:
     """Of what the engine reads: torch its weights, the others a file or two."""
-    match each.engine:
-        case "torch":
-            return count(each.program.architecture).weight_bytes
-        case "ncnn":
-            param, weights = each.program.ncnn
-            return len(param.encode()) + len(weights)
-        case "litert":
-            return len(each.program.tflite)
-    return len(each.program.onnx)
+    form = ENGINES[each.engine].reads(each.program)
+    if not form:
+        return count(each.program.architecture).weight_bytes
+    return sum(map(len, each.program.form(form)))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from leannet.deploy.artefact import Artefact, as_floats, softmax
 from leannet.errors import LeannetError
+from leannet.header import is_artefact
 from leannet.runtime.processor import cores
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(run: str | Path, data: str | None = None, part: str | None = None, quiet: bool = False) -> "Evaluation":
-    """Scores a run, a checkpoint or an artefact (.onnx) on labelled pictures.
+    """Scores a run, a checkpoint or an artefact on labelled pictures.
 
     data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
     other pictures those that did not train the network. An artefact does not know its pictures: it is scored on all
@@ -25,7 +26,7 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
     from leannet.evaluation.scoring import evaluate as by_torch
     from leannet.evaluation.scoring import evaluate_with
 
-    if Path(run).suffix != ".onnx":
+    if not is_artefact(run):
         return by_torch(run, data, part, quiet)
     artefact = Artefact.open(run)
     if data is None or part is not None:

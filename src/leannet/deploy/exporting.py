@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leannet.deploy.artefact import Artefact, artefact_path
+from leannet.deploy.artefact import OnnxArtefact, artefact_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
@@ -26,11 +26,13 @@ class Exported:
     size_bytes: int
     precision: str
     checks: tuple[Checked, ...]
+    format: str = "onnx"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {
             "path": str(self.path),
+            "format": self.format,
             "size_bytes": self.size_bytes,
             "precision": self.precision,
             "checks": [each.to_dict() for each in self.checks],
@@ -63,7 +65,7 @@ def export(
     return Exported(target, target.stat().st_size, precision, tuple(checks))
 
 
-def build_artefact(file: Path, precision: Precision, input: Input) -> Artefact:
+def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefact:
     """The artefact of a checkpoint, not written yet."""
     from leannet.checkpoint import load
     from leannet.runtime import numpy_weights, to_onnx
@@ -76,7 +78,7 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> Artefact:
     graph = bytes(to_onnx(header.architecture, weights, pictures, precision == "float16").SerializeToString())
     about = {"precision": precision, "input": input, "tolerance": TOLERANCE[precision]}
     shipped = header_of(header, about)
-    return Artefact(graph, shipped, recorded(network, shipped))
+    return OnnxArtefact(graph=graph, header=shipped, golden=recorded(network, shipped))
 
 
 def header_of(header: Header, about: dict[str, Any]) -> Header:

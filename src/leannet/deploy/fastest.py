@@ -13,11 +13,15 @@ from leannet.console import Console
 from leannet.deploy.artefact import RUNNERS, Artefact, artefact_path
 from leannet.deploy.benchmarking import REST
 from leannet.deploy.exporting import build_artefact
+from leannet.deploy.folders import folder_artefact, folder_path
 from leannet.deploy.integers.quantizing import EngineName, quantize
-from leannet.deploy.replaying import check_artefact, installed
+from leannet.deploy.replaying import check_artefact, is_installed
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
 from leannet.runtime import Latency, engine, machine, measure
+from leannet.runtime.programs import WHOLE
+
+DEPLOYED = (*RUNNERS, "litert", "ncnn")  # the engines of devices: all but torch
 
 
 @dataclass(frozen=True)
@@ -67,24 +71,34 @@ def export_fastest(
     engines: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Fastest:
-    """Writes the artefact that is fastest here, of those engines that read ONNX, in float32 and in 8-bit integers.
+    """Writes the artefact that is fastest here, of all engines that are installed, in float32 and in 8-bit integers.
 
     Integers take part where they lose no more than `max_drop` points and keep the class of `min_agreement` (0 to 1) of
-    the pictures, as `quantize` judges them. All are timed in turns, one picture at a time. out: None: `model.onnx`
-    beside the checkpoint. The artefact names its engine first, and carries the table that it was chosen from.
+    the pictures, as `quantize` judges them. All are timed in turns, one picture at a time. out: a name that ends in
+    .onnx: of the engines that read ONNX; another name: the folder, where ncnn or LiteRT is fastest, and the name before
+    .onnx where it is not; None: `model.onnx` or `model_ENGINE` beside the checkpoint. The artefact names its engine
+    first, and carries the table that it was chosen from.
     Raises LeannetError as `export` and `quantize` do.
     """
     console, file = Console(quiet), checkpoint_file(run)
-    target = artefact_path(out, file.with_suffix(".onnx"))
-    names = list(engines or installed())
+    names = [name for name in engines or DEPLOYED if engines or is_installed(name)]
+    if out is not None and Path(out).suffix == ".onnx":
+        names = [name for name in names if name in RUNNERS]
+    if not names:
+        raise LeannetError(f"no engine is installed ({', '.join(DEPLOYED)}): pip install 'leannet[deploy]'")
+    for name in names:
+        for precision in ("float32", "int8"):
+            _target(file, out, name, precision)
     plain = build_artefact(file, "float32", "float32")
-    made: list[tuple[Choice, Artefact | None]] = [
-        (Choice(name, "float32", None, None, None, None, 0, len(plain.graph)), plain) for name in names
-    ]
+    made: list[tuple[Choice, Artefact | None]] = []
+    for name in names:
+        one = plain if name in RUNNERS else folder_artefact(file, name, plain)
+        size = len(plain.graph) if name in RUNNERS else one.size_bytes
+        made.append((Choice(name, "float32", None, None, None, None, 0, size), one))
     with tempfile.TemporaryDirectory() as place:
-        for name in names:
+        for name in (name for name in names if name in WHOLE):
             console.say(f"integers for {name}")
-            trial = Path(place) / f"{name}.onnx"
+            trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
             words: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune}
             found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
             choice = Choice(
@@ -113,14 +127,26 @@ def export_fastest(
     )
     kept = made[best][1]
     assert kept is not None
+    target = _target(file, out, choices[best].engine, choices[best].precision)
     table = Fastest(target, machine().line(), threads, max_drop, min_agreement, choices)
-    first = choices[best].engine
-    order = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
     told = {key: value for key, value in table.to_dict().items() if key != "path"}
-    about = kept.header.artefact | {"engines": order, "chosen_from": told}
+    about = kept.header.artefact | {"chosen_from": told}
+    if (first := choices[best].engine) in RUNNERS:
+        about["engines"] = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
     kept = replace(kept, header=kept.header.model_copy(update={"artefact": about}))
     wrong = [each for each in check_artefact(kept) if not each.passed]
     if wrong:
         raise LeannetError(f"{file}: what was made does not hold here: {wrong[0].line()}; nothing was written")
     kept.save(target)
     return table
+
+
+def _target(file: Path, out: str | Path | None, engine: str, precision: str) -> Path:
+    """Where the best is written. Raises LeannetError where it cannot be."""
+    if engine in RUNNERS:
+        named = Path(out) if out is not None else None
+        if named is not None and named.suffix != ".onnx":
+            named = named.with_name(f"{named.name}.onnx")
+        return artefact_path(named, file.with_suffix(".onnx"))
+    whole = "" if precision == "float32" else f"_{precision}"
+    return folder_path(out, file.with_name(f"{file.stem}_{engine}{whole}"))

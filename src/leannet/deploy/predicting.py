@@ -9,6 +9,7 @@ from PIL import Image
 
 from leannet.deploy.artefact import Artefact, as_floats, softmax
 from leannet.evaluation.answers import Prediction, answers
+from leannet.header import is_artefact
 
 
 def predict(
@@ -16,11 +17,11 @@ def predict(
 ) -> tuple[list[Prediction], list[dict[str, str]]]:
     """What a network says of pictures: paths, folders of pictures, or PIL images.
 
-    run: a run folder or checkpoint, which torch runs, or an artefact (.onnx), which ONNX Runtime runs without torch.
+    run: a run folder or checkpoint, which torch runs, or an artefact, which runs in its own engine without torch.
     Returns the predictions in order, and the pictures that cannot be read with the reason.
     Raises LeannetError for a path that does not exist and a folder without pictures.
     """
-    if Path(run).suffix != ".onnx":
+    if not is_artefact(run):
         from leannet.evaluation import predict as by_torch
 
         return by_torch(run, images, top)

@@ -49,7 +49,7 @@ def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> 
     where none is installed.
     """
     found = []
-    for name in engines or [name for name in installed() if name in artefact.engines]:
+    for name in engines or [name for name in artefact.engines if is_installed(name)]:
         if name not in artefact.engines:
             raise LeannetError(f"--engine {name}: expected one of {', '.join(artefact.engines)}")
         found += [_checked(artefact, name, batch) for batch in BATCHES]
@@ -59,17 +59,20 @@ def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> 
 
 
 def installed() -> list[str]:
-    """The engines that can run artefacts here. Raises LeannetError where there is none."""
-    names = []
-    for name in RUNNERS:
-        try:
-            ENGINES[name].version()
-            names.append(name)
-        except LeannetError:
-            continue
+    """The engines that can run ONNX files here. Raises LeannetError where there is none."""
+    names = [name for name in RUNNERS if is_installed(name)]
     if not names:
         raise LeannetError(f"no engine is installed ({', '.join(RUNNERS)}): pip install 'leannet[deploy]'")
     return names
+
+
+def is_installed(name: str) -> bool:
+    """Whether an engine is here."""
+    try:
+        ENGINES[name].version()
+    except LeannetError:
+        return False
+    return True
 
 
 def _checked(artefact: Artefact, name: str, batch: int) -> Checked:

@@ -85,8 +85,8 @@ def make_site(
     made = Artefact.open(artefact)
     if "onnxruntime" not in made.engines:
         raise LeannetError(
-            f"{artefact}: its integers are written for {', '.join(made.engines)}, and browsers run onnxruntime: "
-            "make it with leannet quantize RUN --engine onnxruntime"
+            f"{artefact}: it is made for {', '.join(made.engines)}, and browsers run onnxruntime: "
+            "make it with leannet export RUN, or integers with leannet quantize RUN --engine onnxruntime"
         )
     target = Path(out)
     _must_be_free(target, force)

@@ -1,9 +1,10 @@
 """Running networks elsewhere and measuring them: ONNX from the rows, engines, latency."""
 
-from leannet.runtime.engines import ENGINES, Engine, Program, engine
+from leannet.runtime.engines import ENGINES, Engine, engine
 from leannet.runtime.latency import Latency, measure
 from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 from leannet.runtime.processor import Machine, machine
+from leannet.runtime.programs import Program
 
 __all__ = [
     "ENGINES",

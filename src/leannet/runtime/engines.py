@@ -3,7 +3,7 @@
 import abc
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,79 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
-from leannet.rows import INPUT, Architecture
-from leannet.runtime.folding import Array
-from leannet.runtime.onnx_graph import numpy_weights, to_onnx
+from leannet.rows import INPUT
+from leannet.runtime.programs import FORMS, Program
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
-
-
-class Program:
-    """A network in evaluation, in the forms that engines read; each is made when it is first asked for.
-
-    An ONNX file alone is a program too (`of_file`), for all engines but torch.
-    """
-
-    def __init__(self, architecture: Architecture, weights: dict[str, Array] | None = None):
-        """weights: numpy arrays by name; None: fresh ones, where only time matters."""
-        self.architecture = architecture
-        self._weights = weights
-        self._only_onnx = False
-
-    @classmethod
-    def of_file(cls, architecture: Architecture, onnx: bytes) -> "Program":
-        """A program that is there as an ONNX file."""
-        program = cls(architecture)
-        program.__dict__["onnx"] = onnx  # in place of what the property would make
-        program._only_onnx = True
-        return program
-
-    @cached_property
-    def network(self) -> Any:
-        """As a torch module. Raises LeannetError where there is an ONNX file only."""
-        import torch
-
-        from leannet.network import build
-
-        if self._only_onnx:
-            raise LeannetError("torch does not read ONNX files: name the run or the checkpoint that it was made of")
-        network = build(self.architecture).eval()
-        if self._weights is not None:
-            network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self._weights.items()})
-        return network
-
-    @cached_property
-    def onnx(self) -> bytes:
-        """As an ONNX file."""
-        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
-        return bytes(to_onnx(self.architecture, weights).SerializeToString())
-
-    @cached_property
-    def ncnn(self) -> tuple[str, bytes]:
-        """As ncnn's two files. Raises LeannetError where there is an ONNX file only."""
-        from leannet.runtime.ncnn_graph import to_ncnn
-
-        return to_ncnn(self.architecture, self._known_weights("ncnn"))
-
-    @cached_property
-    def tflite(self) -> bytes:
-        """As a LiteRT file. Raises LeannetError where there is an ONNX file only."""
-        from leannet.runtime.tflite_graph import to_tflite
-
-        return to_tflite(self.architecture, self._known_weights("litert"))
-
-    def _known_weights(self, engine: str) -> dict[str, Array]:
-        if self._only_onnx:
-            raise LeannetError(f"{engine} does not read ONNX files: leannet export RUN --format {engine}")
-        return self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
 
 
 class Engine(abc.ABC):
     """Runs programs with a number of threads."""
 
     name: ClassVar[str]
-    reads_onnx: ClassVar[bool] = True
+    form: ClassVar[str] = "onnx"  # of programs, in FORMS; torch reads none
+
+    def reads(self, program: Program) -> str:
+        """The form that it takes a program in; empty for torch."""
+        return self.form
 
     @abc.abstractmethod
     def version(self) -> str:
@@ -99,7 +42,7 @@ class Torch(Engine):
     """torch, eager, channels last."""
 
     name = "torch"
-    reads_onnx = False
+    form = ""
 
     def version(self) -> str:
         import torch
@@ -158,14 +101,20 @@ class OpenVino(Engine):
         """
         return package("openvino").Core()
 
+    def reads(self, program: Program) -> str:
+        return "ir" if program.has("ir") else self.form
+
     def version(self) -> str:
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
-        return self.load(program.onnx, threads)
+    def own_form(self, onnx: bytes) -> tuple[bytes, bytes]:
+        """An ONNX file as the two files of OpenVINO's own form."""
+        with tempfile.TemporaryDirectory() as place:
+            target = Path(place) / "model.xml"
+            package("openvino").save_model(self.core.read_model(onnx), str(target), compress_to_fp16=False)
+            return target.read_bytes(), target.with_suffix(".bin").read_bytes()
 
-    def load(self, model: bytes | Path, threads: int) -> Run:
-        """What runs an ONNX file, or OpenVINO's own two by the name of the first."""
+    def prepare(self, program: Program, threads: int) -> Run:
         core = self.core
         settings = {
             "INFERENCE_NUM_THREADS": threads,
@@ -173,7 +122,7 @@ class OpenVino(Engine):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        read = core.read_model(model)
+        read = core.read_model(*program.form(self.reads(program)))
         requests: dict[tuple[int, ...] | None, Any] = {}
 
         def request(shape: tuple[int, ...]) -> Any:
@@ -198,27 +147,22 @@ class Ncnn(Engine):
     """ncnn on the CPU, in float32, one picture at a time."""
 
     name = "ncnn"
-    reads_onnx = False
+    form = "ncnn"
 
     def version(self) -> str:
         return f"ncnn {package('ncnn').__version__}"
 
     def prepare(self, program: Program, threads: int) -> Run:
-        return self.load(*program.ncnn, program.architecture.output_names, threads)
-
-    def load(self, param: str, weights: bytes, outputs: Sequence[str], threads: int) -> Run:
-        """What runs ncnn's two files. outputs: the rows whose values are wanted."""
-        ncnn = package("ncnn")
+        ncnn, outputs = package("ncnn"), program.architecture.output_names
         network = ncnn.Net()
         options = network.opt
         options.num_threads, options.use_vulkan_compute = threads, False
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
             setattr(options, f"use_{kind}", False)
         with tempfile.TemporaryDirectory() as place:  # from memory it reads weights where they lie
-            lines, data = Path(place) / "model.param", Path(place) / "model.bin"
-            lines.write_text(param, encoding="utf-8")
-            data.write_bytes(weights)
-            if network.load_param(str(lines)) or network.load_model(str(data)):
+            program.write(self.form, Path(place))
+            lines, data = (str(Path(place) / name) for name in FORMS[self.form])
+            if network.load_param(lines) or network.load_model(data):
                 raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
 
         def run(x: Floats) -> list[Floats]:
@@ -240,23 +184,19 @@ class Ncnn(Engine):
 
 
 class LiteRt(Engine):
-    """LiteRT, once TensorFlow Lite, on the CPU."""
+    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are pictures come as (N, C, H, W)."""
 
     name = "litert"
-    reads_onnx = False
+    form = "tflite"
 
     def version(self) -> str:
         return f"litert {package('ai_edge_litert').__version__}"
 
     def prepare(self, program: Program, threads: int) -> Run:
-        return self.load(program.tflite, threads)
-
-    def load(self, model: bytes, threads: int) -> Run:
-        """What runs a .tflite file. Outputs that are pictures come as (N, C, H, W)."""
         package("ai_edge_litert")
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=model, num_threads=threads)
+        interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
         given, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
         shape: list[tuple[int, ...]] = [()]
 

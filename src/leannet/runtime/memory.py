@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from leannet.errors import LeannetError
-from leannet.runtime.engines import ENGINES, Program
+from leannet.runtime.engines import ENGINES
+from leannet.runtime.programs import Program
 
 # Loads the engine, notes what the process holds, then loads and runs the network and notes the most it held.
 _CODE = """
@@ -14,8 +15,9 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from leannet.rows import Architecture
-from leannet.runtime.engines import ENGINES, Program, engine
-folder, name, threads, batch, kind = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+from leannet.runtime.engines import engine
+from leannet.runtime.programs import Program
+folder, name, threads, batch, kind, form = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:5]), *sys.argv[5:]
 table = Architecture.load(folder / "rows.json")
 chosen = engine(name)
 shape = (64, 64, 3) if kind == "uint8" else table.input.shape
@@ -24,7 +26,7 @@ def resident():
     words = (line.split() for line in open("/proc/self/status"))
     return {line[0]: 1024 * int(line[1]) for line in words if line[0] in ("VmRSS:", "VmHWM:")}
 before = resident()["VmRSS:"]
-chosen.prepare(Program.of_file(table, (folder / "model.onnx").read_bytes()), threads)(x)
+chosen.prepare(Program.of_folder(table, form, folder), threads)(x)
 print(resident()["VmHWM:"] - before)
 """
 
@@ -32,15 +34,16 @@ print(resident()["VmHWM:"] - before)
 def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, kind: str = "float32") -> int | None:
     """Bytes that loading and running a network adds to a process at most; None where the system does not say.
 
-    kind: of the input. Only for engines that read ONNX.
+    kind: of the input. Not for torch, which reads no files.
     """
-    if not Path("/proc/self/status").exists() or not ENGINES[engine].reads_onnx:
+    form = ENGINES[engine].reads(program)
+    if not form or not Path("/proc/self/status").exists():
         return None
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "rows.json").write_text(program.architecture.to_json(), encoding="utf-8")
-        (folder / "model.onnx").write_bytes(program.onnx)
-        words = [str(folder), engine, str(threads), str(batch), kind]
+        program.write(form, folder)
+        words = [str(folder), engine, str(threads), str(batch), kind, form]
         done = subprocess.run([sys.executable, "-c", _CODE, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LeannetError(f"{program.architecture.name} in {engine}: {done.stderr.strip().splitlines()[-1]}")

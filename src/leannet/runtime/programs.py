@@ -1,15 +1,126 @@
-"""Networks in a precision: as they are, and as integers with ranges that are made up, where only time counts."""
+"""Networks in the forms that engines read, as they are or as integers."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from leannet.errors import LeannetError, nearest
-from leannet.network import build
 from leannet.rows import INPUT, Architecture
-from leannet.runtime.engines import Program
-from leannet.runtime.folding import Weights
+from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Int8Writer, Style
-from leannet.runtime.onnx_graph import numpy_weights
+from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 
 PRECISIONS = ("float32", "int8")
 STYLES: dict[str, Style] = {"onnxruntime": "table", "openvino": "fused"}  # how each engine likes its integers
+WHOLE = (*STYLES, "litert")  # the engines that integers are written for
+# Forms, and the files that each is.
+FORMS = {
+    "onnx": ("model.onnx",),
+    "ir": ("model.xml", "model.bin"),  # OpenVINO's own
+    "ncnn": ("model.param", "model.bin"),
+    "tflite": ("model.tflite",),
+}
+
+
+class Program:
+    """A network in evaluation, in the forms that engines read; each is made when it is first asked for.
+
+    Files alone are a program too (`of_file`, `of_forms`), for the engines that read them.
+    """
+
+    def __init__(self, architecture: Architecture, weights: Weights | None = None):
+        """weights: numpy arrays by name; None: fresh ones, where only time matters."""
+        self.architecture = architecture
+        self._weights = weights
+        self._forms: dict[str, tuple[bytes, ...]] = {}
+        self._only_files = False
+
+    @classmethod
+    def of_file(cls, architecture: Architecture, onnx: bytes) -> "Program":
+        """A program that is there as an ONNX file."""
+        return cls.of_forms(architecture, {"onnx": (onnx,)})
+
+    @classmethod
+    def of_forms(cls, architecture: Architecture, forms: Mapping[str, tuple[bytes, ...]]) -> "Program":
+        """A program that is there as the files of one form or a few. forms: name in FORMS -> their contents."""
+        program = cls(architecture)
+        program._forms.update(forms)
+        program._only_files = True
+        return program
+
+    @classmethod
+    def of_folder(cls, architecture: Architecture, form: str, folder: Path) -> "Program":
+        """A program whose files lie in a folder."""
+        return cls.of_forms(architecture, {form: tuple((folder / name).read_bytes() for name in FORMS[form])})
+
+    def write(self, form: str, folder: Path) -> None:
+        """Writes the files of a form into a folder."""
+        for name, data in zip(FORMS[form], self.form(form), strict=True):
+            (folder / name).write_bytes(data)
+
+    def has(self, form: str) -> bool:
+        """Whether a form is there already."""
+        return form in self._forms
+
+    def form(self, name: str) -> tuple[bytes, ...]:
+        """The files of a form, made where they are not there. Raises LeannetError for files alone of another form."""
+        if name not in self._forms:
+            if self._only_files:
+                raise LeannetError(
+                    f"expected {' and '.join(FORMS[name])}, found {self._files()} alone, which this engine does not "
+                    "read: leannet export RUN --format makes the files of other engines"
+                )
+            self._forms[name] = self._made(name)
+        return self._forms[name]
+
+    def _files(self) -> str:
+        return " and ".join(file for form in self._forms for file in FORMS[form])
+
+    def _made(self, form: str) -> tuple[bytes, ...]:
+        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
+        match form:
+            case "onnx":
+                return (bytes(to_onnx(self.architecture, weights).SerializeToString()),)
+            case "ncnn":
+                from leannet.runtime.ncnn_graph import to_ncnn
+
+                lines, data = to_ncnn(self.architecture, weights)
+                return lines.encode(), data
+            case "tflite":
+                from leannet.runtime.tflite_graph import to_tflite
+
+                return (to_tflite(self.architecture, weights),)
+            case "ir":
+                from leannet.runtime.engines import ENGINES, OpenVino
+
+                reader = ENGINES["openvino"]
+                assert isinstance(reader, OpenVino)
+                return reader.own_form(self.onnx)
+        raise AssertionError(form)
+
+    @cached_property
+    def network(self) -> Any:
+        """As a torch module. Raises LeannetError where there are files only."""
+        import torch
+
+        from leannet.network import build
+
+        if self._only_files:
+            raise LeannetError(
+                f"torch does not read {self._files()}: name the run or the checkpoint that it was made of"
+            )
+        network = build(self.architecture).eval()
+        if self._weights is not None:
+            network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self._weights.items()})
+        return network
+
+    @property
+    def onnx(self) -> bytes:
+        """As an ONNX file."""
+        return self.form("onnx")[0]
 
 
 def program(
@@ -17,17 +128,41 @@ def program(
 ) -> Program:
     """A network for an engine. weights: None: fresh ones. int8: with ranges that nothing was measured for.
 
-    Raises LeannetError for an unknown precision, and for integers in torch.
+    Raises LeannetError for an unknown precision, and for integers in an engine that they are not written for.
     """
     if precision not in PRECISIONS:
         raise LeannetError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
     if precision == "float32":
-        return Program(architecture, None if weights is None else dict(weights))
-    if engine not in STYLES:
-        raise LeannetError(f"int8 in {engine}: expected one of {', '.join(STYLES)}; nearest: {nearest(engine, STYLES)}")
-    weights = weights if weights is not None else numpy_weights(build(architecture).eval().state_dict())
+        return Program(architecture, weights)
+    if engine not in WHOLE:
+        raise LeannetError(f"int8 in {engine}: expected one of {', '.join(WHOLE)}; nearest: {nearest(engine, WHOLE)}")
+    if weights is None:
+        from leannet.network import build
+
+        weights = numpy_weights(build(architecture).eval().state_dict())
     ranges = {INPUT: (-2.0, 2.0)}
     for placed in architecture.layers:
         ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    model = Int8Writer(architecture, weights, ranges, STYLES[engine]).model()
-    return Program.of_file(architecture, model.SerializeToString())
+    return integers(architecture, weights, ranges, engine)
+
+
+def integers(
+    architecture: Architecture,
+    weights: Weights,
+    ranges: Mapping[str, tuple[float, float]],
+    engine: str,
+    floats: frozenset[str] = frozenset(),
+    bits: int = 8,
+    corrections: Mapping[str, Array] | None = None,
+    pictures: Any = None,
+) -> Program:
+    """A network of 8-bit integers in the form that an engine likes. The words are those of `Int8Writer`."""
+    if engine == "litert":
+        from leannet.runtime.tflite_int8 import Int8TfliteWriter
+
+        if pictures is not None:
+            raise LeannetError("LiteRT's integers take normalised pictures: leave out --input uint8")
+        made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
+        return Program.of_forms(architecture, {"tflite": (made,)})
+    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures)
+    return Program.of_file(architecture, bytes(writer.model().SerializeToString()))

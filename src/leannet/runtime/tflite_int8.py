@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from leannet import rows
-from leannet.rows import Architecture, Placed
+from leannet.rows import Activation, Architecture, Placed
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import GATE, Range, joined, quantize_filters
 from leannet.runtime.tflite_graph import TfliteWriter
@@ -44,15 +44,17 @@ class Int8TfliteWriter(TfliteWriter):
         weights: Weights,
         ranges: Mapping[str, tuple[float, float]],
         floats: frozenset[str] = frozenset(),
+        bits: int = 8,
         corrections: Mapping[str, Array] | None = None,
     ):
-        """ranges, corrections: as for `Int8Writer`."""
+        """The words are those of `Int8Writer`."""
         super().__init__(architecture, weights)
-        self.floats, self.corrections = floats, corrections or {}
+        self.floats, self.bits, self.corrections = floats, bits, corrections or {}
         self.ranges = {path: Range.of(*pair) for path, pair in joined(architecture, ranges).items()}
         self.before = {key.removesuffix(":before"): Range.of(*pair) for key, pair in ranges.items()
                        if key.endswith(":before")}  # fmt: skip
         self.range_of: dict[int, Range] = {}  # of the values that are integers
+        self._wanted: dict[str, Range] = {}  # of what is made on the way
         self._layer_now: Placed | None = None
         self._other_form: dict[tuple[int, Range | None], int] = {}
 
@@ -128,6 +130,8 @@ class Int8TfliteWriter(TfliteWriter):
         return self._marked(made, self._made_range(kind, inputs[0], name)) if whole else made
 
     def _made_range(self, kind: str, given: int, name: str) -> Range:
+        if name in self._wanted:
+            return self._wanted[name]
         if kind in MOVING:
             return self.range_of[given]
         if kind in FIXED:
@@ -135,13 +139,25 @@ class Int8TfliteWriter(TfliteWriter):
         assert self._layer_now is not None
         path = self._layer_now.path
         activation = getattr(self._layer_now.layer, "activation", "linear")
-        if name == f"{path}:moved":  # z + 3 between 0 and 6, a sixth of which is h-sigmoid
-            return Range.of(0, 6)
-        if activation == "h_sigmoid" and name == path:
-            return GATE
         if name == path or activation in ("linear", "relu", "relu6"):
             return self.ranges[path]
         return self.before[path]
+
+    def activation(self, kind: Activation, x: int, name: str) -> int:
+        """Without LiteRT's own operation for h-swish, whose integers are slow on processors of desktops."""
+        if x not in self.range_of or kind not in ("h_swish", "h_sigmoid"):
+            return super().activation(kind, x, name)
+        gate = self._gate(x, name if kind == "h_sigmoid" else f"{name}:gate")
+        return gate if kind == "h_sigmoid" else self.op("MUL", [x, gate], name, self._shape(x), "MulOptions")
+
+    def _gate(self, x: int, name: str) -> int:
+        """h-sigmoid: z / 6 + 1/2, which bytes cut to what lies between 0 and 1."""
+        given, sixth = self.range_of[x], f"{name}:sixth"
+        self._wanted |= {sixth: Range(given.scale / 6, given.zero), name: GATE}  # the same bytes, and then new ones
+        divisor, half = (self.constant(f"{name}:{word}", np.array([value], np.float32))
+                         for word, value in (("divisor", 1 / 6), ("half", 1 / 2)))  # fmt: skip
+        divided = self.op("MUL", [x, divisor], sixth, self._shape(x), "MulOptions")
+        return self.op("ADD", [divided, half], name, self._shape(x), "AddOptions")
 
     def _whole_constants(self, kind: str, inputs: Sequence[int]) -> Iterable[int]:
         """The inputs of an operation on integers, with constants that are integers too."""
@@ -159,7 +175,7 @@ class Int8TfliteWriter(TfliteWriter):
     def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
         if given not in self.range_of:
             return super().filters(placed, given, weight, bias, axis)
-        whole, steps = quantize_filters(np.moveaxis(weight, axis, 0))
+        whole, steps = quantize_filters(np.moveaxis(weight, axis, 0), self.bits)
         together = steps.astype(np.float64) * self.range_of[given].scale
         limit = 2**31 - 1
         rounded = np.rint((bias + self.corrections.get(placed.path, 0.0)) / together)

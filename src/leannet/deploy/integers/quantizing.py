@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import Artefact, artefact_path, softmax
+from leannet.deploy.artefact import Artefact, OnnxArtefact, artefact_path, softmax
 from leannet.deploy.exporting import Input, header_of
+from leannet.deploy.folders import FolderArtefact, folder_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
@@ -22,14 +23,14 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.header import checkpoint_file, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Dropout
-from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights, to_onnx
+from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
-from leannet.runtime.int8_graph import Int8Writer, moves
+from leannet.runtime.int8_graph import moves
 from leannet.runtime.processor import weight_bits
-from leannet.runtime.programs import STYLES
+from leannet.runtime.programs import integers
 
-EngineName = Literal["onnxruntime", "openvino"]
+EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 SENSITIVITY_BATCHES = 4  # of the pictures that calibrate
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
@@ -142,15 +143,21 @@ def quantize(
     Ranges are measured on `calibration` training pictures, accuracy before and after on the validation part. Where the
     loss is more than `max_drop` points, or fewer than `min_agreement` (0 to 1) of the pictures keep their class, the
     layers that do most harm stay in float, as many as are needed, up to half.
-    data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: `model.int8.onnx`
-    beside the checkpoint. keep_float: layers by path that stay in float in any case. finetune: epochs of training with
-    rounding in place, before (quantisation-aware; Jacob et al., arXiv 1712.05877, section 3). input: as for `export`.
+    data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: beside the checkpoint
+    `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers by path
+    that stay in float in any case. finetune: epochs of training with rounding in place, before (quantisation-aware;
+    Jacob et al., arXiv 1712.05877, section 3). input: as for `export`.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without pictures that judge, and a missing package.
     """
     console = Console(quiet)
     file = checkpoint_file(run)
-    target = artefact_path(out, file.with_suffix(".int8.onnx"))
+    if engine == "litert":
+        target = folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
+        if input == "uint8":
+            raise LeannetError("--input uint8: LiteRT's integers take normalised pictures: leave it out")
+    else:
+        target = artefact_path(out, file.with_suffix(".int8.onnx"))
     table = read_header(file).architecture
     unknown = sorted(set(keep_float) - {placed.path for placed in table.layers})
     if unknown:
@@ -225,10 +232,10 @@ class _Work:
         engine(engine_)
         self.pictures = Judging(self.header, file, data, calibration, console)
         self.weights: Weights = numpy_weights(self.network.state_dict())
-        self.bits = weight_bits()
+        self.bits = 8 if engine_ == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned = finetune
-        self.float_onnx = bytes(to_onnx(self.table, self.weights).SerializeToString())
-        self.before = self.outputs(self.float_onnx, "judging the float network")
+        self.float_program = Program(self.table, self.weights)
+        self.before = self.outputs(self.float_program, "judging the float network")
         batches = console.track(self.pictures.calibrating(), self.pictures.calibrating_batches, "measuring ranges")
         self.measured = Calibration(self.table, self.weights, batches)
         self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
@@ -238,18 +245,22 @@ class _Work:
             )
             self.corrections = {}
 
-    def graph(self, floats: frozenset[str], pictures: Preprocessing | None = None) -> Any:
+    def program(self, floats: frozenset[str], pictures: Preprocessing | None = None) -> Program:
         """The network of integers, with some layers in float. pictures: as for `to_onnx`."""
-        return Int8Writer(
-            self.table, self.weights, self.ranges, STYLES[self.engine], floats, self.bits, self.corrections, pictures
-        ).model()
+        return integers(
+            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, pictures
+        )
 
-    def run(self, onnx: bytes) -> Callable[[Floats], list[Floats]]:
-        return engine(self.engine).prepare(Program.of_file(self.table, onnx), threads=machine().cores)
+    def run(self, program: Program) -> Callable[[Floats], list[Floats]]:
+        return engine(self.engine).prepare(program, threads=machine().cores)
 
-    def outputs(self, onnx: bytes, label: str) -> Floats:
+    def size(self, program: Program) -> int:
+        """Bytes of the files that the engine reads."""
+        return sum(map(len, program.form(engine(self.engine).form)))
+
+    def outputs(self, program: Program, label: str) -> Floats:
         """(N, classes) of the pictures that judge."""
-        run = self.run(onnx)
+        run = self.run(program)
         batches = self.console.track(self.pictures.judging(), self.pictures.judging_batches, label)
         return np.concatenate([run(batch)[0] for batch in batches])
 
@@ -257,21 +268,21 @@ class _Work:
         """Each layer alone, on a few of the pictures that calibrate."""
         batches = self.pictures.calibrating()
         x = np.concatenate([batch for batch, _ in zip(batches, range(SENSITIVITY_BATCHES), strict=False)])
-        wanted = self.run(bytes(to_onnx(self.table, self.weights).SerializeToString()))(x)[0]  # as it is now
+        wanted = self.run(Program(self.table, self.weights))(x)[0]  # as it is now
         variance = float(wanted.var())
         layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
         paths = {placed.path for placed in self.table.layers}
         found = []
         for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
-            made = self.run(bytes(self.graph(frozenset(paths - {placed.path})).SerializeToString()))(x)[0]
+            made = self.run(self.program(frozenset(paths - {placed.path})))(x)[0]
             change = float(np.square(made - wanted).mean())
             found.append(LayerNoise(placed.path, str(getattr(placed.layer, "kind", "")), change / max(variance, 1e-12)))
         return found
 
     def judged(self, floats: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
         """The network of integers beside the float one."""
-        onnx = bytes(self.graph(floats).SerializeToString())
-        after = self.outputs(onnx, "judging the integers")
+        made = self.program(floats)
+        after = self.outputs(made, "judging the integers")
         labels = self.pictures.judging_labels
         right, still = self.before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
         return Quantized(
@@ -288,28 +299,27 @@ class _Work:
             max_drop=max_drop,
             min_agreement=min_agreement,
             layers=(),
-            size_bytes_before=len(self.float_onnx),
-            size_bytes_after=len(onnx),
+            size_bytes_before=self.size(self.float_program),
+            size_bytes_after=self.size(made),
             finetuned=self.finetuned,
         )
 
     def timed(self, found: Quantized, floats: frozenset[str]) -> Quantized:
         """The same with both networks' latencies: one picture, one thread."""
         one = next(self.pictures.judging())[:1]
-        files = {"before": self.float_onnx, "after": bytes(self.graph(floats).SerializeToString())}
-        ways = {name: engine(self.engine).prepare(Program.of_file(self.table, data), 1) for name, data in files.items()}
+        both = {"before": self.float_program, "after": self.program(floats)}
+        ways = {name: engine(self.engine).prepare(made, 1) for name, made in both.items()}
         times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
         return replace(found, latency_before=times["before"], latency_after=times["after"])
 
     def artefact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artefact:
         """What is shipped; its golden pictures have the answers of the integers."""
-        model = self.graph(floats, self.header.preprocessing if input == "uint8" else None)
+        program = self.program(floats, self.header.preprocessing if input == "uint8" else None)
         about = {
             "precision": "int8",
             "input": input,
             "tolerance": TOLERANCE,
             "engines": [self.engine],
-            "weight_bits": self.bits,
             "kept_float": found.kept_float,
             "calibrated_on": found.calibrated_on,
             "accuracy_before": found.before.accuracy,
@@ -317,7 +327,13 @@ class _Work:
             "agreement": found.agreement,
             "judged_on": found.before.pictures,
         }
-        made = Artefact(bytes(model.SerializeToString()), header_of(self.header, about), ())
+        made: Artefact
+        if self.engine == "litert":
+            header, files = header_of(self.header, about), program.form("tflite")
+            made = FolderArtefact(header=header, golden=(), format=self.engine, files=files)
+        else:
+            about["weight_bits"] = self.bits
+            made = OnnxArtefact(header=header_of(self.header, about), golden=(), graph=program.onnx)
         pictures = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
         outputs = made.outputs([each.image() for each in pictures], self.engine)
         golden = tuple(replace(each, outputs=line) for each, line in zip(pictures, outputs, strict=True))

@@ -14,6 +14,7 @@ from typing import Any
 from leannet.deploy.artefact import Artefact
 from leannet.deploy.serving.limits import Limits
 from leannet.errors import LeannetError
+from leannet.header import is_artefact
 from leannet.runtime.engines import package
 from leannet.runtime.processor import cores
 
@@ -118,12 +119,12 @@ def _opened(what: Path) -> tuple[Artefact, Path | None]:
     """The artefact, and the site where it lies in one."""
     from leannet.deploy.serving.site import artefact_in
 
-    if not what.is_dir():
+    if not what.is_dir() or is_artefact(what):
         return Artefact.open(what), None
     if (found := artefact_in(what)) is not None:
         return found, what
     raise LeannetError(
-        f"{what}: expected an artefact (.onnx) or a folder of leannet web, found another folder: "
+        f"{what}: expected an artefact or a folder of leannet web, found another folder: "
         "make an artefact with leannet export RUN"
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.cost import count
-from leannet.deploy.artefact import DIGEST, Artefact, as_floats, softmax
+from leannet.deploy.artefact import Artefact, as_floats, softmax
 from leannet.deploy.serving.batching import Answer, Batcher
 from leannet.deploy.serving.decoding import prepared
 from leannet.deploy.serving.limits import Limits, Refused, busy
@@ -19,7 +19,6 @@ from leannet.deploy.serving.metrics import Metrics
 from leannet.deploy.serving.multipart import harmless
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import Prediction, best_of
-from leannet.onnx_file import split_metadata
 from leannet.runtime.engines import Floats
 
 Files = Sequence[tuple[str, bytes]]
@@ -114,17 +113,17 @@ def _told(best: Sequence[Prediction], times: Sequence[tuple[float, float, float]
 
 def _facts(artefact: Artefact) -> dict[str, Any]:
     """What may be told of the network. Where it comes from and what it was trained on stay at home."""
-    if artefact.path is None:
+    if not artefact.digest:
         raise LeannetError("expected an artefact that was opened from a file, found one that was not saved")
-    data, header = artefact.path.read_bytes(), artefact.header
+    header = artefact.header
     cost = count(header.architecture)
     return {
         "name": header.architecture.name,
-        "digest": split_metadata(data, artefact.path)[1][DIGEST],
+        "digest": artefact.digest,
         "classes": list(header.classes),
         "preprocessing": header.preprocessing.model_dump(mode="json"),
         "params": cost.params,
         "macs": cost.macs,
         "precision": artefact.precision,
-        "size_bytes": len(data),
+        "size_bytes": artefact.size_bytes,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leannet.cost import Count, Graph, count, graph
 from leannet.cost.published import find
-from leannet.header import Header, checkpoint_file, read_header
+from leannet.header import Header, bytes_on_disk, is_artefact, read_header
 from leannet.reports.comparing.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.what import resolve
@@ -126,12 +126,12 @@ def look(
     path = Path(word)
     if path.suffix == ".json":
         return Compared(word, label, "architecture file", table, None, None, None, latency)
-    kind = "run" if path.is_dir() else "artefact" if path.suffix == ".onnx" else "checkpoint"
+    kind = "artefact" if is_artefact(path) else "run" if path.is_dir() else "checkpoint"
     header = read_header(path)
     if table != header.architecture:
         return Compared(word, label, kind, table, None, None, None, latency)
-    size = checkpoint_file(path).stat().st_size
-    return Compared(word, label, kind, table, header, own_accuracy(header, word), size, latency)
+    accuracy = own_accuracy(header, word)
+    return Compared(word, label, kind, table, header, accuracy, bytes_on_disk(path), latency)
 
 
 def own_accuracy(header: Header, word: str) -> Accuracy | None:

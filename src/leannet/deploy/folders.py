@@ -1,0 +1,146 @@
+"""Artefacts for runtimes that do not read ONNX, or read their own files faster: a folder of their files.
+
+`leannet.json` in the folder holds the checkpoint's header, the golden pictures with their answers, a SHA-256 of every
+file, and one over all of these, which opening verifies.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from leannet.deploy.artefact import Artefact
+from leannet.deploy.exporting import Exported, build_artefact
+from leannet.deploy.golden import Golden
+from leannet.deploy.replaying import check_artefact
+from leannet.errors import LeannetError
+from leannet.header import ABOUT, FORMAT_VERSION, checkpoint_file, parse_header
+from leannet.runtime import Program, engine, numpy_weights
+from leannet.runtime.programs import FORMS
+
+Format = Literal["openvino", "ncnn", "litert"]
+FORM_OF: dict[str, str] = {"openvino": "ir", "ncnn": "ncnn", "litert": "tflite"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderArtefact(Artefact):
+    """A folder of one runtime's files. files: their contents, in the order of FORMS."""
+
+    format: str
+    files: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> "FolderArtefact":
+        """Opens a folder, verified. Raises LeannetError."""
+        file = folder / ABOUT
+        if not file.is_file():
+            raise LeannetError(f"{folder}: expected a folder of leannet export --format, found no {ABOUT} in it")
+        try:
+            about = json.loads(file.read_text(encoding="utf-8"))
+            version, format = about["format_version"], about["format"]
+            digest = about.pop("digest", None)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise LeannetError(f"{file}: damaged ({error}): export it again") from None
+        if not isinstance(version, int) or version > FORMAT_VERSION or format not in FORM_OF:
+            raise LeannetError(
+                f"{file}: format {format} of version {version} is newer than this leannet reads: upgrade"
+            )
+        if digest != _digest(about):
+            raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
+        files = []
+        for name in FORMS[FORM_OF[format]]:
+            data = (folder / name).read_bytes() if (folder / name).is_file() else b""
+            if about["files"].get(name) != hashlib.sha256(data).hexdigest():
+                raise LeannetError(f"{folder / name}: missing, damaged or edited: export it again")
+            files.append(data)
+        golden = tuple(Golden.from_dict(each, file) for each in about["golden"])
+        header = parse_header(about["header"], file)
+        return cls(header=header, golden=golden, path=folder, digest=digest, format=format, files=tuple(files))
+
+    def save(self, path: str | Path) -> None:
+        with _written(Path(path)) as folder:
+            names = FORMS[FORM_OF[self.format]]
+            for name, data in zip(names, self.files, strict=True):
+                (folder / name).write_bytes(data)
+            about = {
+                "format_version": FORMAT_VERSION,
+                "format": self.format,
+                "header": self.header.to_dict(),
+                "golden": [each.to_dict() for each in self.golden],
+                "files": {name: hashlib.sha256(data).hexdigest() for name, data in zip(names, self.files, strict=True)},
+            }
+            (folder / ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        return (self.format,)
+
+    @property
+    def program(self) -> Program:
+        return Program.of_forms(self.header.architecture, {FORM_OF[self.format]: self.files})
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.files))
+
+
+def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Exported:
+    """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
+
+    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
+    Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
+    torch gives: then nothing stays.
+    """
+    engine(format)
+    file = checkpoint_file(run)
+    target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
+    made = folder_artefact(file, format, build_artefact(file, "float32", "float32"))
+    checks = check_artefact(made)
+    wrong = [each for each in checks if not each.passed]
+    if wrong:
+        raise LeannetError(f"{file}: {format} does not give what torch gives: {wrong[0].line()}; nothing was written")
+    made.save(target)
+    size = sum(each.stat().st_size for each in target.iterdir())
+    return Exported(target, size, "float32", tuple(checks), format)
+
+
+def folder_artefact(file: Path, format: str, plain: Artefact) -> FolderArtefact:
+    """The artefact of a checkpoint, not written yet. plain: the same for ONNX, with golden pictures."""
+    from leannet.checkpoint import load
+
+    network, _ = load(file)
+    files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
+    return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
+
+
+def folder_path(out: str | Path | None, usual: Path) -> Path:
+    """Where a folder is to be written. Raises LeannetError, before any work, where it cannot be."""
+    target = Path(out) if out is not None else usual
+    if target.exists() and (target.is_file() or any(target.iterdir())):
+        raise LeannetError(f"--out {target}: expected a new or empty folder")
+    if not target.absolute().parent.is_dir():
+        raise LeannetError(f"--out {target}: expected a folder in one that exists")
+    return target
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[Path]:
+    """A folder to write into, which is then there whole; after an error it is not there at all."""
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as place:
+        folder = Path(place) / "made"
+        folder.mkdir()
+        yield folder
+        if target.exists():
+            target.rmdir()
+        shutil.move(folder, target)
+
+
+def _digest(about: dict[str, Any]) -> str:
+    """Over all that the file says, those of the other files included."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

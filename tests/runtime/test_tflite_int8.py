@@ -1,0 +1,110 @@
+"""LiteRT's integers: against integer arithmetic by hand, and against float."""
+
+import numpy as np
+import pytest
+import tflite
+
+from leannet.rows import Activate, Add, Architecture, Concat, Conv, GlobalPool, Input, Linear, Pool
+from leannet.runtime import ENGINES, Program
+from leannet.runtime.folding import Array
+from leannet.runtime.int8_graph import Range, quantize_filters
+from leannet.runtime.tflite_int8 import Int8TfliteWriter
+from leannet.zoo import architecture
+from tests.runtime.test_int8_graph import DEBUG, Case
+
+
+def outputs(case: Case, x: Array | None = None, **words: object) -> Array:
+    made = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # any
+    program = Program.of_forms(case.rows, {"tflite": (made.file(),)})
+    return ENGINES["litert"].prepare(program, 1)(case.x if x is None else x)[0]
+
+
+def kinds(file: bytes) -> dict[str, int]:
+    """How many values are of each kind, constants included."""
+    graph = tflite.Model.GetRootAs(file, 0).Subgraphs(0)
+    names = {number: name for name, number in vars(tflite.TensorType).items() if name.isupper()}
+    found = [names[graph.Tensors(index).Type()] for index in range(graph.TensorsLength())]
+    return {name: found.count(name) for name in set(found)}
+
+
+@pytest.mark.parametrize("name", DEBUG)
+def test_every_family_is_near_its_float_original(name: str) -> None:
+    """As tests/runtime/test_int8_graph.py asks of the other engines; one picture or sixteen at once."""
+    case = Case(architecture(name))
+    corrections = case.calibration.corrections()
+    together = outputs(case, corrections=corrections)
+    assert case.decibels(together) > 20
+    alone = np.concatenate([outputs(case, case.x[i : i + 1], corrections=corrections) for i in range(2)])
+    np.testing.assert_array_equal(alone, together[:2])
+
+
+def test_a_convolution_is_the_integer_one() -> None:
+    """Of what leaves the network: sums of whole numbers, rounded once."""
+    rows = Architecture(
+        name="x", input=Input(height=6, width=5), rows=(Conv(name="a", out_channels=7, bias=True, activation="relu6"),)
+    )
+    case = Case(rows)
+    writer = Int8TfliteWriter(rows, case.weights, case.calibration.ranges())
+    found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
+    given, made = writer.ranges["input"], writer.ranges["a"]
+    assert made.zero == 0  # ReLU6 ends where bytes end
+    x = np.clip(np.rint(case.x / given.scale) + given.zero, 0, 255).astype(np.int64) - given.zero
+    whole, scale = quantize_filters(case.weights["a.conv.weight"])
+    steps = scale.astype(np.float64) * given.scale
+    bias = np.rint(case.weights["a.conv.bias"] / steps).astype(np.int64)
+    sums = np.einsum("nchw,oc->nohw", x, whole[:, :, 0, 0].astype(np.int64)) + bias[:, None, None]
+    wanted = np.clip(sums * steps[:, None, None] / made.scale, 0, 255)
+    assert np.abs(found / made.scale - wanted).max() <= 0.5 + 1e-3
+
+
+def test_activations_are_those_of_floats() -> None:
+    """Each alone, on all that 8 bits hold: within one step of what it makes."""
+    for kind in ("relu", "relu6", "h_swish", "h_sigmoid", "sigmoid", "tanh", "swish"):
+        rows = Architecture(name="x", input=Input(height=16, width=16, channels=1), rows=(
+            Activate(name="a", activation=kind),
+        ))  # fmt: skip
+        case = Case(rows)
+        range_ = Range.of(-6, 6)
+        x = ((np.arange(256) - range_.zero) * range_.scale).astype(np.float32).reshape(1, 1, 16, 16)
+        exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(x)[0]
+        ranges = {"input": (-6.0, 6.0), "a": (float(exact.min()), float(exact.max()))}
+        made = Int8TfliteWriter(rows, case.weights, ranges)
+        found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (made.file(),)}), 1)(x)[0]
+        step = max(float(np.ptp(exact)), 1.0 if kind != "tanh" else 2.0) / 255
+        assert np.abs(found - exact).max() < 1.1 * step, kind
+
+
+def test_layers_that_stay_in_float_are_exact() -> None:
+    for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
+        case = Case(architecture(name))
+        everything = frozenset(placed.path for placed in case.rows.layers)
+        writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), floats=everything)
+        assert "INT8" not in kinds(writer.file())
+        exact = ENGINES["litert"].prepare(Program(case.rows, case.weights), 1)(case.x)[0]
+        np.testing.assert_array_equal(outputs(case, floats=everything), exact)
+
+
+def test_integers_and_floats_meet() -> None:
+    """Layers in float between integers, joined with them, and three that are added, whose sum on the way is unknown."""
+    rows = Architecture(
+        name="x",
+        input=Input(height=8, width=8),
+        rows=(
+            Conv(name="a", out_channels=4, kernel=3, activation="h_swish"),
+            Conv(name="b", out_channels=4, inputs=("input",)),
+            Concat(name="both", inputs=("a", "b")),
+            Conv(name="c", out_channels=4, activation="relu"),
+            Conv(name="d", out_channels=4, inputs=("both",)),
+            Conv(name="e", out_channels=4, inputs=("both",)),
+            Add(name="sum", inputs=("c", "d", "e"), activation="relu"),
+            Pool(name="pool", op="max", kernel=3, stride=2, padding=1),
+            GlobalPool(name="mean"),
+            Linear(name="f", out_channels=3),
+        ),
+    )
+    case = Case(rows)
+    plain = Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
+    some = Int8TfliteWriter(rows, case.weights, case.calibration.ranges(), floats=frozenset({"b", "f"})).file()
+    assert kinds(some)["INT8"] < kinds(plain)["INT8"]
+    assert case.decibels(outputs(case)) > 30
+    assert case.decibels(outputs(case, floats=frozenset({"b", "f"}))) > 30
