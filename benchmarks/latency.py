@@ -7,14 +7,15 @@
 DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
 in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
 environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime
-and OpenVINO. leannet's are float32 and integers, in both engines. Of 4,000 test pictures one half measures ranges and
-the other says which layers stay in float; the agreement with the float network is that of 2,000 pictures more, which
-nothing was chosen by. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine
-alone while it times. Writes docs/benchmarks/latency.json and .md.
+and OpenVINO. leannet's are float32 and integers, in both and in LiteRT. Of 4,000 test pictures one half measures
+ranges and the other says which layers stay in float; the agreement with the float network is that of 2,000 pictures
+more, which nothing was chosen by. The artefact is chosen by the first half of the turns and timed by the second. Leave
+the machine alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from PIL import Image
 
 import leannet
 from leannet.deploy import Artefact
+from leannet.deploy.folders import export_folder
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
@@ -38,7 +40,7 @@ OUT = ROOT / "docs" / "benchmarks" / "latency.json"
 TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
 CHOOSING, JUDGING = 4000, 2000  # test pictures: the first ones, and those behind them
-ENGINES_TIMED = ("onnxruntime", "openvino")
+OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
 AGREEMENT = 0.9925  # of what chooses the layers that stay in float, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},
@@ -146,11 +148,15 @@ def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
     plain = folder / f"{name}.onnx"
     if not plain.exists():
         leannet.export(RUNS / name, plain)
+    phones = folder / f"{name}-litert-float32"
+    if not phones.exists():
+        export_folder(RUNS / name, "litert", phones)
     found: dict[str, dict[str, Any]] = {
-        f"leannet float32, {engine}": {"path": plain, "engine": engine} for engine in ENGINES_TIMED
+        f"leannet float32, {engine}": {"path": phones if engine == "litert" else plain, "engine": engine}
+        for engine in OURS
     }
-    for engine in ENGINES_TIMED:
-        target = folder / f"{name}-{engine}.onnx"
+    for engine in OURS:
+        target = folder / (f"{name}-{engine}" if engine == "litert" else f"{name}-{engine}.onnx")
         facts = quantized(name, engine, plain, target, data)
         path = target if target.exists() else None
         found[f"leannet int8, {engine}"] = {"path": path, "engine": engine, "integers": facts}
@@ -162,6 +168,8 @@ def quantized(name: str, engine: str, plain: Path, target: Path, data: Path) -> 
     kept = target.with_suffix(".json")
     if kept.exists():
         return json.loads(kept.read_text())
+    if target.is_dir():
+        shutil.rmtree(target)
     target.unlink(missing_ok=True)
     made = leannet.quantize(
         RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=AGREEMENT, quiet=True
@@ -172,7 +180,7 @@ def quantized(name: str, engine: str, plain: Path, target: Path, data: Path) -> 
         "agreement": None,
     }  # fmt: skip
     if made.path is not None:
-        same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), engine, data)
+        same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), "onnxruntime", data)
         facts["agreement"] = float(same.mean())
     kept.write_text(json.dumps(facts))
     print(name, "int8", engine, facts, flush=True)
@@ -225,7 +233,7 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
         "ratio_best_fp32": second[chosen].median_ms / best("exported"),
         "int8_over_fp32": {
             engine: second[f"leannet int8, {engine}"].median_ms / second[f"leannet float32, {engine}"].median_ms
-            for engine in ("onnxruntime", "openvino") if f"leannet int8, {engine}" in second
+            for engine in OURS if f"leannet int8, {engine}" in second
         },
     }  # fmt: skip
 
@@ -251,9 +259,9 @@ def write(results: dict[str, Any]) -> None:
     for threads in ("1", "2"):
         lines += [
             "", f"## {threads} thread{'s' if threads == '2' else ''}", "",
-            "| network | peers eager | peers exported: ORT | OpenVINO | float32: ORT | OpenVINO | int8: ORT | OpenVINO "
-            "| chosen | of eager | of the best export |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
+            "| network | peers eager | peers exported: ORT | OpenVINO | float32: ORT | OpenVINO | LiteRT "
+            "| int8: ORT | OpenVINO | LiteRT | chosen | of eager | of the best export |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
         ]  # fmt: skip
         for name, each in results["networks"].items():
             cell = each["threads"][threads]
@@ -265,8 +273,8 @@ def write(results: dict[str, Any]) -> None:
 
             lines.append(
                 f"| {name} | {least('eager')} | {least('exported', 'onnx')} | {least('exported', 'openvino')} | "
-                f"{least('leannet float32', 'onnx')} | {least('leannet float32', 'openvino')} | "
-                f"{least('leannet int8', 'onnx')} | {least('leannet int8', 'openvino')} | "
+                f"{' | '.join(least(f'leannet float32, {engine}') for engine in OURS)} | "
+                f"{' | '.join(least(f'leannet int8, {engine}') for engine in OURS)} | "
                 f"{cell['chosen'].removeprefix('leannet ')} | "
                 f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
             )
@@ -295,10 +303,11 @@ def main() -> None:
     """Makes the artefacts, times everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("names", nargs="*", help="only these, with --artefacts")
     parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
     given = parser.parse_args()
     if given.artefacts:
-        for name in NETWORKS:
+        for name in given.names or NETWORKS:
             if (RUNS / name / "done").exists():
                 artefacts(name, given.data)
         return

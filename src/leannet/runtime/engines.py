@@ -2,8 +2,10 @@
 
 import abc
 import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -196,7 +198,8 @@ class LiteRt(Engine):
         package("ai_edge_litert")
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
+        with _without_notes():
+            interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
         given, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
         shape: list[tuple[int, ...]] = [()]
 
@@ -204,14 +207,29 @@ class LiteRt(Engine):
             channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
             if shape[0] != channels_last.shape:
                 shape[0] = channels_last.shape
-                interpreter.resize_tensor_input(given, shape[0])
-                interpreter.allocate_tensors()
+                with _without_notes():
+                    interpreter.resize_tensor_input(given, shape[0])
+                    interpreter.allocate_tensors()
             interpreter.set_tensor(given, channels_last)
             interpreter.invoke()
             found = [interpreter.get_tensor(each["index"]) for each in outputs]
             return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in found]
 
         return run
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Inside, nothing is written to standard error: LiteRT notes there for every network what it runs on."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn(), LiteRt())}
@@ -227,7 +245,6 @@ def engine(name: str) -> Engine:
 
 def package(name: str) -> Any:
     """An engine's package. Raises LeannetError where it is not installed."""
-    import sys
     from importlib import import_module
 
     # ONNX Runtime keeps a device number and reports its uses unless it is told not to before it is loaded.
