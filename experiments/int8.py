@@ -2,7 +2,7 @@
 
     python experiments/int8.py DATA        # some minutes; the networks of bases.py that are there
 
-DATA: a folder with train.parquet and test.parquet. Each network is quantized for both engines: training pictures
+DATA: a folder with train.parquet and test.parquet. Each network is quantized for three engines: training pictures
 calibrate, the validation part judges, and the test pictures are scored here, once. Beside it what ONNX Runtime's own
 quantizer makes of the same file (static, QDQ, per channel) with the same calibration pictures. Writes docs/int8.md and
 docs/experiments/int8.json.
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "experiments" / "int8.json"
 FEW = 512  # pictures that calibrate ONNX Runtime's quantizer
 WORST = 12
+ENGINES_HERE = ("onnxruntime", "openvino", "litert")
 THEIRS = "onnxruntime's quantizer"
 
 
@@ -80,9 +81,9 @@ def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) 
     with tempfile.TemporaryDirectory() as place:
         plain = Artefact.open(leannet.export(source, Path(place) / "plain.onnx").path)
         found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
-        for engine in ("onnxruntime", "openvino"):
-            target = Path(place) / f"{engine}.onnx"
-            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of two words
+        for engine in ENGINES_HERE:
+            target = Path(place) / (engine if engine == "litert" else f"{engine}.onnx")
+            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
             after = accuracy(Artefact.open(target), test) if made.path else None
             found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
             print(name, engine, found["float32"], after, flush=True)
@@ -103,23 +104,26 @@ def page(found: dict[str, Any]) -> str:
         f"Written by `python experiments/int8.py DATA`, {machine().line()}. CIFAR-10, all 10,000 test pictures, scored "
         "once; networks of [bases.md](bases.md). Calibrated on 512 training pictures, judged on the validation part.",
         "",
-        "| network | float32 | int8, ONNX Runtime | int8, OpenVINO | ONNX Runtime's own quantizer | in float | MB |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| network | float32 | int8, ONNX Runtime | OpenVINO | LiteRT | ONNX Runtime's own quantizer | in float "
+        "| agreement | MB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]  # fmt: skip
     for name, each in found.items():
         cells = []
-        for engine in ("onnxruntime", "openvino"):
+        for engine in ENGINES_HERE:
             after = each["engines"][engine]["test_accuracy"]
             cells.append("refused" if after is None else _beside(after, each["float32"]))
         ort = each["engines"]["onnxruntime"]
-        kept = sum(layer["kept_float"] for layer in ort["layers"])
+        kept = [sum(layer["kept_float"] for layer in one["layers"]) for one in each["engines"].values()]
+        agreed = [f"{100 * one['agreement']:.1f}" for one in each["engines"].values()]
         lines.append(
             f"| `{name}` | {100 * each['float32']:.2f} % | {' | '.join(cells)} | "
-            f"{_beside(each[THEIRS], each['float32'])} | {kept} | "
+            f"{_beside(each[THEIRS], each['float32'])} | {', '.join(map(str, kept))} | {', '.join(agreed)} % | "
             f"{ort['size_bytes_before'] / 1e6:.2f} -> {ort['size_bytes_after'] / 1e6:.2f} |"
         )
     lines += [
-        "", "In brackets: points against float32.", "", "## Layer by layer", "",
+        "", "In brackets: points against float32. Layers in float, and the share of validation pictures that keep "
+        "their class: for each engine in turn. MB: of the ONNX file.", "", "## Layer by layer", "",
         "Each layer alone as integers: the outputs over the noise that it adds. Less is worse; 20 dB is a tenth.",
     ]  # fmt: skip
     for name, each in found.items():

@@ -79,10 +79,11 @@ def _by_row(
 ) -> None:  # fmt: skip
     from pathlib import Path
 
+    from leannet.header import is_artefact
     from leannet.runtime.row_latency import measure_rows
     from leannet.what import resolve
 
-    artefact = next((word for word in what if word.endswith(".onnx")), None)
+    artefact = next((word for word in what if is_artefact(word)), None)
     if artefact:
         raise LeannetError(
             f"{artefact}: expected rows with --by row, found an artefact: name the run that it was made of"

@@ -9,7 +9,7 @@ from leannet.cli.output import print_json, print_table
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artefact (.onnx).")],
+    run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artefact: .onnx, or a folder.")],
     data: Annotated[str | None, typer.Argument(help="Labelled pictures. Default: those it was trained on.")] = None,
     part: Annotated[
         Literal["train", "validation", "test"] | None,

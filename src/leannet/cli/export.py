@@ -15,7 +15,7 @@ def command(
     data: Annotated[
         str | None, typer.Argument(help="With --fastest: pictures to judge on. Default: those of the run.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: model.onnx beside the checkpoint.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: model.onnx, or a folder, beside the checkpoint.")] = None,
     precision: Annotated[
         Literal["float32", "float16"] | None, typer.Option(help="Of the weights. Integers: leannet quantize.")
     ] = None,
@@ -28,7 +28,11 @@ def command(
         typer.Option(help="onnx: one file. The others: a folder of theirs."),
     ] = "onnx",
     fastest: Annotated[
-        bool, typer.Option("--fastest", help="Measure engines and precisions here, and keep the best.")
+        bool,
+        typer.Option(
+            "--fastest",
+            help="Measure engines and precisions here; keep the best. --out X.onnx: of those that read ONNX.",
+        ),
     ] = False,
     max_drop: Annotated[
         float | None, typer.Option(help="With --fastest: points of accuracy that integers may cost. Default: 0.5.")

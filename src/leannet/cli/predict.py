@@ -11,7 +11,7 @@ from leannet.cli.output import print_json
 
 def command(
     run: Annotated[
-        str, typer.Argument(help="A run folder, a checkpoint or an artefact (.onnx); the file alone is enough.")
+        str, typer.Argument(help="A run folder, a checkpoint or an artefact: .onnx, or a folder. It alone is enough.")
     ],
     images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
