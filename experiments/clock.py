@@ -32,6 +32,7 @@ import leannet
 from leannet.data.loader import normalize
 from leannet.files import write_whole
 from leannet.preprocessing import Preprocessing
+from leannet.runtime import machine
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -165,10 +166,10 @@ def main() -> None:
     }
     for name, way in ways.items():
         if name not in found:
-            found[name] = way()
+            found[name] = way() | {"allowed_minutes": given.minutes, "machine": machine().line()}
             write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
             print(name, found[name]["accuracy"], flush=True)
-    write_page(found, given.minutes)
+    write_page(found)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,7 @@ def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any]
     headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "agree", "float layers", "MB", "")
     print_table(headers, lines, left=2, words_last=True)
     print()
-    print(f"{found.machine}; one picture at a time, {found.threads} thread{'s' if found.threads > 1 else ''}, in turns")
+    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+    print(f"{found.machine.line()}; one picture at a time, {threads}, in turns")
     print(f"written   {found.path}")
     print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")

@@ -63,7 +63,7 @@ def command(
         if found.latency_before and found.latency_after:
             before, after = found.latency_before.median_ms, found.latency_after.median_ms
             print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
-                  f"{found.engine}, {found.machine}")  # fmt: skip
+                  f"{found.engine}, {found.machine.line()}")  # fmt: skip
         if found.path:
             print(f"written   {found.path}")
             print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")

@@ -18,7 +18,7 @@ from leannet.deploy.integers.quantizing import EngineName, quantize
 from leannet.deploy.replaying import check_artefact, is_installed
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
-from leannet.runtime import Latency, engine, machine, measure
+from leannet.runtime import Latency, Machine, engine, machine, measure
 from leannet.runtime.programs import WHOLE
 
 DEPLOYED = (*RUNNERS, "litert", "ncnn")  # the engines of devices: all but torch
@@ -44,7 +44,7 @@ class Fastest:
     """What was chosen, and from what."""
 
     path: Path
-    machine: str
+    machine: Machine
     threads: int
     max_drop: float
     min_agreement: float
@@ -128,7 +128,7 @@ def export_fastest(
     kept = made[best][1]
     assert kept is not None
     target = _target(file, out, choices[best].engine, choices[best].precision)
-    table = Fastest(target, machine().line(), threads, max_drop, min_agreement, choices)
+    table = Fastest(target, machine(), threads, max_drop, min_agreement, choices)
     told = {key: value for key, value in table.to_dict().items() if key != "path"}
     about = kept.header.artefact | {"chosen_from": told}
     if (first := choices[best].engine) in RUNNERS:

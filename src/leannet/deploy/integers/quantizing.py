@@ -23,7 +23,7 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.header import checkpoint_file, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Dropout
-from leannet.runtime import Latency, Program, engine, machine, measure, numpy_weights
+from leannet.runtime import Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import moves
@@ -58,7 +58,7 @@ class Quantized:
 
     path: Path | None
     engine: str
-    machine: str
+    machine: Machine
     bits: int  # of the weights
     calibrated_on: int
     before: Scores
@@ -102,7 +102,7 @@ class Quantized:
         return {
             "path": str(self.path) if self.path else None,
             "engine": self.engine,
-            "machine": self.machine,
+            "machine": self.machine.to_dict(),
             "bits": self.bits,
             "calibrated_on": self.calibrated_on,
             "finetuned_epochs": self.finetuned,
@@ -288,7 +288,7 @@ class _Work:
         return Quantized(
             path=None,
             engine=engine(self.engine).version(),
-            machine=machine().line(),
+            machine=machine(),
             bits=self.bits,
             calibrated_on=self.pictures.calibrating_number,
             before=score(softmax(self.before), labels, self.header.classes),
