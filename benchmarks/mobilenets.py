@@ -20,7 +20,7 @@ NETWORKS = (
 WAYS = (
     ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("ncnn", "float32"),
     ("litert", "float32"),
-    ("onnxruntime", "int8"), ("openvino", "int8"),
+    ("onnxruntime", "int8"), ("openvino", "int8"), ("litert", "int8"),
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format:
         "print(json.dumps(found[0].to_dict()))",
     )
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""  # LiteRT would note what it runs on
     wanted = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
     found = json.loads(done.stdout)
     assert found["prediction"] == wanted.classes[0]
