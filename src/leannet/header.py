@@ -32,7 +32,7 @@ class Header(Frozen):
     split: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
-    artefact: dict[str, Any] = Field(default_factory=dict)  # of an ONNX file: what it takes and how exact it is
+    artefact: dict[str, Any] = Field(default_factory=dict)  # of an artefact: what it takes and how exact it is
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -50,7 +50,7 @@ class Header(Frozen):
 def read_header(path: str | Path) -> Header:
     """The header alone, of a checkpoint or an artefact, without reading the tensors or checking the digest."""
     if (about := Path(path) / ABOUT).is_file():
-        return parse_header(_parsed(about.read_text(encoding="utf-8"), about).get("header", {}), about)
+        return parse_header(_parsed(about.read_bytes(), about).get("header"), about)
     file = checkpoint_file(path)
     if file.suffix == ".onnx":
         return parse_header(of_onnx(split_metadata(file.read_bytes(), file)[1], file), file)
@@ -111,10 +111,10 @@ def of_onnx(pairs: Mapping[str, str], file: Path) -> dict[str, Any]:
     return _parsed(pairs[KEY], file)
 
 
-def _parsed(text: str, file: Path) -> dict[str, Any]:
+def _parsed(text: str | bytes, file: Path) -> dict[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LeannetError(f"{file}: its header is not JSON ({error}): the file is damaged") from None
     if not isinstance(data, dict):
         raise LeannetError(f"{file}: its header is no JSON object: the file is damaged")
@@ -126,8 +126,10 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
     return dict(data)
 
 
-def parse_header(data: dict[str, Any], file: Path) -> Header:
+def parse_header(data: Any, file: Path) -> Header:
     """The header from plain data. Raises LeannetError naming the field."""
+    if not isinstance(data, dict):
+        raise LeannetError(f"{file}: its header is no JSON object: the file is damaged")
     fields = {key: value for key, value in data.items() if key not in {"format_version", "digest", "architecture"}}
     architecture = Architecture.from_dict(data.get("architecture"), f"{file}, architecture")
     try:

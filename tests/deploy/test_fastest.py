@@ -7,6 +7,7 @@ import pytest
 import leannet
 from leannet.deploy import Artefact
 from leannet.deploy.fastest import export_fastest
+from leannet.errors import LeannetError
 from leannet.runtime import Latency
 from tests.conftest import draw
 from tests.deploy.integers.test_quantizing import run as run  # the fixture
@@ -67,3 +68,39 @@ def test_engines_with_files_of_their_own_take_part(
     assert (made.engines[0], made.precision) == (engine, precision)
     assert len(made.header.artefact["chosen_from"]["choices"]) == 7
     assert all(each.passed for each in leannet.check(found.path))
+
+
+def test_it_can_be_asked_for_again_and_without_a_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that it made before is replaced, as a file is; another folder is not."""
+    monkeypatch.setattr("leannet.deploy.fastest.measure", _clock(1))
+    words = {"engines": ["onnxruntime", "litert"], "max_drop": 100, "quiet": True}
+    first = export_fastest(run, **words)
+    assert first.path == run / "model_fastest"
+    assert export_fastest(run, **words).path == first.path
+    assert {each.name for each in first.path.iterdir()} == {"model.tflite", "leannet.json"}
+    (first.path / "leannet.json").unlink()
+    with pytest.raises(LeannetError, match="new or empty folder"):
+        export_fastest(run, **words)
+
+
+def test_an_engine_that_cannot_run_the_network_takes_no_part(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*words: object) -> None:
+        raise LeannetError("no operation for that")
+
+    monkeypatch.setattr("leannet.deploy.fastest.folder_artefact", fails)
+    found = export_fastest(run, out=tmp_path / "x", seconds=0.1, max_drop=100, quiet=True)
+    assert {each.engine for each in found.choices} == {"onnxruntime", "openvino"}
+    with pytest.raises(LeannetError, match="no operation for that"):
+        export_fastest(run, out=tmp_path / "y", engines=["litert"], quiet=True)
+
+
+def test_engines_that_it_is_not_for(run: Path, tmp_path: Path) -> None:
+    for engines, out, message in (
+        (["torch"], "x", "expected one of onnxruntime, openvino, litert, ncnn"),
+        (["litert"], "x.onnx", "expected one of onnxruntime, openvino, found litert"),
+        (["openvin"], "x", "nearest: openvino"),
+    ):
+        with pytest.raises(LeannetError, match=message):
+            export_fastest(run, out=tmp_path / out, engines=engines, quiet=True)

@@ -1,9 +1,11 @@
 """Folders of other runtimes' files: they give what torch gives, and say when they do not any more."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,12 +111,48 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         (made / ABOUT).write_text(json.dumps(about | change))
         with pytest.raises(LeannetError, match=message):
             leannet.check(made)
-    (made / ABOUT).write_text("[]")
-    with pytest.raises(LeannetError, match="damaged"):
-        leannet.check(made)
+    for text in ("[]", "[" * 100_000, "\udcff", json.dumps({"format_version": 1, "format": [], "digest": ""})):
+        (made / ABOUT).write_text(text, errors="surrogateescape")
+        for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
+            with pytest.raises(LeannetError, match=r"damaged|newer"):
+                ask(made)
+        with pytest.raises(LeannetError):
+            resolve(str(made))
     (made / ABOUT).unlink()
     with pytest.raises(LeannetError, match="found no"):
         leannet.check(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"files": None}, "damaged"),
+        ({"files": {}}, "missing, damaged or edited"),
+        ({"golden": {}}, "damaged"),
+        ({"golden": [{"png": ""}]}, "golden pictures cannot be read"),
+        ({"header": None}, "no JSON object"),
+        ({"header": []}, "no JSON object"),
+        ({"header.classes": ["ape"]}, "do not belong together"),
+        ({"header.artefact": {"tolerance": "x"}}, "do not belong together"),
+        ({"header.artefact": {"weight_bits": "x"}}, "do not belong together"),
+    ],
+)
+def test_what_was_put_together_by_hand_is_one_line(
+    checkpoint: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """With a digest that is right: whoever can write the folder can make one."""
+    made = export_folder(checkpoint, "ncnn", tmp_path / "out").path
+    about = json.loads((made / ABOUT).read_text())
+    del about["digest"]
+    for key, value in change.items():
+        place, _, field = key.rpartition(".")
+        (about[place] if place else about)[field] = value
+    about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    (made / ABOUT).write_text(json.dumps(about))
+    for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
+        with pytest.raises(LeannetError, match=message) as caught:
+            ask(made)
+        assert "\n" not in str(caught.value)
 
 
 def test_nothing_stays_where_the_files_are_wrong(
@@ -124,6 +162,29 @@ def test_nothing_stays_where_the_files_are_wrong(
     with pytest.raises(LeannetError, match="nothing was written"):
         export_folder(checkpoint, "openvino", tmp_path / "out")
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
+    """Its notes are kept back while it loads, by many threads at once, and where there is no standard error."""
+    made = export_folder(checkpoint, "litert", tmp_path / "out").path
+    draw("disc", 5).save(tmp_path / "picture.png")
+    lines = (
+        "import sys, threading",
+        "from leannet.deploy import Artefact",
+        "from PIL import Image",
+        "sys.setswitchinterval(1e-6)",
+        "def load():",
+        f"    Artefact.open({str(made)!r}).outputs([Image.open({str(tmp_path / 'picture.png')!r})])",
+        "many = [threading.Thread(target=load) for _ in range(4)]",
+        "[each.start() for each in many], [each.join() for each in many]",
+        "print('here', file=sys.stderr)",
+    )
+    words = [sys.executable, "-c", "\n".join(lines)]
+    for _ in range(3):
+        assert subprocess.run(words, capture_output=True, text=True, check=True).stderr == "here\n"
+    words = [sys.executable, "-m", "leannet", "predict", str(made), str(tmp_path / "picture.png")]
+    closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *words], stdout=subprocess.PIPE, text=True, check=True)
+    assert "%" in closed.stdout
 
 
 def test_an_onnx_file_is_not_ncnn_s(checkpoint: Path) -> None:

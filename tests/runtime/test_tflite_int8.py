@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import tflite
 
+from leannet.deploy.integers.calibration import Calibration
 from leannet.rows import Activate, Add, Architecture, Concat, Conv, GlobalPool, Input, Linear, Pool
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.folding import Array
 from leannet.runtime.int8_graph import Range, quantize_filters
 from leannet.runtime.tflite_int8 import Int8TfliteWriter
 from leannet.zoo import architecture
-from tests.runtime.test_int8_graph import DEBUG, Case
+from tests.runtime.test_int8_graph import DEBUG, FORMS, Case
 
 
 def outputs(case: Case, x: Array | None = None, **words: object) -> Array:
@@ -108,3 +109,66 @@ def test_integers_and_floats_meet() -> None:
     assert kinds(some)["INT8"] < kinds(plain)["INT8"]
     assert case.decibels(outputs(case)) > 30
     assert case.decibels(outputs(case, floats=frozenset({"b", "f"}))) > 30
+
+
+@pytest.mark.parametrize(("style", "engine"), [*FORMS, ("", "litert")])
+def test_filters_that_are_all_but_zero_keep_their_bias(style: str, engine: str) -> None:
+    """Their steps would be so small that a bias does not fit into 32 bits of them."""
+    rows = Architecture(
+        name="x",
+        input=Input(height=8, width=8),
+        rows=(
+            Conv(name="a", out_channels=4, bias=True, activation="relu"),
+            Conv(name="dead", out_channels=4, bias=True, activation="relu"),
+            Conv(name="b", out_channels=3, bias=True),
+        ),
+    )
+    case = Case(rows)
+    case.weights["a.conv.weight"][0] *= 1e-7
+    case.weights["a.conv.bias"][0] = 3.0
+    case.weights["dead.conv.bias"][:] = -100.0  # never fires
+    case.calibration = Calibration(rows, case.weights, [case.x])
+    case.wanted = ENGINES["onnxruntime"].prepare(Program(rows, case.weights), 1)(case.x)[0]
+    found = outputs(case) if engine == "litert" else case.outputs(style, engine)
+    np.testing.assert_allclose(found, case.wanted, atol=0.02 * float(np.abs(case.wanted).max()))
+    alive = Architecture(name="x", input=rows.input, rows=(rows.rows[0],))
+    case = Case(alive)
+    case.weights["a.conv.weight"][0] *= 1e-7
+    case.weights["a.conv.bias"][0] = 3.0
+    case.calibration = Calibration(alive, case.weights, [case.x])
+    case.wanted = ENGINES["onnxruntime"].prepare(Program(alive, case.weights), 1)(case.x)[0]
+    found = outputs(case) if engine == "litert" else case.outputs(style, engine)
+    assert case.decibels(found) > 30
+    assert np.abs(found[:, 0] - 3).max() < 0.05
+
+
+def test_sums_of_three_and_windows_that_are_padded_apart() -> None:
+    """The range before an activation is that of the whole sum; means over padded windows are not rounded on the way."""
+    for layers in (
+        (Add(name="sum", inputs=("a", "b", "c"), activation="h_swish"),),
+        (
+            Add(name="sum", inputs=("a", "b", "c")),
+            Pool(name="mean", op="average", kernel=5, stride=3, padding=2),
+        ),
+    ):
+        rows = Architecture(
+            name="x",
+            input=Input(height=12, width=12),
+            rows=(*(Conv(name=name, out_channels=6, inputs=("input",)) for name in "abc"), *layers, Conv(
+                name="last", out_channels=4)),
+        )  # fmt: skip
+        case = Case(rows)
+        assert case.decibels(outputs(case)) > 30
+        for style, engine in FORMS:
+            assert case.decibels(case.outputs(style, engine)) > 30, (layers, style, engine)
+
+
+def test_versions_are_those_that_know_the_operation() -> None:
+    """tensorflow/lite/tools/versioning/op_version.cc: transpositions of five dimensions, products that stretch."""
+    case = Case(architecture("shufflenet_v2_debug"))
+    file = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges()).file()
+    model = tflite.Model.GetRootAs(file, 0)
+    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+    versions = {code.BuiltinCode(): code.Version() for code in codes}
+    assert versions[tflite.BuiltinOperator.TRANSPOSE] == 4
+    assert versions[tflite.BuiltinOperator.CONV_2D] == 3

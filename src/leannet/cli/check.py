@@ -11,7 +11,8 @@ from leannet.cli.output import print_json
 def command(
     artefact: Annotated[str, typer.Argument(help="An ONNX file or a folder of leannet export.")],
     engine: Annotated[
-        list[str] | None, typer.Option(help="onnxruntime, openvino. Repeat. Default: all that are here and read it.")
+        list[str] | None,
+        typer.Option(help="onnxruntime, openvino, ncnn, litert. Repeat. Default: all that are here and read it."),
     ] = None,
     json: Json = False,
 ) -> None:

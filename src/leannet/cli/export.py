@@ -1,4 +1,4 @@
-"""leannet export: a run as one file that runs elsewhere."""
+"""leannet export: a run as an artefact, one file or a folder, that runs elsewhere."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -14,7 +14,7 @@ DEFAULT = Limits()
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="An artefact (.onnx), or a folder of leannet web.")],
+    what: Annotated[str, typer.Argument(help="An artefact, or a folder of leannet web.")],
     host: Annotated[str, typer.Option(help="0.0.0.0: anybody who can reach this machine may ask.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8000,
     threads: Annotated[int | None, typer.Option(help="Default: as many as there are cores.", min=1)] = None,

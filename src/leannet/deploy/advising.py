@@ -135,9 +135,9 @@ def advise(
 def _looked_at(about: str) -> tuple[str, int, int]:
     """The data to train on, its number of classes, and the shorter side of most of its pictures."""
     path = Path(about)
-    if path.suffix in {".safetensors", ".onnx"} or (path / "model.safetensors").exists():
-        from leannet.header import read_header
+    from leannet.header import is_artefact, read_header
 
+    if path.suffix == ".safetensors" or is_artefact(path) or (path / "model.safetensors").exists():
         header = read_header(path)
         data = str(header.provenance.get("data") or "DATA")
         return data, len(header.classes), min(header.preprocessing.height, header.preprocessing.width)

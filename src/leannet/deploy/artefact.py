@@ -131,7 +131,9 @@ class OnnxArtefact(Artefact):
         if pairs.get(DIGEST) != digest:
             raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
         golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
-        return cls(graph=graph, header=parse_header(data, file), golden=golden, path=file, digest=digest)
+        header = parse_header(data, file)
+        check_parts(header, golden, file)
+        return cls(graph=graph, header=header, golden=golden, path=file, digest=digest)
 
     def save(self, path: str | Path) -> None:
         pairs = {
@@ -152,6 +154,20 @@ class OnnxArtefact(Artefact):
     @property
     def size_bytes(self) -> int:
         return self.path.stat().st_size if self.path else len(self.graph)
+
+
+def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
+    """Whether what was read belongs together. Raises LeannetError."""
+    about, number = header.artefact, len(header.classes)
+    right = (
+        all(each.outputs.shape == (number,) for each in golden)
+        and about.get("input", "float32") in ("float32", "uint8")
+        and isinstance(about.get("tolerance", 0.0), float | int)
+        and isinstance(about.get("weight_bits", 7), int)
+        and isinstance(about.get("engines", []), list)
+    )
+    if not right:
+        raise LeannetError(f"{where}: its header, classes and golden pictures do not belong together: export it again")
 
 
 def artefact_path(out: str | Path | None, usual: Path) -> Path:

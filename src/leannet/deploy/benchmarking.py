@@ -10,6 +10,7 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.deploy.artefact import Artefact
+from leannet.deploy.replaying import is_installed
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
@@ -87,7 +88,7 @@ def bench(
     its own precision and engines. seconds: for each number of threads.
     Raises LeannetError for what means no network, and an engine that is not there.
     """
-    names = list(engines) if engines else installed()
+    names = list(engines) if engines else [name for name in ENGINES if is_installed(name)]
     for name in names:
         engine(name)
     candidates = [each for word in what for each in _candidates(word, names, precisions, width, resolution)]
@@ -106,18 +107,6 @@ def bench(
             bytes_ = peak_memory(each.program, each.engine, number, batch, each.kind) if memory else None
             found.append(_timed(each, number, batch, times[index], bytes_))
     return Benchmark(machine(), tuple(found))
-
-
-def installed() -> list[str]:
-    """The engines that are here."""
-    names = []
-    for name, each in ENGINES.items():
-        try:
-            each.version()
-            names.append(name)
-        except (LeannetError, ImportError):
-            continue
-    return names
 
 
 def _candidates(

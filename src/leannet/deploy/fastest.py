@@ -14,7 +14,7 @@ from leannet.deploy.artefact import RUNNERS, Artefact, artefact_path
 from leannet.deploy.benchmarking import REST
 from leannet.deploy.exporting import build_artefact
 from leannet.deploy.folders import folder_artefact, folder_path
-from leannet.deploy.integers.quantizing import EngineName, quantize
+from leannet.deploy.integers.quantizing import EngineName, Quantized, quantize
 from leannet.deploy.replaying import check_artefact, is_installed
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
@@ -76,42 +76,33 @@ def export_fastest(
     Integers take part where they lose no more than `max_drop` points and keep the class of `min_agreement` (0 to 1) of
     the pictures, as `quantize` judges them. All are timed in turns, one picture at a time. out: a name that ends in
     .onnx: of the engines that read ONNX; another name: the folder, where ncnn or LiteRT is fastest, and the name before
-    .onnx where it is not; None: `model.onnx` or `model_ENGINE` beside the checkpoint. The artefact names its engine
-    first, and carries the table that it was chosen from.
+    .onnx where it is not; None: `model.onnx` or the folder `model_fastest` beside the checkpoint. engines: None: all
+    that are here and can run the network. The artefact names its engine first, and carries the table that it was chosen
+    from.
     Raises LeannetError as `export` and `quantize` do.
     """
     console, file = Console(quiet), checkpoint_file(run)
-    names = [name for name in engines or DEPLOYED if engines or is_installed(name)]
-    if out is not None and Path(out).suffix == ".onnx":
-        names = [name for name in names if name in RUNNERS]
-    if not names:
-        raise LeannetError(f"no engine is installed ({', '.join(DEPLOYED)}): pip install 'leannet[deploy]'")
-    for name in names:
-        for precision in ("float32", "int8"):
-            _target(file, out, name, precision)
+    names = _engines(engines, out)
+    targets = {name: _target(file, out, name) for name in names}
     plain = build_artefact(file, "float32", "float32")
     made: list[tuple[Choice, Artefact | None]] = []
-    for name in names:
-        one = plain if name in RUNNERS else folder_artefact(file, name, plain)
-        size = len(plain.graph) if name in RUNNERS else one.size_bytes
-        made.append((Choice(name, "float32", None, None, None, None, 0, size), one))
+    whole: list[tuple[Choice, Artefact | None]] = []
     with tempfile.TemporaryDirectory() as place:
-        for name in (name for name in names if name in WHOLE):
-            console.say(f"integers for {name}")
+        for name in names:
             trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
             words: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune}
-            found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
-            choice = Choice(
-                engine=name,
-                precision="int8",
-                latency=None,
-                drop=found.drop,
-                drop_error=found.drop_error,
-                agreement=found.agreement,
-                float_layers=len(found.kept_float),
-                size_bytes=found.size_bytes_after,
-            )
-            made.append((choice, Artefact.open(trial) if found.path else None))
+            try:
+                floats = plain if name in RUNNERS else folder_artefact(file, name, plain)
+                made.append((Choice(name, "float32", None, None, None, None, 0, floats.size_bytes), floats))
+                if name in WHOLE:
+                    console.say(f"integers for {name}")
+                    found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
+                    whole.append((_as_choice(name, found), Artefact.open(trial) if found.path else None))
+            except LeannetError as error:
+                if engines is not None or name in RUNNERS:
+                    raise
+                console.say(f"{name} takes no part further: {error}")
+    made += whole
     shape = plain.header.architecture.input.shape
     x = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     console.say(f"timing in turns, {seconds:g} s")
@@ -127,7 +118,7 @@ def export_fastest(
     )
     kept = made[best][1]
     assert kept is not None
-    target = _target(file, out, choices[best].engine, choices[best].precision)
+    target = targets[choices[best].engine]
     table = Fastest(target, machine(), threads, max_drop, min_agreement, choices)
     told = {key: value for key, value in table.to_dict().items() if key != "path"}
     about = kept.header.artefact | {"chosen_from": told}
@@ -141,12 +132,36 @@ def export_fastest(
     return table
 
 
-def _target(file: Path, out: str | Path | None, engine: str, precision: str) -> Path:
+def _engines(wanted: Sequence[str] | None, out: str | Path | None) -> list[str]:
+    """Those that take part. Raises LeannetError where there are none."""
+    for name in wanted or ():
+        engine(name)
+    able = RUNNERS if out is not None and Path(out).suffix == ".onnx" else DEPLOYED
+    names = [name for name in wanted or able if name in able and is_installed(name)]
+    if not names:
+        raise LeannetError(f"expected one of {', '.join(able)}, found {', '.join(wanted or ['none'])}: "
+                           "pip install 'leannet[deploy,litert]'")  # fmt: skip
+    return names
+
+
+def _as_choice(name: str, found: Quantized) -> Choice:
+    return Choice(
+        engine=name,
+        precision="int8",
+        latency=None,
+        drop=found.drop,
+        drop_error=found.drop_error,
+        agreement=found.agreement,
+        float_layers=len(found.kept_float),
+        size_bytes=found.size_bytes_after,
+    )
+
+
+def _target(file: Path, out: str | Path | None, engine: str) -> Path:
     """Where the best is written. Raises LeannetError where it cannot be."""
     if engine in RUNNERS:
         named = Path(out) if out is not None else None
         if named is not None and named.suffix != ".onnx":
             named = named.with_name(f"{named.name}.onnx")
         return artefact_path(named, file.with_suffix(".onnx"))
-    whole = "" if precision == "float32" else f"_{precision}"
-    return folder_path(out, file.with_name(f"{file.stem}_{engine}{whole}"))
+    return folder_path(out, file.with_name(f"{file.stem}_fastest"), replace=True)

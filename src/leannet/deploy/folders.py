@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from leannet.deploy.artefact import Artefact
+from leannet.deploy.artefact import Artefact, check_parts
 from leannet.deploy.exporting import Exported, build_artefact
 from leannet.deploy.golden import Golden
 from leannet.deploy.replaying import check_artefact
 from leannet.errors import LeannetError
-from leannet.header import ABOUT, FORMAT_VERSION, checkpoint_file, parse_header
+from leannet.header import ABOUT, FORMAT_VERSION, checkpoint_file, is_artefact, parse_header
 from leannet.runtime import Program, engine, numpy_weights
 from leannet.runtime.programs import FORMS
 
@@ -41,10 +41,9 @@ class FolderArtefact(Artefact):
         if not file.is_file():
             raise LeannetError(f"{folder}: expected a folder of leannet export --format, found no {ABOUT} in it")
         try:
-            about = json.loads(file.read_text(encoding="utf-8"))
-            version, format = about["format_version"], about["format"]
-            digest = about.pop("digest", None)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            about = json.loads(file.read_bytes())
+            version, format, digest = about["format_version"], str(about["format"]), about.pop("digest", None)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
             raise LeannetError(f"{file}: damaged ({error}): export it again") from None
         if not isinstance(version, int) or version > FORMAT_VERSION or format not in FORM_OF:
             raise LeannetError(
@@ -52,14 +51,17 @@ class FolderArtefact(Artefact):
             )
         if digest != _digest(about):
             raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
-        files = []
+        known, examples, files = about.get("files"), about.get("golden"), []
+        if not isinstance(known, dict) or not isinstance(examples, list):
+            raise LeannetError(f"{file}: damaged (its files or golden pictures are missing): export it again")
         for name in FORMS[FORM_OF[format]]:
             data = (folder / name).read_bytes() if (folder / name).is_file() else b""
-            if about["files"].get(name) != hashlib.sha256(data).hexdigest():
+            if known.get(name) != hashlib.sha256(data).hexdigest():
                 raise LeannetError(f"{folder / name}: missing, damaged or edited: export it again")
             files.append(data)
-        golden = tuple(Golden.from_dict(each, file) for each in about["golden"])
-        header = parse_header(about["header"], file)
+        golden = tuple(Golden.from_dict(each, file) for each in examples)
+        header = parse_header(about.get("header"), file)
+        check_parts(header, golden, file)
         return cls(header=header, golden=golden, path=folder, digest=digest, format=format, files=tuple(files))
 
     def save(self, path: str | Path) -> None:
@@ -119,13 +121,18 @@ def folder_artefact(file: Path, format: str, plain: Artefact) -> FolderArtefact:
     return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
-def folder_path(out: str | Path | None, usual: Path) -> Path:
-    """Where a folder is to be written. Raises LeannetError, before any work, where it cannot be."""
+def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> Path:
+    """Where a folder is to be written. replace: the usual one may be there, as an artefact that was made before.
+
+    Raises LeannetError, before any work, where it cannot be.
+    """
     target = Path(out) if out is not None else usual
+    if out is None and replace and is_artefact(target):
+        return target
     if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise LeannetError(f"--out {target}: expected a new or empty folder")
+        raise LeannetError(f"{target}: expected a new or empty folder; another one: --out FOLDER")
     if not target.absolute().parent.is_dir():
-        raise LeannetError(f"--out {target}: expected a folder in one that exists")
+        raise LeannetError(f"{target}: expected a folder in one that exists")
     return target
 
 
@@ -136,7 +143,9 @@ def _written(target: Path) -> Iterator[Path]:
         folder = Path(place) / "made"
         folder.mkdir()
         yield folder
-        if target.exists():
+        if is_artefact(target):
+            shutil.move(target, Path(place) / "before")
+        elif target.exists():
             target.rmdir()
         shutil.move(folder, target)
 

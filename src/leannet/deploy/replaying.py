@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from leannet.deploy.artefact import RUNNERS, Artefact
+from leannet.deploy.artefact import Artefact
 from leannet.errors import LeannetError
 from leannet.runtime import ENGINES
 
@@ -54,23 +54,17 @@ def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> 
             raise LeannetError(f"--engine {name}: expected one of {', '.join(artefact.engines)}")
         found += [_checked(artefact, name, batch) for batch in BATCHES]
     if not found:
-        raise LeannetError(f"it was made for {', '.join(artefact.engines)}, which is not installed here")
+        raise LeannetError(
+            f"it was made for {', '.join(artefact.engines)}, which is not here: pip install 'leannet[deploy,litert]'"
+        )
     return found
-
-
-def installed() -> list[str]:
-    """The engines that can run ONNX files here. Raises LeannetError where there is none."""
-    names = [name for name in RUNNERS if is_installed(name)]
-    if not names:
-        raise LeannetError(f"no engine is installed ({', '.join(RUNNERS)}): pip install 'leannet[deploy]'")
-    return names
 
 
 def is_installed(name: str) -> bool:
     """Whether an engine is here."""
     try:
         ENGINES[name].version()
-    except LeannetError:
+    except (LeannetError, ImportError):
         return False
     return True
 
@@ -81,18 +75,18 @@ def _checked(artefact: Artefact, name: str, batch: int) -> Checked:
     if not artefact.golden:
         return Checked(version, name, batch, 0.0, tolerance, False, "the artefact has no golden pictures")
     chosen = [artefact.golden[number % len(artefact.golden)] for number in range(max(batch, len(artefact.golden)))]
-    wanted = np.stack([each.outputs for each in chosen])
     try:
+        wanted = np.stack([each.outputs for each in chosen])
         made = np.concatenate(
             [
                 artefact.outputs([each.image() for each in chosen[start : start + batch]], name)
                 for start in range(0, len(chosen), batch)
             ]
         )
+        largest = float(np.abs(wanted).max())
+        difference = float(np.abs(made - wanted).max()) / max(largest, 1e-30)
     except Exception as error:  # whatever an engine raises for a graph that it cannot run
         return Checked(version, name, batch, float("inf"), tolerance, False, " ".join(str(error).split())[:200])
-    largest = float(np.abs(wanted).max())
-    difference = float(np.abs(made - wanted).max()) / largest
     # Of two classes that are as good as equal, either is right.
     best = np.take_along_axis(made, wanted.argmax(axis=1)[:, None], axis=1)[:, 0]
     same = bool((best >= made.max(axis=1) - tolerance * largest).all())

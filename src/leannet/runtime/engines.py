@@ -4,6 +4,7 @@ import abc
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -200,6 +201,7 @@ class LiteRt(Engine):
 
         with _without_notes():
             interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
+            interpreter.allocate_tensors()
         given, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
         shape: list[tuple[int, ...]] = [()]
 
@@ -207,9 +209,8 @@ class LiteRt(Engine):
             channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
             if shape[0] != channels_last.shape:
                 shape[0] = channels_last.shape
-                with _without_notes():
-                    interpreter.resize_tensor_input(given, shape[0])
-                    interpreter.allocate_tensors()
+                interpreter.resize_tensor_input(given, shape[0])
+                interpreter.allocate_tensors()
             interpreter.set_tensor(given, channels_last)
             interpreter.invoke()
             found = [interpreter.get_tensor(each["index"]) for each in outputs]
@@ -218,18 +219,26 @@ class LiteRt(Engine):
         return run
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
 @contextmanager
 def _without_notes() -> Iterator[None]:
     """Inside, nothing is written to standard error: LiteRT notes there for every network what it runs on."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with _ONE_AT_A_TIME:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn(), LiteRt())}

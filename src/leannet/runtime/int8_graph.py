@@ -41,7 +41,8 @@ class Range:
     @classmethod
     def of(cls, low: float, high: float) -> "Range":
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = max((high - low) / 255, 1e-8)
+        # Where all is 0, as behind filters that never fire, any scale is right, and a tiny one overflows in runtimes.
+        scale = (high - low) / 255 if high - low > 1e-6 else 1.0
         return cls(scale, int(np.clip(round(-low / scale), 0, 255)))
 
     def rounded(self, x: Array) -> Array:
@@ -52,13 +53,18 @@ class Range:
 GATE = Range(1 / 255, 0)
 
 
-def quantize_filters(weight: Array, bits: int = 8) -> tuple[Array, Array]:
-    """Filters (C', ...) as int8 and the scale of each output channel (C',), symmetric around 0."""
+def quantize_filters(weight: Array, bits: int = 8, least: Array | float = 0.0) -> tuple[Array, Array]:
+    """Filters (C', ...) as int8 and the scale of each output channel (C',), symmetric around 0. least: of any."""
     most = 2 ** (bits - 1) - 1
     largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
-    scale = np.maximum(largest / most, 1e-8)
+    scale = np.maximum(largest / most, np.maximum(least, 1e-8))
     whole = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
     return np.clip(whole, -most, most).astype(np.int8), scale.astype(np.float32)
+
+
+def least_scales(bias: Array, given: Range) -> Array:
+    """Scales of filters with which a layer's bias still fits into 32 bits: those of dead filters may be tiny."""
+    return np.asarray(np.abs(bias) / (2**30 * given.scale))
 
 
 class Int8Writer(GraphWriter):
@@ -213,14 +219,16 @@ class Int8Writer(GraphWriter):
         if not self._whole(path):
             return super().filters(placed, weight, bias)
         _, range_ = self.bytes_of[self.values[placed.inputs[0]]]
-        whole, scale = quantize_filters(weight, self.bits)
-        made = [self._constant_floats(f"{path}:weight", whole, scale)]
-        if bias is not None:
-            steps = scale.astype(np.float64) * range_.scale
-            rounded = np.rint((bias + self.corrections.get(path, 0.0)) / steps)
-            limit = 2**31 - 1
-            made.append(self._constant_floats(f"{path}:bias", np.clip(rounded, -limit, limit).astype(np.int32), steps))
-        return made
+        if bias is None:
+            return [self._constant_floats(f"{path}:weight", *quantize_filters(weight, self.bits))]
+        bias = bias + self.corrections.get(path, 0.0)
+        whole, scale = quantize_filters(weight, self.bits, least_scales(bias, range_))
+        steps = scale.astype(np.float64) * range_.scale
+        rounded = np.rint(bias / steps).astype(np.int32)
+        return [
+            self._constant_floats(f"{path}:weight", whole, scale),
+            self._constant_floats(f"{path}:bias", rounded, steps),
+        ]
 
     def _constant_floats(self, name: str, whole: Array, scale: Array) -> str:
         given = [

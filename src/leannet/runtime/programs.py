@@ -160,8 +160,7 @@ def integers(
     if engine == "litert":
         from leannet.runtime.tflite_int8 import Int8TfliteWriter
 
-        if pictures is not None:
-            raise LeannetError("LiteRT's integers take normalised pictures: leave out --input uint8")
+        assert pictures is None, "LiteRT's integers take normalised pictures"
         made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
         return Program.of_forms(architecture, {"tflite": (made,)})
     writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures)

@@ -98,10 +98,9 @@ class TfliteWriter:
         self, x: int, path: str, shape: Shape, kernel: int, stride: int, pads: Sequence[int], fill: float = 0.0
     ) -> tuple[int, int]:
         """What a window reads, and the rule that it is then said to pad by."""
-        same = [pad_before_after(size, kernel, stride, "same") for size in shape[1:]]
         if not any(pads):
             return x, VALID
-        if list(pads) == [same[0][0], same[1][0], same[0][1], same[1][1]]:
+        if padded_the_same(shape, kernel, stride, pads):
             return x, SAME
         return self._pad(x, f"{path}:pad", pads, fill), VALID
 
@@ -281,6 +280,12 @@ class TfliteWriter:
         high, wide = shape.height // size, shape.width // size
         fields = {"Padding": VALID, "StrideW": wide, "StrideH": high, "FilterWidth": wide, "FilterHeight": high}
         return self.op("AVERAGE_POOL_2D", [x], path, out, "Pool2DOptions", **fields)
+
+
+def padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
+    """Whether a window's zeros (above, left, below, right) are those of the "same" rule."""
+    (top, bottom), (left, right) = (pad_before_after(size, kernel, stride, "same") for size in shape[1:])
+    return list(pads) == [top, left, bottom, right]
 
 
 def _nhwc(shape: Shape) -> tuple[int, int, int, int]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from leannet import rows
 from leannet.rows import Activation, Architecture, Placed
-from leannet.runtime.folding import Array, Weights
-from leannet.runtime.int8_graph import GATE, Range, joined, quantize_filters
-from leannet.runtime.tflite_graph import TfliteWriter
+from leannet.runtime.folding import Array, Weights, pool_pads
+from leannet.runtime.int8_graph import GATE, Range, joined, least_scales, quantize_filters
+from leannet.runtime.tflite_graph import TfliteWriter, padded_the_same
 
 MOVING = {
     "RESHAPE", "TRANSPOSE", "SLICE", "PAD", "PADV2", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_NEAREST_NEIGHBOR",
@@ -30,9 +30,18 @@ VERSIONS = {
 }  # fmt: skip
 
 
-def float_only(layer: rows.LayerBase) -> bool:
-    """Whether LiteRT has no integer form of a layer, or one that is much too coarse."""
-    return isinstance(layer, rows.LocalResponse | rows.Normalize)
+def float_only(placed: Placed) -> bool:
+    """Whether LiteRT has no integer form of a layer, or one that is much too coarse: sums of three would be rounded on
+    the way to a range that is not known, and means over a window that is padded apart before they are stretched."""
+    match placed.layer:
+        case rows.LocalResponse() | rows.Normalize():
+            return True
+        case rows.Add():
+            return len(placed.inputs) > 2
+        case rows.Pool(op="average") as layer:
+            pads = pool_pads(layer, placed.in_shapes[0], placed.out_shape)
+            return any(pads) and not padded_the_same(placed.in_shapes[0], layer.kernel, layer.stride, pads)
+    return False
 
 
 class Int8TfliteWriter(TfliteWriter):
@@ -98,7 +107,7 @@ class Int8TfliteWriter(TfliteWriter):
     def _layer(self, placed: Placed) -> int:
         layer, path = placed.layer, placed.path
         read = [self.values[name] for name in placed.inputs]
-        if path in self.floats or float_only(layer) or self._unmeasured(placed):
+        if path in self.floats or float_only(placed):
             given = [self._float(value) for value in read]
         elif isinstance(layer, rows.Concat):
             given = [self._integers(value, self.ranges[path]) for value in read]
@@ -114,20 +123,20 @@ class Int8TfliteWriter(TfliteWriter):
         self.values.update(kept)
         return made
 
-    def _unmeasured(self, placed: Placed) -> bool:
-        """Whether it makes values on the way whose ranges are not known."""
-        return isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2
-
     def op(
         self, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], options: str = "", version: int = 1,
         **fields: Any,
     ) -> int:  # fmt: skip
-        whole = inputs[0] in self.range_of
-        if whole:
-            version = max(version, VERSIONS.get(kind, 1))
-            inputs = list(self._whole_constants(kind, inputs))
-        made = super().op(kind, inputs, name, shape, options, version, **fields)
-        return self._marked(made, self._made_range(kind, inputs[0], name)) if whole else made
+        if inputs[0] not in self.range_of:
+            return super().op(kind, inputs, name, shape, options, version, **fields)
+        inputs = list(self._whole_constants(kind, inputs))
+        made_range = self._made_range(kind, inputs[0], name)
+        version = max(version, VERSIONS.get(kind, 1))
+        if kind == "TRANSPOSE" and len(shape) > 4:
+            version = 4
+        if kind == "MUL" and self.range_of[inputs[0]].scale * self.range_of[inputs[1]].scale >= made_range.scale:
+            version = 3
+        return self._marked(super().op(kind, inputs, name, shape, options, version, **fields), made_range)
 
     def _made_range(self, kind: str, given: int, name: str) -> Range:
         if name in self._wanted:
@@ -175,13 +184,14 @@ class Int8TfliteWriter(TfliteWriter):
     def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
         if given not in self.range_of:
             return super().filters(placed, given, weight, bias, axis)
-        whole, steps = quantize_filters(np.moveaxis(weight, axis, 0), self.bits)
+        bias = bias + self.corrections.get(placed.path, 0.0)
+        least = least_scales(bias, self.range_of[given])
+        whole, steps = quantize_filters(np.moveaxis(weight, axis, 0), self.bits, least)
         together = steps.astype(np.float64) * self.range_of[given].scale
-        limit = 2**31 - 1
-        rounded = np.rint((bias + self.corrections.get(placed.path, 0.0)) / together)
+        rounded = np.rint(bias / together).astype(np.int32)
         return [
             self._steps(f"{placed.path}:weight", np.moveaxis(whole, 0, axis), steps, axis),
-            self._steps(f"{placed.path}:bias", np.clip(rounded, -limit, limit).astype(np.int32), together, 0),
+            self._steps(f"{placed.path}:bias", rounded, together, 0),
         ]
 
     def _steps(self, name: str, whole: Array, steps: Array, axis: int) -> int:

@@ -73,8 +73,10 @@ class Calibration:
         model = self.writer.model()
         names = {path: value for path, value in self.writer.values.items() if path != INPUT}
         made = {node.name for node in model.graph.node}
+        last = {placed.path: f"add_{len(placed.inputs) - 2}" for placed in architecture.layers
+                if isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2}  # fmt: skip
         before = {
-            f"{path}:before": f"{path}:{kind}" for path in names for kind in ("conv", "gemm", "add")
+            f"{path}:before": f"{path}:{kind}" for path in names for kind in ("conv", "gemm", last.get(path, "add"))
             if f"{path}:{kind}" in made
         }  # fmt: skip
         names |= before
