@@ -29,6 +29,7 @@ from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import moves
 from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import integers
+from leannet.runtime.tflite_int8 import float_only
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
@@ -271,6 +272,8 @@ class _Work:
         wanted = self.run(Program(self.table, self.weights))(x)[0]  # as it is now
         variance = float(wanted.var())
         layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
+        if self.engine == "litert":
+            layers = [placed for placed in layers if not float_only(placed)]
         paths = {placed.path for placed in self.table.layers}
         found = []
         for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
