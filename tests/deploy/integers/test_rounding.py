@@ -23,6 +23,7 @@ DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 def test_it_is_what_the_integers_give(name: str) -> None:
     """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it."""
     table = architecture(name)
+    torch.manual_seed(0)  # how many bytes fall to the other side depends on the draw
     network = lively(build(table))
     weights = numpy_weights(network.state_dict())
     x = torch.randn(16, *table.input.shape)

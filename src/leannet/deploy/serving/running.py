@@ -124,8 +124,8 @@ def _opened(what: Path) -> tuple[Artefact, Path | None]:
     if (found := artefact_in(what)) is not None:
         return found, what
     raise LeannetError(
-        f"{what}: expected an artefact or a folder of leannet web, found another folder: "
-        "make an artefact with leannet export RUN"
+        f"{what}: expected an artefact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
+        "another folder: make an artefact with leannet export RUN"
     )
 
 
