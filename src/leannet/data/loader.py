@@ -253,13 +253,26 @@ class Loader:
 def told_of_workers() -> Iterator[None]:
     """Raises LeannetError where a process that prepares pictures ends: torch tells of it wherever this one then is."""
     try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        with suppress(ValueError):  # only the main thread may, and only there it is set
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
-        raise LeannetError(f"a process that prepares pictures has ended: {error}; what was saved stays") from None
+        try:
+            yield
+        except ENDED as error:
+            raise _of_worker(error) from None
+    except RuntimeError as error:  # another one has ended while this was told
+        raise _of_worker(error) from None
+
+
+# By the signal of its end, or by what was being read from it then.
+ENDED = (RuntimeError, ConnectionError, EOFError)
+
+
+def _of_worker(error: Exception) -> Exception:
+    """What is to be raised in place of an error."""
+    if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+        return error
+    with suppress(ValueError):  # only the main thread may, and only there it is set
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
+    words = str(error) or type(error).__name__
+    return LeannetError(f"a process that prepares pictures has ended: {words}; what was saved stays")
 
 
 def _as_it_is(batch: Any) -> Any:
