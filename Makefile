@@ -14,8 +14,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/leannet demo
 
+# Two processes; the tests of a file stay together, for what they share is made once.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

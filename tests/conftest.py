@@ -32,6 +32,13 @@ CHROMIUM_FLAGS = [
 BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Engines that were timed leave torch with more threads, and those sum in another order."""
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """Parity data: deterministic weights and the logits of other implementations."""
