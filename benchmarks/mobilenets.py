@@ -26,7 +26,7 @@ WAYS = (
 
 def main() -> None:
     """Times and writes."""
-    found = bench(NETWORKS, precisions=("float32", "int8"), threads=(1, 2), seconds=150, progress=print)
+    found = bench(NETWORKS, precisions=("float32", "int8"), threads=(1, 2), seconds=150, memory=False, progress=print)
     OUT.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
     versions = list(dict.fromkeys(each.engine for each in found.timed))
     lines = [
