@@ -49,17 +49,22 @@ def artefact(checkpoint: Path) -> Path:
     return export(checkpoint).path
 
 
-def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artefact: Path, tmp_path: Path) -> None:
-    draw("disc", 5, 70).save(tmp_path / "picture.png")
+def predicted_without_torch(artefact: Path, picture: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own that says as JSON what an artefact makes of a picture."""
     lines = (
         "import sys, json",
         "sys.modules['torch'] = None",
         "import leannet",
-        f"found, _ = leannet.predict({str(artefact)!r}, [{str(tmp_path / 'picture.png')!r}])",
+        f"found, _ = leannet.predict({str(artefact)!r}, [{str(picture)!r}])",
         "print(json.dumps(found[0].to_dict()))",
     )
+    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+
+
+def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artefact: Path, tmp_path: Path) -> None:
+    draw("disc", 5, 70).save(tmp_path / "picture.png")
     checkpoint_says = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    done = predicted_without_torch(artefact, tmp_path / "picture.png")
     found = json.loads(done.stdout)
     assert found["prediction"] == checkpoint_says.classes[0]
     assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)

@@ -19,6 +19,7 @@ from leannet.runtime import ENGINES
 from leannet.what import resolve
 from tests.conftest import draw, draw_folder
 from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
+from tests.deploy.test_artefact import predicted_without_torch
 
 FORMATS: list[Format] = ["openvino", "ncnn", "litert"]
 
@@ -52,14 +53,7 @@ def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format:
     """It predicts without torch what the checkpoint says, is scored, timed, counted and compared."""
     made = export_folder(checkpoint, format, tmp_path / "out").path
     draw("disc", 5, 70).save(tmp_path / "picture.png")
-    lines = (
-        "import sys, json",
-        "sys.modules['torch'] = None",
-        "import leannet",
-        f"found, _ = leannet.predict({str(made)!r}, [{str(tmp_path / 'picture.png')!r}])",
-        "print(json.dumps(found[0].to_dict()))",
-    )
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    done = predicted_without_torch(made, tmp_path / "picture.png")
     assert done.stderr == ""  # LiteRT would note what it runs on
     wanted = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
     found = json.loads(done.stdout)

@@ -15,7 +15,7 @@ from tests.runtime.test_int8_graph import DEBUG, FORMS, Case
 
 
 def outputs(case: Case, x: Array | None = None, **words: object) -> Array:
-    made = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # any
+    made = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # words
     program = Program.of_forms(case.rows, {"tflite": (made.file(),)})
     return ENGINES["litert"].prepare(program, 1)(case.x if x is None else x)[0]
 

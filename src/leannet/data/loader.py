@@ -256,19 +256,25 @@ def told_of_workers() -> Iterator[None]:
         try:
             yield
         except ENDED as error:
-            raise _of_worker(error) from None
+            if not _of_worker(error):
+                raise
+            raise _told(error) from None
     except RuntimeError as error:  # another one has ended while this was told
-        raise _of_worker(error) from None
+        if not _of_worker(error):
+            raise
+        raise _told(error) from None
 
 
 # By the signal of its end, or by what was being read from it then.
 ENDED = (RuntimeError, ConnectionError, EOFError)
 
 
-def _of_worker(error: Exception) -> Exception:
-    """What is to be raised in place of an error."""
-    if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
-        return error
+def _of_worker(error: Exception) -> bool:
+    return not isinstance(error, RuntimeError) or "DataLoader worker" in str(error)
+
+
+def _told(error: Exception) -> LeannetError:
+    """The end of a worker as one line, once."""
     with suppress(ValueError):  # only the main thread may, and only there it is set
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
     words = str(error) or type(error).__name__
