@@ -7,11 +7,11 @@
 DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
 in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
 environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime
-and OpenVINO. leannet's are float32 and integers, in both and in LiteRT. Of 4,000 test pictures one half measures
-ranges and the other says which layers stay in float; the agreement with the float network is that of 2,000 pictures
-more, which nothing was chosen by. Integers are timed twice: all that can be, whatever they cost, and with as many
-layers in float as are needed to agree; only what agrees may be chosen. The artefact is chosen by the first half of the
-turns and timed by the second. Leave the machine alone while it times. Writes docs/benchmarks/latency.json and .md.
+and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
+has it. Of 4,000 test pictures one half measures ranges and the other says whether enough keep their class to be chosen;
+the agreement with the float network is that of 2,000 pictures more, which nothing was chosen by. What does not agree is
+timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine
+alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
@@ -33,7 +33,9 @@ from peers import DECLARED, ROOT, environment
 from PIL import Image
 
 import leannet
+from leannet.console import Console
 from leannet.deploy import Artefact
+from leannet.deploy.fastest import judged_floats
 from leannet.deploy.folders import export_folder
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
@@ -43,8 +45,7 @@ TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds o
 BATCH = 50
 CHOOSING, JUDGING = 4000, 2000  # test pictures: the first ones, and those behind them
 OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
-AGREEMENT = 0.9925  # of what chooses the layers that stay in float, so that 0.99 holds on other pictures too
-KINDS = {"int8": 0.0, "int8 that agrees": AGREEMENT}  # the second with layers in float
+AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},
     "mobilenet_v2": {"timm": "mobilenetv2_100", "torchvision": "mobilenet_v2"},
@@ -145,7 +146,7 @@ def answers(artefact: Artefact, engine: str, data: Path) -> np.ndarray:
 
 
 def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
-    """leannet's: label -> path, engine, and what integers cost."""
+    """leannet's: label -> path, engine, and what rounding costs."""
     weights = hashlib.sha256((RUNS / name / "model.safetensors").read_bytes()).hexdigest()
     folder = RUNS / "artefacts" / weights[:12]  # a network that was trained again is another one
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,45 +160,46 @@ def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
         f"leannet float32, {engine}": {"path": phones if engine == "litert" else plain, "engine": engine}
         for engine in OURS
     }
-    for engine in OURS:
-        for label, least in KINDS.items():
-            if least and found[f"leannet int8, {engine}"]["integers"]["agreement_of_choice"] >= least:
-                continue  # they agree without any layer in float
-            stem = f"{name}-{engine}" + ("-agrees" if least else "")
-            target = folder / (stem if engine == "litert" else f"{stem}.onnx")
-            facts = quantized(name, engine, plain, target, least, data)
-            path = target if target.exists() else None
-            found[f"leannet {label}, {engine}"] = {"path": path, "engine": engine, "integers": facts}
+    rounded = [("int8", engine) for engine in OURS]
+    if ENGINES["openvino"].has_bfloat16:
+        rounded.append(("bfloat16", "openvino"))
+    for precision, engine in rounded:
+        target = folder / (f"{name}-{engine}-{precision}" + ("" if engine == "litert" else ".onnx"))
+        facts = judged(name, precision, engine, plain, target, data)
+        found[f"leannet {precision}, {engine}"] = {"path": target, "engine": engine, "cost": facts}
     return found
 
 
-def quantized(name: str, engine: str, plain: Path, target: Path, least: float, data: Path) -> dict[str, Any]:
-    """What integers cost, made once and kept beside the artefact. least: share of the pictures that agree."""
+def judged(name: str, precision: str, engine: str, plain: Path, target: Path, data: Path) -> dict[str, Any]:
+    """What rounding costs; artefact and figures are made once and kept."""
     kept = target.with_suffix(".json")
     if kept.exists():
         return json.loads(kept.read_text())
     if target.is_dir():
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
-    made = leannet.quantize(
-        RUNS / name, str(pictures(data)), target, engine, max_drop=100, min_agreement=least, quiet=True
-    )
+    exact = Artefact.open(plain)
+    if precision == "int8":
+        cost = leannet.quantize(RUNS / name, str(pictures(data)), target, engine, max_drop=100, quiet=True)
+        made = Artefact.open(target)
+    else:
+        leannet.export(RUNS / name, target, precision)
+        made = Artefact.open(target)
+        file = RUNS / name / "model.safetensors"
+        cost = judged_floats(file, str(pictures(data)), exact, made, engine, Console(quiet=True))
+    same = answers(made, engine, data) == answers(exact, "onnxruntime", data)
     facts: dict[str, Any] = {
-        "agreement_of_choice": made.agreement, "chosen_on": made.before.pictures, "accuracy": made.before.accuracy,
-        "drop_points": made.drop, "float_layers": len(made.kept_float), "layers": len(made.layers),
-        "agreement": None,
+        "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
+        "agreement_of_choice": cost.agreement, "chosen_on": cost.before.pictures, "agreement": float(same.mean()),
     }  # fmt: skip
-    if made.path is not None:
-        same = answers(Artefact.open(made.path), engine, data) == answers(Artefact.open(plain), "onnxruntime", data)
-        facts["agreement"] = float(same.mean())
     kept.write_text(json.dumps(facts))
-    print(name, "int8", engine, least, facts, flush=True)
+    print(name, facts, flush=True)
     return facts
 
 
 def agrees(facts: dict[str, Any]) -> bool:
     """Whether an artefact may be chosen."""
-    return "integers" not in facts or facts["integers"]["agreement_of_choice"] >= AGREEMENT
+    return "cost" not in facts or facts["cost"]["agreement_of_choice"] >= AGREEMENT
 
 
 def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
@@ -227,29 +229,26 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
         for engine in ("onnxruntime", "openvino"):
             candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads))
     for label, facts in ours.items():
-        if facts["path"] is not None:
-            candidates[label] = timed(Artefact.open(facts["path"]).run(facts["engine"], threads))
+        candidates[label] = timed(Artefact.open(facts["path"]).run(facts["engine"], threads))
     times = in_turns(candidates)
     first = {label: float(np.median(values[: TURNS // 2])) for label, values in times.items()}
     second = {label: summarize(values[TURNS // 2 :]) for label, values in times.items()}
-    able = [label for label, facts in ours.items() if label in first and agrees(facts)]
-    chosen = min(able, key=lambda label: first[label])
-    fastest = min((label for label in ours if label in first), key=lambda label: first[label])
+    chosen = min((label for label, facts in ours.items() if agrees(facts)), key=lambda label: first[label])
+    fastest = min(ours, key=lambda label: first[label])
 
     def best(word: str) -> float:
         return min(second[label].median_ms for label in second if word in label and not label.startswith("leannet"))
 
-    integers = ours[chosen].get("integers")
     return {
         "latency": {label: each.to_dict() for label, each in second.items()},
         "chosen": chosen,
-        "agreement": integers["agreement"] if integers else 1.0,
+        "agreement": ours[chosen]["cost"]["agreement"] if "cost" in ours[chosen] else 1.0,
         "ratio_eager": second[chosen].median_ms / best("eager"),
         "ratio_best_fp32": second[chosen].median_ms / best("exported"),
         "ratio_best_fp32_any": second[fastest].median_ms / best("exported"),
-        "int8_over_fp32": {
+        "over_float32": {
             label: second[label].median_ms / second[f"leannet float32, {facts['engine']}"].median_ms
-            for label, facts in ours.items() if label in second and "integers" in facts
+            for label, facts in ours.items() if "cost" in facts
         },
     }  # fmt: skip
 
@@ -266,7 +265,7 @@ def write(results: dict[str, Any]) -> None:
         "# Latency, against timm and torchvision",
         "",
         "Written by `python benchmarks/latency.py DATA`: one picture of 224 px, ten classes, median milliseconds over "
-        f"{TURNS // 2} turns, all networks of a line in turns. {results['machine']}; {', '.join(results['versions'])}.",
+        f"{TURNS // 2} turns, all networks of a line in turns. {machine().line()}; {', '.join(results['versions'])}.",
         "",
         f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
         f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
@@ -278,8 +277,8 @@ def write(results: dict[str, Any]) -> None:
         lines += [
             "", f"## {threads} thread{'s' if threads == '2' else ''}", "",
             "| network | peers eager | peers exported: ORT | OpenVINO | float32: ORT | OpenVINO | LiteRT "
-            "| int8: ORT | OpenVINO | LiteRT | chosen | of eager | of the best export |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
+            "| bfloat16: OpenVINO | int8: ORT | OpenVINO | LiteRT | chosen | of eager | of the best export |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
         ]  # fmt: skip
         for name, each in results["networks"].items():
             cell = each["threads"][threads]
@@ -292,28 +291,27 @@ def write(results: dict[str, Any]) -> None:
             lines.append(
                 f"| {name} | {least('eager')} | {least('exported', 'onnx')} | {least('exported', 'openvino')} | "
                 f"{' | '.join(least(f'leannet float32, {engine}') for engine in OURS)} | "
+                f"{least('leannet bfloat16')} | "
                 f"{' | '.join(least(f'leannet int8, {engine}') for engine in OURS)} | "
                 f"{cell['chosen'].removeprefix('leannet ')} | "
                 f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
             )
-    lines += ["", "## What integers cost", "",
-              "CIFAR-10 test pictures, enlarged. Accuracy and points lost are of the pictures that the layers in float "
-              f"were chosen by; agreement is of {JUDGING:,} others. The networks learned for a few epochs only "
-              "(`benchmarks/latency_networks.py`), so their accuracy is none to be proud of. Each family's integers, "
-              "faster or slower than its float32 in the same engine, with one and with two threads:", "",
-              "| network | engine | may be chosen | accuracy, float32 | points lost | agreement | layers in float "
-              "| int8 over float32: 1 thread | 2 threads |",
-              "|---|---|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    lines += ["", "## What rounding costs", "",
+              "CIFAR-10 test pictures, enlarged. Accuracy and points lost are of the pictures that say what may be "
+              f"chosen ({100 * AGREEMENT:.2f} % of them keep their class); agreement is of {JUDGING:,} others. The "
+              "networks learned for a few epochs only (`benchmarks/latency_networks.py`), so their accuracy is none to "
+              "be proud of, and they are of two minds about more pictures than those that have learned well. Over "
+              "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads.", "",
+              "| network | precision | engine | may be chosen | accuracy, float32 | points lost | agreement "
+              "| over float32: 1 thread | 2 threads |",
+              "|---|---|---|---|--:|--:|--:|--:|--:|"]  # fmt: skip
     for name, each in results["networks"].items():
-        for label, facts in each["integers"].items():
-            engine = label.split(", ")[1]
-            agreed = "not enough" if facts["agreement"] is None else f"{100 * facts['agreement']:.2f} %"
-            over = [each["threads"][number]["int8_over_fp32"].get(label) for number in ("1", "2")]
-            able = "yes" if agrees({"integers": facts}) else "no"
+        for label, facts in each["cost"].items():
+            over = [f"{each['threads'][number]['over_float32'][label]:.2f}" for number in ("1", "2")]
+            able = "yes" if agrees({"cost": facts}) else "no"
             lines.append(
-                f"| {name} | {engine} | {able} | {100 * facts['accuracy']:.1f} % | {facts['drop_points']:+.2f} | "
-                f"{agreed} | {facts['float_layers']} of {facts['layers']} | "
-                f"{' | '.join('-' if ratio is None else f'{ratio:.2f}' for ratio in over)} |"
+                f"| {name} | {facts['precision']} | {facts['engine']} | {able} | {100 * facts['accuracy']:.1f} % | "
+                f"{facts['drop_points']:+.2f} | {100 * facts['agreement']:.2f} % | {' | '.join(over)} |"
             )
     OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
@@ -333,12 +331,12 @@ def main() -> None:
     folder = RUNS / "peers"
     peers = Peers(folder)
     versions = [ENGINES[name].version() for name in ("torch", *OURS)] + peers.versions
-    results: dict[str, Any] = {"machine": machine().line(), "versions": versions, "networks": {}}
+    results: dict[str, Any] = {"machine": machine().to_dict(), "versions": versions, "networks": {}}
     for name in NETWORKS:
         ours = artefacts(name, given.data)
         threads = {str(number): compared(name, ours, peers, folder, number) for number in (1, 2)}
-        integers = {label: facts["integers"] for label, facts in ours.items() if "integers" in facts}
-        results["networks"][name] = {"threads": threads, "integers": integers}
+        cost = {label: facts["cost"] for label, facts in ours.items() if "cost" in facts}
+        results["networks"][name] = {"threads": threads, "cost": cost}
         for number, cell in threads.items():
             print(f"{name}, {number}: {cell['chosen']}, {cell['ratio_eager']:.2f} of eager, "
                   f"{cell['ratio_best_fp32']:.2f} of the best export", flush=True)  # fmt: skip

@@ -24,13 +24,13 @@ from leannet.training.state import load_state
 ROOT = Path(__file__).parents[1]
 BASES, RUNS = ROOT / "experiments" / "bases", ROOT / "runs" / "bases"
 SEED = 0
-# name -> (width, epochs, precision): the mobile ones at 17 to 45 million mult-adds, an hour or so each on two cores.
+# name -> (width, epochs, precision): the mobile ones at 17 to 45 million mult-adds, about an hour each on two cores.
 # bf16 is 1.5 times as fast for ResNets on processors that have it, and slower for the others.
 NETWORKS = {
     "cifar_mobilenet_v3_small": (1.0, 40, "no"),
-    "cifar_mobilenet_v2": (0.5, 40, "no"),
+    "cifar_mobilenet_v2": (0.5, 20, "no"),
     "cifar_resnet38": (1.0, 40, "bf16"),
-    "cifar_shufflenet_v2": (1.0, 40, "no"),
+    "cifar_shufflenet_v2": (1.0, 20, "no"),
 }
 
 

@@ -118,7 +118,8 @@ def test_nothing_is_written_or_counted_anywhere(artefact: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("precision", "kind"), [("float32", "float32"), ("float16", "float32"), ("float32", "uint8"), ("float16", "uint8")]
+    ("precision", "kind"),
+    [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in ("float32", "uint8")],
 )
 def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, precision: str, kind: str) -> None:
     made = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
@@ -128,7 +129,12 @@ def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, preci
     assert all(each.passed for each in check(made.path))
     tensors = onnx.load(made.path).graph.initializer
     large = {t.data_type for t in tensors if len(t.dims) == 4}  # what filters are kept as
-    assert large == {onnx.TensorProto.FLOAT16 if precision == "float16" else onnx.TensorProto.FLOAT}
+    kinds = {
+        "float32": onnx.TensorProto.FLOAT,
+        "float16": onnx.TensorProto.FLOAT16,
+        "bfloat16": onnx.TensorProto.BFLOAT16,
+    }
+    assert large == {kinds[precision]}
 
 
 def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) -> None:

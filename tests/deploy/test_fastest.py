@@ -8,7 +8,7 @@ import leannet
 from leannet.deploy import Artefact
 from leannet.deploy.fastest import export_fastest
 from leannet.errors import LeannetError
-from leannet.runtime import Latency
+from leannet.runtime import ENGINES, Latency
 from tests.conftest import draw
 from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
@@ -24,6 +24,13 @@ def _clock(winner: int):  # type: ignore[no-untyped-def]
     return measure
 
 
+@pytest.fixture
+def no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor without it."""
+    monkeypatch.setitem(vars(ENGINES["openvino"]), "has_bfloat16", False)
+
+
+@pytest.mark.usefixtures("no_bfloat16")
 @pytest.mark.parametrize(
     ("winner", "engine", "precision"), [(1, "openvino", "float32"), (2, "onnxruntime", "int8"), (3, "openvino", "int8")]
 )
@@ -42,6 +49,26 @@ def test_the_fastest_is_kept(
     assert leannet.predict(tmp_path / "x.onnx", [draw("disc", 5)])[0]
 
 
+@pytest.mark.skipif(not ENGINES["openvino"].has_bfloat16, reason="this processor has no bfloat16")
+def test_bfloat16_takes_part_where_it_costs_no_more_than_allowed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leannet.deploy.fastest.measure", _clock(3))
+    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert [each.precision for each in found.choices] == ["float32", "float32", "int8", "bfloat16", "int8"]
+    assert (found.best.engine, found.best.precision) == ("openvino", "bfloat16")
+    assert found.best.agreement is not None
+    assert found.best.agreement > 0.9
+    made = Artefact.open(found.path)
+    assert (made.precision, made.program.compute, made.engines) == (
+        "bfloat16", "bfloat16", ("openvino", "onnxruntime"),
+    )  # fmt: skip
+    assert all(each.passed for each in leannet.check(found.path))
+    refused = export_fastest(run, out=tmp_path / "y.onnx", max_drop=-200, seconds=0.1, quiet=True)
+    assert [each.latency is None for each in refused.choices] == [False, False, True, True, True]
+
+
+@pytest.mark.usefixtures("no_bfloat16")
 def test_what_loses_too_much_does_not_take_part(run: Path, tmp_path: Path) -> None:
     found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=-200, seconds=0.1, quiet=True)
     assert found.best.precision == "float32"
@@ -49,6 +76,7 @@ def test_what_loses_too_much_does_not_take_part(run: Path, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
 
 
+@pytest.mark.usefixtures("no_bfloat16")
 @pytest.mark.parametrize(
     ("winner", "engine", "precision"),
     [(1, "openvino", "float32"), (2, "litert", "float32"), (3, "ncnn", "float32"), (6, "litert", "int8")],

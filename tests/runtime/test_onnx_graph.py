@@ -1,11 +1,14 @@
 """Rows written as ONNX, for ncnn and for LiteRT give what torch gives, in engines that share no code with it."""
 
+import copy
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from torch import Tensor
 
+from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.rows import (
     Activate,
@@ -27,6 +30,7 @@ from leannet.rows import (
 from leannet.rows.layers import RowBase
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.onnx_graph import to_onnx
+from leannet.runtime.programs import program as made_program
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
 
@@ -122,3 +126,28 @@ def test_the_graph_is_valid_and_named_like_the_rows() -> None:
         assert any(name.split(":")[0] == layer.path for name in names), layer.path
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_bfloat16_rounds_weights_as_torch_does_and_values_where_the_processor_can() -> None:
+    """SqueezeNet has no normalisation that would be folded in before its weights are rounded."""
+    torch.manual_seed(0)
+    network = lively(build(architecture("squeezenet_debug")))
+    program = Program(network.architecture, numpy_weights(copy.deepcopy(network.state_dict())), "bfloat16")
+    x = torch.randn(3, *network.architecture.input.shape)
+    for name, value in network.named_parameters():
+        if name.endswith("weight"):
+            value.data = value.data.bfloat16().float()
+    with torch.inference_mode():
+        wanted = network(x).numpy()
+    in_float32 = ENGINES["onnxruntime"].prepare(program, 1)(x.numpy())[0]
+    assert np.abs(in_float32 - wanted).max() < 1e-5 * np.abs(wanted).max()
+    openvino = ENGINES["openvino"]
+    noise = float(np.square(openvino.prepare(program, 1)(x.numpy())[0] - wanted).mean() / np.square(wanted).mean())
+    assert 1e-8 < noise < 1e-3 if openvino.has_bfloat16 else noise < 1e-10
+
+
+def test_bfloat16_is_refused_where_an_engine_does_not_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(ENGINES["openvino"]), "has_bfloat16", False)
+    for engine in ("onnxruntime", "openvino", "litert"):
+        with pytest.raises(LeannetError, match=f"bfloat16 in {engine}: expected openvino, on a processor that has it"):
+            made_program(architecture("two_layer_debug"), "bfloat16", engine)

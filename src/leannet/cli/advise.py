@@ -17,7 +17,9 @@ def command(
     size: Annotated[float | None, typer.Option(help="The most megabytes of the file.")] = None,
     macs: Annotated[float | None, typer.Option(help="The most million mult-adds.")] = None,
     engine: Annotated[str, typer.Option(help="torch, onnxruntime, openvino.")] = "onnxruntime",
-    precision: Annotated[Literal["float32", "int8"], typer.Option(help="That it shall run in.")] = "float32",
+    precision: Annotated[
+        Literal["float32", "bfloat16", "int8"], typer.Option(help="That it shall run in.")
+    ] = "float32",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     seconds: Annotated[float, typer.Option(help="To measure for, after a first look at each.", min=0.1)] = 20,
     out: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")] = Path("advice.svg"),

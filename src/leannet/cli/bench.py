@@ -16,7 +16,8 @@ def command(
         typer.Option(help="torch, onnxruntime, openvino, ncnn, litert. Repeat. Default: all that are here."),
     ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="float32, or int8 for its time alone. Repeat. Artefacts have their own.")
+        list[str] | None,
+        typer.Option(help="float32, bfloat16, or int8 for its time alone. Repeat. Artefacts have their own."),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(help="Repeat. Default: 1.", min=1)] = None,
     batch: Annotated[int, typer.Option(help="Pictures at once.", min=1)] = 1,

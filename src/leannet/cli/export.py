@@ -17,7 +17,8 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: model.onnx, or a folder, beside the checkpoint.")] = None,
     precision: Annotated[
-        Literal["float32", "float16"] | None, typer.Option(help="Of the weights. Integers: leannet quantize.")
+        Literal["float32", "float16", "bfloat16"] | None,
+        typer.Option(help="Of the weights; bfloat16: also of what OpenVINO computes in. Integers: leannet quantize."),
     ] = None,
     input: Annotated[
         Literal["float32", "uint8"] | None,

@@ -20,7 +20,7 @@ from leannet.zoo import architecture
 SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are advised
 SMALL_FORMS = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflenet_v2", "cifar_resnet20")
 SMALL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
-WEIGHT_BYTES = {"float32": 4, "int8": 1}
+WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 COARSE_RUNS, SLACK = 3, 1.3  # a first look; what is further above the budget is not timed again
 LOOKS = 50  # pictures, to see how large they are
 Progress = Callable[[str], object]

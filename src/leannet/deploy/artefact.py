@@ -82,8 +82,13 @@ class Artefact(abc.ABC):
 
     @property
     def precision(self) -> str:
-        """Of its weights: float32, float16 or int8."""
+        """Of its weights: float32, float16, bfloat16 or int8."""
         return str(self.header.artefact.get("precision", "float32"))
+
+    @property
+    def compute(self) -> str:
+        """What is no integer is computed in: float32, or bfloat16 in an engine and on a processor that have it."""
+        return str(self.header.artefact.get("compute", "float32"))
 
     @property
     def takes_pictures(self) -> bool:
@@ -149,7 +154,7 @@ class OnnxArtefact(Artefact):
 
     @property
     def program(self) -> Program:
-        return Program.of_file(self.header.architecture, self.graph)
+        return Program.of_file(self.header.architecture, self.graph, self.compute)
 
     @property
     def size_bytes(self) -> int:
@@ -165,6 +170,7 @@ def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
         and isinstance(about.get("tolerance", 0.0), float | int)
         and isinstance(about.get("weight_bits", 7), int)
         and isinstance(about.get("engines", []), list)
+        and about.get("compute", "float32") in ("float32", "bfloat16")
     )
     if not right:
         raise LeannetError(f"{where}: its header, classes and golden pictures do not belong together: export it again")

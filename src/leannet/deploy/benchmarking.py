@@ -128,7 +128,9 @@ def _candidates(
     made = []
     for precision in precisions:
         for name in engines:
-            if precision == "int8" and name not in WHOLE:
+            if (precision == "int8" and name not in WHOLE) or (
+                precision == "bfloat16" and not ENGINES[name].has_bfloat16
+            ):
                 continue
             made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
     return made

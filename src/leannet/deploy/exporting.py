@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leannet.deploy.artefact import OnnxArtefact, artefact_path
+from leannet.deploy.artefact import RUNNERS, OnnxArtefact, artefact_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
 from leannet.header import Header
 
-Precision = Literal["float32", "float16"]
+Precision = Literal["float32", "float16", "bfloat16"]
 Input = Literal["float32", "uint8"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
-TOLERANCE: dict[str, float] = {"float32": 1e-4, "float16": 5e-3}
+TOLERANCE: dict[str, float] = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 5e-2}
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ def export(
 ) -> Exported:
     """Writes a run or checkpoint as an artefact: one ONNX file with weights, header and golden pictures.
 
-    out: None: `model.onnx` beside the checkpoint. precision: of the weights. input: float32, normalised (N, C, H, W);
-    or uint8, pictures (N, height, width, C) of any size, resized and normalised by the graph.
+    out: None: `model.onnx` beside the checkpoint. precision: of the weights; bfloat16: also of what OpenVINO computes
+    in, on processors that have it. input: float32, normalised (N, C, H, W); or uint8, pictures (N, height, width, C) of
+    any size, resized and normalised by the graph.
     Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
     then nothing is written.
     """
@@ -75,8 +76,10 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefa
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
     pictures = header.preprocessing if input == "uint8" else None
-    graph = bytes(to_onnx(header.architecture, weights, pictures, precision == "float16").SerializeToString())
-    about = {"precision": precision, "input": input, "tolerance": TOLERANCE[precision]}
+    graph = bytes(to_onnx(header.architecture, weights, pictures, precision).SerializeToString())
+    about: dict[str, Any] = {"precision": precision, "input": input, "tolerance": TOLERANCE[precision]}
+    if precision == "bfloat16":
+        about |= {"compute": precision, "engines": sorted(RUNNERS, key="openvino".__ne__)}
     shipped = header_of(header, about)
     return OnnxArtefact(graph=graph, header=shipped, golden=recorded(network, shipped))
 

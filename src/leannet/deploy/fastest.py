@@ -14,11 +14,12 @@ from leannet.deploy.artefact import RUNNERS, Artefact, artefact_path
 from leannet.deploy.benchmarking import REST
 from leannet.deploy.exporting import build_artefact
 from leannet.deploy.folders import folder_artefact, folder_path
-from leannet.deploy.integers.quantizing import EngineName, Quantized, quantize
+from leannet.deploy.integers.judging import Judging, Paired
+from leannet.deploy.integers.quantizing import EngineName, quantize
 from leannet.deploy.replaying import check_artefact, is_installed
 from leannet.errors import LeannetError
-from leannet.header import checkpoint_file
-from leannet.runtime import Latency, Machine, engine, machine, measure
+from leannet.header import checkpoint_file, read_header
+from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
 from leannet.runtime.programs import WHOLE
 
 DEPLOYED = (*RUNNERS, "litert", "ncnn")  # the engines of devices: all but torch
@@ -71,14 +72,14 @@ def export_fastest(
     engines: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Fastest:
-    """Writes the artefact that is fastest here, of all engines that are installed, in float32 and in 8-bit integers.
+    """Writes the artefact that is fastest here, of all engines that are installed, in float32, bfloat16 and integers.
 
-    Integers take part where they lose no more than `max_drop` points and keep the class of `min_agreement` (0 to 1) of
-    the pictures, as `quantize` judges them. All are timed in turns, one picture at a time. out: a name that ends in
-    .onnx: of the engines that read ONNX; another name: the folder, where ncnn or LiteRT is fastest, and the name before
-    .onnx where it is not; None: `model.onnx` or the folder `model_fastest` beside the checkpoint. engines: None: all
-    that are here and can run the network. The artefact names its engine first, and carries the table that it was chosen
-    from.
+    What rounds takes part where it loses no more than `max_drop` points and keeps the class of `min_agreement` (0 to 1)
+    of the pictures, judged as `quantize` does. bfloat16: in OpenVINO, on processors that have it. All are timed in
+    turns, one picture at a time. out: a name that ends in .onnx: of the engines that read ONNX; another name: the
+    folder, where ncnn or LiteRT is fastest, and the name before .onnx where it is not; None: `model.onnx` or the folder
+    `model_fastest` beside the checkpoint. engines: None: all that are here and can run the network. The artefact names
+    its engine first, and carries the table that it was chosen from.
     Raises LeannetError as `export` and `quantize` do.
     """
     console, file = Console(quiet), checkpoint_file(run)
@@ -86,7 +87,7 @@ def export_fastest(
     targets = {name: _target(file, out, name) for name in names}
     plain = build_artefact(file, "float32", "float32")
     made: list[tuple[Choice, Artefact | None]] = []
-    whole: list[tuple[Choice, Artefact | None]] = []
+    rounded: list[tuple[Choice, Artefact | None]] = []
     with tempfile.TemporaryDirectory() as place:
         for name in names:
             trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
@@ -94,15 +95,22 @@ def export_fastest(
             try:
                 floats = plain if name in RUNNERS else folder_artefact(file, name, plain)
                 made.append((Choice(name, "float32", None, None, None, None, 0, floats.size_bytes), floats))
+                if name in RUNNERS and ENGINES[name].has_bfloat16:
+                    console.say(f"bfloat16 for {name}")
+                    half = build_artefact(file, "bfloat16", "float32")
+                    cost = judged_floats(file, data, plain, half, name, console)
+                    choice = _as_choice(name, "bfloat16", cost, half.size_bytes)
+                    rounded.append((choice, half if cost.holds(max_drop, min_agreement) else None))
                 if name in WHOLE:
                     console.say(f"integers for {name}")
                     found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
-                    whole.append((_as_choice(name, found), Artefact.open(trial) if found.path else None))
+                    choice = _as_choice(name, "int8", found, found.size_bytes_after, len(found.kept_float))
+                    rounded.append((choice, Artefact.open(trial) if found.path else None))
             except LeannetError as error:
                 if engines is not None or name in RUNNERS:
                     raise
                 console.say(f"{name} takes no part further: {error}")
-    made += whole
+    made += rounded
     shape = plain.header.architecture.input.shape
     x = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     console.say(f"timing in turns, {seconds:g} s")
@@ -144,17 +152,15 @@ def _engines(wanted: Sequence[str] | None, out: str | Path | None) -> list[str]:
     return names
 
 
-def _as_choice(name: str, found: Quantized) -> Choice:
-    return Choice(
-        engine=name,
-        precision="int8",
-        latency=None,
-        drop=found.drop,
-        drop_error=found.drop_error,
-        agreement=found.agreement,
-        float_layers=len(found.kept_float),
-        size_bytes=found.size_bytes_after,
-    )
+def judged_floats(file: Path, data: str | None, plain: Artefact, half: Artefact, name: str, console: Console) -> Paired:
+    """An artefact whose floats are rounded beside the same in float32, on the pictures that judge."""
+    pictures = Judging(read_header(file), file, data, 1, console)
+    before, after = (pictures.outputs(each.program, name, f"judging {each.precision}") for each in (plain, half))
+    return pictures.paired(before, after)
+
+
+def _as_choice(name: str, precision: str, cost: Paired, size_bytes: int, float_layers: int = 0) -> Choice:
+    return Choice(name, precision, None, cost.drop, cost.drop_error, cost.agreement, float_layers, size_bytes)
 
 
 def _target(file: Path, out: str | Path | None, engine: str) -> Path:

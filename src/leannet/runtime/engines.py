@@ -32,6 +32,11 @@ class Engine(abc.ABC):
         """The form that it takes a program in; empty for torch."""
         return self.form
 
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16 here, where a program says so."""
+        return False
+
     @abc.abstractmethod
     def version(self) -> str:
         """The engine's name and version. Raises LeannetError where it is not installed."""
@@ -91,7 +96,7 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    """OpenVINO on the CPU, in float32 where the file is."""
+    """OpenVINO on the CPU, in the type that the program says, where the processor has it."""
 
     name = "openvino"
 
@@ -106,6 +111,10 @@ class OpenVino(Engine):
 
     def reads(self, program: Program) -> str:
         return "ir" if program.has("ir") else self.form
+
+    @cached_property
+    def has_bfloat16(self) -> bool:
+        return "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def version(self) -> str:
         return f"openvino {package('openvino').__version__.split('-')[0]}"
@@ -123,7 +132,7 @@ class OpenVino(Engine):
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if program.compute == "bfloat16" and self.has_bfloat16 else "f32",
         }
         read = core.read_model(*program.form(self.reads(program)))
         requests: dict[tuple[int, ...] | None, Any] = {}

@@ -17,7 +17,8 @@ import numpy as np
 from leannet.rows import Architecture
 from leannet.runtime.engines import engine
 from leannet.runtime.programs import Program
-folder, name, threads, batch, kind, form = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:5]), *sys.argv[5:]
+folder, name, threads, batch = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:5])
+kind, form, compute = sys.argv[5:]
 table = Architecture.load(folder / "rows.json")
 chosen = engine(name)
 shape = (64, 64, 3) if kind == "uint8" else table.input.shape
@@ -26,7 +27,7 @@ def resident():
     words = (line.split() for line in open("/proc/self/status"))
     return {line[0]: 1024 * int(line[1]) for line in words if line[0] in ("VmRSS:", "VmHWM:")}
 before = resident()["VmRSS:"]
-chosen.prepare(Program.of_folder(table, form, folder), threads)(x)
+chosen.prepare(Program.of_folder(table, form, folder, compute), threads)(x)
 print(resident()["VmHWM:"] - before)
 """
 
@@ -43,7 +44,7 @@ def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1,
         folder = Path(place)
         (folder / "rows.json").write_text(program.architecture.to_json(), encoding="utf-8")
         program.write(form, folder)
-        words = [str(folder), engine, str(threads), str(batch), kind, form]
+        words = [str(folder), engine, str(threads), str(batch), kind, form, program.compute]
         done = subprocess.run([sys.executable, "-c", _CODE, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LeannetError(f"{program.architecture.name} in {engine}: {done.stderr.strip().splitlines()[-1]}")

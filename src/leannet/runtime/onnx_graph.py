@@ -23,17 +23,26 @@ PICTURES = "pictures"  # the input that is not normalised yet
 
 
 def to_onnx(
-    architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, half: bool = False
+    architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, kept_as: str = "float32"
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
     weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
     pictures: the graph takes `pictures` (N, height, width, C) uint8 of any size instead, and does the last of the
-    resizing, with antialiasing, the scaling and the normalisation itself. half: weights are kept as float16, and
-    computed with as float32.
+    resizing, with antialiasing, the scaling and the normalisation itself. kept_as: the type that weights have in the
+    file, float32, or float16 or bfloat16 for half the bytes; they are computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights, pictures, half).model()
+    return GraphWriter(architecture, weights, pictures, kept_as).model()
+
+
+def half(kind: str) -> Any:
+    """The type of numpy's arrays for float16 or bfloat16."""
+    if kind == "float16":
+        return np.float16
+    import ml_dtypes  # onnx brings it
+
+    return ml_dtypes.bfloat16
 
 
 def numpy_weights(state: Mapping[str, Any]) -> dict[str, Array]:
@@ -58,10 +67,14 @@ class GraphWriter:
     """
 
     def __init__(
-        self, architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, half: bool = False
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        pictures: Preprocessing | None = None,
+        kept_as: str = "float32",
     ):
         self.onnx = onnx_package()
-        self.architecture, self.weights, self.pictures, self.half = architecture, weights, pictures, half
+        self.architecture, self.weights, self.pictures, self.kept_as = architecture, weights, pictures, kept_as
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
@@ -105,10 +118,10 @@ class GraphWriter:
         return name
 
     def filters(self, placed: Placed, weight: Array, bias: Array | None) -> list[str]:
-        """Adds a layer's weights, as float16 where weights are to be kept so."""
+        """Adds a layer's weights, in the type that they are to be kept in."""
         name = f"{placed.path}:weight"
-        if self.half:
-            kept = self.constant(f"{name}:half", weight.astype(np.float16))
+        if self.kept_as != "float32":
+            kept = self.constant(f"{name}:half", weight.astype(half(self.kept_as)))
             self.node("Cast", [kept], name, to=self.onnx.TensorProto.FLOAT)
         else:
             self.constant(name, weight)

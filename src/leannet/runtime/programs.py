@@ -13,7 +13,7 @@ from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Int8Writer, Style
 from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "bfloat16", "int8")
 STYLES: dict[str, Style] = {"onnxruntime": "table", "openvino": "fused"}  # how each engine likes its integers
 WHOLE = (*STYLES, "litert")  # the engines that integers are written for
 # Forms, and the files that each is.
@@ -31,30 +31,33 @@ class Program:
     Files alone are a program too (`of_file`, `of_forms`), for the engines that read them.
     """
 
-    def __init__(self, architecture: Architecture, weights: Weights | None = None):
-        """weights: numpy arrays by name; None: fresh ones, where only time matters."""
-        self.architecture = architecture
+    def __init__(self, architecture: Architecture, weights: Weights | None = None, compute: str = "float32"):
+        """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: what is no integer is
+        multiplied and passed on in this type; bfloat16 only in an engine that has it, the others take float32."""
+        self.architecture, self.compute = architecture, compute
         self._weights = weights
         self._forms: dict[str, tuple[bytes, ...]] = {}
         self._only_files = False
 
     @classmethod
-    def of_file(cls, architecture: Architecture, onnx: bytes) -> "Program":
+    def of_file(cls, architecture: Architecture, onnx: bytes, compute: str = "float32") -> "Program":
         """A program that is there as an ONNX file."""
-        return cls.of_forms(architecture, {"onnx": (onnx,)})
+        return cls.of_forms(architecture, {"onnx": (onnx,)}, compute)
 
     @classmethod
-    def of_forms(cls, architecture: Architecture, forms: Mapping[str, tuple[bytes, ...]]) -> "Program":
+    def of_forms(
+        cls, architecture: Architecture, forms: Mapping[str, tuple[bytes, ...]], compute: str = "float32"
+    ) -> "Program":
         """A program that is there as the files of one form or a few. forms: name in FORMS -> their contents."""
-        program = cls(architecture)
+        program = cls(architecture, compute=compute)
         program._forms.update(forms)
         program._only_files = True
         return program
 
     @classmethod
-    def of_folder(cls, architecture: Architecture, form: str, folder: Path) -> "Program":
+    def of_folder(cls, architecture: Architecture, form: str, folder: Path, compute: str = "float32") -> "Program":
         """A program whose files lie in a folder."""
-        return cls.of_forms(architecture, {form: tuple((folder / name).read_bytes() for name in FORMS[form])})
+        return cls.of_forms(architecture, {form: tuple((folder / name).read_bytes() for name in FORMS[form])}, compute)
 
     def write(self, form: str, folder: Path) -> None:
         """Writes the files of a form into a folder."""
@@ -83,7 +86,7 @@ class Program:
         weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
         match form:
             case "onnx":
-                return (bytes(to_onnx(self.architecture, weights).SerializeToString()),)
+                return (bytes(to_onnx(self.architecture, weights, kept_as=self.compute).SerializeToString()),)
             case "ncnn":
                 from leannet.runtime.ncnn_graph import to_ncnn
 
@@ -128,12 +131,17 @@ def program(
 ) -> Program:
     """A network for an engine. weights: None: fresh ones. int8: with ranges that nothing was measured for.
 
-    Raises LeannetError for an unknown precision, and for integers in an engine that they are not written for.
+    Raises LeannetError for an unknown precision, for bfloat16 where engine or processor does not have it, and for
+    integers in an engine that they are not written for.
     """
     if precision not in PRECISIONS:
         raise LeannetError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
     if precision == "float32":
         return Program(architecture, weights)
+    if precision == "bfloat16":
+        if fastest_float(engine) != precision:
+            raise LeannetError(f"bfloat16 in {engine}: expected openvino, on a processor that has it")
+        return Program(architecture, weights, precision)
     if engine not in WHOLE:
         raise LeannetError(f"int8 in {engine}: expected one of {', '.join(WHOLE)}; nearest: {nearest(engine, WHOLE)}")
     if weights is None:
@@ -143,7 +151,7 @@ def program(
     ranges = {INPUT: (-2.0, 2.0)}
     for placed in architecture.layers:
         ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    return integers(architecture, weights, ranges, engine)
+    return integers(architecture, weights, ranges, engine, compute=fastest_float(engine))
 
 
 def integers(
@@ -155,8 +163,12 @@ def integers(
     bits: int = 8,
     corrections: Mapping[str, Array] | None = None,
     pictures: Any = None,
+    compute: str = "float32",
 ) -> Program:
-    """A network of 8-bit integers in the form that an engine likes. The words are those of `Int8Writer`."""
+    """A network of 8-bit integers in the form that an engine likes. The words are those of `Int8Writer`.
+
+    compute: of what stays in float, as for `Program`.
+    """
     if engine == "litert":
         from leannet.runtime.tflite_int8 import Int8TfliteWriter
 
@@ -164,4 +176,11 @@ def integers(
         made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
         return Program.of_forms(architecture, {"tflite": (made,)})
     writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures)
-    return Program.of_file(architecture, bytes(writer.model().SerializeToString()))
+    return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)
+
+
+def fastest_float(engine: str) -> str:
+    """bfloat16 where an engine has it here, else float32: beside integers, what it rounds does not count."""
+    from leannet.runtime.engines import ENGINES
+
+    return "bfloat16" if ENGINES[engine].has_bfloat16 else "float32"

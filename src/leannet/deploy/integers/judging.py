@@ -1,6 +1,8 @@
 """The pictures by which a network is changed for shipping, and those by which the change is judged."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.console import Console
-from leannet.deploy.artefact import as_floats
+from leannet.deploy.artefact import as_floats, softmax
+from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header
+from leannet.runtime import Program, engine, machine
 from leannet.runtime.engines import Floats
 
 if TYPE_CHECKING:
@@ -17,6 +21,32 @@ if TYPE_CHECKING:
 
 BATCH = 64
 CALIBRATING = 16  # pictures at once, of which all values between layers are held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """A network before and after a change, judged on the same pictures."""
+
+    before: Scores
+    after: Scores
+    lost: int  # pictures that are right before only
+    gained: int  # pictures that are right after only
+    agreement: float  # share of the pictures that keep their class, right or wrong
+
+    @property
+    def drop(self) -> float:
+        """Points of accuracy lost."""
+        return 100 * (self.lost - self.gained) / self.before.pictures
+
+    @property
+    def drop_error(self) -> float:
+        """Its standard error, in points: of a difference of paired answers (McNemar 1947)."""
+        n = self.before.pictures
+        return 100 * math.sqrt(max(self.lost + self.gained - (self.lost - self.gained) ** 2 / n, 0.0)) / n
+
+    def holds(self, max_drop: float, min_agreement: float) -> bool:
+        """Whether it costs no more than so many points, and so many (0 to 1) of the pictures keep their class."""
+        return self.drop <= max_drop and self.agreement >= min_agreement
 
 
 class Judging:
@@ -40,7 +70,7 @@ class Judging:
             console.say(f"{where}: not the pictures of the run: one half calibrates, the other judges")
         elif data is not None and (others := len(found.digests) - len(train) - len(judge) - int(known.test.sum())):
             console.say(f"{where}: {others:,} pictures that the run did not know are left out")
-        self.where, self.pictures = where, found.pictures
+        self.where, self.pictures, self.classes, self._console = where, found.pictures, header.classes, console
         self._parts = Split(train, judge, np.empty(0, np.int64), None, 0, {}, {})
         some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
         self._set, self._preprocessing = PictureSet(found.pictures, header.preprocessing), header.preprocessing
@@ -60,6 +90,24 @@ class Judging:
     def judging(self) -> Iterator[Floats]:
         """(N, C, H, W), normalised."""
         return self._batches(self._judge, BATCH)
+
+    def outputs(self, program: Program, engine_: str, label: str) -> Floats:
+        """What a network makes of those that judge, (N, classes). label: of the progress bar."""
+        run = engine(engine_).prepare(program, threads=machine().cores)
+        batches = self._console.track(self.judging(), self.judging_batches, label)
+        return np.concatenate([run(batch)[0] for batch in batches])
+
+    def paired(self, before: Floats, after: Floats) -> Paired:
+        """Two networks' outputs for those that judge, compared."""
+        labels = self.judging_labels
+        right, still = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
+        return Paired(
+            before=score(softmax(before), labels, self.classes),
+            after=score(softmax(after), labels, self.classes),
+            lost=int((right & ~still).sum()),
+            gained=int((~right & still).sum()),
+            agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+        )
 
     def _batches(self, part: NDArray[np.int64], size: int) -> Iterator[Floats]:
         for start in range(0, len(part), size):

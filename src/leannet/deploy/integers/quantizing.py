@@ -10,16 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import Artefact, OnnxArtefact, artefact_path, softmax
+from leannet.deploy.artefact import Artefact, OnnxArtefact, artefact_path
 from leannet.deploy.exporting import Input, header_of
 from leannet.deploy.folders import FolderArtefact, folder_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
-from leannet.deploy.integers.judging import Judging
+from leannet.deploy.integers.judging import Judging, Paired
 from leannet.deploy.replaying import Checked, check_artefact
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores, score
 from leannet.header import checkpoint_file, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Dropout
@@ -28,7 +27,7 @@ from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import moves
 from leannet.runtime.processor import weight_bits
-from leannet.runtime.programs import integers
+from leannet.runtime.programs import fastest_float, integers
 from leannet.runtime.tflite_int8 import float_only
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
@@ -53,8 +52,8 @@ class LayerNoise:
         return -10 * math.log10(max(self.noise, 1e-12))
 
 
-@dataclass(frozen=True)
-class Quantized:
+@dataclass(frozen=True, kw_only=True)
+class Quantized(Paired):
     """What integers cost and give. `path` None: the loss was too large, and nothing was written."""
 
     path: Path | None
@@ -62,11 +61,6 @@ class Quantized:
     machine: Machine
     bits: int  # of the weights
     calibrated_on: int
-    before: Scores
-    after: Scores
-    lost: int  # pictures that only the float network gets right
-    gained: int  # pictures that only the integers get right
-    agreement: float  # share of the pictures that both give the same class, right or wrong
     max_drop: float
     min_agreement: float
     layers: tuple[LayerNoise, ...]
@@ -78,20 +72,9 @@ class Quantized:
     finetuned: int = 0  # epochs
 
     @property
-    def drop(self) -> float:
-        """Points of accuracy lost."""
-        return 100 * (self.lost - self.gained) / self.before.pictures
-
-    @property
-    def drop_error(self) -> float:
-        """Its standard error, in points: of a difference of paired answers (McNemar 1947)."""
-        n = self.before.pictures
-        return 100 * math.sqrt(max(self.lost + self.gained - (self.lost - self.gained) ** 2 / n, 0.0)) / n
-
-    @property
     def allowed(self) -> bool:
         """Whether it costs no more than was allowed."""
-        return self.drop <= self.max_drop and self.agreement >= self.min_agreement
+        return self.holds(self.max_drop, self.min_agreement)
 
     @property
     def kept_float(self) -> list[str]:
@@ -235,8 +218,9 @@ class _Work:
         self.weights: Weights = numpy_weights(self.network.state_dict())
         self.bits = 8 if engine_ == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned = finetune
+        self.compute = fastest_float(engine_)
         self.float_program = Program(self.table, self.weights)
-        self.before = self.outputs(self.float_program, "judging the float network")
+        self.before = self.pictures.outputs(self.float_program, engine_, "judging the float network")
         batches = console.track(self.pictures.calibrating(), self.pictures.calibrating_batches, "measuring ranges")
         self.measured = Calibration(self.table, self.weights, batches)
         self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
@@ -246,11 +230,13 @@ class _Work:
             )
             self.corrections = {}
 
-    def program(self, floats: frozenset[str], pictures: Preprocessing | None = None) -> Program:
-        """The network of integers, with some layers in float. pictures: as for `to_onnx`."""
+    def program(self, floats: frozenset[str], pictures: Preprocessing | None = None, exact: bool = False) -> Program:
+        """The network of integers, with some layers in float. pictures: as for `to_onnx`. exact: floats are float32,
+        though another type may be faster."""
         return integers(
-            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, pictures
-        )
+            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, pictures,
+            "float32" if exact else self.compute,
+        )  # fmt: skip
 
     def run(self, program: Program) -> Callable[[Floats], list[Floats]]:
         return engine(self.engine).prepare(program, threads=machine().cores)
@@ -258,12 +244,6 @@ class _Work:
     def size(self, program: Program) -> int:
         """Bytes of the files that the engine reads."""
         return sum(map(len, program.form(engine(self.engine).form)))
-
-    def outputs(self, program: Program, label: str) -> Floats:
-        """(N, classes) of the pictures that judge."""
-        run = self.run(program)
-        batches = self.console.track(self.pictures.judging(), self.pictures.judging_batches, label)
-        return np.concatenate([run(batch)[0] for batch in batches])
 
     def noise(self) -> list[LayerNoise]:
         """Each layer alone, on a few of the pictures that calibrate."""
@@ -277,7 +257,7 @@ class _Work:
         paths = {placed.path for placed in self.table.layers}
         found = []
         for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
-            made = self.run(self.program(frozenset(paths - {placed.path})))(x)[0]
+            made = self.run(self.program(frozenset(paths - {placed.path}), exact=True))(x)[0]
             change = float(np.square(made - wanted).mean())
             found.append(LayerNoise(placed.path, str(getattr(placed.layer, "kind", "")), change / max(variance, 1e-12)))
         return found
@@ -285,20 +265,14 @@ class _Work:
     def judged(self, floats: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
         """The network of integers beside the float one."""
         made = self.program(floats)
-        after = self.outputs(made, "judging the integers")
-        labels = self.pictures.judging_labels
-        right, still = self.before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
+        cost = self.pictures.paired(self.before, self.pictures.outputs(made, self.engine, "judging the integers"))
         return Quantized(
+            **vars(cost),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),
             bits=self.bits,
             calibrated_on=self.pictures.calibrating_number,
-            before=score(softmax(self.before), labels, self.header.classes),
-            after=score(softmax(after), labels, self.header.classes),
-            lost=int((right & ~still).sum()),
-            gained=int((~right & still).sum()),
-            agreement=float((self.before.argmax(axis=1) == after.argmax(axis=1)).mean()),
             max_drop=max_drop,
             min_agreement=min_agreement,
             layers=(),
@@ -320,6 +294,7 @@ class _Work:
         program = self.program(floats, self.header.preprocessing if input == "uint8" else None)
         about = {
             "precision": "int8",
+            "compute": self.compute,
             "input": input,
             "tolerance": TOLERANCE,
             "engines": [self.engine],
