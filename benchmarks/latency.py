@@ -4,14 +4,14 @@
     python benchmarks/latency.py DATA --artefacts   # once: exported and quantized; the machine may do other things
     python benchmarks/latency.py DATA               # timed
 
-DATA: CIFAR-10 as a folder with train.parquet and test.parquet. Six networks with ten classes, one and two threads, all
-in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
+DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, one and two threads, all in turns on
+one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
 environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime
 and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
-has it. Of 4,000 test pictures one half measures ranges and the other says whether enough keep their class to be chosen;
-the agreement with the float network is that of 2,000 pictures more, which nothing was chosen by. What does not agree is
-timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine
-alone while it times. Writes docs/benchmarks/latency.json and .md.
+has it. Of the pictures of `choosing` one half measures ranges and the other says whether enough keep their class to be
+chosen; the agreement with the float network is that of the 2,000 of `judging`, which nothing was chosen by. What does
+not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave
+the machine alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
@@ -21,14 +21,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
-from latency_networks import NETWORKS, RUNS
+from latency_networks import CELLS, NETWORKS, RUNS, windows
 from peers import DECLARED, ROOT, environment
 from PIL import Image
 
@@ -43,7 +41,7 @@ from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 OUT = ROOT / "docs" / "benchmarks" / "latency.json"
 TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
-CHOOSING, JUDGING = 4000, 2000  # test pictures: the first ones, and those behind them
+CLASSES = 4
 OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
 AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other pictures too
 PEERS = {
@@ -67,8 +65,8 @@ x = torch.randn(1, 3, 224, 224)
 last = x.contiguous(memory_format=torch.channels_last)
 networks = {}
 for library, name in wanted:
-    make = (lambda: timm.create_model(name, num_classes=10)) if library == "timm" else (
-        lambda: torchvision.models.get_model(name, num_classes=10))
+    make = (lambda: timm.create_model(name, num_classes=4)) if library == "timm" else (
+        lambda: torchvision.models.get_model(name, num_classes=4))
     network = make().eval()
     networks[library, name, "plain"] = network, x
     networks[library, name, "channels last"] = make().eval().to(memory_format=torch.channels_last), last
@@ -129,23 +127,15 @@ def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
     return lambda: warm_ms(lambda: run(x))
 
 
-def pictures(data: Path) -> Path:
-    """The test pictures that calibrate and choose, as a file of their own."""
-    target = RUNS / "choosing.parquet"
-    if not target.exists():
-        pq.write_table(pq.read_table(data / "test.parquet").slice(0, CHOOSING), target)
-    return target
-
-
-def answers(artefact: Artefact, engine: str, data: Path) -> np.ndarray:
+def answers(artefact: Artefact, engine: str) -> np.ndarray:
     """The class of each picture that judges."""
-    table = pq.read_table(data / "test.parquet").slice(CHOOSING, JUDGING)
-    shown = [Image.open(BytesIO(picture["bytes"])) for picture in table["img"].to_pylist()]
+    files = sorted((CELLS / "judging").glob("*/*.png"))
+    shown = [Image.open(file) for file in files]
     outputs = [artefact.outputs(shown[at : at + BATCH], engine, threads=2) for at in range(0, len(shown), BATCH)]
     return np.concatenate(outputs).argmax(axis=1)
 
 
-def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
+def artefacts(name: str) -> dict[str, dict[str, Any]]:
     """leannet's: label -> path, engine, and what rounding costs."""
     weights = hashlib.sha256((RUNS / name / "model.safetensors").read_bytes()).hexdigest()
     folder = RUNS / "artefacts" / weights[:12]  # a network that was trained again is another one
@@ -165,12 +155,12 @@ def artefacts(name: str, data: Path) -> dict[str, dict[str, Any]]:
         rounded.append(("bfloat16", "openvino"))
     for precision, engine in rounded:
         target = folder / (f"{name}-{engine}-{precision}" + ("" if engine == "litert" else ".onnx"))
-        facts = judged(name, precision, engine, plain, target, data)
+        facts = judged(name, precision, engine, plain, target)
         found[f"leannet {precision}, {engine}"] = {"path": target, "engine": engine, "cost": facts}
     return found
 
 
-def judged(name: str, precision: str, engine: str, plain: Path, target: Path, data: Path) -> dict[str, Any]:
+def judged(name: str, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
     """What rounding costs; artefact and figures are made once and kept."""
     kept = target.with_suffix(".json")
     if kept.exists():
@@ -180,14 +170,14 @@ def judged(name: str, precision: str, engine: str, plain: Path, target: Path, da
     target.unlink(missing_ok=True)
     exact = Artefact.open(plain)
     if precision == "int8":
-        cost = leannet.quantize(RUNS / name, str(pictures(data)), target, engine, max_drop=100, quiet=True)
+        cost = leannet.quantize(RUNS / name, str(CELLS / "choosing"), target, engine, max_drop=100, quiet=True)
         made = Artefact.open(target)
     else:
         leannet.export(RUNS / name, target, precision)
         made = Artefact.open(target)
         file = RUNS / name / "model.safetensors"
-        cost = judged_floats(file, str(pictures(data)), exact, made, engine, Console(quiet=True))
-    same = answers(made, engine, data) == answers(exact, "onnxruntime", data)
+        cost = judged_floats(file, str(CELLS / "choosing"), exact, made, engine, Console(quiet=True))
+    same = answers(made, engine) == answers(exact, "onnxruntime")
     facts: dict[str, Any] = {
         "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
         "agreement_of_choice": cost.agreement, "chosen_on": cost.before.pictures, "agreement": float(same.mean()),
@@ -219,7 +209,7 @@ def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float
 def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: Path, threads: int) -> dict[str, Any]:
     """One network with so many threads."""
     candidates: dict[str, Callable[[], float]] = {}
-    table = leannet.architecture(name, classes=10)
+    table = leannet.architecture(name, classes=CLASSES)
     for library, theirs in PEERS[name].items():
         for layout in ("plain", "channels last"):
             candidates[f"{library} eager, {layout}"] = lambda library=library, theirs=theirs, layout=layout: peers.ms(
@@ -264,12 +254,12 @@ def write(results: dict[str, Any]) -> None:
     lines = [
         "# Latency, against timm and torchvision",
         "",
-        "Written by `python benchmarks/latency.py DATA`: one picture of 224 px, ten classes, median milliseconds over "
+        "Written by `python benchmarks/latency.py DATA`: one picture of 224 px, four classes, median milliseconds over "
         f"{TURNS // 2} turns, all networks of a line in turns. {machine().line()}; {', '.join(results['versions'])}.",
         "",
         f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
         f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
-        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of {JUDGING:,} "
+        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 "
         f"pictures. The fastest of all, whatever it costs, takes {results['ratio_best_fp32_any']:.2f} of the best "
         "export.",
     ]
@@ -296,15 +286,16 @@ def write(results: dict[str, Any]) -> None:
                 f"{cell['chosen'].removeprefix('leannet ')} | "
                 f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
             )
-    lines += ["", "## What rounding costs", "",
-              "CIFAR-10 test pictures, enlarged. Accuracy and points lost are of the pictures that say what may be "
-              f"chosen ({100 * AGREEMENT:.2f} % of them keep their class); agreement is of {JUDGING:,} others. The "
-              "networks learned for a few epochs only (`benchmarks/latency_networks.py`), so their accuracy is none to "
-              "be proud of, and they are of two minds about more pictures than those that have learned well. Over "
-              "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads.", "",
-              "| network | precision | engine | may be chosen | accuracy, float32 | points lost | agreement "
-              "| over float32: 1 thread | 2 threads |",
-              "|---|---|---|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+    lines += [
+        "", "## What rounding costs", "",
+        "Windows of 160 px of blood smears (BCCD), enlarged to 224, and what is in the middle of each: a red cell, a "
+        "white one, a platelet, or none of these. Accuracy and points lost are of the pictures that say what may be "
+        f"chosen: {100 * AGREEMENT:.2f} % of them keep their class. Agreement is of 2,000 of other smears. Over "
+        "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads.", "",
+        "| network | precision | engine | may be chosen | accuracy, float32 | points lost | agreement "
+        "| over float32: 1 thread | 2 threads |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|",
+    ]  # fmt: skip
     for name, each in results["networks"].items():
         for label, facts in each["cost"].items():
             over = [f"{each['threads'][number]['over_float32'][label]:.2f}" for number in ("1", "2")]
@@ -323,17 +314,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only these, with --artefacts")
     parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
     given = parser.parse_args()
+    windows(given.data)
     if given.artefacts:
         for name in given.names or NETWORKS:
             if (RUNS / name / "done").exists():
-                artefacts(name, given.data)
+                artefacts(name)
         return
     folder = RUNS / "peers"
     peers = Peers(folder)
     versions = [ENGINES[name].version() for name in ("torch", *OURS)] + peers.versions
     results: dict[str, Any] = {"machine": machine().to_dict(), "versions": versions, "networks": {}}
     for name in NETWORKS:
-        ours = artefacts(name, given.data)
+        ours = artefacts(name)
         threads = {str(number): compared(name, ours, peers, folder, number) for number in (1, 2)}
         cost = {label: facts["cost"] for label, facts in ours.items() if "cost" in facts}
         results["networks"][name] = {"threads": threads, "cost": cost}

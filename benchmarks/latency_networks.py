@@ -1,65 +1,130 @@
 """Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
 
-    python benchmarks/latency_networks.py DATA [NAME ...]   # hours on two cores; goes on where it stopped
+    python benchmarks/latency_networks.py DATA [NAME ...]   # an hour on two cores; goes on where it stopped
 
-DATA: CIFAR-10 as a folder with train.parquet. Each network of the zoo learns the ten classes at 64 px, then at 128 px,
-then for a moment at 224 px, the size that it is timed at; from 64 px to 224 at once it would know little of what it
-learned. They are no good classifiers, but their answers mean something: a network that knows little is of two minds
-about most pictures, and any rounding then changes its answer.
-Runs stand in runs/latency/NAME.
+DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them come windows of 160 px, and what is in the
+middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
+side: four fifths of the smears of its `train.txt` train, one fifth measures ranges and says what may be chosen, and
+those of `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size that it
+is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
 """
 
 import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 from peers import ROOT
+from PIL import Image
 
 from leannet.training.state import FILE as STATE
 from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"
+CELLS = RUNS / "cells"  # train, choosing and judging: a folder a class in each
 NETWORKS = (
-    "mobilenet_v3_small", "mobilenet_v2", "shufflenet_v2_torchvision", "mobilenet_v3_large", "squeezenet_1_1",
-    "mobilenet_v1",
+    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "shufflenet_v2_torchvision",
+    "squeezenet_1_1",
 )  # fmt: skip
+SIDE = 160  # of a window; a red cell is about 105 px wide, a white one 200, a platelet 40
+AWAY = 30  # px from the middle of a window of background to the next box and to the smear's edge, at least
+JUDGING = {"WBC": None, "Platelets": None, "RBC": 845, "background": 845}  # with all of the first two, 2,000
 COMMON = [
-    "--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--crop", "0.5", "--seed", "0",
+    "--optimizer", "sgd", "--label-smoothing", "0", "--weight-decay", "1e-4", "--crop", "0.7", "--seed", "0",
+    "--batch-size", "32", "--split", "90:10",
 ]  # fmt: skip
-# px, pictures a batch, epochs, share of the rate, and pictures to choose training and validation pictures from
-STAGES = ((64, 64, 8, 1.0, None), (128, 64, 1, 0.4, None), (224, 32, 2, 0.2, 11_000))
-RATES = {"squeezenet_1_1": 0.01}  # without normalisation, more is too much
+STAGES = ((112, 15, 1.0), (224, 3, 0.2))  # px, epochs, share of the rate
 RATE = 0.05
-EPOCHS = {"mobilenet_v1": 5}  # at 64 px, where it is the largest and learns fast
+RATES = {"squeezenet_1_1": 0.01}  # without normalisation, more is too much
+
+Box = tuple[str, int, int, int, int]  # class, left, top, right, bottom
 
 
-def trained(name: str, data: Path) -> Path:
+def windows(data: Path) -> None:
+    """Writes the windows, whole or not at all."""
+    if CELLS.exists():
+        return
+    made = CELLS.with_name("cells.part")
+    shutil.rmtree(made, ignore_errors=True)
+    listed = {
+        part: (data / "ImageSets" / "Main" / f"{part}.txt").read_text().split() for part in ("train", "val", "test")
+    }
+    fifth = len(listed["train"]) // 5
+    parts = {
+        "train": listed["train"][fifth:], "choosing": listed["train"][:fifth],
+        "judging": listed["val"] + listed["test"],
+    }  # fmt: skip
+    for part, smears in parts.items():
+        draw = np.random.default_rng(0)
+        found = [(kind, window) for smear in smears for kind, window in _windows(data, smear, draw)]
+        for kind in JUDGING:
+            some = [window for other, window in found if other == kind]
+            if part == "judging" and JUDGING[kind] is not None:
+                some = [some[i] for i in np.sort(draw.permutation(len(some))[: JUDGING[kind]])]
+            (made / part / kind).mkdir(parents=True)
+            for number, window in enumerate(some):
+                window.save(made / part / kind / f"{number:04d}.png")
+    made.rename(CELLS)
+
+
+def _windows(data: Path, smear: str, draw: np.random.Generator) -> Iterator[tuple[str, Image.Image]]:
+    """Those around the boxes of a smear, and of background as many as there are of red cells, where there is room."""
+    with Image.open(data / "JPEGImages" / f"{smear}.jpg") as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    boxes = _boxes(data / "Annotations" / f"{smear}.xml")
+    wide = np.pad(picture, ((SIDE // 2,) * 2, (SIDE // 2,) * 2, (0, 0)), mode="reflect")
+    middles = [(kind, (left + right) // 2, (top + bottom) // 2) for kind, left, top, right, bottom in boxes]
+    height, width = picture.shape[:2]
+    for _ in range(100):
+        x, y = int(draw.integers(AWAY, width - AWAY)), int(draw.integers(AWAY, height - AWAY))
+        near = any(
+            left - AWAY < x < right + AWAY and top - AWAY < y < bottom + AWAY for _, left, top, right, bottom in boxes
+        )
+        if not near and sum(kind == "background" for kind, _, _ in middles) < sum(kind == "RBC" for kind, *_ in boxes):
+            middles.append(("background", x, y))
+    for kind, x, y in middles:
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+        yield kind, Image.fromarray(wide[y : y + SIDE, x : x + SIDE])
+
+
+def _boxes(file: Path) -> list[Box]:
+    found = []
+    for each in ElementTree.parse(file).iter("object"):
+        left, top, right, bottom = (
+            int(each.findtext(f"bndbox/{side}", "0")) for side in ("xmin", "ymin", "xmax", "ymax")
+        )
+        found.append((each.findtext("name", ""), left, top, right, bottom))
+    return found
+
+
+def trained(name: str) -> Path:
     """The run of a network at 224 px."""
-    source, out, before = str(data / "train.parquet"), RUNS / name, None
+    out, before = RUNS / name, None
     if (out / "done").exists():
         return out
-    for px, batch, epochs, share, limit in STAGES:
+    for px, epochs, share in STAGES:
         run = out if px == STAGES[-1][0] else RUNS / f"{name}-{px}"
         words = ["--model", name] if before is None else ["--weights", str(before)]
-        epochs = EPOCHS.get(name, epochs) if before is None else epochs
-        words += ["--resolution", str(px), "--batch-size", str(batch), "--epochs", str(epochs)]
-        words += ["--lr", f"{share * RATES.get(name, RATE):g}", *([] if limit is None else ["--limit", str(limit)])]
-        _train(run, source, *words, *COMMON)
+        words += ["--resolution", str(px), "--epochs", str(epochs), "--lr", f"{share * RATES.get(name, RATE):g}"]
+        _train(run, epochs, *words, *COMMON)
         before = run
     return out
 
 
-def _train(out: Path, source: str, *words: str) -> None:
+def _train(out: Path, epochs: int, *words: str) -> None:
     if (out / "done").exists():
         return
     begun = (out / STATE).exists()
     if not begun:
         shutil.rmtree(out, ignore_errors=True)
-    epochs = words[words.index("--epochs") + 1]
-    if not begun or load_state(out).standing.epoch < int(epochs):
-        command = ["train", "--resume", str(out)] if begun else ["train", source, "--out", str(out), *words]
+    if not begun or load_state(out).standing.epoch < epochs:
+        command = (
+            ["train", "--resume", str(out)] if begun else ["train", str(CELLS / "train"), "--out", str(out), *words]
+        )
         subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
     (out / "done").touch()
 
@@ -70,8 +135,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", choices=NETWORKS, metavar="NAME", help="only these")
     given = parser.parse_args()
+    windows(given.data)
     for name in given.names or NETWORKS:
-        trained(name, given.data)
+        trained(name)
         print(name, "trained", flush=True)
 
 
