@@ -298,6 +298,18 @@ def test_integers_run_too(browser: Any, tmp_path: Path, monkeypatch: pytest.Monk
         assert "The same as at export" in page.inner_text("#checked")
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precision: Any) -> None:
+    artefact(tmp_path, "net")
+    path = leannet.export(tmp_path / "net.safetensors", tmp_path / "half.onnx", precision).path
+    make_site(path, tmp_path / "site", quiet=True)
+    with visit(browser, tmp_path / "site") as (page, _):
+        picture = saved(scene(70, 90, 1), "PNG")
+        outputs = Artefact.open(path).outputs([read(picture)], "onnxruntime")[0]
+        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+        np.testing.assert_allclose(found, outputs, atol=1e-3 * np.abs(outputs).max())
+
+
 def test_it_works_without_a_connection_or_a_server(browser: Any, made: tuple[Path, Path]) -> None:
     path, site = made
     picture = saved(scene(64, 64, 3), "PNG")
