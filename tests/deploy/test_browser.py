@@ -300,7 +300,11 @@ def test_integers_run_too(browser: Any, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precision: Any) -> None:
-    artefact(tmp_path, "net")
+    torch.manual_seed(0)
+    rows = leannet.architecture("mobilenet_v3_debug", classes=3)
+    preprocessing = Preprocessing(height=rows.input.height, width=rows.input.width)
+    header = Header(architecture=rows, classes=CLASSES, preprocessing=preprocessing)
+    save(tmp_path / "net.safetensors", lively(leannet.build(rows)), header)
     path = leannet.export(tmp_path / "net.safetensors", tmp_path / "half.onnx", precision).path
     make_site(path, tmp_path / "site", quiet=True)
     with visit(browser, tmp_path / "site") as (page, _):

@@ -104,7 +104,7 @@ def test_real_engines(engine: str, precision: str) -> None:
 
 
 def test_programs_that_do_not_exist() -> None:
-    with pytest.raises(LeannetError, match="expected one of float32, int8"):
+    with pytest.raises(LeannetError, match="expected one of float32, bfloat16, int8"):
         program(architecture("mobilenet_v2_debug"), "int4")
     with pytest.raises(LeannetError, match=re.escape("int8 in torch")):
         program(architecture("mobilenet_v2_debug"), "int8", "torch")
