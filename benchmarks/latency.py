@@ -5,9 +5,9 @@
     python benchmarks/latency.py DATA               # timed
 
 DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, one and two threads, all in turns on
-one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own
-environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime
-and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
+one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own environment
+(peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime and
+OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
 has it. Of the pictures of `choosing` one half measures ranges and the other says whether enough keep their class to be
 chosen; the agreement with the float network is that of the 2,000 of `judging`, which nothing was chosen by. What does
 not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave

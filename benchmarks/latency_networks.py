@@ -1,6 +1,6 @@
 """Trains the networks that `latency.py` times, so that what is timed is a network that has learned something.
 
-    python benchmarks/latency_networks.py DATA [NAME ...]   # an hour on two cores; goes on where it stopped
+    python benchmarks/latency_networks.py DATA [NAME ...]   # goes on where it stopped
 
 DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them come windows of 160 px, and what is in the
 middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
@@ -38,7 +38,7 @@ COMMON = [
     "--batch-size", "32", "--split", "90:10",
 ]  # fmt: skip
 STAGES = ((112, 15, 1.0), (224, 3, 0.2))  # px, epochs, share of the rate
-LARGE = ((112, 6, 1.0), (224, 1, 0.2))  # for networks whose pictures take three times as long, and that learn faster
+LARGE = ((112, 6, 1.0), (224, 1, 0.2))  # for networks whose pictures take three times as long
 LARGE_ONES = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large"}
 RATE = "sgd", 0.05
 RATES = {"squeezenet_1_1": ("adamw", 5e-4)}  # without normalisation it does not get going by plain descent
@@ -112,16 +112,8 @@ def trained(name: str) -> Path:
         run = out if px == STAGES[-1][0] else RUNS / f"{name}-{px}"
         words = ["--model", name] if before is None else ["--weights", str(before)]
         optimizer, rate = RATES.get(name, RATE)
-        words += [
-            "--resolution",
-            str(px),
-            "--epochs",
-            str(epochs),
-            "--optimizer",
-            optimizer,
-            "--lr",
-            f"{share * rate:g}",
-        ]
+        words += ["--resolution", str(px), "--epochs", str(epochs)]
+        words += ["--optimizer", optimizer, "--lr", f"{share * rate:g}"]
         _train(run, epochs, *words, *COMMON)
         before = run
     return out

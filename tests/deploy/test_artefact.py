@@ -25,6 +25,7 @@ from leannet.errors import LeannetError
 from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
+from leannet.runtime import ENGINES
 from leannet.zoo import FAMILIES
 from tests.conftest import draw, draw_folder, lively
 
@@ -277,3 +278,15 @@ def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: py
     with pytest.raises(LeannetError, match="8 bits overflow on this processor"):
         other.run()
     made.run()
+
+
+def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bfloat16 is for OpenVINO first; without it the same file runs in ONNX Runtime."""
+    made = Artefact.open(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
+    assert made.engines == ("openvino", "onnxruntime")
+    wanted = made.outputs([draw("disc", 5)], "onnxruntime")
+    monkeypatch.setattr("leannet.deploy.artefact.is_installed", "openvino".__ne__)
+    monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
+    np.testing.assert_array_equal(Artefact.open(made.path).outputs([draw("disc", 5)]), wanted)

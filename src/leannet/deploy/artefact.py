@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from leannet.header import KEY, Header, of_onnx, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES, Program, engine
-from leannet.runtime.engines import Floats, Run
+from leannet.runtime.engines import Floats, Run, is_installed
 from leannet.runtime.processor import weight_bits
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
@@ -95,12 +96,18 @@ class Artefact(abc.ABC):
         """Whether its input is (N, height, width, C) uint8 of any size, instead of normalised floats."""
         return bool(self.header.artefact.get("input") == "uint8")
 
+    @cached_property
+    def _engine(self) -> str:
+        return next(filter(is_installed, self.engines), self.engines[0])
+
     def run(self, name: str | None = None, threads: int = 1) -> Run:
-        """What runs it in an engine, the first it is made for: the graph's own input -> its outputs. Prepared once.
+        """What runs it in an engine: the graph's own input -> its outputs. Prepared once.
+
+        name: None: the first that it is made for and that is here.
 
         Raises LeannetError for an engine that is not here, and a processor that it would give wrong answers on.
         """
-        key = name or self.engines[0], threads
+        key = name or self._engine, threads
         bits = self.header.artefact.get("weight_bits", 7)
         if bits > weight_bits():
             raise LeannetError(

@@ -10,13 +10,13 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.deploy.artefact import Artefact
-from leannet.deploy.replaying import is_installed
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
+from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.programs import WHOLE, program
+from leannet.runtime.programs import program, runs_in
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
@@ -93,7 +93,9 @@ def bench(
         engine(name)
     candidates = [each for word in what for each in _candidates(word, names, precisions, width, resolution)]
     if not candidates:
-        raise LeannetError(f"nothing to time: {', '.join(what)} cannot run in {', '.join(names)}")
+        raise LeannetError(
+            f"nothing to time: {', '.join(what)} in {' or '.join(precisions)} cannot run in {', '.join(names)} here"
+        )
     found: list[Timed] = []
     for number in threads:
         runs: dict[int, Callable[[], object]] = {}
@@ -128,11 +130,8 @@ def _candidates(
     made = []
     for precision in precisions:
         for name in engines:
-            if (precision == "int8" and name not in WHOLE) or (
-                precision == "bfloat16" and not ENGINES[name].has_bfloat16
-            ):
-                continue
-            made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
+            if runs_in(precision, name):
+                made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
     return made
 
 

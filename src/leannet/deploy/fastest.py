@@ -16,10 +16,11 @@ from leannet.deploy.exporting import build_artefact
 from leannet.deploy.folders import folder_artefact, folder_path
 from leannet.deploy.integers.judging import Judging, Paired
 from leannet.deploy.integers.quantizing import EngineName, quantize
-from leannet.deploy.replaying import check_artefact, is_installed
+from leannet.deploy.replaying import check_artefact
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
+from leannet.runtime.engines import is_installed
 from leannet.runtime.programs import WHOLE
 
 DEPLOYED = (*RUNNERS, "litert", "ncnn")  # the engines of devices: all but torch

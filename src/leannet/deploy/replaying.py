@@ -9,6 +9,7 @@ import numpy as np
 from leannet.deploy.artefact import Artefact
 from leannet.errors import LeannetError
 from leannet.runtime import ENGINES
+from leannet.runtime.engines import is_installed
 
 BATCHES = (1, 7)
 
@@ -58,15 +59,6 @@ def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> 
             f"it was made for {', '.join(artefact.engines)}, which is not here: pip install 'leannet[deploy,litert]'"
         )
     return found
-
-
-def is_installed(name: str) -> bool:
-    """Whether an engine is here."""
-    try:
-        ENGINES[name].version()
-    except (LeannetError, ImportError):
-        return False
-    return True
 
 
 def _checked(artefact: Artefact, name: str, batch: int) -> Checked:

@@ -261,6 +261,15 @@ def engine(name: str) -> Engine:
     return ENGINES[name]
 
 
+def is_installed(name: str) -> bool:
+    """Whether an engine is here."""
+    try:
+        ENGINES[name].version()
+    except (LeannetError, ImportError):
+        return False
+    return True
+
+
 def package(name: str) -> Any:
     """An engine's package. Raises LeannetError where it is not installed."""
     from importlib import import_module

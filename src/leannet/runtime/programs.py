@@ -139,10 +139,10 @@ def program(
     if precision == "float32":
         return Program(architecture, weights)
     if precision == "bfloat16":
-        if fastest_float(engine) != precision:
+        if not runs_in(precision, engine):
             raise LeannetError(f"bfloat16 in {engine}: expected openvino, on a processor that has it")
         return Program(architecture, weights, precision)
-    if engine not in WHOLE:
+    if not runs_in(precision, engine):
         raise LeannetError(f"int8 in {engine}: expected one of {', '.join(WHOLE)}; nearest: {nearest(engine, WHOLE)}")
     if weights is None:
         from leannet.network import build
@@ -179,8 +179,18 @@ def integers(
     return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)
 
 
-def fastest_float(engine: str) -> str:
-    """bfloat16 where an engine has it here, else float32: beside integers, what it rounds does not count."""
+def runs_in(precision: str, engine: str) -> bool:
+    """Whether an engine that is here runs networks of a precision."""
     from leannet.runtime.engines import ENGINES
 
-    return "bfloat16" if ENGINES[engine].has_bfloat16 else "float32"
+    match precision:
+        case "bfloat16":
+            return ENGINES[engine].has_bfloat16
+        case "int8":
+            return engine in WHOLE
+    return True
+
+
+def fastest_float(engine: str) -> str:
+    """bfloat16 where an engine has it here, else float32: beside integers, what it rounds does not count."""
+    return "bfloat16" if runs_in("bfloat16", engine) else "float32"
