@@ -8,8 +8,8 @@ DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes,
 one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own environment
 (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime and
 OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
-has it. Of the pictures of `choosing` one half measures ranges and the other says whether enough keep their class to be
-chosen; the agreement with the float network is that of the 2,000 of `judging`, which nothing was chosen by. What does
+has it. Ranges are measured on training pictures, and those that validate say whether enough keep their class to be
+chosen; the agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
 not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave
 the machine alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
@@ -128,8 +128,8 @@ def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
 
 
 def answers(artefact: Artefact, engine: str) -> np.ndarray:
-    """The class of each picture that judges."""
-    files = sorted((CELLS / "judging").glob("*/*.png"))
+    """The class of each test picture."""
+    files = sorted((CELLS / "test").glob("*/*.png"))
     shown = [Image.open(file) for file in files]
     outputs = [artefact.outputs(shown[at : at + BATCH], engine, threads=2) for at in range(0, len(shown), BATCH)]
     return np.concatenate(outputs).argmax(axis=1)
@@ -170,13 +170,13 @@ def judged(name: str, precision: str, engine: str, plain: Path, target: Path) ->
     target.unlink(missing_ok=True)
     exact = Artefact.open(plain)
     if precision == "int8":
-        cost = leannet.quantize(RUNS / name, str(CELLS / "choosing"), target, engine, max_drop=100, quiet=True)
+        cost = leannet.quantize(RUNS / name, None, target, engine, max_drop=100, quiet=True)
         made = Artefact.open(target)
     else:
         leannet.export(RUNS / name, target, precision)
         made = Artefact.open(target)
         file = RUNS / name / "model.safetensors"
-        cost = judged_floats(file, str(CELLS / "choosing"), exact, made, engine, Console(quiet=True))
+        cost = judged_floats(file, None, exact, made, engine, Console(quiet=True))
     same = answers(made, engine) == answers(exact, "onnxruntime")
     facts: dict[str, Any] = {
         "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
@@ -289,9 +289,10 @@ def write(results: dict[str, Any]) -> None:
     lines += [
         "", "## What rounding costs", "",
         "Windows of 160 px of blood smears (BCCD), enlarged to 224, and what is in the middle of each: a red cell, a "
-        "white one, a platelet, or none of these. Accuracy and points lost are of the pictures that say what may be "
-        f"chosen: {100 * AGREEMENT:.2f} % of them keep their class. Agreement is of 2,000 of other smears. Over "
-        "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads.", "",
+        "white one, a platelet, or none of these. Accuracy and points lost are of pictures of smears that nothing was "
+        f"trained on; what may be chosen keeps the class of {100 * AGREEMENT:.2f} % of them. Agreement is of 2,000 of "
+        "still other smears. Over float32: faster (below 1) or slower than the same engine's float32, with one and "
+        "with two threads.", "",
         "| network | precision | engine | may be chosen | accuracy, float32 | points lost | agreement "
         "| over float32: 1 thread | 2 threads |",
         "|---|---|---|---|--:|--:|--:|--:|--:|",
@@ -311,7 +312,7 @@ def main() -> None:
     """Makes the artefacts, times everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("names", nargs="*", help="only these, with --artefacts")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artefacts")
     parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
     given = parser.parse_args()
     windows(given.data)

@@ -4,9 +4,9 @@
 
 DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them come windows of 160 px, and what is in the
 middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
-side: four fifths of the smears of its `train.txt` train, one fifth measures ranges and says what may be chosen, and
-those of `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size that it
-is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
+side: two thirds of the smears of its `train.txt` train, one third validates and says what may be chosen, and those of
+its `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size that it is
+timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
 """
 
 import argparse
@@ -25,20 +25,20 @@ from leannet.training.state import FILE as STATE
 from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"
-CELLS = RUNS / "cells"  # train, choosing and judging: a folder a class in each
+CELLS = RUNS / "cells"  # train, val and test: a folder a class in each
 NETWORKS = (
     "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "shufflenet_v2_torchvision",
     "squeezenet_1_1",
 )  # fmt: skip
 SIDE = 160  # of a window; a red cell is about 105 px wide, a white one 200, a platelet 40
 AWAY = 30  # px from the middle of a window of background to the next box and to the smear's edge, at least
-JUDGING = {"WBC": None, "Platelets": None, "RBC": 845, "background": 845}  # with all of the first two, 2,000
+TEST = {"WBC": None, "Platelets": None, "RBC": 845, "background": 845}  # with all of the first two, 2,000
 COMMON = [
     "--label-smoothing", "0", "--weight-decay", "1e-4", "--crop", "0.7", "--seed", "0",
-    "--batch-size", "32", "--split", "90:10",
+    "--batch-size", "32",
 ]  # fmt: skip
-STAGES = ((112, 15, 1.0), (224, 3, 0.2))  # px, epochs, share of the rate
-LARGE = ((112, 6, 1.0), (224, 1, 0.2))  # for networks whose pictures take three times as long
+STAGES = ((112, 15, 1.0), (224, 5, 0.5))  # px, epochs, share of the rate
+LARGE = ((112, 6, 1.0), (224, 3, 0.5))  # for networks whose pictures take three times as long
 LARGE_ONES = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large"}
 RATE = "sgd", 0.05
 RATES = {"squeezenet_1_1": ("adamw", 5e-4)}  # without normalisation it does not get going by plain descent
@@ -48,25 +48,23 @@ Box = tuple[str, int, int, int, int]  # class, left, top, right, bottom
 
 def windows(data: Path) -> None:
     """Writes the windows, whole or not at all."""
+    lists = data / "ImageSets" / "Main"
+    if not (lists / "train.txt").is_file():
+        raise SystemExit(f"{data}: expected BCCD, a folder with Annotations, ImageSets/Main/*.txt and JPEGImages")
     if CELLS.exists():
         return
     made = CELLS.with_name("cells.part")
     shutil.rmtree(made, ignore_errors=True)
-    listed = {
-        part: (data / "ImageSets" / "Main" / f"{part}.txt").read_text().split() for part in ("train", "val", "test")
-    }
-    fifth = len(listed["train"]) // 5
-    parts = {
-        "train": listed["train"][fifth:], "choosing": listed["train"][:fifth],
-        "judging": listed["val"] + listed["test"],
-    }  # fmt: skip
+    train, val, test = ((lists / f"{part}.txt").read_text().split() for part in ("train", "val", "test"))
+    third = len(train) // 3
+    parts = {"train": train[third:], "val": train[:third], "test": val + test}
     for part, smears in parts.items():
         draw = np.random.default_rng(0)
         found = [(kind, window) for smear in smears for kind, window in _windows(data, smear, draw)]
-        for kind in JUDGING:
+        for kind in TEST:
             some = [window for other, window in found if other == kind]
-            if part == "judging" and JUDGING[kind] is not None:
-                some = [some[i] for i in np.sort(draw.permutation(len(some))[: JUDGING[kind]])]
+            if part == "test" and TEST[kind] is not None:
+                some = [some[i] for i in np.sort(draw.permutation(len(some))[: TEST[kind]])]
             (made / part / kind).mkdir(parents=True)
             for number, window in enumerate(some):
                 window.save(made / part / kind / f"{number:04d}.png")
@@ -126,9 +124,7 @@ def _train(out: Path, epochs: int, *words: str) -> None:
     if not begun:
         shutil.rmtree(out, ignore_errors=True)
     if not begun or load_state(out).standing.epoch < epochs:
-        command = (
-            ["train", "--resume", str(out)] if begun else ["train", str(CELLS / "train"), "--out", str(out), *words]
-        )
+        command = ["train", "--resume", str(out)] if begun else ["train", str(CELLS), "--out", str(out), *words]
         subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
     (out / "done").touch()
 
@@ -137,8 +133,10 @@ def main() -> None:
     """Trains what is not trained yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("names", nargs="*", choices=NETWORKS, metavar="NAME", help="only these")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
     given = parser.parse_args()
+    if unknown := sorted(set(given.names) - set(NETWORKS)):
+        parser.error(f"{unknown[0]}: expected some of {', '.join(NETWORKS)}")
     windows(given.data)
     for name in given.names or NETWORKS:
         trained(name)
