@@ -37,7 +37,7 @@ COMMON = [
     "--label-smoothing", "0", "--weight-decay", "1e-4", "--crop", "0.7", "--seed", "0",
     "--batch-size", "32",
 ]  # fmt: skip
-STAGES = ((112, 15, 1.0), (224, 5, 0.5))  # px, epochs, share of the rate
+STAGES = ((112, 12, 1.0), (224, 4, 0.5))  # px, epochs, share of the rate
 LARGE = ((112, 6, 1.0), (224, 3, 0.5))  # for networks whose pictures take three times as long
 LARGE_ONES = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large"}
 RATE = "sgd", 0.05
