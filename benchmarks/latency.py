@@ -32,9 +32,9 @@ from PIL import Image
 
 import leannet
 from leannet.console import Console
-from leannet.deploy import Artefact
+from leannet.deploy import Artefact, open_artefact
+from leannet.deploy.exporting import export_folder
 from leannet.deploy.fastest import judged_floats
-from leannet.deploy.folders import export_folder
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
@@ -168,13 +168,13 @@ def judged(name: str, precision: str, engine: str, plain: Path, target: Path) ->
     if target.is_dir():
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
-    exact = Artefact.open(plain)
+    exact = open_artefact(plain)
     if precision == "int8":
         cost = leannet.quantize(RUNS / name, None, target, engine, max_drop=100, quiet=True)
-        made = Artefact.open(target)
+        made = open_artefact(target)
     else:
         leannet.export(RUNS / name, target, precision)
-        made = Artefact.open(target)
+        made = open_artefact(target)
         file = RUNS / name / "model.safetensors"
         cost = judged_floats(file, None, exact, made, engine, Console(quiet=True))
     same = answers(made, engine) == answers(exact, "onnxruntime")
@@ -219,7 +219,7 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
         for engine in ("onnxruntime", "openvino"):
             candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads))
     for label, facts in ours.items():
-        candidates[label] = timed(Artefact.open(facts["path"]).run(facts["engine"], threads))
+        candidates[label] = timed(open_artefact(facts["path"]).run(facts["engine"], threads))
     times = in_turns(candidates)
     first = {label: float(np.median(values[: TURNS // 2])) for label, values in times.items()}
     second = {label: summarize(values[TURNS // 2 :]) for label, values in times.items()}

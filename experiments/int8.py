@@ -22,7 +22,7 @@ from PIL import Image
 
 import leannet
 from leannet.data.pictures import prepare, read
-from leannet.deploy import Artefact
+from leannet.deploy import Artefact, open_artefact
 from leannet.deploy.artefact import as_floats
 from leannet.files import write_whole
 from leannet.runtime import ENGINES, Program, machine
@@ -79,12 +79,12 @@ def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) 
     """One network in all ways."""
     source, train = BASES / f"{name}.safetensors", str(data / "train.parquet")
     with tempfile.TemporaryDirectory() as place:
-        plain = Artefact.open(leannet.export(source, Path(place) / "plain.onnx").path)
+        plain = open_artefact(leannet.export(source, Path(place) / "plain.onnx").path)
         found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
         for engine in ENGINES_HERE:
             target = Path(place) / (engine if engine == "litert" else f"{engine}.onnx")
             made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
-            after = accuracy(Artefact.open(target), test) if made.path else None
+            after = accuracy(open_artefact(target), test) if made.path else None
             found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
             print(name, engine, found["float32"], after, flush=True)
         found[THEIRS] = by_the_runtime(plain, data, test)

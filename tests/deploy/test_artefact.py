@@ -19,8 +19,9 @@ import leannet
 from leannet.checkpoint import save
 from leannet.data.loader import normalize
 from leannet.data.pictures import prepare
-from leannet.deploy import Artefact, check, export
-from leannet.deploy.artefact import DIGEST, GOLDEN, as_floats
+from leannet.deploy import check, export, open_artefact
+from leannet.deploy.artefact import as_floats
+from leannet.deploy.onnx_artefact import DIGEST, GOLDEN
 from leannet.errors import LeannetError
 from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
@@ -140,7 +141,7 @@ def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, preci
 
 def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) -> None:
     """Raw pictures of any size, resized in the graph, against Pillow; to one level of 256."""
-    made = Artefact.open(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
+    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
     model = onnx.load_from_string(made.graph)
     (resized,) = (node for node in model.graph.node if node.op_type == "Resize")
     model.graph.output.append(onnx.helper.make_tensor_value_info(resized.output[0], onnx.TensorProto.UINT8, None))
@@ -165,7 +166,7 @@ def test_pictures_become_floats_as_in_training(checkpoint: Path) -> None:
 
 
 def test_it_knows_what_the_checkpoint_knows_but_not_which_pictures(checkpoint: Path, artefact: Path) -> None:
-    before, after = read_header(checkpoint), Artefact.open(artefact).header
+    before, after = read_header(checkpoint), open_artefact(artefact).header
     assert after == read_header(artefact)
     assert after.architecture == before.architecture
     assert after.classes == before.classes
@@ -218,13 +219,13 @@ def _header(**changes: object) -> Callable[[bytes], bytes]:
 def test_what_is_refused(artefact: Path, change: Callable[[bytes], bytes], message: str) -> None:
     artefact.write_bytes(change(artefact.read_bytes()))
     with pytest.raises(LeannetError, match=message) as caught:
-        Artefact.open(artefact)
+        open_artefact(artefact)
     assert "\n" not in str(caught.value)
 
 
 def test_golden_pictures_tell_when_something_is_done_another_way(artefact: Path) -> None:
     """Another resize, order of colours or scale is found."""
-    made = Artefact.open(artefact)
+    made = open_artefact(artefact)
     assert all(each.passed for each in check(artefact))
     for change in ({"interpolation": "bicubic"}, {"scale": 1 / 256}, {"resize": "crop"}, {"std": (0.2, 0.2, 0.2)}):
         other = made.header.preprocessing.model_copy(update=change)
@@ -258,7 +259,7 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
     with pytest.raises(LeannetError, match="found a checkpoint: leannet export"):
         check(artefact.with_name("net.safetensors"))
     with pytest.raises(LeannetError, match=r"torch does not read model\.onnx"):
-        Artefact.open(artefact).run("torch")
+        open_artefact(artefact).run("torch")
     with pytest.raises(LeannetError, match="in a folder that exists"):
         export(artefact.with_name("net.safetensors"), tmp_path / "none" / "x.onnx")
     with pytest.raises(LeannetError, match="ends in"):
@@ -270,7 +271,7 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
 
 def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
-    made = Artefact.open(artefact)
+    made = open_artefact(artefact)
     other = replace(made, header=made.header.model_copy(update={"artefact": {"weight_bits": 8}}))
     monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 8)
     other.run()
@@ -284,9 +285,9 @@ def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """bfloat16 is for OpenVINO first; without it the same file runs in ONNX Runtime."""
-    made = Artefact.open(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
+    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
     assert made.engines == ("openvino", "onnxruntime")
     wanted = made.outputs([draw("disc", 5)], "onnxruntime")
     monkeypatch.setattr("leannet.deploy.artefact.is_installed", "openvino".__ne__)
     monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
-    np.testing.assert_array_equal(Artefact.open(made.path).outputs([draw("disc", 5)]), wanted)
+    np.testing.assert_array_equal(open_artefact(made.path).outputs([draw("disc", 5)]), wanted)

@@ -23,7 +23,7 @@ import leannet
 from leannet.checkpoint import save
 from leannet.console import Console
 from leannet.data.pictures import prepare, read
-from leannet.deploy import Artefact, export, quantize
+from leannet.deploy import export, open_artefact, quantize
 from leannet.deploy.artefact import as_floats
 from leannet.deploy.onnxruntime_web import runtime_files
 from leannet.deploy.site import make_site
@@ -214,7 +214,7 @@ def pictures() -> dict[str, tuple[bytes, int]]:
 
 def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The network's picture, flat, and its outputs."""
-    opened = Artefact.open(path)
+    opened = open_artefact(path)
     image = read(data)
     return prepare(image, opened.header.preprocessing).reshape(-1), opened.outputs([image])[0]
 
@@ -309,7 +309,7 @@ def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precisi
     make_site(path, tmp_path / "site", quiet=True)
     with visit(browser, tmp_path / "site") as (page, _):
         picture = saved(scene(70, 90, 1), "PNG")
-        outputs = Artefact.open(path).outputs([read(picture)], "onnxruntime")[0]
+        outputs = open_artefact(path).outputs([read(picture)], "onnxruntime")[0]
         found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
         np.testing.assert_allclose(found, outputs, atol=1e-3 * np.abs(outputs).max())
 

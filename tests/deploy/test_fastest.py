@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import leannet
-from leannet.deploy import Artefact
+from leannet.deploy import open_artefact
 from leannet.deploy.fastest import export_fastest
 from leannet.errors import LeannetError
 from leannet.runtime import ENGINES, Latency
@@ -41,7 +41,7 @@ def test_the_fastest_is_kept(
     found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
     assert (found.best.engine, found.best.precision) == (engine, precision)
     assert [each.precision for each in found.choices] == ["float32"] * 2 + ["int8"] * 2
-    made = Artefact.open(tmp_path / "x.onnx")
+    made = open_artefact(tmp_path / "x.onnx")
     assert made.precision == precision
     assert made.engines[0] == engine
     assert len(made.header.artefact["chosen_from"]["choices"]) == 4
@@ -59,7 +59,7 @@ def test_bfloat16_takes_part_where_it_costs_no_more_than_allowed(
     assert (found.best.engine, found.best.precision) == ("openvino", "bfloat16")
     assert found.best.agreement is not None
     assert found.best.agreement > 0.9
-    made = Artefact.open(found.path)
+    made = open_artefact(found.path)
     assert (made.precision, made.program.compute, made.engines) == (
         "bfloat16", "bfloat16", ("openvino", "onnxruntime"),
     )  # fmt: skip
@@ -92,7 +92,7 @@ def test_engines_with_files_of_their_own_take_part(
     assert (found.best.engine, found.best.precision) == (engine, precision)
     assert found.path == tmp_path / ("x.onnx" if engine == "openvino" else "x")
     assert list(tmp_path.iterdir()) == [found.path]
-    made = Artefact.open(found.path)
+    made = open_artefact(found.path)
     assert (made.engines[0], made.precision) == (engine, precision)
     assert len(made.header.artefact["chosen_from"]["choices"]) == 7
     assert all(each.passed for each in leannet.check(found.path))
@@ -117,7 +117,7 @@ def test_an_engine_that_cannot_run_the_network_takes_no_part(
     def fails(*words: object) -> None:
         raise LeannetError("no operation for that")
 
-    monkeypatch.setattr("leannet.deploy.fastest.folder_artefact", fails)
+    monkeypatch.setattr("leannet.deploy.fastest.build_folder", fails)
     found = export_fastest(run, out=tmp_path / "x", seconds=0.1, max_drop=100, quiet=True)
     assert {each.engine for each in found.choices} == {"onnxruntime", "openvino"}
     with pytest.raises(LeannetError, match="no operation for that"):

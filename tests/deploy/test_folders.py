@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import leannet
-from leannet.deploy import Artefact
-from leannet.deploy.folders import Format, export_folder
+from leannet.deploy import open_artefact
+from leannet.deploy.exporting import export_folder
+from leannet.deploy.folder_artefact import Format
 from leannet.errors import LeannetError
 from leannet.header import ABOUT, read_header
 from leannet.reports.comparing.compared import look
@@ -65,7 +66,7 @@ def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format:
     assert scores[0].accuracy == scores[1].accuracy
     timed = leannet.deploy.bench([str(made)], seconds=0.05).timed
     assert [each.engine.split()[0] for each in timed] == [format]
-    assert timed[0].size_bytes == Artefact.open(made).size_bytes
+    assert timed[0].size_bytes == open_artefact(made).size_bytes
     assert resolve(str(made)) == read_header(checkpoint).architecture
     compared = look(str(made), "out", 1.0, None, None)
     assert (compared.kind, compared.size_bytes) == ("artefact", sum(each.stat().st_size for each in made.iterdir()))
@@ -79,7 +80,7 @@ def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
     assert found.path == checkpoint.with_name("net_litert_int8")
     assert found.size_bytes_after < found.size_bytes_before
     assert all(each.passed for each in found.checks)
-    made = Artefact.open(found.path)
+    made = open_artefact(found.path)
     assert (made.engines, made.precision) == (("litert",), "int8")
     assert leannet.predict(found.path, [draw("disc", 5)])[0]
     with pytest.raises(LeannetError, match="new or empty folder"):
@@ -164,11 +165,11 @@ def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, t
     draw("disc", 5).save(tmp_path / "picture.png")
     lines = (
         "import sys, threading",
-        "from leannet.deploy import Artefact",
+        "from leannet.deploy import open_artefact",
         "from PIL import Image",
         "sys.setswitchinterval(1e-6)",
         "def load():",
-        f"    Artefact.open({str(made)!r}).outputs([Image.open({str(tmp_path / 'picture.png')!r})])",
+        f"    open_artefact({str(made)!r}).outputs([Image.open({str(tmp_path / 'picture.png')!r})])",
         "many = [threading.Thread(target=load) for _ in range(4)]",
         "[each.start() for each in many], [each.join() for each in many]",
         "print('here', file=sys.stderr)",
@@ -185,4 +186,4 @@ def test_an_onnx_file_is_not_ncnn_s(checkpoint: Path) -> None:
     made = leannet.export(checkpoint)
     for name in ("ncnn", "litert"):
         with pytest.raises(LeannetError, match=r"found model\.onnx alone"):
-            ENGINES[name].prepare(leannet.deploy.Artefact.open(made.path).program, 1)
+            ENGINES[name].prepare(leannet.deploy.open_artefact(made.path).program, 1)

@@ -19,7 +19,7 @@ from PIL import Image
 import leannet
 from leannet.checkpoint import save
 from leannet.cli.web import command
-from leannet.deploy import Artefact, export
+from leannet.deploy import export, open_artefact
 from leannet.deploy.onnxruntime_web import BACKENDS, INTEGRITY, PACKAGE, VERSION
 from leannet.deploy.site import make_site
 from leannet.errors import LeannetError
@@ -44,7 +44,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "done": "trained", "licence": "CC0-1.0"},
     )  # fmt: skip
     save(folder / "net.safetensors", network, header)
-    made = Artefact.open(export(folder / "net.safetensors").path)
+    made = open_artefact(export(folder / "net.safetensors").path)
     replace(made, header=header.model_copy(update={"artefact": made.header.artefact})).save(folder / "x.onnx")
     return folder / "x.onnx"
 
@@ -76,7 +76,7 @@ def test_a_site_is_complete(artefact: Path, runtime: Path, tmp_path: Path) -> No
     inside = site / about["folder"]
     assert (inside / "model.onnx").read_bytes() == artefact.read_bytes()
     assert about["classes"] == ["ape", "</script>", "çat"]
-    assert Preprocessing(**about["preprocessing"]) == Artefact.open(artefact).header.preprocessing
+    assert Preprocessing(**about["preprocessing"]) == open_artefact(artefact).header.preprocessing
     assert about["accuracy"]["accuracy"] == 0.75
     assert about["accuracy"]["low"] < 0.75 < about["accuracy"]["high"]
     assert about["params"] == leannet.count(leannet.architecture("mobilenet_v3_debug", classes=3)).params
@@ -165,7 +165,7 @@ def test_samples_are_copied_as_they_are(
 
 
 def test_integers_of_another_engine_are_refused(artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    made = Artefact.open(artefact)
+    made = open_artefact(artefact)
     about = made.header.artefact | {"precision": "int8", "engines": ["openvino"]}
     replace(made, header=made.header.model_copy(update={"artefact": about})).save(tmp_path / "x.onnx")
     with pytest.raises(LeannetError, match="--engine onnxruntime") as caught:

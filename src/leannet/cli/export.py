@@ -84,7 +84,7 @@ def command(
 
 
 def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
-    from leannet.deploy.folders import export_folder
+    from leannet.deploy.exporting import export_folder
 
     found = export_folder(run, format, out)
     if json:

@@ -13,6 +13,7 @@ _PUBLIC = {
     "export_fastest": "fastest",
     "predict": "predicting",
     "make_site": "site",
+    "open_artefact": "opening",
     "quantize": "integers.quantizing",
     "serve": "serving",
 }
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from leannet.deploy.exporting import export as export
     from leannet.deploy.fastest import export_fastest as export_fastest
     from leannet.deploy.integers.quantizing import quantize as quantize
+    from leannet.deploy.opening import open_artefact as open_artefact
     from leannet.deploy.predicting import predict as predict
     from leannet.deploy.serving import serve as serve
     from leannet.deploy.site import make_site as make_site

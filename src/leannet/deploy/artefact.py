@@ -1,17 +1,14 @@
 """The artefact: a network that is ready to run, with the checkpoint's header and golden pictures. It needs no torch.
 
-As a rule it is one ONNX file, whose metadata hold the header as JSON under `leannet`, golden pictures with their
-answers under `leannet_golden`, and a SHA-256 over graph, header and golden pictures under `leannet_digest`, which
-opening verifies. For runtimes with files of their own it is a folder (folders.py).
+It is one ONNX file (onnx_artefact.py), or for runtimes with files of their own a folder (folder_artefact.py).
 """
 
 import abc
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +17,11 @@ from PIL import Image
 from leannet.data.pictures import prepare
 from leannet.deploy.golden import Golden
 from leannet.errors import LeannetError
-from leannet.files import write_whole
-from leannet.header import KEY, Header, of_onnx, parse_header
-from leannet.onnx_file import split_metadata, with_metadata
+from leannet.header import Header
 from leannet.preprocessing import Preprocessing
-from leannet.runtime import ENGINES, Program, engine
+from leannet.runtime import Program, engine
 from leannet.runtime.engines import Floats, Run, is_installed
 from leannet.runtime.processor import weight_bits
-
-GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
-RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +36,6 @@ class Artefact(abc.ABC):
     path: Path | None = None
     digest: str = ""
     _runs: dict[tuple[str, int], Run] = field(default_factory=dict, repr=False, compare=False)
-
-    @staticmethod
-    def open(path: str | Path) -> "Artefact":
-        """Reads an ONNX file, or a folder of another runtime's files, and verifies it.
-
-        Raises LeannetError, one line, for what is no artefact, a newer one, and one that is damaged or was edited.
-        """
-        file = Path(path)
-        if file.suffix == ".safetensors" or (file / "model.safetensors").exists():
-            raise LeannetError(f"{path}: expected an artefact, found a checkpoint: leannet export {path} makes one")
-        if file.is_dir():
-            from leannet.deploy.folders import FolderArtefact
-
-            return FolderArtefact.read(file)
-        if not file.is_file():
-            raise LeannetError(f"{path}: no such artefact; make one with leannet export RUN")
-        return OnnxArtefact.read(file)
 
     @property
     @abc.abstractmethod
@@ -118,54 +93,18 @@ class Artefact(abc.ABC):
             self._runs[key] = engine(key[0]).prepare(self.program, threads)
         return self._runs[key]
 
-    def inputs(self, pictures: Sequence[Image.Image]) -> NDArray[np.generic]:
-        """Pictures as the graph takes them. Raises BrokenPicture."""
-        arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
+    def given(self, arrays: NDArray[np.uint8]) -> NDArray[Any]:
+        """Pictures (N, height, width, C) of the network's size as the graph takes them."""
         return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
+
+    def probabilities(self, arrays: NDArray[np.uint8], threads: int = 1) -> Floats:
+        """(N, classes) of pictures (N, height, width, C) of the network's size, in its own engine."""
+        return softmax(self.run(None, threads)(self.given(arrays))[0])
 
     def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
         """(N, classes) before softmax. Raises BrokenPicture."""
-        return self.run(name, threads)(self.inputs(pictures))[0]  # type: ignore[arg-type]  # uint8 where it takes that
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnnxArtefact(Artefact):
-    """One ONNX file. graph: the same without metadata."""
-
-    graph: bytes
-
-    @classmethod
-    def read(cls, file: Path) -> "OnnxArtefact":
-        """Opens a file, verified. Raises LeannetError."""
-        graph, pairs = split_metadata(file.read_bytes(), file)
-        data = of_onnx(pairs, file)
-        digest = _digest(graph, pairs)
-        if pairs.get(DIGEST) != digest:
-            raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
-        golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
-        header = parse_header(data, file)
-        check_parts(header, golden, file)
-        return cls(graph=graph, header=header, golden=golden, path=file, digest=digest)
-
-    def save(self, path: str | Path) -> None:
-        pairs = {
-            KEY: json.dumps(self.header.to_dict()),
-            GOLDEN: json.dumps([each.to_dict() for each in self.golden]),
-        }
-        write_whole(path, with_metadata(self.graph, pairs | {DIGEST: _digest(self.graph, pairs)}))
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """Those that it is made for: integers may be written in a form that only one reads."""
-        return tuple(self.header.artefact.get("engines", RUNNERS))
-
-    @property
-    def program(self) -> Program:
-        return Program.of_file(self.header.architecture, self.graph, self.compute)
-
-    @property
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size if self.path else len(self.graph)
+        arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
+        return self.run(name, threads)(self.given(arrays))[0]
 
 
 def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
@@ -183,14 +122,6 @@ def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
         raise LeannetError(f"{where}: its header, classes and golden pictures do not belong together: export it again")
 
 
-def artefact_path(out: str | Path | None, usual: Path) -> Path:
-    """Where an artefact is to be written. Raises LeannetError, before any work, where it cannot be."""
-    target = Path(out) if out is not None else usual
-    if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
-        raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
-    return target
-
-
 def as_floats(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
     """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalised as in training."""
     mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
@@ -202,10 +133,3 @@ def softmax(outputs: Floats) -> Floats:
     """Probabilities (N, classes) of outputs (N, classes)."""
     shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
-
-
-def _digest(graph: bytes, pairs: dict[str, str]) -> str:
-    total = hashlib.sha256(graph)
-    for key in (KEY, GOLDEN):
-        total.update(hashlib.sha256(pairs.get(key, "").encode()).digest())
-    return total.hexdigest()

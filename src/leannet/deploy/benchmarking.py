@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from leannet.cost import count
-from leannet.deploy.artefact import Artefact
+from leannet.deploy.opening import open_artefact
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
@@ -116,7 +116,7 @@ def _candidates(
 ) -> list[_Candidate]:
     path = Path(word)
     if is_artefact(path):
-        artefact = Artefact.open(path)
+        artefact = open_artefact(path)
         kind = "uint8" if artefact.takes_pictures else "float32"
         run_in = [name for name in engines if name in artefact.engines]
         return [_Candidate(word, name, artefact.precision, artefact.program, kind) for name in run_in]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leannet.deploy.artefact import Artefact
+from leannet.deploy.opening import open_artefact
 from leannet.deploy.replaying import Checked, check_artefact
 
 
@@ -13,4 +13,4 @@ def check(path: str | Path, engines: Sequence[str] | None = None) -> list[Checke
     engines: None: all that are installed. Raises LeannetError for what is damaged, an engine that is asked for and not
     installed, and where none is installed.
     """
-    return check_artefact(Artefact.open(path), engines)
+    return check_artefact(open_artefact(path), engines)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.deploy.artefact import Artefact, as_floats, softmax
+from leannet.deploy.opening import open_artefact
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
 from leannet.runtime.processor import cores
@@ -28,14 +28,12 @@ def evaluate(run: str | Path, data: str | None = None, part: str | None = None, 
 
     if not is_artefact(run):
         return by_torch(run, data, part, quiet)
-    artefact = Artefact.open(run)
+    artefact = open_artefact(run)
     if data is None or part is not None:
         raise LeannetError(f"{run}: an artefact does not know which pictures trained it: name some to score, no --part")
-    preprocessing = artefact.header.preprocessing
 
     def probabilities(images: Any) -> NDArray[np.float32]:
         arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
-        given = arrays if artefact.takes_pictures else as_floats(arrays, preprocessing)
-        return softmax(artefact.run(threads=cores())(given)[0])
+        return artefact.probabilities(arrays, cores())
 
     return evaluate_with(probabilities, artefact.header, Path(run), data, None, quiet)

@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leannet.deploy.artefact import RUNNERS, OnnxArtefact, artefact_path
+from leannet.deploy.artefact import Artefact
+from leannet.deploy.folder_artefact import FORM_OF, FolderArtefact, Format, folder_path
 from leannet.deploy.golden import Golden, drawn
-from leannet.deploy.replaying import Checked, check_artefact
+from leannet.deploy.onnx_artefact import RUNNERS, OnnxArtefact, artefact_path
+from leannet.deploy.replaying import Checked, write_checked
 from leannet.errors import LeannetError
-from leannet.header import Header
+from leannet.header import Header, checkpoint_file
+from leannet.runtime import Program, engine, numpy_weights, to_onnx
 
 Precision = Literal["float32", "float16", "bfloat16"]
 Input = Literal["float32", "uint8"]
@@ -53,23 +56,33 @@ def export(
     Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
     then nothing is written.
     """
-    from leannet.header import checkpoint_file
-
     file = checkpoint_file(run)
     target = artefact_path(out, file.with_suffix(".onnx"))
     made = build_artefact(file, precision, input)
-    checks = check_artefact(made)
-    wrong = [each for each in checks if not each.passed]
-    if wrong:
-        raise LeannetError(f"{file}: the export does not give what torch gives: {wrong[0].line()}; nothing was written")
-    made.save(target)
-    return Exported(target, target.stat().st_size, precision, tuple(checks))
+    checks = write_checked(made, target, f"{file}: the export does not give what torch gives")
+    return Exported(target, target.stat().st_size, precision, checks)
+
+
+def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Exported:
+    """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
+
+    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
+    Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
+    torch gives: then nothing stays.
+    """
+    engine(format)
+    file = checkpoint_file(run)
+    target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
+    made = build_folder(file, format, build_artefact(file, "float32", "float32"))
+    checks = write_checked(made, target, f"{file}: {format} does not give what torch gives")
+    size = sum(each.stat().st_size for each in target.iterdir())
+    return Exported(target, size, "float32", checks, format)
 
 
 def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefact:
     """The artefact of a checkpoint, not written yet."""
     from leannet.checkpoint import load
-    from leannet.runtime import numpy_weights, to_onnx
 
     network, header = load(file)
     if len(header.architecture.output_names) != 1:
@@ -82,6 +95,15 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefa
         about |= {"compute": precision, "engines": ["openvino", *(name for name in RUNNERS if name != "openvino")]}
     shipped = header_of(header, about)
     return OnnxArtefact(graph=graph, header=shipped, golden=recorded(network, shipped))
+
+
+def build_folder(file: Path, format: str, plain: Artefact) -> FolderArtefact:
+    """The same as a folder of another runtime's files. plain: the artefact for ONNX, with golden pictures."""
+    from leannet.checkpoint import load
+
+    network, _ = load(file)
+    files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
+    return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
 def header_of(header: Header, about: dict[str, Any]) -> Header:

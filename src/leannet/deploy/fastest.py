@@ -10,13 +10,15 @@ from typing import Any, cast
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import RUNNERS, Artefact, artefact_path
+from leannet.deploy.artefact import Artefact
 from leannet.deploy.benchmarking import REST
-from leannet.deploy.exporting import build_artefact
-from leannet.deploy.folders import folder_artefact, folder_path
+from leannet.deploy.exporting import build_artefact, build_folder
+from leannet.deploy.folder_artefact import folder_path
 from leannet.deploy.integers.judging import Judging, Paired
 from leannet.deploy.integers.quantizing import EngineName, quantize
-from leannet.deploy.replaying import check_artefact
+from leannet.deploy.onnx_artefact import RUNNERS, artefact_path
+from leannet.deploy.opening import open_artefact
+from leannet.deploy.replaying import write_checked
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
@@ -94,7 +96,7 @@ def export_fastest(
             trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
             words: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune}
             try:
-                floats = plain if name in RUNNERS else folder_artefact(file, name, plain)
+                floats = plain if name in RUNNERS else build_folder(file, name, plain)
                 made.append((Choice(name, "float32", None, None, None, None, 0, floats.size_bytes), floats))
                 if name in RUNNERS and ENGINES[name].has_bfloat16:
                     console.say(f"bfloat16 for {name}")
@@ -106,7 +108,7 @@ def export_fastest(
                     console.say(f"integers for {name}")
                     found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
                     choice = _as_choice(name, "int8", found, found.size_bytes_after, len(found.kept_float))
-                    rounded.append((choice, Artefact.open(trial) if found.path else None))
+                    rounded.append((choice, open_artefact(trial) if found.path else None))
             except LeannetError as error:
                 if engines is not None or name in RUNNERS:
                     raise
@@ -134,10 +136,7 @@ def export_fastest(
     if (first := choices[best].engine) in RUNNERS:
         about["engines"] = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
     kept = replace(kept, header=kept.header.model_copy(update={"artefact": about}))
-    wrong = [each for each in check_artefact(kept) if not each.passed]
-    if wrong:
-        raise LeannetError(f"{file}: what was made does not hold here: {wrong[0].line()}; nothing was written")
-    kept.save(target)
+    write_checked(kept, target, f"{file}: what was made does not hold here")
     return table
 
 

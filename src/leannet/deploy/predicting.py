@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.deploy.artefact import Artefact, as_floats, softmax
+from leannet.deploy.opening import open_artefact
 from leannet.evaluation.answers import Prediction, answers
 from leannet.header import is_artefact
 
@@ -25,11 +25,9 @@ def predict(
         from leannet.evaluation import predict as by_torch
 
         return by_torch(run, images, top)
-    artefact = Artefact.open(run)
-    preprocessing = artefact.header.preprocessing
+    artefact = open_artefact(run)
 
     def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-        given = array[None] if artefact.takes_pictures else as_floats(array[None], preprocessing)
-        return softmax(artefact.run()(given)[0])[0]  # type: ignore[arg-type]  # uint8 where it takes that
+        return artefact.probabilities(array[None])[0]
 
     return answers(images, artefact.header, probabilities, top)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,19 @@ def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> 
             f"it was made for {', '.join(artefact.engines)}, which is not here: pip install 'leannet[deploy,litert]'"
         )
     return found
+
+
+def write_checked(artefact: Artefact, target: Path, trouble: str) -> tuple[Checked, ...]:
+    """Replays an artefact's golden pictures and writes it; what every engine found.
+
+    Raises LeannetError that begins with `trouble` where one is wrong: then nothing is written.
+    """
+    checks = check_artefact(artefact)
+    wrong = [each for each in checks if not each.passed]
+    if wrong:
+        raise LeannetError(f"{trouble}: {wrong[0].line()}; nothing was written")
+    artefact.save(target)
+    return tuple(checks)
 
 
 def _checked(artefact: Artefact, name: str, batch: int) -> Checked:

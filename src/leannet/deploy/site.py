@@ -26,6 +26,7 @@ from leannet.console import Console
 from leannet.cost import count
 from leannet.deploy.artefact import Artefact
 from leannet.deploy.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
+from leannet.deploy.opening import open_artefact
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import wilson
 
@@ -82,7 +83,7 @@ def make_site(
     not to be had.
     """
     console = Console(quiet)
-    made = Artefact.open(artefact)
+    made = open_artefact(artefact)
     if "onnxruntime" not in made.engines:
         raise LeannetError(
             f"{artefact}: it is made for {', '.join(made.engines)}, and browsers run onnxruntime: "

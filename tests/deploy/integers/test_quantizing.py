@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import leannet
-from leannet.deploy.artefact import Artefact
+from leannet.deploy import open_artefact
 from leannet.deploy.integers.calibration import Calibration, Seen, h_swish
 from leannet.deploy.integers.quantizing import EngineName, fewest, quantize
 from leannet.errors import LeannetError
@@ -38,7 +38,7 @@ def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
     assert found.path == run / "model.int8.onnx"
     assert found.size_bytes_after < found.size_bytes_before
     assert all(each.passed for each in found.checks)
-    about = Artefact.open(found.path).header.artefact
+    about = open_artefact(found.path).header.artefact
     assert about["precision"] == "int8"
     assert about["engines"] == ["onnxruntime"]
     assert about["accuracy_after"] == found.after.accuracy
@@ -66,10 +66,10 @@ def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: Engin
     assert plain is not None
     assert taking.path is not None
     assert taking.checks
-    made = Artefact.open(taking.path)
+    made = open_artefact(taking.path)
     assert made.takes_pictures
     pictures = [draw("disc", 71), draw("square", 72)]
-    found, wanted = made.outputs(pictures, engine), Artefact.open(plain).outputs(pictures, engine)
+    found, wanted = made.outputs(pictures, engine), open_artefact(plain).outputs(pictures, engine)
     np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
     larger = np.asarray(pictures[0].resize((131, 97)))[None]
     assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes

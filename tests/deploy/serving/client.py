@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from leannet.deploy import Artefact
+from leannet.deploy import open_artefact
 from leannet.deploy.serving.app import application
 from leannet.deploy.serving.limits import Limits
 from leannet.deploy.serving.running import server
@@ -102,7 +102,7 @@ PICTURE = encoded(draw("disc", 3, 60))
 @contextmanager
 def running(artefact: Path, limits: Limits = SMALL, **options: Any) -> Iterator[Running]:
     """A real server in a thread, on a free port."""
-    service = Service(Artefact.open(artefact), limits, threads=2)
+    service = Service(open_artefact(artefact), limits, threads=2)
     made = server(application(service, **options))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]

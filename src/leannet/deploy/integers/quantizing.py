@@ -10,14 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from leannet.console import Console
-from leannet.deploy.artefact import Artefact, OnnxArtefact, artefact_path
+from leannet.deploy.artefact import Artefact
 from leannet.deploy.exporting import Input, header_of
-from leannet.deploy.folders import FolderArtefact, folder_path
+from leannet.deploy.folder_artefact import FolderArtefact, folder_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
 from leannet.deploy.integers.judging import Judging, Paired
-from leannet.deploy.replaying import Checked, check_artefact
+from leannet.deploy.onnx_artefact import OnnxArtefact, artefact_path
+from leannet.deploy.replaying import Checked, write_checked
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.preprocessing import Preprocessing
@@ -169,12 +170,8 @@ def quantize(
     if number is None:
         return found
     made = work.artefact(floats(number), found, input)
-    checks = check_artefact(made)
-    wrong = [each for each in checks if not each.passed]
-    if wrong:
-        raise LeannetError(f"{file}: what was made does not hold here: {wrong[0].line()}; nothing was written")
-    made.save(target)
-    return replace(found, path=target, checks=tuple(checks))
+    checks = write_checked(made, target, f"{file}: what was made does not hold here")
+    return replace(found, path=target, checks=checks)
 
 
 def fewest(allowed: Callable[[int], bool], most: int) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leannet.deploy.artefact import Artefact
+from leannet.deploy.opening import open_artefact
 from leannet.deploy.serving.limits import Limits
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
@@ -120,7 +121,7 @@ def _opened(what: Path) -> tuple[Artefact, Path | None]:
     from leannet.deploy.serving.site import artefact_in
 
     if not what.is_dir() or is_artefact(what):
-        return Artefact.open(what), None
+        return open_artefact(what), None
     if (found := artefact_in(what)) is not None:
         return found, what
     raise LeannetError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.cost import count
-from leannet.deploy.artefact import Artefact, as_floats, softmax
+from leannet.deploy.artefact import Artefact
 from leannet.deploy.serving.batching import Answer, Batcher
 from leannet.deploy.serving.decoding import prepared
 from leannet.deploy.serving.limits import Limits, Refused, busy
@@ -98,9 +98,7 @@ class Service:
         return picture, began, time.monotonic()
 
     def _network(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        batch = np.stack(pictures)
-        given = batch if self.artefact.takes_pictures else as_floats(batch, self.header.preprocessing)
-        return softmax(self.artefact.run(None, self.threads)(given)[0])  # type: ignore[arg-type]  # uint8 where it is
+        return self.artefact.probabilities(np.stack(pictures), self.threads)
 
 
 def _told(best: Sequence[Prediction], times: Sequence[tuple[float, float, float]]) -> dict[str, Any]:

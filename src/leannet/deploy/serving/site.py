@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from leannet.deploy.artefact import Artefact
+from leannet.deploy.opening import open_artefact
 
 MARKER = "model.json"
 VERSIONED = re.compile(r"v-[0-9a-f]{8,64}/")  # the folder whose name is the digest of what is in it
@@ -66,4 +67,4 @@ def artefact_in(site: Path) -> Artefact | None:
         return None
     if not (site / "index.html").is_file() or not file.resolve().is_relative_to(site.resolve()):
         return None
-    return Artefact.open(file)
+    return open_artefact(file)

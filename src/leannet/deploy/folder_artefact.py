@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leannet.deploy.artefact import Artefact, check_parts
-from leannet.deploy.exporting import Exported, build_artefact
 from leannet.deploy.golden import Golden
-from leannet.deploy.replaying import check_artefact
 from leannet.errors import LeannetError
-from leannet.header import ABOUT, FORMAT_VERSION, checkpoint_file, is_artefact, parse_header
-from leannet.runtime import Program, engine, numpy_weights
+from leannet.header import ABOUT, FORMAT_VERSION, is_artefact, parse_header
+from leannet.runtime import Program
 from leannet.runtime.programs import FORMS
 
 Format = Literal["openvino", "ncnn", "litert"]
@@ -89,36 +87,6 @@ class FolderArtefact(Artefact):
     @property
     def size_bytes(self) -> int:
         return sum(map(len, self.files))
-
-
-def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Exported:
-    """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
-
-    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
-    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
-    Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
-    torch gives: then nothing stays.
-    """
-    engine(format)
-    file = checkpoint_file(run)
-    target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
-    made = folder_artefact(file, format, build_artefact(file, "float32", "float32"))
-    checks = check_artefact(made)
-    wrong = [each for each in checks if not each.passed]
-    if wrong:
-        raise LeannetError(f"{file}: {format} does not give what torch gives: {wrong[0].line()}; nothing was written")
-    made.save(target)
-    size = sum(each.stat().st_size for each in target.iterdir())
-    return Exported(target, size, "float32", tuple(checks), format)
-
-
-def folder_artefact(file: Path, format: str, plain: Artefact) -> FolderArtefact:
-    """The artefact of a checkpoint, not written yet. plain: the same for ONNX, with golden pictures."""
-    from leannet.checkpoint import load
-
-    network, _ = load(file)
-    files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
-    return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
 def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> Path:
