@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leannet.data.loader import Augment, Batches, Loader, PictureSet, mean_and_std, normalize, random_box
+from leannet.data.picture_list import Pictures
 from leannet.data.scan import scan
-from leannet.data.sources import Pictures, open_pictures
+from leannet.data.sources import open_pictures
 from leannet.data.split import parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing

@@ -13,7 +13,7 @@ from leannet.rows import INPUT, Add, Architecture, Conv, Dropout, Input, Pool, U
 from leannet.runtime import Program
 from leannet.runtime.engines import Floats
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.programs import program
+from leannet.runtime.precisions import program
 from leannet.runtime.row_latency import ALONE, alone, measure_rows, row_key
 from leannet.zoo import FAMILIES, architecture
 

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from leannet.data.picture_list import Pictures
 from leannet.data.pictures import BrokenPicture, read, to_color
-from leannet.data.sources import Pictures
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 

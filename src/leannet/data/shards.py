@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from leannet.data.picture_list import PARTS, Pictures
 from leannet.data.pictures import SUFFIXES
-from leannet.data.sources import PARTS, Pictures
 from leannet.errors import LeannetError
 
 LABEL_ENDINGS = (".cls", ".cls.txt", ".label", ".json", ".txt")

@@ -5,71 +5,22 @@ All become one thing, `Pictures`: names, labels, the part each belongs to, and a
 
 import csv
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from fnmatch import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.data.picture_list import PARTS, Pictures
 from leannet.data.pictures import SUFFIXES
+from leannet.data.shards import open_shards
 from leannet.errors import LeannetError
 
-# How split folders and files are called, and what we call them.
-PARTS = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 IMAGE_COLUMNS = ("image", "img", "picture", "file_name", "path", "filename", "file")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "category", "target")
 DETECTION_SUFFIX = "detection sets are not read yet; for classification expected class/picture.jpg"
-
-Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A set of labelled pictures. `parts` says which come already split; None: not split."""
-
-    kind: str
-    where: str
-    classes: tuple[str, ...]
-    names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    parts: tuple[str | None, ...]
-    reader: Reader
-    ignored: tuple[str, ...] = ()  # files there that are no pictures by their name
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def keep(self, indices: Iterable[int]) -> "Pictures":
-        """The same set with some pictures only."""
-        kept = list(indices)
-        return replace(
-            self,
-            names=tuple(self.names[i] for i in kept),
-            labels=self.labels[kept],
-            parts=tuple(self.parts[i] for i in kept),
-            reader=_Picked(self.reader, kept),
-        )
-
-    def without(self, patterns: Iterable[str]) -> "Pictures":
-        """The set without pictures whose name matches a pattern."""
-        wanted = list(patterns)
-        return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in wanted))
-
-
-@dataclass(frozen=True)
-class _Picked:
-    reader: Reader
-    indices: list[int]
-
-    def __call__(self, index: int) -> Path | bytes | NDArray[np.uint8]:
-        return self.reader(self.indices[index])
 
 
 @dataclass(frozen=True)
@@ -136,8 +87,6 @@ def open_pictures(where: str) -> Pictures:
 
 
 def _shards(where: str, paths: list[Path]) -> Pictures:
-    from leannet.data.shards import open_shards  # which reads with what is defined here
-
     return open_shards(where, paths)
 
 

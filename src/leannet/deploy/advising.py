@@ -14,7 +14,7 @@ from leannet.cost.published import BY_SOURCE
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.runtime import Latency, Machine, engine, machine, measure
-from leannet.runtime.programs import program
+from leannet.runtime.precisions import program
 from leannet.zoo import architecture
 
 SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are advised

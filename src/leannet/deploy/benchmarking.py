@@ -16,7 +16,7 @@ from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine,
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.programs import program, runs_in
+from leannet.runtime.precisions import program, runs_in
 from leannet.what import resolve
 
 Progress = Callable[[str], object]

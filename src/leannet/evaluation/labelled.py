@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.console import Console
+from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan, report_skipped, scan
-from leannet.data.sources import Pictures, open_pictures
+from leannet.data.sources import open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.header import Header

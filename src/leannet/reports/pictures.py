@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.data.augment import Augment, change, random_box
+from leannet.data.picture_list import Pictures
 from leannet.data.pictures import BrokenPicture, fit, read, to_color, to_image
-from leannet.data.sources import Pictures, open_pictures
+from leannet.data.sources import open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.header import Header

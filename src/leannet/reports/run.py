@@ -5,7 +5,7 @@ from typing import Any
 
 from leannet.cost import CONVENTION, Count, count
 from leannet.data.augment import Augment
-from leannet.data.sources import PARTS
+from leannet.data.picture_list import PARTS
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.reports.confusion import FEW, MANY, NARROW, cells, heat_map, most_confused

@@ -2,7 +2,6 @@
 
 import abc
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows import INPUT
+from leannet.runtime.openvino_form import openvino_core
+from leannet.runtime.packages import package
 from leannet.runtime.programs import FORMS, Program
 
 Floats = NDArray[np.float32]
@@ -100,34 +101,18 @@ class OpenVino(Engine):
 
     name = "openvino"
 
-    @cached_property
-    def core(self) -> Any:
-        """One for the whole process.
-
-        Each takes the stack that signals are handled on, and gives back what was there before; of two that do not end
-        in the order in which they began, the last one gives back memory that is gone.
-        """
-        return package("openvino").Core()
-
     def reads(self, program: Program) -> str:
         return "ir" if program.has("ir") else self.form
 
     @cached_property
     def has_bfloat16(self) -> bool:
-        return "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def version(self) -> str:
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
-    def own_form(self, onnx: bytes) -> tuple[bytes, bytes]:
-        """An ONNX file as the two files of OpenVINO's own form."""
-        with tempfile.TemporaryDirectory() as place:
-            target = Path(place) / "model.xml"
-            package("openvino").save_model(self.core.read_model(onnx), str(target), compress_to_fp16=False)
-            return target.read_bytes(), target.with_suffix(".bin").read_bytes()
-
     def prepare(self, program: Program, threads: int) -> Run:
-        core = self.core
+        core = openvino_core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
@@ -268,17 +253,3 @@ def is_installed(name: str) -> bool:
     except (LeannetError, ImportError):
         return False
     return True
-
-
-def package(name: str) -> Any:
-    """An engine's package. Raises LeannetError where it is not installed."""
-    from importlib import import_module
-
-    # ONNX Runtime keeps a device number and reports its uses unless it is told not to before it is loaded.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    # OpenVINO counts its uses over the network through this package, and does without where it cannot be imported.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is the language's own word
-    try:
-        return import_module(name)
-    except ImportError:
-        raise LeannetError(f"this needs the package {name}: pip install 'leannet[deploy]'") from None

@@ -4,9 +4,9 @@ from functools import cache
 
 import numpy as np
 
-from leannet.runtime.engines import package
 from leannet.runtime.latency import measure
 from leannet.runtime.onnx_graph import IR_VERSION, OPSET, onnx_package
+from leannet.runtime.packages import package
 
 SIDE = 768
 SECONDS = 1.0

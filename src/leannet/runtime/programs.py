@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from leannet.errors import LeannetError, nearest
-from leannet.rows import INPUT, Architecture
+from leannet.errors import LeannetError
+from leannet.rows import Architecture
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Int8Writer, Style
 from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 
-PRECISIONS = ("float32", "bfloat16", "int8")
 STYLES: dict[str, Style] = {"onnxruntime": "table", "openvino": "fused"}  # how each engine likes its integers
 WHOLE = (*STYLES, "litert")  # the engines that integers are written for
 # Forms, and the files that each is.
@@ -97,11 +96,9 @@ class Program:
 
                 return (to_tflite(self.architecture, weights),)
             case "ir":
-                from leannet.runtime.engines import ENGINES, OpenVino
+                from leannet.runtime.openvino_form import to_openvino
 
-                reader = ENGINES["openvino"]
-                assert isinstance(reader, OpenVino)
-                return reader.own_form(self.onnx)
+                return to_openvino(self.onnx)
         raise AssertionError(form)
 
     @cached_property
@@ -124,34 +121,6 @@ class Program:
     def onnx(self) -> bytes:
         """As an ONNX file."""
         return self.form("onnx")[0]
-
-
-def program(
-    architecture: Architecture, precision: str = "float32", engine: str = "onnxruntime", weights: Weights | None = None
-) -> Program:
-    """A network for an engine. weights: None: fresh ones. int8: with ranges that nothing was measured for.
-
-    Raises LeannetError for an unknown precision, for bfloat16 where engine or processor does not have it, and for
-    integers in an engine that they are not written for.
-    """
-    if precision not in PRECISIONS:
-        raise LeannetError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
-    if precision == "float32":
-        return Program(architecture, weights)
-    if precision == "bfloat16":
-        if not runs_in(precision, engine):
-            raise LeannetError(f"bfloat16 in {engine}: expected openvino, on a processor that has it")
-        return Program(architecture, weights, precision)
-    if not runs_in(precision, engine):
-        raise LeannetError(f"int8 in {engine}: expected one of {', '.join(WHOLE)}; nearest: {nearest(engine, WHOLE)}")
-    if weights is None:
-        from leannet.network import build
-
-        weights = numpy_weights(build(architecture).eval().state_dict())
-    ranges = {INPUT: (-2.0, 2.0)}
-    for placed in architecture.layers:
-        ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    return integers(architecture, weights, ranges, engine, compute=fastest_float(engine))
 
 
 def integers(
@@ -177,20 +146,3 @@ def integers(
         return Program.of_forms(architecture, {"tflite": (made,)})
     writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures)
     return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)
-
-
-def runs_in(precision: str, engine: str) -> bool:
-    """Whether an engine that is here runs networks of a precision."""
-    from leannet.runtime.engines import ENGINES
-
-    match precision:
-        case "bfloat16":
-            return ENGINES[engine].has_bfloat16
-        case "int8":
-            return engine in WHOLE
-    return True
-
-
-def fastest_float(engine: str) -> str:
-    """bfloat16 where an engine has it here, else float32: beside integers, what it rounds does not count."""
-    return "bfloat16" if runs_in("bfloat16", engine) else "float32"

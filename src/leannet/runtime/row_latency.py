@@ -20,8 +20,8 @@ from leannet.rows.placing import LABELS
 from leannet.rows.table import Input
 from leannet.runtime.engines import engine
 from leannet.runtime.latency import Latency, measure
+from leannet.runtime.precisions import program
 from leannet.runtime.processor import Machine, machine
-from leannet.runtime.programs import program
 
 ALONE = "row"  # the name of a row that stands alone
 WHOLE = "whole"

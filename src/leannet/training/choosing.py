@@ -7,8 +7,8 @@ import torch
 
 from leannet.console import Console
 from leannet.data.loader import PictureSet, mean_and_std
+from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan
-from leannet.data.sources import Pictures
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header

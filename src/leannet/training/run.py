@@ -17,8 +17,9 @@ from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, cached, told_of_workers
+from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan, report_skipped, scan
-from leannet.data.sources import Pictures, open_pictures
+from leannet.data.sources import open_pictures
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score

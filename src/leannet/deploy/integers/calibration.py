@@ -7,10 +7,11 @@ import numpy as np
 
 from leannet import rows
 from leannet.rows import INPUT, Architecture
-from leannet.runtime.engines import Floats, package
+from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Range, quantize_filters
 from leannet.runtime.onnx_graph import GraphWriter
+from leannet.runtime.packages import package
 
 SAMPLES = 4096  # of each value in each batch
 SHRINKS = np.concatenate([np.linspace(1, 0.5, 26), np.linspace(0.48, 0.2, 8)])

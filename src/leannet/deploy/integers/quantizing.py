@@ -27,8 +27,9 @@ from leannet.runtime import Latency, Machine, Program, engine, machine, measure,
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.int8_graph import moves
+from leannet.runtime.precisions import fastest_float
 from leannet.runtime.processor import weight_bits
-from leannet.runtime.programs import fastest_float, integers
+from leannet.runtime.programs import integers
 from leannet.runtime.tflite_int8 import float_only
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]

@@ -16,7 +16,7 @@ from leannet.deploy.opening import open_artefact
 from leannet.deploy.serving.limits import Limits
 from leannet.errors import LeannetError
 from leannet.header import is_artefact
-from leannet.runtime.engines import package
+from leannet.runtime.packages import package
 from leannet.runtime.processor import cores
 
 GRACE_S = 3  # for requests under way, when it is stopped
