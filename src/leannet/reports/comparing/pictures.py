@@ -12,7 +12,7 @@ from typing import Any
 from leannet.drawing import COLORS, INK, figure, inline_svg, plain_axes, write_picture
 from leannet.files import write_whole
 from leannet.reports.comparing.compared import Compared
-from leannet.reports.comparing.comparing import COSTS, Comparison, price
+from leannet.reports.comparing.comparison import COSTS, Comparison, price
 from leannet.reports.comparing.labels import RINGS, Box, Point, anchor, place_labels
 from leannet.reports.page import short
 
