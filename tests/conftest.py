@@ -75,6 +75,14 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+def keep(page: Any, folder: Path, name: str) -> None:
+    """A picture of the whole page, for a person to look at."""
+    wanted = os.environ.get("LEANNET_SCREENSHOTS")
+    for place in (folder, *([Path(wanted)] if wanted else [])):
+        place.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=place / f"{name}.png", full_page=True)
+
+
 def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
     """A picture of a disc or a square, of random colour, place and size, on noise."""
     random = np.random.default_rng((seed, len(kind)))

@@ -30,7 +30,7 @@ from leannet.deploy.site import make_site
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
-from tests.conftest import draw, draw_folder, lively
+from tests.conftest import draw, draw_folder, keep, lively
 
 CLASSES = ("ape", "bee", "çat")
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
@@ -87,10 +87,12 @@ class Server:
 
 
 @contextmanager
-def visit(browser: Any, folder: Path, isolate: bool = True, start: str = "") -> Iterator[tuple[Any, Server]]:
-    """A page at a site, with nothing on the console and no request to any other address."""
+def visit(
+    browser: Any, folder: Path, isolate: bool = True, start: str = "", **words: Any
+) -> Iterator[tuple[Any, Server]]:
+    """A page at a site, with nothing on the console and no request to any other address. words: of the window."""
     server, problems = Server(folder, isolate), []
-    context = browser.new_context()
+    context = browser.new_context(**words)
     page = context.new_page()
     page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -248,6 +250,25 @@ def test_a_visitors_pictures_are_classified_as_python_does(
         assert page.inner_text("#top") == "Nothing yet."
         compare(page, path)
     assert winners == set(CLASSES)  # or else the networks would see nothing
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(390, 844, "light"), (390, 844, "dark"), (1440, 900, "light")])
+def test_it_fits_a_phone_and_a_desk(
+    browser: Any, made: tuple[Path, Path], tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    """Nothing to scroll sideways, and the answer in sight; pictures of it for a person to look at."""
+    (tmp_path / "picture.png").write_bytes(saved(scene(320, 240, 1), "PNG"))
+    size = {"width": width, "height": height}
+    with visit(browser, made[1], viewport=size, color_scheme=scheme) as (page, _):
+        page.set_input_files("#file", tmp_path / "picture.png")
+        page.wait_for_selector("#top .name")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#top .name").count() == len(CLASSES)
+        for answer in page.locator("#top .name, #top .percent").all():
+            box = answer.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+        keep(page, tmp_path, f"site_{width}_{scheme}")
 
 
 FORMS = {

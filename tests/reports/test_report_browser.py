@@ -13,7 +13,7 @@ import leannet
 from leannet.reports.costs import measure
 from leannet.reports.held import read_log
 from leannet.training import train
-from tests.conftest import draw_folder
+from tests.conftest import draw_folder, keep
 from tests.reports.making import made_up_run, with_pictures
 
 SIZES = {390: 844, 1440: 900}
@@ -82,14 +82,6 @@ def test_it_fits_and_is_legible(
         assert page.locator("h2").count() >= 7
         assert page.locator("img:not([alt])").count() == 0
         assert page.evaluate("[...document.images].every((each) => each.naturalWidth > 0)")
-
-
-def keep(page: Any, folder: Path, name: str) -> None:
-    """A picture of the whole page, for a person to look at."""
-    wanted = os.environ.get("LEANNET_SCREENSHOTS")
-    for place in (folder, *([Path(wanted)] if wanted else [])):
-        place.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=place / f"{name}.png", full_page=True)
 
 
 def test_the_pointer_over_a_curve_reads_its_epoch(browser: Any, pages: dict[str, Path]) -> None:
