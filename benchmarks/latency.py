@@ -314,7 +314,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artefacts")
     parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     windows(given.data)
     if given.artefacts:
         for name in given.names or NETWORKS:

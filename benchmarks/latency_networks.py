@@ -134,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if unknown := sorted(set(given.names) - set(NETWORKS)):
         parser.error(f"{unknown[0]}: expected some of {', '.join(NETWORKS)}")
     windows(given.data)
