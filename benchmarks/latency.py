@@ -266,7 +266,8 @@ def write(results: dict[str, Any]) -> None:
     lines = [
         "# Latency, against timm and torchvision",
         "",
-        "Written by `python benchmarks/latency.py DATA`: one picture of 224 px, four classes, median milliseconds over "
+        "Written by `python benchmarks/latency.py DATA`, after `python benchmarks/latency_networks.py DATA`: one "
+        "picture of 224 px, four classes, median milliseconds over "
         f"{TURNS // 2} turns, all networks of a line in turns. {machine().line()}; {', '.join(results['versions'])}.",
         "",
         f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "

@@ -13,6 +13,7 @@ from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.folding import Array
 from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
 from leannet.runtime.onnx_graph import GraphWriter
+from leannet.runtime.precisions import program
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
@@ -186,6 +187,13 @@ def test_shuffles_slices_and_concatenations_move_bytes() -> None:
         if moves(placed.layer):
             assert f"{placed.path}:bytes" not in rounded
             assert {writer.ranges[placed.path]} == {writer.ranges[source] for source in placed.inputs}
+
+
+@pytest.mark.parametrize("name", ["squeezenet_1_1", "shufflenet_v2", "mobilenet_v2"])
+def test_ranges_that_nothing_was_measured_for_cut_too(name: str) -> None:
+    """What only moves has the range of what it moves, so that ReLU is where bytes end and is timed as it is shipped."""
+    graph = onnx.load_from_string(program(architecture(name, classes=3), "int8").onnx).graph
+    assert not {"Relu", "Clip"} & {node.op_type for node in graph.node}
 
 
 @pytest.mark.parametrize("kind", ["h_swish", "h_sigmoid", "swish", "sigmoid"])

@@ -37,7 +37,7 @@ UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="leannet",
-    help="Lightweight convolutional networks: build, count, train, look into, shrink, search and ship them.",
+    help="Lightweight convolutional networks: build, count, train, look into and ship them.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

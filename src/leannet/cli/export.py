@@ -36,7 +36,7 @@ def command(
         ),
     ] = False,
     max_drop: Annotated[
-        float | None, typer.Option(help="With --fastest: points of accuracy that integers may cost. Default: 0.5.")
+        float | None, typer.Option(help="With --fastest: points of accuracy that rounding may cost. Default: 0.5.")
     ] = None,
     min_agreement: Annotated[
         float | None,

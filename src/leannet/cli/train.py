@@ -39,7 +39,7 @@ def command(
     ] = None,
     width: Annotated[float | None, typer.Option(help="The family's own width multiplier. Default: 1.")] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
-    weights: Annotated[str | None, typer.Option(help="A run or checkpoint to start from.")] = None,
+    weights: Annotated[str | None, typer.Option(help="A run, a checkpoint, or timm's or torchvision's file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run, or these folds, as begun.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,

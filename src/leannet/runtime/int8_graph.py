@@ -299,14 +299,16 @@ def joined(architecture: Architecture, ranges: Mapping[str, tuple[float, float]]
 
     for placed in architecture.layers:
         layer, path = placed.layer, placed.path
+        if moves(layer) or isinstance(layer, rows.Dropout):
+            found[path] = found[placed.inputs[0]]
+            for source in placed.inputs:
+                group[root(source)] = root(path)
+            continue
         low, high = ranges[path]
         kind = getattr(layer, "activation", "linear")
         if kind in CUT:
             low, high = 0.0, min(high, 6.0) if kind == "relu6" else high
         found[path] = low, high
-        if moves(layer) or isinstance(layer, rows.Dropout):
-            for source in placed.inputs:
-                group[root(source)] = root(path)
     members: dict[str, list[str]] = {}
     for name in found:
         members.setdefault(root(name), []).append(name)

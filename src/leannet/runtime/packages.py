@@ -17,4 +17,5 @@ def package(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise LeannetError(f"this needs the package {name}: pip install 'leannet[deploy]'") from None
+        extra = "litert" if name == "ai_edge_litert" else "deploy"
+        raise LeannetError(f"this needs the package {name}: pip install 'leannet[{extra}]'") from None
