@@ -1,11 +1,14 @@
 """What is imported when, and which way the arrows point."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import leannet
 
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
@@ -72,3 +75,9 @@ def test_heavy_libraries_wait_until_they_are_used(code: str, light: set[str]) ->
     check = f"{code}; import sys; print(*({light!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_page_on_python_has_every_public_name() -> None:
+    page = (SOURCE.parents[1] / "docs" / "python.md").read_text()
+    assert [name for name in leannet.__all__ if name != "__version__" and name not in page] == []
+    assert set(re.findall(r"^\| `(\w+)\(", page, re.MULTILINE)) <= set(leannet.__all__)
