@@ -330,6 +330,14 @@ def test_without_words_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Commands:" in out
 
 
+def test_a_package_that_is_not_here_is_one_line() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['leannet', 'train', 'digits']\n"
+    code += "from leannet.cli.app import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "this needs the package torch" in done.stderr
+
+
 def test_the_version() -> None:
     done = subprocess.run([sys.executable, "-m", "leannet", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"leannet {leannet.__version__}\n"

@@ -78,6 +78,10 @@ def main() -> NoReturn:
         _fail(f"leannet: {error.filename or ''}: {error.strerror or error}")
     except LeannetError as error:
         _fail(f"leannet: {error}")
+    except ModuleNotFoundError as error:  # on a device that has only what answering needs
+        if (error.name or "").split(".")[0] in {"", "leannet"}:
+            raise
+        _fail(f"leannet: this needs the package {error.name}: pip install leannet brings it")
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
         message = error.format_message().strip().splitlines()[0].rstrip(".")
