@@ -11,8 +11,8 @@ OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat1
 has it. Ranges are measured on training pictures, and those that validate say whether enough keep their class to be
 chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO and
 LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does not
-agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the machine alone while it
-times. Writes docs/benchmarks/latency.json and .md.
+agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the
+machine alone while it times. Writes docs/benchmarks/latency.json and .md.
 """
 
 import argparse
