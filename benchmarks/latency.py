@@ -41,7 +41,7 @@ from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
 OUT = ROOT / "docs" / "benchmarks" / "latency.json"
-TURNS, REST = 40, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
+TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
 CLASSES = 4
 OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
