@@ -45,7 +45,7 @@ TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds o
 BATCH = 50
 CLASSES = 4
 OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
-MIXED = ("openvino", "litert")  # where layers in float between integers cost least
+MIXED = ("openvino", "litert")  # whose worst layers may stay in float; to find them takes minutes each
 AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},

@@ -71,7 +71,7 @@ def write_page() -> None:
         "by, 10,000 test pictures scored once. The pictures are JPEGs, so accuracies run a little under those of the "
         "lossless set. Recipe `cifar`, seed 0, two cores; these had other work too, so the minutes are at most what it "
         "takes; the ResNet learned in bfloat16. The mobile networks have 17 to 45 million mult-adds. The files keep "
-        "convolutions in float16, which changes the class of a picture or two; the scores are those from before.",
+        "convolutions in float16; the scores are those from before.",
         "",
         "    leannet evaluate experiments/bases/cifar_mobilenet_v2.safetensors cifar10/test.parquet",
         "    leannet train photos --weights experiments/bases/cifar_mobilenet_v2.safetensors",
