@@ -4,9 +4,9 @@
 
 DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them come windows of 160 px, and what is in the
 middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
-side: two thirds of the smears of its `train.txt` train, one third validates and says what may be chosen, and those of
-its `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size that it is
-timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
+side: of the smears of its `train.txt` one third, drawn, validates and says what may be chosen, the others train, and
+those of its `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size
+that it is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
 """
 
 import argparse
@@ -56,8 +56,10 @@ def windows(data: Path) -> None:
     made = CELLS.with_name("cells.part")
     shutil.rmtree(made, ignore_errors=True)
     train, val, test = ((lists / f"{part}.txt").read_text().split() for part in ("train", "val", "test"))
-    third = len(train) // 3
-    parts = {"train": train[third:], "val": train[:third], "test": val + test}
+    # drawn, since the list is in order of the pictures, and its first third is harder than the rest
+    drawn = np.random.default_rng(0).permutation(train).tolist()
+    third = len(drawn) // 3
+    parts = {"train": drawn[third:], "val": drawn[:third], "test": val + test}
     for part, smears in parts.items():
         draw = np.random.default_rng(0)
         found = [(kind, window) for smear in smears for kind, window in _windows(data, smear, draw)]
