@@ -84,7 +84,7 @@ def keep(page: Any, folder: Path, name: str) -> None:
 
 
 def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
-    """A picture of a disc or a square, of random colour, place and size, on noise."""
+    """A picture of a disc or a square, of random color, place and size, on noise."""
     random = np.random.default_rng((seed, len(kind)))
     image = Image.fromarray(random.integers(0, 80, (size, size, 3), dtype=np.uint8))
     radius, x, y = random.integers(size // 6, size // 3), *random.integers(size // 3, size - size // 3, 2)

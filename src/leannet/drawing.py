@@ -1,4 +1,4 @@
-"""How pictures look: one style, and SVG that takes the colour of the page around it."""
+"""How pictures look: one style, and SVG that takes the color of the page around it."""
 
 import io
 import warnings
@@ -11,7 +11,7 @@ from typing import Any
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 
-INK = "#0a0b0c"  # stands for the page's text colour until an SVG is written into a page
+INK = "#0a0b0c"  # stands for the page's text color until an SVG is written into a page
 COLORS = ("#2f7ed8", "#e07b1f", "#3f9b4f", "#a0559c", "#c0392b", "#7f7f7f")
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -54,7 +54,7 @@ def bands(axes: Any, told: Mapping[float, str]) -> dict[str, str]:
 
 
 def inline_svg(drawn: Any, label: str, told: Mapping[str, str] | None = None) -> str:
-    """The figure as an <svg> element for a page, in the page's text colour.
+    """The figure as an <svg> element for a page, in the page's text color.
 
     told: gid of a part of the figure -> words that are shown while the pointer is over it.
     """

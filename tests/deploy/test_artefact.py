@@ -224,7 +224,7 @@ def test_what_is_refused(artefact: Path, change: Callable[[bytes], bytes], messa
 
 
 def test_golden_pictures_tell_when_something_is_done_another_way(artefact: Path) -> None:
-    """Another resize, order of colours or scale is found."""
+    """Another resize, order of colors or scale is found."""
     made = open_artefact(artefact)
     assert all(each.passed for each in check(artefact))
     for change in ({"interpolation": "bicubic"}, {"scale": 1 / 256}, {"resize": "crop"}, {"std": (0.2, 0.2, 0.2)}):

@@ -99,7 +99,7 @@ def digests_of(pictures: Pictures) -> dict[str, str]:
 
 
 def draw_kind(kind: int, seed: int, size: int = 48) -> Image.Image:
-    """A small picture of a kind: as many corners and such a colour as its number says, on noise."""
+    """A small picture of a kind: as many corners and such a color as its number says, on noise."""
     random = np.random.default_rng((seed, kind))
     image = Image.fromarray(random.integers(0, 90, (size, size, 3), dtype=np.uint8))
     color = tuple(int(c) for c in np.random.default_rng(kind).integers(110, 255, 3))

@@ -142,7 +142,7 @@ def test_a_window_moves_by_at_most_the_pad() -> None:
 
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["mixup", "cutmix"]))
 def test_mixed_targets_say_what_the_pictures_are_made_of(seed: int, kind: str) -> None:
-    """Pictures of one colour a class: what is in a mixed picture can be read off its mean."""
+    """Pictures of one color a class: what is in a mixed picture can be read off its mean."""
     labels = torch.tensor([0, 1, 2, 3])
     images = labels.double().view(4, 1, 1, 1).expand(4, 3, 12, 16).clone()
     mixed, targets = mix(images, labels, 4, Augment(**{kind: 1.0}), np.random.default_rng(seed))

@@ -102,7 +102,7 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
         return found
 
     def _read(self, index: int) -> Image.Image:
-        """A picture upright and in the network's colours."""
+        """A picture upright and in the network's colors."""
         try:
             source = self.pictures.reader(index)
             image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source, self.least_size)

@@ -63,10 +63,10 @@ def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Im
 
 
 def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The picture upright and in the network's colours. Raises BrokenPicture.
+    """The picture upright and in the network's colors. Raises BrokenPicture.
 
     Orientation: as its EXIF tag says. Grey becomes three equal channels; palettes are looked up; transparency is laid
-    over the background colour; CMYK, YCbCr, Lab and HSV are converted by Pillow without a colour profile; 16-bit grey
+    over the background color; CMYK, YCbCr, Lab and HSV are converted by Pillow without a color profile; 16-bit grey
     is divided by 257. Pictures of 32-bit floats have no agreed range and count as broken.
     """
     try:
@@ -127,5 +127,5 @@ def to_image(array: NDArray[np.uint8]) -> Image.Image:
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of a picture as it was read: upright, in the network's colours, cut and resized."""
+    """(H, W, C) uint8 of a picture as it was read: upright, in the network's colors, cut and resized."""
     return to_array(fit(to_color(image, preprocessing), preprocessing))

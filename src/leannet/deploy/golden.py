@@ -1,6 +1,6 @@
 """Golden pictures: drawn, never a user's, so that they may travel with the network and lie on a web page.
 
-Each is another size and another kind of detail, so that a reader which resizes, crops, orders colours or rounds in
+Each is another size and another kind of detail, so that a reader which resizes, crops, orders colors or rounds in
 another way than training did gives another answer.
 """
 

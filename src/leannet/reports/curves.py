@@ -1,4 +1,4 @@
-"""Learning curves as SVG that takes the page's own text colour."""
+"""Learning curves as SVG that takes the page's own text color."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -64,14 +64,14 @@ class RunPictures:
         self._places = {name: index for index, name in enumerate(pictures.names)}
 
     def find(self, name: str, label: str, part: str) -> Image.Image | None:
-        """A picture by its name, in the network's colours; None where it is another one now, or gone."""
+        """A picture by its name, in the network's colors; None where it is another one now, or gone."""
         index = self._places.get(name)
         if index is None or self.pictures.classes[self.pictures.labels[index]] != label:
             return None
         return self.image(index, part)
 
     def image(self, index: int, part: str) -> Image.Image | None:
-        """A picture in the network's colours; None where its content says that it is not of that part."""
+        """A picture in the network's colors; None where its content says that it is not of that part."""
         try:
             data = self._bytes(index)
             if self._part(data) not in {part, None}:
@@ -175,7 +175,7 @@ def samples(pictures: RunPictures, augment: Augment, seed: int, most: int = SAMP
 
 
 def augmented(image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator) -> Image.Image:
-    """A picture in the network's colours, cut, resized and changed at random, as the loader does it in training."""
+    """A picture in the network's colors, cut, resized and changed at random, as the loader does it in training."""
     box = random_box(image.size, header.preprocessing, augment, draw)
     return to_image(change(fit(image, header.preprocessing, box), augment, draw))
 

@@ -22,7 +22,7 @@ from tests.deploy.serving.client import PICTURE, Running, encoded, one_line, run
 
 
 def test_the_answers_are_those_of_predict(small: Running, tmp_path: Path) -> None:
-    """Formats, colours, transparency, orientation."""
+    """Formats, colors, transparency, orientation."""
     turned = Image.Exif()
     turned[0x0112] = 6
     picture = draw("square", 4, 90).resize((90, 50))
