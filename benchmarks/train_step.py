@@ -133,8 +133,8 @@ def main() -> None:
         "# A training step on a CPU",
         "",
         "Written by `python benchmarks/train_step.py`. MobileNetV2 at 160 px, batch 32, two threads, no loader; "
-        f"medians of {ROUNDS} rounds in turns, each in a process of its own; ratios are medians of those within a round. "
-        f"{results['machine']}, {results['torch']}.",
+        f"medians of {ROUNDS} rounds in turns, each in a process of its own; ratios are medians of those within a "
+        f"round. {results['machine']}, {results['torch']}.",
         "",
         "| way | images/s | against channels last | largest shares of the time |",
         "|---|--:|--:|---|",

@@ -6,18 +6,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+CPUINFO = Path("/proc/cpuinfo")  # Linux has it, other systems do not
+# What it calls the instructions that latency hangs on, on x86 and on ARM. The first of a line that is there
+# stands for the line.
+VECTORS = (
+    {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "asimd": "NEON"},
+    {"amx_int8": "AMX"},
+    {"avx512_vnni": "VNNI", "avx_vnni": "VNNI", "i8mm": "int8 matrices", "asimddp": "int8 dot products"},
+    {"avx512_bf16": "bfloat16", "amx_bf16": "bfloat16", "bf16": "bfloat16"},
+)
+
 
 @dataclass(frozen=True)
 class Machine:
-    """Processor by name, and how many threads can run at once."""
+    """Processor by name, how many threads can run at once, and its vector instructions ("" where unknown)."""
 
     processor: str
     cores: int
     system: str
+    vectors: str = ""
 
     def line(self) -> str:
         """For a person."""
-        return f"{self.processor}, {self.cores} core{'s' if self.cores > 1 else ''}, {self.system}"
+        name = f"{self.processor} ({self.vectors})" if self.vectors else self.processor
+        return f"{name}, {self.cores} core{'s' if self.cores > 1 else ''}, {self.system}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -26,7 +38,10 @@ class Machine:
 
 def machine() -> Machine:
     """This machine. `cores`: those that this process may use."""
-    return Machine(_processor(), cores(), platform.system())
+    flags = _cpuinfo("flags", "Features").split()
+    vectors = [next((name for flag, name in group.items() if flag in flags), "") for group in VECTORS]
+    processor = _cpuinfo("model name", "Model", "Hardware") or platform.processor() or platform.machine()
+    return Machine(processor, cores(), platform.system(), ", ".join(filter(None, vectors)))
 
 
 def cores() -> int:
@@ -38,18 +53,15 @@ def weight_bits() -> int:
     """8, or 7 where this processor adds products of 8 bits in 16, which overflow: x86 without VNNI."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return 8
-    try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return 7  # unknown: what is right everywhere
-    return 8 if "vnni" in flags else 7
+    return 8 if "vnni" in _cpuinfo("flags") else 7  # unknown: what is right everywhere
 
 
-def _processor() -> str:
+def _cpuinfo(*names: str) -> str:
+    """The first line of one of these names that Linux knows of the processor; "" where there is none."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("model name", "Model", "Hardware")):
-                return line.split(":", 1)[1].strip()
+        for line in CPUINFO.read_text().splitlines():
+            if line.startswith(names):
+                return line.partition(":")[2].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
