@@ -12,7 +12,7 @@ has it. Ranges are measured on training pictures, and those that validate say wh
 chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO and
 LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does not
 agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the
-machine alone while it times. Writes docs/benchmarks/latency.json and .md.
+machine alone while it times. Writes docs/benchmarks/latency.json and .md, or what `--out` names.
 """
 
 import argparse
@@ -256,14 +256,14 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
     }  # fmt: skip
 
 
-def write(results: dict[str, Any]) -> None:
-    """The JSON and the page."""
+def write(results: dict[str, Any], out: Path) -> None:
+    """The JSON and the page beside it."""
     cells = [cell for each in results["networks"].values() for cell in each["threads"].values()]
     results["ratio_eager"] = geometric_mean(cell["ratio_eager"] for cell in cells)
     results["ratio_best_fp32"] = geometric_mean(cell["ratio_best_fp32"] for cell in cells)
     results["ratio_best_fp32_any"] = geometric_mean(cell["ratio_best_fp32_any"] for cell in cells)
     results["agreement"] = min(cell["agreement"] for cell in cells)
-    OUT.write_text(json.dumps(results, indent=1) + "\n")
+    out.write_text(json.dumps(results, indent=1) + "\n")
     lines = [
         "# Latency, against timm and torchvision",
         "",
@@ -319,7 +319,7 @@ def write(results: dict[str, Any]) -> None:
             parts = [name, facts["precision"], facts["engine"], floats, able, f"{100 * facts['accuracy']:.1f} %"]
             parts += [f"{facts['drop_points']:+.2f}", f"{100 * facts['agreement']:.2f} %", *over]
             lines.append(f"| {' | '.join(map(str, parts))} |")
-    OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
@@ -328,6 +328,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artefacts")
     parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
+    parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     given = parser.parse_intermixed_args()
     windows(given.data)
     if given.artefacts:
@@ -347,7 +348,7 @@ def main() -> None:
         for number, cell in threads.items():
             print(f"{name}, {number}: {cell['chosen']}, {cell['ratio_eager']:.2f} of eager, "
                   f"{cell['ratio_best_fp32']:.2f} of the best export", flush=True)  # fmt: skip
-        write(results)
+        write(results, given.out)
 
 
 if __name__ == "__main__":

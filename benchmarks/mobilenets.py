@@ -1,9 +1,10 @@
-"""Milliseconds of all MobileNets, and their small relatives, on this machine: every engine, float32 and integers.
+"""Milliseconds of all MobileNets, and their small relatives, on this machine: every engine, floats and integers.
 
     python benchmarks/mobilenets.py        # six minutes; leave the machine alone meanwhile
 
 The table of `leannet bench`, written down: 224 px, 1,000 classes, one picture at a time, in turns, one and two threads.
-Integers are timed with ranges that nothing was measured for. Writes docs/benchmarks/mobilenets.json and .md.
+Integers are timed with ranges that nothing was measured for; bfloat16 where the processor has it. Writes
+docs/benchmarks/mobilenets.json and .md.
 """
 
 import json
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from leannet.deploy import bench
 from leannet.deploy.benchmarking import Timed
+from leannet.runtime import ENGINES
+from leannet.runtime.precisions import PRECISIONS, runs_in
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "mobilenets.json"
 NETWORKS = (
@@ -19,14 +22,16 @@ NETWORKS = (
 )  # fmt: skip
 WAYS = (
     ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("ncnn", "float32"),
-    ("litert", "float32"),
+    ("litert", "float32"), ("openvino", "bfloat16"),
     ("onnxruntime", "int8"), ("openvino", "int8"), ("litert", "int8"),
 )  # fmt: skip
 
 
 def main() -> None:
     """Times and writes."""
-    found = bench(NETWORKS, precisions=("float32", "int8"), threads=(1, 2), seconds=150, memory=False, progress=print)
+    precisions = [each for each in PRECISIONS if any(runs_in(each, engine) for engine in ENGINES)]
+    found = bench(NETWORKS, precisions=precisions, threads=(1, 2), seconds=150, memory=False, progress=print)
+    ways = [(engine, precision) for engine, precision in WAYS if runs_in(precision, engine)]
     OUT.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
     versions = list(dict.fromkeys(each.engine for each in found.timed))
     lines = [
@@ -38,12 +43,12 @@ def main() -> None:
     for threads in (1, 2):
         lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
         lines.append(
-            "| network | M mult-adds | " + " | ".join(f"{name}, {kind}" for name, kind in WAYS) + " | GFLOP/s |"
+            "| network | M mult-adds | " + " | ".join(f"{name}, {kind}" for name, kind in ways) + " | GFLOP/s |"
         )
-        lines.append("|---|--:|" + "--:|" * (len(WAYS) + 1))
+        lines.append("|---|--:|" + "--:|" * (len(ways) + 1))
         for network in NETWORKS:
             here = [each for each in found.timed if each.what == network and each.threads == threads]
-            cells = [_cell(here, *way) for way in WAYS]
+            cells = [_cell(here, *way) for way in ways]
             best = max((each for each in here if each.precision == "float32"), key=lambda each: each.gflops)
             share = f"{best.gflops:.0f} ({100 * best.gflops / best.matrix_gflops:.0f} %)"
             lines.append(f"| {network} | {here[0].macs / 1e6:.1f} | {' | '.join(cells)} | {share} |")
