@@ -5,7 +5,7 @@ import pytest
 import tflite
 
 from leannet.deploy.integers.calibration import Calibration
-from leannet.rows import Activate, Add, Architecture, Concat, Conv, GlobalPool, Input, Linear, Pool
+from leannet.rows import Activate, Add, Architecture, Concat, Conv, GlobalPool, Input, Linear, Pool, Row
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.folding import Array
 from leannet.runtime.int8_graph import Range, quantize_filters
@@ -142,25 +142,66 @@ def test_filters_that_are_all_but_zero_keep_their_bias(style: str, engine: str) 
     assert np.abs(found[:, 0] - 3).max() < 0.05
 
 
-def test_sums_of_three_and_windows_that_are_padded_apart() -> None:
-    """The range before an activation is that of the whole sum; means over padded windows are not rounded on the way."""
-    for layers in (
-        (Add(name="sum", inputs=("a", "b", "c"), activation="h_swish"),),
-        (
-            Add(name="sum", inputs=("a", "b", "c")),
-            Pool(name="mean", op="average", kernel=5, stride=3, padding=2),
-        ),
-    ):
-        rows = Architecture(
-            name="x",
-            input=Input(height=12, width=12),
-            rows=(*(Conv(name=name, out_channels=6, inputs=("input",)) for name in "abc"), *layers, Conv(
-                name="last", out_channels=4)),
-        )  # fmt: skip
-        case = Case(rows)
-        assert case.decibels(outputs(case)) > 30
-        for style, engine in FORMS:
-            assert case.decibels(case.outputs(style, engine)) > 30, (layers, style, engine)
+def test_sums_of_three_stay_in_float() -> None:
+    """The range before an activation is that of the whole sum."""
+    rows = Architecture(
+        name="x",
+        input=Input(height=12, width=12),
+        rows=(*(Conv(name=name, out_channels=6, inputs=("input",)) for name in "abc"),
+              Add(name="sum", inputs=("a", "b", "c"), activation="h_swish"), Conv(name="last", out_channels=4)),
+    )  # fmt: skip
+    case = Case(rows)
+    assert case.decibels(outputs(case)) > 30
+    for style, engine in FORMS:
+        assert case.decibels(case.outputs(style, engine)) > 30, (style, engine)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "share"),
+    [(3, 1, "same", 9 / 4), (3, 2, 1, 9 / 4), (5, 3, 2, 25 / 9), (2, 2, 0, 1), (3, 2, "same", 9 / 4)],
+)
+def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, padding: int | str, share: float) -> None:
+    """Half a step with the zeros counted, which then grows by their share, and half a step of the mean itself."""
+    rows = Architecture(name="x", input=Input(height=13, width=12), rows=(
+        Pool(name="a", op="average", kernel=kernel, stride=stride, padding=padding),
+    ))  # fmt: skip
+    case = Case(rows)
+    writer = Int8TfliteWriter(rows, {}, case.calibration.ranges())
+    found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
+    given = writer.ranges["input"].rounded(case.x).astype(np.float32)
+    exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(given)[0]
+    least, most = case.calibration.ranges()["a"]
+    steps = np.abs(found - np.clip(exact, least, most)) / writer.ranges["a"].scale
+    assert steps.max() <= 0.5 + (0.5 * share if share > 1 else 0) + 1e-3
+    assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all picture
+
+
+def test_h_swish_behind_filters_is_a_sum_and_a_product() -> None:
+    """And h-sigmoid a sum: their factors are those of the filters. Of rows of their own they are one product more."""
+    assert _operations(Conv(name="a", out_channels=4, activation="h_swish")) == ["CONV_2D", "ADD", "MUL"]
+    assert _operations(Conv(name="a", out_channels=4, activation="h_sigmoid")) == ["CONV_2D", "ADD"]
+    assert _operations(Activate(name="a", activation="h_swish")) == ["MUL", "ADD", "MUL"]
+
+
+def test_what_has_no_fast_integers_is_not_used() -> None:
+    """ReLU is where bytes end, and a mean of windows a depthwise convolution."""
+    for activation in ("relu", "relu6"):
+        assert _operations(Activate(name="a", activation=activation)) == ["QUANTIZE"]
+    assert _operations(Pool(name="a", op="average", kernel=2, stride=2)) == ["DEPTHWISE_CONV_2D"]
+
+
+def _operations(row: Row) -> list[str]:
+    """Between the input's bytes and the outputs' floats, except for what only gives another shape."""
+    rows = Architecture(name="x", input=Input(height=8, width=8), rows=(row,))
+    case = Case(rows)
+    file = Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
+    model = tflite.Model.GetRootAs(file, 0)
+    graph = model.Subgraphs(0)
+    names = {number: name for name, number in vars(tflite.BuiltinOperator).items() if name.isupper()}
+    codes = [model.OperatorCodes(graph.Operators(i).OpcodeIndex()) for i in range(graph.OperatorsLength())]
+    found = [names[code.BuiltinCode()] for code in codes]
+    assert found[0] == "QUANTIZE"
+    return [name for name in found[1:] if name not in ("DEQUANTIZE", "RESHAPE")]
 
 
 def test_versions_are_those_that_know_the_operation() -> None:

@@ -35,7 +35,7 @@ class TfliteWriter:
         self.architecture, self.weights = architecture, weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
-        self.values = {INPUT: self._tensor(INPUT, _nhwc(architecture.input.shape))}
+        self.values = {INPUT: self._tensor(INPUT, nhwc(architecture.input.shape))}
 
     def file(self) -> bytes:
         """The whole file."""
@@ -46,7 +46,7 @@ class TfliteWriter:
             shape = self.architecture.shapes[name]
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
-            wanted = (1, shape.channels) if vector else _nhwc(shape)
+            wanted = (1, shape.channels) if vector else nhwc(shape)
             outputs.append(self.output(value, f"{name}:0", wanted))
         return packed(self.architecture.name, self.tensors, self.operators, [self.values[INPUT]], outputs)
 
@@ -108,7 +108,7 @@ class TfliteWriter:
 
     def _layer(self, placed: Placed) -> int:
         layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
-        out = _nhwc(placed.out_shape)
+        out = nhwc(placed.out_shape)
         match layer:
             case rows.Conv() | rows.Depthwise():
                 return self._conv(placed, layer, read[0])
@@ -128,7 +128,7 @@ class TfliteWriter:
 
     def _moved(self, placed: Placed, x: int) -> int:
         """Layers of one input, without filters."""
-        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, nhwc(placed.out_shape)
         match layer:
             case rows.Pool():
                 return self._pool(placed, layer, x)
@@ -190,7 +190,7 @@ class TfliteWriter:
         return self.op("TRANSPOSE", [x, order], f"{name}:turned", (n, c, h, w), "TransposeOptions")
 
     def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: int) -> int:
-        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        path, (shape, *_), out = placed.path, placed.in_shapes, nhwc(placed.out_shape)
         weight, bias = folded(self.weights, placed)
         pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
         given, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads)
@@ -217,7 +217,7 @@ class TfliteWriter:
         return [self.constant(f"{placed.path}:weight", weight), self.constant(f"{placed.path}:bias", bias)]
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: int) -> int:
-        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        path, (shape, *_), out = placed.path, placed.in_shapes, nhwc(placed.out_shape)
         weight = weight_of(self.weights, placed, "linear.weight")
         # Its inputs come in the order (H, W, C) here.
         weight = weight.reshape(len(weight), *shape).transpose(0, 2, 3, 1).reshape(len(weight), -1)
@@ -252,24 +252,27 @@ class TfliteWriter:
         return self.op(words_of[kind], [x], name, shape)
 
     def _pool(self, placed: Placed, layer: rows.Pool, x: int) -> int:
-        path, (shape, *_), out = placed.path, placed.in_shapes, _nhwc(placed.out_shape)
+        path, (shape, *_) = placed.path, placed.in_shapes
         pads = pool_pads(layer, shape, placed.out_shape)
-        given, padding = self._window(
-            x, path, shape, layer.kernel, layer.stride, pads, LEAST if layer.op == "max" else 0.0
-        )
-        fields = {
-            "Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride,
-            "FilterWidth": layer.kernel, "FilterHeight": layer.kernel,
-        }  # fmt: skip
-        if layer.op == "max":
-            return self.op("MAX_POOL_2D", [given], path, out, "Pool2DOptions", **fields)
-        if given == x:  # padding is not counted by the rule either
-            return self.op("AVERAGE_POOL_2D", [given], path, out, "Pool2DOptions", **fields)
-        made = self.op("AVERAGE_POOL_2D", [given], f"{path}:mean", out, "Pool2DOptions", **fields)
-        share = layer.kernel**2 / np.outer(
-            *(_inside(*each, layer) for each in zip(shape[1:], pads[:2], out[1:3], strict=True))
-        )
-        return self.op("MUL", [made, self.constant(f"{path}:share", share[None, :, :, None])], path, out, "MulOptions")
+        least = LEAST if layer.op == "max" else 0.0
+        given, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads, least)
+        if layer.op == "average":
+            return self._mean(placed, layer, given, padding, given != x)
+        out = nhwc(placed.out_shape)
+        return self.op("MAX_POOL_2D", [given], path, out, "Pool2DOptions", **_windows(layer, padding))
+
+    def _mean(self, placed: Placed, layer: rows.Pool, given: int, padding: int, apart: bool) -> int:
+        """Of windows. apart: the zeros around them are in the picture by now, and would be counted."""
+        path, out = placed.path, nhwc(placed.out_shape)
+        name = f"{path}:counted" if apart else path
+        made = self.op("AVERAGE_POOL_2D", [given], name, out, "Pool2DOptions", **_windows(layer, padding))
+        return self._stretched(placed, layer, made) if apart else made
+
+    def _stretched(self, placed: Placed, layer: rows.Pool, counted: int) -> int:
+        """Means that zeros were counted in, without them."""
+        path, out = placed.path, nhwc(placed.out_shape)
+        share = self.constant(f"{path}:share", layer.kernel**2 / inside(placed, layer)[None, :, :, None])
+        return self.op("MUL", [counted, share], path, out, "MulOptions")
 
     def _global_pool(self, size: int, x: int, path: str, shape: Shape, out: Sequence[int]) -> int:
         if size == 1:
@@ -288,11 +291,21 @@ def padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int])
     return list(pads) == [top, left, bottom, right]
 
 
-def _nhwc(shape: Shape) -> tuple[int, int, int, int]:
+def nhwc(shape: Shape) -> tuple[int, int, int, int]:
+    """The shape as LiteRT has it, for one picture."""
     return 1, shape.height, shape.width, shape.channels
 
 
-def _inside(size: int, before: int, made: int, layer: rows.Pool) -> Array:
-    """How much of each window along one side is picture."""
-    starts = np.arange(made) * layer.stride - before
-    return np.minimum(starts + layer.kernel, size) - np.maximum(starts, 0)
+def inside(placed: Placed, layer: rows.Pool) -> Array:
+    """(H', W'): how many pixels of each window are picture, not zeros around it."""
+    (shape, *_), out = placed.in_shapes, placed.out_shape
+    sides = []
+    for size, before, made in zip(shape[1:], pool_pads(layer, shape, out)[:2], out[1:], strict=True):
+        starts = np.arange(made) * layer.stride - before
+        sides.append(np.minimum(starts + layer.kernel, size) - np.maximum(starts, 0))
+    return np.outer(*sides)
+
+
+def _windows(layer: rows.Pool, padding: int) -> dict[str, int]:
+    sides = {f"Filter{side}": layer.kernel for side in ("Width", "Height")}
+    return sides | {"Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride}

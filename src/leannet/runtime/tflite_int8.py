@@ -13,15 +13,19 @@ import numpy as np
 
 from leannet import rows
 from leannet.rows import Activation, Architecture, Placed
-from leannet.runtime.folding import Array, Weights, pool_pads
-from leannet.runtime.int8_graph import GATE, Range, joined, least_scales, quantize_filters
-from leannet.runtime.tflite_graph import TfliteWriter, padded_the_same
+from leannet.runtime.folding import Array, Weights
+from leannet.runtime.int8_graph import Range, joined, least_scales, quantize_filters
+from leannet.runtime.tflite_graph import TfliteWriter, inside, nhwc
 
 MOVING = {
     "RESHAPE", "TRANSPOSE", "SLICE", "PAD", "PADV2", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_NEAREST_NEIGHBOR",
     "CONCATENATION",
 }  # fmt: skip
 FIXED = {"LOGISTIC": Range(1 / 256, 0), "TANH": Range(1 / 128, 128)}
+# What filters before h-swish and h-sigmoid are multiplied with, f. A gate is then one sum, cut where bytes end, on the
+# scale that needs no product of its own: f z + 3 f, between 0 and 6 f. h-swish is f z times that, and f f is 1 / 6.
+SHRUNK = {"h_swish": 6**-0.5, "h_sigmoid": 1 / 6}
+FILTERS = (rows.Conv, rows.Depthwise, rows.Linear)
 # The first version of each operation that knows integers; of the others the first one does.
 VERSIONS = {
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2, "AVERAGE_POOL_2D": 2,
@@ -32,15 +36,12 @@ VERSIONS = {
 
 def float_only(placed: Placed) -> bool:
     """Whether LiteRT has no integer form of a layer, or one that is much too coarse: sums of three would be rounded on
-    the way to a range that is not known, and means over a window that is padded apart before they are stretched."""
+    the way to a range that is not known."""
     match placed.layer:
         case rows.LocalResponse() | rows.Normalize():
             return True
         case rows.Add():
             return len(placed.inputs) > 2
-        case rows.Pool(op="average") as layer:
-            pads = pool_pads(layer, placed.in_shapes[0], placed.out_shape)
-            return any(pads) and not padded_the_same(placed.in_shapes[0], layer.kernel, layer.stride, pads)
     return False
 
 
@@ -146,39 +147,87 @@ class Int8TfliteWriter(TfliteWriter):
         if kind in FIXED:
             return FIXED[kind]
         assert self._layer_now is not None
-        path = self._layer_now.path
-        activation = getattr(self._layer_now.layer, "activation", "linear")
+        path, layer = self._layer_now.path, self._layer_now.layer
+        activation = getattr(layer, "activation", "linear")
         if name == path or activation in ("linear", "relu", "relu6"):
             return self.ranges[path]
-        return self.before[path]
+        before = self.before[path]
+        return Range(before.scale * SHRUNK.get(activation, 1.0), before.zero) if isinstance(layer, FILTERS) else before
 
     def activation(self, kind: Activation, x: int, name: str) -> int:
-        """Without LiteRT's own operation for h-swish, whose integers are slow on processors of desktops."""
-        if x not in self.range_of or kind not in ("h_swish", "h_sigmoid"):
+        """Without LiteRT's own operations for ReLU and h-swish, whose integers are slow on processors of desktops."""
+        if x not in self.range_of:
             return super().activation(kind, x, name)
-        gate = self._gate(x, name if kind == "h_sigmoid" else f"{name}:gate")
-        return gate if kind == "h_sigmoid" else self.op("MUL", [x, gate], name, self._shape(x), "MulOptions")
+        match kind:
+            case "relu" | "relu6":
+                wanted = self._made_range(kind, x, name)
+                most = (255 - wanted.zero) * wanted.scale
+                cut = Range.of(0, min(most, 6.0) if kind == "relu6" else most)
+                return self._integers(self._integers(x, cut), wanted)  # of what is joined the range may be larger
+            case "h_sigmoid":
+                return self._gate(kind, self._shrunk(kind, x, name), name)
+            case "h_swish":
+                shrunk = self._shrunk(kind, x, name)
+                gate = self._gate(kind, shrunk, f"{name}:gate")
+                return self.op("MUL", [shrunk, gate], name, self._shape(x), "MulOptions")
+        return super().activation(kind, x, name)
 
-    def _gate(self, x: int, name: str) -> int:
-        """h-sigmoid: z / 6 + 1/2, which bytes cut to what lies between 0 and 1."""
-        given, sixth = self.range_of[x], f"{name}:sixth"
-        self._wanted |= {sixth: Range(given.scale / 6, given.zero), name: GATE}  # the same bytes, and then new ones
-        divisor, half = (self.constant(f"{name}:{word}", np.array([value], np.float32))
-                         for word, value in (("divisor", 1 / 6), ("half", 1 / 2)))  # fmt: skip
-        divided = self.op("MUL", [x, divisor], sixth, self._shape(x), "MulOptions")
-        return self.op("ADD", [divided, half], name, self._shape(x), "AddOptions")
+    def _shrunk(self, kind: Activation, x: int, name: str) -> int:
+        """A value times what its gate wants, as filters have it in them: the same bytes."""
+        assert self._layer_now is not None
+        if isinstance(self._layer_now.layer, FILTERS):
+            return x
+        given, made = self.range_of[x], f"{name}:shrunk"
+        self._wanted[made] = Range(given.scale * SHRUNK[kind], given.zero)
+        factor = self.constant(f"{name}:factor", np.array([SHRUNK[kind]], np.float32))
+        return self.op("MUL", [x, factor], made, self._shape(x), "MulOptions")
+
+    def _gate(self, kind: Activation, shrunk: int, name: str) -> int:
+        """What lies between 0 and 6 of z + 3, shrunk."""
+        self._wanted[name] = Range(SHRUNK[kind] * 6 / 255, 0)
+        three = self.constant(f"{name}:three", np.array([3 * SHRUNK[kind]], np.float32))
+        return self.op("ADD", [shrunk, three], name, self._shape(shrunk), "AddOptions")
+
+    def _mean(self, placed: Placed, layer: rows.Pool, given: int, padding: int, apart: bool) -> int:
+        """As a depthwise convolution, since means of windows have no fast integers; it counts all zeros."""
+        if given not in self.range_of:
+            return super()._mean(placed, layer, given, padding, apart)
+        path, channels = placed.path, placed.out_shape.channels
+        steps = np.full(channels, 1 / (127 * layer.kernel**2))
+        filters = [
+            self._steps(f"{path}:ones", np.full((1, layer.kernel, layer.kernel, channels), 127, np.int8), steps, 3),
+            self._steps(f"{path}:bias", np.zeros(channels, np.int32), steps * self.range_of[given].scale, 0),
+        ]
+        counts = inside(placed, layer)
+        apart = bool((counts < layer.kernel**2).any())
+        name = f"{path}:counted" if apart else path
+        self._wanted[name] = self.ranges[path]
+        fields = {"Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride, "DepthMultiplier": 1}
+        words = "DepthwiseConv2DOptions"
+        made = self.op("DEPTHWISE_CONV_2D", [given, *filters], name, nhwc(placed.out_shape), words, **fields)
+        if not apart:
+            return made
+        common = np.lcm.reduce(counts.ravel())
+        shares = layer.kernel**2 * (common // counts)  # in parts of `common`: fractions that 8 bits hold exactly
+        divisor = np.gcd.reduce(shares.ravel())
+        if shares.max() <= 255 * divisor:
+            self._wanted[f"{path}:share"] = Range(divisor / common, 0)
+        return self._stretched(placed, layer, made)
 
     def _whole_constants(self, kind: str, inputs: Sequence[int]) -> Iterable[int]:
         """The inputs of an operation on integers, with constants that are integers too."""
         for value in inputs:
-            data = self.tensors[value].data
-            if data is None or data.dtype != np.float32:
+            tensor = self.tensors[value]
+            if tensor.data is None or tensor.data.dtype != np.float32:
                 yield value
                 continue
-            # Where a window begins is the least there is.
-            range_ = self.range_of[inputs[0]] if kind == "PADV2" else Range.of(float(data.min()), float(data.max()))
-            whole = np.clip(np.rint(data.astype(np.float64) / range_.scale) + range_.zero, 0, 255) - 128
-            self.tensors[value].data = whole.astype(np.int8)
+            if kind == "PADV2":  # where a window begins is the least there is
+                range_ = self.range_of[inputs[0]]
+            else:
+                fitting = Range.of(float(tensor.data.min()), float(tensor.data.max()))
+                range_ = self._wanted.get(tensor.name, fitting)
+            whole = np.clip(np.rint(tensor.data.astype(np.float64) / range_.scale) + range_.zero, 0, 255) - 128
+            tensor.data = whole.astype(np.int8)
             yield self._marked(value, range_)
 
     def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
@@ -189,9 +238,12 @@ class Int8TfliteWriter(TfliteWriter):
         whole, steps = quantize_filters(np.moveaxis(weight, axis, 0), self.bits, least)
         together = steps.astype(np.float64) * self.range_of[given].scale
         rounded = np.rint(bias / together).astype(np.int32)
+        shrunk = SHRUNK.get(
+            getattr(placed.layer, "activation", "linear"), 1.0
+        )  # the same bytes, which are said to be less
         return [
-            self._steps(f"{placed.path}:weight", np.moveaxis(whole, 0, axis), steps, axis),
-            self._steps(f"{placed.path}:bias", rounded, together, 0),
+            self._steps(f"{placed.path}:weight", np.moveaxis(whole, 0, axis), steps * shrunk, axis),
+            self._steps(f"{placed.path}:bias", rounded, together * shrunk, 0),
         ]
 
     def _steps(self, name: str, whole: Array, steps: Array, axis: int) -> int:
