@@ -1,18 +1,17 @@
 """Milliseconds of one picture of 224 px: leannet's artefacts against timm and torchvision, eager and exported.
 
-    python benchmarks/latency_networks.py DATA      # once: the networks, trained
     python benchmarks/latency.py DATA --artefacts   # once: exported and quantized; the machine may do other things
     python benchmarks/latency.py DATA               # timed
 
-DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, one and two threads, all in turns on
-one machine, in a drawn order, with a rest before each. The peers' networks are timed in their own environment
-(peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in ONNX Runtime and
-OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the processor
-has it. Ranges are measured on training pictures, and those that validate say whether enough keep their class to be
-chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO and
-LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does not
-agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave the
-machine alone while it times. Writes docs/benchmarks/latency.json and .md, or what `--out` names.
+DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, trained by latency_networks.py, one and
+two threads, all in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in
+their own environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in
+ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the
+processor has it. Ranges are measured on training pictures, and those that validate say whether enough keep their class
+to be chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO
+and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
+not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave
+the machine alone while it times. Writes docs/benchmarks/latency.json and .md, or what `--out` names.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
-from latency_networks import CELLS, NETWORKS, RUNS, windows
+from latency_networks import CELLS, KEPT, NETWORKS, RUNS, windows
 from peers import DECLARED, ROOT, environment
 from PIL import Image
 
@@ -140,15 +139,16 @@ def answers(artefact: Artefact, engine: str) -> np.ndarray:
 
 def artefacts(name: str) -> dict[str, dict[str, Any]]:
     """leannet's: label -> path, engine, and what rounding costs."""
-    weights = hashlib.sha256((RUNS / name / "model.safetensors").read_bytes()).hexdigest()
+    network = KEPT / f"{name}.safetensors"
+    weights = hashlib.sha256(network.read_bytes()).hexdigest()
     folder = RUNS / "artefacts" / weights[:12]  # a network that was trained again is another one
     folder.mkdir(parents=True, exist_ok=True)
     plain = folder / f"{name}.onnx"
     if not plain.exists():
-        leannet.export(RUNS / name, plain)
+        leannet.export(network, plain)
     phones = folder / f"{name}-litert-float32"
     if not phones.exists():
-        export_folder(RUNS / name, "litert", phones)
+        export_folder(network, "litert", phones)
     found: dict[str, dict[str, Any]] = {
         f"leannet float32, {engine}": {"path": phones if engine == "litert" else plain, "engine": engine}
         for engine in OURS
@@ -158,17 +158,17 @@ def artefacts(name: str) -> dict[str, dict[str, Any]]:
         rounded.append(("bfloat16", "openvino"))
     for precision, engine in rounded:
         target = folder / (f"{name}-{engine}-{precision}" + ("" if engine == "litert" else ".onnx"))
-        facts = judged(name, precision, engine, plain, target)
+        facts = judged(network, precision, engine, plain, target)
         found[f"leannet {precision}, {engine}"] = {"path": target, "engine": engine, "cost": facts}
         if precision == "int8" and engine in MIXED and facts["agreement_of_choice"] < AGREEMENT:
             target = target.with_name(target.name.replace("int8", "mixed"))
-            facts = judged(name, "mixed", engine, plain, target)
+            facts = judged(network, "mixed", engine, plain, target)
             if facts["made"]:
                 found[f"leannet mixed, {engine}"] = {"path": target, "engine": engine, "cost": facts}
     return found
 
 
-def judged(name: str, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
+def judged(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
     """What rounding costs; artefact and figures are made once and kept."""
     kept = target.with_suffix(".json")
     if kept.exists():
@@ -178,15 +178,17 @@ def judged(name: str, precision: str, engine: str, plain: Path, target: Path) ->
     target.unlink(missing_ok=True)
     exact = open_artefact(plain)
     if precision == "bfloat16":
-        leannet.export(RUNS / name, target, precision)
-        file = RUNS / name / "model.safetensors"
-        cost: Paired = judged_floats(file, None, exact, open_artefact(target), engine, Console(quiet=True))
+        leannet.export(network, target, precision)
+        opened = open_artefact(target)
+        cost: Paired = judged_floats(network, str(CELLS), exact, opened, engine, Console(quiet=True))
         floats = 0
     else:
         wanted = AGREEMENT if precision == "mixed" else 0.0
         words = {"max_drop": 100, "min_agreement": wanted, "quiet": True}
-        rounded = leannet.quantize(RUNS / name, None, target, engine, **words)
+        rounded = leannet.quantize(network, str(CELLS), target, engine, **words)
         cost, floats = rounded, len(rounded.kept_float)
+    if cost.before.pictures != len(list((CELLS / "val").glob("*/*.png"))):
+        raise SystemExit(f"{CELLS}: not the windows that {network.name} learned; another Pillow may write other files")
     facts: dict[str, Any] = {
         "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
         "agreement_of_choice": cost.agreement, "chosen_on": cost.before.pictures, "layers_in_float": floats,
@@ -196,7 +198,7 @@ def judged(name: str, precision: str, engine: str, plain: Path, target: Path) ->
         same = answers(open_artefact(target), engine) == answers(exact, "onnxruntime")
         facts["agreement"] = float(same.mean())
     kept.write_text(json.dumps(facts))
-    print(name, facts, flush=True)
+    print(network.stem, facts, flush=True)
     return facts
 
 
@@ -267,7 +269,7 @@ def write(results: dict[str, Any], out: Path) -> None:
     lines = [
         "# Latency, against timm and torchvision",
         "",
-        "Written by `python benchmarks/latency.py DATA`, after `python benchmarks/latency_networks.py DATA`: one "
+        "Written by `python benchmarks/latency.py DATA`; networks of `python benchmarks/latency_networks.py DATA`. One "
         "picture of 224 px, four classes, median milliseconds over "
         f"{TURNS // 2} turns, all networks of a line in turns. {machine().line()}; {', '.join(results['versions'])}.",
         "",
@@ -333,7 +335,7 @@ def main() -> None:
     windows(given.data)
     if given.artefacts:
         for name in given.names or NETWORKS:
-            if (RUNS / name / "done").exists():
+            if (KEPT / f"{name}.safetensors").exists():
                 artefacts(name)
         return
     folder = RUNS / "peers"

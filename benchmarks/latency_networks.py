@@ -6,7 +6,8 @@ DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them co
 middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
 side: of the smears of its `train.txt` one third, drawn, validates and says what may be chosen, the others train, and
 those of its `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size
-that it is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME.
+that it is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME. What was trained is kept in
+benchmarks/networks, convolutions in float16; a network that is there is not trained again.
 """
 
 import argparse
@@ -21,10 +22,12 @@ import numpy as np
 from peers import ROOT
 from PIL import Image
 
+from leannet.checkpoint import load, save
 from leannet.training.state import FILE as STATE
 from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"
+KEPT = ROOT / "benchmarks" / "networks"
 CELLS = RUNS / "cells"  # train, val and test: a folder a class in each
 NETWORKS = (
     "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "shufflenet_v2_torchvision",
@@ -103,11 +106,11 @@ def _boxes(file: Path) -> list[Box]:
     return found
 
 
-def trained(name: str) -> Path:
-    """The run of a network at 224 px."""
-    out, before = RUNS / name, None
-    if (out / "done").exists():
-        return out
+def trained(name: str) -> None:
+    """Trains a network, or goes on with it, and keeps it."""
+    kept, out, before = KEPT / f"{name}.safetensors", RUNS / name, None
+    if kept.exists():
+        return
     for px, epochs, share in LARGE if name in LARGE_ONES else STAGES:
         run = out if px == STAGES[-1][0] else RUNS / f"{name}-{px}"
         words = ["--model", name] if before is None else ["--weights", str(before)]
@@ -116,7 +119,11 @@ def trained(name: str) -> Path:
         words += ["--optimizer", optimizer, "--lr", f"{share * rate:g}"]
         _train(run, epochs, *words, *COMMON)
         before = run
-    return out
+    network, header = load(out)
+    command = f"python benchmarks/latency_networks.py DATA {name}"
+    provenance = header.provenance | {"command": command, "data": "windows of BCCD", "parent": None}
+    KEPT.mkdir(exist_ok=True)
+    save(kept, network, header.model_copy(update={"provenance": provenance}), half=True)
 
 
 def _train(out: Path, epochs: int, *words: str) -> None:
