@@ -5,7 +5,7 @@ import pytest
 import tflite
 
 from leannet.deploy.integers.calibration import Calibration
-from leannet.rows import Activate, Add, Architecture, Concat, Conv, GlobalPool, Input, Linear, Pool, Row
+from leannet.rows import Activate, Add, Architecture, Concat, Conv, Depthwise, GlobalPool, Input, Linear, Pool, Row
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.folding import Array
 from leannet.runtime.int8_graph import Range, quantize_filters
@@ -190,12 +190,20 @@ def test_what_has_no_fast_integers_is_not_used() -> None:
     assert _operations(Pool(name="a", op="average", kernel=2, stride=2)) == ["DEPTHWISE_CONV_2D"]
 
 
-def _operations(row: Row) -> list[str]:
-    """Between the input's bytes and the outputs' floats, except for what only gives another shape."""
+def test_wide_depthwise_filters_stay_in_float() -> None:
+    assert "INT8" not in kinds(_alone(Depthwise(name="a", kernel=7)))
+    assert kinds(_alone(Depthwise(name="a", kernel=5)))["INT8"] == 3  # what is read, weights, what is made
+
+
+def _alone(row: Row) -> bytes:
     rows = Architecture(name="x", input=Input(height=8, width=8), rows=(row,))
     case = Case(rows)
-    file = Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
-    model = tflite.Model.GetRootAs(file, 0)
+    return Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
+
+
+def _operations(row: Row) -> list[str]:
+    """Between the input's bytes and the outputs' floats, except for what only gives another shape."""
+    model = tflite.Model.GetRootAs(_alone(row), 0)
     graph = model.Subgraphs(0)
     names = {number: name for name, number in vars(tflite.BuiltinOperator).items() if name.isupper()}
     codes = [model.OperatorCodes(graph.Operators(i).OpcodeIndex()) for i in range(graph.OperatorsLength())]

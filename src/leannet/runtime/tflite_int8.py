@@ -35,11 +35,13 @@ VERSIONS = {
 
 
 def float_only(placed: Placed) -> bool:
-    """Whether LiteRT has no integer form of a layer, or one that is much too coarse: sums of three would be rounded on
-    the way to a range that is not known."""
+    """Whether LiteRT has no integer form of a layer, or none that serves: sums of three would be rounded on the way to
+    a range that is not known, and depthwise filters of more than 25 weights take four times as long as in float."""
     match placed.layer:
         case rows.LocalResponse() | rows.Normalize():
             return True
+        case rows.Depthwise():
+            return placed.layer.kernel > 5
         case rows.Add():
             return len(placed.inputs) > 2
     return False
