@@ -100,7 +100,7 @@ class TfliteWriter:
         """What a window reads, and the rule that it is then said to pad by."""
         if not any(pads):
             return x, VALID
-        if padded_the_same(shape, kernel, stride, pads):
+        if _padded_the_same(shape, kernel, stride, pads):
             return x, SAME
         return self._pad(x, f"{path}:pad", pads, fill), VALID
 
@@ -285,7 +285,7 @@ class TfliteWriter:
         return self.op("AVERAGE_POOL_2D", [x], path, out, "Pool2DOptions", **fields)
 
 
-def padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
+def _padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
     """Whether a window's zeros (above, left, below, right) are those of the "same" rule."""
     (top, bottom), (left, right) = (pad_before_after(size, kernel, stride, "same") for size in shape[1:])
     return list(pads) == [top, left, bottom, right]
