@@ -55,6 +55,8 @@ def test_memory_and_what_cannot_be_timed(artefacts: list[str]) -> None:
     assert [each.peak_memory_bytes is None for each in found.timed] == [False] * 4 + [True]
     with pytest.raises(LeannetError, match="cannot run in torch"):
         bench([artefacts[1]], ["torch"])
+    with pytest.raises(LeannetError, match="int8 needs one of onnxruntime, openvino, litert"):
+        bench([DEBUG], ["torch"], ["int8"])
     with pytest.raises(LeannetError, match="nearest: openvino"):
         bench([DEBUG], ["openvin"])
     with pytest.raises(LeannetError, match="nearest"):

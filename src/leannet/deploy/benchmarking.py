@@ -16,7 +16,7 @@ from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine,
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.precisions import program, runs_in
+from leannet.runtime.precisions import NEEDED, program, runs_in
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
@@ -93,8 +93,10 @@ def bench(
         engine(name)
     candidates = [each for word in what for each in _candidates(word, names, precisions, width, resolution)]
     if not candidates:
+        needed = [f"; {each} needs {NEEDED[each]}" for each in precisions if each in NEEDED]
         raise LeannetError(
             f"nothing to time: {', '.join(what)} in {' or '.join(precisions)} cannot run in {', '.join(names)} here"
+            + "".join(needed)
         )
     found: list[Timed] = []
     for number in threads:

@@ -8,6 +8,7 @@ from leannet.runtime.onnx_graph import numpy_weights
 from leannet.runtime.programs import WHOLE, Program, integers
 
 PRECISIONS = ("float32", "bfloat16", "int8")
+NEEDED = {"bfloat16": "openvino, on a processor that has it", "int8": f"one of {', '.join(WHOLE)}"}
 
 
 def runs_in(precision: str, engine: str) -> bool:
@@ -39,10 +40,10 @@ def program(
         return Program(architecture, weights)
     if precision == "bfloat16":
         if not runs_in(precision, engine):
-            raise LeannetError(f"bfloat16 in {engine}: expected openvino, on a processor that has it")
+            raise LeannetError(f"bfloat16 in {engine}: expected {NEEDED[precision]}")
         return Program(architecture, weights, precision)
     if not runs_in(precision, engine):
-        raise LeannetError(f"int8 in {engine}: expected one of {', '.join(WHOLE)}; nearest: {nearest(engine, WHOLE)}")
+        raise LeannetError(f"int8 in {engine}: expected {NEEDED[precision]}; nearest: {nearest(engine, WHOLE)}")
     if weights is None:
         from leannet.network import build
 
