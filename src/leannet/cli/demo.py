@@ -1,4 +1,4 @@
-"""leannet demo: the whole of it on built-in pictures, in about two minutes."""
+"""leannet demo: the whole of it on built-in pictures, in two to five minutes."""
 
 from pathlib import Path
 from typing import Annotated, Any
