@@ -300,11 +300,10 @@ def compare(page: Any, path: Path, more: int = 0) -> None:
             np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max(), err_msg=name)
 
 
-def test_integers_run_too(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leannet.deploy.integers.quantizing.SECONDS", 0.05)
+def test_integers_run_too(browser: Any, tmp_path: Path) -> None:
     artefact(tmp_path, "net")
     data = draw_folder(tmp_path / "data", kinds=CLASSES, each=8)
-    path = quantize(tmp_path / "net.safetensors", str(data), quiet=True, max_drop=100).path
+    path = quantize(tmp_path / "net.safetensors", str(data), quiet=True, max_drop=100, seconds=0).path
     assert path is not None
     make_site(path, tmp_path / "site", quiet=True)
     with visit(browser, tmp_path / "site") as (page, _):

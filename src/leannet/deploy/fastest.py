@@ -106,7 +106,7 @@ def export_fastest(
                     rounded.append((choice, half if cost.holds(max_drop, min_agreement) else None))
                 if name in WHOLE:
                     console.say(f"integers for {name}")
-                    found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, **words)
+                    found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, seconds=0, **words)
                     choice = _as_choice(name, "int8", found, found.size_bytes_after, len(found.kept_float))
                     rounded.append((choice, open_artefact(trial) if found.path else None))
             except LeannetError as error:

@@ -36,7 +36,7 @@ EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 SENSITIVITY_BATCHES = 4  # of the pictures that calibrate
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
-SECONDS = 3.0  # to time both
+SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Quantized(Paired):
     layers: tuple[LayerNoise, ...]
     size_bytes_before: int
     size_bytes_after: int
-    latency_before: Latency | None = None  # not measured yet
+    latency_before: Latency | None = None  # not measured
     latency_after: Latency | None = None
     checks: tuple[Checked, ...] = ()
     finetuned: int = 0  # epochs
@@ -123,6 +123,7 @@ def quantize(
     finetune: int = 0,
     quiet: bool = False,
     input: Input = "float32",
+    seconds: float = SECONDS,
 ) -> Quantized:
     """Writes a run or checkpoint as an artefact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -132,7 +133,7 @@ def quantize(
     data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: beside the checkpoint
     `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers by path
     that stay in float in any case. finetune: epochs of training with rounding in place, before (quantisation-aware;
-    Jacob et al., arXiv 1712.05877, section 3). input: as for `export`.
+    Jacob et al., arXiv 1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without pictures that judge, and a missing package.
     """
@@ -167,7 +168,7 @@ def quantize(
 
     number = fewest(allowed, min(len(order), int(MOST_FLOAT * len(noise))))
     last = max(tried) if number is None else number
-    found = work.timed(tried[last], floats(last))
+    found = work.timed(tried[last], floats(last), seconds) if seconds else tried[last]
     if number is None:
         return found
     made = work.artefact(floats(number), found, input)
@@ -279,12 +280,12 @@ class _Work:
             finetuned=self.finetuned,
         )
 
-    def timed(self, found: Quantized, floats: frozenset[str]) -> Quantized:
+    def timed(self, found: Quantized, floats: frozenset[str], seconds: float) -> Quantized:
         """The same with both networks' latencies: one picture, one thread."""
         one = next(self.pictures.judging())[:1]
         both = {"before": self.float_program, "after": self.program(floats)}
         ways = {name: engine(self.engine).prepare(made, 1) for name, made in both.items()}
-        times = measure({name: partial(run, one) for name, run in ways.items()}, SECONDS)
+        times = measure({name: partial(run, one) for name, run in ways.items()}, seconds)
         return replace(found, latency_before=times["before"], latency_after=times["after"])
 
     def artefact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artefact:
