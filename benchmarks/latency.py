@@ -140,6 +140,10 @@ def answers(artefact: Artefact, engine: str) -> np.ndarray:
 def artefacts(name: str) -> dict[str, dict[str, Any]]:
     """leannet's: label -> path, engine, and what rounding costs."""
     network = KEPT / f"{name}.safetensors"
+    if not network.exists():
+        raise SystemExit(
+            f"{network}: not there; expected one of {', '.join(NETWORKS)}, as latency_networks.py keeps them"
+        )
     weights = hashlib.sha256(network.read_bytes()).hexdigest()
     folder = RUNS / "artefacts" / weights[:12]  # a network that was trained again is another one
     folder.mkdir(parents=True, exist_ok=True)
@@ -329,14 +333,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artefacts")
-    parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet, of trained networks")
+    parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet")
     parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     given = parser.parse_intermixed_args()
     windows(given.data)
     if given.artefacts:
         for name in given.names or NETWORKS:
-            if (KEPT / f"{name}.safetensors").exists():
-                artefacts(name)
+            artefacts(name)
         return
     folder = RUNS / "peers"
     peers = Peers(folder)

@@ -174,6 +174,8 @@ def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, pa
     steps = np.abs(found - np.clip(exact, least, most)) / writer.ranges["a"].scale
     assert steps.max() <= 0.5 + (0.5 * share if share > 1 else 0) + 1e-3
     assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all picture
+    for style, engine in FORMS:
+        assert case.decibels(case.outputs(style, engine)) > 30, (style, engine)
 
 
 def test_h_swish_behind_filters_is_a_sum_and_a_product() -> None:

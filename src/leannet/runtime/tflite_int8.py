@@ -36,7 +36,7 @@ VERSIONS = {
 
 def float_only(placed: Placed) -> bool:
     """Whether LiteRT has no integer form of a layer, or none that serves: sums of three would be rounded on the way to
-    a range that is not known, and depthwise filters of more than 25 weights take four times as long as in float."""
+    a range that is not known, and depthwise filters of more than 25 weights have no fast integers."""
     match placed.layer:
         case rows.LocalResponse() | rows.Normalize():
             return True
@@ -201,13 +201,13 @@ class Int8TfliteWriter(TfliteWriter):
             self._steps(f"{path}:bias", np.zeros(channels, np.int32), steps * self.range_of[given].scale, 0),
         ]
         counts = inside(placed, layer)
-        apart = bool((counts < layer.kernel**2).any())
-        name = f"{path}:counted" if apart else path
+        padded = bool((counts < layer.kernel**2).any())
+        name = f"{path}:counted" if padded else path
         self._wanted[name] = self.ranges[path]
         fields = {"Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride, "DepthMultiplier": 1}
         words = "DepthwiseConv2DOptions"
         made = self.op("DEPTHWISE_CONV_2D", [given, *filters], name, nhwc(placed.out_shape), words, **fields)
-        if not apart:
+        if not padded:
             return made
         common = np.lcm.reduce(counts.ravel())
         shares = layer.kernel**2 * (common // counts)  # in parts of `common`: fractions that 8 bits hold exactly
