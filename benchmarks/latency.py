@@ -22,11 +22,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
 from latency_networks import CELLS, KEPT, NETWORKS, RUNS, windows
+from latency_page import AGREEMENT, OURS, TURNS, agrees, write
 from peers import DECLARED, ROOT, environment
 from PIL import Image
 
@@ -40,12 +40,10 @@ from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
 OUT = ROOT / "docs" / "benchmarks" / "latency.json"
-TURNS, REST = 60, 0.02  # seconds: the threads of torch spin some milliseconds on after a run
+REST = 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
 CLASSES = 4
-OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
 MIXED = ("openvino", "litert")  # whose worst layers may stay in float; to find them takes minutes each
-AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other pictures too
 PEERS = {
     "mobilenet_v1": {"timm": "mobilenetv1_100"},
     "mobilenet_v2": {"timm": "mobilenetv2_100", "torchvision": "mobilenet_v2"},
@@ -206,11 +204,6 @@ def judged(network: Path, precision: str, engine: str, plain: Path, target: Path
     return facts
 
 
-def agrees(facts: dict[str, Any]) -> bool:
-    """Whether an artefact may be chosen."""
-    return "cost" not in facts or facts["cost"]["agreement_of_choice"] >= AGREEMENT
-
-
 def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     """The milliseconds of each candidate, turn by turn, in an order that rotates."""
     names = list(candidates)
@@ -260,72 +253,6 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
             for label, facts in ours.items() if "cost" in facts
         },
     }  # fmt: skip
-
-
-def write(results: dict[str, Any], out: Path) -> None:
-    """The JSON and the page beside it."""
-    cells = [cell for each in results["networks"].values() for cell in each["threads"].values()]
-    results["ratio_eager"] = geometric_mean(cell["ratio_eager"] for cell in cells)
-    results["ratio_best_fp32"] = geometric_mean(cell["ratio_best_fp32"] for cell in cells)
-    results["ratio_best_fp32_any"] = geometric_mean(cell["ratio_best_fp32_any"] for cell in cells)
-    results["agreement"] = min(cell["agreement"] for cell in cells)
-    out.write_text(json.dumps(results, indent=1) + "\n")
-    lines = [
-        "# Latency, against timm and torchvision",
-        "",
-        "Written by `python benchmarks/latency.py DATA`; networks of `python benchmarks/latency_networks.py DATA`. One "
-        "picture of 224 px, four classes, median milliseconds over "
-        f"{TURNS // 2} turns, all networks of a line in turns. {machine().line()}; {', '.join(results['versions'])}.",
-        "",
-        f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
-        f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
-        f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 "
-        f"pictures. The fastest of all, whatever it costs, takes {results['ratio_best_fp32_any']:.2f} of the best "
-        "export.",
-    ]
-    for threads in ("1", "2"):
-        lines += [
-            "", f"## {threads} thread{'s' if threads == '2' else ''}", "",
-            "| network | peers eager | peers exported: ORT | OpenVINO | float32: ORT | OpenVINO | LiteRT "
-            "| bfloat16: OpenVINO | int8: ORT | OpenVINO | LiteRT | mixed | chosen | of eager | of the best export |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|",
-        ]  # fmt: skip
-        for name, each in results["networks"].items():
-            cell = each["threads"][threads]
-            medians = {label: latency["median_ms"] for label, latency in cell["latency"].items()}
-
-            def least(*words: str, medians: dict[str, float] = medians) -> str:
-                found = [ms for label, ms in medians.items() if all(word in label for word in words)]
-                return f"{min(found):.2f}" if found else "-"
-
-            lines.append(
-                f"| {name} | {least('eager')} | {least('exported', 'onnx')} | {least('exported', 'openvino')} | "
-                f"{' | '.join(least(f'leannet float32, {engine}') for engine in OURS)} | "
-                f"{least('leannet bfloat16')} | "
-                f"{' | '.join(least(f'leannet int8, {engine}') for engine in OURS)} | "
-                f"{least('leannet mixed')} | "
-                f"{cell['chosen'].removeprefix('leannet ')} | "
-                f"{cell['ratio_eager']:.2f} | {cell['ratio_best_fp32']:.2f} |"
-            )
-    lines += [
-        "", "## What rounding costs", "",
-        "Windows of 160 px of blood smears (BCCD), enlarged to 224, and what is in the middle of each: a red cell, a "
-        "white one, a platelet, or none of these. Accuracy and points lost are of pictures of smears that nothing was "
-        f"trained on; what may be chosen keeps the class of {100 * AGREEMENT:.2f} % of them. Agreement is of 2,000 of "
-        "still other smears. Mixed: integers, but for as many of the layers that do most harm as that takes. Over "
-        "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads.", "",
-        "| network | precision | engine | layers in float | may be chosen | accuracy, float32 | points lost "
-        "| agreement | over float32: 1 thread | 2 threads |",
-        "|---|---|---|--:|---|--:|--:|--:|--:|--:|",
-    ]  # fmt: skip
-    for name, each in results["networks"].items():
-        for label, facts in each["cost"].items():
-            over = [f"{each['threads'][number]['over_float32'][label]:.2f}" for number in ("1", "2")]
-            able, floats = "yes" if agrees({"cost": facts}) else "no", facts["layers_in_float"] or ""
-            parts = [name, facts["precision"], facts["engine"], floats, able, f"{100 * facts['accuracy']:.1f} %"]
-            parts += [f"{facts['drop_points']:+.2f}", f"{100 * facts['agreement']:.2f} %", *over]
-            lines.append(f"| {' | '.join(map(str, parts))} |")
-    out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
