@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -20,7 +22,7 @@ from leannet.checkpoint import save
 from leannet.data.loader import normalize
 from leannet.data.pictures import prepare
 from leannet.deploy import check, export, open_artefact
-from leannet.deploy.artefact import as_floats
+from leannet.deploy.artefact import as_floats, softmax
 from leannet.deploy.onnx_artefact import DIGEST, GOLDEN
 from leannet.errors import LeannetError
 from leannet.header import KEY, Header, read_header
@@ -272,12 +274,15 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
 def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
     made = open_artefact(artefact)
-    other = replace(made, header=made.header.model_copy(update={"artefact": {"weight_bits": 8}}))
+    there, here = (
+        replace(made, header=made.header.model_copy(update={"artefact": {"weight_bits": 8}}), _runs={})
+        for _ in range(2)
+    )
     monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 8)
-    other.run()
+    there.run()
     monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 7)
     with pytest.raises(LeannetError, match="8 bits overflow on this processor"):
-        other.run()
+        here.run()
     made.run()
 
 
@@ -291,3 +296,20 @@ def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
     monkeypatch.setattr("leannet.deploy.artefact.is_installed", "openvino".__ne__)
     monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
     np.testing.assert_array_equal(open_artefact(made.path).outputs([draw("disc", 5)]), wanted)
+
+
+def test_beside_others_no_thread_waits_awake(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are decoded while the network runs: threads that wait awake take the cores from that."""
+    started: list[str] = []
+
+    def listen(program: object, options: Any, **words: Any) -> Any:
+        started.append(options.get_session_config_entry("session.intra_op.allow_spinning"))
+        return whole(program, options, **words)
+
+    whole = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", listen)
+    made, shown = open_artefact(artefact), np.full((1, 32, 32, 3), 90, np.uint8)
+    found = made.probabilities(shown)
+    wanted = softmax(made.run()(made.given(shown))[0])
+    np.testing.assert_array_equal(found, wanted)
+    assert started == ["0", "1"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from leannet.preprocessing import Preprocessing
 
@@ -78,8 +78,8 @@ def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 
 def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    if preprocessing.exif_orientation:
-        image = ImageOps.exif_transpose(image)
+    if preprocessing.exif_orientation and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)  # which would copy a picture that is upright
     if image.mode == "F":
         raise BrokenPicture("32-bit float pixels, which have no agreed range")
     if image.mode.startswith("I"):  # 16 bits, in whatever integer Pillow holds them

@@ -35,7 +35,7 @@ class Artefact(abc.ABC):
     golden: tuple[Golden, ...]
     path: Path | None = None
     digest: str = ""
-    _runs: dict[tuple[str, int], Run] = field(default_factory=dict, repr=False, compare=False)
+    _runs: dict[tuple[str, int, bool], Run] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     @abc.abstractmethod
@@ -75,31 +75,37 @@ class Artefact(abc.ABC):
     def _engine(self) -> str:
         return next(filter(is_installed, self.engines), self.engines[0])
 
-    def run(self, name: str | None = None, threads: int = 1) -> Run:
+    def run(self, name: str | None = None, threads: int = 1, alone: bool = True) -> Run:
         """What runs it in an engine: the graph's own input -> its outputs. Prepared once.
 
-        name: None: the first that it is made for and that is here.
+        name: None: the first that it is made for and that is here. alone: nothing else computes meanwhile.
 
         Raises LeannetError for an engine that is not here, and a processor that it would give wrong answers on.
         """
-        key = name or self._engine, threads
+        key = name or self._engine, threads, alone
+        if key not in self._runs:
+            self._runs[key] = self._prepared(*key)
+        return self._runs[key]
+
+    def _prepared(self, name: str, threads: int, alone: bool) -> Run:
         bits = self.header.artefact.get("weight_bits", 7)
         if bits > weight_bits():
             raise LeannetError(
                 f"{self.path or 'the artefact'}: its integers of {bits} bits overflow on this processor, which adds "
                 "their products in 16; make it here: leannet quantize RUN"
             )
-        if key not in self._runs:
-            self._runs[key] = engine(key[0]).prepare(self.program, threads)
-        return self._runs[key]
+        return engine(name).prepare(self.program, threads, alone)
 
     def given(self, arrays: NDArray[np.uint8]) -> NDArray[Any]:
         """Pictures (N, height, width, C) of the network's size as the graph takes them."""
         return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
 
     def probabilities(self, arrays: NDArray[np.uint8], threads: int = 1) -> Floats:
-        """(N, classes) of pictures (N, height, width, C) of the network's size, in its own engine."""
-        return softmax(self.run(None, threads)(self.given(arrays))[0])
+        """(N, classes) of pictures (N, height, width, C) of the network's size, in its own engine.
+
+        Others are decoded meanwhile, so it leaves them the cores between its own work.
+        """
+        return softmax(self.run(None, threads, alone=False)(self.given(arrays))[0])
 
     def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
         """(N, classes) before softmax. Raises BrokenPicture."""

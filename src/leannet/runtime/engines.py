@@ -43,8 +43,11 @@ class Engine(abc.ABC):
         """The engine's name and version. Raises LeannetError where it is not installed."""
 
     @abc.abstractmethod
-    def prepare(self, program: Program, threads: int) -> Run:
-        """Loads a program and returns what runs it."""
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
+        """Loads a program and returns what runs it.
+
+        alone: nothing else computes meanwhile, so that threads may wait for their next work without sleeping.
+        """
 
 
 class Torch(Engine):
@@ -58,7 +61,7 @@ class Torch(Engine):
 
         return f"torch {torch.__version__}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         import torch
 
         network = program.network.to(memory_format=torch.channels_last)
@@ -81,12 +84,13 @@ class OnnxRuntime(Engine):
     def version(self) -> str:
         return f"onnxruntime {package('onnxruntime').__version__}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         runtime = package("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
         session = runtime.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
         (given,) = session.get_inputs()
 
@@ -111,7 +115,7 @@ class OpenVino(Engine):
     def version(self) -> str:
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         core = openvino_core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
@@ -149,7 +153,7 @@ class Ncnn(Engine):
     def version(self) -> str:
         return f"ncnn {package('ncnn').__version__}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         ncnn, outputs = package("ncnn"), program.architecture.output_names
         network = ncnn.Net()
         options = network.opt
@@ -189,7 +193,7 @@ class LiteRt(Engine):
     def version(self) -> str:
         return f"litert {package('ai_edge_litert').__version__}"
 
-    def prepare(self, program: Program, threads: int) -> Run:
+    def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         package("ai_edge_litert")
         from ai_edge_litert.interpreter import Interpreter
 
