@@ -11,7 +11,7 @@ processor has it. Ranges are measured on training pictures, and those that valid
 to be chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO
 and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
 not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave
-the machine alone while it times. Writes docs/benchmarks/latency.json and .md, or what `--out` names.
+the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or what `--out` names.
 """
 
 import argparse
