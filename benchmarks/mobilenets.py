@@ -4,9 +4,10 @@
 
 The table of `leannet bench`, written down: 224 px, 1,000 classes, one picture at a time, in turns, one and two threads.
 Integers are timed with ranges that nothing was measured for; bfloat16 where the processor has it. Writes
-docs/benchmarks/mobilenets.json and .md.
+docs/benchmarks/mobilenets.json and .md, or what `--out` names.
 """
 
+import argparse
 import json
 from pathlib import Path
 
@@ -29,10 +30,13 @@ WAYS = (
 
 def main() -> None:
     """Times and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
+    out = parser.parse_args().out
     precisions = [each for each in PRECISIONS if any(runs_in(each, engine) for engine in ENGINES)]
     found = bench(NETWORKS, precisions=precisions, threads=(1, 2), seconds=150, memory=False, progress=print)
     ways = [(engine, precision) for engine, precision in WAYS if runs_in(precision, engine)]
-    OUT.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
+    out.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
     versions = list(dict.fromkeys(each.engine for each in found.timed))
     lines = [
         "# MobileNets on a processor", "",
@@ -52,7 +56,7 @@ def main() -> None:
             best = max((each for each in here if each.precision == "float32"), key=lambda each: each.gflops)
             share = f"{best.gflops:.0f} ({100 * best.gflops / best.matrix_gflops:.0f} %)"
             lines.append(f"| {network} | {here[0].macs / 1e6:.1f} | {' | '.join(cells)} | {share} |")
-    OUT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 def _cell(timed: list[Timed], engine: str, precision: str) -> str:

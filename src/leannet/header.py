@@ -91,6 +91,10 @@ def open_tensors(file: Path, framework: str = "numpy") -> Any:
     try:
         return safe_open(file, framework=framework)
     except (SafetensorError, OSError) as error:
+        if file.suffix == ".onnx":
+            raise LeannetError(
+                f"{file}: expected a run or a checkpoint (.safetensors), found an ONNX file: name the run it is made of"
+            ) from None
         raise LeannetError(
             f"{file}: expected a leannet checkpoint (.safetensors), found something else ({error})"
         ) from None

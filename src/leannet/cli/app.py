@@ -78,6 +78,8 @@ def main() -> NoReturn:
         _fail(f"leannet: {error.filename or ''}: {error.strerror or error}")
     except LeannetError as error:
         _fail(f"leannet: {error}")
+    except MemoryError as error:
+        _fail(f"leannet: expected room in memory, found too little ({error}): smaller pictures or batches take less")
     except ModuleNotFoundError as error:  # on a device that has only what answering needs
         if (error.name or "").split(".")[0] in {"", "leannet"}:
             raise

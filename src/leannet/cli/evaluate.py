@@ -24,6 +24,7 @@ def command(
     """
     from leannet.deploy import evaluate
     from leannet.evaluation import interval
+    from leannet.header import is_artefact
 
     found = evaluate(run, data, part, quiet)
     if json:
@@ -32,6 +33,10 @@ def command(
     scores = found.scores
     print(f"{found.checkpoint} on {found.data}, {found.part}")
     print(f"top-1  {scores.line()}")
+    if is_artefact(run):
+        print(
+            "       it does not know what trained it, and this may be among them; its run knows: leannet evaluate RUN"
+        )
     if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
         print(f"top-5  {100 * scores.top5:.2f} % ({interval(scores.top5_low, scores.top5_high)})")
     print()

@@ -61,6 +61,7 @@ def graph(architecture: Architecture) -> Graph:
         peaks[layer.row] = max(peaks[layer.row], held)
         held -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
     costs = {group.name: group for group in cost.by_row()}
+    sees = {layer.row: layer.receptive_field for layer in cost.layers}  # of the last, behind any gate
     rows = tuple(
         RowGraph(
             name=name,
@@ -68,7 +69,7 @@ def graph(architecture: Architecture) -> Graph:
             branches=_most_equal(at),
             peak_activation_bytes=BYTES * peaks[name],
             arithmetic_intensity=costs[name].macs / costs[name].bytes_moved,
-            receptive_field=max(layer.receptive_field for layer in cost.layers if layer.row == name),
+            receptive_field=sees[name],
         )
         for name, at in depths.items()
     )

@@ -98,7 +98,8 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
         order = [header.classes.index(c) for c in classes]
         state = {key: value[order] if key.startswith(head + ".") else value for key, value in state.items()}
     transfer(network, state, name, fresh_head=not same)
-    console.say(f"weights from {name}" + ("" if same else f"; a fresh {head} for {', '.join(classes[:5])}, ..."))
+    named = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    console.say(f"weights from {name}" + ("" if same else f"; a fresh {head} for {named}"))
 
 
 def choose_preprocessing(
