@@ -47,3 +47,11 @@ def test_a_block_by_hand() -> None:
     assert found[first.name].peak_activation_bytes >= 4 * (x.elements + out.elements)
     assert graph(rows).peak_activation_bytes == max(row.peak_activation_bytes for row in found.values())
     assert [row.name for row in graph(rows).rows] == [row.name for row in rows.rows]
+
+
+def test_a_row_sees_no_less_than_the_row_before() -> None:
+    """A gate sees the whole picture; what it scales does not, nor does the row around both."""
+    rows = graph(architecture("mobilenet_v3_large")).rows
+    features = [row.receptive_field for row in rows if row.name.startswith(("Conv", "expanded", "block"))]
+    assert features == sorted(features)
+    assert len(set(features)) > 10
