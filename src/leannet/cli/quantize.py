@@ -19,7 +19,9 @@ def command(
         Literal["onnxruntime", "openvino", "litert"],
         typer.Option(help="The one that it is to run in. litert, for phones, gets a folder."),
     ] = "onnxruntime",
-    max_drop: Annotated[float, typer.Option(help="The most points of accuracy that it may cost.", min=0)] = 0.5,
+    max_drop: Annotated[
+        float, typer.Option(help="The most points of accuracy that it may cost; below 0: what it must gain.")
+    ] = 0.5,
     min_agreement: Annotated[
         float, typer.Option(help="The least share of pictures that keep their class, as 0.99.", min=0, max=1)
     ] = 0.0,
