@@ -1,7 +1,4 @@
-"""The page and the picture of `latency`.
-
-python benchmarks/latency_page.py RESULTS.json   # anew, of what latency.py wrote
-"""
+"""The page and the picture of `latency`; anew: `python benchmarks/latency_page.py RESULTS.json`."""
 
 import argparse
 import json
