@@ -274,10 +274,8 @@ def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
 def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
     made = open_artefact(artefact)
-    there, here = (
-        replace(made, header=made.header.model_copy(update={"artefact": {"weight_bits": 8}}), _runs={})
-        for _ in range(2)
-    )
+    header = made.header.model_copy(update={"artefact": {"weight_bits": 8}})
+    there, here = replace(made, header=header), replace(made, header=header)
     monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 8)
     there.run()
     monkeypatch.setattr("leannet.deploy.artefact.weight_bits", lambda: 7)

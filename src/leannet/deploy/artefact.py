@@ -35,7 +35,7 @@ class Artefact(abc.ABC):
     golden: tuple[Golden, ...]
     path: Path | None = None
     digest: str = ""
-    _runs: dict[tuple[str, int, bool], Run] = field(default_factory=dict, repr=False, compare=False)
+    _runs: dict[tuple[str, int, bool], Run] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     @abc.abstractmethod
