@@ -3,9 +3,9 @@
 data/pictures.py carries it out. No torch here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leannet.rows.fields import Flag, Frozen, Size
 
@@ -31,10 +31,18 @@ class Preprocessing(Frozen):
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: Literal[True] = True  # always, as Pillow does: the support of the filter grows with the reduction
     exif_orientation: Flag = True
+    # Of grey with more than 8 bits a pixel: what becomes black and what white; values beyond are cut off.
+    grey_range: tuple[int, int] = (0, 65535)
     background: tuple[int, int, int] = (255, 255, 255)  # under transparent pixels
     scale: float = 1 / 255
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.grey_range[0] >= self.grey_range[1]:
+            raise ValueError(f"grey_range: expected black below white, found {self.grey_range}")
+        return self
 
     @property
     def channels(self) -> int:

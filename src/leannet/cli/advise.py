@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
 from leannet.cli.output import print_json, print_table
 
 SHOWN = 12
@@ -23,6 +23,9 @@ def command(
     threads: Annotated[int, typer.Option(min=1)] = 1,
     seconds: Annotated[float, typer.Option(help="To measure for, after a first look at each.", min=0.1)] = 20,
     out: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")] = Path("advice.svg"),
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    class_depth: ClassDepth = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -31,6 +34,7 @@ def command(
     Example: leannet advise photos/ --latency 5
     """
     from leannet.console import Console
+    from leannet.data.sources.listing import Options
     from leannet.deploy import advise
     from leannet.deploy.advice_picture import draw
     from leannet.drawing import check_format
@@ -40,6 +44,7 @@ def command(
         found = advise(
             about, latency, size, macs, engine, precision, threads, seconds,
             progress=lambda label: bar.advance(0, "advise", label),
+            options=Options(image_column, label_column, class_depth),
         )  # fmt: skip
     draw(found, out)
     if json:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
 from leannet.cli.output import print_json, print_table
 
 
@@ -15,6 +15,9 @@ def command(
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of the data it was trained on. Default: validation."),
     ] = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    class_depth: ClassDepth = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -22,11 +25,13 @@ def command(
 
     Example: leannet evaluate runs/photos more-photos/
     """
+    from leannet.data.sources.listing import Options
     from leannet.deploy import evaluate
     from leannet.evaluation import interval
     from leannet.header import is_artefact
 
-    found = evaluate(run, data, part, quiet)
+    options = Options(image_column, label_column, class_depth)
+    found = evaluate(run, data, part, quiet, options if options.to_dict() else None)
     if json:
         print_json(found.to_dict())
         return

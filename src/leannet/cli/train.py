@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
 from leannet.cli.output import print_json
 from leannet.errors import LeannetError
 
@@ -84,6 +84,9 @@ def command(
     skip: Annotated[
         list[str] | None, typer.Option(help="Leave out pictures whose name matches. May be repeated.")
     ] = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    class_depth: ClassDepth = None,
     limit: Annotated[int | None, typer.Option(help="About so many pictures, each class in proportion.")] = None,
     resize: Annotated[Literal["crop", "squash", "letterbox"] | None, typer.Option(help="Default: crop.")] = None,
     color: Annotated[Literal["RGB", "L"] | None, typer.Option(help="L: one grey channel. Default: RGB.")] = None,

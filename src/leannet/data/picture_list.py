@@ -1,6 +1,6 @@
-"""`Pictures`: a list of labelled pictures, none of which is read yet. All data become one."""
+"""`Pictures`: a list of labelled images, none of which is read yet. All data become one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -8,19 +8,48 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# How split folders and files are called, and what we call them.
-PARTS = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+from leannet.errors import LeannetError
+
+NAMED = 3  # of what is left out, in a line
 
 Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Files, rows or samples that do not become images of a set, all for one reason.
+
+    what, why: two parts of a sentence, as "sample" and "without a label". way_out: what to do to have them.
+    """
+
+    what: str
+    why: str
+    names: tuple[str, ...]
+    way_out: str = ""
+
+    def line(self) -> str:
+        """Their number, the reason, at most three names, and the way out."""
+        plural = "" if len(self.names) == 1 else "s"
+        more = f" and {len(self.names) - NAMED:,} more" if len(self.names) > NAMED else ""
+        way_out = f"; {self.way_out}" if self.way_out else ""
+        return f"left out: {len(self.names):,} {self.what}{plural} {self.why}: {self.names_in_words()}{more}{way_out}"
+
+    def names_in_words(self) -> str:
+        """The first names."""
+        return ", ".join(self.names[:NAMED])
+
+
+def gathered(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """The same with one entry a reason, in the order of first appearance."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for each in left_out:
+        names.setdefault((each.what, each.why, each.way_out), []).extend(each.names)
+    return tuple(LeftOut(what, why, tuple(found), way_out) for (what, why, way_out), found in names.items() if found)
+
+
+@dataclass(frozen=True)
 class Pictures:
-    """A set of labelled pictures. `parts` says which come already split; None: not split."""
+    """A set of labelled images. `parts` says which split each belongs to; None: the data does not come split."""
 
     kind: str
     where: str
@@ -29,30 +58,56 @@ class Pictures:
     labels: NDArray[np.int64]
     parts: tuple[str | None, ...]
     reader: Reader
-    ignored: tuple[str, ...] = ()  # files there that are no pictures by their name
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()  # how the data was understood, where that is not plain
 
     def __len__(self) -> int:
         return len(self.names)
 
+    def lines(self) -> list[str]:
+        """What a person should know of how the data was understood, and of what was left out."""
+        return [*self.remarks, *(each.line() for each in self.left_out)]
+
     def keep(self, indices: Iterable[int]) -> "Pictures":
-        """The same set with some pictures only."""
+        """The same set with some images only."""
         kept = list(indices)
         return replace(
             self,
             names=tuple(self.names[i] for i in kept),
             labels=self.labels[kept],
             parts=tuple(self.parts[i] for i in kept),
-            reader=_Picked(self.reader, kept),
+            reader=Picked(self.reader, kept),
         )
 
     def without(self, patterns: Iterable[str]) -> "Pictures":
-        """The set without pictures whose name matches a pattern."""
+        """The set without images whose name matches a pattern."""
         wanted = list(patterns)
+        if not wanted:
+            return self
         return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in wanted))
+
+    def numbered_as(self, classes: Sequence[str], owner: str) -> "Pictures":
+        """The same images with the class numbers of `classes`. Raises LeannetError for a class that is not among them.
+
+        owner: whose classes they are, for the error.
+        """
+        if tuple(classes) == self.classes:
+            return self
+        numbers = {name: number for number, name in enumerate(classes)}
+        unknown = [name for name in self.classes if name not in numbers]
+        if unknown:
+            raise LeannetError(
+                f"{self.where}: has a class '{unknown[0]}' that {owner} does not know; it knows "
+                f"{', '.join(list(classes)[:8])}"
+            )
+        renumber = np.array([numbers[name] for name in self.classes], dtype=np.int64)
+        return replace(self, classes=tuple(classes), labels=renumber[self.labels])
 
 
 @dataclass(frozen=True)
-class _Picked:
+class Picked:
+    """Reads some of the images that another reader reads."""
+
     reader: Reader
     indices: list[int]
 

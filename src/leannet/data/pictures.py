@@ -2,6 +2,9 @@
 
 import io
 import warnings
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +31,28 @@ SUFFIXES = frozenset(
         ".jp2",
     )
 )
+HEIF_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
+HEIF_WAY_OUT = "to read HEIC: pip install 'leannet[heif]'"
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 GREY = (128, 128, 128)  # around a letterboxed picture
 
 Box = tuple[float, float, float, float]
+
+
+@cache
+def reads_heif() -> bool:
+    """Whether HEIC can be read here, by leannet's extra `heif` or its larger sister; it then joins Pillow's readers."""
+    for name in ("pi_heif", "pillow_heif"):
+        if find_spec(name) is not None:
+            import_module(name).register_heif_opener()
+            return True
+    return False
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """The endings, in small letters, of files that can be read here."""
+    return SUFFIXES | HEIF_SUFFIXES if reads_heif() else SUFFIXES
 
 
 class BrokenPicture(ValueError):
@@ -48,6 +69,8 @@ def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Im
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise BrokenPicture(error.strerror or str(error)) from None
+    if _is_heif(data) and not reads_heif():
+        raise BrokenPicture(f"HEIC, whatever its name says; {HEIF_WAY_OUT}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a very large picture is a warning to Pillow, a huge one an error
@@ -62,12 +85,18 @@ def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Im
         raise BrokenPicture(str(error) or type(error).__name__) from None
 
 
+def _is_heif(data: bytes) -> bool:
+    """By the brand of its first box (ISO/IEC 23008-12, annex B.4); AVIF has others, which Pillow reads."""
+    brands = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"} | ({b"mif1"} if b"avif" not in data[:64] else set())
+    return data[4:8] == b"ftyp" and data[8:12] in brands
+
+
 def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """The picture upright and in the network's colors. Raises BrokenPicture.
 
     Orientation: as its EXIF tag says. Grey becomes three equal channels; palettes are looked up; transparency is laid
-    over the background color; CMYK, YCbCr, Lab and HSV are converted by Pillow without a color profile; 16-bit grey
-    is divided by 257. Pictures of 32-bit floats have no agreed range and count as broken.
+    over the background color; CMYK, YCbCr, Lab and HSV are converted by Pillow without a color profile; of grey of more
+    than 8 bits `grey_range` becomes 0 to 255. Pictures of 32-bit floats have no agreed range and count as broken.
     """
     try:
         return _to_color(image, preprocessing)
@@ -82,14 +111,29 @@ def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         image = ImageOps.exif_transpose(image)  # which would copy a picture that is upright
     if image.mode == "F":
         raise BrokenPicture("32-bit float pixels, which have no agreed range")
-    if image.mode.startswith("I"):  # 16 bits, in whatever integer Pillow holds them
-        image = Image.fromarray((np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 257).astype(np.uint8))
+    if image.mode.startswith("I"):
+        low, high = preprocessing.grey_range
+        values = np.clip(_deep(image), low, high)
+        image = Image.fromarray(((values - low) * 255 // (high - low)).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*preprocessing.background, 255)), image)
     if image.mode == "LAB":
         image = image.convert("RGB")  # Pillow knows no way from Lab to grey
     return image if image.mode == preprocessing.color else image.convert(preprocessing.color)
+
+
+def _deep(image: Image.Image) -> NDArray[np.int64]:
+    """Grey of more than 8 bits, in whatever integer Pillow holds it."""
+    return np.asarray(image, dtype=np.int64)
+
+
+def deep_levels(image: Image.Image) -> tuple[int, int] | None:
+    """The least and the most of an image of more than 8 bits a pixel; None for others."""
+    if not image.mode.startswith("I"):
+        return None
+    values = _deep(image)
+    return int(values.min()), int(values.max())
 
 
 def middle(size: tuple[int, int], preprocessing: Preprocessing) -> Box:

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from leannet.data.picture_list import Pictures
-from leannet.data.pictures import BrokenPicture, read, to_color
+from leannet.data.pictures import BrokenPicture, deep_levels, read, to_color
+from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
@@ -34,6 +35,7 @@ class Found:
     notes: tuple[str, ...] = ()  # how it becomes RGB, where that is not plain
     size: tuple[int, int] = (0, 0)  # width, height
     problem: str | None = None
+    levels: tuple[int, int] | None = None  # the least and the most, in an image of more than 8 bits a pixel
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Scan:
     odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
     sizes: tuple[tuple[int, int], ...]  # width and height of each picture, upright
     formats: tuple[str, ...]  # of the file, as Pillow calls it
+    several: tuple[tuple[str, ...], ...] = ()  # names of images with the same bytes and several labels
+    deep: int = 0  # images of more than 8 bits a pixel
+    grey_range: tuple[int, int] = (0, 65535)  # what becomes black and white in them, see `Preprocessing`
 
     @property
     def median_size(self) -> tuple[int, int]:
@@ -56,12 +61,20 @@ class Scan:
 
     def lines(self) -> list[str]:
         """What a person should know of it, a line each, with at most three names a line."""
-        lines = []
+        lines = self.pictures.lines()
+        if self.deep:
+            low, high = self.grey_range
+            images = "1 image has" if self.deep == 1 else f"{self.deep:,} images have"
+            lines.append(f"{images} more than 8 bits a pixel: {low} becomes black and {high} white")
+        if self.several:
+            number, labels = sum(map(len, self.several)), "the same bytes and different labels"
+            equal = ", ".join(" = ".join(names[:3]) for names in self.several[:3])
+            more = f" and {len(self.several) - 3:,} more" if len(self.several) > 3 else ""
+            lines.append(f"{number:,} images have {labels}; they stay on one side of the split: {equal}{more}")
         for verb, found in (
             ("cannot be read and {is} left out", [f"{f.name} ({f.problem})" for f in self.broken]),
             ("{is} converted to RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
             ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
-            ("{is} ignored, being no picture by its name or a folder without one", list(self.pictures.ignored)),
         ):
             if found:
                 what, be = ("1 file", "is") if len(found) == 1 else (f"{len(found):,} files", "are")
@@ -76,9 +89,11 @@ def scan(
     training: bool = True,
     color: Literal["RGB", "L"] = "RGB",
     shared_by: Callable[[Sequence[int], Work], list[Found]] | None = None,
+    grey_range: tuple[int, int] | None = None,
 ) -> Scan:
     """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on.
 
+    grey_range: of a network that is there already; None: the one that holds what these images have.
     shared_by: has several processes read a share each; it gives all of what they found, in order.
     """
     preprocessing = Preprocessing(height=1, width=1, color=color)
@@ -109,7 +124,35 @@ def scan(
         odd=tuple(found[i] for i in good if formats[found[i].format] == 1 and len(good) >= 20),
         sizes=tuple(found[i].size for i in good),
         formats=tuple(found[i].format for i in good),
+        several=_several(kept, [found[i].digest for i in good]),
+        deep=sum(found[i].levels is not None for i in good),
+        grey_range=grey_range or range_of([found[i].levels for i in good]),
     )
+
+
+def _several(pictures: Pictures, digests: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Names of the images that have the same bytes and several labels."""
+    of_several = in_several_classes(digests, pictures.labels, np.arange(len(pictures)))
+    groups: dict[str, list[str]] = {}
+    for index, digest in enumerate(digests):
+        if digest in of_several:
+            groups.setdefault(digest, []).append(pictures.names[index])
+    return tuple(map(tuple, groups.values()))
+
+
+def range_of(levels: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
+    """What becomes black and white in images of more than 8 bits: one range for a whole data set.
+
+    Without negative values it is that of the fewest bits that hold all of them (8, 10, 12, 14, 16: what cameras and
+    scanners have); with negative ones, and above 16 bits, it runs from the least to the greatest.
+    """
+    found = [each for each in levels if each is not None]
+    if not found:
+        return 0, 65535
+    low, high = min(each[0] for each in found), max(each[1] for each in found)
+    if low >= 0 and high <= 65535:
+        return 0, next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits)
+    return min(low, 0) if low >= 0 else low, max(high, low + 1)
 
 
 def _look(name: str, source: object, preprocessing: Preprocessing) -> Found:
@@ -127,7 +170,7 @@ def _look(name: str, source: object, preprocessing: Preprocessing) -> Found:
         upright = to_color(image, preprocessing)
     except BrokenPicture as error:
         return Found(name, digest, "", problem=str(error))
-    return Found(name, digest, image.format or "", _notes(image), upright.size)
+    return Found(name, digest, image.format or "", _notes(image), upright.size, levels=deep_levels(image))
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -163,5 +206,9 @@ def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> Non
 
 
 def report_skipped(found: Scan) -> list[dict[str, str]]:
-    """The pictures that were left out, as plain data."""
-    return [{"name": f.name, "problem": f.problem or ""} for f in found.broken]
+    """What was left out, as plain data: images that cannot be read, and what is no labelled image."""
+    broken = [{"name": f.name, "problem": f.problem or ""} for f in found.broken]
+    others = [
+        {"name": name, "problem": f"{each.what} {each.why}"} for each in found.pictures.left_out for name in each.names
+    ]
+    return broken + others

@@ -2,7 +2,7 @@
 
 Within each class the pictures are ordered by a hash of the seed and their bytes, and cut in the asked proportions.
 The same pictures split the same way wherever they lie; a picture that is added or removed moves few others; and equal
-copies of a picture stand next to each other, so they do not end up on both sides.
+copies of a picture, of whatever class, are on one side.
 """
 
 import base64
@@ -32,6 +32,7 @@ class Split:
     digests: dict[str, str]
     marks: dict[str, str]  # of the pictures of each part, see `mark`
     counts: dict[str, list[int]] = field(default_factory=dict)  # pictures of each class in each part
+    dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
@@ -82,12 +83,7 @@ def split(
     ratio = ratio or (0.8, 0.2)
     if fold is None and len(test) and len(ratio) == 3:
         raise LeannetError(f"{pictures.where} has a test part of its own: expected train:validation, as 80:20")
-    cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
-    for label in range(len(pictures.classes)):
-        members = rest[pictures.labels[rest] == label]
-        members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
-        for part, cut in zip(cuts, _cut([digests[i] for i in members], ratio), strict=True):
-            part.append(members[cut])
+    cuts = _cut_by_content(pictures, digests, rest, ratio, seed)
     joined = [np.sort(np.concatenate(part)) for part in cuts]
     if fold is not None:
         validation = joined.pop(fold[0] - 1)
@@ -102,17 +98,55 @@ def _key(seed: int, digest: str) -> str:
     return hashlib.sha256(f"{seed}:{digest}".encode()).hexdigest()
 
 
-def _cut(digests: Sequence[str], ratio: tuple[float, ...]) -> list[slice]:
-    """Consecutive slices in the asked proportions, equal pictures on one side; each gets one where there are enough."""
+def _cut_by_content(
+    pictures: Pictures, digests: Sequence[str], indices: NDArray[np.int64], ratio: tuple[float, ...], seed: int
+) -> list[list[NDArray[np.int64]]]:
+    """For each side of the split the indices of each class.
+
+    Copies of an image that lie in several classes go where the first of these classes has them.
+    """
+    cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
+    several = in_several_classes(digests, pictures.labels, indices)
+    sides: dict[str, int] = {}  # of the images of several classes
+    for label in range(len(pictures.classes)):
+        members = indices[pictures.labels[indices] == label]
+        members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
+        settled = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
+        there = np.bincount([side for _, side in settled], minlength=len(ratio)).tolist()
+        free = np.array([i for i in members if digests[i] not in sides], dtype=np.int64)
+        for side, cut in enumerate(_cut([digests[i] for i in free], ratio, there)):
+            sides |= {digests[i]: side for i in free[cut] if digests[i] in several}
+            fixed = np.array([i for i, other in settled if other == side], dtype=np.int64)
+            cuts[side].append(np.concatenate([free[cut], fixed]))
+    return cuts
+
+
+def in_several_classes(digests: Sequence[str], labels: NDArray[np.int64], indices: NDArray[np.int64]) -> set[str]:
+    """The digests of images that carry more than one label."""
+    first: dict[str, int] = {}
+    return {digests[i] for i in indices.tolist() if first.setdefault(digests[i], int(labels[i])) != int(labels[i])}
+
+
+def _cut(digests: Sequence[str], ratio: tuple[float, ...], there: Sequence[int]) -> list[slice]:
+    """Consecutive slices in the asked proportions, equal images on one side; each gets one where there are enough.
+
+    there: how many of the class each side has already; they count.
+    """
     number = len(digests)
-    bounds = [round(number * share) for share in np.cumsum(ratio)]
-    if number >= len(ratio):
-        for i in range(len(bounds) - 1):
-            fewest, most = (bounds[i - 1] if i else 0) + 1, number - (len(bounds) - 1 - i)
+    wanted = [round((number + sum(there)) * share) for share in np.cumsum(ratio)]
+    bounds = [min(max(most - had, 0), number) for most, had in zip(wanted, np.cumsum(there).tolist(), strict=True)]
+    bounds[-1] = number
+    for i in range(len(bounds) - 1):
+        fewest, most = (bounds[i - 1] if i else 0) + 1, number - (len(bounds) - 1 - i)
+        if number >= len(ratio):
             bounds[i] = min(max(bounds[i], fewest), most)
-            while bounds[i] < most and digests[bounds[i]] == digests[bounds[i] - 1]:
-                bounds[i] += 1
-    return [slice(start, end) for start, end in zip([0, *bounds[:-1]], [*bounds[:-1], number], strict=True)]
+        after, before = bounds[i], bounds[i]
+        while 0 < after < number and digests[after] == digests[after - 1]:
+            after += 1
+        while 0 < before < number and digests[before] == digests[before - 1]:
+            before -= 1
+        bounds[i] = before if after > most and before >= fewest else after
+    return [slice(start, end) for start, end in zip([0, *bounds[:-1]], bounds, strict=True)]
 
 
 def _named(
@@ -124,6 +158,7 @@ def _named(
     ratio: tuple[float, ...] | None,
     seed: int,
 ) -> Split:
+    train, validation, dropped = _apart(pictures, digests, train, validation, test)
     for name, part in (("train", train), ("validation", validation)):
         missing = set(range(len(pictures.classes))) - set(pictures.labels[part].tolist())
         if missing:
@@ -137,7 +172,24 @@ def _named(
     marks = {name: mark([digests[i] for i in part]) for name, part in parts.items()}
     classes = len(pictures.classes)
     counts = {name: np.bincount(pictures.labels[part], minlength=classes).tolist() for name, part in parts.items()}
-    return Split(train, validation, test, ratio, seed, named, marks, counts)
+    return Split(train, validation, test, ratio, seed, named, marks, counts, dropped)
+
+
+def _apart(
+    pictures: Pictures,
+    digests: Sequence[str],
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    test: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, ...]]:
+    """Train and validation without images of several labels that the data's own splits hold a copy of elsewhere."""
+    several = in_several_classes(digests, pictures.labels, np.concatenate([train, validation, test]))
+    tested = several & {digests[i] for i in test}
+    judged = tested | (several & {digests[i] for i in validation})
+    out = [i for i in train if digests[i] in judged] + [i for i in validation if digests[i] in tested]
+    if not out:
+        return train, validation, ()
+    return np.setdiff1d(train, out), np.setdiff1d(validation, out), tuple(int(i) for i in out)
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:

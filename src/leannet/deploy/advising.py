@@ -11,6 +11,7 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.cost.published import BY_SOURCE
+from leannet.data.sources.listing import Options
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.runtime import Latency, Machine, engine, machine, measure
@@ -90,19 +91,20 @@ def advise(
     threads: int = 1,
     seconds: float = 20,
     progress: Progress = lambda label: None,
+    options: Options | None = None,
 ) -> Advice:
     """Networks of the zoo with published accuracy, timed here with the classes of this data or run.
 
     latency_ms: the most that one picture may take, in the median. size_mb: of the file, in millions of bytes. macs_m:
-    millions of mult-adds. Small pictures get the 32-pixel forms, of which no accuracy is published: the largest that
-    fits comes first.
+    millions of mult-adds. options: how the data is to be read where it does not say itself. Small pictures get the
+    32-pixel forms, of which no accuracy is published: the largest that fits comes first.
     Raises LeannetError for data that cannot be read, and a budget that is not above 0.
     """
     for flag, value in (("latency", latency_ms), ("size", size_mb), ("macs", macs_m)):
         if value is not None and value <= 0:
             raise LeannetError(f"--{flag} {value:g}: expected more than 0")
     chosen = engine(engine_name)
-    data, classes, side = _looked_at(str(about))
+    data, classes, side = _looked_at(str(about), options)
     known = [
         (each, table)
         for each, table in _candidates(classes, small=side <= SMALL_PICTURES, precision=precision)
@@ -132,7 +134,7 @@ def advise(
     )
 
 
-def _looked_at(about: str) -> tuple[str, int, int]:
+def _looked_at(about: str, options: Options | None) -> tuple[str, int, int]:
     """The data to train on, its number of classes, and the shorter side of most of its pictures."""
     path = Path(about)
     from leannet.header import is_artefact, read_header
@@ -144,7 +146,7 @@ def _looked_at(about: str) -> tuple[str, int, int]:
     from leannet.data.pictures import BrokenPicture, read
     from leannet.data.sources import open_pictures
 
-    pictures = open_pictures(about)
+    pictures = open_pictures(about, options or Options())
     sides = []
     for index in np.random.default_rng(0).permutation(len(pictures))[:LOOKS].tolist():
         source = pictures.reader(index)

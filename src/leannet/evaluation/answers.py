@@ -1,7 +1,7 @@
 """What a network says of pictures, whatever runs it. No torch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.data.pictures import SUFFIXES, BrokenPicture, prepare, read
+from leannet.data.picture_list import LeftOut
+from leannet.data.pictures import BrokenPicture, prepare, read
+from leannet.data.sources.walking import Folder, not_images, walk
 from leannet.errors import LeannetError
 from leannet.header import Header
 
@@ -39,8 +41,11 @@ def answers(
     images: paths, folders of pictures, or PIL images. probabilities: of one prepared picture (H, W, C) uint8.
     Raises LeannetError for a path that does not exist and a folder without pictures.
     """
-    predictions, broken = [], []
-    for name, image in listed(images):
+    predictions: list[Prediction] = []
+    missed: list[LeftOut] = []
+    found = listed(images, missed)
+    broken = [{"path": n, "problem": f"{each.why}; {each.way_out}".rstrip("; ")} for each in missed for n in each.names]
+    for name, image in found:
         try:
             opened = image if isinstance(image, Image.Image) else read(image)
             array = prepare(opened, header.preprocessing)
@@ -57,7 +62,14 @@ def best_of(name: str, probabilities: NDArray[np.float32], header: Header, top: 
     return Prediction(name, tuple(header.classes[i] for i in best), tuple(float(probabilities[i]) for i in best))
 
 
-def listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path | Image.Image]]:
+def listed(
+    images: Sequence[str | Path | Image.Image], missed: list[LeftOut] | None = None
+) -> list[tuple[str, Path | Image.Image]]:
+    """Each image with its name; of folders all images in them, links followed.
+
+    missed: takes up what is an image there and cannot be read. Raises LeannetError for a path that does not exist, and
+    a folder without images.
+    """
     listed: list[tuple[str, Path | Image.Image]] = []
     for image in images:
         if isinstance(image, Image.Image):
@@ -65,12 +77,31 @@ def listed(images: Sequence[str | Path | Image.Image]) -> list[tuple[str, Path |
             continue
         path = Path(image)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise LeannetError(f"{image}: expected pictures in this folder, found none")
-            listed += [(str(p), p) for p in inside]
+            tree, unread, others = _looked_into(path)
+            if not tree.number:
+                why = "; ".join(each.line() for each in (*unread, others) if each.names)
+                raise LeannetError(f"{image}: expected images in this folder, found none{why and f' ({why})'}")
+            listed += [(str(p), p) for p in tree.all_images()]
+            if missed is not None:
+                missed += unread
         elif path.exists():
             listed.append((str(image), path))
         else:
-            raise LeannetError(f"{image}: no such picture")
+            raise LeannetError(f"{image}: no such image")
     return listed
+
+
+def not_images_among(images: Sequence[str | Path]) -> LeftOut:
+    """The files in folders among `images` that are no images by their name."""
+    folders = [Path(image) for image in images if Path(image).is_dir()]
+    names = [name for folder in folders for name in _looked_into(folder)[2].names]
+    return LeftOut("file", "not named as an image", tuple(names))
+
+
+def _looked_into(folder: Path) -> tuple[Folder, list[LeftOut], LeftOut]:
+    """The tree of a folder, what in it cannot be read, and what is no image."""
+    tree, trouble = walk(folder)
+    heic, others = not_images(tree.all_others(), folder)
+    unread = [heic, *trouble.left_out()]
+    whole = [replace(each, names=tuple(str(folder / name) for name in each.names)) for each in (*unread, others)]
+    return tree, whole[:-1], whole[-1]

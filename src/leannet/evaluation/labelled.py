@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leannet.console import Console
 from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan, report_skipped, scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import Options, open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -41,33 +41,51 @@ class Labelled:
         return replace(self, indices=indices)
 
 
-def opened(file: Path, header: Header, data: str | None, console: Console) -> tuple[str, Scan, NDArray[np.int64]]:
+def reading_of(header: Header) -> Options:
+    """How the data that trained a network was read; other data is read so where it can be."""
+    return Options(**header.provenance.get("reading", {}), strict=False)
+
+
+def opened(
+    file: Path, header: Header, data: str | None, console: Console, options: Options | None = None
+) -> tuple[str, Scan, NDArray[np.int64]]:
     """Where the pictures are, what was found there, and the network's number of each of their classes.
 
-    data: None: those of the checkpoint. Raises LeannetError where there are none, or a class is not the checkpoint's.
+    data: None: those of the checkpoint. options: None: as what trained the network was read.
+    Raises LeannetError where there are none, or a class is not the checkpoint's.
     """
     where = data or header.provenance.get("data")
     if not where:
         raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
-    pictures = open_pictures(where)
-    unknown = sorted(set(pictures.classes) - set(header.classes))
-    if unknown:
-        raise LeannetError(
-            f"{where}: has a class '{unknown[0]}' that {file} does not know; it knows {', '.join(header.classes[:8])}"
-        )
+    pictures = open_pictures(where, options or reading_of(header))
+    pictures.numbered_as(header.classes, str(file))
     renumber = np.array([header.classes.index(name) for name in pictures.classes])
-    found = scan(pictures, console.reading, training=False, color=header.preprocessing.color)
+    preprocessing = header.preprocessing
+    found = scan(
+        pictures,
+        console.reading,
+        training=False,
+        color=preprocessing.color,
+        grey_range=preprocessing.grey_range,
+    )
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
     return where, found, renumber
 
 
-def labelled(file: Path, header: Header, data: str | None, part: str | None, console: Console) -> Labelled:
+def labelled(
+    file: Path,
+    header: Header,
+    data: str | None,
+    part: str | None,
+    console: Console,
+    options: Options | None = None,
+) -> Labelled:
     """The pictures to judge a checkpoint by: of its own data the validation part, of other data all.
 
     Raises LeannetError where the classes are not the checkpoint's, or no picture is left.
     """
-    where, found, renumber = opened(file, header, data, console)
+    where, found, renumber = opened(file, header, data, console, options)
     name, why, indices = _which_part(found, header, part, where, given=data is not None)
     if why:
         console.say(why, style="yellow")

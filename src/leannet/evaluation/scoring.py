@@ -13,6 +13,7 @@ from PIL import Image
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.data.sources import Options
 from leannet.evaluation.answers import Prediction, answers
 from leannet.evaluation.labelled import labelled
 from leannet.evaluation.metrics import Scores, score
@@ -45,16 +46,24 @@ class Evaluation:
         }
 
 
-def evaluate(run: str | Path, data: str | None = None, part: str | None = None, quiet: bool = False) -> Evaluation:
+def evaluate(
+    run: str | Path,
+    data: str | None = None,
+    part: str | None = None,
+    quiet: bool = False,
+    options: Options | None = None,
+) -> Evaluation:
     """Scores a checkpoint or run on labelled pictures.
 
     data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
-    other pictures those that did not train the network.
+    other pictures those that did not train the network. options: how the data is to be read, where it does not say.
     Raises LeannetError where the classes are not the checkpoint's, or there is nothing to score.
     """
     file = checkpoint_file(run)
     network, header = load(file)
-    return evaluate_with(lambda images: probabilities_of(network, images, header), header, file, data, part, quiet)
+    return evaluate_with(
+        lambda images: probabilities_of(network, images, header), header, file, data, part, quiet, options
+    )
 
 
 def evaluate_with(
@@ -64,10 +73,11 @@ def evaluate_with(
     data: str | None = None,
     part: str | None = None,
     quiet: bool = False,
+    options: Options | None = None,
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared pictures (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
-    given = labelled(file, header, data, part, console)
+    given = labelled(file, header, data, part, console, options)
     batches = Loader(PictureSet(given.pictures, header.preprocessing), Batches(given.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])

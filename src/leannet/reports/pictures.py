@@ -15,6 +15,7 @@ from leannet.data.pictures import BrokenPicture, fit, read, to_color, to_image
 from leannet.data.sources import open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
+from leannet.evaluation.labelled import reading_of
 from leannet.header import Header
 from leannet.reports.confusion import as_uri
 from leannet.reports.held import Held, Judged
@@ -123,7 +124,7 @@ def open_run(held: Held) -> RunPictures:
     if held.header is None or not where:
         raise LeannetError("the run does not say which they are")
     try:
-        pictures = open_pictures(str(where))
+        pictures = open_pictures(str(where), reading_of(held.header))
     except OSError as error:
         raise LeannetError(f"{where}: {error.strerror}") from None
     except LeannetError as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from leannet.cost import CONVENTION, Count, count
 from leannet.data.augment import Augment
-from leannet.data.picture_list import PARTS
+from leannet.data.sources.splits import split_word
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.reports.confusion import FEW, MANY, NARROW, cells, heat_map, most_confused
@@ -97,17 +97,13 @@ def _remarks(held: Held, opened: RunPictures | None) -> list[str]:
     kept = held.header.provenance.get("remarks") if held.header else None
     if kept is not None:
         return [line for line in kept if "cannot be read" not in line]
-    ignored = list(opened.pictures.ignored) if opened else []
-    if not ignored:
-        return []
-    more = f" and {len(ignored) - SKIPPED} more" if len(ignored) > SKIPPED else ""
-    return [f"ignored, being no picture by its name or a folder without one: {', '.join(ignored[:SKIPPED])}{more}"]
+    return opened.pictures.lines() if opened else []
 
 
 def _data_name(where: str) -> str:
     """What a person calls the data: cifar10 for cifar10/train.parquet."""
     path = Path(where)
-    return path.parent.name if path.stem.split("-")[0].lower() in PARTS and path.parent.name else path.name
+    return path.parent.name if split_word(path.stem) and path.parent.name else path.name
 
 
 def _judged(held: Held, opened: RunPictures | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import torch
 
 from leannet.console import Console
 from leannet.data.loader import PictureSet, mean_and_std
-from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan
 from leannet.data.split import Split
 from leannet.errors import LeannetError
@@ -103,7 +102,7 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
 
 
 def choose_preprocessing(
-    settings: Settings, table: Architecture, source: Source | None, pictures: Pictures, parts: Split
+    settings: Settings, table: Architecture, source: Source | None, found: Scan, parts: Split
 ) -> Preprocessing:
     """The weights' own where nothing else is asked for; mean and deviation measured on the training part for zscore."""
     size = {"height": table.input.height, "width": table.input.width}
@@ -113,6 +112,8 @@ def choose_preprocessing(
         # Small pictures are used whole: their borders are not spare.
         ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
         chosen = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
+    if chosen.grey_range == Preprocessing.model_fields["grey_range"].default:  # else it is that of the weights
+        chosen = chosen.model_copy(update={"grey_range": found.grey_range})
     if settings.resize is not None:
         chosen = chosen.model_copy(update={"resize": settings.resize})
     if settings.normalization == "imagenet" or (source is None and settings.normalization is None):
@@ -120,7 +121,7 @@ def choose_preprocessing(
         constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
         chosen = chosen.model_copy(update=constants)
     elif settings.normalization == "zscore":
-        mean, std = mean_and_std(PictureSet(pictures, chosen), parts.train, settings.workers or 0)
+        mean, std = mean_and_std(PictureSet(found.pictures, chosen), parts.train, settings.workers or 0)
         chosen = chosen.model_copy(update={"mean": mean, "std": std})
     return chosen
 

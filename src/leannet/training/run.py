@@ -116,11 +116,12 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     header = Header(
         architecture=table,
         classes=found.pictures.classes,
-        preprocessing=choose_preprocessing(settings_, table, source, found.pictures, parts),
+        preprocessing=choose_preprocessing(settings_, table, source, found, parts),
         split=parts.record(),
         provenance={
             "command": shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
             "data": settings_.data,
+            "reading": settings_.reading.to_dict(),
             "seed": settings_.seed,
             "parent": _parent(wanted, source),
             "licence": source[1].provenance.get("licence") if source else None,
@@ -163,7 +164,7 @@ def _resume(path: Path, quiet: bool, finished_too: bool = False) -> Run:
             raise LeannetError(
                 f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
             )
-        found = _read(settings, console)
+        found = _read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
         parts = split(found.pictures, found.digests, ratio, settings.seed, _fold(settings))
         if saved.header.split["digests"] != parts.digests:
@@ -215,12 +216,15 @@ def _join(settings: Settings) -> None:
         make_accelerator(settings)
 
 
-def _read(settings: Settings, console: Console) -> Scan:
-    pictures = open_pictures(settings.data).without(settings.skip)
+def _read(settings: Settings, console: Console, known: Header | None = None) -> Scan:
+    pictures = open_pictures(settings.data, settings.reading).without(settings.skip)
+    if known is not None:  # numbers of classes are those of the network, however the data numbers them now
+        pictures = pictures.numbered_as(known.classes, "this run")
     if settings.limit:
         pictures = _some(pictures, settings.limit, settings.seed)
     console.say(f"{settings.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
-    found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out)
+    grey_range = known.preprocessing.grey_range if known is not None else None
+    found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out, grey_range=grey_range)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
     return found
@@ -292,6 +296,11 @@ def _tell_split(console: Console, found: Scan, parts: Split) -> None:
     how = "as the data comes" if parts.ratio is None else f"by content, seed {parts.seed}"
     sizes = f"{len(parts.train):,} to train on, {len(parts.validation):,} to validate on"
     console.say(f"split {how}: {sizes}" + (f", {len(parts.test):,} to test on" if len(parts.test) else ""))
+    if parts.dropped:
+        names = ", ".join(found.pictures.names[i] for i in parts.dropped[:3])
+        console.say(
+            f"  {len(parts.dropped)} images with another label in a later split are left out: {names}", style="yellow"
+        )
     both = {found.digests[i] for i in parts.train} & {found.digests[i] for i in (*parts.validation, *parts.test)}
     if both:
         console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")

@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from leannet.data.augment import Augment
+from leannet.data.sources.listing import Options
 from leannet.errors import LeannetError
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
@@ -89,6 +90,9 @@ class Settings(Frozen):
     folds: Annotated[int, Field(strict=True, ge=2)] | None = None  # of a cross-validation, ...
     fold: Size | None = None  # ... and which of them validates, counted from 1
     skip: tuple[str, ...] = ()
+    image_column: str | None = None  # of a table: what holds the image, ...
+    label_column: str | None = None  # ... and what the label; None: the usual names
+    class_depth: Literal[1, 2] | None = None  # how many folders deep class folders lie; None: refused where unclear
     limit: Size | None = None
     normalization: Literal["imagenet", "zscore"] | None = None
     resize: Literal["crop", "squash", "letterbox"] | None = None
@@ -119,6 +123,11 @@ class Settings(Frozen):
     compile: Flag = False
     cpu: Flag = False
     tensorboard: Flag = False  # event files in the run too
+
+    @property
+    def reading(self) -> Options:
+        """How the data is to be read where it does not say itself."""
+        return Options(self.image_column, self.label_column, self.class_depth)
 
     def to_toml(self) -> str:
         """As TOML; what is None is left out."""

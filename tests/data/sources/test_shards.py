@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from leannet.data.pictures import read
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.errors import LeannetError
 from leannet.training import train
 from tests.conftest import draw_folder
+from tests.data.sources.making import counted, image, missed, tar
 
 
 def write_shard(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None:
@@ -70,9 +72,9 @@ def test_parts_by_name(shapes: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     picture = next(draw_folder(tmp_path / "d", each=1).rglob("*.png")).read_bytes()
     cases = {
-        "no label": [("x", {"png": picture})],
-        "no picture": [("x", {"cls": b"1"})],
-        "a label": [("x", {"png": picture, "json": b"{}"})],
+        "1 sample without a label": [("x", {"png": picture})],
+        "1 sample without an image": [("x", {"cls": b"1"})],
+        "1 sample whose label is not text or JSON": [("x", {"png": picture, "json": b"{}"})],
     }
     for word, samples in cases.items():
         write_shard(tmp_path / "bad.tar", samples)
@@ -83,5 +85,70 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         open_pictures(str(tmp_path / "bad.tar"))
     write_shard(tmp_path / "bad.tar", [(str(i), {"png": picture, "cls": b"7"}) for i in range(2)])
     (tmp_path / "classes.txt").write_text("only\n")
-    with pytest.raises(LeannetError, match="names 1 classes, and a label is 7"):
+    with pytest.raises(LeannetError, match="a label is 7, and there are names of 1 classes"):
         open_pictures(str(tmp_path / "bad.tar"))
+
+
+def labelled(numbers: range, stem: str = "{:04}", label: str = "cls") -> list[tuple[str, bytes]]:
+    """Members of samples of two classes."""
+    return [
+        member
+        for n in numbers
+        for member in (
+            (f"{stem.format(n)}.jpg", image("cat", n, "JPEG")),
+            (f"{stem.format(n)}.{label}", b"%d" % (n % 2)),
+        )
+    ]
+
+
+EIGHT = {(None, "0"): 4, (None, "1"): 4}
+
+
+def test_members_of_other_programs_are_passed_over(tmp_path: Path) -> None:
+    members = [(f"._{name}", b"\0\5\26\7") for name, _ in labelled(range(8))]
+    members += [("__MACOSX/._x.jpg", b"x"), (".DS_Store", b"x"), *labelled(range(8)), ("README.md", b"hello")]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == EIGHT
+    assert missed(pictures) == {"file named neither as an image nor as a label": ("x.tar/README.md",)}
+
+
+def test_a_missing_member_leaves_out_one_sample(tmp_path: Path) -> None:
+    members = [*labelled(range(8)), ("0098.cls", b"1"), ("0099.jpg", image("cat", 99, "JPEG"))]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == EIGHT
+    assert missed(pictures) == {
+        "sample without an image": ("x.tar/0098",),
+        "sample without a label (.cls, .cls.txt, .label or .json)": ("x.tar/0099",),
+    }
+
+
+def test_the_plain_ending_wins_and_the_other_images_are_counted(tmp_path: Path) -> None:
+    members = [m for n in range(8) for m in ((f"{n:04}.depth.png", image("dog", n)), *labelled(range(n, n + 1)))]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == EIGHT
+    assert {read(pictures.reader(i)).format for i in range(8)} == {"JPEG"}  # type: ignore[arg-type]
+    assert len(missed(pictures)["image beside the plain one of its sample"]) == 8
+
+
+@pytest.mark.parametrize("label", ["cls", "cls.txt"])
+def test_names_with_dots_are_not_taken_for_one_sample(tmp_path: Path, label: str) -> None:
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", labelled(range(8), "photo_0.5_{}", label))))
+    assert counted(pictures) == EIGHT
+    assert pictures.remarks == ("the keys of samples end at the last dot of a name",)
+
+
+@pytest.mark.parametrize(("label", "empty"), [("cls", b""), ("json", b'{"label": null}'), ("json", b'{"label": NaN}')])
+def test_samples_with_an_empty_label_are_counted(tmp_path: Path, label: str, empty: bytes) -> None:
+    members = []
+    for n in range(10):
+        word = b"%d" % (n % 2) if label == "cls" else b'{"label": %d}' % (n % 2)
+        members += [(f"{n}.jpg", image("cat", n, "JPEG")), (f"{n}.{label}", word if n < 8 else empty)]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == EIGHT
+    assert missed(pictures) == {"image without a label": ("x.tar/8", "x.tar/9")}
+
+
+def test_several_labels_in_json_are_refused(tmp_path: Path) -> None:
+    members = [("0.jpg", image("cat", 0, "JPEG")), ("0.json", b'{"label": [0, 1]}')]
+    with pytest.raises(LeannetError, match="several labels an image"):
+        open_pictures(str(tar(tmp_path / "x.tar", members)))

@@ -30,7 +30,7 @@ def test_class_folders(shapes: Path) -> None:
     assert pictures.kind == "class folders"
     assert pictures.classes == ("disc", "square")
     assert len(pictures) == 24
-    assert pictures.ignored == ("disc/notes.txt",)
+    assert [(each.why, each.names) for each in pictures.left_out] == [("not named as an image", ("disc/notes.txt",))]
     assert set(pictures.parts) == {None}
 
 
@@ -121,7 +121,7 @@ def test_folders_without_a_picture_are_no_classes(shapes: Path) -> None:
     pictures = open_pictures(str(shapes))
     assert pictures.classes == ("disc", "square")
     assert len(pictures) == 24
-    assert pictures.ignored == ("runs",)
+    assert [(each.why, each.names) for each in pictures.left_out] == [("without an image", ("runs",))]
 
 
 def test_numbers_that_do_not_start_at_zero_are_names(tmp_path: Path) -> None:
@@ -137,16 +137,25 @@ def _table(path: Path, **columns: list[object]) -> Path:
 
 
 WRONG = {
-    "a csv with a short line": (lambda root: _write(root / "x.csv", b"path,label,split\na.png,b\n"), "line 2"),
+    "a csv of another split": (lambda root: _write(root / "x.csv", b"path,label,split\na.png,b,c\n"), "line 2"),
     "a parquet without rows": (lambda root: _table(root / "x.parquet", image=[], label=[]), "found none"),
-    "a parquet of numbers": (lambda root: _table(root / "x.parquet", image=[1, 2], label=[0, 1]), "bytes or paths"),
-    "a parquet of lists": (lambda root: _table(root / "x.parquet", image=[[1], [2]], label=[0, 1]), "bytes or paths"),
+    "a parquet of numbers": (
+        lambda root: _table(root / "x.parquet", image=[1, 2], label=[0, 1]),
+        "bytes or paths of images",
+    ),
+    "a parquet of lists": (
+        lambda root: _table(root / "x.parquet", image=[[1], [2]], label=[0, 1]),
+        "bytes or paths of images",
+    ),
     "nothing there": (lambda root: root / "nothing", "no such file or folder"),
-    "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), ".parquet, .csv or .tar file"),
-    "an empty folder": (lambda root: _folder(root / "empty"), "found no picture"),
-    "loose pictures": (lambda root: _loose(root / "loose"), "found 1 pictures outside any class folder"),
+    "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), ".parquet, .csv, .jsonl or .tar file"),
+    "an empty folder": (lambda root: _folder(root / "empty"), "found no image"),
+    "loose pictures": (lambda root: _loose(root / "loose"), "found 1 images outside any class folder"),
     "a parquet that is none": (lambda root: _write(root / "x.parquet", b"hello"), "not readable as Parquet"),
-    "a csv of other columns": (lambda root: _write(root / "x.csv", b"a,b\n1,2\n"), "expected a column named image"),
+    "a csv of other columns": (
+        lambda root: _write(root / "x.csv", b"a,b\n1,2\n"),
+        "expected a column named image, img, path, filepath",
+    ),
     "a csv without lines": (lambda root: _write(root / "x.csv", b"path,label\n"), "found none"),
     "a csv with a gap": (lambda root: _write(root / "x.csv", b"path,label\na.png,\n"), "line 2"),
     "a detection set": (lambda root: _folder(root / "voc" / "Annotations").parent, "detection set"),

@@ -1,0 +1,222 @@
+"""Class folders: `photos/cat/*.jpg`, split or not, in a folder of their own or not; never a split taken for a class."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leannet.data.picture_list import LeftOut, Pictures
+from leannet.data.sources.listing import Listing, Options, Paths, assemble
+from leannet.data.sources.splits import plain_split, split_word, splits_among
+from leannet.data.sources.walking import Folder, Trouble, not_images, without_reader
+from leannet.errors import LeannetError
+
+Named = list[tuple[str, Folder]]  # class name and folder
+
+
+class NoClasses(LeannetError):
+    """A folder that holds no class folders of images. What was found instead is its message."""
+
+
+@dataclass
+class _Found:
+    """Images as they are collected."""
+
+    root: Path
+    paths: list[Path] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def add(self, classes: Named, split: str | None) -> None:
+        """Each image of class folders, those of folders inside them too."""
+        for word, folder in classes:
+            images = folder.all_images()
+            self.paths += images
+            self.words += [word] * len(images)
+            self.splits += [split] * len(images)
+
+    def leave_out(self, paths: list[Path], what: str, why: str, way_out: str = "") -> None:
+        self.left_out.append(LeftOut(what, why, tuple(self.name(path) for path in paths), way_out))
+
+
+def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -> Pictures:
+    """The images of class folders.
+
+    Split folders are known by their names (splits.py), beside each other, inside each class, or as the end of class
+    names. Raises NoClasses where there are no class folders, and LeannetError where it is not clear how deep they lie.
+    """
+    found = _Found(root)
+    top = _inside(tree, found) if options.class_depth is None else tree
+    kind = "split folders of class folders"
+    if not _by_split(top, found, options):
+        kind = "class folders"
+        found.add(_classes(top, found, options.class_depth), None)
+        found.leave_out(top.images, "image", "outside any class folder")
+    if not found.paths:
+        raise NoClasses(f"{root}: {_nothing(tree, top)}")
+    _leave_out_others(tree, found)
+    listing = Listing(
+        str(root),
+        [found.name(path) for path in found.paths],
+        found.words,
+        found.splits,
+        Paths(found.paths),
+        are_names=True,
+        left_out=[*found.left_out, *trouble.left_out()],
+        remarks=found.remarks,
+    )
+    return assemble(kind, str(root), [listing])
+
+
+def _inside(folder: Folder, found: _Found, of_split: str | None = None) -> Folder:
+    """The folder that the classes lie in: `flower_photos` of a folder that holds nothing else."""
+    inside = folder
+    while len(inside.bearing) == 1 and inside.bearing[0].bearing:
+        if of_split is None and plain_split(inside.bearing[0].name) == "train":
+            break  # the only split that there is
+        found.leave_out(inside.images, "image", "outside any class folder")
+        inside = inside.bearing[0]
+    if inside is not folder:
+        found.remarks.append(f"looked inside {found.name(inside.path)}, the only folder of folders with images")
+    return inside
+
+
+def _by_split(top: Folder, found: _Found, options: Options) -> bool:
+    """Collects the images of a folder that comes split; returns whether it does."""
+    splits = splits_among(folder.name for folder in top.bearing)
+    if splits:
+        by_name = {folder.name: folder for folder in top.bearing}
+        of_classes = {name: split for name, split in splits.items() if by_name[name].bearing}
+        if "train" in of_classes.values():
+            _add_splits(top, splits, found, options)
+            return True
+        if len(splits) == len(top.bearing) > 1:
+            raise NoClasses(
+                f"{top.path}: expected class folders of images in {' and '.join(sorted(splits))} (train/class/*.jpg), "
+                "found images without a class; a list of them (CSV, JSON lines) may say their labels"
+            )
+    return _add_transposed(top, found) or _add_joined(top, found)
+
+
+def _add_splits(top: Folder, splits: dict[str, str], found: _Found, options: Options) -> None:
+    plain = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+    for folder in top.bearing:
+        split = splits.get(folder.name)
+        if split is None:
+            found.leave_out(folder.all_images(), "image", "beside the split folders")
+            continue
+        if folder.name.lower() not in plain:
+            found.remarks.append(f"{folder.name} is taken for the {split} split")
+        inside = _inside(folder, found, split) if options.class_depth is None else folder
+        classes = _classes(inside, found, options.class_depth) if inside.bearing else []
+        found.add(classes, split)
+        found.leave_out(inside.images, "image", f"of the {split} split without a class folder")
+    found.leave_out(top.images, "image", "outside any class folder")
+
+
+def _add_transposed(top: Folder, found: _Found) -> bool:
+    """Classes that each hold their splits: `cat/train/*.jpg`, `cat/test/*.jpg`."""
+    if len(top.bearing) < 2:
+        return False
+    for folder in top.bearing:
+        inside = [plain_split(each.name) for each in folder.bearing]
+        if "train" not in inside or None in inside or len(inside) < 2:
+            return False
+    for folder in top.bearing:
+        for each in folder.bearing:
+            found.add([(folder.name, each)], plain_split(each.name))
+        found.leave_out(folder.images, "image", "beside the split folders")
+    found.remarks.append("each class folder holds its own split folders")
+    return True
+
+
+def _add_joined(top: Folder, found: _Found) -> bool:
+    """Folders that name class and split: `cats_train`, `dogs_train`, `cats_test`, `dogs_test`."""
+    words = {folder.name: split_word(folder.name) for folder in top.bearing}
+    pairs = {(word[1], word[0]) for word in words.values() if word is not None and word[1]}
+    classes, splits = {name for name, _ in pairs}, {split for _, split in pairs}
+    whole = len(pairs) == len(words) == len(classes) * len(splits)
+    if not whole or len(classes) < 2 or len(splits) < 2 or "train" not in splits:
+        return False
+    for folder in top.bearing:
+        word = words[folder.name]
+        assert word is not None
+        found.add([(word[1], folder)], word[0])
+    found.remarks.append(f"the folders name class and split: {', '.join(folder.name for folder in top.bearing[:3])}")
+    return True
+
+
+def _classes(folder: Folder, found: _Found, depth: int | None) -> Named:
+    """The class folders of a folder: those directly in it, or one deeper where `depth` says 2."""
+    tops = folder.bearing
+    unread = [each for each in folder.folders if not each.number and without_reader(each.all_others())]
+    if unread and tops:
+        files = without_reader(unread[0].all_others())
+        raise LeannetError(
+            f"{folder.path}: class '{unread[0].name}' has only HEIC images ({len(files)}), which nothing here reads: "
+            "pip install 'leannet[heif]'"
+        )
+    if depth == 2:
+        for top in tops:
+            found.leave_out(top.images, "image", "above the class folders")
+        deeper = [(each.name, each) for top in tops for each in top.bearing]
+        if not deeper:
+            raise LeannetError(f"{folder.path}: expected class folders two deep (--class-depth 2), found none")
+        return deeper
+    nested = [top for top in tops if not top.images]
+    if nested and depth is None and any(len(each.bearing) > 1 for top in nested for each in _chain(top)):
+        _refuse_depth(folder, nested)
+    deep = [each for top in tops for each in top.all_folders() if each.images]
+    if deep:
+        names = ", ".join(found.name(each.path) for each in deep[:3]) + (", ..." if len(deep) > 3 else "")
+        found.remarks.append(f"images in folders inside class folders belong to the class: {names}")
+    return [(top.name, top) for top in tops]
+
+
+def _chain(folder: Folder) -> list[Folder]:
+    """A folder and those below it, as far as there are no images beside them."""
+    chain = [folder]
+    while not chain[-1].images and len(chain[-1].bearing) == 1:
+        chain.append(chain[-1].bearing[0])
+    return [each for each in chain if not each.images]
+
+
+def _refuse_depth(folder: Folder, nested: list[Folder]) -> None:
+    tops = folder.bearing
+    deeper = [each.name for top in tops for each in top.bearing]
+    first = nested[0]
+    raise LeannetError(
+        f"{folder.path}: expected class folders of images (class/*.jpg), found folders in folders, as "
+        f"{first.name}/{first.bearing[0].name}, so that it is not clear which are the classes: say --class-depth 1 "
+        f"({len(tops)} classes: {_some([top.name for top in tops])}) or --class-depth 2 "
+        f"({len(set(deeper))} classes: {_some(sorted(set(deeper)))}), or lay the images out as class/*.jpg"
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+
+
+def _leave_out_others(tree: Folder, found: _Found) -> None:
+    """Files that are no images by their name, and folders without any file that is one."""
+    empty = [each for each in tree.all_folders() if not each.number]
+    within = {id(each) for folder in empty for each in folder.all_folders()}
+    outermost = [each for each in empty if id(each) not in within and not without_reader(each.all_others())]
+    inside = tuple(f"{each.path}/" for each in outermost)
+    others = [path for path in tree.all_others() if not str(path).startswith(inside)]
+    found.left_out += not_images(others, found.root)
+    found.leave_out([each.path for each in outermost], "folder", "without an image")
+
+
+def _nothing(tree: Folder, top: Folder) -> str:
+    heic = without_reader(tree.all_others())
+    if heic and not tree.number:
+        return (
+            f"found {len(heic):,} HEIC images, which nothing here reads, and no other: pip install 'leannet[heif]', "
+            "or save them as JPEG"
+        )
+    there = f"{len(top.images)} images outside any class folder" if top.images else "no image"
+    return f"expected class folders of images (class/*.jpg), found {there}"

@@ -1,0 +1,146 @@
+"""Parquet tables as Hugging Face lays them out: an image column, a label column, class names in the schema."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leannet.data.picture_list import LeftOut
+from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, column, has_columns
+from leannet.data.sources.listing import Listing, Options
+from leannet.errors import LeannetError
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Reads the images of one file. Paths in it start at the file's own folder."""
+
+    cells: Any  # pyarrow.ChunkedArray
+    folder: Path
+
+    def __call__(self, index: int) -> bytes | Path:
+        value = self.cells[index].as_py()
+        if isinstance(value, dict):
+            value = value.get("bytes") or value.get("path")
+        return self.folder / value if isinstance(value, str) else bytes(value or b"")
+
+
+@dataclass(frozen=True)
+class _Schema:
+    path: Path
+    columns: list[str]
+    features: dict[str, Any]  # Hugging Face's description of the columns
+    class_names: str  # of our own: separated by commas
+
+
+def is_image_table(path: Path, options: Options) -> bool:
+    """Whether a Parquet file lists labelled images. Raises LeannetError where it is no Parquet file."""
+    schema = _schema(path)
+    by_type = {feature.get("_type") for feature in schema.features.values() if isinstance(feature, dict)}
+    return has_columns(schema.columns, options) or {"Image", "ClassLabel"} <= by_type
+
+
+def open_parquet(path: Path, options: Options, split: str | None, prefix: str = "") -> Listing:
+    """The images of one file. prefix: what the names of its rows begin with.
+
+    Raises LeannetError for a file that is no such table, or whose columns hold something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema(path)
+    image = _column(schema, IMAGE_COLUMNS, options.image_column, "--image-column", "Image")
+    label = _column(schema, LABEL_COLUMNS, options.label_column, "--label-column", "ClassLabel")
+    try:
+        table = pq.ParquetFile(path).read(columns=[image, label])
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+    cells = table.column(image)
+    if len(table) and not _holds_images(cells.type):
+        raise LeannetError(
+            f"{path}: expected the column '{image}' to hold bytes or paths of images, found {cells.type}"
+        )
+    labels = table.column(label)
+    if _is_list(labels.type):
+        raise LeannetError(
+            f"{path}: expected one label an image in '{label}', found several labels an image ({labels.type})"
+        )
+    names = [f"{prefix}row {number}" for number in range(len(table))]
+    return Listing(
+        f"{path}",
+        names,
+        labels.to_pylist(),
+        [split] * len(names),
+        _Column(cells, path.parent),
+        _class_names(schema, label),
+    )
+
+
+def not_image_tables(paths: list[Path], root: Path) -> LeftOut:
+    """Parquet files that list something else."""
+    return LeftOut("Parquet file", "without columns of image and label", tuple(str(p.relative_to(root)) for p in paths))
+
+
+def _schema(path: Path) -> _Schema:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+    metadata = found.metadata or {}
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        words = metadata.get(b"class_names", b"").decode()
+    except (ValueError, AttributeError):
+        features, words = {}, ""
+    return _Schema(path, found.names, features if isinstance(features, dict) else {}, words)
+
+
+def _unreadable(path: Path, error: Exception) -> LeannetError:
+    return LeannetError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:120]}")
+
+
+def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: str, kind: str) -> str:
+    """By name; where no name is known, the only one that Hugging Face's features say is an image, or a class."""
+    if wanted is None and not has_any(schema.columns, known):
+        typed = [
+            name
+            for name, feature in schema.features.items()
+            if isinstance(feature, dict) and feature.get("_type") == kind and name in schema.columns
+        ]
+        if len(typed) == 1:
+            return typed[0]
+    return column(schema.path, schema.columns, known, wanted, flag)
+
+
+def has_any(columns: list[str], known: tuple[str, ...]) -> bool:
+    """Whether one of the known names is among the columns."""
+    from leannet.data.sources.columns import find
+
+    return find(columns, known) is not None
+
+
+def _holds_images(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_struct(kind):
+        return "bytes" in kind.names or "path" in kind.names
+    return any(
+        check(kind) for check in (types.is_binary, types.is_large_binary, types.is_string, types.is_large_string)
+    )
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _class_names(schema: _Schema, label: str) -> tuple[str, ...]:
+    feature = schema.features.get(label, {})
+    names = feature.get("names") if isinstance(feature, dict) else None
+    if names:
+        return tuple(map(str, names))
+    return tuple(schema.class_names.split(",")) if schema.class_names else ()

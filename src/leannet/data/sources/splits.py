@@ -1,0 +1,55 @@
+"""How splits are called by the people who make data sets, and what they are called here."""
+
+import re
+from collections.abc import Iterable
+
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+
+# What stands beside a split's name and says nothing: training_set, train_images, seg_train, train2017.
+PLAIN = {
+    "set", "sets", "data", "dataset", "split", "folder", "files", "samples", "part", "list", "labels", "metadata",
+    "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "seg", "of", "the",
+}  # fmt: skip
+GLUED = re.compile(rf"^({'|'.join(sorted(SPLITS, key=len, reverse=True))})(set|data|images|imgs|split)?(\d*)$")
+
+
+def split_word(name: str) -> tuple[str, str] | None:
+    """The split that a name says, and what else it says; None where it says none, or two.
+
+    `training_set` -> ("train", ""), `seg_test` -> ("test", ""), `dogs_val` -> ("validation", "dogs").
+    """
+    found, rest = [], []
+    for token in re.split(r"[^0-9a-zA-Z]+", name):
+        match = GLUED.match(token.lower())
+        if match:
+            found.append(SPLITS[match[1]])
+        elif token.lower() not in PLAIN and not token.isdigit() and token:
+            rest.append(token)
+    return (found[0], "_".join(rest)) if len(found) == 1 else None
+
+
+def plain_split(name: str) -> str | None:
+    """The split of a name that says nothing else: `train`, `test_set`; None for `test_tube`."""
+    found = split_word(name)
+    return found[0] if found and not found[1] else None
+
+
+def splits_among(names: Iterable[str]) -> dict[str, str]:
+    """The split of each name that says one, where the names together are those of splits; else none.
+
+    They are where one says train, and what else they say is nothing or the same in two or more: `dogs_train` and
+    `dogs_test`, but not `bullet_train` and `test_tube`.
+    """
+    words = {name: found for name in names if (found := split_word(name))}
+    plain = {name: split for name, (split, rest) in words.items() if not rest}
+    if "train" in plain.values():
+        return plain
+    if len({rest for _, rest in words.values()}) == 1 and len({split for split, _ in words.values()}) > 1:
+        alike = {name: split for name, (split, _) in words.items()}
+        if "train" in alike.values():
+            return alike
+    return {}

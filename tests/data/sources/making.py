@@ -1,0 +1,64 @@
+"""Data sets as people have them, drawn by the tests: an image of a number is another one for each number and kind."""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leannet.data.picture_list import Pictures
+from tests.conftest import draw
+
+
+def image(kind: str, number: int, form: str = "PNG") -> bytes:
+    """The bytes of a drawn image."""
+    stream = io.BytesIO()
+    draw("disc" if kind in {"a", "cat", "0"} else kind, number, 16).save(stream, form)
+    return stream.getvalue()
+
+
+def folder(path: Path, classes: Sequence[str], each: int = 4, first: int = 0) -> Path:
+    """Class folders of drawn images."""
+    for kind in classes:
+        (path / kind).mkdir(parents=True, exist_ok=True)
+        for number in range(first, first + each):
+            (path / kind / f"{number}.png").write_bytes(image(kind, number))
+    return path
+
+
+def table(path: Path, labels: Sequence[object], names: Sequence[str] = (), first: int = 0) -> Path:
+    """A Parquet file of images and labels, with class names as Hugging Face writes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [{"bytes": image(str(label), first + number), "path": None} for number, label in enumerate(labels)]
+    made = pa.table({"image": cells, "label": labels})
+    if names:
+        features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
+        made = made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(made, path)
+    return path
+
+
+def tar(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
+    """A tar file of these members."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as opened:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            opened.addfile(member, io.BytesIO(data))
+    return path
+
+
+def counted(pictures: Pictures) -> dict[tuple[str | None, str], int]:
+    """How many images there are of each split and class."""
+    words = [pictures.classes[label] for label in pictures.labels]
+    return dict(Counter(zip(pictures.parts, words, strict=True)))
+
+
+def missed(pictures: Pictures) -> dict[str, tuple[str, ...]]:
+    """What was left out, by reason."""
+    return {f"{each.what} {each.why}": each.names for each in pictures.left_out}

@@ -1,0 +1,173 @@
+"""Class folders as people have them: every layout against what it holds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from leannet.data.sources import Options, open_pictures
+from leannet.errors import LeannetError
+from tests.data.sources.making import counted, folder, image, missed
+
+LAYOUTS = {
+    "kaggle": {"train": "training_set", "test": "test_set"},
+    "fruits": {"train": "Training", "test": "Test"},
+    "images": {"train": "train_images", "validation": "val_images"},
+    "intel": {"train": "seg_train/seg_train", "test": "seg_test/seg_test"},
+    "years": {"train": "train2017", "validation": "val2017"},
+    "glued": {"train": "trainset", "test": "testset"},
+    "of one name": {"train": "flowers-train", "validation": "flowers-valid", "test": "flowers-test"},
+    "in a wrapper": {"train": "archive/data/train", "validation": "archive/data/dev"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_splits_under_another_name_are_splits(tmp_path: Path, layout: str) -> None:
+    places = LAYOUTS[layout]
+    for number, place in enumerate(places.values()):
+        folder(tmp_path / place, ("cat", "dog"), first=10 * number)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(split, kind): 4 for split in places for kind in ("cat", "dog")}
+    assert bool(pictures.lines()) == (layout != "fruits")  # what is plain needs no words
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("bullet_train", "test_tube"), ("train", "bus"), ("train_station", "bus_station"), ("test", "dev"), ("set", "t")],
+)
+def test_classes_whose_names_sound_like_splits(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    pictures = open_pictures(str(folder(tmp_path / "d", classes)))
+    assert counted(pictures) == {(None, kind): 4 for kind in classes}
+
+
+def test_splits_inside_each_class(tmp_path: Path) -> None:
+    for kind in ("cat", "dog"):
+        folder(tmp_path / kind, ("train",))
+        folder(tmp_path / kind, ("val",), each=2, first=10)
+    sizes = {("train", "cat"): 4, ("train", "dog"): 4, ("validation", "cat"): 2, ("validation", "dog"): 2}
+    assert counted(open_pictures(str(tmp_path))) == sizes
+
+
+def test_folders_that_name_class_and_split(tmp_path: Path) -> None:
+    folder(tmp_path, ("cats_train", "dogs_train"))
+    folder(tmp_path, ("cats_test", "dogs_test"), first=10)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(split, kind): 4 for split in ("train", "test") for kind in ("cats", "dogs")}
+
+
+def test_splits_whose_images_have_no_class_are_refused(tmp_path: Path) -> None:
+    folder(tmp_path, ("train", "test"))
+    with pytest.raises(LeannetError, match=r"expected class folders of images in test and train .*CSV"):
+        open_pictures(str(tmp_path))
+
+
+def test_what_lies_beside_the_splits_is_counted(tmp_path: Path) -> None:
+    folder(tmp_path / "seg_train" / "seg_train", ("cat", "dog"))
+    folder(tmp_path / "seg_test" / "seg_test", ("cat", "dog"), first=10)
+    folder(tmp_path / "seg_pred", ("seg_pred",), first=20)
+    (tmp_path / "seg_train" / "x.png").write_bytes(image("cat", 40))
+    pictures = open_pictures(str(tmp_path))
+    assert len(pictures) == 16
+    found = missed(pictures)
+    assert len(found["image beside the split folders"]) == 4
+    assert "outside" not in str(pictures.classes)
+    assert sum(map(len, found.values())) == 5
+
+
+def test_an_unlabelled_test_split_is_counted(tmp_path: Path) -> None:
+    folder(tmp_path / "train", ("cat", "dog"))
+    folder(tmp_path, ("test",), each=3, first=20)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {("train", "cat"): 4, ("train", "dog"): 4}
+    assert len(missed(pictures)["image of the test split without a class folder"]) == 3
+
+
+def test_a_wrapper_is_looked_into(tmp_path: Path) -> None:
+    folder(tmp_path / "flower_photos", ("daisy", "rose"))
+    (tmp_path / "flower_photos" / "LICENSE.txt").write_text("x")
+    (tmp_path / "__MACOSX" / "flower_photos").mkdir(parents=True)
+    (tmp_path / "__MACOSX" / "flower_photos" / "._1.png").write_bytes(b"x")
+    pictures = open_pictures(str(tmp_path))
+    assert pictures.classes == ("daisy", "rose")
+    assert pictures.remarks == ("looked inside flower_photos, the only folder of folders with images",)
+    assert missed(pictures) == {"file not named as an image": ("flower_photos/LICENSE.txt",)}
+
+
+def test_where_the_depth_is_unclear_it_is_asked_for(tmp_path: Path) -> None:
+    folder(tmp_path / "mammals", ("cat", "dog"))
+    folder(tmp_path / "birds", ("crow", "owl"))
+    with pytest.raises(LeannetError) as error:
+        open_pictures(str(tmp_path))
+    assert "--class-depth 1 (2 classes: birds, mammals)" in str(error.value)
+    assert "--class-depth 2 (4 classes: cat, crow, dog, owl)" in str(error.value)
+    assert open_pictures(str(tmp_path), Options(class_depth=1)).classes == ("birds", "mammals")
+    assert counted(open_pictures(str(tmp_path), Options(class_depth=2))) == {
+        (None, kind): 4 for kind in ("cat", "crow", "dog", "owl")
+    }
+
+
+def test_the_same_conditions_of_several_patients_are_unclear_too(tmp_path: Path) -> None:
+    for number in range(2):
+        folder(tmp_path / f"patient{number}", ("sick", "well"), first=10 * number)
+    with pytest.raises(LeannetError, match="--class-depth 2 \\(2 classes: sick, well\\)"):
+        open_pictures(str(tmp_path))
+
+
+def test_folders_inside_classes_that_have_images_are_clear_and_said(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    folder(tmp_path / "dog", ("more",), each=2, first=50)
+    folder(tmp_path / "owl", ("images",))
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 6, (None, "owl"): 4}
+    assert pictures.remarks == ("images in folders inside class folders belong to the class: dog/more, owl/images",)
+
+
+def test_links_are_followed_loops_end_and_dangling_ones_are_named(tmp_path: Path) -> None:
+    source = folder(tmp_path / "source", ("cat", "dog", "extra"))
+    data = tmp_path / "data"
+    for kind in ("cat", "dog"):
+        (data / kind).mkdir(parents=True)
+        for file in sorted((source / kind).iterdir()):
+            (data / kind / file.name).symlink_to(file)
+    (data / "dog" / "more").symlink_to(source / "extra")
+    (data / "dog" / "again").symlink_to(data)
+    (data / "cat" / "self.png").symlink_to(data / "cat" / "self.png")
+    for number in range(3):
+        (data / "cat" / f"{number}.jpg").symlink_to(f"/not/mounted/{number}.jpg")
+    pictures = open_pictures(str(data))
+    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 8}
+    dangling = ("cat/0.jpg", "cat/1.jpg", "cat/2.jpg", "cat/self.png")
+    assert missed(pictures) == {
+        "link to a file that is not there": dangling,
+        "link to a folder above itself, which would never end": ("dog/again",),
+    }
+
+
+def test_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    assert open_pictures(str(folder(tmp_path, ("10", "0", "2", "1"), 2))).classes == ("0", "1", "2", "10")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog", "owl"))
+    (tmp_path / "owl").chmod(0)
+    assert missed(open_pictures(str(tmp_path)))["folder that may not be read"] == ("owl",)
+
+
+def test_heic_is_counted_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from leannet.data import pictures as module
+
+    monkeypatch.setattr(module, "reads_heif", lambda: False)
+    module.image_suffixes.cache_clear()
+    folder(tmp_path, ("cat", "dog"))
+    (tmp_path / "cat" / "1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "cat" / "2.txt").write_text("x")
+    lines = open_pictures(str(tmp_path)).lines()
+    assert lines[0].startswith("left out: 1 HEIC image without a reader for them: cat/1.HEIC")
+    assert lines[0].endswith("pip install 'leannet[heif]'")
+    assert lines[1] == "left out: 1 file not named as an image: cat/2.txt"
+    (tmp_path / "owl").mkdir()
+    (tmp_path / "owl" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(LeannetError, match=r"class 'owl' has only HEIC images .*leannet\[heif\]"):
+        open_pictures(str(tmp_path))
+    module.image_suffixes.cache_clear()

@@ -1,0 +1,138 @@
+"""Parquet in several files: each keeps its own class names, paths and widths of numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from leannet.data.pictures import read
+from leannet.data.scan import scan
+from leannet.data.sources import Options, open_pictures
+from leannet.errors import LeannetError
+from tests.data.sources.making import counted, folder, image, missed, table
+
+
+def test_class_names_belong_to_their_file(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
+    table(tmp_path / "test-0.parquet", [1, 1, 1, 0], ("dog", "cat"), first=10)
+    pictures = open_pictures(str(tmp_path))
+    assert pictures.classes == ("cat", "dog")
+    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 3, ("test", "dog"): 1}
+    assert "the files number their classes differently: they are matched by name" in pictures.remarks
+
+
+def test_numbers_without_names_beside_a_file_with_names(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
+    table(tmp_path / "test-0.parquet", [1, 0], first=10)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 1, ("test", "dog"): 1}
+    assert "names no classes" in pictures.remarks[0]
+    table(tmp_path / "validation-0.parquet", [1, 0], ("dog", "cat"), first=20)
+    with pytest.raises(LeannetError, match="expected the names of its numbered classes, found none"):
+        open_pictures(str(tmp_path))
+
+
+def test_paths_start_at_their_own_file(tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("test", 10)):
+        folder(tmp_path / split / "files", ("img",), each=4, first=first)
+        paths = [f"files/img/{first + number}.png" for number in range(4)]
+        pq.write_table(pa.table({"image": paths, "label": ["x", "y"] * 2}), tmp_path / split / "list.parquet")
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(split, kind): 2 for split in ("train", "test") for kind in "xy"}
+    assert len(scan(pictures).pictures) == 8
+    assert len(set(scan(pictures).digests)) == 8
+    assert not missed(pictures)
+
+
+def test_widths_of_numbers_and_forms_of_images_may_differ(tmp_path: Path) -> None:
+    plain = pa.table({"image": [image("cat", n) for n in range(4)], "label": pa.array([0, 1, 2, 10], pa.int8())})
+    pq.write_table(plain, tmp_path / "a.parquet")
+    table(tmp_path / "b.parquet", [10, 1, 0, 2])
+    wide = pa.table(
+        {"image": pa.array([image("cat", n) for n in range(20, 24)], pa.large_binary()), "label": [0.0, 1.0, 2.0, 10.0]}
+    )
+    pq.write_table(wide, tmp_path / "c.parquet")
+    pictures = open_pictures(str(tmp_path))
+    assert pictures.classes == ("0", "1", "2", "10")
+    assert pictures.labels.tolist() == [0, 1, 2, 3, 3, 1, 0, 2, 0, 1, 2, 3]
+    assert [read(pictures.reader(i)).size for i in range(12)] == [(16, 16)] * 12  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([[0], [0, 1]], "several labels an image"),
+        ([{"id": 0}, {"id": 1}], "a struct of id"),
+        ([0.5, 1.0], "the number 0.5"),
+        ([b"\xff", b"\xfe"], "bytes that are no text"),
+    ],
+)
+def test_what_is_no_label_is_never_made_one(tmp_path: Path, labels: list[object], words: str) -> None:
+    pq.write_table(pa.table({"image": [image("cat", n) for n in range(2)], "label": labels}), tmp_path / "x.parquet")
+    with pytest.raises(LeannetError, match=words):
+        open_pictures(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, None, 1], [0.0, 1.0, float("nan"), 1.0], ["0", "1", "", "1"], ["0", "1", "NaN", "1"]]
+)
+def test_missing_labels_are_counted(tmp_path: Path, labels: list[object]) -> None:
+    pictures = open_pictures(str(table(tmp_path / "x.parquet", labels)))
+    assert counted(pictures) == {(None, "0"): 1, (None, "1"): 2}
+    assert missed(pictures) == {"image without a label": ("row 2",)}
+
+
+def test_minus_one_is_no_label_where_classes_have_names(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
+    table(tmp_path / "test-0.parquet", [-1, -1], ("cat", "dog"), first=10)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2}
+    assert len(missed(pictures)["image without a label"]) == 2
+    table(tmp_path / "train-0.parquet", [0, 2], ("cat", "dog"))
+    with pytest.raises(LeannetError, match="a label is 2, and there are names of 2 classes"):
+        open_pictures(str(tmp_path))
+
+
+def test_tables_of_something_else_do_not_take_over(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    pq.write_table(pa.table({"x": [1.0]}), tmp_path / "embeddings.parquet")
+    pictures = open_pictures(str(tmp_path))
+    assert (pictures.kind, len(pictures)) == ("class folders", 8)
+    assert missed(pictures) == {"file not named as an image": ("embeddings.parquet",)}
+
+
+def test_hidden_files_beside_are_passed_over_and_others_counted(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", [0, 1])
+    (tmp_path / "._train-0.parquet").write_bytes(b"\0\5\26\7" * 20)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "x.parquet").write_bytes(b"no")
+    (tmp_path / "README.md").write_text("x")
+    folder(tmp_path, ("examples",), each=2)
+    pictures = open_pictures(str(tmp_path))
+    assert (pictures.kind, len(pictures)) == ("Parquet", 2)
+    assert missed(pictures) == {
+        "image that no table names": ("examples/0.png", "examples/1.png"),
+        "file not named as an image": ("README.md",),
+    }
+
+
+def test_columns_by_the_types_of_hugging_face(tmp_path: Path) -> None:
+    path = table(tmp_path / "x.parquet", [0, 1, 1, 0], ("cat", "dog"))
+    made = pq.read_table(path)
+    words = made.schema.metadata[b"huggingface"].replace(b'"image"', b'"scan"').replace(b'"label"', b'"finding"')
+    pq.write_table(made.rename_columns(["scan", "finding"]).replace_schema_metadata({"huggingface": words}), path)
+    assert counted(open_pictures(str(path))) == {(None, "cat"): 2, (None, "dog"): 2}
+    pq.write_table(made.rename_columns(["a", "b"]).replace_schema_metadata(None), path)
+    assert open_pictures(str(path), Options("a", "b")).labels.tolist() == np.array([0, 1, 1, 0]).tolist()
+
+
+def test_rows_of_no_split_beside_splits_are_counted(tmp_path: Path) -> None:
+    for name in ("train-0", "test-0", "extra-0"):
+        table(tmp_path / f"{name}.parquet", [0, 1])
+    pictures = open_pictures(str(tmp_path))
+    assert set(pictures.parts) == {"train", "test"}
+    assert missed(pictures) == {
+        "image of no split, where others have one": ("extra-0.parquet row 0", "extra-0.parquet row 1")
+    }

@@ -1,0 +1,161 @@
+"""CSV and JSON lines as people write them, each against the same eight images."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from leannet.data.scan import scan
+from leannet.data.sources import Options, open_pictures
+from leannet.errors import LeannetError
+from tests.data.sources.making import counted, folder, missed
+
+ROWS = [(f"{kind}/{number}.png", kind) for kind in ("cat", "dog") for number in range(4)]
+
+
+def written(sign: str, header: str = "path,label", rows: list[tuple[str, str]] = ROWS) -> str:
+    return "\n".join([header.replace(",", sign), *(sign.join(row) for row in rows)])
+
+
+WAYS = {
+    "plain": ("x.csv", written(",").encode()),
+    "semicolons": ("x.csv", written(";").encode()),
+    "tabs in a csv": ("x.csv", written("\t").encode()),
+    "bars": ("x.csv", written("|").encode()),
+    "tsv": ("x.tsv", written("\t").encode()),
+    "an ending in capitals": ("X.CSV", written(",").encode()),
+    "a byte order mark": ("x.csv", b"\xef\xbb\xbf" + written(",").encode()),
+    "Excel's Unicode text": ("x.csv", written("\t").encode("utf-16")),
+    "spaces in the header": ("x.csv", written(",", "path, label").encode()),
+    "spaces around cells": ("x.csv", written(",", rows=[(f" {a}", f" {b}  ") for a, b in ROWS]).encode()),
+    "an empty tail": ("x.csv", (written(",") + "\n,\n\n,,\n").encode()),
+    "backslashes": ("x.csv", written(",", rows=[(a.replace("/", "\\"), b) for a, b in ROWS]).encode()),
+    "quotes": ("x.csv", written(",", rows=[(f'"{a}"', f'"{b}"') for a, b in ROWS]).encode()),
+    "line ends of Windows": ("x.csv", written(",").replace("\n", "\r\n").encode()),
+    "other columns": ("x.csv", "\n".join(["id,path,label,", *(f"7,{a},{b}," for a, b in ROWS)]).encode()),
+    "no endings": ("x.csv", written(",", "image_id,label", [(a[:-4], b) for a, b in ROWS]).encode()),
+    "JSON lines": ("x.jsonl", "\n".join(json.dumps({"file_name": a, "label": b}) for a, b in ROWS).encode()),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_writing_a_table(tmp_path: Path, way: str) -> None:
+    name, data = WAYS[way]
+    folder(tmp_path, ("cat", "dog"))
+    (tmp_path / name).write_bytes(data)
+    pictures = open_pictures(str(tmp_path / name))
+    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert len(scan(pictures).pictures) == 8
+    assert not missed(pictures)
+
+
+@pytest.mark.parametrize("image", ["filepath", "image_path", "filename", "file_name", "image_id", "Image", "File Path"])
+@pytest.mark.parametrize("label", ["label", "class", "class_name", "category", "Class-Name"])
+def test_the_usual_names_of_columns(tmp_path: Path, image: str, label: str) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    (tmp_path / "x.csv").write_text(written(",", f"{image},{label}"))
+    assert counted(open_pictures(str(tmp_path / "x.csv"))) == {(None, "cat"): 4, (None, "dog"): 4}
+
+
+def test_columns_that_are_asked_for(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    path = tmp_path / "x.csv"
+    path.write_text(written(",", "where,what"))
+    with pytest.raises(LeannetError) as error:
+        open_pictures(str(path))
+    assert "image, img, path, filepath" in str(error.value)
+    assert "found where, what" in str(error.value)
+    asked = Options("where", "what")
+    assert counted(open_pictures(str(path), asked)) == {(None, "cat"): 4, (None, "dog"): 4}
+    with pytest.raises(LeannetError, match="--label-column no: no such column; it has where, what"):
+        open_pictures(str(path), Options("where", "no"))
+
+
+def test_missing_cells_are_counted_by_line(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    lines = ["cat/0.png,", "cat/1.png,NaN", ",dog,extra", "cat/2.png,null", "dog/0.png"]
+    (tmp_path / "x.csv").write_text("\n".join([written(","), *lines]))
+    pictures = open_pictures(str(tmp_path / "x.csv"))
+    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert missed(pictures) == {
+        "line without an image": ("x.csv line 12",),
+        "line without a label": ("x.csv line 10", "x.csv line 14"),
+        "image without a label": ("cat/1.png", "cat/2.png"),
+    }
+    assert pictures.remarks == ("x.csv: 1 line with more cells than the header, which are not read: 12",)
+
+
+def test_whole_floats_are_numbers_in_the_order_of_numbers(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat",), each=8)
+    rows = [(f"cat/{number}.png", f"{label}.0") for number, label in enumerate((0, 1, 2, 10, 0, 1, 2, 10))]
+    (tmp_path / "x.csv").write_text(written(",", rows=rows))
+    assert open_pictures(str(tmp_path / "x.csv")).classes == ("0", "1", "2", "10")
+    (tmp_path / "x.csv").write_text(written(",", rows=[*rows[:-1], ("cat/7.png", "1.5")]))
+    assert "1.5" in open_pictures(str(tmp_path / "x.csv")).classes  # names such as versions
+
+
+@pytest.mark.parametrize("several", ["cat|dog", "cat;dog", "['cat', 'dog']", '{"id": 1}'])
+def test_several_labels_an_image_are_refused_by_that_name(tmp_path: Path, several: str) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    cell = several.replace('"', '""')
+    (tmp_path / "x.csv").write_text(written(",") + f'\ncat/0.png,"{cell}"')
+    with pytest.raises(LeannetError, match="several labels an image"):
+        open_pictures(str(tmp_path / "x.csv"))
+
+
+def test_a_list_in_json_lines_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({"image": "a.png", "labels": [1, 2]}))
+    with pytest.raises(LeannetError, match="several labels an image"):
+        open_pictures(str(tmp_path / "x.jsonl"))
+
+
+def test_hidden_labels_of_a_test_split(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat",), each=8)
+    lines = [
+        "path,label,split",
+        *(f"cat/{n}.png,{n % 2 if n < 6 else -1},{'train' if n < 6 else 'test'}" for n in range(8)),
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    pictures = open_pictures(str(tmp_path / "x.csv"))
+    assert counted(pictures) == {("train", "0"): 3, ("train", "1"): 3}
+    assert missed(pictures) == {"image of the test split, whose labels are hidden (-1)": ("cat/6.png", "cat/7.png")}
+
+
+def test_minus_one_is_a_class_where_it_is_one_of_two(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat",), each=4)
+    (tmp_path / "x.csv").write_text(written(",", rows=[(f"cat/{n}.png", str(2 * (n % 2) - 1)) for n in range(4)]))
+    assert open_pictures(str(tmp_path / "x.csv")).classes == ("-1", "1")
+
+
+def test_a_table_beside_its_images(tmp_path: Path) -> None:
+    """A folder of loose images, and a list of them: as competitions and ImageFolder's metadata have it."""
+    folder(tmp_path / "kaggle", ("train",), each=8)
+    folder(tmp_path / "kaggle", ("test",), each=3, first=20)
+    lines = ["image_id,label", *(f"{number}.png,{number % 2}" for number in range(8))]
+    (tmp_path / "kaggle" / "train.csv").write_text("\n".join(lines))
+    (tmp_path / "kaggle" / "sample_submission.csv").write_text("id,value\n1,2\n")
+    pictures = open_pictures(str(tmp_path / "kaggle"))
+    assert counted(pictures) == {(None, "0"): 4, (None, "1"): 4}
+    assert len(missed(pictures)["image that no table names"]) == 3
+    assert "train.csv: images are found in train/" in pictures.remarks
+
+    for split, first in (("train", 0), ("test", 50)):
+        folder(tmp_path / "hub", (split,), each=4, first=first)
+        rows = [json.dumps({"file_name": f"{first + n}.png", "label": "xy"[n % 2]}) for n in range(4)]
+        (tmp_path / "hub" / split / "metadata.jsonl").write_text("\n".join(rows))
+    assert counted(open_pictures(str(tmp_path / "hub"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
+
+
+def test_a_table_beside_class_folders_is_named(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    (tmp_path / "x.csv").write_text(written(","))
+    assert open_pictures(str(tmp_path)).remarks == (
+        f"x.csv lists labels of images too; to read it, name it: {tmp_path / 'x.csv'}",
+    )
+
+
+def test_a_table_without_a_header_is_named(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog"))
+    (tmp_path / "x.csv").write_text("\n".join(",".join(row) for row in ROWS))
+    with pytest.raises(LeannetError, match="line 1: expected a header such as path,label, found an image"):
+        open_pictures(str(tmp_path / "x.csv"))
