@@ -1,6 +1,7 @@
 """Broken pictures are met before training; parts are cut by content; batches are the same whatever the workers."""
 
 import hashlib
+import struct
 from collections import Counter
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from leannet.data.loader import Augment, Batches, Loader, PictureSet, mean_and_std, normalize, random_box
 from leannet.data.picture_list import Pictures
+from leannet.data.pictures import prepare, read
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
+from tests.conftest import draw_folder
 
 SMALL = Preprocessing(height=16, width=16, crop_ratio=1.0)
 
@@ -156,3 +160,94 @@ def test_zscore_of_the_training_part(shapes: Path) -> None:
     mean, std = mean_and_std(plain, range(24), workers=0)
     torch.testing.assert_close(torch.tensor(mean), values.mean((0, 2, 3)).float(), atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.tensor(std), values.std((0, 2, 3), correction=0).float(), atol=1e-5, rtol=0)
+
+
+def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -> None:
+    root = draw_folder(tmp_path / "d", each=20, kinds=("disc", "square", "star"))
+    for number in range(8):
+        data = (root / "disc" / f"{number}.png").read_bytes()
+        (root / "square" / f"copy{number}.png").write_bytes(data)
+        (root / "star" / f"{number}_copy.png").write_bytes(
+            data if number < 4 else (root / "star" / "0.png").read_bytes()
+        )
+    found = scan(open_pictures(str(root)))
+    assert len(found.several) == 8
+    assert found.several[0] == ("disc/0.png", "square/copy0.png", "star/0_copy.png")
+    assert "20 images have the same bytes and different labels" in " ".join(found.lines())
+    for seed in range(20):
+        for ratio in (None, (0.5, 0.5), (0.6, 0.2, 0.2)):
+            parts = split(found.pictures, found.digests, ratio, seed)
+            sides = [{found.digests[i] for i in part} for part in (parts.train, parts.validation, parts.test)]
+            assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.pictures)
+        for fold in (1, 2, 3):
+            parts = split(found.pictures, found.digests, None, seed, (fold, 3))
+            assert not {found.digests[i] for i in parts.train} & {found.digests[i] for i in parts.validation}
+
+
+def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_later(tmp_path: Path) -> None:
+    draw_folder(tmp_path / "train", each=6)
+    draw_folder(tmp_path / "val", each=4, first=20)
+    draw_folder(tmp_path / "test", each=4, first=40)
+    (tmp_path / "val" / "square" / "x.png").write_bytes((tmp_path / "train" / "disc" / "0.png").read_bytes())
+    (tmp_path / "test" / "disc" / "x.png").write_bytes((tmp_path / "val" / "square" / "20.png").read_bytes())
+    (tmp_path / "test" / "disc" / "y.png").write_bytes((tmp_path / "train" / "disc" / "1.png").read_bytes())
+    found = scan(open_pictures(str(tmp_path)))
+    parts = split(found.pictures, found.digests, None, 0)
+    assert [found.pictures.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (11, 8, 10)
+
+
+def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> None:
+    root = draw_folder(tmp_path / "d", each=6)
+    (root / "star").mkdir()
+    for number in range(2):
+        (root / "star" / f"{number}.png").write_bytes((root / "disc" / "0.png").read_bytes() + b" ")
+    found = scan(open_pictures(str(root)))
+    with pytest.raises(LeannetError, match="class 'star' has no"):
+        split(found.pictures, found.digests, None, 0)
+
+
+def deep(path: Path, values: list[list[int]], kind: str) -> None:
+    """A grey image of 16 bits: a PNG, or a TIFF of signed numbers, which Pillow reads and cannot write."""
+    array = np.array(values, dtype=kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "<u2":
+        Image.fromarray(array).save(path.with_suffix(".png"))
+        return
+    height, width = array.shape
+    data = array.tobytes()
+    tags = ((256, width), (257, height), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, height))
+    tags += ((279, len(data)), (339, 2))
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    path.with_suffix(".tif").write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + b"\0" * 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([200, 90], "<u2", (0, 255)),
+        ([1000, 3800], "<u2", (0, 4095)),
+        ([16000, 3], "<u2", (0, 16383)),
+        ([60000, 0], "<u2", (0, 65535)),
+        ([-1000, 3071], "<i2", (-1000, 3071)),
+        ([0, 700], "<i2", (0, 1023)),
+    ],
+)
+def test_scans_of_more_than_8_bits_get_one_range(
+    tmp_path: Path, values: list[int], kind: str, expected: tuple[int, int]
+) -> None:
+    for name in ("sick", "well"):
+        for number in range(3):
+            deep(tmp_path / name / str(number), [[values[0], values[1]], [0, number + (name == "sick")]], kind)
+    found = scan(open_pictures(str(tmp_path)))
+    assert (found.deep, found.grey_range) == (6, expected)
+    assert (
+        f"6 images have more than 8 bits a pixel: {expected[0]} becomes black and {expected[1]} white" in found.lines()
+    )
+    low, high = expected
+    preprocessing = Preprocessing(height=2, width=2, color="L", grey_range=expected, resize="squash")
+    wanted = (np.array([values[0], values[1], 0, 1]) - low) * 255 // (high - low)
+    source = found.pictures.reader(0)
+    assert isinstance(source, Path)
+    assert prepare(read(source), preprocessing).ravel().tolist() == wanted.tolist()
