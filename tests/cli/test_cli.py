@@ -201,7 +201,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "a run among the pictures": (_inside, "lies among the pictures"),
     "weights that are not there": (lambda root: _shapes(root, "--weights", str(root / "w")), "no such checkpoint"),
     "no such folder": (lambda root: ["train", str(root / "fotos")], "no such file or folder"),
-    "no pictures": (_empty, "found no picture"),
+    "no pictures": (_empty, "found no image"),
     "one class": (_one_class, "expected two classes or more, found one: disc"),
     "a class with one picture": (_one_picture, "class 'square' has 1 picture; expected two or more"),
     "a misspelt model": (lambda root: _shapes(root, "--model", "mobilenet_v22"), "nearest: mobilenet_v2, "),
@@ -265,11 +265,12 @@ FLAGS = {
     "check": "artefact engine json",
     "web": "artefact force json out quiet runtime samples title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
-    "advise": "about engine json latency macs out precision quiet seconds size threads",
+    "advise": "about class-depth engine image-column json label-column latency macs out precision quiet seconds size "
+    "threads",
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
-    "evaluate": "data json part quiet run",
+    "evaluate": "class-depth data image-column json label-column part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
     "activations": "channels columns csv images json layer out picture run scale",
@@ -279,10 +280,11 @@ FLAGS = {
     "report": "engine json measure out pictures quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
-    "train": "accumulate average batch-size batch-statistics cache class-weights clip color compile config cpu crop "
-    "cutmix data dropout epochs erase flip folds freeze json label-smoothing layer-decay limit lr mixup model momentum "
-    "normalization optimizer out pad patience policy precision quiet recipe resize resolution resume sampling schedule "
-    "seed skip split step-epochs sync-norm tensorboard time warmup weight-decay weights width workers",
+    "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
+    "crop cutmix data dropout epochs erase flip folds freeze image-column json label-column label-smoothing "
+    "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy precision quiet "
+    "recipe resize resolution resume sampling schedule seed skip split step-epochs sync-norm tensorboard time "
+    "warmup weight-decay weights width workers",
 }
 
 

@@ -211,7 +211,7 @@ def pictures() -> dict[str, tuple[bytes, int]]:
         "plain.bmp": saved(scene(31, 33, 8), "BMP"),
     }
     grey = Image.fromarray(np.linspace(0, 65535, 150 * 97).reshape(97, 150).astype(np.uint16))
-    return {name: (data, 0) for name, data in made.items()} | {"16 bits grey.png": (saved(grey, "PNG"), 1)}
+    return {name: (data, 0) for name, data in made.items()} | {"16 bits grey.png": (saved(grey, "PNG"), 0)}
 
 
 def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
+from leannet.data.pictures import read, to_color
+from leannet.preprocessing import Preprocessing
 from tests.conftest import draw
 
 NODE = shutil.which("node")
@@ -160,3 +162,43 @@ def test_orientation_is_read_as_pillow_does_and_profiles_are_taken_away(tmp_path
             assert after.info.get("icc_profile") is None
             assert after.tobytes() == before.tobytes()
     assert len(found) == len(contents) + len(broken)
+
+
+@pytest.mark.parametrize("grey_range", [(0, 65535), (0, 4095), (-1000, 3071), (100, 356)])
+def test_grey_of_16_bits_is_read_as_python_reads_it(tmp_path: Path, grey_range: tuple[int, int]) -> None:
+    random, contents, wanted = np.random.default_rng(1), [], []
+    for number in range(24):  # noise and slopes, so that Pillow's encoder takes every filter of a line
+        height, width = (int(n) for n in random.integers(1, 40, 2))
+        slope = np.add.outer(np.arange(height) * 37, np.arange(width) * 211)
+        array = (random.integers(0, 65536, (height, width)) if number % 2 else slope).astype(np.uint16)
+        stream = io.BytesIO()
+        Image.fromarray(array).save(stream, "PNG", compress_level=number % 10)
+        contents.append(base64.b64encode(stream.getvalue()).decode())
+        preprocessing = Preprocessing(height=1, width=1, color="L", grey_range=grey_range)
+        grey = np.asarray(to_color(read(stream.getvalue()), preprocessing))
+        wanted.append([width, height, np.dstack([grey] * 3 + [np.full_like(grey, 255)]).ravel().tolist()])
+    script = """
+      import { deepGrey } from "./deep.js";
+      const made = [];
+      for (const text of given.files) {
+        const { data, width, height } = await deepGrey(new Uint8Array(Buffer.from(text, "base64")), given.range);
+        made.push([width, height, Array.from(data)]);
+      }
+      console.log(JSON.stringify(made));
+    """
+    assert run_node(tmp_path, script, {"files": contents, "range": grey_range}) == wanted
+
+
+def test_other_files_are_left_to_the_browser(tmp_path: Path) -> None:
+    contents = [b"", b"GIF89a" * 9]
+    for mode, kind in (("RGB", "PNG"), ("L", "PNG"), ("LA", "PNG"), ("L", "JPEG")):
+        stream = io.BytesIO()
+        draw("disc", 1).convert(mode).save(stream, kind)
+        contents.append(stream.getvalue())
+    script = """
+      import { deepGrey } from "./deep.js";
+      const read = (text) => deepGrey(new Uint8Array(Buffer.from(text, "base64")), [0, 65535]);
+      console.log(JSON.stringify(await Promise.all(given.map(read))));
+    """
+    given = [base64.b64encode(each).decode() for each in contents]
+    assert run_node(tmp_path, script, given) == [None] * len(contents)

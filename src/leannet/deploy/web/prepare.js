@@ -1,6 +1,7 @@
 // From a picture file to what the network reads, as leannet's data/pictures.py does it with Pillow.
 
 import { bare } from "./bare.js";
+import { deepGrey } from "./deep.js";
 import { resize } from "./resample.js";
 
 const GREY = 128; // around a letterboxed picture
@@ -18,10 +19,12 @@ const TURNS = {
 };
 
 /** A picture file's pixels as they lie in the file, and how to turn them: {bitmap, orientation}. */
-export async function decode(blob) {
+export async function decode(blob, preprocessing) {
   const { orientation, bytes } = bare(new Uint8Array(await blob.arrayBuffer()));
   const options = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: blob.type }), options);
+  const deep = await deepGrey(bytes, preprocessing.grey_range);
+  const source = deep ? new ImageData(deep.data, deep.width, deep.height) : new Blob([bytes], { type: blob.type });
+  const bitmap = await createImageBitmap(source, options);
   return { bitmap, orientation };
 }
 

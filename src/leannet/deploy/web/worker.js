@@ -49,7 +49,7 @@ async function open(given) {
 
 async function classify({ blob, bitmap: given }) {
   const started = performance.now();
-  const { bitmap, orientation } = given ? { bitmap: given, orientation: 1 } : await decode(blob);
+  const { bitmap, orientation } = given ? { bitmap: given, orientation: 1 } : await decode(blob, about.preprocessing);
   const decoded = performance.now();
   const size = { width: bitmap.width, height: bitmap.height };
   let input;
