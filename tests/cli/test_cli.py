@@ -280,8 +280,8 @@ FLAGS = {
     "report": "engine json measure out pictures quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
-    "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
-    "crop cutmix data dropout epochs erase flip folds freeze image-column json label-column label-smoothing "
+    "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config "
+    "cpu crop cutmix data dropout epochs erase flip folds freeze image-column json label-column label-smoothing "
     "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy precision quiet "
     "recipe resize resolution resume sampling schedule seed skip split step-epochs sync-norm tensorboard time "
     "warmup weight-decay weights width workers",
