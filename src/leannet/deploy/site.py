@@ -24,6 +24,8 @@ from PIL import Image
 from leannet import __version__
 from leannet.console import Console
 from leannet.cost import count
+from leannet.data.picture_list import LeftOut, gathered
+from leannet.data.sources.walking import walk
 from leannet.deploy.artefact import Artefact
 from leannet.deploy.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 from leannet.deploy.opening import open_artefact
@@ -233,12 +235,21 @@ def _digest(inside: Files) -> str:
 def _samples(given: Iterable[str | Path], console: Console) -> dict[str, Path]:
     """The user's own pictures: file in the site -> path. Raises LeannetError for what no browser reads."""
     paths: list[Path] = []
+    others: list[LeftOut] = []
     for path in map(Path, given):
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found = [each for each in found if each.suffix.lower() in READABLE and each.is_file()]
+        every = [path] if path.is_file() else []
+        if path.is_dir():
+            tree, trouble = walk(path)
+            every = sorted(tree.all_images() + tree.all_others())
+            others += trouble.left_out()
+        found = [each for each in every if each.suffix.lower() in READABLE]
         if not found:
-            raise LeannetError(f"--samples {path}: expected pictures ({' '.join(READABLE)}), found none")
+            raise LeannetError(f"--samples {path}: expected images ({' '.join(READABLE)}), found none")
         paths += found
+        unread = tuple(str(each) for each in every if each not in set(found))
+        others.append(LeftOut("file", "not named as an image that browsers read", unread))
+    for each in gathered(others):
+        console.say(each.line())
     placed = [path for path in paths if _tells_where(path)]
     if placed:
         console.say(

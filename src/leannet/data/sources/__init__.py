@@ -55,7 +55,7 @@ def _open_folder(root: Path, options: Options) -> Pictures:
     parquet = [path for path in others if path.suffix.lower() == ".parquet"]
     tables = [path for path in parquet if is_image_table(path, options)]
     if tables:
-        return _open_parquet_files(root, tree, trouble, tables, options)
+        return _open_parquet_files(root, tree, trouble, parquet, tables, options)
     shards = [path for path in others if path.suffix.lower() == ".tar"]
     if shards and not tree.number:
         return _open_shards(root, tree, trouble, shards)
@@ -76,13 +76,19 @@ def _open_folder(root: Path, options: Options) -> Pictures:
     return replace(found, remarks=(*found.remarks, *unused))
 
 
-def _open_parquet_files(root: Path, tree: Folder, trouble: Trouble, tables: list[Path], options: Options) -> Pictures:
+def _open_parquet_files(
+    root: Path, tree: Folder, trouble: Trouble, parquet: list[Path], tables: list[Path], options: Options
+) -> Pictures:
     listings = []
     for path in tables:
         split = _split_of_file(path, root) if len(tables) > 1 else None
         prefix = f"{path.relative_to(root).as_posix()} " if len(tables) > 1 else ""
         listings.append(open_parquet(path, options, split, prefix))
-    listings[0].left_out += _beside(root, tree, trouble, tables, listings)
+    others = [path for path in parquet if path not in tables]
+    listings[0].left_out += [
+        *_beside(root, tree, trouble, [*tables, *others], listings),
+        not_image_tables(others, root),
+    ]
     return assemble("Parquet", str(root), listings)
 
 

@@ -57,6 +57,10 @@ def has_columns(header: Sequence[str], options: Options) -> bool:
     return bool(image) and bool(label)
 
 
+def _folders(path: Path) -> list[Path]:
+    return [each for each in sorted(path.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+
+
 class Files:
     """The files that a table names, from the table's own folder on.
 
@@ -82,7 +86,7 @@ class Files:
                 self._base = folder
                 found = self._find(name)
                 if found is not None:
-                    self._say(f"{self.table.name}: images are found in {folder.name}/")
+                    self._say(f"{self.table.name}: images are found in {folder.relative_to(self.table.parent)}/")
                     break
             else:
                 self._base = self.table.parent
@@ -104,8 +108,10 @@ class Files:
         return None
 
     def _beside(self) -> list[Path]:
-        folders = [p for p in sorted(self.table.parent.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-        return sorted(folders, key=lambda folder: not self.table.stem.lower().startswith(folder.name.lower()))
+        """Folders one and two below the table's, those first whose name the table's begins with."""
+        near = _folders(self.table.parent)
+        near.sort(key=lambda folder: not self.table.stem.lower().startswith(folder.name.lower()))
+        return [*near, *(deeper for folder in near for deeper in _folders(folder))]
 
     def _say(self, remark: str) -> None:
         if remark not in self.remarks:
