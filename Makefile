@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs docs-check clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,10 @@ lint: .venv/ready
 # Writes the tables of docs/ anew from the rows.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
+
+# Runs every command and snippet of README and docs/ as printed, on small data: about half an hour.
+docs-check: .venv/ready
+	$(BIN)/python docs/run_snippets.py
 
 clean:
 	rm -rf .venv build dist

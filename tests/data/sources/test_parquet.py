@@ -118,6 +118,14 @@ def test_hidden_files_beside_are_passed_over_and_others_counted(tmp_path: Path) 
     }
 
 
+def test_a_split_without_labels_is_named(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", [0, 1])
+    pq.write_table(pa.table({"image": [image("cat", 9)]}), tmp_path / "test-0.parquet")
+    assert missed(open_pictures(str(tmp_path))) == {
+        "Parquet file without columns of image and label": ("test-0.parquet",)
+    }
+
+
 def test_columns_by_the_types_of_hugging_face(tmp_path: Path) -> None:
     path = table(tmp_path / "x.parquet", [0, 1, 1, 0], ("cat", "dog"))
     made = pq.read_table(path)

@@ -146,6 +146,19 @@ def test_a_table_beside_its_images(tmp_path: Path) -> None:
     assert counted(open_pictures(str(tmp_path / "hub"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
 
 
+@pytest.mark.parametrize("place", ["images", "train/train"])
+def test_the_folder_of_the_images_is_found(tmp_path: Path, place: str) -> None:
+    folder(tmp_path / place, ("img",), each=8)
+    lines = ["id,image_id,breed", *(f"{n},{n},{'xy'[n % 2]}" for n in range(8))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    for file in (tmp_path / place / "img").iterdir():
+        file.rename(tmp_path / place / file.name)
+    pictures = open_pictures(str(tmp_path), Options(label_column="breed"))
+    assert counted(pictures) == {(None, "x"): 4, (None, "y"): 4}
+    assert len(scan(pictures).pictures) == 8
+    assert pictures.remarks[0] == f"labels.csv: images are found in {place}/"
+
+
 def test_a_table_beside_class_folders_is_named(tmp_path: Path) -> None:
     folder(tmp_path, ("cat", "dog"))
     (tmp_path / "x.csv").write_text(written(","))
