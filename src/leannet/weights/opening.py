@@ -111,6 +111,6 @@ def _reason(error: Exception) -> str:
         return "of a pickle protocol that it does not know: save it with torch's own, the default"
     if named := re.search(r"GLOBAL (\S*\w) ", text):
         return f"it holds a pickled {named[1]}, which would have to be run; {WAY_OUT}"
-    if said := re.search(r"WeightsUnpickler error: (.+)", text):
+    if said := re.search(r"WeightsUnpickler error:\s+(.+)", text):
         return f"{said[1].strip()[:160]}; {WAY_OUT}"
     return text.strip().splitlines()[0][:160]

@@ -1,0 +1,28 @@
+"""What a training program's own arguments say of the images that its network saw."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from leannet.weights.inert import Record
+
+
+def recorded(loaded: Mapping[Any, Any]) -> dict[str, Any]:
+    """From a checkpoint of timm's or torchvision's training program: mean, std, interpolation, crop_ratio, architecture.
+
+    What the arguments leave open is not there.
+    """
+    args = loaded.get("args")
+    fields = args.fields if isinstance(args, Record) else args if isinstance(args, Mapping) else {}
+    about: dict[str, Any] = {}
+    for key in ("mean", "std"):
+        value = fields.get(key)
+        if isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(x, float | int) for x in value):
+            about[key] = tuple(float(x) for x in value)
+    if fields.get("interpolation") in ("bilinear", "bicubic"):
+        about["interpolation"] = fields["interpolation"]
+    cut, whole = fields.get("val_crop_size"), fields.get("val_resize_size")  # torchvision's; timm has the ratio
+    ratio = cut / whole if isinstance(cut, int) and isinstance(whole, int) and whole else fields.get("crop_pct")
+    if isinstance(ratio, float) and 0 < ratio <= 1:
+        about["crop_ratio"] = ratio
+    arch = loaded.get("arch", fields.get("model"))
+    return about | ({"architecture": arch} if isinstance(arch, str) else {})
