@@ -14,13 +14,14 @@ from safetensors import SafetensorError, safe_open
 from leannet import __version__
 from leannet.errors import LeannetError
 from leannet.onnx_file import split_metadata
-from leannet.preprocessing import Preprocessing
+from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture, first_error
 from leannet.rows.fields import Frozen
 
 FORMAT_VERSION = 1
 KEY = "leannet"
 ABOUT = f"{KEY}.json"  # of an artefact that is a folder
+COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)}
 
 
 class Header(Frozen):
@@ -33,6 +34,28 @@ class Header(Frozen):
     metrics: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
     artefact: dict[str, Any] = Field(default_factory=dict)  # of an artefact: what it takes and how exact it is
+
+    def for_rows(self, architecture: Architecture, fresh_head: bool = False) -> "Header":
+        """What of it holds for other rows that took over its weights.
+
+        Class names hold while the head is the same one, and preprocessing, in the size of the input, while the network
+        reads as many channels; scores hold for neither. fresh_head: whether the row of classes is new.
+        """
+        size, old = architecture.input, self.architecture
+        preprocessing = self.preprocessing
+        if (size.height, size.width) != (old.input.height, old.input.width):
+            preprocessing = preprocessing.model_copy(update={"height": size.height, "width": size.width})
+        if size.channels in COLORS and size.channels != preprocessing.channels:
+            color, mean, std = COLORS[size.channels]
+            preprocessing = preprocessing.model_copy(update={"color": color, "mean": mean, "std": std})
+        same_head = not fresh_head and architecture.output_names[0] == old.output_names[0]
+        update = {
+            "architecture": architecture,
+            "classes": self.classes if same_head else tuple(f"class {n}" for n in range(architecture.classes)),
+            "preprocessing": preprocessing,
+            "metrics": self.metrics if same_head and architecture == old else {},
+        }
+        return self.model_copy(update=update)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

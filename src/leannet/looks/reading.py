@@ -35,8 +35,8 @@ class Seen:
 def opened(run: str | Path | Network) -> tuple[Network, Header]:
     """A network and its header. run: a run folder, a checkpoint, or a network.
 
-    A network without an origin reads pictures as the zoo's do, and its classes have numbers.
-    Raises LeannetError for what is no checkpoint, and for a network that reads neither one channel nor three.
+    A network that was loaded carries its header; one without reads images as the zoo's do, and its classes have
+    numbers. Raises LeannetError for what is no checkpoint, and for a network that reads neither one channel nor three.
     """
     if not isinstance(run, Network):
         return load(run)
@@ -50,9 +50,14 @@ def opened(run: str | Path | Network) -> tuple[Network, Header]:
         preprocessing = Preprocessing(height=size.height, width=size.width, color="L", mean=GREY_MEAN, std=GREY_STD)
     else:
         raise LeannetError(f"{table.name}: expected a network of 1 or 3 input channels, found {size.channels}")
-    named = origin is not None and len(origin.classes) == table.classes
-    classes = origin.classes if named else tuple(f"class {number}" for number in range(table.classes))
-    return run, Header(architecture=table, classes=classes, preprocessing=preprocessing)
+    if origin is not None and len(origin.classes) == table.classes:
+        classes = origin.classes
+    else:
+        classes = tuple(f"class {number}" for number in range(table.classes))
+    if origin is None:
+        return run, Header(architecture=table, classes=classes, preprocessing=preprocessing)
+    update = {"architecture": table, "classes": classes, "preprocessing": preprocessing}
+    return run, origin.model_copy(update=update)
 
 
 def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
