@@ -1,19 +1,22 @@
-"""What a training program's own arguments say of the images that its network saw."""
+"""What a training program's own arguments say of its network and of the images that it saw."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from leannet.weights.inert import Record
 
+TRAINING = ("optim", "epoch", "global_step", "lr_sched", "callbacks", "args")  # keys that only trainers write
+
 
 def recorded(loaded: Mapping[Any, Any]) -> dict[str, Any]:
     """From a checkpoint of timm's or torchvision's training program: mean, std, interpolation, crop_ratio, architecture.
 
-    What the arguments leave open is not there.
+    What the arguments leave open is not there. trained: whether the file is a trainer's checkpoint, and not weights that
+    were published.
     """
     args = loaded.get("args")
     fields = args.fields if isinstance(args, Record) else args if isinstance(args, Mapping) else {}
-    about: dict[str, Any] = {}
+    about: dict[str, Any] = {"trained": any(str(key).startswith(TRAINING) for key in loaded)}
     for key in ("mean", "std"):
         value = fields.get(key)
         if isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(x, float | int) for x in value):

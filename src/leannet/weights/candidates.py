@@ -58,10 +58,11 @@ class Candidate:
         return self.state.average or bool(AVERAGE.search(self.prefix))
 
     @property
-    def rank(self) -> tuple[bool, int]:
+    def rank(self) -> tuple[bool, bool, int]:
         """Averages first, then by the usual names; of equal ones the first in the file is taken."""
         last = self.state.place[-1] if self.state.place else ""
-        return not self.average, PLAIN.index(last) if last in PLAIN else len(PLAIN) * bool(last)
+        usual = PLAIN.index(last) if last in PLAIN else len(PLAIN) * bool(last)
+        return not self.average, not AVERAGE.search(self.prefix), usual
 
     @property
     def aside(self) -> list[str]:

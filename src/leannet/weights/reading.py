@@ -56,7 +56,7 @@ def read_weights(
         _check_finite(network.state_dict(), text)
         return network, header
     loaded = read_file(path, kind)
-    about = recorded(loaded) | about
+    about = recorded(loaded) | about  # what the hub says comes first
     if name is None:
         arch = f" (its own name for them: {about['architecture']})" if about.get("architecture") else ""
         raise LeannetError(
@@ -114,7 +114,8 @@ def _made(
         preprocessing=preprocessing,
         provenance={
             "source": f"{source.name}: {where}{taken}",
-            "licence": about.get("license", source.licence or None),
+            # Who trained weights of their own says nothing of how they may be used.
+            "licence": about.get("license", (source.licence or None) if not about.get("trained") else None),
         },
     )
     network.origin = header
