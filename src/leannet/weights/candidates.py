@@ -120,8 +120,8 @@ def _mappings(mapping: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tu
     yield place, mapping
     if len(place) < DEPTH:
         for key, value in mapping.items():
-            if isinstance(value, Mapping):
-                yield from _mappings(value, (*place, str(key)))
+            if isinstance(value, Mapping) and isinstance(key, str):  # an optimizer numbers what it keeps
+                yield from _mappings(value, (*place, key))
 
 
 def candidates(states: Iterable[StateDict], keys: Iterable[str]) -> list[Candidate]:

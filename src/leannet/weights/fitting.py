@@ -126,10 +126,11 @@ def _fit(naming: Naming, candidate: Candidate) -> Fit:
     missing = tuple(key for ours, key in lacking.items() if not ours.startswith(tuple(f"{row}." for row in fresh)))
     unknown = tuple(
         key
-        for key in candidate.tensors
+        for key, value in candidate.tensors.items()
         if key not in used
         and not key.startswith(naming.source.optional)
         and key.rpartition(".")[2] not in NOT_WEIGHTS
+        and (value.ndim or value.is_floating_point())  # a whole number is a counter
     )
     return Fit(naming, candidate, pairs, missing, unknown, fresh)
 

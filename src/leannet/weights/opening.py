@@ -92,9 +92,10 @@ def read_file(path: Path, kind: Kind) -> Mapping[Any, Any]:
         except (SafetensorError, OSError) as error:
             raise LeannetError(f"{path}: damaged or no safetensors file: {error}") from None
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins()):
+        # Opened here: torch goes by the name's ending, and takes anything named .safetensors for one.
+        with path.open("rb") as file, warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins()):
             warnings.simplefilter("ignore")  # of old storages and protocols: the file is not the reader's to change
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's loader raises pickle's, zip's and its own errors
         if isinstance(error, EOFError) or "unexpected EOF" in str(error):
             raise LeannetError(f"{path}: damaged: a torch file that was cut short") from None
