@@ -38,8 +38,9 @@ class Header(Frozen):
     def for_rows(self, architecture: Architecture, fresh_head: bool = False) -> "Header":
         """What of it holds for other rows that took over its weights.
 
-        Class names hold while the head is the same one, and preprocessing, in the size of the input, while the network
-        reads as many channels; scores hold for neither. fresh_head: whether the row of classes is new.
+        Class names hold while the head is the same one: a fresh one has numbers, and a backbone has none.
+        Preprocessing holds in the size of the input, its colors while the network reads as many channels. Scores hold
+        for the same network alone. fresh_head: whether the row of classes is new.
         """
         size, old = architecture.input, self.architecture
         preprocessing = self.preprocessing
@@ -48,12 +49,16 @@ class Header(Frozen):
         if size.channels in COLORS and size.channels != preprocessing.channels:
             color, mean, std = COLORS[size.channels]
             preprocessing = preprocessing.model_copy(update={"color": color, "mean": mean, "std": std})
-        same_head = not fresh_head and architecture.output_names[0] == old.output_names[0]
+        names = self.classes
+        if architecture.output_names[0] != old.output_names[0]:
+            names = ()
+        elif fresh_head:
+            names = tuple(f"class {number}" for number in range(architecture.classes))
         update = {
             "architecture": architecture,
-            "classes": self.classes if same_head else tuple(f"class {n}" for n in range(architecture.classes)),
+            "classes": names,
             "preprocessing": preprocessing,
-            "metrics": self.metrics if same_head and architecture == old else {},
+            "metrics": self.metrics if architecture == old and not fresh_head else {},
         }
         return self.model_copy(update=update)
 

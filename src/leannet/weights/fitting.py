@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -21,6 +21,13 @@ NOT_WEIGHTS = (COUNTER, "total_ops", "total_params")  # torch's AveragedModel co
 NAMED = 3  # keys that a message names
 
 
+@lru_cache(maxsize=8)
+def state_keys(table: Architecture) -> tuple[str, ...]:
+    """The keys of a network's state dict."""
+    with torch.device("meta"):
+        return tuple(build(table).state_dict())
+
+
 @dataclass(frozen=True)
 class Naming:
     """A network's rows and keys as one library has them. keys: ours -> theirs, in the order of the rows."""
@@ -30,8 +37,7 @@ class Naming:
 
     @cached_property
     def keys(self) -> dict[str, str]:
-        with torch.device("meta"):
-            own = set(build(self.table).state_dict())
+        own = set(state_keys(self.table))
         return {
             f"{ours}.{leaf}": f"{theirs}.{leaf}"
             for ours, theirs in self.source.keys(self.table)
@@ -156,8 +162,7 @@ def own_naming(family: Family) -> Source:
     """leannet's own keys: of its networks, trained by another program."""
 
     def keys(table: Architecture) -> Iterator[tuple[str, str]]:
-        with torch.device("meta"):
-            modules = dict.fromkeys(key.rpartition(".")[0] for key in build(table).state_dict())
+        modules = dict.fromkeys(key.rpartition(".")[0] for key in state_keys(table))
         return ((module, module) for module in modules)
 
     return Source("leannet", family.rows, keys, licence="")
