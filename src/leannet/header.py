@@ -21,6 +21,7 @@ from leannet.rows.fields import Frozen
 FORMAT_VERSION = 1
 KEY = "leannet"
 ABOUT = f"{KEY}.json"  # of an artefact that is a folder
+TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
 COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)}
 
 
@@ -123,9 +124,18 @@ def open_tensors(file: Path, framework: str = "numpy") -> Any:
             raise LeannetError(
                 f"{file}: expected a run or a checkpoint (.safetensors), found an ONNX file: name the run it is made of"
             ) from None
-        raise LeannetError(
-            f"{file}: expected a leannet checkpoint (.safetensors), found something else ({error})"
-        ) from None
+        found = f"something else ({error})"
+        if _starts(file) in TORCH_STARTS:
+            found = "a file of torch: name the network it is for, as leannet train --model NAME --weights FILE"
+        raise LeannetError(f"{file}: expected a leannet checkpoint (.safetensors), found {found}") from None
+
+
+def _starts(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(2)
+    except OSError:
+        return b""
 
 
 def metadata(opened: Any, file: Path) -> dict[str, Any]:

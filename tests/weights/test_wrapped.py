@@ -199,3 +199,21 @@ def test_without_a_name_the_files_own_is_told(tmp_path: Path) -> None:
     torch.save(LAYOUTS["timm"][0](state, state), tmp_path / "x.pth.tar")
     with pytest.raises(LeannetError, match=r"its own name for them: mobilenetv2_050.: name the network, as --model"):
         read_weights(tmp_path / "x.pth.tar")
+
+
+@pytest.mark.parametrize("name", leannet.models("*_debug"))
+def test_every_family_built_here_and_trained_elsewhere(tmp_path: Path, name: str) -> None:
+    """Its own keys behind a prefix, with its head and without it."""
+    network = lively(leannet.create(name, classes=3))
+    state, head = network.state_dict(), network.architecture.head
+    torch.save({"state_dict": behind("net.", state)}, tmp_path / "whole.ckpt")
+    torch.save({k: v for k, v in state.items() if not k.startswith(f"{head}.")}, tmp_path / "headless.pt")
+    whole, header = read_weights(tmp_path / "whole.ckpt", name, say=lambda line: None)
+    assert all(torch.equal(value, whole.state_dict()[key]) for key, value in state.items())
+    assert len(header.classes) == 3
+    said: list[str] = []
+    part, _ = read_weights(tmp_path / "headless.pt", name, classes=4, say=said.append)
+    assert said[0].endswith(f"it has no {head}: made anew")
+    assert part.architecture.classes == 4
+    kept = {key: value for key, value in part.state_dict().items() if not key.startswith(f"{head}.")}
+    assert all(torch.equal(value, state[key]) for key, value in kept.items())

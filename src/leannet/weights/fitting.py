@@ -11,7 +11,7 @@ from torch import Tensor
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.rows import Architecture
-from leannet.weights.candidates import COUNTER, Candidate, StateDict, candidates
+from leannet.weights.candidates import COUNTER, ENOUGH, Candidate, StateDict, candidates
 from leannet.zoo import find
 from leannet.zoo.foreign import Source, as_tensorflow
 from leannet.zoo.registry import Family
@@ -53,8 +53,8 @@ class Naming:
 
     @cached_property
     def classifier(self) -> tuple[str, ...]:
-        """The rows behind the last feature map, which a file may leave out, the head with them."""
-        kept = {row.name for row in self.table.only(self.table.features).rows}
+        """The head and the rows behind the last feature map, which a file may leave out."""
+        kept = {row.name for row in self.table.only(self.table.features).rows} - {self.table.head}
         return tuple(row.name for row in self.table.rows if row.name not in kept)
 
 
@@ -109,7 +109,9 @@ def best_fit(states: Sequence[StateDict], name: str, width: float, resolution: i
     fits = []
     for source in (*family.sources, own_naming(family)):
         naming = Naming(source, source.rows(width, resolution, family.classes, 3))
-        fits += [_fit(naming, each) for each in candidates(states, naming.keys.values())]
+        enough = [state for state in states if len(state.tensors) >= ENOUGH * len(naming.keys)]
+        likely = enough or [max(states, key=lambda state: len(state.tensors))]
+        fits += [_fit(naming, each) for each in candidates(likely, naming.keys.values())]
     fits.sort(key=lambda fit: (fit.differing, len(fit.fresh), *fit.candidate.rank))
     best = fits[0]
     if best.differing:
