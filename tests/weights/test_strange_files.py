@@ -181,7 +181,10 @@ STRANGE = {
     "cut safetensors": (_cut_safetensors, "damaged"),
     "pickle": (lambda file: file.write_bytes(pickle.dumps({"w": 1})), "a plain pickle, not a file of torch.save"),
     "list": (lambda file: torch.save([torch.ones(1)], file), "expected a dict of tensors, found list"),
-    "nothing": (lambda file: torch.save({"epoch": 3, "state_dict": {}}, file), "expected a dict of tensors, found none"),
+    "nothing": (
+        lambda file: torch.save({"epoch": 3, "state_dict": {}}, file),
+        "expected a dict of tensors, found none",
+    ),
     "protocol": (lambda file: torch.save(OrderedDict(w=torch.ones(1)), file, pickle_protocol=4), "pickle protocol"),
     "words": (lambda file: file.write_text("these are words"), "expected a leannet checkpoint"),
 }

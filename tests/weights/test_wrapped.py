@@ -183,7 +183,10 @@ def test_training_takes_the_classes_of_a_missing_head_from_the_data(
 def test_what_the_arguments_say_of_images_is_kept(tmp_path: Path) -> None:
     state, _, _ = theirs("timm")
     for layout, kept in (
-        ("timm", {"mean": (0.2, 0.3, 0.4), "std": (0.229, 0.224, 0.225), "crop_ratio": 0.95, "interpolation": "bicubic"}),
+        (
+            "timm",
+            {"mean": (0.2, 0.3, 0.4), "std": (0.229, 0.224, 0.225), "crop_ratio": 0.95, "interpolation": "bicubic"},
+        ),
         ("torchvision", {"mean": (0.485, 0.456, 0.406), "crop_ratio": 224 / 232, "interpolation": "bicubic"}),
         ("net", {"mean": (0.485, 0.456, 0.406), "crop_ratio": 0.875}),
     ):

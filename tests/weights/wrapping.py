@@ -1,4 +1,4 @@
-"""What trainers write around one network's weights, in their layouts, made with torch's own wrappers where there are."""
+"""What trainers write around one network's weights, in their layouts, by torch's own wrappers where there are."""
 
 import argparse
 from collections import defaultdict
@@ -44,7 +44,7 @@ def averaged(last: State, average: State) -> State:
     """The keys of torch's AveragedModel, which hold the average."""
     model = AveragedModel(as_module(last), use_buffers=True)
     model.update_parameters(as_module(average))
-    return {key: value for key, value in model.state_dict().items()}
+    return dict(model.state_dict())
 
 
 def training(state: State) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def embed(
     """Lays the pictures out by what some layers make of them, each layer in a plane of its own.
 
     run: a run folder, a checkpoint or a loaded network; or a folder of folds, whose first network makes the map and all
-    of whose pictures are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling before the
-    classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn by chance
-    from `seed`.
+    of whose pictures are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling
+    before the classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn
+    by chance from `seed`.
     Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten pictures.
     """
     console = Console(quiet)

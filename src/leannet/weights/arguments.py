@@ -9,10 +9,10 @@ TRAINING = ("optim", "epoch", "global_step", "lr_sched", "callbacks", "args")  #
 
 
 def recorded(loaded: Mapping[Any, Any]) -> dict[str, Any]:
-    """From a checkpoint of timm's or torchvision's training program: mean, std, interpolation, crop_ratio, architecture.
+    """What a checkpoint of timm's or torchvision's training program records, as far as its arguments say it.
 
-    What the arguments leave open is not there. trained: whether the file is a trainer's checkpoint, and not weights that
-    were published.
+    mean, std: of three channels. interpolation, crop_ratio: as in the preprocessing. architecture: its own name for the
+    network. trained: whether the file is a trainer's checkpoint, and not weights that were published.
     """
     args = loaded.get("args")
     fields = args.fields if isinstance(args, Record) else args if isinstance(args, Mapping) else {}

@@ -116,7 +116,9 @@ def _average_in_state_dict(loaded: Mapping[Any, Any]) -> bool:
     return "averaging_state" in loaded or ("message_hub" in loaded and "ema_state_dict" in loaded)
 
 
-def _mappings(mapping: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
+def _mappings(
+    mapping: Mapping[Any, Any], place: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
     yield place, mapping
     if len(place) < DEPTH:
         for key, value in mapping.items():

@@ -62,8 +62,8 @@ _RECORDS = {
     "omegaconf.nodes": tuple(f"{n}Node" for n in ("Any", "Boolean", "Float", "Integer", "String", "Path", "Enum")),
     "mmengine.logging.history_buffer": ("HistoryBuffer",),
 }
-# Methods in its buffers, and in schedules of old versions of torch, are pickled as calls of getattr. What answers here is
-# a Record, which gets nothing and cannot be called.
+# Methods in its buffers, and in schedules of old versions of torch, are pickled as calls of getattr. What answers here
+# is a Record, which gets nothing and cannot be called.
 _RECORDS["builtins"] += ("getattr",)
 _DICTS = {
     "collections": ("defaultdict",),

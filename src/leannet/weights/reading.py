@@ -123,7 +123,7 @@ def _made(
 
 
 def _as_ours(tensor: Tensor, own: Tensor, where: str) -> Tensor:
-    """A tensor in the shape of ours where it has as many values. Raises LeannetError for integers in place of floats."""
+    """A tensor in the shape of ours where it has as many values. Raises LeannetError where it holds no floats."""
     plain = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
     if not plain or (own.is_floating_point() and not tensor.is_floating_point()):
         form = "no values" if tensor.is_meta else str(tensor.dtype if tensor.layout == torch.strided else tensor.layout)
@@ -139,6 +139,6 @@ def _check_finite(state: Mapping[str, Tensor], where: str) -> None:
         if not finite.all():
             count = int(value.numel() - finite.sum())
             raise LeannetError(
-                f"{where}: NaN or infinite in {key} ({count:,} of {value.numel():,} values): the training that it comes "
-                f"from diverged; take an earlier checkpoint"
+                f"{where}: NaN or infinite in {key} ({count:,} of {value.numel():,} values): the training that it "
+                "comes from diverged; take an earlier checkpoint"
             )
