@@ -1,6 +1,7 @@
 """What is no file of weights, or may not be opened, is one line, and nothing of it is run."""
 
 import argparse
+import json
 import os
 import pickle
 import tarfile
@@ -200,6 +201,20 @@ def test_what_holds_no_weights_is_named(tmp_path: Path, kind: str, name: str) ->
     assert str(tmp_path / name) in str(error.value)
     assert "\n" not in str(error.value)
     assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("start", [b"<\0", b" <", b"\x1f\x8b", b"PK", b"\x80\x02", b"\x89H"])
+def test_a_safetensors_file_may_begin_like_anything(tmp_path: Path, start: bytes) -> None:
+    """Its first bytes are the length of its header, which may be padded with spaces."""
+    length = int.from_bytes(start, "little")
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode().replace(b" ", b"")
+    if length < len(header):
+        length, header = 60, b'{"w":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}'
+    file = tmp_path / "x"
+    file.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + bytes(8))
+    assert file.read_bytes().startswith(start)
+    assert kind_of(file) == "safetensors"
+    assert set(read_file(file, "safetensors")) == {"w"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -14,7 +14,7 @@ from leannet.weights import read_weights
 from leannet.weights.fitting import own_naming
 from leannet.zoo import FAMILIES
 from tests.conftest import draw_folder, lively
-from tests.weights.wrapping import LAYOUTS, State, as_module, averaged, behind, compiled, training
+from tests.weights.wrapping import LAYOUTS, State, as_module, averaged, behind, compiled, lightning, training
 
 NAME, WIDTH, SIDE = "mobilenet_v2", 0.5, 64
 SOURCES = {source.name: source for source in (*FAMILIES[NAME].sources, own_naming(FAMILIES[NAME]))}
@@ -220,3 +220,15 @@ def test_every_family_built_here_and_trained_elsewhere(tmp_path: Path, name: str
     assert part.architecture.classes == 4
     kept = {key: value for key, value in part.state_dict().items() if not key.startswith(f"{head}.")}
     assert all(torch.equal(value, state[key]) for key, value in kept.items())
+
+
+def test_what_does_not_fit_is_named_where_it_stands(tmp_path: Path) -> None:
+    state, _, _ = theirs("torchvision")
+    torch.save(lightning(state, "model."), tmp_path / "x.ckpt")
+    with pytest.raises(LeannetError, match=r"not resnet18 as torchvision names it: 'state_dict' misses conv1\.weight"):
+        read_weights(tmp_path / "x.ckpt", "resnet18")
+    other_head = {key.replace("classifier.1", "classifier.1.0"): value for key, value in state.items()}
+    torch.save({"model": other_head}, tmp_path / "x.pth")
+    words = r"has classifier\.1\.0\.weight, classifier\.1\.0\.bias, which no row has .*; without its own head"
+    with pytest.raises(LeannetError, match=words):
+        read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE)

@@ -170,9 +170,11 @@ def own_naming(family: Family) -> Source:
     return Source("leannet", family.rows, keys, licence="")
 
 
-def is_ported(where: str, about: Mapping[str, Any]) -> bool:
+def is_ported(source: Source, where: str, about: Mapping[str, Any]) -> bool:
     """Whether timm got these weights from TensorFlow: only its name for the network says so, `tf_...`."""
-    return any(str(name).startswith("tf_") for name in (where.rsplit("/", 1)[-1], about.get("architecture", "")))
+    return source.name == "timm" and any(
+        str(name).startswith("tf_") for name in (where.rsplit("/", 1)[-1], about.get("architecture", ""))
+    )
 
 
 def ported(source: Source) -> Source:

@@ -47,6 +47,10 @@ def kind_of(path: Path) -> Kind | None:
         raise LeannetError(f"{path}: cannot be read ({error.strerror})") from None
     if not start:
         raise LeannetError(f"{path}: is empty; expected weights")
+    header = int.from_bytes(start[:8], "little")  # of safetensors: its length, whose bytes may look like anything
+    if start[8:9] == b"{" and header + 8 <= size:
+        with open_tensors(path) as opened:
+            return "leannet" if KEY in (opened.metadata() or {}) else "safetensors"
     for magic, words in STRANGERS:
         if start.lstrip().startswith(magic):
             raise LeannetError(f"{path}: expected weights, found {words}")
@@ -61,11 +65,8 @@ def kind_of(path: Path) -> Kind | None:
         raise LeannetError(f"{path}: expected weights, found a TensorFlow Lite file: its weights are not known here")
     if tarfile.is_tarfile(path):
         raise LeannetError(f"{path}: expected weights, found a tar archive: unpack it")
-    if start[8:9] == b"{" and path.suffix != ".onnx":
-        if int.from_bytes(start[:8], "little") + 8 > size:
-            raise LeannetError(f"{path}: damaged: a safetensors file that was cut short")
-        with open_tensors(path) as opened:
-            return "leannet" if KEY in (opened.metadata() or {}) else "safetensors"
+    if start[8:10] == b'{"':
+        raise LeannetError(f"{path}: damaged: a safetensors file that was cut short")
     return None
 
 

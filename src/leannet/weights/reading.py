@@ -80,7 +80,7 @@ def _made(
     """The network of a fit, and the header of weights from elsewhere."""
     family = find(name)
     resolution = family.resolution if resolution is None else resolution
-    source = ported(fit.naming.source) if is_ported(where, about) else fit.naming.source
+    source = ported(fit.naming.source) if is_ported(fit.naming.source, where, about) else fit.naming.source
     stem = fit.tensor(next(iter(fit.pairs)))
     if fit.fresh:
         classes = family.classes if classes is None else classes
