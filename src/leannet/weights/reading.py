@@ -107,10 +107,13 @@ def _made(
         )
     else:
         preprocessing = Preprocessing(height=resolution, width=resolution, color="L", mean=GREY_MEAN, std=GREY_STD)
+    names = tuple(about.get("label_names", ()))
+    if len(names) != table.classes:  # none are known, or the head that they name is not there
+        names = tuple(f"class {number}" for number in range(table.classes))
     taken = f" ({fit.candidate.said()})" if fit.candidate.said() else ""
     header = Header(
         architecture=table,
-        classes=tuple(about.get("label_names") or (f"class {number}" for number in range(table.classes))),
+        classes=names,
         preprocessing=preprocessing,
         provenance={
             "source": f"{source.name}: {where}{taken}",
