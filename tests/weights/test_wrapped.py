@@ -53,7 +53,9 @@ def test_the_same_logits_from_every_file(tmp_path: Path, library: str, layout: s
         torch.testing.assert_close(network(IMAGE), of_average if averages else of_last)
     assert words in " ".join(said)
     assert bool(said) == bool(words)
-    assert header.provenance["source"].startswith(f"{library}: {file}")
+    source = header.provenance["source"]
+    assert source.startswith(f"{library}: {file}" + (" (" if words else ""))
+    assert source.count("(") == source.count(")")
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "safetensors"])
