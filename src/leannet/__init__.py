@@ -45,12 +45,16 @@ _PUBLIC = {
     "train": "leannet.training",
 }
 
+_PACKAGES = {"deploy", "drawings", "looks"}  # that the docs name, with more in them
+
 __all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"leannet.{name}")
     raise AttributeError(f"module 'leannet' has no attribute '{name}'")
 
 

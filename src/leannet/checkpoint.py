@@ -45,7 +45,7 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
 
 
 def load(path: str | Path) -> tuple[Network, Header]:
-    """A network in evaluation mode, and its header.
+    """A network in evaluation mode, which carries its header as `network.origin`, and that header.
 
     path: a checkpoint, or a run folder with a `model.safetensors`.
     Raises LeannetError, one line, for what is no checkpoint, a newer one, and one that is damaged or was edited.
@@ -60,6 +60,7 @@ def load(path: str | Path) -> tuple[Network, Header]:
         found = problems[0] if problems else next(key for key in state if key not in own)
         raise LeannetError(f"{file}: its tensors and its rows do not agree, first at {found}: the file is damaged")
     network.load_state_dict(state)
+    network.origin = header
     return network.eval(), header
 
 

@@ -68,16 +68,18 @@ def inline_svg(drawn: Any, label: str, told: Mapping[str, str] | None = None) ->
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
-def check_format(path: Path) -> None:
-    """Raises LeannetError, before any work, where a picture cannot be written under that name."""
+def check_format(path: str | Path) -> None:
+    """Raises LeannetError, before any work, where a figure cannot be written under that name."""
+    path = Path(path)
     if path.suffix not in FORMATS:
         raise LeannetError(f"{path}: expected a picture's name ending in {', '.join(FORMATS)}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise LeannetError(f"{path}: expected a file name in a folder that exists")
 
 
-def write_picture(drawn: Any, path: Path) -> None:
+def write_picture(drawn: Any, path: str | Path) -> None:
     """Writes a figure as SVG, PNG or PDF, by the name's ending, on white."""
+    path = Path(path)
     check_format(path)
     data = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else None

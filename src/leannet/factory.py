@@ -25,20 +25,24 @@ def create(
     """A network of the zoo as a torch module in training mode: (N, C, H, W) float32 -> (N, classes).
 
     width: the family's own multiplier. resolution, classes, in_channels: None: the family's own, or the weights'.
-    weights: a checkpoint or run of leannet, a file of timm or torchvision, or `hub:OWNER/NAME`. The rows become those
-    of the source; another number of classes gets a fresh head, another number of channels an adapted stem, each with a
-    warning that says so. `network.origin` keeps preprocessing, class names, licence and source.
-    features_only: the rows up to `taps` (none: the last of each picture size), which come as a dict by row name.
+    weights: a checkpoint or run of leannet, a file with the keys of timm, torchvision or leannet as trainers write it,
+    or `hub:OWNER/NAME`. The rows become those of the source; another number of classes, and a file without a head, get
+    a fresh head, another number of channels an adapted stem. Each is said in a warning, as is which of a file's weights
+    were taken. `network.origin` keeps preprocessing, class names, licence and source, as far as they still hold.
+    features_only: the rows up to `taps` (none: the last of each image size), which come as a dict by row name.
     Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
-    for weights that do not fit.
+    for weights that cannot be read or do not fit.
     """
     if weights is None:
         network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
     else:
-        source, header = read_weights(weights, name, width, resolution)
+        source, header = read_weights(weights, name, width, resolution, classes, _warn)
         if "source" not in header.provenance:  # leannet's own: they must be those of the network asked for
             known = source.architecture
-            same = build(architecture(name, width, resolution, known.classes, known.input.channels))
+            rows = architecture(name, width, resolution, known.classes, known.input.channels)
+            if resolution is None:
+                rows = rows.with_input(known.input.height, known.input.width)
+            same = build(rows)
             transfer(same, source.state_dict(), str(weights))
             source = same
         network = adapt(source, header, classes, in_channels, str(weights))
@@ -51,8 +55,13 @@ def cut(network: Network, taps: Sequence[str] = ()) -> Network:
     backbone = build(table)
     own = backbone.state_dict()
     transfer(backbone, {key: value for key, value in network.state_dict().items() if key in own}, table.name)
-    backbone.origin = network.origin
+    if network.origin is not None:
+        backbone.origin = network.origin.for_rows(table)
     return backbone
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=4)  # at the line that calls `create`
 
 
 def adapt(source: Network, header: Header, classes: int | None, in_channels: int | None, where: str) -> Network:
@@ -68,8 +77,9 @@ def adapt(source: Network, header: Header, classes: int | None, in_channels: int
         state[stem] = _for_channels(state[stem], in_channels)
         warnings.warn(f"{where}: {stem} adapted from {old_channels} to {in_channels} channels", stacklevel=3)
     network = build(rows)
-    transfer(network, state, where, fresh_head=rows.classes != old_classes)
-    network.origin = header
+    fresh_head = rows.classes != old_classes
+    transfer(network, state, where, fresh_head)
+    network.origin = header.for_rows(rows, fresh_head)
     return network
 
 

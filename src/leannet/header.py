@@ -14,13 +14,15 @@ from safetensors import SafetensorError, safe_open
 from leannet import __version__
 from leannet.errors import LeannetError
 from leannet.onnx_file import split_metadata
-from leannet.preprocessing import Preprocessing
+from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture, first_error
 from leannet.rows.fields import Frozen
 
 FORMAT_VERSION = 1
 KEY = "leannet"
 ABOUT = f"{KEY}.json"  # of an artefact that is a folder
+TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
+COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)}
 
 
 class Header(Frozen):
@@ -33,6 +35,33 @@ class Header(Frozen):
     metrics: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
     artefact: dict[str, Any] = Field(default_factory=dict)  # of an artefact: what it takes and how exact it is
+
+    def for_rows(self, architecture: Architecture, fresh_head: bool = False) -> "Header":
+        """What of it holds for other rows that took over its weights.
+
+        Class names hold while the head is the same one: a fresh one has numbers, and a backbone has none.
+        Preprocessing holds in the size of the input, its colors while the network reads as many channels. Scores hold
+        for the same network alone. fresh_head: whether the row of classes is new.
+        """
+        size, old = architecture.input, self.architecture
+        preprocessing = self.preprocessing
+        if (size.height, size.width) != (old.input.height, old.input.width):
+            preprocessing = preprocessing.model_copy(update={"height": size.height, "width": size.width})
+        if size.channels in COLORS and size.channels != preprocessing.channels:
+            color, mean, std = COLORS[size.channels]
+            preprocessing = preprocessing.model_copy(update={"color": color, "mean": mean, "std": std})
+        names = self.classes
+        if architecture.output_names[0] != old.output_names[0]:
+            names = ()
+        elif fresh_head:
+            names = tuple(f"class {number}" for number in range(architecture.classes))
+        update = {
+            "architecture": architecture,
+            "classes": names,
+            "preprocessing": preprocessing,
+            "metrics": self.metrics if architecture == old and not fresh_head else {},
+        }
+        return self.model_copy(update=update)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -95,9 +124,18 @@ def open_tensors(file: Path, framework: str = "numpy") -> Any:
             raise LeannetError(
                 f"{file}: expected a run or a checkpoint (.safetensors), found an ONNX file: name the run it is made of"
             ) from None
-        raise LeannetError(
-            f"{file}: expected a leannet checkpoint (.safetensors), found something else ({error})"
-        ) from None
+        found = f"something else ({error})"
+        if _starts(file) in TORCH_STARTS:
+            found = "a file of torch: name the network it is for, as leannet train --model NAME --weights FILE"
+        raise LeannetError(f"{file}: expected a leannet checkpoint (.safetensors), found {found}") from None
+
+
+def _starts(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(2)
+    except OSError:
+        return b""
 
 
 def metadata(opened: Any, file: Path) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Network: an architecture as a torch module that carries its rows."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from leannet.blocks import Table, layer_module
 from leannet.cost import count
 from leannet.errors import LeannetError, nearest
+from leannet.header import Header
 from leannet.rows import Architecture, LayerBase
 
 
@@ -20,7 +19,7 @@ class Network(Table):
     """
 
     architecture: Architecture
-    origin: Any = None  # the header of the weights it was made from, where it was
+    origin: Header | None = None  # of the weights it was made from: classes, preprocessing, source
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)
@@ -44,7 +43,7 @@ class Network(Table):
         return self.run(x, until=self.architecture.features)[0]
 
     def reset_classifier(self, classes: int) -> None:
-        """A fresh row of classes in place of the old one; the rest keeps its weights."""
+        """A fresh row of classes in place of the old one; the rest keeps its weights, and `origin` what still holds."""
         table = self.architecture.with_classes(classes)
         row = table.row(table.head)
         shapes = [table.shapes.get(name, table.input.shape) for name in table.reads()[row.name]]
@@ -52,6 +51,8 @@ class Network(Table):
         module = layer_module(row, shapes).apply(initialize)
         self._modules[row.name] = module.to(next(self.parameters()).device)
         self.architecture = table
+        if self.origin is not None:
+            self.origin = self.origin.for_rows(table, fresh_head=True)
 
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.

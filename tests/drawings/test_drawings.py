@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leannet.cost import count
-from leannet.drawings import Drawing, draw, to_csv, to_dict, to_svg, typical_unit
+from leannet.drawings import Drawing, draw, to_csv, to_dict, to_svg, typical_unit, write
 from leannet.drawings.layered import Item, Link
 from leannet.drawings.routes import lay_out
 from leannet.drawings.scene import Panel
@@ -337,3 +338,11 @@ def test_a_layout_by_hand() -> None:
         "d": (31, 84),
     }
     assert laid.routes[0] == [(51, 20), (51, 27), (20, 27), (20, 42)]
+
+
+def test_drawings_are_written_under_names_of_any_kind(tmp_path: Path) -> None:
+    drawn = draw(architecture("mobilenet_v2_debug"))
+    for name in ("a.svg", "a.csv", "a.png"):
+        write(drawn, str(tmp_path / name))
+        write(drawn, tmp_path / f"path_{name}")
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"path_{name}").read_bytes()

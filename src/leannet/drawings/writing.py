@@ -11,16 +11,18 @@ from leannet.files import write_whole
 ENDINGS = (".svg", ".png", ".pdf", ".csv")
 
 
-def check_name(path: Path) -> None:
+def check_name(path: str | Path) -> None:
     """Raises LeannetError, before any work, where no drawing can be written under that name."""
+    path = Path(path)
     if path.suffix not in ENDINGS:
         raise LeannetError(f"{path}: expected a name ending in {', '.join(ENDINGS)}, or - for SVG on standard output")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise LeannetError(f"{path}: expected a file name in a folder that exists")
 
 
-def write(drawing: Drawing, path: Path) -> None:
-    """Writes a drawing by the name's ending: a picture, or as .csv its boxes. Raises LeannetError where it cannot."""
+def write(drawing: Drawing, path: str | Path) -> None:
+    """Writes a drawing by the name's ending: a figure, or as .csv its boxes. Raises LeannetError where it cannot."""
+    path = Path(path)
     check_name(path)
     if path.suffix == ".svg":
         write_whole(path, to_svg(drawing).encode())

@@ -17,7 +17,7 @@ LARGEST = 2.4  # inches of a tile
 HEAT = "inferno"  # darker where there is less, also without colors
 
 
-def draw(found: Sequence[AttentionMap], path: Path, picture: bool = True) -> None:
+def draw(found: Sequence[AttentionMap], path: str | Path, picture: bool = True) -> None:
     """Writes a grid: each picture, then its map for each class. picture: whether the picture itself is there."""
     groups = [list(maps) for _, maps in groupby(found, key=lambda each: id(each.image))]
     across = len(groups[0]) + picture  # tiles of one picture

@@ -16,7 +16,7 @@ from leannet.errors import LeannetError
 from leannet.evaluation.labelled import Labelled, labelled
 from leannet.header import Header, checkpoint_file
 from leannet.looks.mislabelled import Suspects, has_folds, ranked, suspects
-from leannet.looks.reading import first_output
+from leannet.looks.reading import first_output, opened
 from leannet.looks.tapping import Point, as_picture, early_layer, find, late_layer, tapped
 from leannet.looks.thumbnails import thumbnail
 from leannet.network import Network
@@ -100,7 +100,7 @@ class Embedding:
 
 
 def embed(
-    run: str | Path,
+    run: str | Path | Network,
     data: str | None = None,
     layers: Sequence[str] = (),
     part: str | None = None,
@@ -111,15 +111,19 @@ def embed(
 ) -> Embedding:
     """Lays the pictures out by what some layers make of them, each layer in a plane of its own.
 
-    run: a run folder or checkpoint; or a folder of folds, whose first network makes the map and all of whose pictures
-    are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling before the
-    classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn by chance
-    from `seed`.
+    run: a run folder, a checkpoint or a loaded network; or a folder of folds, whose first network makes the map and all
+    of whose pictures are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling
+    before the classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn
+    by chance from `seed`.
     Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten pictures.
     """
     console = Console(quiet)
-    file = checkpoint_file(Path(run) / "fold-1" if has_folds(run) else run)
-    network, header = load(file)
+    if isinstance(run, Network):
+        file = Path(run.architecture.name)  # it does not know where it was loaded from
+        network, header = opened(run)
+    else:
+        file = checkpoint_file(Path(run) / "fold-1" if has_folds(run) else run)
+        network, header = load(file)
     names = layers or (early_layer(network.architecture), late_layer(network.architecture))
     points = [find(network, name) for name in names]
     found = labelled(file, header, data, part, console)
@@ -210,8 +214,10 @@ def _run(
     return [np.concatenate(values) for values in features], np.concatenate(outputs), tuple(thumbnails)
 
 
-def _suspects(run: str | Path, found: Labelled, probabilities: NDArray[np.float32], header: Header) -> Suspects | None:
-    if has_folds(run):
+def _suspects(
+    run: str | Path | Network, found: Labelled, probabilities: NDArray[np.float32], header: Header
+) -> Suspects | None:
+    if not isinstance(run, Network) and has_folds(run):
         return suspects(run)
     if found.part == "train":
         return None

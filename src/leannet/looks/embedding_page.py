@@ -25,7 +25,7 @@ OUTLINES = {
 }
 
 
-def write_page(found: Embedding, path: Path) -> None:
+def write_page(found: Embedding, path: str | Path) -> None:
     """Writes the page: one file that holds its thumbnails and fetches nothing."""
     write_whole(path, render(found))
 

@@ -22,7 +22,7 @@ def style(number: int) -> tuple[str, str]:
     return TEN[number % len(TEN)], SHAPES[(number + number // len(TEN)) % len(SHAPES)]
 
 
-def draw(found: Embedding, path: Path) -> None:
+def draw(found: Embedding, path: str | Path) -> None:
     """Writes the picture. Hollow points: the network says another class than the label."""
     panels = len(found.planes)
     across = min(2, panels)

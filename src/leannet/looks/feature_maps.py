@@ -89,7 +89,7 @@ def activations(run: str | Path | Network, images: Images, layer: str | None = N
         for picture in seen(images, header.preprocessing):
             network(as_input(picture, header.preprocessing))
             maps = as_picture(kept[point.path])[0].numpy()
-            makes_classes = point.path in table.output_names and len(maps) == len(header.classes)
+            makes_classes = point.path in table.output_names and maps.shape == (len(header.classes), 1, 1)
             names = header.classes if makes_classes else tuple(str(number) for number in range(len(maps)))
             found.append(FeatureMaps(picture.name, picture.image, point.path, maps, names))
     return found

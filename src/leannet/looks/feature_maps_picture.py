@@ -22,7 +22,7 @@ CLIP = 99.5  # percent of the values within the scale: a few large ones would le
 
 def draw(
     found: Sequence[FeatureMaps],
-    path: Path,
+    path: str | Path,
     channels: int = 64,
     scaling: Literal["common", "each"] = "common",
     picture: bool = True,
@@ -34,6 +34,7 @@ def draw(
     from its own values. picture: whether the picture itself stands beside its maps. columns: of tiles; None: as many as
     rows, up to eight.
     """
+    path = Path(path)
     parts = [_Part(each, channels, BESIDE + MARGIN if picture else 0.0, scaling, columns) for each in found]
     first = found[0]
     shape = " x ".join(map(str, (*first.maps.shape[1:], len(first.maps))))

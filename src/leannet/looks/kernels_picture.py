@@ -11,7 +11,7 @@ from leannet.looks.sheet import LINE, MARGIN, WIDTH, sheet, tile, words
 GAP = 0.08
 
 
-def draw(found: Kernels, path: Path, scaling: Literal["common", "each"] = "each", columns: int = 8) -> None:
+def draw(found: Kernels, path: str | Path, scaling: Literal["common", "each"] = "each", columns: int = 8) -> None:
     """Writes the kernels in their order: zero is the middle grey, the largest absolute weight white or black.
 
     scaling: the largest of each kernel, or of all in common.

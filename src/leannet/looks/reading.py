@@ -12,6 +12,7 @@ from torch import Tensor
 
 from leannet.checkpoint import load
 from leannet.data.loader import normalize
+from leannet.data.picture_list import LeftOut
 from leannet.data.pictures import BrokenPicture, prepare, read
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import listed
@@ -35,8 +36,8 @@ class Seen:
 def opened(run: str | Path | Network) -> tuple[Network, Header]:
     """A network and its header. run: a run folder, a checkpoint, or a network.
 
-    A network without an origin reads pictures as the zoo's do, and its classes have numbers.
-    Raises LeannetError for what is no checkpoint, and for a network that reads neither one channel nor three.
+    A network that was loaded carries its header; one without reads images as the zoo's do, and its classes have
+    numbers. Raises LeannetError for what is no checkpoint, and for a network that reads neither one channel nor three.
     """
     if not isinstance(run, Network):
         return load(run)
@@ -50,9 +51,14 @@ def opened(run: str | Path | Network) -> tuple[Network, Header]:
         preprocessing = Preprocessing(height=size.height, width=size.width, color="L", mean=GREY_MEAN, std=GREY_STD)
     else:
         raise LeannetError(f"{table.name}: expected a network of 1 or 3 input channels, found {size.channels}")
-    named = origin is not None and len(origin.classes) == table.classes
-    classes = origin.classes if named else tuple(f"class {number}" for number in range(table.classes))
-    return run, Header(architecture=table, classes=classes, preprocessing=preprocessing)
+    if origin is not None and len(origin.classes) == table.classes:
+        classes = origin.classes
+    else:
+        classes = tuple(f"class {number}" for number in range(table.classes))
+    if origin is None:
+        return run, Header(architecture=table, classes=classes, preprocessing=preprocessing)
+    update = {"architecture": table, "classes": classes, "preprocessing": preprocessing}
+    return run, origin.model_copy(update=update)
 
 
 def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
@@ -60,7 +66,11 @@ def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
 
     Raises LeannetError where there is none, where there are more than MOST, and where one cannot be read.
     """
-    found = listed(images)
+    missed: list[LeftOut] = []
+    found = listed(images, missed)
+    for each in missed:
+        for name in each.names:
+            raise LeannetError(f"{name}: cannot be read: {each.why}{each.way_out and f'; {each.way_out}'}")
     if not 0 < len(found) <= MOST:
         raise LeannetError(f"expected 1 to {MOST} pictures to look at, found {len(found)}: name fewer")
     read_ones = []

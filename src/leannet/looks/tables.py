@@ -16,8 +16,9 @@ def check_table(path: Path | None) -> None:
         raise LeannetError(f"{path}: expected a name ending in .csv, in a folder that exists")
 
 
-def write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+def write_table(path: str | Path, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
     """Writes a header and a line each; floats with seven figures, which is what float32 holds."""
+    path = Path(path)
     check_table(path)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -91,10 +91,12 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
     _check_out(out, wanted)
     processes.meet()  # no process makes the folder before all have seen that it is free
     ratio = parse_ratio(wanted.split) if wanted.split else None
+    console = Console(quiet or processes.rank() > 0)
     source = None
     if wanted.weights:
+        torch.manual_seed(wanted.seed)  # a file may lack more than the head
         by_name = wanted.model if wanted.model and not wanted.model.endswith(".json") else None
-        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution)
+        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution, say=console.say)
         channels = 1 if wanted.color == "L" else 3
         if source[1].architecture.input.channels != channels:
             adapted = adapt(*source, None, channels, wanted.weights)
@@ -104,7 +106,6 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
             source = adapted, source[1].model_copy(update=update)
     check_model(wanted, source)
 
-    console = Console(quiet or processes.rank() > 0)
     found = _read(wanted, console)
     parts = split(found.pictures, found.digests, ratio, wanted.seed, _fold(wanted))
     _tell_split(console, found, parts)
