@@ -161,7 +161,7 @@ def test_only_the_strongest_are_drawn(picture: Path, tmp_path: Path) -> None:
 
 def test_what_is_refused(picture: Path, tmp_path: Path) -> None:
     network = small()
-    with pytest.raises(LeannetError, match="no such picture"):
+    with pytest.raises(LeannetError, match="no such image"):
         activations(network, [tmp_path / "no.png"])
     with pytest.raises(LeannetError, match=f"expected 1 to {MOST} pictures to look at, found 0"):
         activations(network, [])

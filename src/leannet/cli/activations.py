@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from leannet.cli.folders import say_not_images
 from leannet.cli.options import Json
 from leannet.cli.output import print_json, print_table
 
@@ -41,6 +42,7 @@ def command(
     spare_inputs([out, csv], [run, *images])
     check_layer(layer)
     found = activations(run, images, layer)
+    say_not_images(images)
     draw(found, out, channels, scale, picture, columns)
     if csv:
         write_table(csv, FeatureMaps.COLUMNS, (line for each in found for line in each.lines()))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from leannet.cli.folders import say_not_images
 from leannet.cli.options import Json
 from leannet.cli.output import print_json, print_table
 
@@ -43,6 +44,7 @@ def command(
         raise LeannetError("--top is without --class: expected classes by name, or so many of the likeliest")
     check_layer(layer)
     found = attention(run, images, layer, class_ or (), top or 1)
+    say_not_images(images)
     draw(found, out, picture)
     if csv:
         write_table(csv, AttentionMap.COLUMNS, (line for each in found for line in each.lines()))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from leannet.cli.folders import say_not_images
 from leannet.cli.options import Json
 from leannet.cli.output import print_json
 
@@ -22,21 +23,17 @@ def command(
     Example: leannet predict runs/photos cat.jpg dog.jpg
     """
     from leannet.deploy import predict
-    from leannet.evaluation.answers import not_images_among
 
     predictions, broken = predict(run, images, top)
-    others = not_images_among(images)
+    others = say_not_images(images)
     if json:
-        left_out = list(others.names)
-        print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": left_out})
+        print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": others})
     else:
         for found in predictions:
             words = "  ".join(
                 f"{name} {100 * p:.1f} %" for name, p in zip(found.classes, found.probabilities, strict=True)
             )
             print(f"{found.path}: {words}")
-    if others.names:
-        print(f"leannet: {others.line()}", file=sys.stderr)
     for picture in broken:
         print(f"leannet: {picture['path']}: cannot be read: {picture['problem']}", file=sys.stderr)
     if broken:
