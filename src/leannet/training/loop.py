@@ -89,6 +89,7 @@ def fit(
         events(run if settings.tensorboard and learner.first else None, len(standing.log)) as log_events,
     ):
         spent = standing.spent
+        processes.settle()
         stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if standing.ended:
@@ -138,6 +139,8 @@ def fit(
                     break
 
             processes.share_buffers(learner.judged)
+            if epoch == epochs[0]:  # the workers of the next two loaders start
+                processes.settle()
             if population is not None:
                 measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
                 recalibrate(learner.judged, measured, frozen_rows(network.architecture, settings.freeze))

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,7 @@ from leannet.errors import LeannetError
 S = TypeVar("S")
 T = TypeVar("T")
 SMALL_BATCH = 16  # pictures in one process, below which batch norm is synchronised
+SETTLE_SECONDS = 0.1  # dropping what was sent takes a thousandth of it
 
 
 class _Sum(torch.autograd.Function):
@@ -189,6 +191,16 @@ def told_of_others() -> Iterator[None]:
         raise LeannetError(
             f"another of the {world()} processes that train together has ended; what was saved stays"
         ) from None
+
+
+def settle() -> None:
+    """Lets the threads that talk to the other processes come to rest. To be called before worker processes are forked.
+
+    Those threads drop what they have sent after the exchange has returned, and need Python for it. Python 3.11, forked
+    in the midst of that, leaves a child that waits for ever for its own list of threads, and so does all the training.
+    """
+    if world() > 1:
+        time.sleep(SETTLE_SECONDS)
 
 
 def meet() -> None:

@@ -112,6 +112,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
 
     console = Console(quiet or processes.rank() > 0)
     found = reader.read(wanted, console)
+    processes.settle()
     parts = split(found.pictures, found.digests, ratio, wanted.seed, _fold(wanted))
     tell_split(console, found, parts)
     settings_, table = choose(wanted, found, source)
@@ -293,6 +294,7 @@ def _scores(
 ) -> Scores:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
+    processes.settle()
     batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.pictures.labels[part], plain.pictures.classes)
