@@ -1,20 +1,25 @@
-"""python -m leannet, and the program `leannet`: Ctrl-C is one quiet line while even the program is still loading."""
+"""python -m leannet, and the program `leannet`."""
 
+import os
+import signal
 from typing import NoReturn
-
-from leannet.cli.interrupts import STOPPED, between_imports
-from leannet.cli.output import fail
 
 
 def main() -> NoReturn:
-    """Runs the program, see leannet.cli.app."""
-    try:
-        with between_imports():
-            from leannet.cli.app import main as program
+    """Runs the program, see leannet.cli.app. Ctrl-C is one quiet line while the program itself is still loading, too."""
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_usual:
+        signal.signal(signal.SIGINT, _leave)
+    from leannet.cli.app import main as program
 
-            program()
-    except KeyboardInterrupt:
-        fail("stopped", STOPPED)
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    program()
+
+
+def _leave(number: int, frame: object) -> None:
+    os.write(2, b"leannet: stopped\n")
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ from leannet.cli import (
     train,
     web,
 )
-from leannet.cli.interrupts import STOPPED, between_imports
-from leannet.cli.output import begin_output, fail, print_failure
+from leannet.cli.interrupts import between_imports
+from leannet.cli.output import STOPPED, begin_output, fail, print_failure
 from leannet.cli.streams import lenient_streams
 from leannet.errors import LeannetError, nearest
 
@@ -81,10 +81,14 @@ def main() -> NoReturn:
 
 def _run() -> NoReturn:
     try:
-        status = typer.main.get_command(app).main(standalone_mode=False)
-        if status:  # a verb that has told of its end by itself
-            print_failure("stopped" if status == STOPPED else "failed, as standard error says")
-        sys.exit(status)
+        program = typer.main.get_command(app)
+        with program.make_context("leannet", sys.argv[1:]) as context:
+            program.invoke(context)
+        sys.exit(0)
+    except typer.Exit as end:  # of a verb that has told of its end by itself
+        if end.exit_code:
+            print_failure("stopped" if end.exit_code == STOPPED else "failed, as standard error says")
+        sys.exit(end.exit_code)
     except LeannetError as error:
         fail(str(error))
     except OSError as error:

@@ -4,17 +4,23 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-STOPPED = 130  # the exit status of a program that Ctrl-C has ended
-AGAIN_SECONDS = 0.02
+from leannet.cli.output import STOPPED, print_failure
+
+PATIENCE_SECONDS = 0.5  # for an import to end by itself, so that the work around it can tidy up
+LOOK_SECONDS = 0.01
 
 
 @contextmanager
 def between_imports() -> Iterator[None]:
-    """Inside, Ctrl-C raises KeyboardInterrupt as usual, but not before an import is done. A second one ends at once."""
+    """Inside, Ctrl-C raises KeyboardInterrupt as usual, but never within an import.
+
+    It waits for the import to end, and where that takes long, or at a second Ctrl-C, ends the program from outside.
+    """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
         yield
         return
@@ -24,16 +30,17 @@ def between_imports() -> Iterator[None]:
         if not _is_importing(frame):
             raise KeyboardInterrupt
         if waiting.is_set():
-            os.write(2, b"leannet: stopped\n")
-            os._exit(STOPPED)
+            _leave()
         waiting.set()
         threading.Thread(target=again, daemon=True).start()
 
     def again() -> None:
-        """Interrupts the main thread when its import is done."""
         main = threading.main_thread()
+        end = time.monotonic() + PATIENCE_SECONDS
         while _is_importing(sys._current_frames().get(main.ident or 0)):
-            threading.Event().wait(AGAIN_SECONDS)
+            if time.monotonic() > end:
+                _leave()
+            time.sleep(LOOK_SECONDS)
         waiting.clear()
         if hasattr(signal, "pthread_kill") and main.ident is not None:
             signal.pthread_kill(main.ident, signal.SIGINT)
@@ -49,6 +56,14 @@ def between_imports() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave() -> None:
+    with suppress(Exception):
+        print_failure("stopped")
+        sys.stdout.flush()
+        print("leannet: stopped", file=sys.stderr, flush=True)
+    os._exit(STOPPED)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from leannet import launcher
 
-MISTAKE = 2  # the exit status where the user can mend it
+MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
 
 _objects: list[bool] = []  # an item for each JSON object that was printed
 
