@@ -64,7 +64,7 @@ def command(
     warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
     step_epochs: Annotated[float | None, typer.Option(help="Epochs between steps of the step schedule.")] = None,
     layer_decay: Annotated[float | None, typer.Option(help="Rate of each stage over that of the next.")] = None,
-    freeze: Annotated[str | None, typer.Option(help="The last row that keeps its weights, or 'stem'.")] = None,
+    freeze: Annotated[str | None, typer.Option(help="The last row that keeps its weights, or 'stem'. Needs --weights.")] = None,
     clip: Annotated[float | None, typer.Option(help="The most the gradient's norm may be.")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts that a batch is learned in.")] = None,
     average: Annotated[float | None, typer.Option(help="Decay of the weights' moving average, as 0.999.")] = None,

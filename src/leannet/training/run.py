@@ -236,7 +236,7 @@ def _train(
     training_set = PictureSet(found.pictures, preprocessing, settings.augment, settings.seed)
     plain = PictureSet(found.pictures, preprocessing)
     if saved is not None and _is_done(saved, settings):
-        console.say(f"{run}: has finished its {saved.standing.epoch} epochs; scoring its best weights")
+        console.say(f"{run}: has finished, with epoch {saved.standing.epoch}; scoring its best weights")
         standing, interrupted, device = saved.standing, False, make_accelerator(settings).device
     else:
         size = f"{preprocessing.width} x {preprocessing.height} px"
