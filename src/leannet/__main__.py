@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Runs the program, see leannet.cli.app. Ctrl-C is one quiet line while the program itself is still loading, too."""
+    """Runs the program, see leannet.cli.app. Ctrl-C is one quiet line while that is loading, too."""
     is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_usual:
         signal.signal(signal.SIGINT, _leave)

@@ -57,7 +57,7 @@ def is_first_to_tell() -> bool:
     if world() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     try:
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, and not in its list of names
 
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=STORE_SECONDS))
@@ -124,7 +124,7 @@ def start_the_others() -> NoReturn:
 
 def _asked_of_accelerate() -> tuple[int, bool]:
     """How many processes, and whether their threads were chosen too: from the launcher's own command."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]  # of accelerate
     from accelerate.commands.launch import launch_command_parser
 
     try:

@@ -66,7 +66,7 @@ def lenient_streams() -> Iterator[None]:
 def _lenient(stream: Any) -> tuple[Any, _Lenient | None]:
     """The same stream made lenient. One that is none of the system's, as in a notebook or a test, stays as it is."""
     if stream is None:  # closed before this program began: its number must not become that of a file of the work
-        return open(os.devnull, "w", encoding="utf-8"), None  # noqa: SIM115
+        return open(os.devnull, "w", encoding="utf-8"), None
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # python -u has no buffer in between
     if not isinstance(raw, io.RawIOBase):
@@ -74,8 +74,9 @@ def _lenient(stream: Any) -> tuple[Any, _Lenient | None]:
     with suppress(OSError):
         stream.flush()
     lenient = _Lenient(raw)
+    below: Any = lenient if raw is buffer else io.BufferedWriter(lenient)
     text = io.TextIOWrapper(
-        lenient if raw is buffer else io.BufferedWriter(lenient),  # type: ignore[arg-type]  # as Python itself does it
+        below,
         encoding=stream.encoding,
         errors=stream.errors if stream.errors == "backslashreplace" else "replace",
         line_buffering=stream.line_buffering,

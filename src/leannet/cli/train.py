@@ -41,7 +41,9 @@ def command(
     resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="A run, a checkpoint, or timm's or torchvision's file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run, or these folds, as begun; --cpu may be new.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run, or these folds, as begun; --cpu may be new.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named settings, see leannet recipes; all else wins.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
@@ -64,7 +66,9 @@ def command(
     warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
     step_epochs: Annotated[float | None, typer.Option(help="Epochs between steps of the step schedule.")] = None,
     layer_decay: Annotated[float | None, typer.Option(help="Rate of each stage over that of the next.")] = None,
-    freeze: Annotated[str | None, typer.Option(help="The last row that keeps its weights, or 'stem'. Needs --weights.")] = None,
+    freeze: Annotated[
+        str | None, typer.Option(help="The last row that keeps its weights, or 'stem'. Needs --weights.")
+    ] = None,
     clip: Annotated[float | None, typer.Option(help="The most the gradient's norm may be.")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts that a batch is learned in.")] = None,
     average: Annotated[float | None, typer.Option(help="Decay of the weights' moving average, as 0.999.")] = None,

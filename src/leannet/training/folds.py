@@ -80,7 +80,7 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
 
 
 def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Folds:
-    """Goes on with a cross-validation that was stopped: scores finished folds again, and trains the others to their end.
+    """Goes on with a cross-validation that was stopped: scores finished folds again, trains the others on.
 
     cpu: leaves a GPU alone, also where the folds began on one.
     Raises LeannetError where the folder has no folds, or as `resume` does.

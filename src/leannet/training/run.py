@@ -248,9 +248,7 @@ def _train(
             if training_set.cache is None:
                 console.say("the decoded pictures do not fit into memory: each is read anew in every epoch")
         task = Classification(settings.label_smoothing, _class_weights(settings, found.pictures, parts))
-        standing, interrupted = fit(
-            network, task, training_set, plain, parts, settings, header, run, console, saved
-        )
+        standing, interrupted = fit(network, task, training_set, plain, parts, settings, header, run, console, saved)
         device = next(network.parameters()).device
     finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
     processes.meet()  # the first process has written the best
@@ -298,5 +296,3 @@ def _scores(
     batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.pictures.labels[part], plain.pictures.classes)
-
-
