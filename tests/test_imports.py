@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
     {"errors"},
-    {"files", "notebook", "onnx_file", "rows"},
+    {"files", "launcher", "notebook", "onnx_file", "rows"},
     {"drawing"},
     {"preprocessing"},
     {"cost", "zoo", "header"},

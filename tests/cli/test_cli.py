@@ -33,10 +33,13 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line of a call that is refused."""
+    """The one line of a call that is refused; with --json it is an object too."""
     code, out, errors = run(capsys, *words)
     last = errors.strip().splitlines()[-1]
-    assert (code, out) == (2, ""), errors
+    assert code == 2, errors
+    assert (json.loads(out) if "--json" in words else out) == (
+        {"error": last.removeprefix("leannet: ")} if "--json" in words else ""
+    )
     assert last.startswith("leannet")
     assert "Traceback" not in errors
     return last

@@ -10,13 +10,16 @@ import pytest
 
 from leannet.cli.app import main
 from leannet.console import Console
+from leannet.data import scan as scanning
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import split
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
-from leannet.training import cross_validate, train
+from leannet.training import cross_validate, folds, train
+from leannet.training import run as run_module
 from leannet.training.folds import resume_folds
+from leannet.training.task import Classification
 
 SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0, "batch_size": 8}
 
@@ -86,3 +89,75 @@ def test_a_cross_validation_goes_on_where_it_was_stopped(
     assert (tmp_path / "whole/predictions.csv").read_bytes() == (tmp_path / "part/predictions.csv").read_bytes()
     with pytest.raises(LeannetError, match=r"expected the folds of a cross-validation"):
         resume_folds(tmp_path / "whole" / "fold-1")
+
+
+def test_ctrl_c_after_the_last_epoch_of_a_fold_ends_the_folds(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While its last epoch is validated, and between two folds: the folds that are done stay, no other one trains."""
+    whole = cross_validate(str(shapes), 3, tmp_path / "whole", **SMALL)
+    score = Classification.score
+
+    def late(self: Classification, predictions: Any, pictures: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return score(self, predictions, pictures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classification, "score", late)
+        words = [str(shapes), "--model", "two_layer_debug", "--epochs", "1", "--batch-size", "8", "--workers", "0"]
+        patch.setattr("sys.argv", ["leannet", "train", *words, "--folds", "3", "--out", str(tmp_path / "cv")])
+        with pytest.raises(SystemExit) as left:
+            main()
+    assert left.value.code == 130
+    assert "stopped after fold 1 of 3; to go on: leannet train --resume" in capsys.readouterr().out
+    assert [path.name for path in sorted((tmp_path / "cv").glob("fold-*"))] == ["fold-1"]
+
+    begin, begun = folds.start, []
+
+    def between(*words: Any) -> Any:
+        begun.append(words)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return begin(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folds, "start", between)
+        part = resume_folds(tmp_path / "cv", quiet=True)
+    assert [run.finished for run in part.runs] == [True, True]
+    assert resume_folds(tmp_path / "cv", quiet=True).accuracies == whole.accuracies
+
+
+def test_images_are_read_once_and_finished_folds_train_no_more(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scanned: list[int] = []
+    look = scanning._look
+    monkeypatch.setattr(scanning, "_look", lambda *words: (scanned.append(1), look(*words))[1])
+    words = SMALL | {"quiet": False}
+    whole = cross_validate(str(shapes), 3, tmp_path / "cv", **words)
+    said = capsys.readouterr().err
+    assert (len(scanned), said.count("class folders, 24 pictures"), said.count("training two_layer")) == (24, 1, 3)
+    files = {path: path.read_bytes() for path in (tmp_path / "cv").rglob("*.safetensors")}
+    again = resume_folds(tmp_path / "cv", cpu=True)
+    said = capsys.readouterr().err
+    assert (len(scanned), said.count("training two_layer"), said.count("has finished, with epoch 1")) == (48, 0, 3)
+    assert again.to_dict()["accuracies"] == whole.accuracies
+    assert files == {path: path.read_bytes() for path in (tmp_path / "cv").rglob("*.safetensors")}
+
+
+def test_cpu_may_stand_beside_resume(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run trains is no part of what it is: its settings stay as they were."""
+    train(str(shapes), out=tmp_path / "run", **SMALL, split="60:20:20")
+    config = tmp_path / "run" / "config.toml"
+    kept = config.read_text()
+    asked: list[bool] = []
+    fit = run_module.fit
+    monkeypatch.setattr(run_module, "_is_done", lambda *_: False)  # it trains on, for no epoch
+    monkeypatch.setattr(run_module, "fit", lambda *words: (asked.append(words[5].cpu), fit(*words))[1])
+    words = ["--resume", str(tmp_path / "run"), "--cpu", "--quiet"]
+    monkeypatch.setattr("sys.argv", ["leannet", "train", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert (left.value.code or 0, asked) == (0, [True])
+    assert config.read_text() == kept
+    assert "cpu = false" in kept

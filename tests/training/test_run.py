@@ -395,3 +395,16 @@ def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, m
     assert not (tmp_path / "run" / "model.safetensors").exists()
     assert resume(tmp_path / "run", quiet=True).finished
     assert _files(tmp_path / "run") == _files(whole.path)
+
+
+def test_compiling_is_said_before_it_begins(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def enough(*_: Any) -> None:
+        raise LeannetError("enough")
+
+    monkeypatch.setattr("leannet.training.run.fit", enough)
+    for settings, times in ({"compile": True, "precision": "bf16"}, 1), ({}, 0):
+        with pytest.raises(LeannetError, match="enough"):
+            train(str(shapes), out=tmp_path / str(times), **SMALL | {"quiet": False} | settings)
+        assert capsys.readouterr().err.count("the first steps compile the network, and may take minutes") == times

@@ -30,6 +30,9 @@ from leannet.cli import (
     train,
     web,
 )
+from leannet.cli.interrupts import between_imports
+from leannet.cli.output import STOPPED, begin_output, fail, print_failure
+from leannet.cli.streams import lenient_streams
 from leannet.errors import LeannetError, nearest
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
@@ -65,37 +68,46 @@ def _program(
 
 
 def main() -> NoReturn:
-    """Runs the program. Exits 0 on success, 2 on a user's mistake with one line, 130 on Ctrl-C."""
-    command = typer.main.get_command(app)
+    """Runs the program. Exits 0 on success, 2 on a user's mistake with one line, 130 on Ctrl-C.
+
+    With --json a failure is one JSON object too: {"error": "..."}. No trouble with printing changes the exit status.
+    """
     if len(sys.argv) == 1:
         sys.argv.append("--help")
+    begin_output()
+    with lenient_streams(), between_imports():
+        _run()
+
+
+def _run() -> NoReturn:
     try:
-        sys.exit(command.main(standalone_mode=False))
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
-            sys.stderr.close()
-            sys.exit(0)
-        _fail(f"leannet: {error.filename or ''}: {error.strerror or error}")
+        program = typer.main.get_command(app)
+        with program.make_context("leannet", sys.argv[1:]) as context:
+            program.invoke(context)
+        sys.exit(0)
+    except typer.Exit as end:  # of a verb that has told of its end by itself
+        if end.exit_code:
+            print_failure("stopped" if end.exit_code == STOPPED else "failed, as standard error says")
+        sys.exit(end.exit_code)
     except LeannetError as error:
-        _fail(f"leannet: {error}")
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or ''}: {error.strerror or error}")
     except MemoryError as error:
-        _fail(f"leannet: expected room in memory, found too little ({error}): smaller pictures or batches take less")
+        fail(f"expected room in memory, found too little ({error}): smaller pictures or batches take less")
     except ModuleNotFoundError as error:  # on a device that has only what answering needs
         if (error.name or "").split(".")[0] in {"", "leannet"}:
             raise
-        _fail(f"leannet: this needs the package {error.name}: pip install leannet brings it")
+        fail(f"this needs the package {error.name}: pip install leannet brings it")
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
         message = error.format_message().strip().splitlines()[0].rstrip(".")
         if not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"
-        _fail(f"leannet: {message}; see leannet{f' {verb}' if verb else ''} --help")
+        fail(f"{message}; see leannet{f' {verb}' if verb else ''} --help")
     except (KeyboardInterrupt, typer.Abort):
-        print("leannet: stopped", file=sys.stderr)
-        sys.exit(130)
-
-
-def _fail(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(2)
+        fail("stopped", STOPPED)
+    except Exception as error:  # a fault of this program: its traceback is wanted
+        print_failure(f"{type(error).__name__}: {error}")
+        raise

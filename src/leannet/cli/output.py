@@ -1,13 +1,50 @@
-"""How verbs print: aligned tables and JSON on standard output, nothing else there."""
+"""How verbs print: aligned tables and JSON on standard output, nothing else there; and how they fail."""
 
 import json
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
+
+from leannet import launcher
+
+MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
+
+_objects: list[bool] = []  # an item for each JSON object that was printed
 
 
 def print_json(data: object) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(data, ensure_ascii=False))
+    """One JSON object on standard output. Characters that its encoding lacks are escaped, so nothing is lost."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(data)
+    print(text)
+    _objects.append(True)
+
+
+def begin_output() -> None:
+    """Forgets what an earlier call in this process has printed."""
+    _objects.clear()
+
+
+def print_failure(message: str) -> None:
+    """With --json, the object that stands for a result that there is none of; not after another object."""
+    flags = sys.argv[1:]
+    if "--" in flags:  # behind it are names
+        flags = flags[: flags.index("--")]
+    if "--json" in flags and not _objects:
+        print_json({"error": message})
+
+
+def fail(message: str, status: int = MISTAKE) -> NoReturn:
+    """Ends the program with one line on standard error. Of several processes that fail together, one says it."""
+    line = f"leannet: {message}"
+    if launcher.is_first_to_tell():
+        print_failure(message)
+        print(line, file=sys.stderr, flush=True)
+    launcher.note_failure(line)
+    sys.exit(status)
 
 
 def print_table(

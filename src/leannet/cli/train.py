@@ -1,11 +1,11 @@
 """leannet train: pictures in, a trained network out."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from leannet import launcher
 from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
 from leannet.cli.output import print_json
 from leannet.errors import LeannetError
@@ -41,7 +41,9 @@ def command(
     resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="A run, a checkpoint, or timm's or torchvision's file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run, or these folds, as begun.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run, or these folds, as begun; --cpu may be new.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named settings, see leannet recipes; all else wins.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
@@ -64,7 +66,9 @@ def command(
     warmup: Annotated[float | None, typer.Option(help="Epochs of rising learning rate. Default: 1.")] = None,
     step_epochs: Annotated[float | None, typer.Option(help="Epochs between steps of the step schedule.")] = None,
     layer_decay: Annotated[float | None, typer.Option(help="Rate of each stage over that of the next.")] = None,
-    freeze: Annotated[str | None, typer.Option(help="The last row that keeps its weights, or 'stem'.")] = None,
+    freeze: Annotated[
+        str | None, typer.Option(help="The last row that keeps its weights, or 'stem'. Needs --weights.")
+    ] = None,
     clip: Annotated[float | None, typer.Option(help="The most the gradient's norm may be.")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts that a batch is learned in.")] = None,
     average: Annotated[float | None, typer.Option(help="Decay of the weights' moving average, as 0.999.")] = None,
@@ -130,6 +134,9 @@ def command(
     Example: leannet train photos/ --model mobilenet_v3_small --epochs 20
     """
     flags = dict(locals())
+    if launcher.is_left_alone():
+        launcher.start_the_others()
+    launcher.end_with_launcher()
     for name in ("data", "out", "resume", "config", "json", "quiet", "folds"):
         flags.pop(name)
     if time is not None:
@@ -138,6 +145,7 @@ def command(
         flags["time"] = parse_time(time)
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     if resume is not None:
+        given.pop("cpu", None)  # where it trains, not what
         given |= {"folds": folds} if folds is not None else {}
         extra = ", ".join(["DATA"] * (data is not None) + [f"--{name.replace('_', '-')}" for name in given])
         if extra or out or config:
@@ -154,9 +162,9 @@ def command(
 
     if resume is not None:
         if are_folds(resume):
-            _tell_folds(resume_folds(resume, quiet), json)
+            _tell_folds(resume_folds(resume, quiet, bool(cpu)), json)
             return
-        run = training.resume(resume, quiet)
+        run = training.resume(resume, quiet, bool(cpu))
     else:
         values: dict[str, Any] = read_toml(config) if config else {}
         unknown = sorted(set(values) - set(Settings.model_fields))
@@ -178,7 +186,7 @@ def command(
             _tell_folds(cross_validate(str(where), folds, out, quiet, **chosen), json)
             return
         run = training.train(str(where), out, quiet, **chosen)
-    if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
+    if launcher.rank():  # of several processes the first one speaks
         return
     page = report(run.path)
     if json:
@@ -191,6 +199,8 @@ def command(
 
 def _tell_folds(found: Any, json: bool) -> None:
     """The reports of all folds, and what they come to."""
+    if launcher.rank():
+        return
     from leannet.reports import report
 
     for run in found.runs:
@@ -203,7 +213,9 @@ def _tell_folds(found: Any, json: bool) -> None:
         print(f"runs        {runs}, each with its report; all predictions in predictions.csv")
     if len(found.finished) < found.wanted:
         if not json:
-            print(f"stopped in fold {len(found.runs)} of {found.wanted}; to go on: leannet train --resume {found.path}")
+            where = "after" if len(found.finished) == len(found.runs) else "in"
+            goes_on = f"to go on: leannet train --resume {found.path}"
+            print(f"stopped {where} fold {len(found.runs)} of {found.wanted}; {goes_on}")
         raise typer.Exit(130)
 
 

@@ -1,7 +1,6 @@
 """Cross-validation: every picture validates once, so a small set is judged by all of its pictures."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
-from leannet.training.run import Run, revisit, train
+from leannet.training import processes
+from leannet.training.reading import Reader
+from leannet.training.run import Run, go_on, join, make_settings, start
 from leannet.training.settings import Settings, read_toml
 from leannet.training.state import FILE as STATE
 
@@ -68,15 +69,20 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     Raises LeannetError, one line, as `train` does, and where `out` holds something already.
     """
     path = Path(out)
+    wanted = [make_settings(data, settings | {"folds": folds, "fold": fold}) for fold in range(1, folds + 1)]
+    join(wanted[0])
     if path.exists() and (path.is_file() or list(path.iterdir())):
         goes_on = f", or go on with its folds, --resume {out}" if are_folds(path) else ""
         raise LeannetError(f"--out {out}: expected a new or empty folder, found another{goes_on}")
-    return _every(path, folds, lambda fold, run: train(data, run, quiet, **settings | {"folds": folds, "fold": fold}))
+    processes.meet()  # no process makes the folder before all have seen that it is free
+    reader = Reader()
+    return _every(path, folds, lambda fold, run: start(wanted[fold - 1], run, quiet, reader))
 
 
-def resume_folds(out: str | Path, quiet: bool = False) -> Folds:
-    """Goes on with a cross-validation that was stopped: judges finished folds anew, and trains the others to their end.
+def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Folds:
+    """Goes on with a cross-validation that was stopped: scores finished folds again, trains the others on.
 
+    cpu: leaves a GPU alone, also where the folds began on one.
     Raises LeannetError where the folder has no folds, or as `resume` does.
     """
     path = Path(out)
@@ -86,12 +92,16 @@ def resume_folds(out: str | Path, quiet: bool = False) -> Folds:
     settings = Settings.make(read_toml(first), str(first))
     if settings.folds is None:
         raise LeannetError(f"{first}: expected a fold of a cross-validation, found a run of its own")
-    data, given = settings.data, settings.model_dump(exclude_none=True, exclude={"data"})
+    folds, reader = settings.folds, Reader()
+    join(settings.model_copy(update={"cpu": settings.cpu or cpu}))
 
-    def go_on(fold: int, run: Path) -> Run:
-        return revisit(run, quiet) if (run / STATE).exists() else train(data, run, quiet, **given | {"fold": fold})
+    def make(fold: int, run: Path) -> Run:
+        if processes.in_first(lambda: (run / STATE).exists()):
+            return go_on(run, quiet, cpu, reader, finished_too=True)
+        values = settings.model_dump(exclude_none=True, exclude={"data"}) | {"fold": fold, "cpu": settings.cpu or cpu}
+        return start(make_settings(settings.data, values), run, quiet, reader)
 
-    return _every(path, settings.folds, go_on)
+    return _every(path, folds, make)
 
 
 def are_folds(path: Path) -> bool:
@@ -101,15 +111,19 @@ def are_folds(path: Path) -> bool:
 
 def _every(path: Path, folds: int, make: Callable[[int, Path], Run]) -> Folds:
     """One run after the other, until one is stopped; then what they have in common."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise LeannetError("folds are trained by one process each: start without a launcher")
     runs: list[Run] = []
-    while len(runs) < folds and all(run.finished for run in runs):
+    while len(runs) < folds and all(run.finished and not run.interrupted for run in runs):
         fold = len(runs) + 1
-        runs.append(make(fold, path / f"fold-{fold}"))
+        try:
+            runs.append(make(fold, path / f"fold-{fold}"))
+        except KeyboardInterrupt:  # between two folds, or the second one in this fold
+            if not runs or processes.world() > 1:
+                raise
+            break
     found = Folds(path, tuple(runs), folds)
-    write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in found.finished]))
-    write_whole(path / "folds.json", (json.dumps(found.to_dict(), indent=1) + "\n").encode())
+    if processes.rank() == 0:
+        write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in found.finished]))
+        write_whole(path / "folds.json", (json.dumps(found.to_dict(), indent=1) + "\n").encode())
     return found
 
 

@@ -8,6 +8,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import convert_to_fp32
 from torch import Tensor
 
+from leannet import launcher
 from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.training import processes
@@ -101,13 +102,29 @@ class Learner:
 
 
 def make_accelerator(settings: Settings) -> Accelerator:
-    """The device, precision and processes of a run. Raises LeannetError where a process has too few pictures a step."""
+    """The device, precision and processes of a run.
+
+    Raises LeannetError where a process has too few pictures a step, or where accelerate and the launcher do not agree
+    on how many processes there are: each would then train alone, into the same folder.
+    """
     AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
     precision = "no" if settings.precision == "fp64" else settings.precision
     if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
         raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
     processes.leave_together()
-    accelerator = Accelerator(cpu=settings.cpu, mixed_precision=precision)
+    # Of a launcher's processes on a machine without a GPU, accelerate joins those that ask for the CPU by name.
+    cpu = settings.cpu or (launcher.world() > 1 and not torch.accelerator.is_available())
+    try:
+        accelerator = Accelerator(cpu=cpu, mixed_precision=precision)
+    except ValueError as error:  # the launcher did not say where they are to meet
+        if launcher.world() == 1:
+            raise
+        raise LeannetError(f"{launcher.world()} processes cannot train together: {error}") from None
+    if accelerator.num_processes != launcher.world() or processes.world() != launcher.world():
+        raise LeannetError(
+            f"expected the {launcher.world()} processes of the launcher to train together, found that accelerate "
+            f"joins {accelerator.num_processes}; give --cpu, or start one process"
+        )
     least = settings.batch_size // accelerator.num_processes // settings.accumulate
     if least < 2:
         raise LeannetError(

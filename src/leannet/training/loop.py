@@ -1,11 +1,9 @@
 """The training loop. It is all here: what happens to a batch, to an epoch, and to a run that is stopped."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import torch
@@ -20,6 +18,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network
 from leannet.training import processes
+from leannet.training.interrupts import noticing_interrupt
 from leannet.training.learner import Learner
 from leannet.training.memory import keeping_memory
 from leannet.training.mixing import mix
@@ -48,8 +47,10 @@ def fit(
     run: Path,
     console: Console,
     saved: Saved | None = None,
-) -> Standing:
+) -> tuple[Standing, bool]:
     """Trains a network in place and leaves a run folder behind; from `saved` on, where a run goes on.
+
+    Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
 
     pictures, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
     the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
@@ -82,12 +83,13 @@ def fit(
 
     with (
         _told_of_memory(settings),
-        _noticing_interrupt() as interrupted,
+        noticing_interrupt() as interrupted,
         console.bar(clock.way[1]),
         keeping_memory(device.type == "cpu"),
         events(run if settings.tensorboard and learner.first else None, len(standing.log)) as log_events,
     ):
         spent = standing.spent
+        processes.settle()
         stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if standing.ended:
@@ -131,12 +133,14 @@ def fit(
                         if standing.best_rank is None:  # no epoch is done: the weights as they are, that some are there
                             save(run / "model.safetensors", learner.judged, _with_metrics(header, epoch))
                         save(run / "last.safetensors", learner.judged, _with_metrics(header, epoch))
-                    return standing
+                    return standing, True
                 if up:
                     standing.ended = True
                     break
 
             processes.share_buffers(learner.judged)
+            if epoch == epochs[0]:  # the workers of the next two loaders start
+                processes.settle()
             if population is not None:
                 measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
                 recalibrate(learner.judged, measured, frozen_rows(network.architecture, settings.freeze))
@@ -159,7 +163,7 @@ def fit(
             save_all()
             if standing.stale == settings.patience:
                 console.say(f"no better epoch in {settings.patience}: this is enough")
-    return standing
+    return standing, processes.any_of(bool(interrupted))
 
 
 def _no_number(what: str, where: str, run: Path) -> LeannetError:
@@ -238,27 +242,6 @@ def _told_of_memory(settings: Settings) -> Iterator[None]:
             f"too little memory for {settings.batch_size} pictures a step in {settings.accumulate} part"
             f"{'' if settings.accumulate == 1 else 's'}; try --accumulate {parts}, or a smaller --batch-size"
         ) from None
-
-
-@contextmanager
-def _noticing_interrupt() -> Iterator[list[bool]]:
-    """A list that is empty until Ctrl-C, for the loop to look at after each batch. A second Ctrl-C stops at once."""
-    asked: list[bool] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(True)
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not in the main thread: there is no Ctrl-C to catch
-        yield asked
-        return
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _with_metrics(header: Header, epoch: int, result: Result | None = None) -> Header:

@@ -3,7 +3,9 @@
 import atexit
 import gc
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -13,11 +15,13 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from leannet import launcher
 from leannet.errors import LeannetError
 
 S = TypeVar("S")
 T = TypeVar("T")
 SMALL_BATCH = 16  # pictures in one process, below which batch norm is synchronised
+SETTLE_SECONDS = 0.1  # dropping what was sent takes a thousandth of it
 
 
 class _Sum(torch.autograd.Function):
@@ -72,7 +76,7 @@ def leave_together() -> None:
     The group's threads must end before the interpreter does, or one that then asks for it ends the program by an abort.
     They end with the last reference to the group.
     """
-    if "RANK" in os.environ:
+    if launcher.world() > 1 or "RANK" in os.environ:
         import torch.distributed.nn.functional  # noqa: F401  # loaded later, its default arguments would hold the group
     atexit.register(_leave)
 
@@ -146,7 +150,7 @@ def rank() -> int:
     """Which of them this is. Also before they have met: launchers say so in the environment."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank()
-    return int(os.environ.get("RANK", "0"))
+    return launcher.rank()
 
 
 def same(value: Any) -> Any:
@@ -169,6 +173,34 @@ def in_first(do: Callable[[], T]) -> T:
     if problem is not None:
         raise LeannetError(problem)
     return cast(T, value)
+
+
+def any_of(value: bool) -> bool:
+    """Whether it is so in one of the processes at least."""
+    return bool(total(torch.tensor(float(value))).item()) if world() > 1 else value
+
+
+@contextmanager
+def told_of_others() -> Iterator[None]:
+    """Raises LeannetError where another process of this training has ended, which is met in whatever waits for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if world() == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error)):
+            raise
+        raise LeannetError(
+            f"another of the {world()} processes that train together has ended; what was saved stays"
+        ) from None
+
+
+def settle() -> None:
+    """Lets the threads that talk to the other processes come to rest. To be called before worker processes are forked.
+
+    Those threads drop what they have sent after the exchange has returned, and need Python for it. Python 3.11, forked
+    in the midst of that, leaves a child that waits for ever for its own list of threads, and so does all the training.
+    """
+    if world() > 1:
+        time.sleep(SETTLE_SECONDS)
 
 
 def meet() -> None:

@@ -1,0 +1,75 @@
+"""The images of a run: listed, read once, and split."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from leannet.console import Console
+from leannet.data.picture_list import Pictures
+from leannet.data.scan import Scan, scan
+from leannet.data.sources import open_pictures
+from leannet.data.split import Split
+from leannet.header import Header
+from leannet.training import processes
+from leannet.training.settings import Settings
+
+
+class Reader:
+    """Reads the images that settings name, and keeps what it found for the next run on the same ones."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._scan: Scan | None = None
+
+    def read(self, settings: Settings, console: Console, known: Header | None = None) -> Scan:
+        """What a reading of every image found.
+
+        known: of a network that is there already: classes have its numbers, however the data would number them now.
+        Raises LeannetError as `scan` does.
+        """
+        if self._scan is None or self._settings is None or _reads(settings) != _reads(self._settings):
+            self._settings, self._scan = settings, _read(settings, console)
+        if known is None:
+            return self._scan
+        pictures = self._scan.pictures.numbered_as(known.classes, "this run")
+        return replace(self._scan, pictures=pictures, grey_range=known.preprocessing.grey_range)
+
+
+def _reads(settings: Settings) -> tuple[object, ...]:
+    """The settings that say which images are read, and how."""
+    return settings.data, settings.reading, settings.skip, settings.limit, settings.seed, settings.color
+
+
+def _read(settings: Settings, console: Console) -> Scan:
+    pictures = open_pictures(settings.data, settings.reading).without(settings.skip)
+    if settings.limit:
+        pictures = _some(pictures, settings.limit, settings.seed)
+    console.say(f"{settings.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
+    found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out)
+    for line in found.lines():
+        console.say(f"  {line}", style="yellow")
+    return found
+
+
+def _some(pictures: Pictures, limit: int, seed: int) -> Pictures:
+    """About so many pictures, each class of each part in its proportion, and two of each at least."""
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    groups: dict[tuple[str | None, int], list[int]] = {}
+    for index in order.tolist():
+        groups.setdefault((pictures.parts[index], int(pictures.labels[index])), []).append(index)
+    share = min(1.0, limit / max(len(pictures), 1))
+    return pictures.keep(sorted(i for group in groups.values() for i in group[: max(2, round(share * len(group)))]))
+
+
+def tell_split(console: Console, found: Scan, parts: Split) -> None:
+    how = "as the data comes" if parts.ratio is None else f"by content, seed {parts.seed}"
+    sizes = f"{len(parts.train):,} to train on, {len(parts.validation):,} to validate on"
+    console.say(f"split {how}: {sizes}" + (f", {len(parts.test):,} to test on" if len(parts.test) else ""))
+    if parts.dropped:
+        names = ", ".join(found.pictures.names[i] for i in parts.dropped[:3])
+        console.say(
+            f"  {len(parts.dropped)} images with another label in a later split are left out: {names}", style="yellow"
+        )
+    both = {found.digests[i] for i in parts.train} & {found.digests[i] for i in (*parts.validation, *parts.test)}
+    if both:
+        console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
