@@ -26,7 +26,11 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SECONDS = 900  # a command
 
-COMMANDS = ("leannet", "make", "pip", "torchrun", "accelerate", "python", "curl", "tensorboard", "npx", "train.py")
+COMMANDS = {
+    "leannet", "make", "pip", "torchrun", "accelerate", "python", "curl", "tensorboard", "schemathesis", "train.py",
+    ".venv/bin/ruff", "OMP_NUM_THREADS=1",
+}  # fmt: skip
+PYTHON = re.compile(r"(import|from) |\w[\w., ]* = |leannet\.")
 MARKS = ("needs a GPU", "needs the hub", "needs several machines", "needs another environment")
 CHANGES = {"--time 30m": "--time 5s"}  # a clock is not shortened by small data
 LEFT_OUT = {
@@ -53,6 +57,9 @@ NEEDS = {  # what a line speaks of and the page did not make
     "site": "leannet export runs/photos && leannet web runs/photos/model.onnx --out site",
     "small.json": "python small.py",
     "mobilenetv2_100.safetensors": "python foreign.py mobilenet_v2 timm mobilenetv2_100.safetensors",
+    "last.ckpt": "python foreign.py mobilenet_v2 timm last.ckpt model.",
+    "model_best.pth.tar": "python foreign.py mobilenet_v2 timm model_best.pth.tar",
+    "holiday": "mkdir holiday && cp cat.jpg dog.jpg holiday",
     "resnet18.pth": "python foreign.py resnet18 torchvision resnet18.pth",
     "experiments": f"ln -s {shlex.quote(str(ROOT / 'experiments'))} experiments",
     "docs": "mkdir -p docs/pictures",
@@ -68,13 +75,13 @@ import torch
 from safetensors.torch import save_file
 from leannet.network import build
 from leannet.zoo import find
-name, library, out = sys.argv[1:]
+name, library, out, prefix = (*sys.argv[1:], "")[:4]
 family = find(name)
 source = next(source for source in family.sources if source.name.startswith(library))
 rows = source.rows(1.0, family.resolution, family.classes, 3)
 own, theirs = build(rows).state_dict(), dict(source.keys(rows))
-state = {f"{theirs[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}": value for key, value in own.items()}
-torch.save(state, out) if out.endswith(".pth") else save_file(state, out)
+state = {f"{prefix}{theirs[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}": value for key, value in own.items()}
+save_file(state, out) if out.endswith(".safetensors") else torch.save({"state_dict": state}, out)
 '''
 
 
@@ -109,37 +116,51 @@ def blocks(page: Path) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def lines_of(page: Path) -> Iterator[Line]:
-    """What of a page is to be run, in its order."""
+    """What of a page is to be run, in its order: each command by itself, and lines of Python that follow each other."""
     name = page.relative_to(ROOT).as_posix()
     for begin, kind, lines in blocks(page):
-        first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-        if kind == "python" or (not kind and re.match(r"(import|from) |\w[\w.]* = |leannet\.", first)):
-            yield Line(name, begin, "\n".join(lines), True)
-        elif kind == "sh" or (not kind and first.startswith((*COMMANDS, ".venv"))):
-            yield from _commands(name, begin, lines)
+        code = [line for line in lines if line.strip() and not line.startswith("#")]
+        if (
+            kind not in {"", "sh", "python"}
+            or not code
+            or (not kind and not PYTHON.match(code[0]) and not _is_command(code[0]))
+        ):
+            continue
+        number, mark, python = begin, "", list[str]()
+        while lines:
+            text = lines.pop(0)
+            place, number = number, number + 1
+            while text.endswith("\\") and lines:
+                text, number = f"{text}\n{lines.pop(0)}", number + 1
+            if kind == "python" or not (kind == "sh" or _is_command(text) or text.startswith("#") or not text.strip()):
+                python.append(text)
+                continue
+            if python and text.strip():
+                yield Line(name, place - len(python), "\n".join(python), True)
+                python = []
+            if text.startswith("#"):  # a mark is of all lines below, up to a blank one
+                mark = f"  {text}"
+            elif not text.strip():
+                mark = ""
+            else:
+                yield Line(name, place, text + mark, False)
+        if python:
+            yield Line(name, number - len(python), "\n".join(python), True)
 
 
-def _commands(page: str, begin: int, lines: list[str]) -> Iterator[Line]:
-    number, mark = begin, ""
-    while lines:
-        text = lines.pop(0)
-        place, number = number, number + 1
-        while text.endswith("\\") and lines:
-            text, number = f"{text}\n{lines.pop(0)}", number + 1
-        if text.startswith("#"):  # of all lines below, up to a blank one
-            mark = f"  {text}"
-        elif not text.strip():
-            mark = ""
-        else:
-            yield Line(page, place, text + mark, False)
+def _is_command(text: str) -> bool:
+    return text.split(" ")[0] in COMMANDS
 
 
 def reason_to_leave_out(line: Line) -> str:
     """Why a line is not run; empty where it is."""
     for mark in MARKS:
-        if mark in line.text:
+        if mark in line.text and not line.is_python:
             return mark
     return next((why for start, why in LEFT_OUT.items() if line.text.startswith(start)), "")
+
+
+DONE: dict[str, tuple[int, str]] = {}
 
 
 class Folder:
@@ -166,18 +187,24 @@ class Folder:
         )  # fmt: skip
         return done.returncode, done.stdout.decode(errors="replace")
 
-    def prepare(self, text: str) -> None:
+    def prepare(self, text: str, making: tuple[str, ...] = ()) -> None:
         """Makes what a line needs and is not there."""
-        words = shlex.split(text, comments=True) if "'" not in text.split("#")[0] else text.split("#")[0].split()
-        made = {words[i + 1] for i, word in enumerate(words[:-1]) if word in {"--out", "-o"}}
+        words = re.findall(r"[\w./-]+", text.split("  #")[0])
+        made = {words[i + 1] for i, word in enumerate(words[:-1]) if word in {"--out", "out"}}
         for need, how in NEEDS.items():
             used = any(word.rstrip("/") == need or word.startswith(f"{need}/") for word in words if word not in made)
             used = used or (need == "docs" and any(word.startswith("docs/") for word in made))
-            if used and not (self.path / need).exists() and need not in made:
-                self.prepare(how)
+            if used and not (self.path / need).exists() and need not in made and need not in making:
+                self.prepare(how, (*making, need))
                 code, out = self.run(how)
                 if code:
                     raise RuntimeError(f"{how}: exit status {code}\n{out}")
+
+    def once(self, text: str) -> tuple[int, str]:
+        """The same for what no page changes: pages that say it again are given what it came to."""
+        if text not in DONE:
+            DONE[text] = self.run(text)
+        return DONE[text]
 
     def serve(self, text: str) -> tuple[int, str]:
         """Starts a server and waits for its port; it runs until the next one, or the page's end."""
@@ -242,7 +269,8 @@ def _run(folder: Folder, line: Line) -> tuple[int, str]:
         text = text.replace(printed, shorter)
     try:
         if line.is_python:
-            folder.prepare(re.sub(r"[^\w./-]+", " ", text))
+            text = "\n".join(each for each in text.splitlines() if not any(mark in each for mark in MARKS))
+            folder.prepare(text)
             past = folder.path / "past.py"  # blocks of a page follow each other
             whole = (past.read_text() if past.exists() else "import leannet\n") + text + "\n"
             (folder.path / "block.py").write_text(whole)
@@ -254,7 +282,7 @@ def _run(folder: Folder, line: Line) -> tuple[int, str]:
         if text.startswith(("leannet serve", "tensorboard")):
             return folder.serve(text)
         if text.startswith("make"):
-            return folder.run(f"cd {shlex.quote(str(ROOT))} && {text}")
+            return folder.once(f"cd {shlex.quote(str(ROOT))} && {text.split('  #')[0].strip()}")
         if text.startswith("pip install"):
             return folder.run(f"{_environment(folder)} && cd {shlex.quote(str(ROOT))} && {text}")
         return folder.run(text)
