@@ -190,18 +190,19 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
 
 def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> None:
     where, missing = pictures.where, f" ({len(broken)} could not be read: {broken[0].name}, ...)" if broken else ""
+    also = "".join(f"; {each.line()}" for each in pictures.left_out if "image" in each.what)
     if not len(pictures):
-        raise LeannetError(f"{where}: expected pictures that can be read, found none{missing}")
+        raise LeannetError(f"{where}: expected images that can be read, found none{missing}{also}")
     if not training:
         return
     counts = np.bincount(pictures.labels, minlength=len(pictures.classes))
     if len(pictures.classes) < 2:
-        raise LeannetError(f"{where}: expected two classes or more, found one: {pictures.classes[0]}{missing}")
+        raise LeannetError(f"{where}: expected two classes or more, found one: {pictures.classes[0]}{missing}{also}")
     for name, number in zip(pictures.classes, counts, strict=True):
         if number < 2:
             raise LeannetError(
                 f"{where}: class '{name}' has {number or 'no'} picture{'' if number == 1 else 's'}{missing}; "
-                "expected two or more, one to learn from and one to validate on"
+                f"expected two or more, one to learn from and one to validate on{also}"
             )
 
 
