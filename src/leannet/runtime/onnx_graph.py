@@ -15,10 +15,12 @@ from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
+from leannet.runtime.onnx_versions import lowest_ir, lowest_opset
 
-OPSET = 20
-IR_VERSION = 10  # what runtimes of the last two years read
 BATCH = "batch"
+# One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and
+# answers something else without a word; what it is here moves no answer by more than rounding does.
+SIXTH = float(np.nextafter(np.float32(1 / 6), np.float32(0)))
 PICTURES = "pictures"  # the input that is not normalised yet
 
 
@@ -81,6 +83,7 @@ class GraphWriter:
         self.flat: set[str] = set()  # values of two dimensions
         self._flat_of: dict[str, str] = {}
         self._picture_of: dict[str, str] = {}
+        self._given: dict[str, str] = {}  # value -> the output that it became
 
     def model(self) -> Any:
         """The whole graph."""
@@ -97,12 +100,28 @@ class GraphWriter:
             shape = self.architecture.shapes[name]
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
-            self.nodes.append(helper.make_node("Identity", [self.vector(value) if vector else value], [f"{name}:0"]))
+            self._give(self.vector(value) if vector else value, f"{name}:0")
             outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
         tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="leannet")
+        opset = lowest_opset(self.onnx, self.nodes)
+        opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(self.onnx, opset)
+        return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="leannet")
+
+    def _give(self, value: str, output: str) -> None:
+        """Makes a value the graph's output of that name: the node that makes it calls it so.
+
+        An Identity would do the same, but is one more node, and readers of OpenVINO's own form from before 2025 do not
+        know it. It stands only where no node makes the value, or where it is an output already.
+        """
+        makers = [node for node in self.nodes if value in node.output]
+        if not makers or value in self._given:
+            self.nodes.append(self.onnx.helper.make_node("Identity", [self._given.get(value, value)], [output]))
+            return
+        self._given[value] = output
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [output if name == value else name for name in names]
 
     # Nodes and constants
 
@@ -267,7 +286,7 @@ class GraphWriter:
             case "swish":
                 made = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)
             case "h_sigmoid":
-                made = self.node("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
+                made = self.node("HardSigmoid", [x], name, alpha=SIXTH, beta=0.5)
             case _:
                 words = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
                 made = self.node(words[kind], [x], name)
