@@ -104,7 +104,7 @@ class GraphWriter:
             outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
         tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
-        opset = lowest_opset(self.onnx, self.nodes)
+        opset = lowest_opset(self.onnx, self.nodes, inputs, self.constants)
         opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(self.onnx, opset)
         return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="leannet")
 
@@ -119,6 +119,7 @@ class GraphWriter:
             self.nodes.append(self.onnx.helper.make_node("Identity", [self._given.get(value, value)], [output]))
             return
         self._given[value] = output
+        self.values = {path: output if name == value else name for path, name in self.values.items()}
         for node in self.nodes:
             for names in (node.input, node.output):
                 names[:] = [output if name == value else name for name in names]
@@ -205,6 +206,7 @@ class GraphWriter:
                 read = [self.picture(value) for value in read]
         match layer:
             case rows.Add():
+                self._joined_last(read)
                 total = read[0]
                 for number, other in enumerate(read[1:]):
                     total = self.node("Add", [total, other], f"{path}:add" + (f"_{number}" if number else ""))
@@ -214,6 +216,18 @@ class GraphWriter:
             case rows.Concat():
                 return self.node("Concat", read, path, axis=1)
         return self._reshaped(placed, self.picture(read[0]))
+
+    def _joined_last(self, values: Sequence[str]) -> None:
+        """Puts a Concat that only the next sum reads right before it.
+
+        Where a convolution stands between the two and is added to the Concat, OpenCV 4.10 to 4.14 lets it write to
+        memory that the Concat does not have, and answers with whatever lies there.
+        """
+        read = {name for node in self.nodes for name in node.input}
+        for node in [node for node in self.nodes if node.op_type == "Concat" and node.output[0] in values]:
+            if node.output[0] not in read:
+                self.nodes.remove(node)
+                self.nodes.append(node)
 
     def _reshaped(self, placed: Placed, x: str) -> str:
         """Layers of one input and without weights, and normalisation."""
