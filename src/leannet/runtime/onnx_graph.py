@@ -2,7 +2,7 @@
 
 The rows say everything that a tracer would have to find out, so nothing is traced: every kind of layer is written in
 the form that runtimes are fastest at, normalisation is folded into the convolution before it, and a profile of the
-graph reads like the table. The batch is free; the picture's size is fixed, unless the graph prepares it itself.
+graph reads like the table. The batch is free; the image's size is fixed, unless the graph resizes it itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,17 +25,22 @@ PICTURES = "pictures"  # the input that is not normalised yet
 
 
 def to_onnx(
-    architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, kept_as: str = "float32"
+    architecture: Architecture,
+    weights: Weights,
+    pictures: Preprocessing | None = None,
+    kept_as: str = "float32",
+    sized: bool = False,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
     weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
     pictures: the graph takes `pictures` (N, height, width, C) uint8 of any size instead, and does the last of the
-    resizing, with antialiasing, the scaling and the normalisation itself. kept_as: the type that weights have in the
-    file, float32, or float16 or bfloat16 for half the bytes; they are computed with as float32.
+    resizing, with antialiasing, the scaling and the normalization itself. sized: their size is the network's already,
+    and the graph only normalizes. kept_as: the type that weights have in the file, float32, or float16 or bfloat16 for
+    half the bytes; they are computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights, pictures, kept_as).model()
+    return GraphWriter(architecture, weights, pictures, kept_as, sized).model()
 
 
 def half(kind: str) -> Any:
@@ -74,9 +79,12 @@ class GraphWriter:
         weights: Weights,
         pictures: Preprocessing | None = None,
         kept_as: str = "float32",
+        sized: bool = False,
     ):
+        """The words are those of `to_onnx`."""
         self.onnx = onnx_package()
-        self.architecture, self.weights, self.pictures, self.kept_as = architecture, weights, pictures, kept_as
+        self.architecture, self.weights, self.kept_as = architecture, weights, kept_as
+        self.pictures, self.sized = pictures, sized
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
@@ -90,7 +98,8 @@ class GraphWriter:
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
         if self.pictures is not None:
-            dims = [BATCH, "height", "width", self.architecture.input.channels]
+            channels, *size = self.architecture.input.shape
+            dims = [BATCH, *(size if self.sized else ("height", "width")), channels]
             inputs = [helper.make_tensor_value_info(PICTURES, self.onnx.TensorProto.UINT8, dims)]
         self.values[INPUT] = self._read()
         for placed in self.architecture.layers:
@@ -152,22 +161,26 @@ class GraphWriter:
         return INPUT if self.pictures is None else self._prepared(self.pictures)
 
     def _prepared(self, preprocessing: Preprocessing) -> str:
-        """Pictures of any size as the network reads them."""
+        """Images as the network reads them."""
         turned = self.node("Transpose", [PICTURES], f"{PICTURES}:channels_first", perm=[0, 3, 1, 2])
-        # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
-        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
-        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
-        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
-        resized = self.node(
-            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
-            mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
-            coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
-        )  # fmt: skip
+        resized = turned if self.sized else self._resized(turned, preprocessing)
         floats = self.node("Cast", [resized], f"{PICTURES}:floats", to=self.onnx.TensorProto.FLOAT)
         mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
         scale = self.constant(f"{PICTURES}:scale", (preprocessing.scale / std).astype(np.float32))
         shift = self.constant(f"{PICTURES}:shift", (-mean / std).astype(np.float32))
         return self.node("Add", [self.node("Mul", [floats, scale], f"{PICTURES}:scaled"), shift], INPUT)
+
+    def _resized(self, turned: str, preprocessing: Preprocessing) -> str:
+        """Images (N, C, height, width) of any size at the network's, as Pillow resizes them, to one level of 256."""
+        # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
+        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
+        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
+        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
+        return self.node(
+            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
+            mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
+            coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
+        )  # fmt: skip
 
     def vector(self, value: str) -> str:
         """The same value as (N, C * H * W)."""
