@@ -75,8 +75,10 @@ def test_outputs_that_are_read_on_or_are_the_same_value() -> None:
         Dropout(name="same", rate=0.5),
         Conv(name="b", out_channels=2, bias=True),
         GlobalPool(name="pool"),
+        Dropout(name="again", rate=0.5),
     )
-    table = Architecture(name="x", input=Input(height=9, width=7), rows=rows, outputs=("a", "same", "b", "pool"))
+    outputs = ("a", "same", "b", "pool", "again")
+    table = Architecture(name="x", input=Input(height=9, width=7), rows=rows, outputs=outputs)
     network = build(table).eval()
     x = torch.randn(3, 3, 9, 7)
     with torch.inference_mode():

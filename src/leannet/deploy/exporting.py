@@ -17,8 +17,8 @@ from leannet.runtime import Program, engine, numpy_weights, to_onnx
 Precision = Literal["float32", "float16", "bfloat16"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
 TOLERANCE: dict[str, float] = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 5e-2}
-# Where torch's own float32 is far from its float64, an engine's may be this many times as far, up to MOST.
-GAPS, MOST = 4, 0.05
+# How far torch's own float32 may be from its float64 before more than that is allowed, in proportion, up to MOST.
+GAP, MOST = 2.5e-5, 0.05
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefa
         golden, gap = recorded(network, header.preprocessing)
     except LeannetError as error:
         raise LeannetError(f"{file}: {error}") from None
-    tolerance = max(TOLERANCE[precision], min(GAPS * gap, MOST))
+    tolerance = allowance(precision, gap)
     about: dict[str, Any] = {"precision": precision, "input": input, "tolerance": tolerance, "float32_gap": gap}
     if wrong := wrong_in(input):
         about["wrong_in"] = wrong
@@ -109,14 +109,20 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefa
     return OnnxArtefact(graph=graph, header=header_of(header, about), golden=golden)
 
 
+def allowance(precision: str, gap: float) -> float:
+    """What an engine may be away from torch. gap: what torch's own float32 is away from its float64."""
+    least = TOLERANCE[precision]
+    return max(least, min(least * gap / GAP, MOST))
+
+
 def conditioning(header: Header) -> str:
     """One line about a network that float32 computes badly; empty for others. header: of an artifact."""
     gap = float(header.artefact.get("float32_gap", 0.0))
-    if GAPS * gap <= TOLERANCE["float32"]:
+    if gap <= GAP:
         return ""
     return (
         f"ill-conditioned: torch's own float32 is {gap:.1e} of the largest output away from its float64 on the golden "
-        f"images (as a rule 1e-06), so engines may be {min(GAPS * gap, MOST):.1e} away; "
+        f"images (as a rule 1e-06), so engines may be {header.artefact['tolerance']:.1e} away; "
         "the usual cause is batch norm that was measured on few images"
     )
 

@@ -123,9 +123,9 @@ class GraphWriter:
         An Identity would do the same, but is one more node, and readers of OpenVINO's own form from before 2025 do not
         know it. It stands only where no node makes the value, or where it is an output already.
         """
-        makers = [node for node in self.nodes if value in node.output]
-        if not makers or value in self._given:
-            self.nodes.append(self.onnx.helper.make_node("Identity", [self._given.get(value, value)], [output]))
+        value = self._given.get(value, value)
+        if value in self._given.values() or not any(value in node.output for node in self.nodes):
+            self.nodes.append(self.onnx.helper.make_node("Identity", [value], [output]))
             return
         self._given[value] = output
         self.values = {path: output if name == value else name for path, name in self.values.items()}
