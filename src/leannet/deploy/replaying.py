@@ -120,7 +120,7 @@ def _resized(artefact: Artefact, name: str, named: str) -> Checked:
     shapes = [(3 * size[1] + 1, 2 * size[0] + 3), (2 * size[1] + 5, 3 * size[0] + 2)]
     noise: list[NDArray[Any]] = [draw.integers(0, 256, (*each, preprocessing.channels), np.uint8) for each in shapes]
     resized: NDArray[Any] = np.stack([to_array(fit(to_image(each), preprocessing)) for each in noise])
-    cruder: NDArray[Any] = np.stack([_without_antialiasing(each, *size) for each in noise])
+    cruder: NDArray[Any] = np.stack([without_antialiasing(each, *size) for each in noise])
     try:
         run = artefact.run(name)
         wanted, aliased = run(resized)[0], run(cruder)[0]
@@ -132,7 +132,7 @@ def _resized(artefact: Artefact, name: str, named: str) -> Checked:
     return Checked(version, name, 1, _difference(made, wanted), tolerance, same, resized=True, named=named)
 
 
-def _without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """(height, width, C) of (H, W, C): each pixel from the four around its place, and no others."""
     places = [
         np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
