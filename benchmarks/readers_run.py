@@ -1,9 +1,10 @@
-"""What one reader makes of one file: run by readers.py in the reader's own environment, with numpy and the reader alone.
+"""What one reader makes of files: run by readers.py in the reader's own environment, with numpy and the reader alone.
 
-    python readers_run.py READER FILE GIVEN.npz MADE.npz
+    python readers_run.py READER FILE GIVEN.npz MADE.npz [FILE GIVEN.npz MADE.npz ...]
 
 GIVEN: `0`, `1`, ...: inputs as the file takes them, each a batch of one. MADE: `one`, the outputs one after the other;
-`batch`, all at once, where all have one shape; and as text why there is none, `one_error` and `batch_error`.
+`batch`, all at once, where all have one shape; and as text why there is none, `one_error` and `batch_error`. It is
+there as soon as its file is done: where the reader ends the process, the first one that is missing tells the file.
 """
 
 import sys
@@ -48,13 +49,26 @@ def openvino(file: str) -> Run:
 def tract(file: str) -> Run:
     import tract as reader
 
-    runnable = reader.onnx().load(file).into_model().into_runnable()
-    return lambda x: runnable.run([x])[0].to_numpy()
+    def run(x: Array) -> Array:
+        try:
+            return reader.onnx().load(file).into_model().into_runnable().run([x])[0].to_numpy()
+        except reader.TractError:  # of some networks it wants to know the whole shape of the input
+            model = reader.onnx().load(file)
+            kind = {"float32": "f32", "uint8": "u8"}[x.dtype.name]
+            model.set_input_fact(0, ",".join([*map(str, x.shape), kind]))
+            return model.into_model().into_runnable().run([x])[0].to_numpy()
+
+    return run
 
 
 def onnx2torch(file: str) -> Run:
-    import onnx2torch as reader
     import torch
+
+    # It imports torchvision, whose compiled part does not load beside a torch for CPUs alone; nothing here needs it.
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou) -> Tensor")
+    import onnx2torch as reader
 
     network = reader.convert(file).eval()
 
@@ -133,8 +147,8 @@ READERS = {"onnxruntime": onnxruntime, "opencv": opencv, "openvino": openvino, "
            "ncnn": ncnn}  # fmt: skip
 
 
-def main() -> None:
-    reader, file, given, made = sys.argv[1:]
+def one(reader: str, file: str, given: str, made: str) -> None:
+    """What it makes of one file."""
     with np.load(given) as arrays:
         inputs = [arrays[str(number)] for number in range(len(arrays.files))]
     found: dict[str, Array] = {}
@@ -150,6 +164,12 @@ def main() -> None:
         except BaseException as error:  # as above
             found["batch_error"] = np.array(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     np.savez(made, **found)
+
+
+def main() -> None:
+    reader, *words = sys.argv[1:]
+    for start in range(0, len(words), 3):
+        one(reader, *words[start : start + 3])
 
 
 if __name__ == "__main__":
