@@ -31,7 +31,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "mobilenet_v3_small": SMALL | {"width": 0.5}, "mobilenet_v3_large": SMALL | {"width": 0.5},
     "squeezenet_debug": {}, "squeezenet_1_0_complex_bypass": SMALL, "shufflenet_v1_debug": {},
     "shufflenet_v2_debug": {}, "shufflenet_v2_se": SMALL | {"width": 0.5}, "nasnet_debug": {}, "resnet_debug": {},
-    "googlenet_debug": {}, "googlenet_torchvision": SMALL, "alexnet": {"classes": 10, "width": 0.25}, "vgg_debug": {},
+    "googlenet_debug": {}, "googlenet_torchvision": SMALL, "alexnet": {"classes": 10, "width": 0.25},
+    "alexnet_grouped": {"classes": 10, "width": 0.25}, "vgg_debug": {},
     "two_layer_debug": {},
 }  # fmt: skip
 EXACT, ROUNDED = 1e-4, 5e-2  # of the largest output: what is right of floats, and at least of integers
@@ -292,7 +293,7 @@ def main() -> None:
                       cell.error[:120], flush=True)  # fmt: skip
     from readers_page import write
 
-    write(read(asked.results), [reader.title for reader in READERS], Path("docs/readers.md"))
+    write(read(asked.results), Path("docs/readers.md"))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,27 @@ from PIL import Image
 import leannet
 from leannet.data.pictures import prepare
 from leannet.deploy import check, export, open_artefact
-from leannet.deploy.readers import INPUTS, WITHOUT_ANTIALIAS
+from leannet.deploy.readers import INPUTS, WITHOUT_ANTIALIAS, wrong_in
 from leannet.deploy.replaying import without_antialiasing
 from leannet.runtime import ENGINES, Program
-from tests.conftest import draw
+from tests.conftest import ROOT, draw
 from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
+
+CELLS = [json.loads(line) for line in (ROOT / "docs/benchmarks/readers.jsonl").read_text().splitlines()]
+
+
+def test_what_was_seen_to_be_wrong_is_said_in_the_files() -> None:
+    """Of files of floats nothing is wrong but what resizes; every other wrong cell is named by its file's own notes."""
+    wrong = [cell for cell in CELLS if "wrong" in (cell["verdict"], cell["batch"])]
+    assert wrong
+    for cell in wrong:
+        kind = cell["kind"]
+        named = wrong_in("float32", kind.removeprefix("int8 for ")) if kind.startswith("int8") else wrong_in(kind)
+        assert cell["reader"] in named, cell
+    assert not [cell for cell in wrong if cell["kind"] in ("float32", "uint8-sized")]
+    assert {cell["family"] for cell in CELLS if cell["verdict"] == "right" and cell["version"] == "1.17.3"} == {
+        cell["family"] for cell in CELLS
+    }
 
 
 def said(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
-"""Which programs read a shipped file right, as far as it is known: what docs/readers.md shows, said in the file too.
+"""Which programs read a shipped file wrong, as far as it is known: what docs/readers.md shows, said in the file too.
 
-A file says it in its header, under `wrong_in` (engine or program -> why), and in words: an ONNX file in its doc string.
+A file says it in its header, under `wrong_in` (engine or program -> why), and an ONNX file in its doc string as well.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,16 @@ Input = Literal["float32", "uint8", "uint8-sized"]
 INPUTS: tuple[Input, ...] = ("float32", "uint8", "uint8-sized")
 NO_ANTIALIAS = "resizes without antialiasing"
 # Programs that run the graph's Resize without a word about its `antialias`, which they do not have.
-WITHOUT_ANTIALIAS = ("openvino", "opencv", "tract")
+WITHOUT_ANTIALIAS = ("openvino", "opencv")
+OPENCV_INTEGERS = (
+    "4.x computes the first of several images alone, and ShuffleNetV2 wrong; 5.0 computes depthwise convolutions wrong "
+    "at the end of small maps"
+)
+# Of files of integers, by the engine that they are made for.
+INTEGERS: dict[str, dict[str, str]] = {
+    "onnxruntime": {"opencv": OPENCV_INTEGERS, "openvino": "2026 lets the gate of h-swish wrap where it has to end"},
+    "openvino": {"opencv": OPENCV_INTEGERS},
+}
 INPUT_WORDS = {
     "float32": "normalized float32 images (N, C, height, width)",
     "uint8": "uint8 images (N, height, width, C) of any size, which it resizes and normalizes",
@@ -18,9 +27,15 @@ INPUT_WORDS = {
 }
 
 
-def wrong_in(input: Input) -> dict[str, str]:
-    """Programs that give other answers for such a file without an error, and why."""
-    return dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
+def wrong_in(input: Input, integers_for: str = "") -> dict[str, str]:
+    """Programs that give other answers for such a file without an error, and why.
+
+    integers_for: the engine that its integers are made for; empty for a file of floats.
+    """
+    found = dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
+    for name, reason in INTEGERS.get(integers_for, {}).items():
+        found[name] = f"{found[name]}; {reason}" if name in found else reason
+    return found
 
 
 def in_words(about: Mapping[str, Any]) -> str:
@@ -28,10 +43,8 @@ def in_words(about: Mapping[str, Any]) -> str:
     words = f"Takes {INPUT_WORDS[about.get('input', 'float32')]}."
     if about.get("precision") == "int8":
         words += f" Its 8-bit integers are made for {' and '.join(about['engines'])}."
-    wrong = about.get("wrong_in", {})
-    for why in dict.fromkeys(wrong.values()):
-        names = [name for name, reason in wrong.items() if reason == why]
-        words += f" Wrong, without an error, in {', '.join(names)}: {why}."
     if about.get("input") == "uint8":
-        words += " Right in onnxruntime. For the others resize first, or export with --input uint8-sized."
+        words += " onnxruntime resizes as training did. For others resize first, or export with --input uint8-sized."
+    for name, reason in about.get("wrong_in", {}).items():
+        words += f" Wrong without an error in {name}: {reason}."
     return words

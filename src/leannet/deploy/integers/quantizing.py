@@ -308,7 +308,7 @@ class _Work:
             "agreement": found.agreement,
             "judged_on": found.before.pictures,
         }
-        if wrong := wrong_in(input):
+        if wrong := wrong_in(input, self.engine):
             about["wrong_in"] = wrong
         made: Artefact
         if self.engine == "litert":
