@@ -6,6 +6,7 @@ from typing import Any
 
 from leannet.deploy.readers import wrong_in
 from leannet.files import write_whole
+from leannet.zoo import architecture
 
 TITLES = {
     "float32": "float32 (`export`)",
@@ -84,7 +85,9 @@ def _word(cell: Any) -> str:
 
 def _reasons(kind: str, cells: Sequence[Any]) -> Iterator[str]:
     engine = kind.removeprefix("int8 for ") if kind.startswith("int8") else ""
-    reasons = wrong_in("float32" if engine else kind, engine)  # type: ignore[arg-type]
+    reasons: dict[str, str] = {}
+    for family in dict.fromkeys(cell.family for cell in cells):
+        reasons |= wrong_in("float32" if engine else kind, engine, architecture(family))  # type: ignore[arg-type]
     seen = {cell.reader for cell in cells if cell.kind == kind and "wrong" in (cell.verdict, cell.batch)}
     for reader, reason in reasons.items():
         if reader in seen:

@@ -17,6 +17,7 @@ from leannet.deploy import check, export, open_artefact
 from leannet.deploy.readers import INPUTS, WITHOUT_ANTIALIAS, wrong_in
 from leannet.deploy.replaying import without_antialiasing
 from leannet.runtime import ENGINES, Program
+from leannet.zoo import architecture
 from tests.conftest import ROOT, draw
 from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
 
@@ -29,7 +30,8 @@ def test_what_was_seen_to_be_wrong_is_said_in_the_files() -> None:
     assert wrong
     for cell in wrong:
         kind = cell["kind"]
-        named = wrong_in("float32", kind.removeprefix("int8 for ")) if kind.startswith("int8") else wrong_in(kind)
+        engine = kind.removeprefix("int8 for ") if kind.startswith("int8") else ""
+        named = wrong_in("float32" if engine else kind, engine, architecture(cell["family"]))
         assert cell["reader"] in named, cell
     assert not [cell for cell in wrong if cell["kind"] in ("float32", "uint8-sized")]
     assert {cell["family"] for cell in CELLS if cell["verdict"] == "right" and cell["version"] == "1.17.3"} == {

@@ -6,6 +6,8 @@ A file says it in its header, under `wrong_in` (engine or program -> why), and a
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from leannet.rows import Architecture, LocalResponse
+
 Input = Literal["float32", "uint8", "uint8-sized"]
 INPUTS: tuple[Input, ...] = ("float32", "uint8", "uint8-sized")
 NO_ANTIALIAS = "resizes without antialiasing"
@@ -20,6 +22,7 @@ INTEGERS: dict[str, dict[str, str]] = {
     "onnxruntime": {"opencv": OPENCV_INTEGERS, "openvino": "2026 lets the gate of h-swish wrap where it has to end"},
     "openvino": {"opencv": OPENCV_INTEGERS},
 }
+LOCAL_RESPONSE = "1.17 and 1.18 compute local response normalization between integers wrong"
 INPUT_WORDS = {
     "float32": "normalized float32 images (N, C, height, width)",
     "uint8": "uint8 images (N, height, width, C) of any size, which it resizes and normalizes",
@@ -27,14 +30,17 @@ INPUT_WORDS = {
 }
 
 
-def wrong_in(input: Input, integers_for: str = "") -> dict[str, str]:
+def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | None = None) -> dict[str, str]:
     """Programs that give other answers for such a file without an error, and why.
 
-    integers_for: the engine that its integers are made for; empty for a file of floats.
+    integers_for: the engine that its integers are made for; empty for a file of floats. architecture: of the network.
     """
     found = dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
     for name, reason in INTEGERS.get(integers_for, {}).items():
         found[name] = f"{found[name]}; {reason}" if name in found else reason
+    layers = architecture.layers if architecture is not None and integers_for in INTEGERS else ()
+    if any(isinstance(placed.layer, LocalResponse) for placed in layers):
+        found["onnxruntime"] = LOCAL_RESPONSE
     return found
 
 

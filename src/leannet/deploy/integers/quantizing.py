@@ -308,7 +308,7 @@ class _Work:
             "agreement": found.agreement,
             "judged_on": found.before.pictures,
         }
-        if wrong := wrong_in(input, self.engine):
+        if wrong := wrong_in(input, self.engine, self.table):
             about["wrong_in"] = wrong
         made: Artefact
         if self.engine == "litert":
