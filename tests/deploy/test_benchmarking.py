@@ -24,7 +24,8 @@ def artefacts(tmp_path: Path) -> list[str]:
     header = Header(architecture=network.architecture, classes=("a", "b", "c"), preprocessing=preprocessing)
     save(tmp_path / "net.safetensors", network, header)
     file = tmp_path / "net.safetensors"
-    made = [export(file, tmp_path / "floats.onnx"), export(file, tmp_path / "pictures.onnx", input="uint8")]
+    kinds = ("float32", "uint8", "uint8-sized")
+    made = [export(file, tmp_path / f"{kind}.onnx", input=kind) for kind in kinds]  # type: ignore[arg-type]
     return [str(file), *(str(each.path) for each in made)]
 
 
@@ -53,6 +54,8 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
 def test_memory_and_what_cannot_be_timed(artefacts: list[str]) -> None:
     found = bench([DEBUG], ["onnxruntime", "openvino", "ncnn", "litert", "torch"], seconds=0.05)
     assert [each.peak_memory_bytes is None for each in found.timed] == [False] * 4 + [True]
+    files = bench(artefacts[1:], ["onnxruntime"], seconds=0.05).timed
+    assert all((each.peak_memory_bytes or 0) > 0 for each in files)
     with pytest.raises(LeannetError, match="cannot run in torch"):
         bench([artefacts[1]], ["torch"])
     with pytest.raises(LeannetError, match="int8 needs one of onnxruntime, openvino, litert"):

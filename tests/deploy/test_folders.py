@@ -85,7 +85,7 @@ def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
     assert leannet.predict(found.path, [draw("disc", 5)])[0]
     with pytest.raises(LeannetError, match="new or empty folder"):
         leannet.quantize(checkpoint, str(pictures), None, "litert", max_drop=100, quiet=True)
-    with pytest.raises(LeannetError, match="LiteRT's integers take normalised pictures"):
+    with pytest.raises(LeannetError, match="LiteRT's integers take normalized images"):
         leannet.quantize(checkpoint, str(pictures), tmp_path / "y", "litert", quiet=True, input="uint8")
 
 

@@ -135,6 +135,7 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
         ranges[value] = -4.0, 4.0  # the large one is cut off, and the others are seen
     model = Int8Writer(rows, case.weights, ranges, floats=frozenset({"b", "c"}), bits=BITS).model()
     found = ENGINES["onnxruntime"].prepare(Program.of_file(rows, model.SerializeToString()), 1)(case.x)[0]
+    model.opset_import[0].version = 20  # the nodes mean the same, and onnx's reference begins to know them at 19
     wanted = onnx.reference.ReferenceEvaluator(model).run(None, {"input": case.x})[0].reshape(found.shape)
     np.testing.assert_allclose(found, wanted, atol=2e-2)
 

@@ -1,13 +1,16 @@
 """leannet export: a run as an artefact, one file or a folder, that runs elsewhere."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table
 from leannet.errors import LeannetError
+
+if TYPE_CHECKING:
+    from leannet.deploy.exporting import Exported
 
 
 def command(
@@ -21,8 +24,11 @@ def command(
         typer.Option(help="Of the weights; bfloat16: also of what OpenVINO computes in. Integers: leannet quantize."),
     ] = None,
     input: Annotated[
-        Literal["float32", "uint8"] | None,
-        typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
+        Literal["float32", "uint8", "uint8-sized"] | None,
+        typer.Option(
+            help="uint8: the graph takes images of any size, and resizes (as Pillow does in ONNX Runtime alone) and "
+            "normalizes them. uint8-sized: images of the network's size, and normalizes them."
+        ),
     ] = None,
     format: Annotated[
         Literal["onnx", "openvino", "ncnn", "litert"],
@@ -78,8 +84,7 @@ def command(
         print_json(found.to_dict())
         return
     print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.precision}")
-    for each in found.checks:
-        print(f"  {each.line()}")
+    _print_checks(found)
     print(f"try next  leannet predict {found.path} PICTURE   ·   leannet bench {found.path}")
 
 
@@ -91,9 +96,15 @@ def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Pat
         print_json(found.to_dict())
         return
     print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.format}, float32")
+    _print_checks(found)
+    print(f"try next  leannet check {found.path}")
+
+
+def _print_checks(found: "Exported") -> None:
     for each in found.checks:
         print(f"  {each.line()}")
-    print(f"try next  leannet check {found.path}")
+    if found.note:
+        print(f"note      {found.note}")
 
 
 def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any], json: bool, quiet: bool) -> None:

@@ -29,8 +29,11 @@ def command(
     keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
     finetune: Annotated[int, typer.Option(help="Epochs of training with rounding in place, before.", min=0)] = 0,
     input: Annotated[
-        Literal["float32", "uint8"],
-        typer.Option(help="uint8: the graph takes pictures, and resizes and normalises itself."),
+        Literal["float32", "uint8", "uint8-sized"],
+        typer.Option(
+            help="uint8: the graph takes images of any size, and resizes (as Pillow does in ONNX Runtime alone) and "
+            "normalizes them. uint8-sized: images of the network's size, and normalizes them."
+        ),
     ] = "float32",
     json: Json = False,
     quiet: Quiet = False,

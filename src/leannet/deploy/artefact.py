@@ -16,6 +16,7 @@ from PIL import Image
 
 from leannet.data.pictures import prepare
 from leannet.deploy.golden import Golden
+from leannet.deploy.readers import INPUTS
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
@@ -67,9 +68,20 @@ class Artefact(abc.ABC):
         return str(self.header.artefact.get("compute", "float32"))
 
     @property
+    def input(self) -> str:
+        """What it takes: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any size; or
+        uint8-sized, images of the network's size."""
+        return str(self.header.artefact.get("input", "float32"))
+
+    @property
     def takes_pictures(self) -> bool:
-        """Whether its input is (N, height, width, C) uint8 of any size, instead of normalised floats."""
-        return bool(self.header.artefact.get("input") == "uint8")
+        """Whether its input is (N, height, width, C) uint8, instead of normalized floats."""
+        return self.input != "float32"
+
+    @property
+    def wrong_in(self) -> dict[str, str]:
+        """Programs that, as the file says itself, give other answers without an error, and why."""
+        return dict(self.header.artefact.get("wrong_in", {}))
 
     @cached_property
     def _engine(self) -> str:
@@ -118,7 +130,8 @@ def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
     about, number = header.artefact, len(header.classes)
     right = (
         all(each.outputs.shape == (number,) for each in golden)
-        and about.get("input", "float32") in ("float32", "uint8")
+        and about.get("input", "float32") in INPUTS
+        and isinstance(about.get("wrong_in", {}), dict)
         and isinstance(about.get("tolerance", 0.0), float | int)
         and isinstance(about.get("weight_bits", 7), int)
         and isinstance(about.get("engines", []), list)

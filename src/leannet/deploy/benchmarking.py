@@ -119,7 +119,7 @@ def _candidates(
     path = Path(word)
     if is_artefact(path):
         artefact = open_artefact(path)
-        kind = "uint8" if artefact.takes_pictures else "float32"
+        kind = artefact.input
         run_in = [name for name in engines if name in artefact.engines]
         return [_Candidate(word, name, artefact.precision, artefact.program, kind) for name in run_in]
     in_zoo = not path.exists()
@@ -140,6 +140,8 @@ def _candidates(
 def _input(each: _Candidate, batch: int) -> Any:
     draw = np.random.default_rng(0)
     channels, height, width = each.program.architecture.input.shape
+    if each.kind == "uint8-sized":
+        return draw.integers(0, 256, (batch, height, width, channels), dtype=np.uint8)
     if each.kind == "uint8":
         return draw.integers(0, 256, (batch, *PICTURE, channels), dtype=np.uint8)
     return draw.normal(size=(batch, channels, height, width)).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 from leannet.console import Console
 from leannet.deploy.artefact import Artefact
 from leannet.deploy.benchmarking import REST
-from leannet.deploy.exporting import build_artefact, build_folder
+from leannet.deploy.exporting import build_artefact, build_folder, conditioning
 from leannet.deploy.folder_artefact import folder_path
 from leannet.deploy.integers.judging import Judging, Paired
 from leannet.deploy.integers.quantizing import EngineName, quantize
@@ -89,6 +89,8 @@ def export_fastest(
     names = _engines(engines, out)
     targets = {name: _target(file, out, name) for name in names}
     plain = build_artefact(file, "float32", "float32")
+    if note := conditioning(plain.header):
+        console.say(f"note: {note}")
     made: list[tuple[Choice, Artefact | None]] = []
     rounded: list[tuple[Choice, Artefact | None]] = []
     with tempfile.TemporaryDirectory() as place:

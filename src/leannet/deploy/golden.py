@@ -5,6 +5,7 @@ another way than training did gives another answer.
 """
 
 import base64
+import copy
 import io
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.errors import LeannetError
+from leannet.preprocessing import Preprocessing
 
 SIZES = ((320, 240), (201, 333), (97, 97), (64, 180))  # width, height
 
@@ -45,6 +47,38 @@ class Golden:
 def drawn() -> list[bytes]:
     """The golden pictures as PNG files, always the same."""
     return [_png(kind(width, height)) for kind, (width, height) in zip(_KINDS, SIZES, strict=True)]
+
+
+def recorded(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ...], float]:
+    """The golden images with what a torch network makes of them in float64, and how far its float32 is from that.
+
+    That gap is the largest difference over the largest output, one image at a time and all at once, in both layouts of
+    memory: float32 sums in another order in each, as every engine does.
+    Raises LeannetError for outputs that are not finite.
+    """
+    import torch
+
+    from leannet.data.loader import normalize
+    from leannet.data.pictures import prepare
+
+    files = drawn()
+    arrays = np.stack([prepare(Golden(png, np.empty(0, np.float32)).image(), preprocessing) for png in files])
+    images = torch.from_numpy(arrays.transpose(0, 3, 1, 2).copy())
+    mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in
+                 (preprocessing.mean, preprocessing.std))  # fmt: skip
+    with torch.inference_mode():
+        exact = copy.deepcopy(network).double()((images.double() * preprocessing.scale - mean) / std).numpy()
+        given = normalize(images, preprocessing)
+        found = []
+        for memory in (torch.contiguous_format, torch.channels_last):
+            batch = given.contiguous(memory_format=memory)
+            found += [network(batch).numpy(), torch.cat([network(batch[i : i + 1]) for i in range(len(batch))]).numpy()]
+    if not np.isfinite(exact).all() or not np.isfinite(found).all():
+        raise LeannetError(
+            "its outputs for the golden images are not finite: the training diverged; nothing was written"
+        )
+    gap = max(float(np.abs(each - exact).max()) for each in found) / max(float(np.abs(exact).max()), 1e-30)
+    return tuple(Golden(png, line.astype(np.float32)) for png, line in zip(files, exact, strict=True)), gap
 
 
 def _png(array: NDArray[np.uint8]) -> bytes:

@@ -16,6 +16,7 @@ from leannet.files import write_whole
 from leannet.header import KEY, of_onnx, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.runtime import ENGINES, Program
+from leannet.runtime.onnx_graph import onnx_package
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
 RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")
@@ -59,6 +60,13 @@ class OnnxArtefact(Artefact):
     @property
     def size_bytes(self) -> int:
         return self.path.stat().st_size if self.path else len(self.graph)
+
+
+def described(graph: bytes, words: str) -> bytes:
+    """A graph with words for people in its doc string, which viewers of networks show."""
+    model = onnx_package().ModelProto.FromString(graph)
+    model.doc_string = words
+    return bytes(model.SerializeToString())
 
 
 def artefact_path(out: str | Path | None, usual: Path) -> Path:

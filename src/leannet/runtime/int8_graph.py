@@ -80,10 +80,11 @@ class Int8Writer(GraphWriter):
         bits: int = 8,
         corrections: Mapping[str, Array] | None = None,
         pictures: Preprocessing | None = None,
+        sized: bool = False,
     ):
         """ranges: least and largest value of the input and of each layer's output, and before its activation
         (`PATH:before`), as `Calibration` finds them. corrections: what to add to the bias of a layer."""
-        super().__init__(architecture, weights, pictures)
+        super().__init__(architecture, weights, pictures, sized=sized)
         self.style, self.floats, self.bits = style, floats, bits
         self.corrections = corrections or {}
         self.ranges = joined(architecture, ranges)

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 
 from leannet.runtime.latency import measure
-from leannet.runtime.onnx_graph import IR_VERSION, OPSET, onnx_package
+from leannet.runtime.onnx_graph import onnx_package
+from leannet.runtime.onnx_versions import LEAST, lowest_ir
 from leannet.runtime.packages import package
 
 SIDE = 768
@@ -29,7 +30,8 @@ def matrix_gflops(threads: int = 1) -> float:
         [helper.make_tensor_value_info("y", kind, [SIDE, SIDE])],
         [onnx.numpy_helper.from_array(weight, "weight")],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    opsets = [helper.make_opsetid("", LEAST)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=lowest_ir(onnx, LEAST))
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

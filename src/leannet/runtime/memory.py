@@ -21,8 +21,9 @@ folder, name, threads, batch = Path(sys.argv[1]), sys.argv[2], *map(int, sys.arg
 kind, form, compute = sys.argv[5:]
 table = Architecture.load(folder / "rows.json")
 chosen = engine(name)
-shape = (64, 64, 3) if kind == "uint8" else table.input.shape
-x = np.zeros((batch, *shape), kind)
+channels, *size = table.input.shape
+shape = {"float32": (channels, *size), "uint8": (64, 64, channels), "uint8-sized": (*size, channels)}[kind]
+x = np.zeros((batch, *shape), kind.removesuffix("-sized"))
 def resident():
     words = (line.split() for line in open("/proc/self/status"))
     return {line[0]: 1024 * int(line[1]) for line in words if line[0] in ("VmRSS:", "VmHWM:")}
@@ -35,7 +36,7 @@ print(resident()["VmHWM:"] - before)
 def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, kind: str = "float32") -> int | None:
     """Bytes that loading and running a network adds to a process at most; None where the system does not say.
 
-    kind: of the input. Not for torch, which reads no files.
+    kind: of the input: float32, uint8 (of any size) or uint8-sized. Not for torch, which reads no files.
     """
     form = ENGINES[engine].reads(program)
     if not form or not Path("/proc/self/status").exists():

@@ -2,7 +2,7 @@
 
 The rows say everything that a tracer would have to find out, so nothing is traced: every kind of layer is written in
 the form that runtimes are fastest at, normalisation is folded into the convolution before it, and a profile of the
-graph reads like the table. The batch is free; the picture's size is fixed, unless the graph prepares it itself.
+graph reads like the table. The batch is free; the image's size is fixed, unless the graph resizes it itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +15,32 @@ from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
+from leannet.runtime.onnx_versions import lowest_ir, lowest_opset
 
-OPSET = 20
-IR_VERSION = 10  # what runtimes of the last two years read
 BATCH = "batch"
+# One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and
+# answers something else without a word; what it is here moves no answer by more than rounding does.
+SIXTH = float(np.nextafter(np.float32(1 / 6), np.float32(0)))
 PICTURES = "pictures"  # the input that is not normalised yet
 
 
 def to_onnx(
-    architecture: Architecture, weights: Weights, pictures: Preprocessing | None = None, kept_as: str = "float32"
+    architecture: Architecture,
+    weights: Weights,
+    pictures: Preprocessing | None = None,
+    kept_as: str = "float32",
+    sized: bool = False,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
     weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
     pictures: the graph takes `pictures` (N, height, width, C) uint8 of any size instead, and does the last of the
-    resizing, with antialiasing, the scaling and the normalisation itself. kept_as: the type that weights have in the
-    file, float32, or float16 or bfloat16 for half the bytes; they are computed with as float32.
+    resizing, with antialiasing, the scaling and the normalization itself. sized: their size is the network's already,
+    and the graph only normalizes. kept_as: the type that weights have in the file, float32, or float16 or bfloat16 for
+    half the bytes; they are computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights, pictures, kept_as).model()
+    return GraphWriter(architecture, weights, pictures, kept_as, sized).model()
 
 
 def half(kind: str) -> Any:
@@ -72,22 +79,27 @@ class GraphWriter:
         weights: Weights,
         pictures: Preprocessing | None = None,
         kept_as: str = "float32",
+        sized: bool = False,
     ):
+        """The words are those of `to_onnx`."""
         self.onnx = onnx_package()
-        self.architecture, self.weights, self.pictures, self.kept_as = architecture, weights, pictures, kept_as
+        self.architecture, self.weights, self.kept_as = architecture, weights, kept_as
+        self.pictures, self.sized = pictures, sized
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
         self.flat: set[str] = set()  # values of two dimensions
         self._flat_of: dict[str, str] = {}
         self._picture_of: dict[str, str] = {}
+        self._given: dict[str, str] = {}  # value -> the output that it became
 
     def model(self) -> Any:
         """The whole graph."""
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
         if self.pictures is not None:
-            dims = [BATCH, "height", "width", self.architecture.input.channels]
+            channels, *size = self.architecture.input.shape
+            dims = [BATCH, *(size if self.sized else ("height", "width")), channels]
             inputs = [helper.make_tensor_value_info(PICTURES, self.onnx.TensorProto.UINT8, dims)]
         self.values[INPUT] = self._read()
         for placed in self.architecture.layers:
@@ -97,12 +109,29 @@ class GraphWriter:
             shape = self.architecture.shapes[name]
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
-            self.nodes.append(helper.make_node("Identity", [self.vector(value) if vector else value], [f"{name}:0"]))
+            self._give(self.vector(value) if vector else value, f"{name}:0")
             outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
         tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="leannet")
+        opset = lowest_opset(self.onnx, self.nodes, inputs, self.constants)
+        opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(self.onnx, opset)
+        return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="leannet")
+
+    def _give(self, value: str, output: str) -> None:
+        """Makes a value the graph's output of that name: the node that makes it calls it so.
+
+        An Identity would do the same, but is one more node, and readers of OpenVINO's own form from before 2025 do not
+        know it. It stands only where no node makes the value, or where it is an output already.
+        """
+        value = self._given.get(value, value)
+        if value in self._given.values() or not any(value in node.output for node in self.nodes):
+            self.nodes.append(self.onnx.helper.make_node("Identity", [value], [output]))
+            return
+        self._given[value] = output
+        self.values = {path: output if name == value else name for path, name in self.values.items()}
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [output if name == value else name for name in names]
 
     # Nodes and constants
 
@@ -132,22 +161,26 @@ class GraphWriter:
         return INPUT if self.pictures is None else self._prepared(self.pictures)
 
     def _prepared(self, preprocessing: Preprocessing) -> str:
-        """Pictures of any size as the network reads them."""
+        """Images as the network reads them."""
         turned = self.node("Transpose", [PICTURES], f"{PICTURES}:channels_first", perm=[0, 3, 1, 2])
-        # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
-        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
-        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
-        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
-        resized = self.node(
-            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
-            mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
-            coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
-        )  # fmt: skip
+        resized = turned if self.sized else self._resized(turned, preprocessing)
         floats = self.node("Cast", [resized], f"{PICTURES}:floats", to=self.onnx.TensorProto.FLOAT)
         mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
         scale = self.constant(f"{PICTURES}:scale", (preprocessing.scale / std).astype(np.float32))
         shift = self.constant(f"{PICTURES}:shift", (-mean / std).astype(np.float32))
         return self.node("Add", [self.node("Mul", [floats, scale], f"{PICTURES}:scaled"), shift], INPUT)
+
+    def _resized(self, turned: str, preprocessing: Preprocessing) -> str:
+        """Images (N, C, height, width) of any size at the network's, as Pillow resizes them, to one level of 256."""
+        # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
+        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
+        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
+        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
+        return self.node(
+            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
+            mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
+            coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
+        )  # fmt: skip
 
     def vector(self, value: str) -> str:
         """The same value as (N, C * H * W)."""
@@ -186,6 +219,7 @@ class GraphWriter:
                 read = [self.picture(value) for value in read]
         match layer:
             case rows.Add():
+                self._joined_last(read)
                 total = read[0]
                 for number, other in enumerate(read[1:]):
                     total = self.node("Add", [total, other], f"{path}:add" + (f"_{number}" if number else ""))
@@ -195,6 +229,18 @@ class GraphWriter:
             case rows.Concat():
                 return self.node("Concat", read, path, axis=1)
         return self._reshaped(placed, self.picture(read[0]))
+
+    def _joined_last(self, values: Sequence[str]) -> None:
+        """Puts a Concat that only the next sum reads right before it.
+
+        Where a convolution stands between the two and is added to the Concat, OpenCV 4.10 to 4.14 lets it write to
+        memory that the Concat does not have, and answers with whatever lies there.
+        """
+        read = {name for node in self.nodes for name in node.input}
+        for node in [node for node in self.nodes if node.op_type == "Concat" and node.output[0] in values]:
+            if node.output[0] not in read:
+                self.nodes.remove(node)
+                self.nodes.append(node)
 
     def _reshaped(self, placed: Placed, x: str) -> str:
         """Layers of one input and without weights, and normalisation."""
@@ -267,7 +313,7 @@ class GraphWriter:
             case "swish":
                 made = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)
             case "h_sigmoid":
-                made = self.node("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
+                made = self.node("HardSigmoid", [x], name, alpha=SIXTH, beta=0.5)
             case _:
                 words = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
                 made = self.node(words[kind], [x], name)

@@ -133,6 +133,7 @@ def integers(
     corrections: Mapping[str, Array] | None = None,
     pictures: Any = None,
     compute: str = "float32",
+    sized: bool = False,
 ) -> Program:
     """A network of 8-bit integers in the form that an engine likes. The words are those of `Int8Writer`.
 
@@ -141,8 +142,8 @@ def integers(
     if engine == "litert":
         from leannet.runtime.tflite_int8 import Int8TfliteWriter
 
-        assert pictures is None, "LiteRT's integers take normalised pictures"
+        assert pictures is None, "LiteRT's integers take normalized images"
         made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
         return Program.of_forms(architecture, {"tflite": (made,)})
-    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures)
+    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures, sized)
     return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)

@@ -57,12 +57,14 @@ def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
     assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: EngineName) -> None:
-    """The graph resizes and normalises, and rounds what it read: the outputs are those of the normalised picture."""
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("onnxruntime", "uint8"), ("onnxruntime", "uint8-sized"), ("openvino", "uint8-sized")]
+)
+def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: EngineName, kind: str) -> None:
+    """The graph normalizes, and rounds what it read: the outputs are those of the normalized image."""
     words = {"engine": engine, "max_drop": 100, "quiet": True}
     plain = quantize(run, out=tmp_path / "plain.onnx", **words).path
-    taking = quantize(run, out=tmp_path / "pictures.onnx", input="uint8", **words)
+    taking = quantize(run, out=tmp_path / "pictures.onnx", input=kind, **words)
     assert plain is not None
     assert taking.path is not None
     assert taking.checks
@@ -71,8 +73,17 @@ def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: Engin
     pictures = [draw("disc", 71), draw("square", 72)]
     found, wanted = made.outputs(pictures, engine), open_artefact(plain).outputs(pictures, engine)
     np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
+    if kind == "uint8-sized":
+        return
     larger = np.asarray(pictures[0].resize((131, 97)))[None]
     assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
+
+
+def test_integers_of_openvino_do_not_resize(run: Path, tmp_path: Path) -> None:
+    """It would leave out the antialiasing, without a word."""
+    with pytest.raises(LeannetError, match=r"openvino resizes without antialiasing: expected --input uint8-sized"):
+        quantize(run, out=tmp_path / "x.onnx", engine="openvino", input="uint8", quiet=True)
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Calibration:
         names |= before
         wanted = sorted(set(names.values()))
         kind = self.writer.onnx.TensorProto.FLOAT
-        for value in wanted:
+        for value in sorted(set(wanted) - {output.name for output in model.graph.output}):
             model.graph.output.append(self.writer.onnx.helper.make_tensor_value_info(value, kind, None))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

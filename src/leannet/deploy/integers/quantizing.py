@@ -11,17 +11,17 @@ import numpy as np
 
 from leannet.console import Console
 from leannet.deploy.artefact import Artefact
-from leannet.deploy.exporting import Input, header_of
+from leannet.deploy.exporting import header_of
 from leannet.deploy.folder_artefact import FolderArtefact, folder_path
 from leannet.deploy.golden import Golden, drawn
 from leannet.deploy.integers.calibration import Calibration
 from leannet.deploy.integers.finetuning import finetuned
 from leannet.deploy.integers.judging import Judging, Paired
-from leannet.deploy.onnx_artefact import OnnxArtefact, artefact_path
+from leannet.deploy.onnx_artefact import OnnxArtefact, artefact_path, described
+from leannet.deploy.readers import NO_ANTIALIAS, Input, in_words, wrong_in
 from leannet.deploy.replaying import Checked, write_checked
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
-from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Dropout
 from leannet.runtime import Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
@@ -141,9 +141,12 @@ def quantize(
     file = checkpoint_file(run)
     if engine == "litert":
         target = folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
-        if input == "uint8":
-            raise LeannetError("--input uint8: LiteRT's integers take normalised pictures: leave it out")
+        if input != "float32":
+            raise LeannetError(f"--input {input}: LiteRT's integers take normalized images: leave it out")
     else:
+        if input == "uint8" and engine in wrong_in(input):
+            raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
+                               "are resized outside the graph")  # fmt: skip
         target = artefact_path(out, file.with_suffix(".int8.onnx"))
     table = read_header(file).architecture
     unknown = sorted(set(keep_float) - {placed.path for placed in table.layers})
@@ -229,12 +232,13 @@ class _Work:
             )
             self.corrections = {}
 
-    def program(self, floats: frozenset[str], pictures: Preprocessing | None = None, exact: bool = False) -> Program:
-        """The network of integers, with some layers in float. pictures: as for `to_onnx`. exact: floats are float32,
-        though another type may be faster."""
+    def program(self, floats: frozenset[str], input: Input = "float32", exact: bool = False) -> Program:
+        """The network of integers, with some layers in float. input: as for `export`. exact: floats are float32, though
+        another type may be faster."""
+        pictures = self.header.preprocessing if input != "float32" else None
         return integers(
             self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, pictures,
-            "float32" if exact else self.compute,
+            "float32" if exact else self.compute, input == "uint8-sized",
         )  # fmt: skip
 
     def run(self, program: Program) -> Callable[[Floats], list[Floats]]:
@@ -290,7 +294,7 @@ class _Work:
 
     def artefact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artefact:
         """What is shipped; its golden pictures have the answers of the integers."""
-        program = self.program(floats, self.header.preprocessing if input == "uint8" else None)
+        program = self.program(floats, input)
         about = {
             "precision": "int8",
             "compute": self.compute,
@@ -304,13 +308,16 @@ class _Work:
             "agreement": found.agreement,
             "judged_on": found.before.pictures,
         }
+        if wrong := wrong_in(input, self.engine, self.table):
+            about["wrong_in"] = wrong
         made: Artefact
         if self.engine == "litert":
             header, files = header_of(self.header, about), program.form("tflite")
             made = FolderArtefact(header=header, golden=(), format=self.engine, files=files)
         else:
             about["weight_bits"] = self.bits
-            made = OnnxArtefact(header=header_of(self.header, about), golden=(), graph=program.onnx)
+            made = OnnxArtefact(header=header_of(self.header, about), golden=(),
+                                graph=described(program.onnx, in_words(about)))  # fmt: skip
         pictures = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
         outputs = made.outputs([each.image() for each in pictures], self.engine)
         golden = tuple(replace(each, outputs=line) for each, line in zip(pictures, outputs, strict=True))

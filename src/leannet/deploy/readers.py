@@ -1,0 +1,56 @@
+"""Which programs read a shipped file wrong, as far as it is known: what docs/readers.md shows, said in the file too.
+
+A file says it in its header, under `wrong_in` (engine or program -> why), and an ONNX file in its doc string as well.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from leannet.rows import Architecture, LocalResponse
+
+Input = Literal["float32", "uint8", "uint8-sized"]
+INPUTS: tuple[Input, ...] = ("float32", "uint8", "uint8-sized")
+NO_ANTIALIAS = "resizes without antialiasing"
+# Programs that run the graph's Resize without a word about its `antialias`, which they do not have.
+WITHOUT_ANTIALIAS = ("openvino", "opencv")
+OPENCV_INTEGERS = (
+    "4.x computes the first of several images alone, and ShuffleNetV2 wrong; 5.0 computes depthwise convolutions wrong "
+    "at the end of small maps"
+)
+# Of files of integers, by the engine that they are made for.
+INTEGERS: dict[str, dict[str, str]] = {
+    "onnxruntime": {"opencv": OPENCV_INTEGERS, "openvino": "2026 lets the gate of h-swish wrap where it has to end"},
+    "openvino": {"opencv": OPENCV_INTEGERS},
+}
+LOCAL_RESPONSE = "1.17 and 1.18 compute local response normalization between integers wrong"
+INPUT_WORDS = {
+    "float32": "normalized float32 images (N, C, height, width)",
+    "uint8": "uint8 images (N, height, width, C) of any size, which it resizes and normalizes",
+    "uint8-sized": "uint8 images (N, height, width, C) of the network's size, which it normalizes",
+}
+
+
+def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | None = None) -> dict[str, str]:
+    """Programs that give other answers for such a file without an error, and why.
+
+    integers_for: the engine that its integers are made for; empty for a file of floats. architecture: of the network.
+    """
+    found = dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
+    for name, reason in INTEGERS.get(integers_for, {}).items():
+        found[name] = f"{found[name]}; {reason}" if name in found else reason
+    layers = architecture.layers if architecture is not None and integers_for in INTEGERS else ()
+    if any(isinstance(placed.layer, LocalResponse) for placed in layers):
+        found["onnxruntime"] = LOCAL_RESPONSE
+    return found
+
+
+def in_words(about: Mapping[str, Any]) -> str:
+    """What a file takes and which programs read it wrong: for its doc string. about: of its header."""
+    words = f"Takes {INPUT_WORDS[about.get('input', 'float32')]}."
+    if about.get("precision") == "int8":
+        words += f" Its 8-bit integers are made for {' and '.join(about['engines'])}."
+    if about.get("input") == "uint8":
+        words += " onnxruntime resizes as training did. For others resize first, or export with --input uint8-sized."
+    for name, reason in about.get("wrong_in", {}).items():
+        words += f" Wrong without an error in {name}: {reason}."
+    return words
