@@ -233,8 +233,8 @@ class GraphWriter:
     def _joined_last(self, values: Sequence[str]) -> None:
         """Puts a Concat that only the next sum reads right before it.
 
-        Where a convolution stands between the two and is added to the Concat, OpenCV 4.10 to 4.14 lets it write to
-        memory that the Concat does not have, and answers with whatever lies there.
+        Where a convolution stands between the two and is added to the Concat, OpenCV 4.10 to 4.14 computes another
+        sum, without an error.
         """
         read = {name for node in self.nodes for name in node.input}
         for node in [node for node in self.nodes if node.op_type == "Concat" and node.output[0] in values]:
