@@ -200,6 +200,13 @@ class Folder:
                 if code:
                     raise RuntimeError(f"{how}: exit status {code}\n{out}")
 
+    def make_room(self, text: str) -> None:
+        """A run that a page makes twice, in this way or that, is made anew."""
+        for name in re.findall(r"out[= ]\"?([\w./-]+)", text):
+            place = self.path / name
+            if (place / "config.toml").exists() or (place / "fold-1").exists():
+                shutil.rmtree(place)
+
     def once(self, text: str) -> tuple[int, str]:
         """The same for what no page changes: pages that say it again are given what it came to."""
         if text not in DONE:
@@ -271,6 +278,7 @@ def _run(folder: Folder, line: Line) -> tuple[int, str]:
         if line.is_python:
             text = "\n".join(each for each in text.splitlines() if not any(mark in each for mark in MARKS))
             folder.prepare(text)
+            folder.make_room(text)
             past = folder.path / "past.py"  # blocks of a page follow each other
             whole = (past.read_text() if past.exists() else "import leannet\n") + text + "\n"
             (folder.path / "block.py").write_text(whole)
@@ -279,6 +287,7 @@ def _run(folder: Folder, line: Line) -> tuple[int, str]:
                 past.write_text(whole)
             return code, out
         folder.prepare(text)
+        folder.make_room(text)
         if text.startswith(("leannet serve", "tensorboard")):
             return folder.serve(text)
         if text.startswith("make"):

@@ -9,6 +9,12 @@ from typing import Any
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load ONNX Runtime themselves
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny networks only lose by more
 
+import signal
+
+# A test run in the background of a shell has Ctrl-C ignored, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import numpy as np
 import pytest
 import torch

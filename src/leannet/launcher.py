@@ -48,22 +48,25 @@ def end_with_launcher() -> None:
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, int(signal.SIGKILL))
 
 
-def is_first_to_tell() -> bool:
-    """Whether no other process of this launch has told of its failure yet. From now on, this one has.
+def first_failure(message: str) -> tuple[str, bool]:
+    """The failure of this launch that was told of first, and whether it is this process's `message`.
 
-    The processes fail together, and only one line is wanted. torchrun keeps a store that all can reach, before they
-    have met and after one has left. Without that store each speaks for itself.
+    The processes fail together, often because one did, and only that one's line is wanted. torchrun keeps a store that
+    all can reach, before they have met and after one has left. Without that store each speaks for itself.
     """
     if world() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return True
+        return message, True
+    key = f"leannet/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     try:
         from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, and not in its list of names
 
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=STORE_SECONDS))
-        return store.add(f"leannet/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1) == 1
+        own = f"{rank()} {message}"
+        first = store.compare_set(key, "", own).decode()
     except (ImportError, KeyError, ValueError, RuntimeError):  # the store has gone with its launcher
-        return True
+        return message, True
+    return first.partition(" ")[2], first == own
 
 
 def note_failure(message: str) -> None:

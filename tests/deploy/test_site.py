@@ -159,7 +159,7 @@ def test_samples_are_copied_as_they_are(
     assert named[2][1].read_bytes() == (tmp_path / "my cat?.JPG").read_bytes()
     assert "1 of the samples" in capsys.readouterr().err
     for wrong in (folder / "notes.txt", tmp_path / "none.png", tmp_path / "runtime"):
-        with pytest.raises(LeannetError, match="expected pictures"):
+        with pytest.raises(LeannetError, match="expected images"):
             make_site(artefact, tmp_path / "other", [wrong], runtime)
     assert not (tmp_path / "other").exists()
 

@@ -39,11 +39,11 @@ def print_failure(message: str) -> None:
 
 def fail(message: str, status: int = MISTAKE) -> NoReturn:
     """Ends the program with one line on standard error. Of several processes that fail together, one says it."""
-    line = f"leannet: {message}"
-    if launcher.is_first_to_tell():
+    first, is_own = launcher.first_failure(message)
+    if is_own:
         print_failure(message)
-        print(line, file=sys.stderr, flush=True)
-    launcher.note_failure(line)
+        print(f"leannet: {message}", file=sys.stderr, flush=True)
+    launcher.note_failure(f"leannet: {first}")
     sys.exit(status)
 
 
