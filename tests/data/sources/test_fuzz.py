@@ -128,7 +128,7 @@ def model(label: Any) -> str | None:
     if label is None or (isinstance(label, float) and math.isnan(label)):
         return None
     if isinstance(label, str):
-        return label.strip() if label.strip().lower() not in {"", "nan", "null"} else None
+        return label.strip() if label.strip().lower() not in {"", "nan", "null", "none"} else None
     return str(int(label))
 
 

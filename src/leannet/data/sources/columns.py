@@ -1,11 +1,13 @@
-"""Which column of a table holds the image, which the label, which the split; and files where a table says they are."""
+"""Which column of a table holds the image, which the label, and which the split."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from leannet.data.pictures import image_suffixes
 from leannet.data.sources.listing import Options
+from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
+
+MOST_SPLITS = 12  # ways to write them in one column
 
 IMAGE_COLUMNS = (
     "image", "img", "path", "filepath", "file_path", "image_path", "img_path", "filename", "file_name", "image_name",
@@ -15,7 +17,11 @@ LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "category", "category_name", "fine_label", "target",
     "label_name", "class_id", "class_label",
 )  # fmt: skip
-SPLIT_COLUMNS = ("split", "part", "set", "subset", "fold_name")
+SPLIT_COLUMNS = (
+    "split", "subset", "set", "part", "partition", "phase", "usage", "stage", "data_split", "data_set", "dataset",
+    "is_valid", "is_val", "is_test",
+)  # fmt: skip
+BOXES = ({"xmin", "ymin"}, {"x_min", "y_min"}, {"bbox"}, {"bboxes"}, {"boxes"})  # of detection sets
 
 
 def plain(name: str) -> str:
@@ -23,10 +29,13 @@ def plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def column(where: object, header: Sequence[str], known: Iterable[str], wanted: str | None, flag: str) -> str:
+def column(
+    where: object, header: Sequence[str], known: Iterable[str], wanted: str | None, flag: str, strict: bool = True
+) -> str:
     """The column of a header that is meant: the one that was asked for, or the first known.
 
-    Raises LeannetError, with all accepted names, where there is none.
+    strict: whether one that was asked for must be there. Raises LeannetError, with all accepted names, where there is
+    none.
     """
     if wanted is not None:
         if wanted in header:
@@ -34,7 +43,8 @@ def column(where: object, header: Sequence[str], known: Iterable[str], wanted: s
         alike = [name for name in header if plain(name) == plain(wanted)]
         if alike:
             return alike[0]
-        raise LeannetError(f"{where}: {flag} {wanted}: no such column; it has {', '.join(header)}")
+        if strict:
+            raise LeannetError(f"{where}: {flag} {wanted}: no such column; it has {', '.join(header)}")
     found = find(header, known)
     if found is None:
         accepted = ", ".join(known)
@@ -57,62 +67,23 @@ def has_columns(header: Sequence[str], options: Options) -> bool:
     return bool(image) and bool(label)
 
 
-def _folders(path: Path) -> list[Path]:
-    return [each for each in sorted(path.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+def split_column(rows: Sequence[Mapping[str, Any]], header: Sequence[str]) -> tuple[str, dict[Any, str]] | None:
+    """The column that says the splits, and the split of each of its values; None where no column does.
 
-
-class Files:
-    """The files that a table names, from the table's own folder on.
-
-    Backslashes are taken for slashes, a missing ending is found, and where the images lie in a folder beside the table
-    (`images/`), that folder is found from the first of them. `remarks` says what was needed.
+    It is one of the usual names, or any other, whose values all name splits, train among them; and fastai's `is_valid`.
     """
-
-    def __init__(self, table: Path):
-        self.table = table
-        self.remarks: list[str] = []
-        self._base = table.parent
-        self._sought = False
-
-    def __call__(self, name: str) -> Path:
-        """Where the image is; where it is nowhere, where it should be."""
-        direct = self.table.parent / name
-        if direct.is_file():
-            return direct
-        found = self._find(name)
-        if found is None and not self._sought:
-            self._sought = True
-            for folder in self._beside():
-                self._base = folder
-                found = self._find(name)
-                if found is not None:
-                    self._say(f"{self.table.name}: images are found in {folder.relative_to(self.table.parent)}/")
-                    break
-            else:
-                self._base = self.table.parent
-        return direct if found is None else found
-
-    def _find(self, name: str) -> Path | None:
-        for text in dict.fromkeys((name, name.replace("\\", "/"))):
-            path = self._base / text
-            if path.is_file():
-                if text != name:
-                    self._say(f"{self.table.name}: backslashes in paths are read as slashes")
-                return path
-            if path.suffix.lower() not in image_suffixes():
-                for suffix in (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp"):
-                    whole = path.with_name(path.name + suffix)
-                    if whole.is_file():
-                        self._say(f"{self.table.name}: names without an ending are found with one, as {whole.name}")
-                        return whole
-        return None
-
-    def _beside(self) -> list[Path]:
-        """Folders one and two below the table's, those first whose name the table's begins with."""
-        near = _folders(self.table.parent)
-        near.sort(key=lambda folder: not self.table.stem.lower().startswith(folder.name.lower()))
-        return [*near, *(deeper for folder in near for deeper in _folders(folder))]
-
-    def _say(self, remark: str) -> None:
-        if remark not in self.remarks:
-            self.remarks.append(remark)
+    known = [name for each in SPLIT_COLUMNS for name in header if plain(name) == each]
+    for name in dict.fromkeys([*known, *header]):
+        values = {row.get(name) for row in rows if row.get(name) not in {None, ""}}
+        if not 0 < len(values) <= MOST_SPLITS:
+            continue
+        if plain(name).startswith("is_"):
+            held = "test" if plain(name) == "is_test" else "validation"
+            words = {"true": held, "1": held, "false": "train", "0": "train"}
+            splits = {value: words.get(str(value).lower()) for value in values}
+        else:
+            splits = {value: plain_split(value) if isinstance(value, str) else None for value in values}
+        found = {value: split for value, split in splits.items() if split is not None}
+        if len(found) == len(values) and ("train" in found.values() or name in known):
+            return name, found
+    return None

@@ -2,6 +2,8 @@
 
 import math
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,12 @@ import numpy as np
 
 WHOLE = re.compile(r"^[+-]?\d+$")
 WHOLE_FLOAT = re.compile(r"^([+-]?\d+)\.0*$")  # as pandas writes whole numbers beside a missing one
-MISSING = {"", "nan", "null", "<na>"}  # of text, in small letters
+# What pandas reads as missing too: of R, Excel, Python and databases.
+MISSING = {
+    "", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    "NAN", "Null",
+}  # fmt: skip
+INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff"))
 HIDDEN = "-1"  # what publishers write where they keep the labels of a test split
 
 
@@ -49,8 +56,8 @@ def label_of(value: Any) -> int | str | None:
 
 
 def _text(text: str) -> str | None:
-    text = text.strip()
-    if text.lower() in MISSING:
+    text = unicodedata.normalize("NFC", text.translate(INVISIBLE)).strip()
+    if text in MISSING:
         return None
     if text[0] in "[{" and text[-1] in "]}":
         raise NoLabel(f"{text[:40]}: several labels an image, or a struct; leannet learns one label an image")
@@ -65,7 +72,18 @@ def class_names(labels: Sequence[int | str | None]) -> list[str | None]:
     ):
         whole = {text: str(int(text.split(".")[0])) for text in texts}
         return [None if label is None else whole.get(str(label), str(label)) for label in labels]
+    if texts and {text.lower() for text in texts} <= {"true", "false"}:
+        return [None if label is None else str(label).capitalize() for label in labels]
     return [None if label is None else str(label) for label in labels]
+
+
+def alike(names: Iterable[str]) -> str:
+    """A remark about class names that differ in capitals, or zeros before a number, alone; empty where none do."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[str(int(name)) if WHOLE.match(name) else name.casefold()].append(name)
+    same = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    return f"classes that may be meant as one: {', '.join(same[:3])}" if same else ""
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:

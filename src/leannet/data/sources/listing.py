@@ -1,5 +1,6 @@
 """From what files list to one set: labels become class numbers, and whatever has none is counted and left out."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.data.picture_list import LeftOut, Pictures, gathered
-from leannet.data.sources.labels import HIDDEN, NoLabel, class_names, joined_labels, label_of, ordered
+from leannet.data.sources.labels import HIDDEN, WHOLE, NoLabel, alike, class_names, joined_labels, label_of, ordered
 from leannet.errors import LeannetError
 
 Place = Callable[[int], Path | bytes]
@@ -92,6 +93,7 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
     without = _without_label(names, found, splits)
     left_out += without
     unlabelled = {i for i, word in enumerate(found) if word is None}
+    _without_training(splits, notes)
     if any(splits):
         unsplit = [i for i, split in enumerate(splits) if split is None and i not in unlabelled]
         left_out.append(LeftOut("image", "of no split, where others have one", tuple(names[i] for i in unsplit)))
@@ -108,6 +110,7 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
             f"{where}: expected one label an image, found several labels an image: '{several}' of {name} joins others"
         )
     classes = _classes(listings, words, notes)
+    notes.append(alike(classes))
     numbers = {name: number for number, name in enumerate(classes)}
     sizes = [len(listing.names) for listing in listings]
     return Pictures(
@@ -119,8 +122,21 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
         tuple(splits[i] for i in kept),
         _Reader([listing.read for listing in listings], np.cumsum([0, *sizes[:-1]]), kept),
         missing,
-        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys(filter(None, notes))),
     )
+
+
+def _without_training(splits: list[str | None], notes: list[str]) -> None:
+    """Where no split is called train: what has no split is it, and where all is of one split there is none."""
+    said = {split for split in splits if split}
+    if not said or "train" in said:
+        return
+    if None in splits:
+        notes.append(f"what is not of the {' or '.join(sorted(said))} split is taken for the train split")
+        splits[:] = [split or "train" for split in splits]
+    elif len(said) == 1:
+        notes.append(f"all of it is called {next(iter(said))}, which is no split here")
+        splits[:] = [None] * len(splits)
 
 
 def nothing_left(left_out: Sequence[LeftOut]) -> str:
@@ -136,7 +152,7 @@ def _named(listings: Sequence[Listing], remarks: list[str]) -> list[str | None]:
     found: list[str | None] = []
     for listing in listings:
         if listing.are_names:
-            found += listing.labels
+            found += [unicodedata.normalize("NFC", name) for name in listing.labels]
             continue
         labels = [_label(value, listing, i) for i, value in enumerate(listing.labels)]
         own = listing.class_names
@@ -173,6 +189,9 @@ def _class_name(label: int | str | None, names: tuple[str, ...], listing: Listin
 
 def _without_label(names: list[str], found: list[str | None], splits: list[str | None]) -> list[LeftOut]:
     """What has no label, by reason; labels that a publisher keeps back (-1 all over a split) become None in `found`."""
+    names_there = {word for word in found if word is not None and word != HIDDEN}
+    if names_there and HIDDEN in found and not any(WHOLE.match(word) for word in names_there):
+        found[:] = [None if word == HIDDEN else word for word in found]  # beside names it is no class
     left_out = [LeftOut("image", "without a label", tuple(n for n, word in zip(names, found, strict=True) if not word))]
     for split in ("validation", "test"):
         of_it = [i for i, each in enumerate(splits) if each == split]

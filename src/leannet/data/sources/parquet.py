@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leannet.data.picture_list import LeftOut
-from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, column, has_columns
+from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, column, find, has_columns, split_column
 from leannet.data.sources.listing import Listing, Options
 from leannet.errors import LeannetError
 
@@ -49,8 +49,8 @@ def open_parquet(path: Path, options: Options, split: str | None, prefix: str = 
     import pyarrow.parquet as pq
 
     schema = _schema(path)
-    image = _column(schema, IMAGE_COLUMNS, options.image_column, "--image-column", "Image")
-    label = _column(schema, LABEL_COLUMNS, options.label_column, "--label-column", "ClassLabel")
+    image = _column(schema, IMAGE_COLUMNS, options.image_column, "--image-column", "Image", options.strict)
+    label = _column(schema, LABEL_COLUMNS, options.label_column, "--label-column", "ClassLabel", options.strict)
     try:
         table = pq.ParquetFile(path).read(columns=[image, label])
     except (pa.ArrowException, OSError) as error:
@@ -66,7 +66,7 @@ def open_parquet(path: Path, options: Options, split: str | None, prefix: str = 
             f"{path}: expected one label an image in '{label}', found several labels an image ({labels.type})"
         )
     names = [f"{prefix}row {number}" for number in range(len(table))]
-    return Listing(
+    listing = Listing(
         f"{path}",
         names,
         labels.to_pylist(),
@@ -74,6 +74,29 @@ def open_parquet(path: Path, options: Options, split: str | None, prefix: str = 
         _Column(cells, path.parent),
         _class_names(schema, label),
     )
+    by_column = _splits(path, schema, {image, label}) if split is None else None
+    if by_column is not None:
+        name, values, splits = by_column
+        listing.splits = [splits.get(value) for value in values]
+        listing.remarks.append(f"{path.name}: the column {name} says the splits")
+    return listing
+
+
+def _splits(path: Path, schema: _Schema, taken: set[str]) -> tuple[str, list[Any], dict[Any, str]] | None:
+    """The column that says the splits, its values, and what they mean."""
+    import pyarrow.parquet as pq
+    import pyarrow.types as types
+
+    kinds = pq.read_schema(path)
+    plain_ones = [
+        name
+        for name in schema.columns
+        if name not in taken and (types.is_string(kinds.field(name).type) or types.is_boolean(kinds.field(name).type))
+    ]
+    columns = {name: pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist() for name in plain_ones}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    found = split_column(rows, plain_ones) if rows else None
+    return (found[0], columns[found[0]], found[1]) if found else None
 
 
 def not_image_tables(paths: list[Path], root: Path) -> LeftOut:
@@ -102,9 +125,9 @@ def _unreadable(path: Path, error: Exception) -> LeannetError:
     return LeannetError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:120]}")
 
 
-def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: str, kind: str) -> str:
+def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: str, kind: str, strict: bool) -> str:
     """By name; where no name is known, the only one that Hugging Face's features say is an image, or a class."""
-    if wanted is None and not has_any(schema.columns, known):
+    if wanted is None and find(schema.columns, known) is None:
         typed = [
             name
             for name, feature in schema.features.items()
@@ -112,14 +135,7 @@ def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: s
         ]
         if len(typed) == 1:
             return typed[0]
-    return column(schema.path, schema.columns, known, wanted, flag)
-
-
-def has_any(columns: list[str], known: tuple[str, ...]) -> bool:
-    """Whether one of the known names is among the columns."""
-    from leannet.data.sources.columns import find
-
-    return find(columns, known) is not None
+    return column(schema.path, schema.columns, known, wanted, flag, strict)
 
 
 def _holds_images(kind: Any) -> bool:

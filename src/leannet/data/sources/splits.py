@@ -7,14 +7,15 @@ SPLITS = {
     "train": "train", "training": "train", "trainval": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "validate": "validation",
     "dev": "validation",
-    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test", "holdout": "test",
 }  # fmt: skip
 
 # What stands beside a split's name and says nothing: training_set, train_images, seg_train, train2017.
 PLAIN = {
     "set", "sets", "data", "dataset", "split", "folder", "files", "samples", "part", "list", "labels", "metadata",
-    "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "seg", "of", "the",
+    "partial", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "seg", "of", "the",
 }  # fmt: skip
+PARTS = {"batch", "chunk", "shard", "archive", "zip", "page"}
 GLUED = re.compile(rf"^({'|'.join(sorted(SPLITS, key=len, reverse=True))})(set|data|images|imgs|split)?(\d*)$")
 
 
@@ -37,6 +38,31 @@ def plain_split(name: str) -> str | None:
     """The split of a name that says nothing else: `train`, `test_set`; None for `test_tube`."""
     found = split_word(name)
     return found[0] if found and not found[1] else None
+
+
+# Folders that hold what belongs to images, and no images of classes.
+ASIDE = {
+    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "gt",
+    "groundtruth", "thumb", "thumbs", "thumbnails", "xml", "overlays",
+}  # fmt: skip
+UNLABELLED = {"unlabeled", "unlabelled", "unsupervised", "unsup"}
+
+
+def are_parts(names: Iterable[str]) -> bool:
+    """Whether folders are named as parts of one set, not as classes: `batch1` and `batch2`, `images` and `masks`."""
+    words = [name.lower() for name in names]
+    if len(words) < 2:
+        return False
+    if any(word in PLAIN for word in words) and all(word in PLAIN | ASIDE for word in words):
+        return True
+    rests = set()
+    for word in words:
+        tokens = [token for token in re.split(r"[^0-9a-z]+|(?<=[a-z])(?=\d)", word) if token]
+        said = [token for token in tokens if token not in PLAIN | PARTS and not token.isdigit()]
+        if len(said) == len([token for token in tokens if not token.isdigit()]):
+            return False  # it says nothing of parts
+        rests.add(tuple(said))
+    return len(rests) == 1
 
 
 def splits_among(names: Iterable[str]) -> dict[str, str]:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from leannet.data.picture_list import LeftOut
-from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS, Files, column, find, plain
+from leannet.data.sources.columns import BOXES, IMAGE_COLUMNS, LABEL_COLUMNS, column, find, plain, split_column
+from leannet.data.sources.finding import Files
 from leannet.data.sources.listing import Listing, Options, Paths
-from leannet.data.sources.splits import plain_split
+from leannet.data.sources.splits import plain_split, splits_among
 from leannet.errors import LeannetError
 
 DELIMITERS = (",", ";", "\t", "|")
 CSV_SUFFIXES = {".csv", ".tsv"}
 JSON_SUFFIXES = {".jsonl", ".ndjson"}
 TABLE_SUFFIXES = CSV_SUFFIXES | JSON_SUFFIXES
+ONE_HOT = {"0", "1", "0.0", "1.0", "True", "False"}
 
 Row = tuple[int, dict[str, Any]]  # number of its line, cells by column
 
@@ -38,20 +40,25 @@ def read_header_of(path: Path) -> list[str]:
 def open_table(path: Path, options: Options, split: str | None = None) -> Listing:
     """The images that a table names, from its own folder on.
 
-    split: of all of them, where its name says so; else a column `split` does. Lines without an image or a label are
-    counted and left out. Raises LeannetError for what is no such table, naming the accepted columns.
+    split: of all of them, where the table's name says so; else a column may say it, or the first folder of their paths.
+    Lines without an image or a label are counted and left out.
+    Raises LeannetError for what is no such table, naming the accepted columns, and for a table of boxes.
     """
     table = _read(path)
-    try:
-        image = column(path, table.header, IMAGE_COLUMNS, options.image_column, "--image-column")
-    except LeannetError as error:
-        if (path.parent / (table.header or [""])[0]).is_file():
-            raise LeannetError(f"{path}, line 1: expected a header such as path,label, found an image") from None
-        raise error
-    label = column(path, table.header, LABEL_COLUMNS, options.label_column, "--label-column")
+    image, label = _image_and_label(table, options)
     if not table.rows:
         raise LeannetError(f"{path}: expected a line for each image below the header, found none")
-    by_split = find(table.header, SPLIT_COLUMNS) if split is None else None
+    _check_boxes(table, image)
+    others = [name for name in table.header if name not in {image, label}]
+    by_column = split_column([cells for _, cells in table.rows], others)
+    if split is not None and by_column is not None and set(by_column[1].values()) != {split}:
+        said = ", ".join(sorted(set(by_column[1].values())))
+        raise LeannetError(
+            f"{path}: its name says {split}, and its column {by_column[0]} says {said}; name the table without "
+            "a split, or take the column out"
+        )
+    if split is None and by_column is None:
+        _check_split(table)
     files, places = Files(path), list[Path]()
     listing = Listing(str(path), [], [], [], Paths(places))
     no_image: list[str] = []
@@ -59,22 +66,30 @@ def open_table(path: Path, options: Options, split: str | None = None) -> Listin
     labels: list[Any] = []
     for number, cells in table.rows:
         name, value = cells.get(image), cells.get(label)
+        name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
         if not isinstance(name, str) or not name:
             no_image.append(f"{path.name} line {number}")
-            continue
-        if value is None or value == "":
+        elif value is None or value == "":
             no_label.append(f"{path.name} line {number}")
-            continue
-        listing.names.append(name)
-        labels.append(value)
-        places.append(files(name))
-        listing.splits.append(_split(path, number, cells.get(by_split)) if by_split else split)
+        else:
+            listing.names.append(name)
+            labels.append(value)
+            listing.splits.append(by_column[1].get(cells.get(by_column[0])) if by_column and split is None else split)
+    by_path = _splits_of_paths(listing.names) if not any(listing.splits) else {}
+    for i, name in enumerate(listing.names):
+        if by_path:
+            listing.splits[i] = by_path[_first_folder(name)]
+        places.append(files(name, listing.splits[i]))
     listing.labels = labels
     listing.left_out = [
         LeftOut("line", "without an image", tuple(no_image)),
         LeftOut("line", "without a label", tuple(no_label)),
     ]
     listing.remarks = [*_choice(path, table.header, image, label), *files.remarks]
+    if by_column and split is None and plain(by_column[0]) != "split":
+        listing.remarks.append(f"{path.name}: the column {by_column[0]} says the splits")
+    if by_path:
+        listing.remarks.append(f"{path.name}: the first folder of its paths says the splits")
     if table.surplus:
         lines = "line" if len(table.surplus) == 1 else "lines"
         listing.remarks.append(
@@ -84,19 +99,68 @@ def open_table(path: Path, options: Options, split: str | None = None) -> Listin
     return listing
 
 
+def _image_and_label(table: _Table, options: Options) -> tuple[str, str]:
+    path, header = table.path, table.header
+    try:
+        image = column(path, header, IMAGE_COLUMNS, options.image_column, "--image-column", options.strict)
+    except LeannetError as error:
+        if (path.parent / (header or [""])[0]).is_file():
+            raise LeannetError(f"{path}, line 1: expected a header such as path,label, found an image") from None
+        raise error
+    try:
+        label = column(path, header, LABEL_COLUMNS, options.label_column, "--label-column", options.strict)
+    except LeannetError as error:
+        ones = [name for name in header if {str(cells.get(name)) for _, cells in table.rows} <= ONE_HOT]
+        if len(ones) > 1:
+            raise LeannetError(
+                f"{path}: expected one column of labels, found one for each class ({', '.join(ones[:3])}, ...): "
+                "several labels an image cannot be learned here"
+            ) from None
+        raise error
+    for name in (image, label):
+        if header.count(name) > 1:
+            raise LeannetError(f"{path}: expected one column named {name}, found {header.count(name)}")
+    return image, label
+
+
+def _check_split(table: _Table) -> None:
+    """Raises LeannetError for a column called split that says something else."""
+    name = next((name for name in table.header if plain(name) == "split"), None)
+    for number, cells in table.rows:
+        word = cells.get(name) if name else None
+        if word and (not isinstance(word, str) or plain_split(word) is None):
+            raise LeannetError(
+                f"{table.path}, line {number}: expected a split of train, validation or test, found '{word}'"
+            )
+
+
+def _check_boxes(table: _Table, image: str) -> None:
+    """Raises LeannetError for a detection set, which has a line for each box."""
+    names = {plain(name) for name in table.header}
+    images = [cells.get(image) for _, cells in table.rows]
+    if any(each <= names for each in BOXES) and len(set(map(str, images))) < len(images):
+        raise LeannetError(
+            f"{table.path}: this is a detection set (several boxes an image), and those are not read yet; for "
+            "classification expected a line for each image"
+        )
+
+
+def _splits_of_paths(names: Sequence[str]) -> dict[str, str]:
+    """The split of each first folder of paths, where all of them say one."""
+    folders = {_first_folder(name) for name in names}
+    splits = splits_among(folders)
+    return splits if len(set(splits.values())) > 1 and splits.keys() == folders else {}
+
+
+def _first_folder(name: str) -> str:
+    head, slash, _ = name.replace("\\", "/").removeprefix("./").partition("/")
+    return head if slash else ""
+
+
 def _choice(path: Path, header: list[str], image: str, label: str) -> list[str]:
     """Which columns were taken, where others could have been."""
     known = [name for name in header if plain(name) in IMAGE_COLUMNS or plain(name) in LABEL_COLUMNS]
     return [f"{path.name}: read by its columns {image} and {label}"] if len(known) > 2 else []
-
-
-def _split(path: Path, number: int, word: Any) -> str | None:
-    if word is None or str(word).strip() == "":
-        return None
-    split = plain_split(str(word))
-    if split is None:
-        raise LeannetError(f"{path}, line {number}: expected a split of train, validation or test, found '{word}'")
-    return split
 
 
 def _read(path: Path) -> _Table:
@@ -111,12 +175,18 @@ def _read(path: Path) -> _Table:
 
 
 def _csv(path: Path, text: str) -> _Table:
-    try:
-        tables = {sign: _cells(text, sign) for sign in DELIMITERS if sign in text.split("\n", 1)[0]}
-    except csv.Error as error:
-        raise LeannetError(f"{path}: not readable as CSV: {error}") from None
+    if text[:4].lower() == "sep=":  # Excel's word on its delimiter; it is found without
+        text = text.split("\n", 1)[-1]
+    tables, trouble = [], ""
+    for sign in [sign for sign in DELIMITERS if sign in text.split("\n", 1)[0]] or DELIMITERS[:1]:
+        try:
+            tables.append(_cells(text, sign))
+        except csv.Error as error:
+            trouble = trouble or str(error)
+    if not tables:
+        raise LeannetError(f"{path}: not readable as CSV: {trouble} (a quote that is not closed?)")
     # The delimiter that finds both columns, and of several the one that finds most.
-    lines = max(tables.values(), key=lambda t: _fitness(t[0][1] if t else []), default=_cells(text, ","))
+    lines = max(tables, key=lambda table: _fitness(table[0][1] if table else []))
     if not lines:
         return _Table(path, [], [], [])
     header = [cell.strip() for cell in lines[0][1]]
@@ -134,7 +204,7 @@ def _csv(path: Path, text: str) -> _Table:
 
 
 def _cells(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     return [(reader.line_num, cells) for cells in reader if cells]
 
 
