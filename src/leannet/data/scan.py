@@ -50,6 +50,7 @@ class Scan:
     sizes: tuple[tuple[int, int], ...]  # width and height of each picture, upright
     formats: tuple[str, ...]  # of the file, as Pillow calls it
     several: tuple[tuple[str, ...], ...] = ()  # names of images with the same bytes and several labels
+    copies: int = 0  # images beside another of the same bytes and label
     deep: int = 0  # images of more than 8 bits a pixel
     grey_range: tuple[int, int] = (0, 65535)  # what becomes black and white in them, see `Preprocessing`
 
@@ -66,6 +67,8 @@ class Scan:
             low, high = self.grey_range
             images = "1 image has" if self.deep == 1 else f"{self.deep:,} images have"
             lines.append(f"{images} more than 8 bits a pixel: {low} becomes black and {high} white")
+        if self.copies:
+            lines.append(f"{self.copies:,} images are copies of another of their class, bit for bit")
         if self.several:
             number, labels = sum(map(len, self.several)), "the same bytes and different labels"
             equal = ", ".join(" = ".join(names[:3]) for names in self.several[:3])
@@ -125,6 +128,7 @@ def scan(
         sizes=tuple(found[i].size for i in good),
         formats=tuple(found[i].format for i in good),
         several=_several(kept, [found[i].digest for i in good]),
+        copies=len(good) - len({(found[i].digest, int(pictures.labels[i])) for i in good}),
         deep=sum(found[i].levels is not None for i in good),
         grey_range=grey_range or range_of([found[i].levels for i in good]),
     )
@@ -189,7 +193,7 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
 
 
 def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> None:
-    where, missing = pictures.where, f" ({len(broken)} could not be read: {broken[0].name}, ...)" if broken else ""
+    where, missing = pictures.where, _unread(broken)
     also = "".join(f"; {each.line()}" for each in pictures.left_out if "image" in each.what)
     if not len(pictures):
         raise LeannetError(f"{where}: expected images that can be read, found none{missing}{also}")
@@ -204,6 +208,12 @@ def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> Non
                 f"{where}: class '{name}' has {number or 'no'} picture{'' if number == 1 else 's'}{missing}; "
                 f"expected two or more, one to learn from and one to validate on{also}"
             )
+
+
+def _unread(broken: tuple[Found, ...]) -> str:
+    if not broken:
+        return ""
+    return f" ({len(broken)} could not be read: {broken[0].name} ({broken[0].problem}){', ...' * (len(broken) > 1)})"
 
 
 def report_skipped(found: Scan) -> list[dict[str, str]]:

@@ -13,6 +13,8 @@ from leannet.header import Header
 from leannet.training import processes
 from leannet.training.settings import Settings
 
+CLASSES = 10  # that are named
+
 
 class Reader:
     """Reads the images that settings name, and keeps what it found for the next run on the same ones."""
@@ -44,7 +46,9 @@ def _read(settings: Settings, console: Console) -> Scan:
     pictures = open_pictures(settings.data, settings.reading).without(settings.skip)
     if settings.limit:
         pictures = _some(pictures, settings.limit, settings.seed)
-    console.say(f"{settings.data}: {pictures.kind}, {len(pictures):,} pictures, {len(pictures.classes)} classes")
+    names = ", ".join(pictures.classes[:CLASSES]) + (", ..." if len(pictures.classes) > CLASSES else "")
+    size = f"{len(pictures):,} pictures, {len(pictures.classes)} classes ({names})"
+    console.say(f"{settings.data}: {pictures.kind}, {size}")
     found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")

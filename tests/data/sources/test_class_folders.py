@@ -1,6 +1,8 @@
 """Class folders as people have them: every layout against what it holds."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ def test_splits_under_another_name_are_splits(tmp_path: Path, layout: str) -> No
 
 @pytest.mark.parametrize(
     "classes",
-    [("bullet_train", "test_tube"), ("train", "bus"), ("train_station", "bus_station"), ("test", "dev"), ("set", "t")],
+    [("bullet_train", "test_tube"), ("train", "bus"), ("train_station", "bus_station"), ("set", "t")],
 )
 def test_classes_whose_names_sound_like_splits(tmp_path: Path, classes: tuple[str, ...]) -> None:
     pictures = open_pictures(str(folder(tmp_path / "d", classes)))
@@ -171,3 +173,108 @@ def test_heic_is_counted_with_the_way_out(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(LeannetError, match=r"class 'owl' has only HEIC images .*leannet\[heif\]"):
         open_pictures(str(tmp_path))
     module.image_suffixes.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("flat", "words"),
+    [
+        ("test", "found test beside cat, dog"),
+        ("Val", "found Val beside cat, dog"),
+        ("test_set", "found test_set beside"),
+    ],
+)
+def test_a_split_beside_classes_is_no_class(tmp_path: Path, flat: str, words: str) -> None:
+    folder(tmp_path, ("cat", "dog", flat))
+    with pytest.raises(LeannetError, match=words):
+        open_pictures(str(tmp_path))
+    assert flat in open_pictures(str(tmp_path), Options(class_depth=1)).classes  # if somebody says so
+
+
+def test_a_split_inside_the_train_folder_is_no_class_either(tmp_path: Path) -> None:
+    folder(tmp_path / "train", ("cat", "dog", "val"))
+    folder(tmp_path / "test", ("cat", "dog"), first=20)
+    with pytest.raises(LeannetError, match="found val beside cat, dog"):
+        open_pictures(str(tmp_path))
+
+
+def test_what_says_that_it_has_no_labels_is_left_out(tmp_path: Path) -> None:
+    folder(tmp_path, ("cat", "dog", "unlabeled"))
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert len(missed(pictures)["image in unlabeled, without a label by its name"]) == 4
+
+
+def test_folders_that_name_class_and_split_may_lack_one(tmp_path: Path) -> None:
+    folder(tmp_path, ("cats_train", "dogs_train", "cats_test"))
+    assert counted(open_pictures(str(tmp_path))) == {("train", "cats"): 4, ("train", "dogs"): 4, ("test", "cats"): 4}
+
+
+def test_several_sets_in_one_folder_are_refused(tmp_path: Path) -> None:
+    for place in ("hospital_A", "hospital_B"):
+        for split in ("train", "test"):
+            folder(tmp_path / place / split, ("sick", "well"))
+    for depth in (None, 1):
+        with pytest.raises(LeannetError, match=r"expected one set of images, found 2 .* name one of them"):
+            open_pictures(str(tmp_path), Options(class_depth=depth))
+
+
+@pytest.mark.parametrize(
+    "names", [("images", "masks"), ("batch1", "batch2"), ("HAM_images_part_1", "HAM_images_part_2")]
+)
+def test_parts_of_one_set_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder(tmp_path, names)
+    with pytest.raises(LeannetError, match=f"{names[0]}, {names[1]}, which are named as parts of one set"):
+        open_pictures(str(tmp_path))
+    assert open_pictures(str(tmp_path), Options(class_depth=1)).classes == names
+
+
+@pytest.mark.parametrize("names", [("class_1", "class_2"), ("photo_cat", "photo_dog"), ("0", "1"), ("set", "t")])
+def test_numbered_classes_are_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert open_pictures(str(folder(tmp_path, names))).classes == names
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("place", ["", "wrapper", "data/train"])
+def test_the_depth_that_is_offered_gives_the_classes_that_are_promised(tmp_path: Path, place: str, depth: int) -> None:
+    folder(tmp_path / place / "mammals", ("cat", "dog"))
+    folder(tmp_path / place / "birds", ("crow", "owl"))
+    if place.endswith("train"):
+        shutil.copytree(tmp_path / place, tmp_path / "data" / "val")
+    with pytest.raises(LeannetError) as error:
+        open_pictures(str(tmp_path))
+    promised = re.search(rf"--class-depth {depth} \(\d classes: ([\w, ]+)\)", str(error.value))
+    assert promised
+    assert ", ".join(open_pictures(str(tmp_path), Options(class_depth=depth)).classes) == promised[1]
+
+
+def test_annotations_beside_class_folders_do_not_make_a_detection_set(tmp_path: Path) -> None:
+    folder(tmp_path / "images" / "Images", ("chihuahua", "pug"))
+    (tmp_path / "annotations" / "pug").mkdir(parents=True)
+    (tmp_path / "annotations" / "pug" / "0.xml").write_text("x")
+    assert counted(open_pictures(str(tmp_path))) == {(None, "chihuahua"): 4, (None, "pug"): 4}
+    folder(tmp_path / "voc", ("JPEGImages",))
+    (tmp_path / "voc" / "Annotations").mkdir()
+    with pytest.raises(LeannetError, match="this is a detection set"):
+        open_pictures(str(tmp_path / "voc"))
+
+
+def test_an_unlabelled_test_split_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    folder(tmp_path / "train", ("cat", "dog"))
+    folder(tmp_path / "test", ("images",), first=20)
+    pictures = open_pictures(str(tmp_path))
+    assert pictures.classes == ("cat", "dog")
+    assert len(missed(pictures)["image of the test split without a class folder"]) == 4
+
+
+def test_columns_that_are_asked_for_want_a_table(tmp_path: Path) -> None:
+    folder(tmp_path, ("part_1", "part_2"))
+    with pytest.raises(LeannetError, match="are of a table, and there is none with these"):
+        open_pictures(str(tmp_path), Options(label_column="dx"))
+    (tmp_path / "meta.csv").write_text("image_id,dx\n0,mel\n1,nv\n")
+    with pytest.raises(LeannetError, match=r"if meta.csv lists them, say --image-column and --label-column"):
+        open_pictures(str(tmp_path))
+    with pytest.raises(LeannetError, match=r"0 is in part_1/ and part_2/, and it is not said which is meant"):
+        open_pictures(str(tmp_path), Options(label_column="dx"))
+    (tmp_path / "part_2" / "0.png").unlink()
+    (tmp_path / "part_1" / "1.png").unlink()
+    assert counted(open_pictures(str(tmp_path), Options(label_column="dx"))) == {(None, "mel"): 1, (None, "nv"): 1}

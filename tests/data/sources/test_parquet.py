@@ -144,3 +144,21 @@ def test_rows_of_no_split_beside_splits_are_counted(tmp_path: Path) -> None:
     assert missed(pictures) == {
         "image of no split, where others have one": ("extra-0.parquet row 0", "extra-0.parquet row 1")
     }
+
+
+def test_a_column_says_the_splits(tmp_path: Path) -> None:
+    splits = ["train", "train", "test", "test"]
+    made = pa.table({"image": [image("cat", n) for n in range(4)], "label": [0, 1, 0, 1], "split": splits})
+    pq.write_table(made, tmp_path / "x.parquet")
+    assert counted(open_pictures(str(tmp_path / "x.parquet"))) == {(s, k): 1 for s in ("train", "test") for k in "01"}
+
+
+def test_what_has_no_split_is_the_train_split_where_none_is_called_so(tmp_path: Path) -> None:
+    for name, first in (("000", 0), ("001", 10), ("test-0", 20)):
+        table(tmp_path / f"{name}.parquet", [0, 1], first=first)
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {("train", "0"): 2, ("train", "1"): 2, ("test", "0"): 1, ("test", "1"): 1}
+    assert "taken for the train split" in pictures.remarks[0]
+    for place in ("partial-train", "partial-test"):  # the folders of the hub's own conversion
+        table(tmp_path / "default" / place / "0000.parquet", [0, 1], first=30)
+    assert open_pictures(str(tmp_path / "default")).parts.count("train") == 2

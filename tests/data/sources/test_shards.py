@@ -152,3 +152,55 @@ def test_several_labels_in_json_are_refused(tmp_path: Path) -> None:
     members = [("0.jpg", image("cat", 0, "JPEG")), ("0.json", b'{"label": [0, 1]}')]
     with pytest.raises(LeannetError, match="several labels an image"):
         open_pictures(str(tar(tmp_path / "x.tar", members)))
+
+
+def damaged(data: bytes) -> dict[str, bytes]:
+    """The same tar, broken in ways that end Python's reading without an error."""
+    middle = data.index(b"0004.jpg")
+    return {
+        "a header": data[:middle] + b"\xff" * 512 + data[middle + 512 :],
+        "cut between members": data[:middle],
+        "cut in a header": data[: middle + 100],
+        "a zeroed block": data[:middle] + bytes(1024) + data[middle + 1024 :],
+        "two in one": data + data,
+    }
+
+
+@pytest.mark.parametrize("case", damaged(b"0004.jpg"))
+def test_a_damaged_tar_loses_no_sample_without_a_word(tmp_path: Path, case: str) -> None:
+    data = tar(tmp_path / "x.tar", labelled(range(8))).read_bytes()
+    assert counted(open_pictures(str(tmp_path / "x.tar"))) == EIGHT
+    (tmp_path / "x.tar").write_bytes(damaged(data)[case])
+    with pytest.raises(LeannetError, match=r"cut off|goes on behind|not readable"):
+        open_pictures(str(tmp_path / "x.tar"))
+
+
+def test_links_in_a_tar_are_read(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as opened:
+        for name, data in labelled(range(4)):
+            member = tarfile.TarInfo(f"a/{name}")
+            member.size = len(data)
+            opened.addfile(member, io.BytesIO(data))
+        for number in range(4):
+            for ending, kind, target in (("jpg", tarfile.LNKTYPE, "a/"), ("cls", tarfile.SYMTYPE, "../a/")):
+                member = tarfile.TarInfo(f"b/{number + 4:04}.{ending}")
+                member.type, member.linkname = kind, f"{target}{number:04}.{ending}"
+                opened.addfile(member)
+        member = tarfile.TarInfo("b/gone.jpg")
+        member.type, member.linkname = tarfile.LNKTYPE, "a/none.jpg"
+        opened.addfile(member)
+    pictures = open_pictures(str(tmp_path / "x.tar"))
+    assert counted(pictures) == EIGHT
+    assert scan(pictures).copies == 4
+    assert missed(pictures) == {"link to a member that is not there": ("x.tar/b/gone.jpg",)}
+
+
+def test_splits_inside_a_tar_and_samples_named_twice(tmp_path: Path) -> None:
+    members = [
+        (f"{'train' if n < 4 else 'test'}/{n}.{e}", d) for n in range(8) for e, d in (("jpg", b"x"), ("cls", b"1"))
+    ]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == {("train", "1"): 4, ("test", "1"): 4}
+    assert missed(open_pictures(str(tar(tmp_path / "x.tar", members + members[:2])))) == {
+        "file named twice in its tar": ("x.tar/train/0.jpg", "x.tar/train/0.cls")
+    }

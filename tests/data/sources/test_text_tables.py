@@ -172,3 +172,95 @@ def test_a_table_without_a_header_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("\n".join(",".join(row) for row in ROWS))
     with pytest.raises(LeannetError, match="line 1: expected a header such as path,label, found an image"):
         open_pictures(str(tmp_path / "x.csv"))
+
+
+def test_equal_names_in_the_folders_of_two_splits(tmp_path: Path) -> None:
+    """An image is looked for in the folder of its own split; where none is said, the table is refused."""
+    for split, first in (("train", 0), ("val", 50)):
+        folder(tmp_path / "images", (split,), each=4, first=first)
+        for number, file in enumerate(sorted((tmp_path / "images" / split).iterdir())):
+            file.rename(file.with_name(f"same{number}.png"))
+        lines = ["filename,label", *(f"same{n}.png,{'xy'[n % 2]}" for n in range(4))]
+        (tmp_path / f"{split}.csv").write_text("\n".join(lines))
+    pictures = open_pictures(str(tmp_path))
+    assert counted(pictures) == {(split, kind): 2 for split in ("train", "validation") for kind in "xy"}
+    assert len(set(scan(pictures).digests)) == 8
+    (tmp_path / "val.csv").rename(tmp_path / "all.csv")
+    with pytest.raises(LeannetError, match=r"same0.png is in images/train/ and images/val/"):
+        open_pictures(str(tmp_path / "all.csv"))
+
+
+def test_a_first_image_that_is_missing_hides_no_other(tmp_path: Path) -> None:
+    folder(tmp_path, ("a", "b"), each=4)
+    for file in (tmp_path / "b").iterdir():
+        file.rename(file.with_name(f"b{file.name}"))
+    lines = ["path,label", "gone.png,x", *(f"{n}.png,x" for n in range(4)), *(f"b{n}.png,y" for n in range(4))]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    found = scan(open_pictures(str(tmp_path / "x.csv")))
+    assert len(found.pictures) == 8
+    assert [each.name for each in found.broken] == ["gone.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("phase", ("train", "test")), ("data set", ("train", "test")), ("anything", ("Train", "holdout")),
+        ("is_valid", ("False", "True")), ("partition", ("training", "validation")),
+    ],
+)  # fmt: skip
+def test_columns_that_say_the_splits(tmp_path: Path, name: str, words: tuple[str, str]) -> None:
+    folder(tmp_path, ("a",), each=8)
+    lines = [f"path,label,{name}", *(f"a/{n}.png,{'xy'[n % 2]},{words[n // 4]}" for n in range(8))]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    pictures = open_pictures(str(tmp_path / "x.csv"))
+    assert pictures.parts.count("train") == 4
+    assert None not in pictures.parts
+    assert any("says the splits" in remark for remark in pictures.remarks)
+
+
+def test_paths_that_say_the_splits(tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("test", 50)):
+        folder(tmp_path / split, ("x", "y"), each=2, first=first)
+    rows = [f"{s}/{k}/{f + n}.png,{k}" for s, f in (("train", 0), ("test", 50)) for k in "xy" for n in range(2)]
+    (tmp_path / "x.csv").write_text("\n".join(["path,label", *rows]))
+    assert counted(open_pictures(str(tmp_path / "x.csv"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
+
+
+WRONG = {
+    "boxes": ("filename,class,xmin,ymin\na/0.png,x,1,2\na/0.png,y,3,4\n", "this is a detection set"),
+    "one column a class": ("filename,x,y\na/0.png,1,0\na/1.png,0,1\n", "several labels an image"),
+    "two columns of one name": ("path,label,label\na/0.png,1,2\n", "expected one column named label, found 2"),
+    "a quote that is open": ('path,label\n"a/0.png,x\na/1.png,y\n', "a quote that is not closed"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_tables_that_would_be_read_wrong(tmp_path: Path, case: str) -> None:
+    text, words = WRONG[case]
+    folder(tmp_path, ("a",))
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(LeannetError, match=words):
+        open_pictures(str(tmp_path / "x.csv"))
+
+
+def test_two_tables_of_a_split_and_one_that_contradicts_its_name(tmp_path: Path) -> None:
+    folder(tmp_path / "images", ("img",), each=8)
+    for name in ("train", "train_folds"):
+        (tmp_path / f"{name}.csv").write_text("path,label\nimages/img/0.png,x\nimages/img/1.png,y\n")
+    with pytest.raises(LeannetError, match=r"one of each split, found 2 \(train.csv, train_folds.csv\)"):
+        open_pictures(str(tmp_path))
+    (tmp_path / "train_folds.csv").unlink()
+    (tmp_path / "test.csv").write_text("path,label\nimages/img/2.png,x\n")
+    (tmp_path / "train.csv").write_text("path,label,split\nimages/img/0.png,x,train\nimages/img/1.png,y,test\n")
+    with pytest.raises(LeannetError, match="its name says train, and its column split says test, train"):
+        open_pictures(str(tmp_path))
+
+
+def test_names_that_may_be_one_are_said(tmp_path: Path) -> None:
+    folder(tmp_path, ("a",), each=8)
+    labels = ["Cat", "cat", "01", "1", "cafe\u0301", "caf\u00e9", "dog", "NA"]
+    (tmp_path / "x.csv").write_text("\n".join(["path,label", *(f"a/{n}.png,{w}" for n, w in enumerate(labels))]))
+    pictures = open_pictures(str(tmp_path / "x.csv"))
+    assert pictures.classes == ("01", "1", "Cat", "caf\u00e9", "cat", "dog")
+    assert pictures.remarks == ("classes that may be meant as one: 01 and 1, Cat and cat",)
+    assert missed(pictures) == {"image without a label": ("a/7.png",)}

@@ -59,21 +59,35 @@ def _open_folder(root: Path, options: Options) -> Pictures:
     shards = [path for path in others if path.suffix.lower() == ".tar"]
     if shards and not tree.number:
         return _open_shards(root, tree, trouble, shards)
-    if any(folder.name.lower() == "annotations" for folder in tree.folders):
-        raise LeannetError(f"{root}: {DETECTION_SET}")
     lists = _lists(tree, options)
+    asked = options.strict and (options.image_column or options.label_column)
+    if asked and lists:
+        return _open_tables(root, tree, trouble, lists, options)
+    if asked:
+        raise LeannetError(f"{root}: --image-column and --label-column are of a table, and there is none with these")
+    is_detection_set = any(folder.name.lower() == "annotations" for folder in tree.folders)
     try:
         found = open_folders(root, tree, trouble, options)
     except NoClasses as error:
         if lists:
             return _open_tables(root, tree, trouble, lists, options)
+        if is_detection_set:
+            raise LeannetError(f"{root}: {DETECTION_SET}") from None
         if parquet:
             raise LeannetError(f"{error}; {not_image_tables(parquet, root).line()}") from None
-        raise LeannetError(str(error)) from None
+        raise LeannetError(f"{error}{_other_tables(tree)}") from None
     if lists and len(found.classes) == 1:
         return _open_tables(root, tree, trouble, lists, options)
+    if is_detection_set and len(found.classes) == 1:
+        raise LeannetError(f"{root}: {DETECTION_SET}")
     unused = [f"{path.name} lists labels of images too; to read it, name it: {path}" for path in lists]
     return replace(found, remarks=(*found.remarks, *unused))
+
+
+def _other_tables(tree: Folder) -> str:
+    """Words on tables there whose columns are not known."""
+    tables = [path.name for path in tree.others if path.suffix.lower() in TABLE_SUFFIXES]
+    return f"; if {tables[0]} lists them, say --image-column and --label-column" if tables else ""
 
 
 def _open_parquet_files(
@@ -101,9 +115,12 @@ def _open_shards(root: Path, tree: Folder, trouble: Trouble, shards: list[Path])
 
 def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: Options) -> Pictures:
     splits = [_split_of_file(path, root) for path in lists]
-    if len(lists) > 1 and ("train" not in splits or None in splits):
+    if len(lists) > 1 and ("train" not in splits or len(set(splits)) < len(splits) or None in splits):
         names = ", ".join(path.relative_to(root).as_posix() for path in lists[:4])
-        raise LeannetError(f"{root}: expected one table of images and labels, found {len(lists)} ({names}); name one")
+        raise LeannetError(
+            f"{root}: expected one table of images and labels, or one of each split, found {len(lists)} ({names}); "
+            "name one"
+        )
     listings = [
         open_table(path, options, split if len(lists) > 1 else None) for path, split in zip(lists, splits, strict=True)
     ]
@@ -115,7 +132,7 @@ def _lists(tree: Folder, options: Options) -> list[Path]:
     """Tables of images and labels directly in a folder, or in its split folders."""
     places = [tree, *(folder for folder in tree.folders if split_word(folder.name))]
     tables = [path for place in places for path in place.others if path.suffix.lower() in TABLE_SUFFIXES]
-    return [path for path in tables if _is_list(path, options)]
+    return [path for path in tables if "submission" not in path.stem.lower() and _is_list(path, options)]
 
 
 def _is_list(path: Path, options: Options) -> bool:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from leannet.data.picture_list import LeftOut, Pictures
 from leannet.data.sources.listing import Listing, Options, Paths, assemble
-from leannet.data.sources.splits import plain_split, split_word, splits_among
+from leannet.data.sources.splits import UNLABELLED, are_parts, plain_split, split_word, splits_among
 from leannet.data.sources.walking import Folder, Trouble, not_images, without_reader
 from leannet.errors import LeannetError
 
+USUAL = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 Named = list[tuple[str, Folder]]  # class name and folder
 
 
@@ -49,7 +50,7 @@ def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -
     names. Raises NoClasses where there are no class folders, and LeannetError where it is not clear how deep they lie.
     """
     found = _Found(root)
-    top = _inside(tree, found) if options.class_depth is None else tree
+    top = _inside(tree, found)
     kind = "split folders of class folders"
     if not _by_split(top, found, options):
         kind = "class folders"
@@ -93,7 +94,7 @@ def _by_split(top: Folder, found: _Found, options: Options) -> bool:
         if "train" in of_classes.values():
             _add_splits(top, splits, found, options)
             return True
-        if len(splits) == len(top.bearing) > 1:
+        if len(set(splits.values())) > 1:
             raise NoClasses(
                 f"{top.path}: expected class folders of images in {' and '.join(sorted(splits))} (train/class/*.jpg), "
                 "found images without a class; a list of them (CSV, JSON lines) may say their labels"
@@ -102,18 +103,24 @@ def _by_split(top: Folder, found: _Found, options: Options) -> bool:
 
 
 def _add_splits(top: Folder, splits: dict[str, str], found: _Found, options: Options) -> None:
-    plain = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+    classes: dict[str, Named] = {}  # by the name of the split folder
     for folder in top.bearing:
         split = splits.get(folder.name)
         if split is None:
             found.leave_out(folder.all_images(), "image", "beside the split folders")
             continue
-        if folder.name.lower() not in plain:
+        if folder.name.lower() not in USUAL:
             found.remarks.append(f"{folder.name} is taken for the {split} split")
-        inside = _inside(folder, found, split) if options.class_depth is None else folder
-        classes = _classes(inside, found, options.class_depth) if inside.bearing else []
-        found.add(classes, split)
+        inside = _inside(folder, found, split)
+        classes[folder.name] = _classes(inside, found, options.class_depth) if inside.bearing else []
         found.leave_out(inside.images, "image", f"of the {split} split without a class folder")
+    known = {word for name, named in classes.items() if splits[name] == "train" for word, _ in named}
+    for name, named in classes.items():
+        if len(named) == 1 and known and named[0][0] not in known and not named[0][1].bearing:
+            # test/images/*.jpg: nobody says their classes
+            found.leave_out(named[0][1].images, "image", f"of the {splits[name]} split without a class folder")
+        else:
+            found.add(named, splits[name])
     found.leave_out(top.images, "image", "outside any class folder")
 
 
@@ -125,6 +132,12 @@ def _add_transposed(top: Folder, found: _Found) -> bool:
         inside = [plain_split(each.name) for each in folder.bearing]
         if "train" not in inside or None in inside or len(inside) < 2:
             return False
+    sets = [folder.name for folder in top.bearing if any(each.bearing for each in folder.bearing)]
+    if sets:
+        raise LeannetError(
+            f"{top.path}: expected one set of images, found {len(top.bearing)} that are split each ({_some(sets)}): "
+            "name one of them, or lay them together as train/class/*.jpg"
+        )
     for folder in top.bearing:
         for each in folder.bearing:
             found.add([(folder.name, each)], plain_split(each.name))
@@ -138,8 +151,8 @@ def _add_joined(top: Folder, found: _Found) -> bool:
     words = {folder.name: split_word(folder.name) for folder in top.bearing}
     pairs = {(word[1], word[0]) for word in words.values() if word is not None and word[1]}
     classes, splits = {name for name, _ in pairs}, {split for _, split in pairs}
-    whole = len(pairs) == len(words) == len(classes) * len(splits)
-    if not whole or len(classes) < 2 or len(splits) < 2 or "train" not in splits:
+    is_joined = len(pairs) == len(words) and len(pairs) > len(classes)  # one of the classes at least is split
+    if not is_joined or len(classes) < 2 or len(splits) < 2 or "train" not in splits:
         return False
     for folder in top.bearing:
         word = words[folder.name]
@@ -151,7 +164,8 @@ def _add_joined(top: Folder, found: _Found) -> bool:
 
 def _classes(folder: Folder, found: _Found, depth: int | None) -> Named:
     """The class folders of a folder: those directly in it, or one deeper where `depth` says 2."""
-    tops = folder.bearing
+    tops = _without_unlabelled(folder, found)
+    _check_names(folder, tops, depth)
     unread = [each for each in folder.folders if not each.number and without_reader(each.all_others())]
     if unread and tops:
         files = without_reader(unread[0].all_others())
@@ -174,6 +188,36 @@ def _classes(folder: Folder, found: _Found, depth: int | None) -> Named:
         names = ", ".join(found.name(each.path) for each in deep[:3]) + (", ..." if len(deep) > 3 else "")
         found.remarks.append(f"images in folders inside class folders belong to the class: {names}")
     return [(top.name, top) for top in tops]
+
+
+def _without_unlabelled(folder: Folder, found: _Found) -> list[Folder]:
+    """The folders that may be classes: not one that says of itself that it has no labels, beside others."""
+    unlabelled = [each for each in folder.bearing if each.name.lower() in UNLABELLED]
+    if len(folder.bearing) - len(unlabelled) < 2:
+        return folder.bearing
+    for each in unlabelled:
+        found.leave_out(each.all_images(), "image", f"in {found.name(each.path)}, without a label by its name")
+    return [each for each in folder.bearing if each not in unlabelled]
+
+
+def _check_names(folder: Folder, tops: list[Folder], depth: int | None) -> None:
+    """Raises where folders are named like splits, or like parts of one set, and nobody said that they are classes."""
+    if depth is not None or len(tops) < 2:
+        return
+    names = [top.name for top in tops]
+    if are_parts(names):
+        raise NoClasses(
+            f"{folder.path}: expected class folders, found {_some(names)}, which are named as parts of one set; a list "
+            "of the images (CSV, JSON lines) may say their labels, or --class-depth 1 that these are the classes"
+        )
+    splits = [name for name in names if plain_split(name) in {"validation", "test"}]
+    if splits:
+        others = [name for name in names if name not in splits]
+        there = " and ".join(splits) + (f" beside {_some(others)}" if others else "")
+        raise LeannetError(
+            f"{folder.path}: expected class folders, found {there}, named like a split, and no train folder: lay the "
+            "others out as train/class/*.jpg beside it, or say --class-depth 1 if it is a class"
+        )
 
 
 def _chain(folder: Folder) -> list[Folder]:
@@ -219,4 +263,6 @@ def _nothing(tree: Folder, top: Folder) -> str:
             "or save them as JPEG"
         )
     there = f"{len(top.images)} images outside any class folder" if top.images else "no image"
+    others = [path.name for path in tree.all_others()]
+    there += f" (there are {_some(others)})" if others and not top.images else ""
     return f"expected class folders of images (class/*.jpg), found {there}"

@@ -4,9 +4,11 @@ A tar file says where each member begins, so its images can be read in any order
 resuming then work as for any other data, and shuffling is over all shards, not within a buffer.
 """
 
+import copy
 import json
+import posixpath
 import tarfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,11 +17,13 @@ from typing import Any
 from leannet.data.picture_list import LeftOut
 from leannet.data.pictures import image_suffixes
 from leannet.data.sources.listing import Listing
+from leannet.data.sources.splits import splits_among
 from leannet.data.sources.walking import is_passed_over
 from leannet.errors import LeannetError
 
 LABEL_ENDINGS = (".cls", ".cls.txt", ".label", ".json", ".txt")
 LABEL_KEYS = ("label", "class", "cls", "class_name")
+BLOCK = 512  # bytes
 NAMES_FILE = "classes.txt"  # beside the shards: a class name a line, for labels that are numbers
 
 Members = dict[str, dict[str, tarfile.TarInfo]]  # key -> ending, in small letters -> member
@@ -62,7 +66,9 @@ def open_shard(shard: Path, split: str | None, class_names: tuple[str, ...]) -> 
     """
     try:
         with tarfile.open(shard, "r:") as tar:
-            members = [member for member in tar if member.isfile() and not _is_passed_over(member.name)]
+            every = list(tar)
+            _check_end(shard, every)
+            members, lost = _resolved([member for member in every if not _is_passed_over(member.name)])
             first, last = _grouped(members, _first_dot), _grouped(members, _last_dot)
             by_last = _whole(last) > _whole(first)
             found = _read(tar, last if by_last else first, shard)
@@ -76,7 +82,7 @@ def open_shard(shard: Path, split: str | None, class_names: tuple[str, ...]) -> 
         str(shard),
         [f"{shard.name}/{key}" for key in found.keys],
         found.labels,
-        [split] * len(found.keys),
+        _splits_of(found.keys) if split is None else [split] * len(found.keys),
         _Places(shard, found.places),
         class_names,
         left_out=[
@@ -85,9 +91,65 @@ def open_shard(shard: Path, split: str | None, class_names: tuple[str, ...]) -> 
             left("sample", f"without a label ({', '.join(LABEL_ENDINGS[:3])} or .json)", found.without_label),
             left("sample", f"whose label is not text or JSON with {', '.join(LABEL_KEYS)}", found.unreadable),
             left("file", "named neither as an image nor as a label", found.others),
+            left("link", "to a member that is not there", lost),
+            left("file", "named twice in its tar", _twice(members)),
         ],
         remarks=["the keys of samples end at the last dot of a name"] if by_last else [],
     )
+
+
+def _check_end(shard: Path, members: Sequence[tarfile.TarInfo]) -> None:
+    """Raises LeannetError for a tar file that goes on behind where Python stops to read it, or that does not end.
+
+    A damaged header in the middle, and a file that was cut between two members, end the reading without an error.
+    """
+    blocks = [member.offset_data + -(-member.size // BLOCK) * BLOCK for member in members if member.isreg()]
+    end = max([0, *blocks, *(member.offset_data for member in members)])
+    with shard.open("rb") as file:
+        file.seek(end)
+        rest = file.read(BLOCK)
+        if len(rest) < BLOCK:
+            raise LeannetError(f"{shard}: the tar file is cut off: its end is missing; copy or make it again")
+        while rest and not any(rest):
+            rest = file.read(1 << 20)
+    if rest:
+        raise LeannetError(
+            f"{shard}: damaged, or several tar files in one: it goes on behind its member "
+            f"{members[-1].name if members else 'none'}; make it again"
+        )
+
+
+def _resolved(members: Sequence[tarfile.TarInfo]) -> tuple[list[tarfile.TarInfo], list[str]]:
+    """Files, and links as the files that they mean under their own names; and the names of links to nothing."""
+    files = {member.name.removeprefix("./"): member for member in members if member.isreg()}
+    found, lost = [], []
+    for member in members:
+        if member.isreg():
+            found.append(member)
+        elif member.islnk() or member.issym():
+            base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
+            target = files.get(posixpath.normpath(str(base / member.linkname)))
+            if target is None:
+                lost.append(member.name)
+                continue
+            copied = copy.copy(target)
+            copied.name = member.name
+            found.append(copied)
+    return found, lost
+
+
+def _twice(members: Sequence[tarfile.TarInfo]) -> list[str]:
+    counts = Counter(member.name for member in members)
+    return [name for name, number in counts.items() if number > 1 for _ in range(number - 1)]
+
+
+def _splits_of(keys: Sequence[str]) -> list[str | None]:
+    """The splits that the first folders of keys say, where all of them do."""
+    folders = {key.partition("/")[0] if "/" in key else "" for key in keys}
+    splits = splits_among(folders)
+    if len(set(splits.values())) < 2 or splits.keys() != folders:
+        return [None] * len(keys)
+    return [splits[key.partition("/")[0]] for key in keys]
 
 
 def read_class_names(folder: Path) -> tuple[str, ...]:
@@ -157,10 +219,8 @@ def _read(tar: tarfile.TarFile, groups: Members, shard: Path) -> _Samples:
         elif label is None:
             found.without_label.append(key)
         else:
-            file = tar.extractfile(label)
-            assert file is not None
             try:
-                found.labels.append(_value(file.read(), label.name))
+                found.labels.append(_value(_bytes_of(tar, label), label.name))
             except ValueError:
                 found.unreadable.append(key)
                 continue
@@ -168,6 +228,12 @@ def _read(tar: tarfile.TarFile, groups: Members, shard: Path) -> _Samples:
             found.places.append((image.offset_data, image.size))
             found.beside += [member.name for member in _images(sample) if member is not image]
     return found
+
+
+def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file is not None
+    return file.read()
 
 
 def _value(data: bytes, name: str) -> Any:
