@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from leannet import architecture
 from leannet.cli.app import app
+from leannet.data.sources import Options
 from leannet.errors import LeannetError
+from leannet.evaluation import evaluate
 from leannet.evaluation.answers import answers, not_images_among
-from leannet.header import Header
+from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.training import train
 from tests.conftest import draw_folder
@@ -50,3 +52,21 @@ def test_predict_says_so(shapes: Path, tmp_path: Path, capsys: pytest.CaptureFix
     (shapes / "disc" / "notes.txt").write_text("x")
     app(["predict", str(run), str(shapes)], standalone_mode=False)
     assert f"left out: 1 file not named as an image: {shapes / 'disc' / 'notes.txt'}" in capsys.readouterr().err
+
+
+def test_other_data_is_read_as_the_training_data_was_where_it_can_be(tmp_path: Path) -> None:
+    """Two folders deep in training; one deep, and in a table of other columns, in what is evaluated."""
+    deep, flat = tmp_path / "deep", draw_folder(tmp_path / "flat", each=3, first=50)
+    for place in ("a", "b"):
+        draw_folder(deep / place, each=8, kinds=(("disc",), ("square",))[place == "b"])
+        draw_folder(deep / place, each=2, kinds=("star" + place,))
+    settings = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0, "class_depth": 2}
+    run = train(str(deep), out=tmp_path / "run", **settings).path
+    assert read_header(run).classes == ("disc", "square", "stara", "starb")
+    assert evaluate(run, quiet=True).scores.pictures == 6  # two of eight, and one of two, twice each
+    assert evaluate(run, str(flat), quiet=True).scores.pictures == 6
+    lines = ["where,what", *(f"flat/{kind}/{n}.png,{kind}" for kind in ("disc", "square") for n in range(50, 53))]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    with pytest.raises(LeannetError, match="--image-column NAME"):
+        evaluate(run, str(tmp_path / "x.csv"), quiet=True)
+    assert evaluate(run, str(tmp_path / "x.csv"), quiet=True, options=Options("where", "what")).scores.pictures == 6

@@ -54,7 +54,7 @@ def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -
     kind = "split folders of class folders"
     if not _by_split(top, found, options):
         kind = "class folders"
-        found.add(_classes(top, found, options.class_depth), None)
+        found.add(_classes(top, found, options), None)
         found.leave_out(top.images, "image", "outside any class folder")
     if not found.paths:
         raise NoClasses(f"{root}: {_nothing(tree, top)}")
@@ -112,7 +112,7 @@ def _add_splits(top: Folder, splits: dict[str, str], found: _Found, options: Opt
         if folder.name.lower() not in USUAL:
             found.remarks.append(f"{folder.name} is taken for the {split} split")
         inside = _inside(folder, found, split)
-        classes[folder.name] = _classes(inside, found, options.class_depth) if inside.bearing else []
+        classes[folder.name] = _classes(inside, found, options) if inside.bearing else []
         found.leave_out(inside.images, "image", f"of the {split} split without a class folder")
     known = {word for name, named in classes.items() if splits[name] == "train" for word, _ in named}
     for name, named in classes.items():
@@ -162,8 +162,9 @@ def _add_joined(top: Folder, found: _Found) -> bool:
     return True
 
 
-def _classes(folder: Folder, found: _Found, depth: int | None) -> Named:
-    """The class folders of a folder: those directly in it, or one deeper where `depth` says 2."""
+def _classes(folder: Folder, found: _Found, options: Options) -> Named:
+    """The class folders of a folder: those directly in it, or one deeper where the options say so."""
+    depth = options.class_depth
     tops = _without_unlabelled(folder, found)
     _check_names(folder, tops, depth)
     unread = [each for each in folder.folders if not each.number and without_reader(each.all_others())]
@@ -173,10 +174,10 @@ def _classes(folder: Folder, found: _Found, depth: int | None) -> Named:
             f"{folder.path}: class '{unread[0].name}' has only HEIC images ({len(files)}), which nothing here reads: "
             "pip install 'leannet[heif]'"
         )
-    if depth == 2:
+    deeper = [(each.name, each) for top in tops for each in top.bearing]
+    if depth == 2 and (deeper or options.strict):
         for top in tops:
             found.leave_out(top.images, "image", "above the class folders")
-        deeper = [(each.name, each) for top in tops for each in top.bearing]
         if not deeper:
             raise LeannetError(f"{folder.path}: expected class folders two deep (--class-depth 2), found none")
         return deeper
