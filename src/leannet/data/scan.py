@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -217,9 +217,14 @@ def _unread(broken: tuple[Found, ...]) -> str:
 
 
 def report_skipped(found: Scan) -> list[dict[str, str]]:
-    """What was left out, as plain data: images that cannot be read, and what is no labelled image."""
-    broken = [{"name": f.name, "problem": f.problem or ""} for f in found.broken]
-    others = [
-        {"name": name, "problem": f"{each.what} {each.why}"} for each in found.pictures.left_out for name in each.names
+    """The images that cannot be read, as plain data."""
+    return [{"name": f.name, "problem": f.problem or ""} for f in found.broken]
+
+
+def report_left_out(found: Scan, most: int | None = None) -> list[dict[str, Any]]:
+    """What is no labelled image, by reason, as plain data. most: names of each reason; None: all."""
+    return [
+        {"what": f"{each.what} {each.why}", "count": len(each.names), "names": list(each.names[:most])}
+        | ({"way_out": each.way_out} if each.way_out else {})
+        for each in found.pictures.left_out
     ]
-    return broken + others

@@ -143,6 +143,10 @@ def header_of(header: Header, about: dict[str, Any]) -> Header:
     """A checkpoint's header for an artefact, which strangers may read: the marks and names of the user's pictures stay
     at home, and so do folders."""
     split = {key: value for key, value in header.split.items() if key not in {"marks", "counts"}}
-    told = {key: value for key, value in header.provenance.items() if key not in {"skipped", "remarks", "command"}}
+    told = {
+        key: value
+        for key, value in header.provenance.items()
+        if key not in {"skipped", "left_out", "remarks", "command"}
+    }
     told |= {key: Path(told[key]).name for key in ("data", "parent") if told.get(key)}
     return header.model_copy(update={"artefact": about, "split": split, "provenance": told})

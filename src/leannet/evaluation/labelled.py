@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leannet.console import Console
 from leannet.data.picture_list import Pictures
-from leannet.data.scan import Scan, report_skipped, scan
+from leannet.data.scan import Scan, report_left_out, report_skipped, scan
 from leannet.data.sources import Options, open_pictures
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
@@ -26,7 +26,8 @@ class Labelled:
     pictures: Pictures
     indices: NDArray[np.int64]
     renumber: NDArray[np.int64]  # the number of a class there -> its number in the network
-    skipped: list[dict[str, str]]
+    skipped: list[dict[str, str]]  # images that cannot be read
+    left_out: list[dict[str, Any]]  # what is no labelled image, by reason
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -89,7 +90,7 @@ def labelled(
     name, why, indices = _which_part(found, header, part, where, given=data is not None)
     if why:
         console.say(why, style="yellow")
-    return Labelled(where, name, why, found.pictures, indices, renumber, report_skipped(found))
+    return Labelled(where, name, why, found.pictures, indices, renumber, report_skipped(found), report_left_out(found))
 
 
 def _which_part(

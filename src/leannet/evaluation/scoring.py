@@ -32,7 +32,8 @@ class Evaluation:
     part: str  # "all" of the data given that did not train it, or a recorded part of the data of the run
     why: str
     scores: Scores
-    skipped: list[dict[str, str]]
+    skipped: list[dict[str, str]]  # images that cannot be read
+    left_out: list[dict[str, Any]]  # what is no labelled image, by reason
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -43,6 +44,7 @@ class Evaluation:
             "why": self.why,
             **self.scores.to_dict(),
             "skipped": self.skipped,
+            "left_out": self.left_out,
         }
 
 
@@ -82,7 +84,7 @@ def evaluate_with(
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
     scores = score(outputs, given.labels, header.classes)
-    return Evaluation(file, given.data, given.part, given.why, scores, given.skipped)
+    return Evaluation(file, given.data, given.part, given.why, scores, given.skipped, given.left_out)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PictureSet, cached, told_of_workers
 from leannet.data.picture_list import Pictures
-from leannet.data.scan import Scan, report_skipped
+from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
@@ -48,7 +48,8 @@ class Run:
     test: Scores | None
     finished: bool
     log: list[dict[str, float]]
-    skipped: list[dict[str, str]]
+    skipped: list[dict[str, str]]  # images that cannot be read
+    left_out: list[dict[str, Any]]  # what is no labelled image, by reason
     interrupted: bool = False  # by Ctrl-C, which may have come too late to end it early
 
     def _repr_html_(self) -> str:
@@ -67,6 +68,7 @@ class Run:
             "test": self.test.to_dict() if self.test else None,
             "log": self.log,
             "skipped": self.skipped,
+            "left_out": self.left_out,
             "split": {key: value for key, value in self.header.split.items() if key != "marks"},
             "provenance": self.header.provenance,
         }
@@ -136,6 +138,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             "done": "trained",
             "torch": torch.__version__,
             "skipped": report_skipped(found)[:100],
+            "left_out": report_left_out(found, 100),
             "remarks": found.lines(),
         },
     )
@@ -263,7 +266,8 @@ def _train(
             header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
             if processes.rank() == 0:
                 save(run / "model.safetensors", best, header)
-    return Run(run, header, validation, test, finished, standing.log, report_skipped(found), interrupted)
+    skipped, left_out = report_skipped(found), report_left_out(found)
+    return Run(run, header, validation, test, finished, standing.log, skipped, left_out, interrupted)
 
 
 def _is_done(saved: Saved, settings: Settings) -> bool:
