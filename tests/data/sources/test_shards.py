@@ -204,3 +204,10 @@ def test_splits_inside_a_tar_and_samples_named_twice(tmp_path: Path) -> None:
     assert missed(open_pictures(str(tar(tmp_path / "x.tar", members + members[:2])))) == {
         "file named twice in its tar": ("x.tar/train/0.jpg", "x.tar/train/0.cls")
     }
+
+
+def test_several_images_of_which_none_is_plain_are_not_guessed_at(tmp_path: Path) -> None:
+    members = [*labelled(range(8)), ("9.mask.png", image("dog", 1)), ("9.rgb.jpg", image("dog", 2)), ("9.cls", b"1")]
+    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
+    assert counted(pictures) == EIGHT
+    assert missed(pictures) == {"sample with several images, none of a plain ending (.jpg)": ("x.tar/9",)}

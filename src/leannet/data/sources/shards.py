@@ -51,6 +51,7 @@ class _Samples:
     labels: list[Any] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
     beside: list[str] = field(default_factory=list)  # images of a sample that has a plainer one
+    with_several: list[str] = field(default_factory=list)  # images, none plainer than the others
     without_image: list[str] = field(default_factory=list)
     without_label: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -87,6 +88,7 @@ def open_shard(shard: Path, split: str | None, class_names: tuple[str, ...]) -> 
         class_names,
         left_out=[
             left("image", "beside the plain one of its sample", found.beside),
+            left("sample", "with several images, none of a plain ending (.jpg)", found.with_several),
             left("sample", "without an image", found.without_image),
             left("sample", f"without a label ({', '.join(LABEL_ENDINGS[:3])} or .json)", found.without_label),
             left("sample", f"whose label is not text or JSON with {', '.join(LABEL_KEYS)}", found.unreadable),
@@ -191,13 +193,15 @@ def _grouped(members: Sequence[tarfile.TarInfo], cut: Callable[[str], tuple[str,
 
 
 def _images(sample: dict[str, tarfile.TarInfo]) -> list[tarfile.TarInfo]:
-    """The images of a sample, the plainest ending first: `.jpg` before `.depth.png`."""
-    endings = [ending for ending in sample if f".{ending.rsplit('.', 1)[-1]}" in image_suffixes()]
-    return [sample[ending] for ending in sorted(endings, key=lambda ending: ending.count("."))]
+    return [member for ending, member in sample.items() if f".{ending.rsplit('.', 1)[-1]}" in image_suffixes()]
 
 
 def _image(sample: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
-    return next(iter(_images(sample)), None)
+    """The one of the plainest ending; None where there is none, or several are as plain: nobody says which is meant."""
+    plain = [ending for ending in sample if f".{ending.rsplit('.', 1)[-1]}" in image_suffixes()]
+    least = min((ending.count(".") for ending in plain), default=0)
+    found = [sample[ending] for ending in plain if ending.count(".") == least]
+    return found[0] if len(found) == 1 else None
 
 
 def _label(sample: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
@@ -212,10 +216,10 @@ def _read(tar: tarfile.TarFile, groups: Members, shard: Path) -> _Samples:
     found = _Samples()
     for key, sample in groups.items():
         image, label = _image(sample), _label(sample)
-        if image is None and label is None:
+        if not _images(sample) and label is None:
             found.others += [member.name for member in sample.values()]
         elif image is None:
-            found.without_image.append(key)
+            (found.with_several if _images(sample) else found.without_image).append(key)
         elif label is None:
             found.without_label.append(key)
         else:
