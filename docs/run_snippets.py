@@ -189,7 +189,7 @@ class Folder:
 
     def prepare(self, text: str, making: tuple[str, ...] = ()) -> None:
         """Makes what a line needs and is not there."""
-        words = re.findall(r"[\w./-]+", text.split("  #")[0])
+        words = re.findall(r"[\w./-]+", "\n".join(line.split("  #")[0] for line in text.splitlines()))
         made = {words[i + 1] for i, word in enumerate(words[:-1]) if word in {"--out", "out"}}
         for need, how in NEEDS.items():
             used = any(word.rstrip("/") == need or word.startswith(f"{need}/") for word in words if word not in made)
@@ -342,6 +342,7 @@ def draw_base(base: Path) -> None:
             for number in range(first, first + each):
                 draw(kind, number).save(base / root / name / f"{number}.jpg")
     draw(0, 200).save(base / "ants_bees/train/ants/1225872729_6f0856588f.jpg")
+    draw(1, 200).save(base / "ants_bees/val/bees/2782079948_8d4e94a826.jpg")
     draw(0, 201).save(base / "ants_bees/train/ants/imageNotFound.gif")
     for name, kind in (("cat.jpg", 0), ("dog.jpg", 1), ("dog.png", 1), ("picture.jpg", 0)):
         draw(kind, 300).save(base / name)
