@@ -6,7 +6,7 @@
 # refuses the second file, as concatenate_datasets does with the same two.
 # Seen: it takes the class names of the first file for all files and keeps the numbers of the others. Half of the labels
 # are swapped, within a split and between train and test, without a warning.
-# leannet reads the class names of each file and matches them by name (docs/data.md).
+# What helps: read the class names of each file's own schema, and match them by name.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -6,7 +6,7 @@
 # Seen: load_dataset("imagefolder", data_dir=...) returns one split `train` of the 4 images in train_station/, without a
 # label column; the other 8 images are gone without a warning. test_tube/ beside beaker/ becomes a `test` split,
 # dev_board/ beside sensor/ a `validation` split, each alone. Class names without such a word are read as expected.
-# leannet takes folders for splits only if they are splits together (docs/data.md), and counts what lies beside them.
+# What helps: take folders for splits only if they are splits together, and count what lies beside them.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -66,9 +66,9 @@ def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -
     """Batch norm of few and small images leaves variances of 1e-8: what engines were once refused for."""
     pictures = draw_folder(tmp_path / "shapes", each=30)
     words = {"model": "mobilenet_v3_small", "width": 0.5, "resolution": 32, "epochs": 1, "seed": 1, "quiet": True}
-    leannet.train(str(pictures), out=tmp_path / "run", **words)  # type: ignore[arg-type]
+    leannet.train(str(pictures), out=tmp_path / "run", **words)
     found = [export(tmp_path / "run", tmp_path / "x.onnx")]
-    found += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]  # type: ignore[arg-type]
+    found += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]
     for each in found:
         assert all(one.passed for one in each.checks)
         header = read_header(each.path)

@@ -45,7 +45,7 @@ def said(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_a_file_says_what_it_takes_and_who_reads_it_wrong(checkpoint: Path, tmp_path: Path, kind: str) -> None:
-    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)  # type: ignore[arg-type]
+    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)
     words = onnx.load(tmp_path / "x.onnx").doc_string
     named = [name for name in WITHOUT_ANTIALIAS if name in words]
     assert sorted(made.wrong_in) == sorted(named)
@@ -100,7 +100,7 @@ def test_the_yardstick_is_what_onnx_calls_a_resize_without_antialiasing() -> Non
         outputs = [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 3, 32, 24])]
         graph = onnx.helper.make_graph([node], "x", inputs, outputs, [size])
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
-        run = ENGINES["onnxruntime"].prepare(Program.of_file(None, model.SerializeToString()), 1)  # type: ignore[arg-type]
+        run = ENGINES["onnxruntime"].prepare(Program.of_file(None, model.SerializeToString()), 1)
         wanted = run(image.transpose(2, 0, 1)[None].astype(np.float32))[0][0].transpose(1, 2, 0)
         assert np.abs(without_antialiasing(image, 24, 32) - wanted).max() <= 0.5 + 1e-3
 
@@ -115,8 +115,8 @@ def test_images_of_the_networks_size_are_right_in_every_engine(checkpoint: Path,
     assert found.classes[0] == wanted.classes[0]
     assert found.probabilities[0] == pytest.approx(wanted.probabilities[0], abs=1e-5)
     array = prepare(picture, made.header.preprocessing)[None]
-    first, second = (made.run(name)(array)[0] for name in ("onnxruntime", "openvino"))  # type: ignore[arg-type]
+    first, second = (made.run(name)(array)[0] for name in ("onnxruntime", "openvino"))
     np.testing.assert_allclose(first, second, atol=1e-4)
     with pytest.raises(Exception, match="dimension"):
-        made.run("onnxruntime")(np.asarray(picture)[None])  # type: ignore[arg-type]
+        made.run("onnxruntime")(np.asarray(picture)[None])
     assert Image.fromarray(array[0]).size == (32, 32)

@@ -185,8 +185,8 @@ def _apart(
     """Train and validation without images of several labels that the data's own splits hold a copy of elsewhere."""
     several = in_several_classes(digests, pictures.labels, np.concatenate([train, validation, test]))
     tested = several & {digests[i] for i in test}
-    judged = tested | (several & {digests[i] for i in validation})
-    out = [i for i in train if digests[i] in judged] + [i for i in validation if digests[i] in tested]
+    later = tested | (several & {digests[i] for i in validation})
+    out = [i for i in train if digests[i] in later] + [i for i in validation if digests[i] in tested]
     if not out:
         return train, validation, ()
     return np.setdiff1d(train, out), np.setdiff1d(validation, out), tuple(int(i) for i in out)

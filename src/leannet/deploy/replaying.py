@@ -125,7 +125,7 @@ def _resized(artefact: Artefact, name: str, named: str) -> Checked:
         run = artefact.run(name)
         wanted, aliased = run(resized)[0], run(cruder)[0]
         made = np.concatenate([run(each[None])[0] for each in noise])
-    except Exception as error:  # as above
+    except Exception as error:  # whatever an engine raises for a graph that it cannot run
         return Checked(version, name, 1, float("inf"), tolerance, False, _one_line(error), True, named)
     tolerance = max(tolerance, _difference(aliased, wanted) / 4)
     same = _same(made, wanted, tolerance)

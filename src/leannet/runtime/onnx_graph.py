@@ -231,11 +231,7 @@ class GraphWriter:
         return self._reshaped(placed, self.picture(read[0]))
 
     def _joined_last(self, values: Sequence[str]) -> None:
-        """Puts a Concat that only the next sum reads right before it.
-
-        Where a convolution stands between the two and is added to the Concat, OpenCV 4.10 to 4.14 computes another
-        sum, without an error.
-        """
+        """Puts a Concat that a sum reads right before it: OpenCV 4 sums wrongly with a convolution in between."""
         read = {name for node in self.nodes for name in node.input}
         for node in [node for node in self.nodes if node.op_type == "Concat" and node.output[0] in values]:
             if node.output[0] not in read:

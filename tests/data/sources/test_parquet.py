@@ -57,7 +57,7 @@ def test_widths_of_numbers_and_forms_of_images_may_differ(tmp_path: Path) -> Non
     pictures = open_pictures(str(tmp_path))
     assert pictures.classes == ("0", "1", "2", "10")
     assert pictures.labels.tolist() == [0, 1, 2, 3, 3, 1, 0, 2, 0, 1, 2, 3]
-    assert [read(pictures.reader(i)).size for i in range(12)] == [(16, 16)] * 12  # type: ignore[arg-type]
+    assert [read(pictures.reader(i)).size for i in range(12)] == [(16, 16)] * 12
 
 
 @pytest.mark.parametrize(

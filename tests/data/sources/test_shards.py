@@ -126,7 +126,7 @@ def test_the_plain_ending_wins_and_the_other_images_are_counted(tmp_path: Path) 
     members = [m for n in range(8) for m in ((f"{n:04}.depth.png", image("dog", n)), *labelled(range(n, n + 1)))]
     pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
     assert counted(pictures) == EIGHT
-    assert {read(pictures.reader(i)).format for i in range(8)} == {"JPEG"}  # type: ignore[arg-type]
+    assert {read(pictures.reader(i)).format for i in range(8)} == {"JPEG"}
     assert len(missed(pictures)["image beside the plain one of its sample"]) == 8
 
 

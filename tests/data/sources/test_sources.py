@@ -67,7 +67,7 @@ def test_parquet(tmp_path: Path, metadata: str) -> None:
     pictures = open_pictures(str(tmp_path / "x.parquet"))
     assert pictures.classes == (("0", "1") if metadata == "none" else ("disc", "square"))
     assert pictures.labels.tolist() == labels
-    assert read(pictures.reader(2)).size == (40, 40)  # type: ignore[arg-type]
+    assert read(pictures.reader(2)).size == (40, 40)
 
 
 def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:

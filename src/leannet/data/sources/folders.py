@@ -18,7 +18,7 @@ class NoClasses(LeannetError):
 
 
 @dataclass
-class _Found:
+class _Collected:
     """Images as they are collected."""
 
     root: Path
@@ -49,82 +49,82 @@ def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -
     Split folders are known by their names (splits.py), beside each other, inside each class, or as the end of class
     names. Raises NoClasses where there are no class folders, and LeannetError where it is not clear how deep they lie.
     """
-    found = _Found(root)
-    top = _inside(tree, found)
+    collected = _Collected(root)
+    top = _inside(tree, collected)
     kind = "split folders of class folders"
-    if not _by_split(top, found, options):
+    if not _by_split(top, collected, options):
         kind = "class folders"
-        found.add(_classes(top, found, options), None)
-        found.leave_out(top.images, "image", "outside any class folder")
-    if not found.paths:
+        collected.add(_classes(top, collected, options), None)
+        collected.leave_out(top.images, "image", "outside any class folder")
+    if not collected.paths:
         raise NoClasses(f"{root}: {_nothing(tree, top)}")
-    _leave_out_others(tree, found)
+    _leave_out_others(tree, collected)
     listing = Listing(
         str(root),
-        [found.name(path) for path in found.paths],
-        found.words,
-        found.splits,
-        Paths(found.paths),
+        [collected.name(path) for path in collected.paths],
+        collected.words,
+        collected.splits,
+        Paths(collected.paths),
         are_names=True,
-        left_out=[*found.left_out, *trouble.left_out()],
-        remarks=found.remarks,
+        left_out=[*collected.left_out, *trouble.left_out()],
+        remarks=collected.remarks,
     )
     return assemble(kind, str(root), [listing])
 
 
-def _inside(folder: Folder, found: _Found, of_split: str | None = None) -> Folder:
+def _inside(folder: Folder, collected: _Collected, of_split: str | None = None) -> Folder:
     """The folder that the classes lie in: `flower_photos` of a folder that holds nothing else."""
     inside = folder
     while len(inside.bearing) == 1 and inside.bearing[0].bearing:
         if of_split is None and plain_split(inside.bearing[0].name) == "train":
             break  # the only split that there is
-        found.leave_out(inside.images, "image", "outside any class folder")
+        collected.leave_out(inside.images, "image", "outside any class folder")
         inside = inside.bearing[0]
     if inside is not folder:
-        found.remarks.append(f"looked inside {found.name(inside.path)}, the only folder of folders with images")
+        collected.remarks.append(f"looked inside {collected.name(inside.path)}, the only folder of folders with images")
     return inside
 
 
-def _by_split(top: Folder, found: _Found, options: Options) -> bool:
+def _by_split(top: Folder, collected: _Collected, options: Options) -> bool:
     """Collects the images of a folder that comes split; returns whether it does."""
     splits = splits_among(folder.name for folder in top.bearing)
     if splits:
         by_name = {folder.name: folder for folder in top.bearing}
         of_classes = {name: split for name, split in splits.items() if by_name[name].bearing}
         if "train" in of_classes.values():
-            _add_splits(top, splits, found, options)
+            _add_splits(top, splits, collected, options)
             return True
         if len(set(splits.values())) > 1:
             raise NoClasses(
                 f"{top.path}: expected class folders of images in {' and '.join(sorted(splits))} (train/class/*.jpg), "
                 "found images without a class; a list of them (CSV, JSON lines) may say their labels"
             )
-    return _add_transposed(top, found) or _add_joined(top, found)
+    return _add_transposed(top, collected) or _add_joined(top, collected)
 
 
-def _add_splits(top: Folder, splits: dict[str, str], found: _Found, options: Options) -> None:
+def _add_splits(top: Folder, splits: dict[str, str], collected: _Collected, options: Options) -> None:
     classes: dict[str, Named] = {}  # by the name of the split folder
     for folder in top.bearing:
         split = splits.get(folder.name)
         if split is None:
-            found.leave_out(folder.all_images(), "image", "beside the split folders")
+            collected.leave_out(folder.all_images(), "image", "beside the split folders")
             continue
         if folder.name.lower() not in USUAL:
-            found.remarks.append(f"{folder.name} is taken for the {split} split")
-        inside = _inside(folder, found, split)
-        classes[folder.name] = _classes(inside, found, options) if inside.bearing else []
-        found.leave_out(inside.images, "image", f"of the {split} split without a class folder")
+            collected.remarks.append(f"{folder.name} is taken for the {split} split")
+        inside = _inside(folder, collected, split)
+        classes[folder.name] = _classes(inside, collected, options) if inside.bearing else []
+        collected.leave_out(inside.images, "image", f"of the {split} split without a class folder")
     known = {word for name, named in classes.items() if splits[name] == "train" for word, _ in named}
     for name, named in classes.items():
         if len(named) == 1 and known and named[0][0] not in known and not named[0][1].bearing:
             # test/images/*.jpg: nobody says their classes
-            found.leave_out(named[0][1].images, "image", f"of the {splits[name]} split without a class folder")
+            collected.leave_out(named[0][1].images, "image", f"of the {splits[name]} split without a class folder")
         else:
-            found.add(named, splits[name])
-    found.leave_out(top.images, "image", "outside any class folder")
+            collected.add(named, splits[name])
+    collected.leave_out(top.images, "image", "outside any class folder")
 
 
-def _add_transposed(top: Folder, found: _Found) -> bool:
+def _add_transposed(top: Folder, collected: _Collected) -> bool:
     """Classes that each hold their splits: `cat/train/*.jpg`, `cat/test/*.jpg`."""
     if len(top.bearing) < 2:
         return False
@@ -140,13 +140,13 @@ def _add_transposed(top: Folder, found: _Found) -> bool:
         )
     for folder in top.bearing:
         for each in folder.bearing:
-            found.add([(folder.name, each)], plain_split(each.name))
-        found.leave_out(folder.images, "image", "beside the split folders")
-    found.remarks.append("each class folder holds its own split folders")
+            collected.add([(folder.name, each)], plain_split(each.name))
+        collected.leave_out(folder.images, "image", "beside the split folders")
+    collected.remarks.append("each class folder holds its own split folders")
     return True
 
 
-def _add_joined(top: Folder, found: _Found) -> bool:
+def _add_joined(top: Folder, collected: _Collected) -> bool:
     """Folders that name class and split: `cats_train`, `dogs_train`, `cats_test`, `dogs_test`."""
     words = {folder.name: split_word(folder.name) for folder in top.bearing}
     pairs = {(word[1], word[0]) for word in words.values() if word is not None and word[1]}
@@ -157,15 +157,17 @@ def _add_joined(top: Folder, found: _Found) -> bool:
     for folder in top.bearing:
         word = words[folder.name]
         assert word is not None
-        found.add([(word[1], folder)], word[0])
-    found.remarks.append(f"the folders name class and split: {', '.join(folder.name for folder in top.bearing[:3])}")
+        collected.add([(word[1], folder)], word[0])
+    collected.remarks.append(
+        f"the folders name class and split: {', '.join(folder.name for folder in top.bearing[:3])}"
+    )
     return True
 
 
-def _classes(folder: Folder, found: _Found, options: Options) -> Named:
+def _classes(folder: Folder, collected: _Collected, options: Options) -> Named:
     """The class folders of a folder: those directly in it, or one deeper where the options say so."""
     depth = options.class_depth
-    tops = _without_unlabelled(folder, found)
+    tops = _without_unlabelled(folder, collected)
     _check_names(folder, tops, depth)
     unread = [each for each in folder.folders if not each.number and without_reader(each.all_others())]
     if unread and tops:
@@ -177,7 +179,7 @@ def _classes(folder: Folder, found: _Found, options: Options) -> Named:
     deeper = [(each.name, each) for top in tops for each in top.bearing]
     if depth == 2 and (deeper or options.strict):
         for top in tops:
-            found.leave_out(top.images, "image", "above the class folders")
+            collected.leave_out(top.images, "image", "above the class folders")
         if not deeper:
             raise LeannetError(f"{folder.path}: expected class folders two deep (--class-depth 2), found none")
         return deeper
@@ -186,18 +188,18 @@ def _classes(folder: Folder, found: _Found, options: Options) -> Named:
         _refuse_depth(folder, nested)
     deep = [each for top in tops for each in top.all_folders() if each.images]
     if deep:
-        names = ", ".join(found.name(each.path) for each in deep[:3]) + (", ..." if len(deep) > 3 else "")
-        found.remarks.append(f"images in folders inside class folders belong to the class: {names}")
+        names = ", ".join(collected.name(each.path) for each in deep[:3]) + (", ..." if len(deep) > 3 else "")
+        collected.remarks.append(f"images in folders inside class folders belong to the class: {names}")
     return [(top.name, top) for top in tops]
 
 
-def _without_unlabelled(folder: Folder, found: _Found) -> list[Folder]:
+def _without_unlabelled(folder: Folder, collected: _Collected) -> list[Folder]:
     """The folders that may be classes: not one that says of itself that it has no labels, beside others."""
     unlabelled = [each for each in folder.bearing if each.name.lower() in UNLABELLED]
     if len(folder.bearing) - len(unlabelled) < 2:
         return folder.bearing
     for each in unlabelled:
-        found.leave_out(each.all_images(), "image", f"in {found.name(each.path)}, without a label by its name")
+        collected.leave_out(each.all_images(), "image", f"in {collected.name(each.path)}, without a label by its name")
     return [each for each in folder.bearing if each not in unlabelled]
 
 
@@ -245,15 +247,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
 
 
-def _leave_out_others(tree: Folder, found: _Found) -> None:
+def _leave_out_others(tree: Folder, collected: _Collected) -> None:
     """Files that are no images by their name, and folders without any file that is one."""
     empty = [each for each in tree.all_folders() if not each.number]
     within = {id(each) for folder in empty for each in folder.all_folders()}
     outermost = [each for each in empty if id(each) not in within and not without_reader(each.all_others())]
     inside = tuple(f"{each.path}/" for each in outermost)
     others = [path for path in tree.all_others() if not str(path).startswith(inside)]
-    found.left_out += not_images(others, found.root)
-    found.leave_out([each.path for each in outermost], "folder", "without an image")
+    collected.left_out += not_images(others, collected.root)
+    collected.leave_out([each.path for each in outermost], "folder", "without an image")
 
 
 def _nothing(tree: Folder, top: Folder) -> str:
