@@ -31,11 +31,11 @@ from peers import DECLARED, ROOT, environment
 from PIL import Image
 
 import leannet
+from leannet.artifact import Artefact, open_artefact
+from leannet.artifact.exporting import export_folder
 from leannet.console import Console
-from leannet.deploy import Artefact, open_artefact
-from leannet.deploy.exporting import export_folder
-from leannet.deploy.fastest import judged_floats
-from leannet.deploy.integers.judging import Paired
+from leannet.quantization.comparing import Paired
+from leannet.quantization.fastest import judged_floats
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 

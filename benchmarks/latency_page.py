@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from leannet.drawing import COLORS, figure, plain_axes, write_picture
 from leannet.files import write_whole
 from leannet.runtime import Machine
+from leannet.style import COLORS, figure, plain_axes, write_picture
 
 OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
 TURNS = 60

@@ -11,8 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from leannet.deploy import bench
-from leannet.deploy.benchmarking import Timed
+from leannet.benchmark import Timed, bench
 from leannet.runtime import ENGINES
 from leannet.runtime.precisions import PRECISIONS, runs_in
 

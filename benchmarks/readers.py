@@ -125,12 +125,12 @@ def make(family: str, folder: Path) -> Files:
     """Writes all files of a network."""
     import torch
 
-    from leannet.data.pictures import fit, to_array, to_image
-    from leannet.deploy.artefact import as_floats
-    from leannet.deploy.integers.calibration import Calibration
-    from leannet.deploy.replaying import without_antialiasing
+    from leannet.artifact.base import as_floats
+    from leannet.artifact.replaying import without_antialiasing
+    from leannet.data.images import fit, to_array, to_image
     from leannet.network import build
     from leannet.preprocessing import Preprocessing
+    from leannet.quantization.calibration import Calibration
     from leannet.runtime import ENGINES, Program, numpy_weights, to_onnx
     from leannet.runtime.processor import weight_bits
     from leannet.runtime.programs import integers

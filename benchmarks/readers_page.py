@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from leannet.deploy.readers import wrong_in
+from leannet.artifact.readers import wrong_in
 from leannet.files import write_whole
 from leannet.zoo import architecture
 

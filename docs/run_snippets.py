@@ -62,7 +62,7 @@ NEEDS = {  # what a line speaks of and the page did not make
     "holiday": "mkdir holiday && cp cat.jpg dog.jpg holiday",
     "resnet18.pth": "python foreign.py resnet18 torchvision resnet18.pth",
     "experiments": f"ln -s {shlex.quote(str(ROOT / 'experiments'))} experiments",
-    "docs": "mkdir -p docs/pictures",
+    "docs": "mkdir -p docs/figures",
 }
 SMALL_ROWS = """
 import leannet

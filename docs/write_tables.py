@@ -306,7 +306,7 @@ def others() -> str:
 One point a published network: top-1 as published, with its authors' or torchvision's first weights, against mult-adds
 by one count.
 
-![accuracy against mult-adds](../pictures/published.svg)
+![accuracy against mult-adds](../figures/published.svg)
 
 ## What torchvision publishes
 

@@ -11,7 +11,7 @@ from choices_variants import CHOICES, V2, V3, VARIANTS, Choice
 from torch import Tensor
 
 from leannet.cost import count
-from leannet.drawing import COLORS, INK, figure, plain_axes, write_picture
+from leannet.style import COLORS, INK, figure, plain_axes, write_picture
 
 CLEAR = 2.0  # points of accuracy
 
@@ -49,7 +49,7 @@ def page(results: dict[str, Any], epochs: int) -> str:
         "",
         "## The activations and their hard forms",
         "",
-        "![activations](pictures/activations.svg)",
+        "![activations](figures/activations.svg)",
         "",
         _gaps(),
     ]

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from leannet.drawing import COLORS, figure, plain_axes, write_picture
 from leannet.evaluation import interval, wilson
 from leannet.files import write_whole
+from leannet.style import COLORS, figure, plain_axes, write_picture
 
 ROOT = Path(__file__).parents[1]
 TEST_PICTURES = 10_000
 
 
 def write_page(found: dict[str, dict[str, Any]]) -> None:
-    """docs/clock.md and docs/pictures/clock.svg."""
+    """docs/clock.md and docs/figures/clock.svg."""
     _draw(found)
     allowed = " or ".join(sorted({f"{each['allowed_minutes']:g}" for each in found.values()}))
     machines = "; ".join(sorted({each["machine"] for each in found.values()}))
@@ -34,7 +34,7 @@ def write_page(found: dict[str, dict[str, Any]]) -> None:
             f"| {name} | {100 * each['accuracy']:.2f} % ({interval(low, high)}) | {each['minutes']:.1f} | "
             f"{each['epochs']} |"
         )
-    lines += ["", "![Validation accuracy against minutes](pictures/clock.svg)", "", "The commands:", ""]
+    lines += ["", "![Validation accuracy against minutes](figures/clock.svg)", "", "The commands:", ""]
     lines += [f"    {each['command']}" for each in found.values()]
     write_whole(ROOT / "docs" / "clock.md", ("\n".join(lines) + "\n").encode())
 

@@ -21,9 +21,9 @@ from bases import BASES, NETWORKS
 from PIL import Image
 
 import leannet
-from leannet.data.pictures import prepare, read
-from leannet.deploy import Artefact, open_artefact
-from leannet.deploy.artefact import as_floats
+from leannet.artifact import Artefact, open_artefact
+from leannet.artifact.base import as_floats
+from leannet.data.images import prepare, read
 from leannet.files import write_whole
 from leannet.runtime import ENGINES, Program, machine
 

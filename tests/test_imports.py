@@ -13,21 +13,23 @@ import leannet
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
-    {"errors"},
+    {"errors", "lazy"},
     {"files", "launcher", "notebook", "onnx_file", "rows"},
-    {"drawing"},
+    {"style"},
     {"preprocessing"},
     {"cost", "zoo", "header"},
-    {"blocks", "drawings", "what"},
+    {"blocks", "diagrams", "what"},
     {"network"},
     {"checkpoint", "runtime"},
     {"weights"},
     {"factory"},
     {"console", "data"},
-    {"evaluation"},
+    {"artifact"},
+    {"benchmark", "evaluation"},
     {"training"},
-    {"reports", "studies", "deploy"},
-    {"looks"},
+    {"quantization", "reports", "studies", "web"},
+    {"serving"},
+    {"advice", "looks"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

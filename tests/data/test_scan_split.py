@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from leannet.data.dataset import Pictures
+from leannet.data.images import prepare, read
 from leannet.data.loader import Augment, Batches, Loader, PictureSet, mean_and_std, normalize, random_box
-from leannet.data.picture_list import Pictures
-from leannet.data.pictures import prepare, read
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import parse_ratio, split

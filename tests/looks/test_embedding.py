@@ -15,13 +15,13 @@ from sklearn.datasets import load_digits
 
 from leannet.checkpoint import load
 from leannet.cli import embed as verb
+from leannet.data.images import prepare, read
 from leannet.data.loader import normalize
-from leannet.data.pictures import prepare, read
 from leannet.errors import LeannetError
 from leannet.looks import Embedding, embed
 from leannet.looks.embedding import near_share, to_plane
+from leannet.looks.embedding_figure import NAMED, draw, style
 from leannet.looks.embedding_page import render
-from leannet.looks.embedding_picture import NAMED, draw, style
 from leannet.looks.thumbnails import sprite, thumbnail
 from leannet.training import train
 from tests.conftest import draw_folder

@@ -14,7 +14,7 @@ from leannet.cli import activations as verb
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.looks import activations
-from leannet.looks.feature_maps_picture import draw
+from leannet.looks.feature_maps_figure import draw
 from leannet.looks.reading import MOST, as_input, opened, seen
 from leannet.looks.tapping import early_layer, find, late_layer, tapped
 from leannet.network import Network, build

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from leannet import build
 from leannet.checkpoint import save
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.data.sources import open_pictures
 from leannet.data.split import mark
 from leannet.evaluation.metrics import score

@@ -17,9 +17,9 @@ from hypothesis import strategies as some
 from PIL import Image
 
 import leannet
+from leannet.artifact import export
 from leannet.cli.compare import command
-from leannet.deploy import export
-from leannet.drawings.names import labels
+from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import alone_in
 from leannet.header import Header, read_header

@@ -20,14 +20,14 @@ import leannet
 from leannet.checkpoint import load, save
 from leannet.cli.report import command
 from leannet.data.augment import Augment
+from leannet.data.images import read, to_color
 from leannet.data.loader import PictureSet
-from leannet.data.pictures import read, to_color
 from leannet.data.sources import open_pictures
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.reports.costs import measure
 from leannet.reports.held import read_run
-from leannet.reports.pictures import augmented, mistakes, open_run, samples
+from leannet.reports.images import augmented, mistakes, open_run, samples
 from leannet.reports.run import class_counts
 from leannet.training import Run, train
 from tests.conftest import draw_folder

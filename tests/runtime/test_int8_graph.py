@@ -6,8 +6,8 @@ import onnx.reference
 import pytest
 import torch
 
-from leannet.deploy.integers.calibration import Calibration
 from leannet.network import build
+from leannet.quantization.calibration import Calibration
 from leannet.rows import Activate, Architecture, Concat, Conv, Dropout, GlobalPool, Input, Linear
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.folding import Array

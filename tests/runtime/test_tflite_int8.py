@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tflite
 
-from leannet.deploy.integers.calibration import Calibration
+from leannet.quantization.calibration import Calibration
 from leannet.rows import Activate, Add, Architecture, Concat, Conv, Depthwise, GlobalPool, Input, Linear, Pool, Row
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.folding import Array

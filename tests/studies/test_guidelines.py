@@ -9,7 +9,7 @@ from leannet.cost import count, graph
 from leannet.errors import LeannetError
 from leannet.runtime.latency import summarize
 from leannet.studies import guideline_study, guidelines
-from leannet.studies.guideline_picture import draw
+from leannet.studies.guideline_figure import draw
 from leannet.studies.guideline_study import mean, slowdowns
 from leannet.studies.guideline_tables import SCALES, tables
 

@@ -30,12 +30,12 @@ def command(
 
     Example: leannet activations runs/photos cat.jpg dog.jpg --layer expanded_conv.project
     """
-    from leannet.drawing import check_format
     from leannet.files import spare_inputs
     from leannet.looks import FeatureMaps, activations
-    from leannet.looks.feature_maps_picture import draw
+    from leannet.looks.feature_maps_figure import draw
     from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
+    from leannet.style import check_format
 
     check_format(out)
     check_table(csv)

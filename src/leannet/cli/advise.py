@@ -33,11 +33,11 @@ def command(
 
     Example: leannet advise photos/ --latency 5
     """
+    from leannet.advice import advise
+    from leannet.advice.figure import draw
     from leannet.console import Console
     from leannet.data.sources.listing import Options
-    from leannet.deploy import advise
-    from leannet.deploy.advice_picture import draw
-    from leannet.drawing import check_format
+    from leannet.style import check_format
 
     check_format(out)
     with Console(quiet).bar(1) as bar:

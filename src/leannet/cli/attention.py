@@ -29,13 +29,13 @@ def command(
 
     Example: leannet attention runs/photos cat.jpg --top 2
     """
-    from leannet.drawing import check_format
     from leannet.errors import LeannetError
     from leannet.files import spare_inputs
     from leannet.looks import AttentionMap, attention
-    from leannet.looks.attention_maps_picture import draw
+    from leannet.looks.attention_maps_figure import draw
     from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
+    from leannet.style import check_format
 
     check_format(out)
     check_table(csv)

@@ -42,7 +42,7 @@ def command(
     if by == "row":
         _by_row(what, engine, precision, threads, batch, width, resolution, seconds, json, console)
         return
-    from leannet.deploy.benchmarking import bench
+    from leannet.benchmark import bench
 
     with console.bar(1) as bar:
         found = bench(

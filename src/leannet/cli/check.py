@@ -21,7 +21,7 @@ def command(
     Exits 2 where one of them differs, unless the file itself says that it is wrong there and --engine does not ask for
     it. Example: leannet check runs/photos/model.onnx
     """
-    from leannet.deploy import check
+    from leannet.artifact import check
 
     found = check(artefact, engine)
     passed = all(each.passed or each.named for each in found)

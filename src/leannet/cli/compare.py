@@ -64,8 +64,8 @@ def command(
 def _time(
     what: list[str], engine: str, threads: int, seconds: float, width: float, resolution: int | None, quiet: bool
 ) -> Any:
+    from leannet.benchmark import bench
     from leannet.console import Console
-    from leannet.deploy.benchmarking import bench
     from leannet.reports.comparing import Timing
 
     with Console(quiet).bar(1) as bar:

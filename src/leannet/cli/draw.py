@@ -44,8 +44,8 @@ def command(
     """
     from pathlib import Path
 
-    from leannet.drawings import check_name, draw, to_dict, to_svg, write
-    from leannet.drawings.names import labels
+    from leannet.diagrams import check_name, draw, to_dict, to_svg, write
+    from leannet.diagrams.names import labels
     from leannet.errors import LeannetError
     from leannet.files import spare_inputs
     from leannet.what import resolve

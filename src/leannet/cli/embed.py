@@ -44,8 +44,8 @@ def command(
     from leannet.errors import LeannetError
     from leannet.files import spare_inputs
     from leannet.looks import Suspects, embed
+    from leannet.looks.embedding_figure import draw
     from leannet.looks.embedding_page import check_out, write_page
-    from leannet.looks.embedding_picture import draw
     from leannet.looks.names import check_layer
     from leannet.looks.tables import check_table, write_table
 

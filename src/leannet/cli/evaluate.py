@@ -26,8 +26,7 @@ def command(
     Example: leannet evaluate runs/photos more-photos/
     """
     from leannet.data.sources.listing import Options
-    from leannet.deploy import evaluate
-    from leannet.evaluation import interval
+    from leannet.evaluation import evaluate, interval
     from leannet.header import is_artefact
 
     options = Options(image_column, label_column, class_depth)

@@ -10,7 +10,7 @@ from leannet.cli.output import print_json, print_table
 from leannet.errors import LeannetError
 
 if TYPE_CHECKING:
-    from leannet.deploy.exporting import Exported
+    from leannet.artifact.exporting import Exported
 
 
 def command(
@@ -77,7 +77,7 @@ def command(
         return
     if data is not None:
         raise LeannetError(f"{data}: pictures are for --fastest; expected a run alone")
-    from leannet.deploy import export
+    from leannet.artifact import export
 
     found = export(run, out, precision or "float32", input or "float32")
     if json:
@@ -89,7 +89,7 @@ def command(
 
 
 def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
-    from leannet.deploy.exporting import export_folder
+    from leannet.artifact.exporting import export_folder
 
     found = export_folder(run, format, out)
     if json:
@@ -108,7 +108,7 @@ def _print_checks(found: "Exported") -> None:
 
 
 def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any], json: bool, quiet: bool) -> None:
-    from leannet.deploy import export_fastest
+    from leannet.quantization import export_fastest
 
     found = export_fastest(run, data, out, quiet=quiet, **words)
     if json:

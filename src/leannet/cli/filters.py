@@ -23,12 +23,12 @@ def command(
 
     Example: leannet filters runs/photos
     """
-    from leannet.drawing import check_format
     from leannet.files import spare_inputs
     from leannet.looks import Kernels, filters
-    from leannet.looks.kernels_picture import draw
+    from leannet.looks.kernels_figure import draw
     from leannet.looks.names import check_layer
     from leannet.looks.tables import check_table, write_table
+    from leannet.style import check_format
 
     check_format(out)
     check_table(csv)

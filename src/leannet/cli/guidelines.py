@@ -26,9 +26,9 @@ def command(
     Leave the machine alone meanwhile. Example: leannet guidelines --engine onnxruntime --threads 1
     """
     from leannet.console import Console
-    from leannet.drawing import check_format
     from leannet.studies import guidelines
-    from leannet.studies.guideline_picture import draw
+    from leannet.studies.guideline_figure import draw
+    from leannet.style import check_format
 
     check_format(out)
     console = Console(quiet)

@@ -22,7 +22,7 @@ def command(
 
     Example: leannet predict runs/photos cat.jpg dog.jpg
     """
-    from leannet.deploy import predict
+    from leannet.evaluation import predict
 
     predictions, broken = predict(run, images, top)
     others = say_not_images(images)

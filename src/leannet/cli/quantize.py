@@ -45,7 +45,7 @@ def command(
 
     Example: leannet quantize runs/photos
     """
-    from leannet.deploy import quantize
+    from leannet.quantization import quantize
 
     found = quantize(
         run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input

@@ -7,8 +7,8 @@ import typer
 
 from leannet.cli.options import Json
 from leannet.cli.output import print_json
-from leannet.deploy.serving.limits import Limits
 from leannet.errors import LeannetError
+from leannet.serving.limits import Limits
 
 DEFAULT = Limits()
 
@@ -41,8 +41,8 @@ def command(
 
     Example: leannet serve runs/photos/model.onnx
     """
-    from leannet.deploy.serving import serve
-    from leannet.deploy.serving.running import Serving
+    from leannet.serving import serve
+    from leannet.serving.running import Serving
 
     body_bytes = _units("--max-mb", max_mb)
     limits = Limits(

@@ -33,7 +33,7 @@ def command(
 
     Example: leannet web runs/photos/model.onnx --out site
     """
-    from leannet.deploy.site import make_site
+    from leannet.web.site import make_site
 
     found = make_site(artefact, out, samples, runtime, quiet, title, webgpu, force)
     if json:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from pydantic import Field
 
-from leannet.data.pictures import GREY, Box, to_array
+from leannet.data.images import GREY, Box, to_array
 from leannet.preprocessing import Preprocessing
 from leannet.rows.fields import Flag, Frozen
 

@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from leannet.data.augment import Augment, change, random_box
 from leannet.data.cache import PictureCache, Room, fits
-from leannet.data.picture_list import Pictures
-from leannet.data.pictures import BrokenPicture, fit, read, to_array, to_color, to_image
+from leannet.data.dataset import Pictures
+from leannet.data.images import BrokenPicture, fit, read, to_array, to_color, to_image
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 

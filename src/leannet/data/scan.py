@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from leannet.data.picture_list import Pictures
-from leannet.data.pictures import BrokenPicture, deep_levels, read, to_color
+from leannet.data.dataset import Pictures
+from leannet.data.images import BrokenPicture, deep_levels, read, to_color
 from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.errors import LeannetError
 
 PART_NAMES = ("train", "validation", "test")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.data.picture_list import LeftOut
-from leannet.data.pictures import BrokenPicture, prepare, read
+from leannet.data.dataset import LeftOut
+from leannet.data.images import BrokenPicture, prepare, read
 from leannet.data.sources.walking import Folder, not_images, walk
 from leannet.errors import LeannetError
 from leannet.header import Header

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.console import Console
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
 from leannet.data.sources import Options, open_pictures
 from leannet.data.split import PART_NAMES, membership

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 

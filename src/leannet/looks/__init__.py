@@ -1,29 +1,24 @@
-"""Looks inside a trained network: feature maps, attention, kernels, embeddings, and labels to doubt."""
+"""Looks inside a trained network: feature maps, attention, kernels, embeddings, and suspect labels."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_PUBLIC = {
-    "AttentionMap": "attention_maps",
-    "Embedding": "embedding",
-    "FeatureMaps": "feature_maps",
-    "Kernels": "kernels",
-    "Suspects": "mislabelled",
-    "activations": "feature_maps",
-    "attention": "attention_maps",
-    "embed": "embedding",
-    "filters": "kernels",
-    "suspects": "mislabelled",
-}
+from leannet.lazy import attach
 
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(f"leannet.looks.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module 'leannet.looks' has no attribute '{name}'")
-
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "AttentionMap": ".attention_maps",
+        "Embedding": ".embedding",
+        "FeatureMaps": ".feature_maps",
+        "Kernels": ".kernels",
+        "Suspects": ".suspect_labels",
+        "activations": ".feature_maps",
+        "attention": ".attention_maps",
+        "embed": ".embedding",
+        "filters": ".kernels",
+        "suspects": ".suspect_labels",
+    },
+)
 
 if TYPE_CHECKING:
     from leannet.looks.attention_maps import AttentionMap as AttentionMap
@@ -34,5 +29,5 @@ if TYPE_CHECKING:
     from leannet.looks.feature_maps import activations as activations
     from leannet.looks.kernels import Kernels as Kernels
     from leannet.looks.kernels import filters as filters
-    from leannet.looks.mislabelled import Suspects as Suspects
-    from leannet.looks.mislabelled import suspects as suspects
+    from leannet.looks.suspect_labels import Suspects as Suspects
+    from leannet.looks.suspect_labels import suspects as suspects

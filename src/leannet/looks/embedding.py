@@ -15,8 +15,8 @@ from leannet.data.loader import Batches, Loader, PictureSet, normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled import Labelled, labelled
 from leannet.header import Header, checkpoint_file
-from leannet.looks.mislabelled import Suspects, has_folds, ranked, suspects
 from leannet.looks.reading import first_output, opened
+from leannet.looks.suspect_labels import Suspects, has_folds, ranked, suspects
 from leannet.looks.tapping import Point, as_picture, early_layer, find, late_layer, tapped
 from leannet.looks.thumbnails import thumbnail
 from leannet.network import Network

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.drawing import FORMATS, check_format
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.looks.embedding import NEIGHBOURS, SHOWN, Embedding
-from leannet.looks.embedding_picture import SHAPES, style
+from leannet.looks.embedding_figure import SHAPES, style
 from leannet.looks.names import short
 from leannet.looks.thumbnails import TINY, data_uri, sprite
 from leannet.reports.page import percent
+from leannet.style import FORMATS, check_format
 
 SPAN = 1000  # the plane's width in the page's own unit
 OUTLINES = {

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from leannet.checkpoint import load
+from leannet.data.dataset import LeftOut
+from leannet.data.images import BrokenPicture, prepare, read
 from leannet.data.loader import normalize
-from leannet.data.picture_list import LeftOut
-from leannet.data.pictures import BrokenPicture, prepare, read
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import listed
 from leannet.header import Header

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.drawing import COLORS, INK, figure
 from leannet.files import write_whole
+from leannet.style import COLORS, INK, figure
 
 WIDTH = 6.4  # inches: on a telephone its text is two thirds of the page's
 MARGIN = 0.12

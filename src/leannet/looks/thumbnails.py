@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.data.pictures import to_image
+from leannet.data.images import to_image
 
 SIDE = 56  # pixels of the longer side
 TINY = 32  # pixels up to which a picture is kept as it is, without loss

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from leannet.drawing import COLORS, INK, bands, figure, inline_svg, plain_axes
+from leannet.style import COLORS, INK, bands, figure, inline_svg, plain_axes
 
 TRAINING, VALIDATION = COLORS[:2]
 PANELS = {"accuracy": (100, "accuracy, %"), "loss": (1, "loss")}

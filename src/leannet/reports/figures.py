@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from leannet.cost import Count
-from leannet.drawing import COLORS, figure, plain_axes, write_picture
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
@@ -21,6 +20,7 @@ from leannet.reports.curves import draw_curve, draw_rate
 from leannet.reports.held import COLUMNS, Held
 from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
+from leannet.style import COLORS, figure, plain_axes, write_picture
 
 Line = Sequence[Any]
 LEGIBLE = 60  # names on an axis, at most, ...

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from leannet.drawing import COLORS, INK, figure, inline_svg, plain_axes
 from leannet.evaluation.calibration import Calibration
 from leannet.reports.page import percent
+from leannet.style import COLORS, INK, figure, inline_svg, plain_axes
 
 FEW = 10  # pictures of a bin, below which its share says little
 CLOSE = 0.02  # mean confidence and accuracy within two points of each other

@@ -13,8 +13,8 @@ from leannet.reports.costs import conditions, costs_by_row, measures
 from leannet.reports.curves import learning_curves, rate_curve
 from leannet.reports.figures import write_figures
 from leannet.reports.held import Held, read_log, read_run
+from leannet.reports.images import RunPictures, mistakes, open_run, samples
 from leannet.reports.page import render
-from leannet.reports.pictures import RunPictures, mistakes, open_run, samples
 from leannet.reports.reliability import calibration_words, reliability_diagram
 from leannet.reports.words import data_words, flat, resolved, summary, tiles
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from leannet.console import Console
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.data.scan import Scan, scan
 from leannet.data.sources import open_pictures
 from leannet.data.split import Split

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
+from leannet.data.dataset import Pictures
 from leannet.data.loader import Batches, Loader, PictureSet, cached, told_of_workers
-from leannet.data.picture_list import Pictures
 from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError

@@ -3,7 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from leannet.drawing import COLORS, figure, inline_svg, plain_axes
+from leannet.style import COLORS, figure, inline_svg, plain_axes
 
 if TYPE_CHECKING:
     from leannet.training.run import Run

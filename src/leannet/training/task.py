@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import write_predictions
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from tests.conftest import draw
 
 

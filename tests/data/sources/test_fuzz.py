@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 from leannet.data.sources import open_pictures
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, missed, tar

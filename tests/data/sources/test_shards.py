@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leannet.data.pictures import read
+from leannet.data.images import read
 from leannet.data.scan import scan
 from leannet.data.sources import open_pictures
 from leannet.errors import LeannetError

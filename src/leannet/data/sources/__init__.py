@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from leannet.data.picture_list import LeftOut, Pictures
+from leannet.data.dataset import LeftOut, Pictures
 from leannet.data.sources.columns import has_columns
 from leannet.data.sources.digits import open_digits
 from leannet.data.sources.folders import NoClasses, open_folders

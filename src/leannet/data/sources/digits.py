@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.picture_list import Pictures
+from leannet.data.dataset import Pictures
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from leannet.data.pictures import image_suffixes
+from leannet.data.images import image_suffixes
 from leannet.data.sources.splits import split_word
 from leannet.data.sources.walking import is_passed_over
 from leannet.errors import LeannetError

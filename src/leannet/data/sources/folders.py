@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leannet.data.picture_list import LeftOut, Pictures
+from leannet.data.dataset import LeftOut, Pictures
 from leannet.data.sources.listing import Listing, Options, Paths, assemble
 from leannet.data.sources.splits import UNLABELLED, are_parts, plain_split, split_word, splits_among
 from leannet.data.sources.walking import Folder, Trouble, not_images, without_reader

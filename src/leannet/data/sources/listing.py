@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.picture_list import LeftOut, Pictures, gathered
+from leannet.data.dataset import LeftOut, Pictures, gathered
 from leannet.data.sources.labels import HIDDEN, WHOLE, NoLabel, alike, class_names, joined_labels, label_of, ordered
 from leannet.errors import LeannetError
 

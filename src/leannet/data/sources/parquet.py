@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.data.picture_list import LeftOut
+from leannet.data.dataset import LeftOut
 from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, column, find, has_columns, split_column
 from leannet.data.sources.listing import Listing, Options
 from leannet.errors import LeannetError

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from leannet.data.picture_list import LeftOut
-from leannet.data.pictures import image_suffixes
+from leannet.data.dataset import LeftOut
+from leannet.data.images import image_suffixes
 from leannet.data.sources.listing import Listing
 from leannet.data.sources.splits import splits_among
 from leannet.data.sources.walking import is_passed_over

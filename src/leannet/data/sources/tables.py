@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.data.picture_list import LeftOut
+from leannet.data.dataset import LeftOut
 from leannet.data.sources.columns import BOXES, IMAGE_COLUMNS, LABEL_COLUMNS, column, find, plain, split_column
 from leannet.data.sources.finding import Files
 from leannet.data.sources.listing import Listing, Options, Paths

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leannet.data.picture_list import LeftOut
-from leannet.data.pictures import HEIF_SUFFIXES, HEIF_WAY_OUT, image_suffixes
+from leannet.data.dataset import LeftOut
+from leannet.data.images import HEIF_SUFFIXES, HEIF_WAY_OUT, image_suffixes
 
 # What operating systems and archivers leave beside people's files. Names that begin with a dot are passed over too.
 FOREIGN = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "lost+found"}

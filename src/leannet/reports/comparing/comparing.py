@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leannet.drawings.names import labels
+from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import check_page, write_whole
 from leannet.reports.comparing.compared import look
@@ -44,7 +44,7 @@ def write_page(comparison: Comparison, out: str | Path) -> Path:
 
 def write_pictures(comparison: Comparison, folder: str | Path) -> list[Path]:
     """Writes every figure of the page as SVG and PNG, and its data as CSV. Raises LeannetError."""
-    from leannet.reports.comparing.pictures import pictures
+    from leannet.reports.comparing.figures import pictures
 
     check_page(None, folder)
     Path(folder).mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from leannet import __version__
 from leannet.cost import CONVENTION
-from leannet.drawings.costs import short
+from leannet.diagrams.costs import short
 from leannet.reports.comparing.compared import PUBLISHED, Compared
 from leannet.reports.comparing.comparison import COSTS, NOT_SET, Comparison
-from leannet.reports.comparing.pictures import against_costs, color, curves, is_second
+from leannet.reports.comparing.figures import against_costs, color, curves, is_second
 from leannet.reports.page import percent
 
 SURE = 0.05  # p values below it are seldom luck

@@ -1,0 +1,21 @@
+"""The one shipped form: a network with all that using it needs, written, opened and checked."""
+
+from typing import TYPE_CHECKING
+
+from leannet.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Artefact": ".base",
+        "check": ".checking",
+        "export": ".exporting",
+        "open_artefact": ".opening",
+    },
+)
+
+if TYPE_CHECKING:
+    from leannet.artifact.base import Artefact as Artefact
+    from leannet.artifact.checking import check as check
+    from leannet.artifact.exporting import export as export
+    from leannet.artifact.opening import open_artefact as open_artefact

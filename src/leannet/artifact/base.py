@@ -1,0 +1,154 @@
+"""The artefact: a network that is ready to run, with the checkpoint's header and golden pictures. It needs no torch.
+
+It is one ONNX file (onnx_artefact.py), or for runtimes with files of their own a folder (folder_artefact.py).
+"""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leannet.artifact.golden import Golden
+from leannet.artifact.readers import INPUTS
+from leannet.data.images import prepare
+from leannet.errors import LeannetError
+from leannet.header import Header
+from leannet.preprocessing import Preprocessing
+from leannet.runtime import Program, engine
+from leannet.runtime.engines import Floats, Run, is_installed
+from leannet.runtime.processor import weight_bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact(abc.ABC):
+    """A network that is ready to run, and what using it needs.
+
+    path: where it was opened. digest: SHA-256 of all that it is, of one that was opened.
+    """
+
+    header: Header
+    golden: tuple[Golden, ...]
+    path: Path | None = None
+    digest: str = ""
+    _runs: dict[tuple[str, int, bool], Run] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    @abc.abstractmethod
+    def engines(self) -> tuple[str, ...]:
+        """Those that it is made for."""
+
+    @property
+    @abc.abstractmethod
+    def program(self) -> Program:
+        """What engines prepare."""
+
+    @property
+    @abc.abstractmethod
+    def size_bytes(self) -> int:
+        """Of the network's own files."""
+
+    @abc.abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Writes it, whole or not at all."""
+
+    @property
+    def precision(self) -> str:
+        """Of its weights: float32, float16, bfloat16 or int8."""
+        return str(self.header.artefact.get("precision", "float32"))
+
+    @property
+    def compute(self) -> str:
+        """What is no integer is computed in: float32, or bfloat16 in an engine and on a processor that have it."""
+        return str(self.header.artefact.get("compute", "float32"))
+
+    @property
+    def input(self) -> str:
+        """What it takes: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any size; or
+        uint8-sized, images of the network's size."""
+        return str(self.header.artefact.get("input", "float32"))
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether its input is (N, height, width, C) uint8, instead of normalized floats."""
+        return self.input != "float32"
+
+    @property
+    def wrong_in(self) -> dict[str, str]:
+        """Programs that, as the file says itself, give other answers without an error, and why."""
+        return dict(self.header.artefact.get("wrong_in", {}))
+
+    @cached_property
+    def _engine(self) -> str:
+        return next(filter(is_installed, self.engines), self.engines[0])
+
+    def run(self, name: str | None = None, threads: int = 1, alone: bool = True) -> Run:
+        """What runs it in an engine: the graph's own input -> its outputs. Prepared once.
+
+        name: None: the first that it is made for and that is here. alone: nothing else computes meanwhile.
+
+        Raises LeannetError for an engine that is not here, and a processor that it would give wrong answers on.
+        """
+        key = name or self._engine, threads, alone
+        if key not in self._runs:
+            self._runs[key] = self._prepared(*key)
+        return self._runs[key]
+
+    def _prepared(self, name: str, threads: int, alone: bool) -> Run:
+        bits = self.header.artefact.get("weight_bits", 7)
+        if bits > weight_bits():
+            raise LeannetError(
+                f"{self.path or 'the artefact'}: its integers of {bits} bits overflow on this processor, which adds "
+                "their products in 16; make it here: leannet quantize RUN"
+            )
+        return engine(name).prepare(self.program, threads, alone)
+
+    def given(self, arrays: NDArray[np.uint8]) -> NDArray[Any]:
+        """Pictures (N, height, width, C) of the network's size as the graph takes them."""
+        return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
+
+    def probabilities(self, arrays: NDArray[np.uint8], threads: int = 1) -> Floats:
+        """(N, classes) of pictures (N, height, width, C) of the network's size, in its own engine.
+
+        Others are decoded meanwhile, so it leaves them the cores between its own work.
+        """
+        return softmax(self.run(None, threads, alone=False)(self.given(arrays))[0])
+
+    def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
+        """(N, classes) before softmax. Raises BrokenPicture."""
+        arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
+        return self.run(name, threads)(self.given(arrays))[0]
+
+
+def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
+    """Whether what was read belongs together. Raises LeannetError."""
+    about, number = header.artefact, len(header.classes)
+    right = (
+        all(each.outputs.shape == (number,) for each in golden)
+        and about.get("input", "float32") in INPUTS
+        and isinstance(about.get("wrong_in", {}), dict)
+        and isinstance(about.get("tolerance", 0.0), float | int)
+        and isinstance(about.get("weight_bits", 7), int)
+        and isinstance(about.get("engines", []), list)
+        and about.get("compute", "float32") in ("float32", "bfloat16")
+    )
+    if not right:
+        raise LeannetError(f"{where}: its header, classes and golden pictures do not belong together: export it again")
+
+
+def as_floats(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalised as in training."""
+    mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
+    scaled = pictures.astype(np.float32) * np.float32(preprocessing.scale)
+    return np.ascontiguousarray(((scaled - mean) / std).transpose(0, 3, 1, 2))
+
+
+def softmax(outputs: Floats) -> Floats:
+    """Probabilities (N, classes) of outputs (N, classes)."""
+    shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

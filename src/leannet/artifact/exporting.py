@@ -1,0 +1,152 @@
+"""`export`: a run or checkpoint as one artefact, checked before it is kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from leannet.artifact.base import Artefact
+from leannet.artifact.folder_artifact import FORM_OF, FolderArtefact, Format, folder_path
+from leannet.artifact.golden import recorded
+from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtefact, artefact_path, described
+from leannet.artifact.readers import Input, in_words, wrong_in
+from leannet.artifact.replaying import Checked, write_checked
+from leannet.errors import LeannetError
+from leannet.header import Header, checkpoint_file
+from leannet.runtime import Program, engine, numpy_weights, to_onnx
+
+Precision = Literal["float32", "float16", "bfloat16"]
+# The most that an engine's outputs may differ from the recorded ones, over the largest of them.
+TOLERANCE: dict[str, float] = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 5e-2}
+# How far torch's own float32 may be from its float64 before more than that is allowed, in proportion, up to MOST.
+GAP, MOST = 2.5e-5, 0.05
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artefact that was written, and what its check found."""
+
+    path: Path
+    size_bytes: int
+    precision: str
+    checks: tuple[Checked, ...]
+    format: str = "onnx"
+    note: str = ""  # of a network that float32 computes badly
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "size_bytes": self.size_bytes,
+            "precision": self.precision,
+            "checks": [each.to_dict() for each in self.checks],
+            "note": self.note,
+        }
+
+
+def export(
+    run: str | Path,
+    out: str | Path | None = None,
+    precision: Precision = "float32",
+    input: Input = "float32",
+) -> Exported:
+    """Writes a run or checkpoint as an artefact: one ONNX file with weights, header and golden pictures.
+
+    out: None: `model.onnx` beside the checkpoint. precision: of the weights; bfloat16: also of what OpenVINO computes
+    in, on processors that have it. input: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any
+    size, resized and normalized by the graph, which only ONNX Runtime resizes as Pillow does; or uint8-sized, images of
+    the network's size, normalized by the graph.
+    Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
+    then nothing is written.
+    """
+    file = checkpoint_file(run)
+    target = artefact_path(out, file.with_suffix(".onnx"))
+    made = build_artefact(file, precision, input)
+    note = conditioning(made.header)
+    trouble = "the export does not give what torch gives"
+    if precision != "float32":
+        trouble = f"{precision} weights change what it answers by too much; --precision float32 does not"
+    checks = write_checked(made, target, f"{file}: {trouble}", note)
+    return Exported(target, target.stat().st_size, precision, checks, note=note)
+
+
+def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Exported:
+    """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
+
+    format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
+    Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
+    torch gives: then nothing stays.
+    """
+    engine(format)
+    file = checkpoint_file(run)
+    target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
+    made = build_folder(file, format, build_artefact(file, "float32", "float32"))
+    note = conditioning(made.header)
+    checks = write_checked(made, target, f"{file}: {format} does not give what torch gives", note)
+    size = sum(each.stat().st_size for each in target.iterdir())
+    return Exported(target, size, "float32", checks, format, note)
+
+
+def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefact:
+    """The artefact of a checkpoint, not written yet."""
+    from leannet.checkpoint import load
+
+    network, header = load(file)
+    if len(header.architecture.output_names) != 1:
+        raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
+    weights = numpy_weights(network.state_dict())
+    pictures = header.preprocessing if input != "float32" else None
+    model = to_onnx(header.architecture, weights, pictures, precision, input == "uint8-sized")
+    try:
+        golden, gap = recorded(network, header.preprocessing)
+    except LeannetError as error:
+        raise LeannetError(f"{file}: {error}") from None
+    tolerance = allowance(precision, gap)
+    about: dict[str, Any] = {"precision": precision, "input": input, "tolerance": tolerance, "float32_gap": gap}
+    if wrong := wrong_in(input):
+        about["wrong_in"] = wrong
+    if precision == "bfloat16":
+        about |= {"compute": precision, "engines": ["openvino", *(name for name in RUNNERS if name != "openvino")]}
+    graph = described(model.SerializeToString(), in_words(about))
+    return OnnxArtefact(graph=graph, header=header_of(header, about), golden=golden)
+
+
+def allowance(precision: str, gap: float) -> float:
+    """What an engine may be away from torch. gap: what torch's own float32 is away from its float64."""
+    least = TOLERANCE[precision]
+    return max(least, min(least * gap / GAP, MOST))
+
+
+def conditioning(header: Header) -> str:
+    """One line about a network that float32 computes badly; empty for others. header: of an artifact."""
+    gap = float(header.artefact.get("float32_gap", 0.0))
+    if gap <= GAP:
+        return ""
+    return (
+        f"ill-conditioned: torch's own float32 is {gap:.1e} of the largest output away from its float64 on the golden "
+        f"images (as a rule 1e-06), so engines may be {header.artefact['tolerance']:.1e} away; "
+        "the usual cause is batch norm that was measured on few images"
+    )
+
+
+def build_folder(file: Path, format: str, plain: Artefact) -> FolderArtefact:
+    """The same as a folder of another runtime's files. plain: the artefact for ONNX, with golden pictures."""
+    from leannet.checkpoint import load
+
+    network, _ = load(file)
+    files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
+    return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
+
+
+def header_of(header: Header, about: dict[str, Any]) -> Header:
+    """A checkpoint's header for an artefact, which strangers may read: the marks and names of the user's pictures stay
+    at home, and so do folders."""
+    split = {key: value for key, value in header.split.items() if key not in {"marks", "counts"}}
+    told = {
+        key: value
+        for key, value in header.provenance.items()
+        if key not in {"skipped", "left_out", "remarks", "command"}
+    }
+    told |= {key: Path(told[key]).name for key in ("data", "parent") if told.get(key)}
+    return header.model_copy(update={"artefact": about, "split": split, "provenance": told})

@@ -1,0 +1,123 @@
+"""Artefacts for runtimes that do not read ONNX, or read their own files faster: a folder of their files.
+
+`leannet.json` in the folder holds the checkpoint's header, the golden pictures with their answers, a SHA-256 of every
+file, and one over all of these, which opening verifies.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from leannet.artifact.base import Artefact, check_parts
+from leannet.artifact.golden import Golden
+from leannet.errors import LeannetError
+from leannet.header import ABOUT, FORMAT_VERSION, is_artefact, parse_header
+from leannet.runtime import Program
+from leannet.runtime.programs import FORMS
+
+Format = Literal["openvino", "ncnn", "litert"]
+FORM_OF: dict[str, str] = {"openvino": "ir", "ncnn": "ncnn", "litert": "tflite"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderArtefact(Artefact):
+    """A folder of one runtime's files. files: their contents, in the order of FORMS."""
+
+    format: str
+    files: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> "FolderArtefact":
+        """Opens a folder, verified. Raises LeannetError."""
+        file = folder / ABOUT
+        if not file.is_file():
+            raise LeannetError(f"{folder}: expected a folder of leannet export --format, found no {ABOUT} in it")
+        try:
+            about = json.loads(file.read_bytes())
+            version, format, digest = about["format_version"], str(about["format"]), about.pop("digest", None)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
+            raise LeannetError(f"{file}: damaged ({error}): export it again") from None
+        if not isinstance(version, int) or version > FORMAT_VERSION or format not in FORM_OF:
+            raise LeannetError(
+                f"{file}: format {format} of version {version} is newer than this leannet reads: upgrade"
+            )
+        if digest != _digest(about):
+            raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
+        known, examples, files = about.get("files"), about.get("golden"), []
+        if not isinstance(known, dict) or not isinstance(examples, list):
+            raise LeannetError(f"{file}: damaged (its files or golden pictures are missing): export it again")
+        for name in FORMS[FORM_OF[format]]:
+            data = (folder / name).read_bytes() if (folder / name).is_file() else b""
+            if known.get(name) != hashlib.sha256(data).hexdigest():
+                raise LeannetError(f"{folder / name}: missing, damaged or edited: export it again")
+            files.append(data)
+        golden = tuple(Golden.from_dict(each, file) for each in examples)
+        header = parse_header(about.get("header"), file)
+        check_parts(header, golden, file)
+        return cls(header=header, golden=golden, path=folder, digest=digest, format=format, files=tuple(files))
+
+    def save(self, path: str | Path) -> None:
+        with _written(Path(path)) as folder:
+            names = FORMS[FORM_OF[self.format]]
+            for name, data in zip(names, self.files, strict=True):
+                (folder / name).write_bytes(data)
+            about = {
+                "format_version": FORMAT_VERSION,
+                "format": self.format,
+                "header": self.header.to_dict(),
+                "golden": [each.to_dict() for each in self.golden],
+                "files": {name: hashlib.sha256(data).hexdigest() for name, data in zip(names, self.files, strict=True)},
+            }
+            (folder / ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        return (self.format,)
+
+    @property
+    def program(self) -> Program:
+        return Program.of_forms(self.header.architecture, {FORM_OF[self.format]: self.files})
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.files))
+
+
+def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> Path:
+    """Where a folder is to be written. replace: the usual one may be there, as an artefact that was made before.
+
+    Raises LeannetError, before any work, where it cannot be.
+    """
+    target = Path(out) if out is not None else usual
+    if out is None and replace and is_artefact(target):
+        return target
+    if target.exists() and (target.is_file() or any(target.iterdir())):
+        raise LeannetError(f"{target}: expected a new or empty folder; another one: --out FOLDER")
+    if not target.absolute().parent.is_dir():
+        raise LeannetError(f"{target}: expected a folder in one that exists")
+    return target
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[Path]:
+    """A folder to write into, which is then there whole; after an error it is not there at all."""
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as place:
+        folder = Path(place) / "made"
+        folder.mkdir()
+        yield folder
+        if is_artefact(target):
+            shutil.move(target, Path(place) / "before")
+        elif target.exists():
+            target.rmdir()
+        shutil.move(folder, target)
+
+
+def _digest(about: dict[str, Any]) -> str:
+    """Over all that the file says, those of the other files included."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

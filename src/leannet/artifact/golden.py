@@ -1,0 +1,122 @@
+"""Golden pictures: drawn, never a user's, so that they may travel with the network and lie on a web page.
+
+Each is another size and another kind of detail, so that a reader which resizes, crops, orders colors or rounds in
+another way than training did gives another answer.
+"""
+
+import base64
+import copy
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leannet.errors import LeannetError
+from leannet.preprocessing import Preprocessing
+
+SIZES = ((320, 240), (201, 333), (97, 97), (64, 180))  # width, height
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A picture as a PNG file, and what the network makes of it: (classes,) before softmax."""
+
+    png: bytes
+    outputs: NDArray[np.float32]
+
+    def image(self) -> Image.Image:
+        """The picture, decoded."""
+        return Image.open(io.BytesIO(self.png))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {"png": base64.b64encode(self.png).decode(), "outputs": [float(value) for value in self.outputs]}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: object) -> "Golden":
+        """From plain data. Raises LeannetError."""
+        try:
+            return cls(base64.b64decode(data["png"], validate=True), np.array(data["outputs"], np.float32))
+        except (KeyError, TypeError, ValueError):
+            raise LeannetError(f"{where}: its golden pictures cannot be read: the file is damaged") from None
+
+
+def drawn() -> list[bytes]:
+    """The golden pictures as PNG files, always the same."""
+    return [_png(kind(width, height)) for kind, (width, height) in zip(_KINDS, SIZES, strict=True)]
+
+
+def recorded(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ...], float]:
+    """The golden images with what a torch network makes of them in float64, and how far its float32 is from that.
+
+    That gap is the largest difference over the largest output, one image at a time and all at once, in both layouts of
+    memory: float32 sums in another order in each, as every engine does.
+    Raises LeannetError for outputs that are not finite.
+    """
+    import torch
+
+    from leannet.data.images import prepare
+    from leannet.data.loader import normalize
+
+    files = drawn()
+    arrays = np.stack([prepare(Golden(png, np.empty(0, np.float32)).image(), preprocessing) for png in files])
+    images = torch.from_numpy(arrays.transpose(0, 3, 1, 2).copy())
+    mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in
+                 (preprocessing.mean, preprocessing.std))  # fmt: skip
+    with torch.inference_mode():
+        exact = copy.deepcopy(network).double()((images.double() * preprocessing.scale - mean) / std).numpy()
+        given = normalize(images, preprocessing)
+        found = []
+        for memory in (torch.contiguous_format, torch.channels_last):
+            batch = given.contiguous(memory_format=memory)
+            found += [network(batch).numpy(), torch.cat([network(batch[i : i + 1]) for i in range(len(batch))]).numpy()]
+    if not np.isfinite(exact).all() or not np.isfinite(found).all():
+        raise LeannetError(
+            "its outputs for the golden images are not finite: the training diverged; nothing was written"
+        )
+    gap = max(float(np.abs(each - exact).max()) for each in found) / max(float(np.abs(exact).max()), 1e-30)
+    return tuple(Golden(png, line.astype(np.float32)) for png, line in zip(files, exact, strict=True)), gap
+
+
+def _png(array: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _grid(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    across, down = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    return across, down
+
+
+def _as_bytes(*channels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(255 * np.stack(channels, axis=-1)), 0, 255).astype(np.uint8)
+
+
+def _gradients(width: int, height: int) -> NDArray[np.uint8]:
+    across, down = _grid(width, height)
+    return _as_bytes(across, down, 1 - across)
+
+
+def _rings(width: int, height: int) -> NDArray[np.uint8]:
+    across, down = _grid(width, height)
+    away = np.hypot(across - 0.4, down - 0.6)
+    return _as_bytes(*(0.5 + 0.5 * np.cos(away**2 * turns) for turns in (150, 90, 60)))
+
+
+def _squares(width: int, height: int) -> NDArray[np.uint8]:
+    across, down = _grid(width, height)
+    board = (np.floor(across * 12) + np.floor(down * 12)) % 2
+    return _as_bytes(board, 0.2 + 0.6 * board, 1 - board)
+
+
+def _stripes(width: int, height: int) -> NDArray[np.uint8]:
+    across, down = _grid(width, height)
+    lines = 0.5 + 0.5 * np.sin(40 * (across + 2 * down))
+    return _as_bytes(lines * across, lines, lines * down)
+
+
+_KINDS = (_gradients, _rings, _squares, _stripes)

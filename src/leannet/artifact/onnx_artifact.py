@@ -1,0 +1,84 @@
+"""The artefact as a rule: one ONNX file.
+
+Its metadata hold the checkpoint's header as JSON under `leannet`, golden pictures with their answers under
+`leannet_golden`, and a SHA-256 over graph, header and golden pictures under `leannet_digest`, which opening verifies.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from leannet.artifact.base import Artefact, check_parts
+from leannet.artifact.golden import Golden
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+from leannet.header import KEY, of_onnx, parse_header
+from leannet.onnx_file import split_metadata, with_metadata
+from leannet.runtime import ENGINES, Program
+from leannet.runtime.onnx_graph import onnx_package
+
+GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
+RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxArtefact(Artefact):
+    """One ONNX file. graph: the same without metadata."""
+
+    graph: bytes
+
+    @classmethod
+    def read(cls, file: Path) -> "OnnxArtefact":
+        """Opens a file, verified. Raises LeannetError."""
+        graph, pairs = split_metadata(file.read_bytes(), file)
+        data = of_onnx(pairs, file)
+        digest = _digest(graph, pairs)
+        if pairs.get(DIGEST) != digest:
+            raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
+        golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
+        header = parse_header(data, file)
+        check_parts(header, golden, file)
+        return cls(graph=graph, header=header, golden=golden, path=file, digest=digest)
+
+    def save(self, path: str | Path) -> None:
+        pairs = {
+            KEY: json.dumps(self.header.to_dict()),
+            GOLDEN: json.dumps([each.to_dict() for each in self.golden]),
+        }
+        write_whole(path, with_metadata(self.graph, pairs | {DIGEST: _digest(self.graph, pairs)}))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Those that it is made for: integers may be written in a form that only one reads."""
+        return tuple(self.header.artefact.get("engines", RUNNERS))
+
+    @property
+    def program(self) -> Program:
+        return Program.of_file(self.header.architecture, self.graph, self.compute)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size if self.path else len(self.graph)
+
+
+def described(graph: bytes, words: str) -> bytes:
+    """A graph with words for people in its doc string, which viewers of networks show."""
+    model = onnx_package().ModelProto.FromString(graph)
+    model.doc_string = words
+    return bytes(model.SerializeToString())
+
+
+def artefact_path(out: str | Path | None, usual: Path) -> Path:
+    """Where an artefact is to be written. Raises LeannetError, before any work, where it cannot be."""
+    target = Path(out) if out is not None else usual
+    if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
+    return target
+
+
+def _digest(graph: bytes, pairs: dict[str, str]) -> str:
+    total = hashlib.sha256(graph)
+    for key in (KEY, GOLDEN):
+        total.update(hashlib.sha256(pairs.get(key, "").encode()).digest())
+    return total.hexdigest()

@@ -1,0 +1,133 @@
+"""A whole network as a panel: a box a row, equal rows folded, with widths, resolutions and where the work is."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from leannet.diagrams import drafts
+from leannet.diagrams.assembling import Direction, assemble
+from leannet.diagrams.costs import Costs, note
+from leannet.diagrams.drafts import SMALL, Draft
+from leannet.diagrams.layered import Link
+from leannet.diagrams.palette import Colors
+from leannet.diagrams.scene import Box, Line, Panel, Text
+from leannet.diagrams.words import words, written
+from leannet.rows import INPUT, Architecture, RowBase, Shape
+
+WRAP = 205  # pixels of a line of details
+LANE = 12  # pixels between a box and the bracket of its stage
+
+
+def draw_whole(
+    architecture: Architecture, colors: Colors, direction: Direction = "down", everything: bool = False
+) -> Panel:
+    """The panel of a network. everything: no row is folded."""
+    groups: list[list[RowBase]] = [[row] for row in architecture.rows] if everything else folded(architecture)
+    shapes = {INPUT: architecture.input.shape, **architecture.shapes}
+    reads, costs = architecture.reads(), Costs(architecture)
+    owner = {INPUT: INPUT} | {row.name: group[0].name for group in groups for row in group}
+    links = [Link(owner[x], group[0].name, place=n) for group in groups for n, x in enumerate(reads[group[0].name])]
+    figures = [
+        costs.figures(
+            [row.name for row in group], [shapes[name] for name in reads[group[0].name]], shapes[group[-1].name]
+        )
+        for group in groups
+    ]
+    most = max(found["share_of_macs"] for found in figures) or 1
+    cards = [_card(group, found, colors, most) for group, found in zip(groups, figures, strict=True)]
+    for card in cards:
+        card.width = max(each.width for each in cards)
+    size = architecture.input
+    start = drafts.pill(INPUT, f"picture {size.height} x {size.width}")
+    start.labels = (f"{size.channels:,}",)
+    ends = [drafts.point(f"{name}:end") for name in architecture.output_names]
+    links += [Link(owner[name], f"{name}:end") for name in architecture.output_names]
+    panel = assemble(architecture.name, [start, *cards, *ends], links, direction)
+    return _with_stages(panel, architecture, owner, direction)
+
+
+def _card(group: Sequence[RowBase], figures: dict[str, Any], colors: Colors, most: float) -> Draft:
+    """The box of a group of equal rows; `most`: the largest share of mult-adds that a box has."""
+    first, out = group[0], Shape(*figures["out_shape"])
+    said = words(first, out)
+    shared = (f"weights of {first.shares}",) if first.shares else ()
+    name = first.name if len(group) == 1 else f"{first.name} to {group[-1].name}"
+    card = drafts.card(
+        first.name,
+        tuple(row.name for row in group),
+        written(first),
+        colors.style(first),
+        name,
+        drafts.wrapped((said.title, *said.details, *shared), SMALL, WRAP),
+        badge=f"x {len(group)}" if len(group) > 1 else "",
+        share=figures["share_of_macs"] if figures["macs"] else None,
+        most=most,
+    )
+    card.figures = figures | {"repeats": len(group)}
+    card.note = note(name, (said.line, *said.tags, *shared), figures)
+    card.labels = (f"{out.channels:,}",)
+    return card
+
+
+def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase]]:
+    """Rows in groups of one, and of equal ones in a chain: each reads the one above, which nothing else reads.
+
+    chains False: of neighbours that are equal, whatever they read.
+    """
+    reads, shapes = architecture.reads(), {INPUT: architecture.input.shape, **architecture.shapes}
+    readers: dict[str, int] = {}
+    for names in reads.values():
+        for name in names:
+            readers[name] = readers.get(name, 0) + 1
+    for name in architecture.output_names:
+        readers[name] = readers.get(name, 0) + 1
+
+    def what(row: RowBase) -> tuple[object, ...]:
+        fields = row.model_dump(exclude={"name", "inputs"})
+        return type(row), fields, [shapes[name] for name in reads[row.name]], shapes[row.name]
+
+    groups: list[list[RowBase]] = []
+    for row in architecture.rows:
+        above = groups[-1][-1] if groups else None
+        chained = above and reads[row.name] == (above.name,) and readers[above.name] == 1
+        if above and (chained or not chains) and what(row) == what(above):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _with_stages(panel: Panel, architecture: Architecture, owner: dict[str, str], direction: Direction) -> Panel:
+    """Beside the boxes a bracket for each size of the picture, along the longest way to the first output."""
+    reads, shapes = architecture.reads(), architecture.shapes
+    depth = {INPUT: 0}
+    for name, sources in reads.items():
+        depth[name] = 1 + max(depth[source] for source in sources)
+    way, name = list[str](), architecture.output_names[0]
+    while name != INPUT:
+        if owner[name] == name:
+            way.insert(0, name)
+        name = max(reads[name], key=lambda source: depth[source])
+    boxes = {box.key: box for box in panel.boxes}
+    edge = panel.area
+    lines, texts = [], []
+    for size, names in groupby(way, key=lambda name: (shapes[name].height, shapes[name].width)):
+        stage = [boxes[name] for name in names]
+        said = f"{size[0]} x {size[1]}"
+        line, text = _bracket(stage, said, edge.left if direction == "down" else edge.top, direction)
+        lines.append(line)
+        texts.append(text)
+    return Panel(panel.name, panel.boxes, panel.edges, panel.frames, (*panel.texts, *texts), (*panel.lines, *lines))
+
+
+def _bracket(stage: Sequence[Box], said: str, edge: float, direction: Direction) -> tuple[Line, Text]:
+    at, tip = edge - LANE - 5, edge - LANE
+    if direction == "down":
+        first, last = stage[0].area.top, stage[-1].area.bottom
+        points = ((tip, first), (at, first), (at, last), (tip, last))
+        text = Text(at - 7, (first + last) / 2 + 4, said, SMALL, bold=True, anchor="end")
+    else:
+        first, last = stage[0].area.left, stage[-1].area.right
+        points = ((first, tip), (first, at), (last, at), (last, tip))
+        text = Text((first + last) / 2, at - 7, said, SMALL, bold=True, anchor="middle")
+    return Line(points, "faint", radius=3, width=1.5), text

@@ -1,0 +1,46 @@
+"""`evaluate`: a run or checkpoint, which torch runs, or an artefact, as it is shipped."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.artifact.opening import open_artefact
+from leannet.errors import LeannetError
+from leannet.header import is_artefact
+from leannet.runtime.processor import cores
+
+if TYPE_CHECKING:
+    from leannet.data.sources import Options
+    from leannet.evaluation import Evaluation
+
+
+def evaluate(
+    run: str | Path,
+    data: str | None = None,
+    part: str | None = None,
+    quiet: bool = False,
+    options: "Options | None" = None,
+) -> "Evaluation":
+    """Scores a run, a checkpoint or an artefact on labelled pictures.
+
+    data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
+    other pictures those that did not train the network. An artefact does not know its pictures: it is scored on all
+    that are given to it. options: how the data is to be read where it does not say itself.
+    Raises LeannetError where the classes are not the network's, or there is nothing to score.
+    """
+    from leannet.evaluation.scoring import evaluate as by_torch
+    from leannet.evaluation.scoring import evaluate_with
+
+    if not is_artefact(run):
+        return by_torch(run, data, part, quiet, options)
+    artefact = open_artefact(run)
+    if data is None or part is not None:
+        raise LeannetError(f"{run}: an artefact does not know which pictures trained it: name some to score, no --part")
+
+    def probabilities(images: Any) -> NDArray[np.float32]:
+        arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
+        return artefact.probabilities(arrays, cores())
+
+    return evaluate_with(probabilities, artefact.header, Path(run), data, None, quiet, options)

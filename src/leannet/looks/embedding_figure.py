@@ -1,0 +1,82 @@
+"""An embedding as a picture: a panel a layer, the same pictures and colors in each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leannet.looks.embedding import Embedding
+from leannet.looks.names import short
+from leannet.style import COLORS, INK, figure, write_picture
+
+TEN = (*COLORS, "#12a5b5", "#d65fa0", "#9a8412", "#7a4e2d")
+SHAPES = "osD^v"  # with ten colors they tell fifty classes apart, and neighbours in the list differ in both
+HOLLOW = "hollow: taken for another"
+LETTERS = 24  # of a class's name
+NAMED = len(TEN) * len(SHAPES)
+
+
+def style(number: int) -> tuple[str, str]:
+    """Color and shape of a class."""
+    return TEN[number % len(TEN)], SHAPES[(number + number // len(TEN)) % len(SHAPES)]
+
+
+def draw(found: Embedding, path: str | Path) -> None:
+    """Writes the picture. Hollow points: the network says another class than the label."""
+    panels = len(found.planes)
+    across = min(2, panels)
+    down = -(-panels // across)
+    classes = np.unique(found.labels)
+    named = [short(found.classes[label], LETTERS) for label in classes if label < NAMED]
+    ncols = _columns([*named, HOLLOW])
+    legend = 0.35 + 0.2 * (-(-len(named) // ncols) + 1)
+    side = 3.1 if across == 2 else 4.8
+    with figure(6.4, down * (side + 0.45) + legend) as drawn:
+        axes = np.atleast_1d(drawn.subplots(down, across)).flat
+        for place, panel in enumerate(axes):
+            if place < panels:
+                _panel(panel, found, place, side)
+            else:
+                panel.axis("off")
+        handles, names = drawn.axes[0].get_legend_handles_labels()
+        legend = drawn.legend(
+            handles, names, loc="outside lower center", ncols=ncols, frameon=False, fontsize=9,
+            markerscale=1.4, handletextpad=0.2,
+        )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a class may be named with dollars
+        write_picture(drawn, path)
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Of the legend: as many as have room, up to four. It is filled column by column."""
+    for columns in range(min(4, len(names)), 1, -1):
+        down = -(-len(names) // columns)
+        widest = [max(map(len, names[start : start + down])) for start in range(0, len(names), down)]
+        if sum(widest) + 4 * len(widest) <= 80:
+            return columns
+    return 1
+
+
+def _panel(axes: Any, found: Embedding, number: int, side: float) -> None:
+    plane = found.planes[number]
+    wrong = found.predictions != found.labels
+    size = float(np.clip(2600 / len(found.labels), 5, 26)) * (side / 3.1)
+    for label in np.unique(found.labels):
+        color, shape = style(int(label))
+        mine = found.labels == label
+        name = short(found.classes[label], LETTERS) if label < NAMED else None
+        for part, face in ((mine & ~wrong, color), (mine & wrong, "none")):
+            x, y = plane.points[part].T
+            said = name if face == color else None  # in the legend, also where no point is right
+            axes.scatter(x, y, s=size, marker=shape, facecolors=face, edgecolors=color, linewidths=0.9, label=said)
+    if number == 0:
+        axes.scatter([], [], s=size, marker="o", facecolors="none", edgecolors=INK, linewidths=0.9,
+                     label=HOLLOW)  # fmt: skip
+    axes.set_title(short(plane.layer, 40), fontsize=10, loc="left", parse_math=False)
+    axes.set_xlabel(
+        f"{100 * plane.near_here:.1f} % among their own, guessing {100 * found.largest_share:.0f} %", fontsize=9
+    )
+    axes.set(xticks=[], yticks=[], box_aspect=1)
+    axes.spines[:].set_alpha(0.25)

@@ -1,0 +1,149 @@
+"""Feature maps as a montage: the channels in their order, the strongest one framed; vectors as bars."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.looks.feature_maps import FeatureMaps
+from leannet.looks.names import short
+from leannet.looks.sheet import LINE, MARGIN, MARK, WIDTH, color, frame, scale, sheet, tile, with_palette, words
+from leannet.style import COLORS, INK, write_picture
+
+BESIDE, TALLEST = 1.5, 3.0  # inches of the picture beside its maps
+BARS, WIDEST = 1.8, 0.7  # inches of the tallest bar, and of one and its gap at most
+SIGN = 0.075  # inches of one letter below a bar
+NAMES = 24  # letters of a class's name there, where it stands upright
+CLIP = 99.5  # percent of the values within the scale: a few large ones would leave the rest in one color
+
+
+def draw(
+    found: Sequence[FeatureMaps],
+    path: str | Path,
+    channels: int = 64,
+    scaling: Literal["common", "each"] = "common",
+    picture: bool = True,
+    columns: int | None = None,
+) -> None:
+    """Writes the montage, a part for each picture.
+
+    channels: at most so many, the strongest, in their order. scaling: one scale for all channels of a picture, or each
+    from its own values. picture: whether the picture itself stands beside its maps. columns: of tiles; None: as many as
+    rows, up to eight.
+    """
+    path = Path(path)
+    parts = [_Part(each, channels, BESIDE + MARGIN if picture else 0.0, scaling, columns) for each in found]
+    first = found[0]
+    shape = " x ".join(map(str, (*first.maps.shape[1:], len(first.maps))))
+    with sheet(MARGIN + 1.4 * LINE + sum(part.height for part in parts)) as (drawn, axes):
+        some = f", the {channels} strongest" if channels < len(first.maps) else ""
+        words(axes, f"{first.layer}  ({shape}{some})", MARGIN, MARGIN + LINE / 2, fontsize=11, weight="bold")
+        top = MARGIN + 1.4 * LINE
+        for part in parts:
+            part.draw(axes, top)
+            top += part.height
+        write_picture(drawn, path)
+    if path.suffix == ".png" and not picture:  # of one ramp of colors and black: a palette holds them
+        with_palette(path)
+
+
+class _Part:
+    """One picture: its name, itself, and the tiles or bars of its channels."""
+
+    def __init__(self, found: FeatureMaps, channels: int, left: float, scaling: str, columns: int | None):
+        self.found, self.common = found, scaling == "common"
+        self.kept: NDArray[np.intp] = np.sort(np.argsort(-found.strengths, kind="stable")[:channels])
+        self.left = MARGIN + left
+        self.width = WIDTH - MARGIN - self.left
+        height, width = found.image.shape[:2]
+        self.beside = min(TALLEST, BESIDE * height / width) if left else 0.0  # inches from its top to its bottom
+        if found.is_vector:
+            self.step = min(self.width / len(self.kept), WIDEST)
+            self.inside = BARS + LINE + (1.4 * LINE if self.lies else 0.9 * self.longest * SIGN + 0.3 * LINE)
+        else:
+            self.columns = columns or min(8, math.ceil(math.sqrt(len(self.kept))))
+            self.side = self.width / self.columns
+            self.tall = (self.side - 0.06) * found.maps.shape[1] / found.maps.shape[2] + LINE * 0.8
+            self.inside = math.ceil(len(self.kept) / self.columns) * self.tall + 1.4 * LINE
+        self.height = max(self.inside, self.beside) + 2 * LINE
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Name and value below each bar; empty where there are too many to be read."""
+        named = self.found.channels != tuple(str(number) for number in range(len(self.found.channels)))
+        every = len(self.kept) <= 10 or (named and self.step >= 2 * SIGN)
+        return [
+            (short(self.found.channels[number], NAMES), f"{self.found.maps[number, 0, 0]:.3g}")
+            if every or number == self.found.strongest
+            else ("", "")
+            for number in self.kept
+        ]
+
+    @property
+    def lies(self) -> bool:
+        """Whether the words below the bars have room side by side; otherwise they stand on end."""
+        words = [word for pair in self.said for word in pair]
+        alone = sum(any(pair) for pair in self.said) == 1
+        return alone or max(map(len, words)) * SIGN <= self.step - 0.06
+
+    @property
+    def longest(self) -> int:
+        return max(len(name) + len(value) + 2 for name, value in self.said)
+
+    def draw(self, axes: Any, top: float) -> None:
+        found = self.found
+        words(axes, short(found.picture, 32), MARGIN, top + LINE / 2)
+        kind = "" if found.is_vector else "channel "
+        name = short(found.channels[found.strongest], NAMES)
+        strongest = f"strongest: {kind}{name}, mean |activation| {found.strengths.max():.3g}"
+        words(axes, strongest, WIDTH - MARGIN, top + LINE / 2, ha="right", color=INK)
+        if self.beside:
+            height, width = found.image.shape[:2]
+            tile(axes, found.image, MARGIN, top + 1.25 * LINE, self.beside * width / height, self.beside)
+        (self._bars if found.is_vector else self._tiles)(axes, top + LINE)
+
+    def _tiles(self, axes: Any, top: float) -> None:
+        maps = self.found.maps[self.kept]
+        signed = bool((maps < 0).any())
+        limit = float(np.percentile(np.abs(maps), CLIP))
+        for place, (number, values) in enumerate(zip(self.kept, maps, strict=True)):
+            x = self.left + place % self.columns * self.side
+            y = top + place // self.columns * self.tall
+            bounds = x, y + 0.8 * LINE, self.side - 0.06, self.tall - 0.8 * LINE
+            tile(axes, color(values, limit if self.common else float(np.abs(values).max()), signed), *bounds)
+            marked = number == self.found.strongest
+            style = {"weight": "bold", "color": MARK} if marked else {}
+            words(axes, self.found.channels[number], x, y + LINE / 2, fontsize=8, **style)
+            if marked:
+                frame(axes, *bounds)
+        y = top + self.inside - 0.7 * LINE
+        if self.common:
+            scale(axes, self.left, y, 1.2, limit, signed)
+            words(axes, f"beyond it {100 - CLIP:g} % of the values", WIDTH - MARGIN, y, ha="right", fontsize=8)
+        else:
+            words(axes, "each channel to its own largest value", self.left, y, fontsize=8)
+
+    def _bars(self, axes: Any, top: float) -> None:
+        from matplotlib.patches import Rectangle
+
+        values = self.found.maps[self.kept, 0, 0]
+        low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+        unit = BARS / max(high - low, 1e-30)
+        step, lies = self.step, self.lies
+        zero = top + LINE / 2 + high * unit
+        for place, (number, value, said) in enumerate(zip(self.kept, values, self.said, strict=True)):
+            x, marked = self.left + place * step, number == self.found.strongest
+            bar = Rectangle((x + 0.1 * step, zero), 0.8 * step, -float(value) * unit)
+            axes.add_patch(bar)
+            bar.set_color(MARK if marked else COLORS[0])
+            style = {"fontsize": 8, "ha": "center"} | ({"weight": "bold", "color": MARK} if marked else {})
+            if lies:
+                for line, word in enumerate(said):
+                    words(axes, word, x + step / 2, top + BARS + (1 + 0.7 * line) * LINE, **style)
+            else:
+                both = "  ".join(said).strip()
+                words(axes, both, x + step / 2, top + BARS + 0.8 * LINE, **style | {"va": "top", "rotation": 90})
+        axes.plot([self.left, self.left + len(values) * step], [zero, zero], color=INK, linewidth=0.8)

@@ -1,0 +1,46 @@
+"""The page at /: what can be asked for, and a place to drop a picture. It needs nothing from elsewhere."""
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from leannet.serving.limits import Limits
+
+
+def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaitable[Response]]:
+    """What answers with the page."""
+    source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    words = {
+        "name": facts["name"],
+        "classes": f"{len(facts['classes']):,}",
+        "precision": facts["precision"],
+        "size": f"{facts['size_bytes'] / 1e6:.2f} MB",
+        "params": f"{facts['params']:,}",
+        "files": str(limits.files),
+        "megabytes": f"{limits.body_bytes / 1e6:g}",
+    }
+    text = Template(source).substitute({name: html.escape(value) for name, value in words.items()})
+    policy = (
+        f"default-src 'none'; script-src {_hash(text, 'script')}; style-src {_hash(text, 'style')}; "
+        "connect-src 'self'; img-src blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {"content-security-policy": policy, "cache-control": "no-cache"}
+
+    async def answer(_: Request) -> Response:
+        return Response(text, headers=headers, media_type="text/html")
+
+    return answer
+
+
+def _hash(text: str, tag: str) -> str:
+    """What a policy calls the one element of that name."""
+    (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'"

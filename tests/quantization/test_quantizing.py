@@ -1,0 +1,193 @@
+"""Integers that are judged before they are kept, and ranges that fit."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import leannet
+from leannet.artifact import open_artefact
+from leannet.errors import LeannetError
+from leannet.network import build
+from leannet.quantization.calibration import Calibration, Seen, h_swish
+from leannet.quantization.quantizing import EngineName, fewest, quantize
+from leannet.rows import Architecture, Conv, Input
+from leannet.runtime import numpy_weights
+from leannet.runtime.int8_graph import Range, quantize_filters
+from tests.conftest import draw, draw_folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network that tells discs from squares."""
+    folder = tmp_path_factory.mktemp("run")
+    shapes = draw_folder(folder / "shapes", each=60)
+    words = {"model": "mobilenet_v3_debug", "epochs": 8, "batch_size": 16, "normalization": "zscore"}
+    return leannet.train(shapes, folder / "run", quiet=True, **words).path
+
+
+def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=10)
+    assert found.path == run / "model.int8.onnx"
+    assert found.size_bytes_after < found.size_bytes_before
+    assert all(each.passed for each in found.checks)
+    about = open_artefact(found.path).header.artefact
+    assert about["precision"] == "int8"
+    assert about["engines"] == ["onnxruntime"]
+    assert about["accuracy_after"] == found.after.accuracy
+    draw("disc", 991).save(tmp_path / "picture.png")
+    ours, theirs = (leannet.predict(which, [tmp_path / "picture.png"])[0][0] for which in (found.path, run))
+    probability = dict(zip(theirs.classes, theirs.probabilities, strict=True))
+    assert ours.probabilities[0] == pytest.approx(probability[ours.classes[0]], abs=0.1)
+
+
+def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
+    split = leannet.header.read_header(run).split["sizes"]
+    found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
+    assert found.before.pictures == split["validation"]
+    assert found.calibrated_on == split["train"]
+    assert found.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
+    assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("onnxruntime", "uint8"), ("onnxruntime", "uint8-sized"), ("openvino", "uint8-sized")]
+)
+def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: EngineName, kind: str) -> None:
+    """The graph normalizes, and rounds what it read: the outputs are those of the normalized image."""
+    words = {"engine": engine, "max_drop": 100, "quiet": True}
+    plain = quantize(run, out=tmp_path / "plain.onnx", **words).path
+    taking = quantize(run, out=tmp_path / "pictures.onnx", input=kind, **words)
+    assert plain is not None
+    assert taking.path is not None
+    assert taking.checks
+    made = open_artefact(taking.path)
+    assert made.takes_pictures
+    pictures = [draw("disc", 71), draw("square", 72)]
+    found, wanted = made.outputs(pictures, engine), open_artefact(plain).outputs(pictures, engine)
+    np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
+    if kind == "uint8-sized":
+        return
+    larger = np.asarray(pictures[0].resize((131, 97)))[None]
+    assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
+
+
+def test_integers_of_openvino_do_not_resize(run: Path, tmp_path: Path) -> None:
+    """It would leave out the antialiasing, without a word."""
+    with pytest.raises(LeannetError, match=r"openvino resizes without antialiasing: expected --input uint8-sized"):
+        quantize(run, out=tmp_path / "x.onnx", engine="openvino", input="uint8", quiet=True)
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
+    """No loss can be less than -200 points: layer after layer goes to float, and then it gives up, in one line."""
+    target = tmp_path / "x.onnx"
+    words = ["quantize", str(run), "--max-drop", "-200", "--out", str(target), "--json"]
+    done = subprocess.run([sys.executable, "-m", "leannet", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nothing was written" in done.stderr.splitlines()[-1]
+    assert not target.exists()
+    found = json.loads(done.stdout)
+    assert found["path"] is None
+    kept = [layer for layer in found["layers"] if layer["kept_float"]]
+    assert 0 < len(kept) <= len(found["layers"]) / 2
+    least_kept = min(layer["noise"] for layer in kept)
+    assert all(layer["noise"] <= least_kept for layer in found["layers"] if not layer["kept_float"])
+
+
+def test_agreement_can_be_asked_for(run: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=100)
+    assert found.agreement == 1 - (found.lost + found.gained) / found.before.pictures  # of two classes
+    refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
+    assert refused.path is None
+    assert len(refused.kept_float) > 0
+
+
+@given(st.integers(0, 60), st.integers(0, 70))
+def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
+    """Against a count from nought; and with few trials, each of which judges a whole network."""
+    tried: list[int] = []
+    found = fewest(lambda number: tried.append(number) or number >= needed, most)
+    assert found == (needed if needed <= most else None)
+    assert max(tried) <= most
+    assert len(tried) == len(set(tried)) <= 2 * math.log2(most + 2) + 2
+
+
+def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
+    found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
+    assert found.kept_float == ["Conv1"]
+    assert found.path is not None
+    with pytest.raises(LeannetError, match="no layer has this path"):
+        quantize(run, quiet=True, keep_float=["nothing"])
+
+
+def test_other_pictures_are_halved(run: Path, tmp_path: Path) -> None:
+    other = draw_folder(tmp_path / "other", each=10, first=500)
+    found = quantize(run, str(other), tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert (found.calibrated_on, found.before.pictures) == (10, 10)
+    with pytest.raises(LeannetError, match="does not know"):
+        quantize(run, str(draw_folder(tmp_path / "three", kinds=("disc", "square", "ring"))), quiet=True)
+
+
+def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
+    """Against the deviation of the mean of +1, -1 and 0, one a picture."""
+    from dataclasses import replace
+
+    found = quantize(run, quiet=True, max_drop=100)
+    changed = replace(found, lost=5, gained=2)
+    n = found.before.pictures
+    each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
+    assert changed.drop == pytest.approx(100 * each.mean())
+    assert changed.drop_error == pytest.approx(100 * each.std() / math.sqrt(n))
+
+
+def test_before_h_swish_the_range_reaches_to_where_it_is_zero() -> None:
+    """Cut short of -3, every value below would give h-swish's -0.3 or so in place of 0."""
+    seen = Seen()
+    seen.add(np.random.default_rng(0).normal(0, 3, (4, 8, 16, 16)).astype(np.float32), np.random.default_rng(1))
+    low, high = seen.range_before_h_swish()
+    assert low == -3
+    assert 3 < high <= seen.high
+    plain, values = seen.range(), np.concatenate(seen.some)
+    losses = [
+        np.square(h_swish(Range.of(*each).rounded(values)) - h_swish(values)).mean() for each in ((low, high), plain)
+    ]
+    assert losses[0] <= losses[1]
+    few = Seen()
+    few.add(np.linspace(-1, 2, 64, dtype=np.float32).reshape(1, 1, 8, 8), np.random.default_rng(1))
+    assert few.range_before_h_swish()[0] == -1
+
+
+def test_the_range_is_the_best_of_all_that_were_tried() -> None:
+    draw_ = np.random.default_rng(0)
+    for values in (draw_.uniform(-1, 3, 4000), draw_.standard_t(3, 4000), draw_.exponential(size=4000) ** 3):
+        seen = Seen()
+        seen.add(values.reshape(1, 1, 1, -1).astype(np.float32), draw_)
+        lost = np.square(Range.of(*seen.range()).rounded(values) - values).mean()
+        for share in np.linspace(0.2, 1, 30):
+            other = np.square(Range.of(seen.low * share, seen.high * share).rounded(values) - values).mean()
+            assert lost <= other * 1.05
+
+
+def test_corrections_keep_the_mean_of_each_channel() -> None:
+    """A convolution whose rounded filters shift its outputs: the correction takes the shift away."""
+    rows = Architecture(
+        name="x",
+        input=Input(channels=8, height=7, width=7),
+        rows=(Conv(name="a", out_channels=6, bias=True, groups=2), Conv(name="b", out_channels=2, bias=True)),
+    )
+    weights = numpy_weights(build(rows).state_dict())
+    x = torch.rand(20, 8, 7, 7)
+    bits = 4
+    found = Calibration(rows, weights, [x.numpy()]).corrections(bits)["a"]
+    whole, scale = quantize_filters(weights["a.conv.weight"], bits)
+    rounded = torch.from_numpy((whole * scale[:, None, None, None]).astype(np.float32))
+    change = torch.nn.functional.conv2d(x, torch.from_numpy(weights["a.conv.weight"]) - rounded, groups=2)
+    np.testing.assert_allclose(found, change.mean((0, 2, 3)).numpy(), atol=1e-5)

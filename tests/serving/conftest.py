@@ -1,0 +1,34 @@
+"""One artefact and one server for the tests of a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.deploy.serving.client import Running, running
+
+import leannet
+from leannet.artifact import export
+from leannet.checkpoint import save
+from leannet.header import Header
+from leannet.preprocessing import Preprocessing
+from tests.conftest import lively
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a network that was never trained, but whose weights all do something."""
+    folder = tmp_path_factory.mktemp("artefact")
+    network = lively(leannet.create("mobilenet_v3_debug", classes=3))
+    take = Preprocessing(height=32, width=32)
+    save(
+        folder / "net.safetensors",
+        network,
+        Header(architecture=network.architecture, classes=("ape", 'b"e\\e', "çat"), preprocessing=take),
+    )
+    return export(folder / "net.safetensors").path
+
+
+@pytest.fixture(scope="module")
+def small(artefact: Path) -> Iterator[Running]:
+    with running(artefact) as found:
+        yield found

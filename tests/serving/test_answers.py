@@ -1,0 +1,169 @@
+"""The server says what `predict` says, over HTTP, and tells of itself."""
+
+import asyncio
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.deploy.serving.bad import BAD
+from tests.deploy.serving.client import PICTURE, Running, encoded, one_line, running
+
+import leannet
+from leannet.serving.app import PATHS
+from leannet.serving.batching import Batcher
+from leannet.serving.limits import Limits
+from tests.conftest import draw
+
+
+def test_the_answers_are_those_of_predict(small: Running, tmp_path: Path) -> None:
+    """Formats, colors, transparency, orientation."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture = draw("square", 4, 90).resize((90, 50))
+    files = {
+        "a.png": encoded(picture),
+        "b.jpg": encoded(picture, "JPEG", exif=turned.tobytes()),
+        "c.webp": encoded(picture.convert("L"), "WEBP", lossless=True),
+        "d.gif": encoded(picture.quantize(16), "GIF"),
+        "ü e.png": encoded(Image.merge("RGBA", (*picture.split(), picture.split()[0]))),
+        "f.tif": encoded(Image.fromarray(np.arange(900, dtype=np.uint16).reshape(30, 30) * 70), "TIFF"),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    wanted, broken = leannet.predict(small.artefact, [tmp_path / name for name in files], top=2)
+    assert broken == []
+    for (name, data), right in zip(files.items(), wanted, strict=True):
+        in_form = small.post((name, data), top=2)
+        alone = small.ask("POST", "/predict?top=2", data, {"content-type": "image/x-whatever"})
+        for answer, path in ((in_form, name), (alone, "image 0")):
+            assert answer.status == 200, answer.body
+            assert answer.json["model"] == "mobilenet_v3_debug"
+            assert set(answer.json["milliseconds"]) == {"queue", "prepare", "network"}
+            (found,) = answer.json["predictions"]
+            assert found == right.to_dict() | {
+                "path": path,
+                "probability": pytest.approx(right.probabilities[0], abs=1e-6),
+                "top": [
+                    {"class": c, "probability": pytest.approx(p, abs=1e-6)}
+                    for c, p in zip(right.classes, right.probabilities, strict=True)
+                ],
+            }
+    several = small.post(*list(files.items())[:3], top=1)
+    assert [each["prediction"] for each in several.json["predictions"]] == [each.classes[0] for each in wanted[:3]]
+
+
+def test_sixteen_clients_at_once_get_the_answers_of_one(artefact: Path) -> None:
+    files = [encoded(draw("disc", number, 80)) for number in range(48)]
+    with running(artefact, Limits(batch=8)) as found:
+        alone = [found.post(("x.png", data)).json["predictions"] for data in files]
+        with ThreadPoolExecutor(16) as clients:
+            together = list(clients.map(lambda data: found.post(("x.png", data)).json["predictions"], files))
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_allclose(
+                [each["probability"] for each in one[0]["top"]],
+                [each["probability"] for each in other[0]["top"]],
+                atol=1e-6,
+            )
+            assert one[0]["prediction"] == other[0]["prediction"]
+        assert found.service.waiting == 0
+
+
+def test_a_batch_is_what_is_there() -> None:
+    """While the network is busy pictures gather; then it takes as many as it may, each with its own answer."""
+    sizes, go_on = [], threading.Event()
+
+    def network(pictures: Any) -> Any:
+        go_on.wait(10)
+        sizes.append(len(pictures))
+        if any(picture[0] == 99 for picture in pictures):
+            raise ValueError("an engine's")
+        return np.stack(pictures).astype(np.float32)
+
+    async def all_of_them() -> list[Any]:
+        asked = [asyncio.ensure_future(batcher.ask(np.array([number]))) for number in (*range(10), 99)]
+        await asyncio.sleep(0.05)
+        go_on.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    batcher = Batcher(network, most=4)
+    batcher.start()
+    *good, bad = asyncio.run(all_of_them())
+    assert sizes == [1, 4, 4, 2] or sizes == [4, 4, 3], sizes  # whether the first went in before the others came
+    assert isinstance(bad, ValueError)
+    for number, each in enumerate(good):  # those beside the bad one share its fate, and no other
+        assert isinstance(each, ValueError) if number >= 8 + (sizes[0] == 1) else each.probabilities == [number]
+    assert asyncio.run(batcher.ask(np.array([5]))).batch == 1
+    batcher.stop()
+    assert not batcher.alive
+
+
+def test_every_answer_has_the_headers(small: Running) -> None:
+    for path in (*PATHS, "/", "/nothing"):
+        headers = small.ask("GET", path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+def test_other_origins_may_ask_only_where_they_are_named(artefact: Path) -> None:
+    asks = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    with running(artefact, cors=["https://a.example"]) as found:
+        assert found.ask("OPTIONS", "/predict", headers=asks).headers["access-control-allow-origin"] == asks["origin"]
+        refused = found.ask("OPTIONS", "/predict", headers=asks | {"origin": "https://b.example"})
+        assert (refused.status, "a.example" in one_line(refused)) == (400, True)
+        answer = found.ask("GET", "/model", headers={"origin": "https://a.example"})
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert "access-control-allow-origin" not in found.ask("GET", "/model", headers={"origin": "null"}).headers
+
+
+def test_the_description_names_what_there_is(small: Running) -> None:
+    document = small.ask("GET", "/openapi.json").json
+    assert set(document["paths"]) == set(PATHS)
+    assert set(document["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "408", "413", "415", "422", "503"}
+    for (_, _), status, _ in BAD.values():
+        assert str(status) in document["paths"]["/predict"]["post"]["responses"]
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+        place = document
+        for step in reference.split("/"):
+            place = place[step]
+    for path, schema in (("/model", "Model"), ("/health", "Health")):
+        described = document["components"]["schemas"][schema]
+        assert set(described["required"]) == set(small.ask("GET", path).json)
+    described = document["components"]["schemas"]["Prediction"]["properties"]
+    assert set(described) == set(small.post(("a.png", PICTURE)).json["predictions"][0])
+
+
+def test_model_tells_no_internals(small: Running) -> None:
+    found = small.ask("GET", "/model").json
+    assert found["classes"] == ["ape", 'b"e\\e', "çat"]
+    assert found["size_bytes"] == small.artefact.stat().st_size
+    assert found["params"] == leannet.count(leannet.architecture("mobilenet_v3_debug", classes=3)).params
+    assert not {"provenance", "split", "architecture", "path"} & set(found)
+
+
+def test_counters_count(artefact: Path) -> None:
+    with running(artefact) as found:
+        for _ in range(3):
+            found.post(("a.png", PICTURE), ("b.png", PICTURE))
+        found.ask("POST", "/predict")
+        found.ask("GET", "/" + "x" * 50)
+        text = found.ask("GET", "/metrics").body.decode()
+    assert 'leannet_requests_total{path="/predict",status="200"} 3\n' in text
+    assert 'leannet_requests_total{path="/predict",status="415"} 1\n' in text
+    assert 'leannet_requests_total{path="other",status="404"} 1\n' in text
+    assert "leannet_request_seconds_count 3\n" in text
+    assert re.search(r"^leannet_batch_pictures_sum 6\.", text, flags=re.MULTILINE)
+    predicted = re.findall(r'leannet_predictions_total\{class="((?:[^"\\]|\\.)*)"\} (\d+)', text)
+    assert sum(int(count) for _, count in predicted) == 6
+    assert int(re.findall(r"process_resident_memory_bytes (\d+)", text)[0]) > 10_000_000
+    for line in text.splitlines():  # the format, as its specification has it
+        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? [\d.e+-]+', line), line

@@ -1,0 +1,138 @@
+"""`leannet serve` as a program, its mistakes, and its own page."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.deploy.serving.client import HEAD, PICTURE, Running, ask, encoded, form
+
+from leannet.errors import LeannetError
+from leannet.serving.limits import Limits
+from leannet.serving.running import serve
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_program(artefact: Path, tmp_path: Path, end: signal.Signals) -> None:
+    """Starts, answers and stops, where there is no torch and the kernel refuses every byte written to a file."""
+    lines = (
+        "import resource, sys",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))",
+        "sys.modules['torch'] = None",
+        "from leannet.cli import app, serve",
+        "if 'serve' not in [each.name for each in app.app.registered_commands]:",
+        "    app.app.command(name='serve')(serve.command)",
+        f"sys.argv = ['leannet', 'serve', {str(artefact)!r}, '--port', '0', '--json']",
+        "app.main()",
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", "\n".join(lines)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            assert ready["model"] == "mobilenet_v3_debug"
+            port = int(ready["url"].rsplit(":", 1)[1])
+            body, kind = form(("a.bmp", encoded(Image.effect_noise((1500, 1000), 90), "BMP")))
+            assert ask(port, "POST", "/predict", body, {"content-type": kind}).status == 200
+            with socket.create_connection(("127.0.0.1", port)) as line:
+                if end == signal.SIGINT:  # a client in the middle of a request does not keep it from ending
+                    line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+                    time.sleep(0.2)
+                process.send_signal(end)
+                out, errors = process.communicate(timeout=30)
+                line.settimeout(5)
+                told = line.recv(9999)
+            assert told.startswith(b"HTTP/1.1 503 ") if end == signal.SIGINT else told == b""
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (0, "")
+    assert re.fullmatch(r"mobilenet_v3_debug answers at http://127\.0\.0\.1:\d+; Ctrl-C stops it\n", errors)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _taken(_: Path) -> dict[str, Any]:
+    holder = socket.create_server(("127.0.0.1", 0))
+    return {"port": holder.getsockname()[1], "_": holder}
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
+    "no artefact": (lambda root: {"what": root / "x.onnx"}, "no such artefact"),
+    "a folder that is no site": (lambda root: {"what": root}, "expected an artefact .* or a folder of leannet web"),
+    "an origin that is none": (lambda root: {"cors": ["example.org/page"]}, "expected an origin such as"),
+    "a host that is not here": (lambda root: {"host": "192.0.2.1"}, "192.0.2.1, port 0: cannot be listened on"),
+    "a port that is taken": (_taken, "cannot be listened on .*: choose another --port"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_line(artefact: Path, tmp_path: Path, mistake: str) -> None:
+    make, words = MISTAKES[mistake]
+    options = {"what": artefact, "port": 0} | make(tmp_path)
+    holder = options.pop("_", None)
+    with pytest.raises(LeannetError, match=words):
+        serve(**options)
+    if holder is not None:
+        holder.close()
+
+
+@pytest.mark.parametrize("limits", [{"batch": 0}, {"seconds": -1}, {"files": 99}, {"body_bytes": 10**10}])
+def test_limits_that_cannot_be(limits: dict[str, int]) -> None:
+    with pytest.raises(LeannetError, match="limits"):
+        Limits(**limits)
+
+
+@pytest.mark.parametrize(
+    "about", ["", "[]", "{}", '{"folder": "../", "model": {"file": "net.onnx"}}', '{"folder": 1, "model": {"file": 2}}']
+)
+def test_what_is_no_site(artefact: Path, tmp_path: Path, about: str) -> None:
+    (tmp_path / "net.onnx").write_bytes(artefact.read_bytes())
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("x")
+    (folder / "model.json").write_text(about)
+    with pytest.raises(LeannetError, match=r"expected an artefact \(.*\) or a folder of leannet web, found another"):
+        serve(folder, port=0)
+
+
+def test_a_site_without_its_artefact(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("x")
+    (tmp_path / "model.json").write_text('{"folder": "v-1/", "model": {"file": "model.onnx"}}')
+    with pytest.raises(LeannetError, match=r"model\.onnx: no such artefact"):
+        serve(tmp_path, port=0)
+
+
+def test_the_page_in_a_browser(browser: Any, small: Running, tmp_path: Path) -> None:
+    """Its own policy allows what it does, and nothing leaves for another address."""
+    (tmp_path / "a.png").write_bytes(PICTURE)
+    (tmp_path / "b.png").write_text("words")
+    address, asked, said = f"http://127.0.0.1:{small.port}/", [], []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    page.set_input_files("input[type=file]", tmp_path / "a.png")
+    page.wait_for_selector("[role=status] p")
+    rows = page.locator("[role=status] tr td:first-child").all_inner_texts()
+    assert said == []
+    page.set_input_files("input[type=file]", tmp_path / "b.png")
+    page.wait_for_selector("p.error")
+    assert "b.png: expected a picture" in page.inner_text("p.error")
+    page.close()
+    assert rows == [each["class"] for each in small.post(("a.png", PICTURE)).json["predictions"][0]["top"]]
+    assert all(url.startswith((address, f"blob:{address}", "data:,")) for url in asked)

@@ -1,0 +1,447 @@
+"""The page in Chromium: what it says of pictures against what Python says, without a connection, replaced, embedded."""
+
+import base64
+import io
+import shutil
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+import leannet
+from leannet.artifact import export, open_artefact
+from leannet.artifact.base import as_floats
+from leannet.checkpoint import save
+from leannet.console import Console
+from leannet.data.images import prepare, read
+from leannet.errors import LeannetError
+from leannet.header import Header
+from leannet.preprocessing import Preprocessing
+from leannet.quantization import quantize
+from leannet.web.onnxruntime_web import runtime_files
+from leannet.web.site import make_site
+from tests.conftest import draw, draw_folder, keep, lively
+
+CLASSES = ("ape", "bee", "çat")
+HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="8"/></x:xmpmeta>'
+
+OFFLINE = "#state:has-text('offline')"
+CLASSIFY = """async (text) => {
+  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const { input, outputs } = await leannet.classify(new Blob([bytes]));
+  return { input: Array.from(input.data), outputs: Array.from(outputs) };
+}"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runtime() -> None:
+    """onnxruntime-web, which is fetched once and kept."""
+    try:
+        runtime_files(None, ("wasm",), Console(quiet=True))
+    except LeannetError as error:
+        pytest.skip(str(error))
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """A server of files. It may isolate its pages; where not, it has browsers unpack what is packed, as some do."""
+
+    def __init__(self, *args: Any, isolate: bool, asked: list[str], **fields: Any):
+        self.isolate, self.asked = isolate, asked
+        super().__init__(*args, **fields)
+
+    def end_headers(self) -> None:
+        for name, value in HEADERS.items() if self.isolate else ():
+            self.send_header(name, value)
+        if self.path.endswith(".gz") and not self.isolate:
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        self.asked.append(self.path)
+
+
+class Server:
+    """A folder at an address, until it is stopped. `asked` has the paths of all requests."""
+
+    def __init__(self, folder: Path, isolate: bool = True):
+        self.asked: list[str] = []
+        handler = partial(Handler, directory=folder, isolate=isolate, asked=self.asked)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def visit(
+    browser: Any, folder: Path, isolate: bool = True, start: str = "", **words: Any
+) -> Iterator[tuple[Any, Server]]:
+    """A page at a site, with nothing on the console and no request to any other address. words: of the window."""
+    server, problems = Server(folder, isolate), []
+    context = browser.new_context(**words)
+    page = context.new_page()
+    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    context.on("request", lambda request: None if request.url.startswith((server.url, f"blob:{server.url}"))
+               else problems.append(request.url))  # fmt: skip
+    page.goto(server.url + start)
+    if not start:
+        page.evaluate("leannet.ready")
+    yield page, server
+    assert problems == []
+    context.close()
+    server.stop()
+
+
+# Networks whose answers differ from picture to picture, though they were never trained
+
+
+def artefact(folder: Path, name: str, input: str = "float32", **words: Any) -> Path:
+    preprocessing = Preprocessing(height=40, width=32, **words)
+    rows = leannet.architecture("mobilenet_v3_debug", classes=3)
+    torch.manual_seed(0)  # whatever ran before: the pictures below shall fall into all three classes
+    network = lively(leannet.build(rows.with_input(40, 32, preprocessing.channels)))
+    arrays = np.stack([prepare(scene(60, 50, seed), preprocessing) for seed in range(8)])
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(as_floats(arrays, preprocessing)))
+        last: Any = network.layer("Logits").linear
+        last.weight.mul_(4 / outputs.std(0)[:, None])
+        last.bias.sub_(outputs.mean(0)).mul_(4 / outputs.std(0))
+    header = Header(architecture=network.architecture, classes=CLASSES, preprocessing=preprocessing)
+    save(folder / f"{name}.safetensors", network, header)
+    return export(folder / f"{name}.safetensors", input=input).path  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> tuple[Path, Path]:
+    """An artefact and its site."""
+    folder = tmp_path_factory.mktemp("site")
+    path = artefact(folder, "net", resize="crop", mean=(0.4, 0.5, 0.6))
+    make_site(path, folder / "site", quiet=True)
+    return path, folder / "site"
+
+
+# Pictures
+
+
+def scene(width: int, height: int, seed: int = 0) -> Image.Image:
+    across, down = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    waves = 0.5 + 0.5 * np.sin((3 + seed) * across + 9 * down * down)
+    layers = np.roll(np.stack([across, down, waves], axis=-1), seed, axis=-1)
+    image = Image.fromarray((255 * layers).astype(np.uint8))
+    stamp = draw("disc" if seed % 2 else "square", seed, 40)
+    image.paste(stamp.resize((max(width // 2, 1), max(height // 3, 1))), (width // 5, height // 8))
+    return image
+
+
+def saved(image: Image.Image, kind: str, **words: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **words)
+    return file.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def with_profile() -> bytes:
+    """A color profile in which red and blue have changed places: whoever applies it sees other colors."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    other = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
+    for entry in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12):
+        tag = bytes(profile[entry : entry + 4])
+        profile[entry : entry + 4] = other.get(tag, tag)
+    return bytes(profile)
+
+
+def png_of_16_bits(array: NDArray[np.uint16]) -> bytes:
+    """(H, W, 3): Pillow writes none."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in array)
+    size = struct.pack(">IIBBBBB", array.shape[1], array.shape[0], 16, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", size), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@cache
+def pictures() -> dict[str, tuple[bytes, int]]:
+    """Files by name, and by how many levels a browser's picture may differ from Pillow's."""
+    image = scene(150, 97)
+    glass = image.convert("RGBA")
+    glass.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 150).astype(np.uint8), (97, 1))))
+    deep = np.asarray(scene(90, 60, 4)).astype(np.uint16) * 257
+    made = {f"exif {turn}.jpg": saved(scene(150, 97, turn), "JPEG", exif=turned(turn)) for turn in range(1, 9)}
+    made |= {
+        "exif 6.png": saved(scene(80, 60, 3), "PNG", exif=turned(6)),
+        "exif 5.webp": saved(scene(80, 60, 5), "WEBP", exif=turned(5)),
+        "xmp.jpg": saved(image, "JPEG", xmp=XMP.encode()),
+        "glass.png": saved(glass, "PNG"),
+        "glass.webp": saved(glass, "WEBP", lossless=True, exact=True),
+        "grey and glass.png": saved(glass.convert("LA"), "PNG"),
+        "palette.png": saved(image.quantize(31), "PNG"),
+        "palette and hole.gif": saved(image.quantize(31), "GIF", transparency=3),
+        "grey.jpg": saved(image.convert("L"), "JPEG"),
+        "black and white.png": saved(image.convert("1"), "PNG"),
+        "16 bits.png": png_of_16_bits(deep),
+        "tiny.png": saved(scene(5, 7, 2), "PNG"),
+        "large.jpg": saved(scene(3000, 2000, 1), "JPEG", quality=80),
+        "tall.png": saved(scene(40, 1200, 6), "PNG"),
+        "cmyk.jpg": saved(image.convert("CMYK"), "JPEG"),
+        "progressive.jpg": saved(scene(90, 140, 7), "JPEG", progressive=True, quality=60),
+        "profile.jpg": saved(image, "JPEG", icc_profile=with_profile()),
+        "plain.bmp": saved(scene(31, 33, 8), "BMP"),
+    }
+    grey = Image.fromarray(np.linspace(0, 65535, 150 * 97).reshape(97, 150).astype(np.uint16))
+    return {name: (data, 0) for name, data in made.items()} | {"16 bits grey.png": (saved(grey, "PNG"), 0)}
+
+
+def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The network's picture, flat, and its outputs."""
+    opened = open_artefact(path)
+    image = read(data)
+    return prepare(image, opened.header.preprocessing).reshape(-1), opened.outputs([image])[0]
+
+
+# What is tested
+
+
+def test_a_visitors_pictures_are_classified_as_python_does(
+    browser: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Through the file chooser, to what the page shows."""
+    path, site = made
+    winners = set()
+    with visit(browser, site) as (page, _):
+        for name, data in ((name, data) for name, (data, levels) in pictures().items() if not levels):
+            (tmp_path / name).write_bytes(data)
+            wanted = leannet.predict(path, [tmp_path / name])[0][0]
+            page.evaluate("document.getElementById('top').replaceChildren()")
+            page.set_input_files("#file", tmp_path / name)
+            page.wait_for_selector("#top .name")
+            names, shares = (
+                page.locator("#top .name").all_inner_texts(),
+                page.locator("#top .percent").all_inner_texts(),
+            )
+            assert names[0] == wanted.classes[0], name
+            found = [float(share.removesuffix(" %")) / 100 for share in shares]
+            assert found == pytest.approx(wanted.probabilities, abs=1e-2), name
+            winners.add(names[0])
+        page.set_input_files("#file", {"name": "no picture.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
+        page.wait_for_selector("#problem:has-text('no picture.png: this browser cannot read it')")
+        assert page.inner_text("#top") == "Nothing yet."
+        compare(page, path)
+    assert winners == set(CLASSES)  # or else the networks would see nothing
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(390, 844, "light"), (390, 844, "dark"), (1440, 900, "light")])
+def test_it_fits_a_phone_and_a_desk(
+    browser: Any, made: tuple[Path, Path], tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    """Nothing to scroll sideways, and the answer in sight; pictures of it for a person to look at."""
+    (tmp_path / "picture.png").write_bytes(saved(scene(320, 240, 1), "PNG"))
+    size = {"width": width, "height": height}
+    with visit(browser, made[1], viewport=size, color_scheme=scheme) as (page, _):
+        page.set_input_files("#file", tmp_path / "picture.png")
+        page.wait_for_selector("#top .name")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#top .name").count() == len(CLASSES)
+        for answer in page.locator("#top .name, #top .percent").all():
+            box = answer.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+        keep(page, tmp_path, f"site_{width}_{scheme}")
+
+
+FORMS = {
+    "bicubic": {"resize": "letterbox", "interpolation": "bicubic", "background": (200, 10, 90)},
+    "grey": {"resize": "squash", "color": "L", "mean": (0.4,), "std": (0.2,), "exif_orientation": False},
+    "uint8": {"resize": "letterbox", "input": "uint8"},
+    "uint8-sized": {"resize": "crop", "input": "uint8-sized"},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_picture_is_pillows_to_the_level(browser: Any, tmp_path: Path, form: str) -> None:
+    path = artefact(tmp_path, "net", **FORMS[form])  # type: ignore[arg-type]
+    make_site(path, tmp_path / "site", quiet=True)
+    # Where a bicubic filter overshoots, it makes more of one level; semi-transparent pixels over a color are rounded in
+    # another way; and Pillow makes grey of a palette by a rule of its own.
+    with visit(browser, tmp_path / "site") as (page, _):
+        compare(page, path, {"bicubic": 2, "grey": 1}.get(form, 0))
+
+
+def compare(page: Any, path: Path, more: int = 0) -> None:
+    """What the network reads and says of all pictures. more: levels that special pictures may differ."""
+    for name, (data, levels) in pictures().items():
+        wanted, outputs = by_python(path, data)
+        found = page.evaluate(CLASSIFY, base64.b64encode(data).decode())
+        away = np.abs(np.array(found["input"]) - wanted.astype(int)).max()
+        special = any(word in name for word in ("glass", "palette", "16"))
+        assert away <= levels + (more if special else 0), name
+        if not away:
+            np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max(), err_msg=name)
+
+
+def test_integers_run_too(browser: Any, tmp_path: Path) -> None:
+    artefact(tmp_path, "net")
+    data = draw_folder(tmp_path / "data", kinds=CLASSES, each=8)
+    path = quantize(tmp_path / "net.safetensors", str(data), quiet=True, max_drop=100, seconds=0).path
+    assert path is not None
+    make_site(path, tmp_path / "site", quiet=True)
+    with visit(browser, tmp_path / "site") as (page, _):
+        for seed in range(6):
+            picture = saved(scene(70, 90, seed), "PNG")
+            _, outputs = by_python(path, picture)
+            found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+            assert np.argmax(found) == np.argmax(outputs)
+            np.testing.assert_allclose(found, outputs, atol=0.02 * np.abs(outputs).max())
+        page.click("#check")
+        page.wait_for_selector("#checked:has-text('difference')")
+        assert "The same as at export" in page.inner_text("#checked")
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precision: Any) -> None:
+    torch.manual_seed(0)
+    rows = leannet.architecture("mobilenet_v3_debug", classes=3)
+    preprocessing = Preprocessing(height=rows.input.height, width=rows.input.width)
+    header = Header(architecture=rows, classes=CLASSES, preprocessing=preprocessing)
+    save(tmp_path / "net.safetensors", lively(leannet.build(rows)), header)
+    path = leannet.export(tmp_path / "net.safetensors", tmp_path / "half.onnx", precision).path
+    make_site(path, tmp_path / "site", quiet=True)
+    with visit(browser, tmp_path / "site") as (page, _):
+        picture = saved(scene(70, 90, 1), "PNG")
+        outputs = open_artefact(path).outputs([read(picture)], "onnxruntime")[0]
+        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+        np.testing.assert_allclose(found, outputs, atol=1e-3 * np.abs(outputs).max())
+
+
+def test_it_works_without_a_connection_or_a_server(browser: Any, made: tuple[Path, Path]) -> None:
+    path, site = made
+    picture = saved(scene(64, 64, 3), "PNG")
+    _, outputs = by_python(path, picture)
+    with visit(browser, site) as (page, server):
+        page.wait_for_selector(OFFLINE)
+        server.stop()
+        page.context.set_offline(True)
+        page.reload()
+        page.evaluate("leannet.ready")
+        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())
+        np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max())
+        page.click("#samples button >> nth=2")
+        page.wait_for_selector("#top .name")
+        page.context.set_offline(False)
+
+
+def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, made: tuple[Path, Path]) -> None:
+    with visit(browser, made[1], isolate=False) as (page, _):
+        assert not page.evaluate("crossOriginIsolated")
+        assert page.locator("#threads option").count() == 1
+        with page.expect_navigation():
+            page.click("#reload")
+        page.wait_for_function("window.leannet !== undefined && crossOriginIsolated")
+        page.evaluate("leannet.ready")
+        assert page.evaluate("crossOriginIsolated")
+        cores = page.evaluate("navigator.hardwareConcurrency")
+        assert page.locator("#threads option").count() == min(cores, 16)
+
+
+def test_a_newer_network_at_the_same_address_is_found(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+    site = shutil.copytree(made[1], tmp_path / "site")
+    other = artefact(tmp_path, "other", resize="squash", mean=(0.1, 0.1, 0.1))
+    with visit(browser, site) as (page, server):
+        page.wait_for_selector(OFFLINE)
+        new = make_site(other, site, quiet=True, force=True, title="Another")
+        page.reload()
+        assert page.evaluate("leannet.ready.then((about) => about.title)") == "Another"
+        picture = saved(scene(64, 64, 3), "PNG")
+        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+        np.testing.assert_allclose(found, by_python(other, picture)[1], rtol=1e-3, atol=1e-3)
+        for _ in range(100):  # until the old one is forgotten
+            if page.evaluate("caches.keys()") == [f"leannet {server.url} {new.version}"]:
+                break
+            page.wait_for_timeout(100)
+        else:
+            pytest.fail(f"kept: {page.evaluate('caches.keys()')}")
+
+
+def test_camera_drop_paste_and_keyboard(browser: Any, made: tuple[Path, Path]) -> None:
+    give = """(kind) => new Promise((done) => document.createElement('canvas').toBlob((blob) => {
+        const given = new DataTransfer();
+        given.items.add(new File([blob], 'given.png', { type: 'image/png' }));
+        document.getElementById('top').replaceChildren();
+        document.dispatchEvent(kind === 'drop'
+          ? new DragEvent('drop', { dataTransfer: given, bubbles: true, cancelable: true })
+          : new ClipboardEvent('paste', { clipboardData: given, bubbles: true }));
+        done();
+    }))"""
+    with visit(browser, made[1]) as (page, _):
+        page.click("#camera")
+        page.wait_for_selector("#times:has-text('pictures a second')")
+        page.click("#camera")
+        assert page.evaluate("document.getElementById('video').srcObject") is None
+        for kind in ("drop", "paste"):
+            page.evaluate(give, kind)
+            page.wait_for_selector("#top .name")
+            assert page.get_attribute("#picture", "alt") == "given.png"
+        reached = []
+        page.evaluate("document.activeElement.blur()")
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.id || document.activeElement.closest('ul')?.id"))
+        for wanted in ("camera", "choose", "samples", "threads", "check"):
+            assert wanted in reached
+
+
+def test_it_can_be_embedded(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+    """leannet.js in a page of one's own."""
+    shutil.copytree(made[1], tmp_path / "site")
+    (tmp_path / "mine.html").write_text(
+        "<!doctype html><link rel=icon href=data:,><script type=module>import { load } from './site/leannet.js';\n"
+        "window.mine = load({ threads: 1 });</script>"
+    )
+    picture = base64.b64encode(saved(scene(64, 64, 3), "PNG")).decode()
+    with visit(browser, tmp_path, start="mine.html") as (page, _):
+        page.evaluate("mine.then((network) => { window.leannet = network; })")
+        outputs = by_python(made[0], base64.b64decode(picture))[1]
+        np.testing.assert_allclose(
+            page.evaluate(CLASSIFY, picture)["outputs"], outputs, atol=1e-3 * np.abs(outputs).max()
+        )
+
+
+def test_nothing_is_let_out(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+    """The policy of the page holds where the pictures are, too: in a worker, made from a blob, and later by address."""
+    server, elsewhere, page = Server(made[1], isolate=False), Server(tmp_path), browser.new_page()
+    tell = f"fetch('{elsewhere.url}', {{ mode: 'no-cors' }}).then(() => 'sent', () => 'refused')"
+    page.goto(server.url)
+    for kind in ("blob:", "http:"):
+        page.evaluate("leannet.ready")
+        worker = page.workers[0]
+        assert worker.url.startswith(kind)
+        assert [each.evaluate(tell) for each in (page, worker)] == ["refused", "refused"]
+        page.wait_for_selector(OFFLINE)
+        page.reload()
+    assert elsewhere.asked == []
+    page.close()
+    for each in (server, elsewhere):
+        each.stop()
