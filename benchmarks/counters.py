@@ -44,10 +44,10 @@ def measure() -> None:
     quiet = {"as_strings": False, "print_per_layer_stat": False, "verbose": False}
     for name in NETWORKS:
         rows = architecture(name)
-        picture = torch.zeros(1, 3, 224, 224)
-        analysis = FlopCountAnalysis(build(rows).eval(), picture)
+        image = torch.zeros(1, 3, 224, 224)
+        analysis = FlopCountAnalysis(build(rows).eval(), image)
         found = {
-            "thop": thop.profile(build(rows).eval(), (picture,), verbose=False)[0],
+            "thop": thop.profile(build(rows).eval(), (image,), verbose=False)[0],
             "ptflops": ptflops.get_model_complexity_info(build(rows).eval(), (3, 224, 224), backend="pytorch", **quiet)[
                 0
             ],

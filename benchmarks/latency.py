@@ -1,16 +1,16 @@
-"""Milliseconds of one picture of 224 px: leannet's artefacts against timm and torchvision, eager and exported.
+"""Milliseconds of one image of 224 px: leannet's artifacts against timm and torchvision, eager and exported.
 
-    python benchmarks/latency.py DATA --artefacts   # once: exported and quantized; the machine may do other things
+    python benchmarks/latency.py DATA --artifacts   # once: exported and quantized; the machine may do other things
     python benchmarks/latency.py DATA               # timed
 
 DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, trained by latency_networks.py, one and
 two threads, all in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in
 their own environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in
 ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the
-processor has it. Ranges are measured on training pictures, and those that validate say whether enough keep their class
+processor has it. Ranges are measured on training images, and those that validate say whether enough keep their class
 to be chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO
 and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
-not agree is timed all the same. The artefact is chosen by the first half of the turns and timed by the second. Leave
+not agree is timed all the same. The artifact is chosen by the first half of the turns and timed by the second. Leave
 the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or what `--out` names.
 """
 
@@ -31,7 +31,7 @@ from peers import DECLARED, ROOT, environment
 from PIL import Image
 
 import leannet
-from leannet.artifact import Artefact, open_artefact
+from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.exporting import export_folder
 from leannet.console import Console
 from leannet.quantization.comparing import Paired
@@ -127,15 +127,15 @@ def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
     return lambda: warm_ms(lambda: run(x))
 
 
-def answers(artefact: Artefact, engine: str) -> np.ndarray:
-    """The class of each test picture."""
+def answers(artifact: Artifact, engine: str) -> np.ndarray:
+    """The class of each test image."""
     files = sorted((CELLS / "test").glob("*/*.png"))
     shown = [Image.open(file) for file in files]
-    outputs = [artefact.outputs(shown[at : at + BATCH], engine, threads=2) for at in range(0, len(shown), BATCH)]
+    outputs = [artifact.outputs(shown[at : at + BATCH], engine, threads=2) for at in range(0, len(shown), BATCH)]
     return np.concatenate(outputs).argmax(axis=1)
 
 
-def artefacts(name: str) -> dict[str, dict[str, Any]]:
+def artifacts(name: str) -> dict[str, dict[str, Any]]:
     """leannet's: label -> path, engine, and what rounding costs."""
     network = KEPT / f"{name}.safetensors"
     if not network.exists():
@@ -143,7 +143,7 @@ def artefacts(name: str) -> dict[str, dict[str, Any]]:
             f"{network}: not there; expected one of {', '.join(NETWORKS)}, as latency_networks.py keeps them"
         )
     weights = hashlib.sha256(network.read_bytes()).hexdigest()
-    folder = RUNS / "artefacts" / weights[:12]  # a network that was trained again is another one
+    folder = RUNS / "artifacts" / weights[:12]  # a network that was trained again is another one
     folder.mkdir(parents=True, exist_ok=True)
     plain = folder / f"{name}.onnx"
     if not plain.exists():
@@ -171,17 +171,17 @@ def artefacts(name: str) -> dict[str, dict[str, Any]]:
 
 
 def judged(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
-    """What rounding costs; artefact and figures are made once and kept."""
+    """What rounding costs; artifact and figures are made once and kept."""
     kept = target.with_suffix(".json")
     if kept.exists():
         return json.loads(kept.read_text())
     if target.is_dir():
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
-    exact = open_artefact(plain)
+    exact = open_artifact(plain)
     if precision == "bfloat16":
         leannet.export(network, target, precision)
-        opened = open_artefact(target)
+        opened = open_artifact(target)
         cost: Paired = judged_floats(network, str(CELLS), exact, opened, engine, Console(quiet=True))
         floats = 0
     else:
@@ -189,15 +189,15 @@ def judged(network: Path, precision: str, engine: str, plain: Path, target: Path
         words = {"max_drop": 100, "min_agreement": wanted, "quiet": True}
         rounded = leannet.quantize(network, str(CELLS), target, engine, **words)
         cost, floats = rounded, len(rounded.kept_float)
-    if cost.before.pictures != len(list((CELLS / "val").glob("*/*.png"))):
+    if cost.before.images != len(list((CELLS / "val").glob("*/*.png"))):
         raise SystemExit(f"{CELLS}: not the windows that {network.name} learned; another Pillow may write other files")
     facts: dict[str, Any] = {
         "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
-        "agreement_of_choice": cost.agreement, "chosen_on": cost.before.pictures, "layers_in_float": floats,
+        "agreement_of_choice": cost.agreement, "chosen_on": cost.before.images, "layers_in_float": floats,
         "made": target.exists(),
     }  # fmt: skip
     if facts["made"]:
-        same = answers(open_artefact(target), engine) == answers(exact, "onnxruntime")
+        same = answers(open_artifact(target), engine) == answers(exact, "onnxruntime")
         facts["agreement"] = float(same.mean())
     kept.write_text(json.dumps(facts))
     print(network.stem, facts, flush=True)
@@ -231,7 +231,7 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
         for engine in ("onnxruntime", "openvino"):
             candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads))
     for label, facts in ours.items():
-        candidates[label] = timed(open_artefact(facts["path"]).run(facts["engine"], threads))
+        candidates[label] = timed(open_artifact(facts["path"]).run(facts["engine"], threads))
     times = in_turns(candidates)
     first = {label: float(np.median(values[: TURNS // 2])) for label, values in times.items()}
     second = {label: summarize(values[TURNS // 2 :]) for label, values in times.items()}
@@ -256,24 +256,24 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
 
 
 def main() -> None:
-    """Makes the artefacts, times everything and writes the results."""
+    """Makes the artifacts, times everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artefacts")
-    parser.add_argument("--artefacts", action="store_true", help="only make what is not made yet")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, with --artifacts")
+    parser.add_argument("--artifacts", action="store_true", help="only make what is not made yet")
     parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     given = parser.parse_intermixed_args()
     windows(given.data)
-    if given.artefacts:
+    if given.artifacts:
         for name in given.names or NETWORKS:
-            artefacts(name)
+            artifacts(name)
         return
     folder = RUNS / "peers"
     peers = Peers(folder)
     versions = [ENGINES[name].version() for name in ("torch", *OURS)] + peers.versions
     results: dict[str, Any] = {"machine": machine().to_dict(), "versions": versions, "networks": {}}
     for name in NETWORKS:
-        ours = artefacts(name)
+        ours = artifacts(name)
         threads = {str(number): compared(name, ours, peers, folder, number) for number in (1, 2)}
         cost = {label: facts["cost"] for label, facts in ours.items() if "cost" in facts}
         results["networks"][name] = {"threads": threads, "cost": cost}

@@ -41,7 +41,7 @@ COMMON = [
     "--batch-size", "32",
 ]  # fmt: skip
 STAGES = ((112, 12, 1.0), (224, 4, 0.5))  # px, epochs, share of the rate
-LARGE = ((112, 6, 1.0), (224, 3, 0.5))  # for networks whose pictures take three times as long
+LARGE = ((112, 6, 1.0), (224, 3, 0.5))  # for networks whose images take three times as long
 LARGE_ONES = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large"}
 RATE = "sgd", 0.05
 RATES = {"squeezenet_1_1": ("adamw", 5e-4)}  # without normalisation it does not get going by plain descent
@@ -59,7 +59,7 @@ def windows(data: Path) -> None:
     made = CELLS.with_name("cells.part")
     shutil.rmtree(made, ignore_errors=True)
     train, val, test = ((lists / f"{part}.txt").read_text().split() for part in ("train", "val", "test"))
-    # drawn, since the list is in order of the pictures, and its first third is harder than the rest
+    # drawn, since the list is in order of the images, and its first third is harder than the rest
     drawn = np.random.default_rng(0).permutation(train).tolist()
     third = len(drawn) // 3
     parts = {"train": drawn[third:], "val": drawn[:third], "test": val + test}
@@ -79,11 +79,11 @@ def windows(data: Path) -> None:
 def _windows(data: Path, smear: str, draw: np.random.Generator) -> Iterator[tuple[str, Image.Image]]:
     """Those around the boxes of a smear, and of background as many as there are of red cells, where there is room."""
     with Image.open(data / "JPEGImages" / f"{smear}.jpg") as opened:
-        picture = np.asarray(opened.convert("RGB"))
+        image = np.asarray(opened.convert("RGB"))
     boxes = _boxes(data / "Annotations" / f"{smear}.xml")
-    wide = np.pad(picture, ((SIDE // 2,) * 2, (SIDE // 2,) * 2, (0, 0)), mode="reflect")
+    wide = np.pad(image, ((SIDE // 2,) * 2, (SIDE // 2,) * 2, (0, 0)), mode="reflect")
     middles = [(kind, (left + right) // 2, (top + bottom) // 2) for kind, left, top, right, bottom in boxes]
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     for _ in range(100):
         x, y = int(draw.integers(AWAY, width - AWAY)), int(draw.integers(AWAY, height - AWAY))
         near = any(

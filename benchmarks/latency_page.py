@@ -1,4 +1,4 @@
-"""The page and the picture of `latency`; anew: `python benchmarks/latency_page.py RESULTS.json`."""
+"""The page and the image of `latency`; anew: `python benchmarks/latency_page.py RESULTS.json`."""
 
 import argparse
 import json
@@ -9,22 +9,22 @@ from typing import Any
 
 from leannet.files import write_whole
 from leannet.runtime import Machine
-from leannet.style import COLORS, figure, plain_axes, write_picture
+from leannet.style import COLORS, figure, plain_axes, write_figure
 
-OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artefacts run in
+OURS = ("onnxruntime", "openvino", "litert")  # what leannet's artifacts run in
 TURNS = 60
-AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other pictures too
+AGREEMENT = 0.9925  # of what chooses, so that 0.99 holds on other images too
 EAGER, EXPORTED = "#c9c9c9", "#8c8c8c"
 RATIOS = ("ratio_eager", "ratio_best_fp32", "ratio_best_fp32_any")
 
 
 def agrees(facts: dict[str, Any]) -> bool:
-    """Whether an artefact may be chosen."""
+    """Whether an artifact may be chosen."""
     return "cost" not in facts or facts["cost"]["agreement_of_choice"] >= AGREEMENT
 
 
 def write(results: dict[str, Any], out: Path) -> None:
-    """The JSON, and the page and the picture beside it."""
+    """The JSON, and the page and the image beside it."""
     cells = [cell for each in results["networks"].values() for cell in each["threads"].values()]
     for ratio in RATIOS:
         results[ratio] = geometric_mean(cell[ratio] for cell in cells)
@@ -50,16 +50,16 @@ def _summary(results: dict[str, Any], name: str) -> Iterator[str]:
     yield ""
     yield (
         "Written by `python benchmarks/latency.py DATA`; networks of `python benchmarks/latency_networks.py DATA`. One "
-        "picture of 224 px, four classes, median milliseconds over "
+        "image of 224 px, four classes, median milliseconds over "
         f"{TURNS // 2} turns, all networks of a line in turns. {Machine(**results['machine']).line()}; "
         f"{', '.join(results['versions'])}."
     )
     yield ""
     yield (
-        f"The chosen artefact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
+        f"The chosen artifact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
         f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
         f"lines), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 "
-        f"pictures. The fastest of all, whatever it costs, takes {results['ratio_best_fp32_any']:.2f} of the best "
+        f"images. The fastest of all, whatever it costs, takes {results['ratio_best_fp32_any']:.2f} of the best "
         "export."
     )
     yield ""
@@ -90,7 +90,7 @@ def _rounding(results: dict[str, Any]) -> Iterator[str]:
     yield from ("", "## What rounding costs", "")
     yield (
         "Windows of 160 px of blood smears (BCCD), enlarged to 224, and what is in the middle of each: a red cell, a "
-        "white one, a platelet, or none of these. Accuracy and points lost are of pictures of smears that nothing was "
+        "white one, a platelet, or none of these. Accuracy and points lost are of images of smears that nothing was "
         f"trained on; what may be chosen keeps the class of {100 * AGREEMENT:.2f} % of them. Agreement is of 2,000 of "
         "still other smears. Mixed: integers, but for as many of the layers that do most harm as that takes. Over "
         "float32: faster (below 1) or slower than the same engine's float32, with one and with two threads."
@@ -126,13 +126,13 @@ def _draw(results: dict[str, Any], path: Path) -> None:
                 axes.bar_label(drawn_bars, fmt="%.1f", fontsize=8, padding=1)
                 drawn_bars.set_label(label)
             axes.set_title(_title(threads), loc="left", fontsize=11)
-            axes.set_ylabel("ms a picture")
+            axes.set_ylabel("ms an image")
             axes.tick_params(axis="x", length=0)
             plain_axes(axes)
         panels[0].legend(frameon=False)
         names = [name.replace("_torchvision", "").replace("_", "\n", 1) for name in results["networks"]]
         panels[1].set_xticks(range(len(names)), names)
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/mobilenets.py        # six minutes; leave the machine alone meanwhile
 
-The table of `leannet bench`, written down: 224 px, 1,000 classes, one picture at a time, in turns, one and two threads.
+The table of `leannet bench`, written down: 224 px, 1,000 classes, one image at a time, in turns, one and two threads.
 Integers are timed with ranges that nothing was measured for; bfloat16 where the processor has it. Writes
 docs/benchmarks/mobilenets.json and .md, or what `--out` names.
 """
@@ -39,7 +39,7 @@ def main() -> None:
     versions = list(dict.fromkeys(each.engine for each in found.timed))
     lines = [
         "# MobileNets on a processor", "",
-        f"Written by `python benchmarks/mobilenets.py`. {found.machine.line()}; {', '.join(versions)}. One picture of "
+        f"Written by `python benchmarks/mobilenets.py`. {found.machine.line()}; {', '.join(versions)}. One image of "
         "224 px, 1,000 classes, median milliseconds (p90), all in turns. Integers: time alone. GFLOP/s: of the fastest "
         "float32, 2 for a mult-add; beside it its share of what the machine does with 768 x 768 matrices.",
     ]  # fmt: skip

@@ -1,10 +1,10 @@
 """What `leannet serve` bears: 32 clients that never pause, for a minute.
 
-    python benchmarks/serve_load.py [RUN, ARTEFACT or NAME] [--seconds 60] [--clients 32]
+    python benchmarks/serve_load.py [RUN, ARTIFACT or NAME] [--seconds 60] [--clients 32]
 
 NAME: a network of the zoo with fresh weights, since only time and memory matter here; default: mobilenet_v3_small. The
-server is a process of its own; this one draws pictures of several sizes, sends them over connections that stay open,
-and compares every answer with the one that the same picture got alone. The memory of the server is read each second.
+server is a process of its own; this one draws images of several sizes, sends them over connections that stay open,
+and compares every answer with the one that the same image got alone. The memory of the server is read each second.
 Writes docs/benchmarks/serve_load.json and .md.
 """
 
@@ -27,13 +27,13 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "benchmarks" / "serve_load.json"
 SIZES = ((64, 64), (320, 240), (640, 480), (1280, 960), (1920, 1080))  # width, height
-EACH = 4  # pictures of each size
+EACH = 4  # images of each size
 TOLERANCE = 1e-4  # of a probability, in another batch
 PROGRAM = [sys.executable, "-m", "leannet"]
 
 
-def artefact_of(what: str, folder: Path) -> Path:
-    """An artefact: itself, exported from a run, or of a network with fresh weights."""
+def artifact_of(what: str, folder: Path) -> Path:
+    """An artifact: itself, exported from a run, or of a network with fresh weights."""
     import leannet
 
     if what.endswith(".onnx"):
@@ -52,7 +52,7 @@ def artefact_of(what: str, folder: Path) -> Path:
     return leannet.export(what, folder / "model.onnx").path
 
 
-def pictures() -> list[bytes]:
+def images() -> list[bytes]:
     """Discs on noise, every fourth a PNG and the others JPEGs."""
     random, found = np.random.default_rng(0), []
     for number in range(EACH):
@@ -88,10 +88,10 @@ class Client:
         self._writer.close()
 
 
-def request_of(picture: bytes) -> bytes:
-    """A picture as the body of a request."""
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
-    return head.encode() + picture
+def request_of(image: bytes) -> bytes:
+    """An image as the body of a request."""
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n"
+    return head.encode() + image
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -107,7 +107,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 async def drive(port: int, pid: int, seconds: float, clients: int) -> dict[str, Any]:
     """Asks for `seconds`: latencies, errors, other answers, batches, memory."""
-    requests = [request_of(picture) for picture in pictures()]
+    requests = [request_of(image) for image in images()]
     first = Client(port)
     await first.open()
     alone = [json.loads((await first.ask(request))[1]) for request in requests]
@@ -153,17 +153,17 @@ async def drive(port: int, pid: int, seconds: float, clients: int) -> dict[str, 
         "other_answers": wrong,
         "latency_ms": {"p50": p50, "p90": p90, "p99": p99, "most": most},
         "batches": counts,
-        "pictures_per_batch": counts.pop("pictures") / max(counts["batches"], 1),
+        "images_per_batch": counts.pop("images") / max(counts["batches"], 1),
         "resident_mb": [round(size / 1e6, 1) for size in memory],
     }
 
 
 async def batches(client: Client) -> dict[str, float]:
-    """From the server's metrics: how many batches were at most so large, all of them, and the pictures in them."""
+    """From the server's metrics: how many batches were at most so large, all of them, and the images in them."""
     text = (await client.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[1].decode()
-    found = {bound: float(n) for bound, n in re.findall(r'leannet_batch_pictures_bucket\{le="(\d+)"\} (\d+)', text)}
-    found["batches"] = float(re.findall(r"leannet_batch_pictures_count (\d+)", text)[0])
-    found["pictures"] = float(re.findall(r"leannet_batch_pictures_sum ([\d.]+)", text)[0])
+    found = {bound: float(n) for bound, n in re.findall(r'leannet_batch_images_bucket\{le="(\d+)"\} (\d+)', text)}
+    found["batches"] = float(re.findall(r"leannet_batch_images_count (\d+)", text)[0])
+    found["images"] = float(re.findall(r"leannet_batch_images_sum ([\d.]+)", text)[0])
     return found
 
 
@@ -175,9 +175,9 @@ def resident(pid: int) -> int:
 def measured(what: str, seconds: float, clients: int) -> dict[str, Any]:
     """Starts the server, drives it, stops it."""
     with tempfile.TemporaryDirectory() as folder:
-        artefact = artefact_of(what, Path(folder))
+        artifact = artifact_of(what, Path(folder))
         load = os.getloadavg()[0]
-        command = [*PROGRAM, "serve", str(artefact), "--port", "0", "--json"]
+        command = [*PROGRAM, "serve", str(artifact), "--port", "0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
@@ -190,7 +190,7 @@ def measured(what: str, seconds: float, clients: int) -> dict[str, Any]:
             "model": ready["model"],
             "weights": weights,
             "threads": ready["threads"],
-            "size_bytes": artefact.stat().st_size,
+            "size_bytes": artifact.stat().st_size,
         }
     return about | {"clients": clients, "load_before": load, "exit_status": server.returncode} | found
 
@@ -208,7 +208,7 @@ def page(found: dict[str, Any], command: str) -> str:
         f"Written by `{command}`. `leannet serve` of {found['model']} ({found['size_bytes'] / 1e6:.2f} MB, "
         f"{found['weights']} weights, {found['threads']} threads), {found['clients']} clients in a process of their "
         f"own that never pause, each on one connection, for {found['seconds']:.0f} s on {found['machine']}; server and "
-        f"clients share it. Pictures: {len(SIZES) * EACH}, JPEG and PNG, of {sizes} pixels in equal parts. Load of the "
+        f"clients share it. Images: {len(SIZES) * EACH}, JPEG and PNG, of {sizes} pixels in equal parts. Load of the "
         f"machine just before: {found['load_before']:.1f} (0: nothing else ran).",
         "",
         "| | |",
@@ -216,12 +216,12 @@ def page(found: dict[str, Any], command: str) -> str:
         f"| answers a second | {found['requests_per_s']:.1f} |",
         f"| answers in all | {found['requests']:,} |",
         f"| errors | {found['errors']} |",
-        f"| answers other than for the picture alone | {found['other_answers']} |",
+        f"| answers other than for the image alone | {found['other_answers']} |",
         f"| latency, half of them within | {latency['p50']:.0f} ms |",
         f"| nine tenths | {latency['p90']:.0f} ms |",
         f"| 99 of 100 | {latency['p99']:.0f} ms |",
         f"| the slowest | {latency['most']:.0f} ms |",
-        f"| pictures in a batch, mean | {found['pictures_per_batch']:.2f} |",
+        f"| images in a batch, mean | {found['images_per_batch']:.2f} |",
         f"| batches of one; of five to eight | {100 * alone:.0f} %; {100 * full:.0f} % |",
         f"| memory of the server before | {memory[0]:.0f} MB |",
         f"| around 10 s (median of five seconds) | {at_10:.0f} MB |",

@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py
 
-MobileNetV2 at 160 px, batch 32, two threads, random pictures, no loader: the step with freed memory kept or not, in
+MobileNetV2 at 160 px, batch 32, two threads, random images, no loader: the step with freed memory kept or not, in
 torch's plain layout and channels last, in turns, and in each where the time goes. Then MobileNetV2 and ShuffleNetV2
 without leannet's own ReLU6 and without its own gradients of slices and means. Last the backward passes of activations
 alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.

@@ -1,11 +1,11 @@
-"""Pictures a second in training, end to end: leannet against timm's own train.py, on the same JPEG folder.
+"""Images a second in training, end to end: leannet against timm's own train.py, on the same JPEG folder.
 
     python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY
 
 DATA: class folders of JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which
 is not in its wheel. Both train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop
 (0.08 to 1) and flip, in turns: timm with two workers, as it comes and with --channels-last; leannet with as many
-workers as it chooses. Each picture of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
+workers as it chooses. Each image of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
 docs/benchmarks/train_throughput.json and .md.
 """
 
@@ -39,7 +39,7 @@ RATE = re.compile(r"Train: (\d+) .*\(\d+\.\d+s, +(\d+\.\d+)/s\)")
 
 
 def leannet(data: Path, name: str, folder: Path) -> list[float]:
-    """Pictures a second of each epoch."""
+    """Images a second of each epoch."""
     settings = {
         "model": name, "resolution": 160, "epochs": EPOCHS, "batch_size": 32, "quiet": True,
         "optimizer": {"name": "sgd", "lr": 0.01}, "batch_statistics": "running",
@@ -51,7 +51,7 @@ def leannet(data: Path, name: str, folder: Path) -> list[float]:
 
 
 def timm(data: Path, name: str, folder: Path, script: Path, *flags: str) -> list[float]:
-    """Pictures a second of each epoch, as timm logs them: the mean since the epoch began, waiting for data included."""
+    """Images a second of each epoch, as timm logs them: the mean since the epoch began, waiting for data included."""
     words = [
         "--data-dir", str(data), "--model", NETWORKS[name], "--num-classes", "2", "--img-size", "160", "-b", "32",
         "--epochs", str(EPOCHS), "--workers", "2", "--opt", "sgd", "--lr", "0.01", "--color-jitter", "0",
@@ -77,7 +77,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def copies(data: Path, folder: Path) -> Path:
-    """The folder with every picture several times, JPEGs only."""
+    """The folder with every image several times, JPEGs only."""
     for file in data.rglob("*.jp*g"):
         for number in range(COPIES):
             target = folder / file.relative_to(data).with_stem(f"{file.stem}-{number}")
@@ -137,7 +137,7 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
         "# Training, end to end\n\nWritten by `python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY`. Images a "
         f"second, medians of {ROUNDS} rounds in turns; ratios are geometric means of those within a round. 160 px, "
         "batch 32, two threads, random resized crop and flip, JPEGs of about 500 x 375 px. timm with two workers; "
-        "leannet with as many as it chooses, on two cores none, and from the second epoch on with its decoded pictures "
+        "leannet with as many as it chooses, on two cores none, and from the second epoch on with its decoded images "
         f"in memory. {results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
     )
     OUT.with_suffix(".md").write_text(head + "\n".join(lines) + "\n")

@@ -344,7 +344,7 @@ def draw_base(base: Path) -> None:
     draw(0, 200).save(base / "ants_bees/train/ants/1225872729_6f0856588f.jpg")
     draw(1, 200).save(base / "ants_bees/val/bees/2782079948_8d4e94a826.jpg")
     draw(0, 201).save(base / "ants_bees/train/ants/imageNotFound.gif")
-    for name, kind in (("cat.jpg", 0), ("dog.jpg", 1), ("dog.png", 1), ("picture.jpg", 0)):
+    for name, kind in (("cat.jpg", 0), ("dog.jpg", 1), ("dog.png", 1), ("image.jpg", 0)):
         draw(kind, 300).save(base / name)
     (base / "cifar10").mkdir()
     for split, each, first in (("train", 12, 0), ("test", 4, 100)):

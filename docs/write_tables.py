@@ -301,7 +301,7 @@ def others() -> str:
     return f"""# The others
 
 {HOW}
-## All in one picture
+## All in one image
 
 One point a published network: top-1 as published, with its authors' or torchvision's first weights, against mult-adds
 by one count.
@@ -348,7 +348,7 @@ FAMILY_COLORS = {
 PUBLISHED = (*MOBILENET_V1, *MOBILENET_V2, *MOBILENET_V3, *SHUFFLENET_V1, *SHUFFLENET_V2, *TORCHVISION_WEIGHTS, NASNET)
 
 
-def picture() -> str:
+def image() -> str:
     """Published top-1 against counted mult-adds, one point a published network: an SVG."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -386,8 +386,8 @@ def main() -> None:
         path = TABLES / f"{write.__name__}.md"
         path.write_text(write())
         print(path.relative_to(TABLES.parents[1]))
-    path = TABLES.parent / "pictures" / "published.svg"
-    path.write_text(picture())
+    path = TABLES.parent / "images" / "published.svg"
+    path.write_text(image())
     print(path.relative_to(TABLES.parents[1]))
 
 

@@ -3,7 +3,7 @@
     python experiments/bases.py DATA [--only NAME]      # hours on two cores; goes on where it stopped
 
 DATA: a folder with train.parquet and test.parquet. Each network trains by the recipe `cifar` on nine tenths of the
-training pictures; the best epoch is chosen on the last tenth, and the test pictures are scored once, at the end. Then
+training images; the best epoch is chosen on the last tenth, and the test images are scored once, at the end. Then
 bases/NAME.safetensors holds the weights (convolutions in float16) with rows, split, scores and command in its header,
 bases/NAME.csv a line an epoch, and docs/bases.md the table.
 """
@@ -67,8 +67,8 @@ def write_page() -> None:
     lines = [
         "# Trained networks to start from",
         "",
-        "Written by `python experiments/bases.py DATA`: CIFAR-10, 45,000 training pictures, 5,000 to choose the epoch "
-        "by, 10,000 test pictures scored once. The pictures are JPEGs, so accuracies run a little under those of the "
+        "Written by `python experiments/bases.py DATA`: CIFAR-10, 45,000 training images, 5,000 to choose the epoch "
+        "by, 10,000 test images scored once. The images are JPEGs, so accuracies run a little under those of the "
         "lossless set. Recipe `cifar`, seed 0, two cores; these had other work too, so the minutes are at most what it "
         "takes; the ResNet learned in bfloat16. The mobile networks have 17 to 45 million mult-adds. The files keep "
         "convolutions in float16; the scores are those from before.",

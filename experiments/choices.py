@@ -1,10 +1,10 @@
 """The papers' choices as edits of a table: what each costs, how fast it is, how exact, and how well it learns.
 
     python experiments/choices.py DATA        # CIFAR-10 as Parquet; an hour; goes on where it stopped
-    python experiments/choices.py --page      # only writes docs/choices.md and its pictures anew
+    python experiments/choices.py --page      # only writes docs/choices.md and its images anew
 
 Costs are exact. Milliseconds are of the papers' own sizes, all variants of a choice in turns. Accuracy is that of the
-32-pixel forms after a short, equal training on 6,000 of CIFAR-10's pictures, on its 10,000 test pictures: enough to
+32-pixel forms after a short, equal training on 6,000 of CIFAR-10's images, on its 10,000 test images: enough to
 see a large effect, not a small one, so each base is trained three times to show what chance does.
 """
 
@@ -26,8 +26,8 @@ from torch import Tensor, nn
 import leannet
 from leannet.blocks.layers import ConvLayer
 from leannet.checkpoint import load
-from leannet.data.loader import Batches, Loader, PictureSet, normalize
-from leannet.data.sources import open_pictures
+from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
+from leannet.data.sources import open_dataset
 from leannet.files import write_whole
 from leannet.runtime import ENGINES, Program, machine, measure
 
@@ -93,10 +93,10 @@ def weight_to_int8(weight: Tensor) -> Tensor:
 
 
 def scored(run: Path, test: str) -> dict[str, float]:
-    """Accuracy on the test pictures in float32, and rounded to float16 and to int8; and how far the logits moved."""
+    """Accuracy on the test images in float32, and rounded to float16 and to int8; and how far the logits moved."""
     network, header = load(run)
-    pictures = PictureSet(open_pictures(test), header.preprocessing)
-    order = np.arange(len(pictures))
+    dataset = PreparedDataset(open_dataset(test), header.preprocessing)
+    order = np.arange(len(dataset))
     precisions: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
         "float16": (to_half, to_half),
         "int8": (to_int8, weight_to_int8),
@@ -104,7 +104,7 @@ def scored(run: Path, test: str) -> dict[str, float]:
     logits: dict[str, list[Tensor]] = {"float32": [], "float16": [], "int8": []}
     labels = []
     with torch.inference_mode():
-        for images, targets, _ in Loader(pictures, Batches(order, 250), workers=0):
+        for images, targets, _ in Loader(dataset, Batches(order, 250), workers=0):
             x = normalize(images, header.preprocessing)
             logits["float32"].append(network(x))
             labels.append(targets)
@@ -161,8 +161,8 @@ def main() -> None:
                     done[str(seed)] = trained(name, seed, given.data)
                     keep()
                     print(f"{name}, seed {seed}: {100 * done[str(seed)]['accuracy_float32']:.1f} %", flush=True)
-    (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
-    draw_activations(ROOT / "docs" / "pictures" / "activations.svg")
+    (ROOT / "docs" / "images").mkdir(exist_ok=True)
+    draw_activations(ROOT / "docs" / "images" / "activations.svg")
     write_whole(PAGE, page(results, TRAINING["epochs"]).encode())
 
 

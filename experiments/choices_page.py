@@ -11,7 +11,7 @@ from choices_variants import CHOICES, V2, V3, VARIANTS, Choice
 from torch import Tensor
 
 from leannet.cost import count
-from leannet.style import COLORS, INK, figure, plain_axes, write_picture
+from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 
 CLEAR = 2.0  # points of accuracy
 
@@ -28,7 +28,7 @@ def page(results: dict[str, Any], epochs: int) -> str:
         f"Mult-adds, parameters and milliseconds are of {V2.large} and {V3.large} at 224 px; milliseconds with one "
         "thread, batch 1, float32, the median, all variants of a network in turns, on "
         f"{results['machine']}. Accuracy is that of {V2.small} at width {V2.width:g} and of {V3.small} after "
-        f"{epochs} epochs on 6,000 pictures of CIFAR-10, on its 10,000 test pictures (95 % interval about "
+        f"{epochs} epochs on 6,000 images of CIFAR-10, on its 10,000 test images (95 % interval about "
         "±1 point), of one seed; of V2 and V3 the mean of two and, behind ±, half of their difference. Differences "
         f"below {CLEAR:g} points may be chance, and what a long training would bring out (by the papers, "
         "squeeze-and-excitation) a short one need not show.",
@@ -147,4 +147,4 @@ def draw_activations(path: Path) -> None:
             lower.set_ylabel("difference" if column == 0 else "")
             for axes in (upper, lower):
                 plain_axes(axes)
-        write_picture(drawn, path)
+        write_figure(drawn, path)

@@ -3,10 +3,10 @@
     python experiments/clock.py DATA TIMM_TRAIN_PY      # an hour and a half on two cores; goes on where it stopped
 
 DATA: a folder with train.parquet and test.parquet. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which
-is not in its wheel. Both train the same rows on the same 45,000 pictures with the same optimizer, batch and schedule,
+is not in its wheel. Both train the same rows on the same 45,000 images with the same optimizer, batch and schedule,
 one after the other; timm with --channels-last, which is faster, as many whole epochs as fit, and ImageNet's crops of a
-gentle scale, since it has no padded ones. All are scored on the 10,000 test pictures by the same code. Writes
-docs/clock.md and its picture, and docs/experiments/clock.json.
+gentle scale, since it has no padded ones. All are scored on the 10,000 test images by the same code. Writes
+docs/clock.md and its image, and docs/experiments/clock.json.
 """
 
 import argparse
@@ -42,7 +42,7 @@ RESULTS = ROOT / "docs" / "experiments" / "clock.json"
 RUNS = ROOT / "runs" / "clock"
 SEED, BATCH, RATE, DECAY = 0, 128, 0.1, 5e-4
 SAME, BEST = "cifar_mobilenet_v2", "cifar_resnet20"
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)  # of CIFAR-10's training pictures
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)  # of CIFAR-10's training images
 REGISTERED = """
 import runpy, sys
 sys.path.insert(0, {source!r})
@@ -81,7 +81,7 @@ def ours(data: Path, name: str, minutes: float, precision: str = "no") -> dict[s
 
 def theirs(data: Path, name: str, minutes: float, script: Path) -> dict[str, Any]:
     """timm's run of the same rows: as many epochs as fit, by the pace of one that is thrown away."""
-    folder, out = RUNS / "pictures", RUNS / "timm"
+    folder, out = RUNS / "images", RUNS / "timm"
     as_folders(data / "train.parquet", folder)
     began = time.perf_counter()
     _timm(folder, out, name, script, 1)
@@ -120,34 +120,34 @@ def _timm(folder: Path, out: Path, name: str, script: Path, epochs: int) -> None
 
 
 def as_folders(source: Path, folder: Path) -> None:
-    """The pictures that leannet trains and validates on, as PNGs in class folders."""
+    """The images that leannet trains and validates on, as PNGs in class folders."""
     if (folder / "ready").exists():
         return
     table = pq.read_table(source)
     with (RUNS / SAME / "predictions.csv").open(newline="") as file:
         held = {int(line["path"].removeprefix("row ")) for line in csv.DictReader(file)}
-    for index, (picture, label) in enumerate(zip(table["img"].to_pylist(), table["label"].to_pylist(), strict=True)):
+    for index, (image, label) in enumerate(zip(table["img"].to_pylist(), table["label"].to_pylist(), strict=True)):
         part = "validation" if index in held else "train"
         target = folder / part / str(label) / f"{index}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture["bytes"])
+        target.write_bytes(image["bytes"])
     (folder / "ready").touch()
 
 
 @torch.no_grad()
 def accuracy(network: torch.nn.Module, source: Path) -> float:
-    """The share of a Parquet file's pictures that a network gets right."""
+    """The share of a Parquet file's images that a network gets right."""
     table = pq.read_table(source)
-    pictures = [np.asarray(Image.open(BytesIO(p["bytes"])).convert("RGB")) for p in table["img"].to_pylist()]
+    images = [np.asarray(Image.open(BytesIO(p["bytes"])).convert("RGB")) for p in table["img"].to_pylist()]
     labels = torch.tensor(table["label"].to_pylist())
     preprocessing = Preprocessing(height=32, width=32, mean=MEAN, std=STD)
     network.eval()
     right = 0
-    for start in range(0, len(pictures), 500):
-        batch = torch.from_numpy(np.stack(pictures[start : start + 500])).permute(0, 3, 1, 2)
+    for start in range(0, len(images), 500):
+        batch = torch.from_numpy(np.stack(images[start : start + 500])).permute(0, 3, 1, 2)
         outputs: Tensor = network(normalize(batch, preprocessing))
         right += int((outputs.argmax(1) == labels[start : start + 500]).sum())
-    return right / len(pictures)
+    return right / len(images)
 
 
 def main() -> None:

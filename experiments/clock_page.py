@@ -1,14 +1,14 @@
-"""The page and the picture of `clock`."""
+"""The page and the image of `clock`."""
 
 from pathlib import Path
 from typing import Any
 
 from leannet.evaluation import interval, wilson
 from leannet.files import write_whole
-from leannet.style import COLORS, figure, plain_axes, write_picture
+from leannet.style import COLORS, figure, plain_axes, write_figure
 
 ROOT = Path(__file__).parents[1]
-TEST_PICTURES = 10_000
+TEST_IMAGES = 10_000
 
 
 def write_page(found: dict[str, dict[str, Any]]) -> None:
@@ -20,16 +20,16 @@ def write_page(found: dict[str, dict[str, Any]]) -> None:
         "# Against the clock",
         "",
         f"Written by `python experiments/clock.py DATA TIMM_TRAIN_PY`: CIFAR-10 in {allowed} minutes, "
-        f"{machines}. 45,000 pictures to train on, 5,000 to look at in between, and the 10,000 test pictures, "
+        f"{machines}. 45,000 images to train on, 5,000 to look at in between, and the 10,000 test images, "
         "scored once. timm's train.py trains the same rows with the same optimizer, batch, schedule and smoothing, in "
-        "as many whole epochs as fit. The pictures are JPEGs, so accuracies run a little under those of the lossless "
+        "as many whole epochs as fit. The images are JPEGs, so accuracies run a little under those of the lossless "
         "set.",
         "",
         "| network, trained by | test accuracy | minutes | epochs |",
         "|---|--:|--:|--:|",
     ]
     for name, each in found.items():
-        low, high = wilson(round(each["accuracy"] * TEST_PICTURES), TEST_PICTURES)
+        low, high = wilson(round(each["accuracy"] * TEST_IMAGES), TEST_IMAGES)
         lines.append(
             f"| {name} | {100 * each['accuracy']:.2f} % ({interval(low, high)}) | {each['minutes']:.1f} | "
             f"{each['epochs']} |"
@@ -49,4 +49,4 @@ def _draw(found: dict[str, dict[str, Any]]) -> None:
         axes.set_ylabel("validation accuracy, %")
         axes.legend(frameon=False)
         plain_axes(axes)
-        write_picture(drawn, ROOT / "docs" / "pictures" / "clock.svg")
+        write_figure(drawn, ROOT / "docs" / "images" / "clock.svg")

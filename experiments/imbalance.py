@@ -2,8 +2,8 @@
 
     python experiments/imbalance.py DATA        # about twenty minutes on two cores
 
-Five classes keep 1,000 training pictures each, the other five 50. One network, three ways, three seeds; scored on all
-10,000 test pictures. Writes docs/imbalance.md and docs/experiments/imbalance.json; goes on where it stopped.
+Five classes keep 1,000 training images each, the other five 50. One network, three ways, three seeds; scored on all
+10,000 test images. Writes docs/imbalance.md and docs/experiments/imbalance.json; goes on where it stopped.
 """
 
 import argparse
@@ -32,7 +32,7 @@ TRAINING: dict[str, Any] = {"model": "cifar_mobilenet_v3_small", "width": 0.5, "
 
 
 def slice_of(source: Path, target: Path) -> None:
-    """A Parquet file with many pictures of the even classes and few of the odd ones."""
+    """A Parquet file with many images of the even classes and few of the odd ones."""
     table = pq.read_table(source)
     labels = table.column("label").to_pylist()
     seen: dict[int, int] = {}
@@ -46,7 +46,7 @@ def slice_of(source: Path, target: Path) -> None:
 
 
 def scored(data: Path, test: Path, way: str, seed: int) -> dict[str, float]:
-    """Mean recall of the common and of the rare classes, and the accuracy, on the test pictures."""
+    """Mean recall of the common and of the rare classes, and the accuracy, on the test images."""
     out = RUNS / f"{way.replace(' ', '-')}-{seed}"
     shutil.rmtree(out, ignore_errors=True)  # one that was stopped begins anew
     leannet.train(str(data), out=out, seed=seed, quiet=True, **TRAINING, **WAYS[way])
@@ -73,9 +73,9 @@ def main() -> None:
     lines = [
         "# Rare classes",
         "",
-        f"Written by `python experiments/imbalance.py DATA`. CIFAR-10 with {MANY:,} training pictures of five classes "
+        f"Written by `python experiments/imbalance.py DATA`. CIFAR-10 with {MANY:,} training images of five classes "
         f"and {FEW} of the other five; {TRAINING['model']} at width {TRAINING['width']:g}, {TRAINING['epochs']} "
-        "epochs; recall on the 10,000 test pictures, mean of three seeds (least to most).",
+        "epochs; recall on the 10,000 test images, mean of three seeds (least to most).",
         "",
         "| | recall, rare classes | recall, common classes | accuracy |",
         "|---|--:|--:|--:|",

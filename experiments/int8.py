@@ -1,10 +1,10 @@
-"""What 8-bit integers cost the trained CIFAR-10 networks, on all test pictures, and which layers are to blame.
+"""What 8-bit integers cost the trained CIFAR-10 networks, on all test images, and which layers are to blame.
 
     python experiments/int8.py DATA        # some minutes; the networks of bases.py that are there
 
-DATA: a folder with train.parquet and test.parquet. Each network is quantized for three engines: training pictures
-calibrate, the validation part judges, and the test pictures are scored here, once. Beside it what ONNX Runtime's own
-quantizer makes of the same file (static, QDQ, per channel) with the same calibration pictures. Writes docs/int8.md and
+DATA: a folder with train.parquet and test.parquet. Each network is quantized for three engines: training images
+calibrate, the validation part judges, and the test images are scored here, once. Beside it what ONNX Runtime's own
+quantizer makes of the same file (static, QDQ, per channel) with the same calibration images. Writes docs/int8.md and
 docs/experiments/int8.json.
 """
 
@@ -21,7 +21,7 @@ from bases import BASES, NETWORKS
 from PIL import Image
 
 import leannet
-from leannet.artifact import Artefact, open_artefact
+from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.base import as_floats
 from leannet.data.images import prepare, read
 from leannet.files import write_whole
@@ -29,80 +29,80 @@ from leannet.runtime import ENGINES, Program, machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "experiments" / "int8.json"
-FEW = 512  # pictures that calibrate ONNX Runtime's quantizer
+FEW = 512  # images that calibrate ONNX Runtime's quantizer
 WORST = 12
 ENGINES_HERE = ("onnxruntime", "openvino", "litert")
 THEIRS = "onnxruntime's quantizer"
 
 
-def by_the_runtime(artefact: Artefact, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> float:
+def by_the_runtime(artifact: Artifact, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> float:
     """Test accuracy of what onnxruntime.quantization makes of the float file."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     some = np.sort(np.random.default_rng(0).permutation(50_000)[:FEW])
-    pictures = pq.read_table(data / "train.parquet").column("img").take(some).to_pylist()
+    images = pq.read_table(data / "train.parquet").column("img").take(some).to_pylist()
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # its base is untyped
         def __init__(self) -> None:
-            self.left = iter(pictures)
+            self.left = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
-            picture = next(self.left, None)
-            if picture is None:
+            image = next(self.left, None)
+            if image is None:
                 return None
-            array = prepare(read(picture["bytes"]), artefact.header.preprocessing)
-            return {"input": as_floats(array[None], artefact.header.preprocessing)}
+            array = prepare(read(image["bytes"]), artifact.header.preprocessing)
+            return {"input": as_floats(array[None], artifact.header.preprocessing)}
 
     with tempfile.TemporaryDirectory() as place:
         given, ready, made = (Path(place) / name for name in ("given.onnx", "ready.onnx", "made.onnx"))
-        given.write_bytes(artefact.graph)
+        given.write_bytes(artifact.graph)
         quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
         words = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "per_channel": True}
         quantize_static(str(ready), str(made), Reader(), quant_format=QuantFormat.QDQ, **words)
-        run = ENGINES["onnxruntime"].prepare(Program.of_file(artefact.header.architecture, made.read_bytes()), 2)
+        run = ENGINES["onnxruntime"].prepare(Program.of_file(artifact.header.architecture, made.read_bytes()), 2)
     right = 0
-    for batch, labels in batches(artefact, test):
+    for batch, labels in batches(artifact, test):
         right += int((run(batch)[0].argmax(axis=1) == labels).sum())
     return right / len(test[1])
 
 
-def batches(artefact: Artefact, test: tuple[list[Image.Image], np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The test pictures as a network reads them."""
+def batches(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The test images as a network reads them."""
     images, labels = test
     for start in range(0, len(images), 250):
-        arrays = np.stack([prepare(each, artefact.header.preprocessing) for each in images[start : start + 250]])
-        yield as_floats(arrays, artefact.header.preprocessing), labels[start : start + 250]
+        arrays = np.stack([prepare(each, artifact.header.preprocessing) for each in images[start : start + 250]])
+        yield as_floats(arrays, artifact.header.preprocessing), labels[start : start + 250]
 
 
 def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> dict[str, Any]:
     """One network in all ways."""
     source, train = BASES / f"{name}.safetensors", str(data / "train.parquet")
     with tempfile.TemporaryDirectory() as place:
-        plain = open_artefact(leannet.export(source, Path(place) / "plain.onnx").path)
+        plain = open_artifact(leannet.export(source, Path(place) / "plain.onnx").path)
         found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
         for engine in ENGINES_HERE:
             target = Path(place) / (engine if engine == "litert" else f"{engine}.onnx")
             made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
-            after = accuracy(open_artefact(target), test) if made.path else None
+            after = accuracy(open_artifact(target), test) if made.path else None
             found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
             print(name, engine, found["float32"], after, flush=True)
         found[THEIRS] = by_the_runtime(plain, data, test)
     return found
 
 
-def accuracy(artefact: Artefact, test: tuple[list[Image.Image], np.ndarray]) -> float:
-    """On the test pictures, in the engine that the artefact is made for."""
-    run = artefact.run(threads=2)
-    return sum(int((run(x)[0].argmax(axis=1) == y).sum()) for x, y in batches(artefact, test)) / len(test[1])
+def accuracy(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> float:
+    """On the test images, in the engine that the artifact is made for."""
+    run = artifact.run(threads=2)
+    return sum(int((run(x)[0].argmax(axis=1) == y).sum()) for x, y in batches(artifact, test)) / len(test[1])
 
 
 def page(found: dict[str, Any]) -> str:
     """docs/int8.md."""
     lines = [
         "# What integers cost", "",
-        f"Written by `python experiments/int8.py DATA`, {machine().line()}. CIFAR-10, all 10,000 test pictures, scored "
-        "once; networks of [bases.md](bases.md). Calibrated on 512 training pictures, judged on the validation part.",
+        f"Written by `python experiments/int8.py DATA`, {machine().line()}. CIFAR-10, all 10,000 test images, scored "
+        "once; networks of [bases.md](bases.md). Calibrated on 512 training images, judged on the validation part.",
         "",
         "| network | float32 | int8, ONNX Runtime | OpenVINO | LiteRT | ONNX Runtime's own quantizer | in float "
         "| agreement | MB |",
@@ -122,7 +122,7 @@ def page(found: dict[str, Any]) -> str:
             f"{ort['size_bytes_before'] / 1e6:.2f} -> {ort['size_bytes_after'] / 1e6:.2f} |"
         )
     lines += [
-        "", "In brackets: points against float32. Layers in float, and the share of validation pictures that keep "
+        "", "In brackets: points against float32. Layers in float, and the share of validation images that keep "
         "their class: for each engine in turn. MB: of the ONNX file.", "", "## Layer by layer", "",
         "Each layer alone as integers: the outputs over the noise that it adds. Less is worse; 20 dB is a tenth.",
     ]  # fmt: skip
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
     table = pq.read_table(given.data / "test.parquet")
-    images = [read(picture["bytes"]) for picture in table["img"].to_pylist()]
+    images = [read(image["bytes"]) for image in table["img"].to_pylist()]
     test = images, np.array(table["label"].to_pylist())
     found = {name: measured(name, given.data, test) for name in NETWORKS if (BASES / f"{name}.safetensors").exists()}
     write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""What tests share: pictures that they draw themselves, and the real ones where they lie beside the project."""
+"""What tests share: images that they draw themselves, and the real ones where they lie beside the project."""
 
 import os
 import shutil
@@ -82,7 +82,7 @@ def browser() -> Iterator[Any]:
 
 
 def keep(page: Any, folder: Path, name: str) -> None:
-    """A picture of the whole page, for a person to look at."""
+    """An image of the whole page, for a person to look at."""
     wanted = os.environ.get("LEANNET_SCREENSHOTS")
     for place in (folder, *([Path(wanted)] if wanted else [])):
         place.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def keep(page: Any, folder: Path, name: str) -> None:
 
 
 def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
-    """A picture of a disc or a square, of random color, place and size, on noise."""
+    """An image of a disc or a square, of random color, place and size, on noise."""
     random = np.random.default_rng((seed, len(kind)))
     image = Image.fromarray(random.integers(0, 80, (size, size, 3), dtype=np.uint8))
     radius, x, y = random.integers(size // 6, size // 3), *random.integers(size // 3, size - size // 3, 2)
@@ -102,7 +102,7 @@ def draw(kind: str, seed: int, size: int = 40) -> Image.Image:
 
 
 def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "square"), first: int = 0) -> Path:
-    """Class folders of drawn pictures: those of one number and kind are equal."""
+    """Class folders of drawn images: those of one number and kind are equal."""
     for kind in kinds:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for number in range(first, first + each):
@@ -112,7 +112,7 @@ def draw_folder(root: Path, each: int = 12, kinds: tuple[str, ...] = ("disc", "s
 
 @pytest.fixture
 def shapes(tmp_path: Path) -> Path:
-    """A folder of two classes, twelve pictures each."""
+    """A folder of two classes, twelve images each."""
     return draw_folder(tmp_path / "shapes")
 
 

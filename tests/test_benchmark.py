@@ -18,7 +18,7 @@ DEBUG = "mobilenet_v3_debug"
 
 
 @pytest.fixture
-def artefacts(tmp_path: Path) -> list[str]:
+def artifacts(tmp_path: Path) -> list[str]:
     network = lively(leannet.create(DEBUG, classes=3))
     preprocessing = Preprocessing(height=32, width=32)
     header = Header(architecture=network.architecture, classes=("a", "b", "c"), preprocessing=preprocessing)
@@ -29,10 +29,10 @@ def artefacts(tmp_path: Path) -> list[str]:
     return [str(file), *(str(each.path) for each in made)]
 
 
-def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -> None:
+def test_everything_that_a_word_can_mean(artifacts: list[str], tmp_path: Path) -> None:
     table = tmp_path / "rows.json"
     table.write_text(architecture(DEBUG).to_json())
-    words = [DEBUG, str(table), *artefacts]
+    words = [DEBUG, str(table), *artifacts]
     found = bench(words, precisions=["float32", "int8"], threads=[1, 2], seconds=0.1, memory=False)
     lines = {(each.what, each.engine.split()[0], each.precision, each.threads) for each in found.timed}
     assert len(lines) == len(found.timed)
@@ -42,7 +42,7 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
             ("ncnn", "float32"), ("litert", "float32"), ("onnxruntime", "int8"), ("openvino", "int8"),
             ("litert", "int8"),
         }  # fmt: skip
-    for word in words[3:]:  # artefacts are what they are
+    for word in words[3:]:  # artifacts are what they are
         assert {line[1:3] for line in lines if line[0] == word} == {("onnxruntime", "float32"), ("openvino", "float32")}
     for each in found.timed:
         assert each.latency.median_ms <= each.latency.p90_ms
@@ -51,13 +51,13 @@ def test_everything_that_a_word_can_mean(artefacts: list[str], tmp_path: Path) -
     assert found.to_dict()["machine"]["cores"] >= 1
 
 
-def test_memory_and_what_cannot_be_timed(artefacts: list[str]) -> None:
+def test_memory_and_what_cannot_be_timed(artifacts: list[str]) -> None:
     found = bench([DEBUG], ["onnxruntime", "openvino", "ncnn", "litert", "torch"], seconds=0.05)
     assert [each.peak_memory_bytes is None for each in found.timed] == [False] * 4 + [True]
-    files = bench(artefacts[1:], ["onnxruntime"], seconds=0.05).timed
+    files = bench(artifacts[1:], ["onnxruntime"], seconds=0.05).timed
     assert all((each.peak_memory_bytes or 0) > 0 for each in files)
     with pytest.raises(LeannetError, match="cannot run in torch"):
-        bench([artefacts[1]], ["torch"])
+        bench([artifacts[1]], ["torch"])
     with pytest.raises(LeannetError, match="int8 needs one of onnxruntime, openvino, litert"):
         bench([DEBUG], ["torch"], ["int8"])
     with pytest.raises(LeannetError, match="nearest: openvino"):

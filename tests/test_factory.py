@@ -28,10 +28,10 @@ def test_chosen_taps_are_what_the_whole_network_computes() -> None:
     seen = {}
     for row in ("block_3", "block_9"):
         whole.layer(row).register_forward_hook(lambda m, i, o, row=row: seen.__setitem__(row, o))
-    picture = torch.randn(1, 3, 64, 64)
+    image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        whole(picture)
-        out = part(picture)
+        whole(image)
+        out = part(image)
     assert list(out) == ["block_3", "block_9"]
     for row in out:
         assert torch.equal(out[row], seen[row])
@@ -40,7 +40,7 @@ def test_chosen_taps_are_what_the_whole_network_computes() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in FAMILIES if n.endswith("_debug") and "vgg" not in n])
-def test_forward_features_is_the_last_picture(name: str) -> None:
+def test_forward_features_is_the_last_image(name: str) -> None:
     network = leannet.create(name).eval()
     size = network.architecture.input
     features = network.forward_features(torch.zeros(2, 3, size.height, size.width))

@@ -45,18 +45,18 @@ def test_properties_of_every_network(name: str) -> None:
     resolution = _odd_resolution(name)
     network = leannet.create(name, width=0.5, resolution=resolution, classes=4, in_channels=2)
     flattens = not any(isinstance(row, GlobalPool) for row in network.architecture.rows)
-    pictures = torch.randn(3, 2, resolution, resolution + (0 if flattens else 2))
+    images = torch.randn(3, 2, resolution, resolution + (0 if flattens else 2))
     network.train()
-    outputs = network(pictures)
+    outputs = network(images)
     sum(out.square().sum() for out in (outputs.values() if isinstance(outputs, dict) else [outputs])).backward()
     unmoved = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert unmoved == []
     network.eval()
     with torch.no_grad():
-        together = _first(network(pictures))
+        together = _first(network(images))
         assert together.shape == (3, 4)
-        assert torch.equal(together, _first(network(pictures)))
-        alone = torch.cat([_first(network(picture[None])) for picture in pictures])
+        assert torch.equal(together, _first(network(images)))
+        alone = torch.cat([_first(network(image[None])) for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_same_padding_is_tensorflows(kernel: int, stride: int, size: int) -> Non
     row = Conv(name="c", out_channels=1, kernel=kernel, stride=stride, padding="same")
     made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
     network = build(made)
-    picture = torch.randn(1, 1, size, size)
+    image = torch.randn(1, 1, size, size)
     out = -(-size // stride)
     zeros = max((out - 1) * stride + kernel - size, 0)
     before = zeros // 2
@@ -89,8 +89,8 @@ def test_same_padding_is_tensorflows(kernel: int, stride: int, size: int) -> Non
                 for x in range(kernel):
                     row_at, column_at = i * stride + y - before, j * stride + x - before
                     if 0 <= row_at < size and 0 <= column_at < size:
-                        expected[i, j] += weight[y, x] * picture[0, 0, row_at, column_at]
-    torch.testing.assert_close(network(picture)[0, 0], expected)
+                        expected[i, j] += weight[y, x] * image[0, 0, row_at, column_at]
+    torch.testing.assert_close(network(image)[0, 0], expected)
 
 
 @pytest.mark.parametrize("op", ["max", "average"])
@@ -101,13 +101,13 @@ def test_pools_by_hand(op: str, padding: str | int, ceil: bool) -> None:
     size, kernel, stride = 8, 3, 2
     row = Pool(name="p", op=op, kernel=kernel, stride=stride, padding=padding, ceil=ceil)  # type: ignore[arg-type]
     made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
-    picture = torch.randn(1, 1, size, size)
-    result = build(made)(picture)[0, 0]
+    image = torch.randn(1, 1, size, size)
+    result = build(made)(image)[0, 0]
     before = {"same": 0, "symmetric": 1, "valid": 0}.get(padding, padding)  # type: ignore[arg-type]
     for i in range(result.shape[0]):
         for j in range(result.shape[1]):
             top, left = i * stride - before, j * stride - before
-            seen = picture[0, 0, max(top, 0) : top + kernel, max(left, 0) : left + kernel]
+            seen = image[0, 0, max(top, 0) : top + kernel, max(left, 0) : left + kernel]
             torch.testing.assert_close(result[i, j], seen.max() if op == "max" else seen.mean())
     assert tuple(result.shape) == tuple(made.shapes["p"][1:])
 
@@ -120,9 +120,9 @@ def test_shared_rows_run_the_same_weights() -> None:
     )
     network = build(made).eval()
     assert {key.split(".")[0] for key in network.state_dict()} == {"a"}
-    picture = torch.randn(1, 3, 9, 9)
-    once = network.layer("a")(picture)
-    torch.testing.assert_close(network(picture), once + network.layer("a")(once))
+    image = torch.randn(1, 3, 9, 9)
+    once = network.layer("a")(image)
+    torch.testing.assert_close(network(image), once + network.layer("a")(once))
 
 
 def test_several_outputs_come_by_name() -> None:
@@ -135,7 +135,7 @@ def test_several_outputs_come_by_name() -> None:
     }
 
 
-def test_vectors_and_pictures_have_the_shapes_of_their_rows() -> None:
+def test_vectors_and_images_have_the_shapes_of_their_rows() -> None:
     """A vector is (N, C, 1, 1) between rows, so that it adds, scales and is convolved as its row says."""
     rows = (
         Conv(name="c", out_channels=6),
@@ -190,13 +190,13 @@ def test_activations_against_their_formulas() -> None:
 @pytest.mark.parametrize(("channels", "groups"), [(12, 3), (8, 2), (20, 5), (6, 6)])
 def test_a_shuffle_is_undone_by_the_one_with_groups_swapped(channels: int, groups: int) -> None:
     rows = (Shuffle(name="there", groups=groups), Shuffle(name="back", groups=max(channels // groups, 2)))
-    picture = torch.randn(2, channels, 3, 3)
+    image = torch.randn(2, channels, 3, 3)
     made = Architecture(name="x", input=Input(channels=channels, height=3, width=3), rows=rows)
     if channels // groups > 1:
-        assert torch.equal(build(made)(picture), picture)
-    once = build(made.only("there"))(picture)
+        assert torch.equal(build(made)(image), image)
+    once = build(made.only("there"))(image)
     order = [group * (channels // groups) + i for i in range(channels // groups) for group in range(groups)]
-    assert torch.equal(once, picture[:, order])
+    assert torch.equal(once, image[:, order])
 
 
 def test_a_grouped_convolution_is_its_dense_form_with_zeros() -> None:
@@ -206,5 +206,5 @@ def test_a_grouped_convolution_is_its_dense_form_with_zeros() -> None:
     dense = torch.zeros(6, 9, 3, 3)
     for group in range(3):
         dense[2 * group : 2 * group + 2, 3 * group : 3 * group + 3] = weight[2 * group : 2 * group + 2]
-    picture = torch.randn(2, 9, 5, 5)
-    torch.testing.assert_close(network(picture), F.conv2d(picture, dense, padding=1))
+    image = torch.randn(2, 9, 5, 5)
+    torch.testing.assert_close(network(image), F.conv2d(image, dense, padding=1))

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.opening import open_artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.header import is_artefact
+from leannet.header import is_artifact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
@@ -21,7 +21,7 @@ from leannet.what import resolve
 
 Progress = Callable[[str], object]
 REST = 0.02  # seconds: the threads of torch and ncnn spin some milliseconds on after a run
-PICTURE = (256, 320)  # height and width of what an artefact that takes pictures is given
+IMAGE = (256, 320)  # height and width of what an artifact that takes images is given
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def bench(
 ) -> Benchmark:
     """Times networks in turns, so that a machine that drifts does so for all of them.
 
-    what: zoo names, architecture files, runs, checkpoints and artefacts, as they come. engines: None: all that are
-    installed. precisions: float32, and int8 for time alone, with ranges that nothing was measured for; an artefact has
+    what: zoo names, architecture files, runs, checkpoints and artifacts, as they come. engines: None: all that are
+    installed. precisions: float32, and int8 for time alone, with ranges that nothing was measured for; an artifact has
     its own precision and engines. seconds: for each number of threads.
     Raises LeannetError for what means no network, and an engine that is not there.
     """
@@ -117,11 +117,11 @@ def _candidates(
     word: str, engines: Sequence[str], precisions: Sequence[str], width: float, resolution: int | None
 ) -> list[_Candidate]:
     path = Path(word)
-    if is_artefact(path):
-        artefact = open_artefact(path)
-        kind = artefact.input
-        run_in = [name for name in engines if name in artefact.engines]
-        return [_Candidate(word, name, artefact.precision, artefact.program, kind) for name in run_in]
+    if is_artifact(path):
+        artifact = open_artifact(path)
+        kind = artifact.input
+        run_in = [name for name in engines if name in artifact.engines]
+        return [_Candidate(word, name, artifact.precision, artifact.program, kind) for name in run_in]
     in_zoo = not path.exists()
     table = resolve(word, width if in_zoo else 1.0, resolution)
     weights = None
@@ -143,7 +143,7 @@ def _input(each: _Candidate, batch: int) -> Any:
     if each.kind == "uint8-sized":
         return draw.integers(0, 256, (batch, height, width, channels), dtype=np.uint8)
     if each.kind == "uint8":
-        return draw.integers(0, 256, (batch, *PICTURE, channels), dtype=np.uint8)
+        return draw.integers(0, 256, (batch, *IMAGE, channels), dtype=np.uint8)
     return draw.normal(size=(batch, channels, height, width)).astype(np.float32)
 
 

@@ -76,7 +76,7 @@ class Console:
 
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
         """The items of a scan, with a live line while they come."""
-        return self.track(items, total, "reading every picture once")
+        return self.track(items, total, "reading every image once")
 
     def track(self, items: Iterator[T], total: int, label: str) -> Iterator[T]:
         """The items, with a live line while they come."""

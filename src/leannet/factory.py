@@ -28,7 +28,7 @@ def create(
     weights: a checkpoint or run of leannet, a file with the keys of timm, torchvision or leannet as trainers write it,
     or `hub:OWNER/NAME`. The rows become those of the source; another number of classes, and a file without a head, get
     a fresh head, another number of channels an adapted stem. Each is said in a warning, as is which of a file's weights
-    were taken. `network.origin` keeps preprocessing, class names, licence and source, as far as they still hold.
+    were taken. `network.origin` keeps preprocessing, class names, license and source, as far as they still hold.
     features_only: the rows up to `taps` (none: the last of each image size), which come as a dict by row name.
     Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
     for weights that cannot be read or do not fit.
@@ -50,7 +50,7 @@ def create(
 
 
 def cut(network: Network, taps: Sequence[str] = ()) -> Network:
-    """The rows up to `taps`, with their weights; none: the last row of each picture size."""
+    """The rows up to `taps`, with their weights; none: the last row of each image size."""
     table = network.architecture.only(*(taps or network.architecture.taps))
     backbone = build(table)
     own = backbone.state_dict()

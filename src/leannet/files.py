@@ -29,13 +29,13 @@ def spare_inputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Pa
 
 
 def check_page(out: str | Path | None, folder: str | Path | None) -> None:
-    """Raises LeannetError, before any work, where a page, or a folder of its pictures, cannot be written."""
+    """Raises LeannetError, before any work, where a page, or a folder of its images, cannot be written."""
     if out is not None:
         page = Path(out)
         if page.suffix != ".html" or page.is_dir() or not page.absolute().parent.is_dir():
             raise LeannetError(f"--out {out}: expected a name ending in .html, in a folder that exists")
     if folder is not None and any(each.is_file() for each in (Path(folder), *Path(folder).parents)):
-        raise LeannetError(f"--pictures {folder}: expected a folder, or room for one, found a file")
+        raise LeannetError(f"--figures {folder}: expected a folder, or room for one, found a file")
 
 
 def write_whole(path: str | Path, data: bytes) -> None:

@@ -20,7 +20,7 @@ from leannet.rows.fields import Frozen
 
 FORMAT_VERSION = 1
 KEY = "leannet"
-ABOUT = f"{KEY}.json"  # of an artefact that is a folder
+ABOUT = f"{KEY}.json"  # of an artifact that is a folder
 TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
 COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)}
 
@@ -34,7 +34,7 @@ class Header(Frozen):
     split: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
-    artefact: dict[str, Any] = Field(default_factory=dict)  # of an artefact: what it takes and how exact it is
+    artifact: dict[str, Any] = Field(default_factory=dict)  # of an artifact: what it takes and how exact it is
 
     def for_rows(self, architecture: Architecture, fresh_head: bool = False) -> "Header":
         """What of it holds for other rows that took over its weights.
@@ -73,11 +73,11 @@ class Header(Frozen):
             "split": self.split,
             "metrics": self.metrics,
             "provenance": {"leannet": __version__} | self.provenance,
-        } | ({"artefact": self.artefact} if self.artefact else {})
+        } | ({"artifact": self.artifact} if self.artifact else {})
 
 
 def read_header(path: str | Path) -> Header:
-    """The header alone, of a checkpoint or an artefact, without reading the tensors or checking the digest."""
+    """The header alone, of a checkpoint or an artifact, without reading the tensors or checking the digest."""
     if (about := Path(path) / ABOUT).is_file():
         return parse_header(_parsed(about.read_bytes(), about).get("header"), about)
     file = checkpoint_file(path)
@@ -103,13 +103,13 @@ def checkpoint_file(path: str | Path) -> Path:
     return file
 
 
-def is_artefact(path: str | Path) -> bool:
-    """Whether a path is meant as an artefact: by an ONNX file's name, or by what lies in a folder."""
+def is_artifact(path: str | Path) -> bool:
+    """Whether a path is meant as an artifact: by an ONNX file's name, or by what lies in a folder."""
     return Path(path).suffix == ".onnx" or (Path(path) / ABOUT).is_file()
 
 
 def bytes_on_disk(path: str | Path) -> int:
-    """Of a checkpoint, or of all files of an artefact."""
+    """Of a checkpoint, or of all files of an artifact."""
     if (Path(path) / ABOUT).is_file():
         return sum(file.stat().st_size for file in Path(path).iterdir())
     return checkpoint_file(path).stat().st_size
@@ -147,7 +147,7 @@ def metadata(opened: Any, file: Path) -> dict[str, Any]:
 
 
 def of_onnx(pairs: Mapping[str, str], file: Path) -> dict[str, Any]:
-    """The header of an artefact as plain data. Raises LeannetError for a file without one, and a newer one."""
+    """The header of an artifact as plain data. Raises LeannetError for a file without one, and a newer one."""
     if KEY not in pairs:
         raise LeannetError(f"{file}: an ONNX file without leannet's header: make one with leannet export RUN")
     return _parsed(pairs[KEY], file)

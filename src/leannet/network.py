@@ -39,7 +39,7 @@ class Network(Table):
         return count(self.architecture)._repr_markdown_()
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """What the last row that sees a picture makes: (N, C, H, W), before pooling and classes."""
+        """What the last row that sees an image makes: (N, C, H, W), before pooling and classes."""
         return self.run(x, until=self.architecture.features)[0]
 
     def reset_classifier(self, classes: int) -> None:

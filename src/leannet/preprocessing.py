@@ -1,6 +1,6 @@
-"""Preprocessing: everything between a picture file and what the network reads, as data that travels with the weights.
+"""Preprocessing: everything between an image file and what the network reads, as data that travels with the weights.
 
-data/pictures.py carries it out. No torch here.
+data/images.py carries it out. No torch here.
 """
 
 from typing import Annotated, Literal, Self
@@ -15,9 +15,9 @@ GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # the means of the three
 
 
 class Preprocessing(Frozen):
-    """How a picture becomes the network's input.
+    """How an image becomes the network's input.
 
-    The picture is oriented by its EXIF tag, made RGB (or grey, for one channel), cut, resized, divided by 255, and
+    The image is oriented by its EXIF tag, made RGB (or grey, for one channel), cut, resized, divided by 255, and
     normalised: (x - mean) / std for each channel.
     """
 

@@ -1,4 +1,4 @@
-"""How pictures look: one style, and SVG that takes the color of the page around it."""
+"""How figures look: one style, and SVG that takes the color of the page around it."""
 
 import io
 import warnings
@@ -72,12 +72,12 @@ def check_format(path: str | Path) -> None:
     """Raises LeannetError, before any work, where a figure cannot be written under that name."""
     path = Path(path)
     if path.suffix not in FORMATS:
-        raise LeannetError(f"{path}: expected a picture's name ending in {', '.join(FORMATS)}")
+        raise LeannetError(f"{path}: expected a figure's name ending in {', '.join(FORMATS)}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise LeannetError(f"{path}: expected a file name in a folder that exists")
 
 
-def write_picture(drawn: Any, path: str | Path) -> None:
+def write_figure(drawn: Any, path: str | Path) -> None:
     """Writes a figure as SVG, PNG or PDF, by the name's ending, on white."""
     path = Path(path)
     check_format(path)

@@ -73,7 +73,7 @@ def test_the_front_is_that_of_brute_force(clockwork: None, photos: Path) -> None
         assert one.best_for_its_time != beaten
 
 
-def test_small_pictures_and_runs(clockwork: None, run: Path, tmp_path: Path) -> None:
+def test_small_images_and_runs(clockwork: None, run: Path, tmp_path: Path) -> None:
     small = advise(draw_folder(tmp_path / "small", each=2), macs_m=40)
     assert all(each.name.startswith("cifar_") and each.resolution == 32 for each in small.networks)
     macs = [each.macs for each in small.fitting]

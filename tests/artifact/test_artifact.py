@@ -1,4 +1,4 @@
-"""Artefacts: what the checkpoint says, in one file, without torch; and one line for whatever is none."""
+"""Artifacts: what the checkpoint says, in one file, without torch; and one line for whatever is none."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import leannet
-from leannet.artifact import check, export, open_artefact
+from leannet.artifact import check, export, open_artifact
 from leannet.artifact.base import as_floats, softmax
 from leannet.artifact.onnx_artifact import DIGEST, GOLDEN
 from leannet.artifact.readers import INPUTS
@@ -50,26 +50,26 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def artefact(checkpoint: Path) -> Path:
+def artifact(checkpoint: Path) -> Path:
     return export(checkpoint).path
 
 
-def predicted_without_torch(artefact: Path, picture: Path) -> subprocess.CompletedProcess[str]:
-    """A process of its own that says as JSON what an artefact makes of a picture."""
+def predicted_without_torch(artifact: Path, image: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own that says as JSON what an artifact makes of an image."""
     lines = (
         "import sys, json",
         "sys.modules['torch'] = None",
         "import leannet",
-        f"found, _ = leannet.predict({str(artefact)!r}, [{str(picture)!r}])",
+        f"found, _ = leannet.predict({str(artifact)!r}, [{str(image)!r}])",
         "print(json.dumps(found[0].to_dict()))",
     )
     return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
 
 
-def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artefact: Path, tmp_path: Path) -> None:
-    draw("disc", 5, 70).save(tmp_path / "picture.png")
-    checkpoint_says = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
-    done = predicted_without_torch(artefact, tmp_path / "picture.png")
+def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artifact: Path, tmp_path: Path) -> None:
+    draw("disc", 5, 70).save(tmp_path / "image.png")
+    checkpoint_says = leannet.predict(checkpoint, [tmp_path / "image.png"])[0][0]
+    done = predicted_without_torch(artifact, tmp_path / "image.png")
     found = json.loads(done.stdout)
     assert found["prediction"] == checkpoint_says.classes[0]
     assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)
@@ -78,7 +78,7 @@ def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artef
 
 def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: Path) -> None:
     """In both engines at batch 1 and 7 to 1e-4; and one process without torch answers as torch does, with labels."""
-    draw("ring", 5, 70).save(tmp_path / "picture.png")
+    draw("ring", 5, 70).save(tmp_path / "image.png")
     wanted = {}
     for name in sorted(name for name in FAMILIES if name.endswith("_debug")):
         network = lively(leannet.create(name, classes=3))
@@ -94,30 +94,30 @@ def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: P
         made = export(tmp_path / f"{name}.safetensors")
         assert {(each.name, each.batch) for each in made.checks} == set(product(("onnxruntime", "openvino"), (1, 7)))
         assert all(each.passed and each.tolerance == 1e-4 for each in made.checks), name
-        wanted[name] = leannet.predict(tmp_path / f"{name}.safetensors", [tmp_path / "picture.png"])[0][0]
+        wanted[name] = leannet.predict(tmp_path / f"{name}.safetensors", [tmp_path / "image.png"])[0][0]
     assert len(wanted) > 10
     lines = (
         "import sys, json",
         "sys.modules['torch'] = None",
         "import leannet",
-        "picture, *files = sys.argv[1:]",
-        "print(json.dumps([leannet.predict(file, [picture])[0][0].to_dict() for file in files]))",
+        "image, *files = sys.argv[1:]",
+        "print(json.dumps([leannet.predict(file, [image])[0][0].to_dict() for file in files]))",
     )
-    words = [str(tmp_path / "picture.png"), *(str(tmp_path / f"{name}.onnx") for name in wanted)]
+    words = [str(tmp_path / "image.png"), *(str(tmp_path / f"{name}.onnx") for name in wanted)]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines), *words], capture_output=True, text=True, check=True)
     for (name, torch_says), found in zip(wanted.items(), json.loads(done.stdout), strict=True):
         assert [each["class"] for each in found["top"]] == list(torch_says.classes), name
         assert found["probability"] == pytest.approx(torch_says.probabilities[0], abs=1e-4), name
 
 
-def test_nothing_is_written_or_counted_anywhere(artefact: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) -> None:
     """Engines would leave a device number in the home folder, were they not told not to."""
-    draw("disc", 5, 70).save(tmp_path / "picture.png")
+    draw("disc", 5, 70).save(tmp_path / "image.png")
     places = {name: str(tmp_path / name) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
     for place in places.values():
         Path(place).mkdir()
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"} | places
-    for words in (["predict", str(artefact), str(tmp_path / "picture.png")], ["check", str(artefact)]):
+    for words in (["predict", str(artifact), str(tmp_path / "image.png")], ["check", str(artifact)]):
         subprocess.run([sys.executable, "-m", "leannet", *words], env=environment, capture_output=True, check=True)
     assert [found for place in places.values() for found in Path(place).rglob("*")] == []
 
@@ -148,8 +148,8 @@ def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, preci
 
 
 def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) -> None:
-    """Raw pictures of any size, resized in the graph, against Pillow; to one level of 256."""
-    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
+    """Raw images of any size, resized in the graph, against Pillow; to one level of 256."""
+    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
     model = onnx.load_from_string(made.graph)
     (resized,) = (node for node in model.graph.node if node.op_type == "Resize")
     model.graph.output.append(onnx.helper.make_tensor_value_info(resized.output[0], onnx.TensorProto.UINT8, None))
@@ -157,25 +157,25 @@ def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) ->
 
     session = onnxruntime.InferenceSession(model.SerializeToString())
     for size in ((57, 44), (20, 90), (32, 32), (200, 31)):
-        picture = draw("square", 3, 120).resize(size)
-        _, found = session.run(None, {"pictures": np.asarray(picture)[None]})
-        wanted = prepare(picture, made.header.preprocessing).transpose(2, 0, 1)
+        image = draw("square", 3, 120).resize(size)
+        _, found = session.run(None, {"images": np.asarray(image)[None]})
+        wanted = prepare(image, made.header.preprocessing).transpose(2, 0, 1)
         away = np.abs(found[0].astype(int) - wanted)
         assert away.max() <= 1
         assert away.mean() < 0.25
 
 
-def test_pictures_become_floats_as_in_training(checkpoint: Path) -> None:
+def test_images_become_floats_as_in_training(checkpoint: Path) -> None:
     preprocessing = read_header(checkpoint).preprocessing
-    picture = prepare(draw("disc", 1), preprocessing)
-    ours = as_floats(picture[None], preprocessing)
-    theirs = normalize(torch.from_numpy(picture.transpose(2, 0, 1).copy())[None], preprocessing).numpy()
+    image = prepare(draw("disc", 1), preprocessing)
+    ours = as_floats(image[None], preprocessing)
+    theirs = normalize(torch.from_numpy(image.transpose(2, 0, 1).copy())[None], preprocessing).numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_it_knows_what_the_checkpoint_knows_but_not_which_pictures(checkpoint: Path, artefact: Path) -> None:
-    before, after = read_header(checkpoint), open_artefact(artefact).header
-    assert after == read_header(artefact)
+def test_it_knows_what_the_checkpoint_knows_but_not_which_images(checkpoint: Path, artifact: Path) -> None:
+    before, after = read_header(checkpoint), open_artifact(artifact).header
+    assert after == read_header(artifact)
     assert after.architecture == before.architecture
     assert after.classes == before.classes
     assert after.preprocessing == before.preprocessing
@@ -184,12 +184,12 @@ def test_it_knows_what_the_checkpoint_knows_but_not_which_pictures(checkpoint: P
     assert after.provenance["data"] == "photos"
 
 
-def test_an_artefact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
-    draw_folder(tmp_path / "pictures", each=6, kinds=("ape", "bee"))
-    wanted = leannet.evaluate(checkpoint, str(tmp_path / "pictures"), quiet=True).scores
+def test_an_artifact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "images", each=6, kinds=("ape", "bee"))
+    wanted = leannet.evaluate(checkpoint, str(tmp_path / "images"), quiet=True).scores
     for kind in INPUTS:
         made = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)
-        found = leannet.evaluate(made.path, str(tmp_path / "pictures"), quiet=True).scores
+        found = leannet.evaluate(made.path, str(tmp_path / "images"), quiet=True).scores
         assert found.confusion == wanted.confusion
         assert found.loss == pytest.approx(wanted.loss, abs=1e-4)
     with pytest.raises(LeannetError, match="name some to score"):
@@ -224,21 +224,21 @@ def _header(**changes: object) -> Callable[[bytes], bytes]:
         (_edited(lambda pairs: pairs.update({GOLDEN: "[]"})), "digest"),
     ],
 )
-def test_what_is_refused(artefact: Path, change: Callable[[bytes], bytes], message: str) -> None:
-    artefact.write_bytes(change(artefact.read_bytes()))
+def test_what_is_refused(artifact: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    artifact.write_bytes(change(artifact.read_bytes()))
     with pytest.raises(LeannetError, match=message) as caught:
-        open_artefact(artefact)
+        open_artifact(artifact)
     assert "\n" not in str(caught.value)
 
 
-def test_golden_pictures_tell_when_something_is_done_another_way(artefact: Path) -> None:
+def test_golden_images_tell_when_something_is_done_another_way(artifact: Path) -> None:
     """Another resize, order of colors or scale is found."""
-    made = open_artefact(artefact)
-    assert all(each.passed for each in check(artefact))
+    made = open_artifact(artifact)
+    assert all(each.passed for each in check(artifact))
     for change in ({"interpolation": "bicubic"}, {"scale": 1 / 256}, {"resize": "crop"}, {"std": (0.2, 0.2, 0.2)}):
         other = made.header.preprocessing.model_copy(update=change)
-        replace(made, header=made.header.model_copy(update={"preprocessing": other})).save(artefact)
-        assert not any(each.passed for each in check(artefact)), change
+        replace(made, header=made.header.model_copy(update={"preprocessing": other})).save(artifact)
+        assert not any(each.passed for each in check(artifact)), change
 
 
 def test_nothing_is_written_where_the_export_is_wrong(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,10 +248,10 @@ def test_nothing_is_written_where_the_export_is_wrong(checkpoint: Path, monkeypa
     assert not checkpoint.with_suffix(".onnx").exists()
 
 
-def test_the_envelope_is_that_of_the_package_onnx(artefact: Path) -> None:
+def test_the_envelope_is_that_of_the_package_onnx(artifact: Path) -> None:
     """onnx reads what is written here, and this reads what onnx writes."""
-    graph, pairs = split_metadata(artefact.read_bytes(), artefact)
-    model = onnx.load(artefact)
+    graph, pairs = split_metadata(artifact.read_bytes(), artifact)
+    model = onnx.load(artifact)
     assert {entry.key: entry.value for entry in model.metadata_props} == pairs
     onnx.checker.check_model(model, full_check=True)
     again, same = split_metadata(model.SerializeToString(), "x")
@@ -259,28 +259,28 @@ def test_the_envelope_is_that_of_the_package_onnx(artefact: Path) -> None:
     assert again == graph
 
 
-def test_other_engines_and_files(artefact: Path, tmp_path: Path) -> None:
+def test_other_engines_and_files(artifact: Path, tmp_path: Path) -> None:
     with pytest.raises(LeannetError, match="expected one of onnxruntime, openvino"):
-        check(artefact, ["torch"])
-    with pytest.raises(LeannetError, match="no such artefact"):
+        check(artifact, ["torch"])
+    with pytest.raises(LeannetError, match="no such artifact"):
         check(tmp_path / "none.onnx")
     with pytest.raises(LeannetError, match="found a checkpoint: leannet export"):
-        check(artefact.with_name("net.safetensors"))
+        check(artifact.with_name("net.safetensors"))
     with pytest.raises(LeannetError, match=r"torch does not read model\.onnx"):
-        open_artefact(artefact).run("torch")
+        open_artifact(artifact).run("torch")
     with pytest.raises(LeannetError, match="in a folder that exists"):
-        export(artefact.with_name("net.safetensors"), tmp_path / "none" / "x.onnx")
+        export(artifact.with_name("net.safetensors"), tmp_path / "none" / "x.onnx")
     with pytest.raises(LeannetError, match="ends in"):
-        export(artefact.with_name("net.safetensors"), tmp_path / "x.pt")
+        export(artifact.with_name("net.safetensors"), tmp_path / "x.pt")
     Image.new("RGB", (9, 9)).save(tmp_path / "x.onnx", "PNG")
     with pytest.raises(LeannetError, match="expected an ONNX file"):
         leannet.predict(tmp_path / "x.onnx", [])
 
 
-def test_integers_that_overflow_here_are_refused(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_integers_that_overflow_here_are_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
-    made = open_artefact(artefact)
-    header = made.header.model_copy(update={"artefact": {"weight_bits": 8}})
+    made = open_artifact(artifact)
+    header = made.header.model_copy(update={"artifact": {"weight_bits": 8}})
     there, here = replace(made, header=header), replace(made, header=header)
     monkeypatch.setattr("leannet.artifact.base.weight_bits", lambda: 8)
     there.run()
@@ -294,16 +294,16 @@ def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """bfloat16 is for OpenVINO first; without it the same file runs in ONNX Runtime."""
-    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
+    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
     assert made.engines == ("openvino", "onnxruntime")
     wanted = made.outputs([draw("disc", 5)], "onnxruntime")
     monkeypatch.setattr("leannet.artifact.base.is_installed", "openvino".__ne__)
     monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
-    np.testing.assert_array_equal(open_artefact(made.path).outputs([draw("disc", 5)]), wanted)
+    np.testing.assert_array_equal(open_artifact(made.path).outputs([draw("disc", 5)]), wanted)
 
 
-def test_beside_others_no_thread_waits_awake(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are decoded while the network runs: threads that wait awake take the cores from that."""
+def test_beside_others_no_thread_waits_awake(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are decoded while the network runs: threads that wait awake take the cores from that."""
     started: list[str] = []
 
     def listen(program: object, options: Any, **words: Any) -> Any:
@@ -312,7 +312,7 @@ def test_beside_others_no_thread_waits_awake(artefact: Path, monkeypatch: pytest
 
     whole = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "InferenceSession", listen)
-    made, shown = open_artefact(artefact), np.full((1, 32, 32, 3), 90, np.uint8)
+    made, shown = open_artifact(artifact), np.full((1, 32, 32, 3), 90, np.uint8)
     found = made.probabilities(shown)
     wanted = softmax(made.run()(made.given(shown))[0])
     np.testing.assert_array_equal(found, wanted)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
+from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
 
 import leannet
-from leannet.artifact import check, export, open_artefact
+from leannet.artifact import check, export, open_artifact
 from leannet.artifact.exporting import GAP, MOST, TOLERANCE, allowance, export_folder
 from leannet.artifact.golden import recorded
 from leannet.checkpoint import load, save
@@ -53,26 +53,26 @@ def test_the_allowance_follows_the_gap() -> None:
 def test_an_ill_conditioned_network_is_named(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = export(checkpoint)
     assert made.note == ""
-    assert open_artefact(made.path).header.artefact["tolerance"] == 1e-4
+    assert open_artifact(made.path).header.artifact["tolerance"] == 1e-4
     monkeypatch.setattr("leannet.artifact.exporting.recorded", lambda *given: (recorded(*given)[0], 2.1e-4))
     made = export(checkpoint)
     assert made.note.startswith("ill-conditioned: torch's own float32 is 2.1e-04 of the largest output away from its ")
     assert "\n" not in made.note
     assert all(each.tolerance == pytest.approx(8.4e-4) for each in check(made.path))
-    assert open_artefact(made.path).header.artefact["float32_gap"] == 2.1e-4
+    assert open_artifact(made.path).header.artifact["float32_gap"] == 2.1e-4
 
 
 def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -> None:
     """Batch norm of few and small images leaves variances of 1e-8: what engines were once refused for."""
-    pictures = draw_folder(tmp_path / "shapes", each=30)
+    images = draw_folder(tmp_path / "shapes", each=30)
     words = {"model": "mobilenet_v3_small", "width": 0.5, "resolution": 32, "epochs": 1, "seed": 1, "quiet": True}
-    leannet.train(str(pictures), out=tmp_path / "run", **words)
+    leannet.train(str(images), out=tmp_path / "run", **words)
     found = [export(tmp_path / "run", tmp_path / "x.onnx")]
     found += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]
     for each in found:
         assert all(one.passed for one in each.checks)
         header = read_header(each.path)
-        assert header.artefact["tolerance"] == pytest.approx(allowance("float32", header.artefact["float32_gap"]))
+        assert header.artifact["tolerance"] == pytest.approx(allowance("float32", header.artifact["float32_gap"]))
 
 
 def test_outputs_that_are_no_numbers_are_refused(checkpoint: Path) -> None:

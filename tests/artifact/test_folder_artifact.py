@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
-from tests.deploy.test_artefact import predicted_without_torch
+from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
+from tests.deploy.test_artifact import predicted_without_torch
 
 import leannet
-from leannet.artifact import open_artefact
+from leannet.artifact import open_artifact
 from leannet.artifact.exporting import export_folder
 from leannet.artifact.folder_artifact import Format
 from leannet.errors import LeannetError
@@ -26,7 +26,7 @@ FORMATS: list[Format] = ["openvino", "ncnn", "litert"]
 
 
 def apes_and_bees(root: Path, each: int) -> Path:
-    """Pictures of the checkpoint's classes, as far as their names go."""
+    """Images of the checkpoint's classes, as far as their names go."""
     draw_folder(root, each, ("disc", "ring", "square"))
     for kind, name in (("disc", "ape"), ("ring", "bee"), ("square", "çat")):
         (root / kind).rename(root / name)
@@ -53,40 +53,40 @@ def test_a_folder_passes_its_check_until_it_is_touched(checkpoint: Path, tmp_pat
 def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format: Format) -> None:
     """It predicts without torch what the checkpoint says, is scored, timed, counted and compared."""
     made = export_folder(checkpoint, format, tmp_path / "out").path
-    draw("disc", 5, 70).save(tmp_path / "picture.png")
-    done = predicted_without_torch(made, tmp_path / "picture.png")
+    draw("disc", 5, 70).save(tmp_path / "image.png")
+    done = predicted_without_torch(made, tmp_path / "image.png")
     assert done.stderr == ""  # LiteRT would note what it runs on
-    wanted = leannet.predict(checkpoint, [tmp_path / "picture.png"])[0][0]
+    wanted = leannet.predict(checkpoint, [tmp_path / "image.png"])[0][0]
     found = json.loads(done.stdout)
     assert found["prediction"] == wanted.classes[0]
     assert found["probability"] == pytest.approx(wanted.probabilities[0], abs=1e-5)
     assert {each.batch for each in leannet.check(made)} == {1, 7}
-    pictures = apes_and_bees(tmp_path / "shapes", each=3)
-    scores = [leannet.evaluate(which, str(pictures), quiet=True).scores for which in (made, checkpoint)]
+    images = apes_and_bees(tmp_path / "shapes", each=3)
+    scores = [leannet.evaluate(which, str(images), quiet=True).scores for which in (made, checkpoint)]
     assert scores[0].accuracy == scores[1].accuracy
     timed = leannet.benchmark.bench([str(made)], seconds=0.05).timed
     assert [each.engine.split()[0] for each in timed] == [format]
-    assert timed[0].size_bytes == open_artefact(made).size_bytes
+    assert timed[0].size_bytes == open_artifact(made).size_bytes
     assert resolve(str(made)) == read_header(checkpoint).architecture
     compared = look(str(made), "out", 1.0, None, None)
-    assert (compared.kind, compared.size_bytes) == ("artefact", sum(each.stat().st_size for each in made.iterdir()))
+    assert (compared.kind, compared.size_bytes) == ("artifact", sum(each.stat().st_size for each in made.iterdir()))
     with pytest.raises(LeannetError, match="browsers run onnxruntime" if format != "openvino" else "browsers"):
         leannet.web.make_site(made, tmp_path / "site", quiet=True)
 
 
 def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
-    pictures = apes_and_bees(tmp_path / "shapes", each=8)
-    found = leannet.quantize(checkpoint, str(pictures), None, "litert", max_drop=100, quiet=True)
+    images = apes_and_bees(tmp_path / "shapes", each=8)
+    found = leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
     assert found.path == checkpoint.with_name("net_litert_int8")
     assert found.size_bytes_after < found.size_bytes_before
     assert all(each.passed for each in found.checks)
-    made = open_artefact(found.path)
+    made = open_artifact(found.path)
     assert (made.engines, made.precision) == (("litert",), "int8")
     assert leannet.predict(found.path, [draw("disc", 5)])[0]
     with pytest.raises(LeannetError, match="new or empty folder"):
-        leannet.quantize(checkpoint, str(pictures), None, "litert", max_drop=100, quiet=True)
+        leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
     with pytest.raises(LeannetError, match="LiteRT's integers take normalized images"):
-        leannet.quantize(checkpoint, str(pictures), tmp_path / "y", "litert", quiet=True, input="uint8")
+        leannet.quantize(checkpoint, str(images), tmp_path / "y", "litert", quiet=True, input="uint8")
 
 
 def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
@@ -124,12 +124,12 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         ({"files": None}, "damaged"),
         ({"files": {}}, "missing, damaged or edited"),
         ({"golden": {}}, "damaged"),
-        ({"golden": [{"png": ""}]}, "golden pictures cannot be read"),
+        ({"golden": [{"png": ""}]}, "golden images cannot be read"),
         ({"header": None}, "no JSON object"),
         ({"header": []}, "no JSON object"),
         ({"header.classes": ["ape"]}, "do not belong together"),
-        ({"header.artefact": {"tolerance": "x"}}, "do not belong together"),
-        ({"header.artefact": {"weight_bits": "x"}}, "do not belong together"),
+        ({"header.artifact": {"tolerance": "x"}}, "do not belong together"),
+        ({"header.artifact": {"weight_bits": "x"}}, "do not belong together"),
     ],
 )
 def test_what_was_put_together_by_hand_is_one_line(
@@ -162,14 +162,14 @@ def test_nothing_stays_where_the_files_are_wrong(
 def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
     """Its notes are kept back while it loads, by many threads at once, and where there is no standard error."""
     made = export_folder(checkpoint, "litert", tmp_path / "out").path
-    draw("disc", 5).save(tmp_path / "picture.png")
+    draw("disc", 5).save(tmp_path / "image.png")
     lines = (
         "import sys, threading",
-        "from leannet.artifact import open_artefact",
+        "from leannet.artifact import open_artifact",
         "from PIL import Image",
         "sys.setswitchinterval(1e-6)",
         "def load():",
-        f"    open_artefact({str(made)!r}).outputs([Image.open({str(tmp_path / 'picture.png')!r})])",
+        f"    open_artifact({str(made)!r}).outputs([Image.open({str(tmp_path / 'image.png')!r})])",
         "many = [threading.Thread(target=load) for _ in range(4)]",
         "[each.start() for each in many], [each.join() for each in many]",
         "print('here', file=sys.stderr)",
@@ -177,7 +177,7 @@ def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, t
     words = [sys.executable, "-c", "\n".join(lines)]
     for _ in range(3):
         assert subprocess.run(words, capture_output=True, text=True, check=True).stderr == "here\n"
-    words = [sys.executable, "-m", "leannet", "predict", str(made), str(tmp_path / "picture.png")]
+    words = [sys.executable, "-m", "leannet", "predict", str(made), str(tmp_path / "image.png")]
     closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *words], stdout=subprocess.PIPE, text=True, check=True)
     assert "%" in closed.stdout
 
@@ -186,4 +186,4 @@ def test_an_onnx_file_is_not_ncnn_s(checkpoint: Path) -> None:
     made = leannet.export(checkpoint)
     for name in ("ncnn", "litert"):
         with pytest.raises(LeannetError, match=r"found model\.onnx alone"):
-            ENGINES[name].prepare(leannet.artifact.open_artefact(made.path).program, 1)
+            ENGINES[name].prepare(leannet.artifact.open_artifact(made.path).program, 1)

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
-from tests.deploy.test_artefact import checkpoint as checkpoint  # the fixture
+from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
 
 import leannet
-from leannet.artifact import check, export, open_artefact
+from leannet.artifact import check, export, open_artifact
 from leannet.artifact.readers import INPUTS, WITHOUT_ANTIALIAS, wrong_in
 from leannet.artifact.replaying import without_antialiasing
 from leannet.data.images import prepare
@@ -45,7 +45,7 @@ def said(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_a_file_says_what_it_takes_and_who_reads_it_wrong(checkpoint: Path, tmp_path: Path, kind: str) -> None:
-    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)
+    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)
     words = onnx.load(tmp_path / "x.onnx").doc_string
     named = [name for name in WITHOUT_ANTIALIAS if name in words]
     assert sorted(made.wrong_in) == sorted(named)
@@ -66,9 +66,9 @@ def test_check_replays_what_the_graph_resizes(checkpoint: Path, tmp_path: Path) 
     assert asked.returncode == 2
     found = json.loads(asked.stdout)
     assert [each["passed"] for each in found["checks"]] == [True, True, False]
-    made = open_artefact(file)
-    about = {key: value for key, value in made.header.artefact.items() if key != "wrong_in"}
-    replace(made, header=made.header.model_copy(update={"artefact": about})).save(file)
+    made = open_artifact(file)
+    about = {key: value for key, value in made.header.artifact.items() if key != "wrong_in"}
+    replace(made, header=made.header.model_copy(update={"artifact": about})).save(file)
     older = said("check", str(file))
     assert older.returncode == 2
     assert "DIFFERS  openvino" in older.stdout
@@ -76,7 +76,7 @@ def test_check_replays_what_the_graph_resizes(checkpoint: Path, tmp_path: Path) 
 
 def test_any_other_resize_is_found(checkpoint: Path, tmp_path: Path) -> None:
     """In the engine that is right: a graph that leaves out the antialiasing, the border, or takes the nearest."""
-    made = open_artefact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
+    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
     for change in ({"antialias": 0}, {"coordinate_transformation_mode": b"align_corners"}, {"mode": b"nearest"}):
         model = onnx.load_from_string(made.graph)  # type: ignore[attr-defined]
         (resize,) = (node for node in model.graph.node if node.op_type == "Resize")
@@ -109,14 +109,14 @@ def test_images_of_the_networks_size_are_right_in_every_engine(checkpoint: Path,
     """The graph takes what Pillow has resized, and says what the checkpoint says; another size is refused by it."""
     file = export(checkpoint, tmp_path / "x.onnx", input="uint8-sized").path
     assert all(each.passed and not each.resized for each in check(file))
-    made, picture = open_artefact(file), draw("ring", 5, 70)
-    wanted = leannet.predict(checkpoint, [picture])[0][0]
-    found = leannet.predict(file, [picture])[0][0]
+    made, image = open_artifact(file), draw("ring", 5, 70)
+    wanted = leannet.predict(checkpoint, [image])[0][0]
+    found = leannet.predict(file, [image])[0][0]
     assert found.classes[0] == wanted.classes[0]
     assert found.probabilities[0] == pytest.approx(wanted.probabilities[0], abs=1e-5)
-    array = prepare(picture, made.header.preprocessing)[None]
+    array = prepare(image, made.header.preprocessing)[None]
     first, second = (made.run(name)(array)[0] for name in ("onnxruntime", "openvino"))
     np.testing.assert_allclose(first, second, atol=1e-4)
     with pytest.raises(Exception, match="dimension"):
-        made.run("onnxruntime")(np.asarray(picture)[None])
+        made.run("onnxruntime")(np.asarray(image)[None])
     assert Image.fromarray(array[0]).size == (32, 32)

@@ -128,31 +128,31 @@ def test_from_a_folder_to_predictions(capsys: pytest.CaptureFixture[str], shapes
     assert json.loads(out)["confusion"] == trained["validation"]["confusion"]
     code, out, errors = run(capsys, "evaluate", out_folder)
     assert "only the validation part" not in out
-    picture = str(shapes / "disc" / "1.png")
-    code, out, _ = run(capsys, "predict", out_folder, picture, "--json")
+    image = str(shapes / "disc" / "1.png")
+    code, out, _ = run(capsys, "predict", out_folder, image, "--json")
     assert json.loads(out)["predictions"][0]["prediction"] in {"disc", "square"}
-    code, out, _ = run(capsys, "predict", out_folder, picture, "--top", "1")
-    assert re.fullmatch(rf"{re.escape(picture)}: (disc|square) \d+\.\d %\n", out)
+    code, out, _ = run(capsys, "predict", out_folder, image, "--top", "1")
+    assert re.fullmatch(rf"{re.escape(image)}: (disc|square) \d+\.\d %\n", out)
     code, out, _ = run(capsys, "report", out_folder, "--out", str(tmp_path / "page.html"), "--json")
     assert json.loads(out) == {"report": str(tmp_path / "page.html")}
     assert refused(capsys, *words).endswith(f"choose a new folder, or --resume {out_folder}")
 
 
-def test_a_broken_picture_among_good_ones(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+def test_a_broken_image_among_good_ones(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
     leannet.train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True)
-    (tmp_path / "x.jpg").write_text("no picture")
+    (tmp_path / "x.jpg").write_text("no image")
     good = str(shapes / "disc" / "1.png")
     code, out, errors = run(capsys, "predict", str(tmp_path / "run"), str(tmp_path / "x.jpg"), good)
     assert code == 2
     assert out.startswith(good)
-    assert errors == f"leannet: {tmp_path / 'x.jpg'}: cannot be read: not a picture\n"
+    assert errors == f"leannet: {tmp_path / 'x.jpg'}: cannot be read: not an image\n"
 
 
 def _one_class(root: Path) -> list[str]:
     return ["train", str(draw_folder(root / "one", kinds=("disc",)))]
 
 
-def _one_picture(root: Path) -> list[str]:
+def _one_image(root: Path) -> list[str]:
     folder = draw_folder(root / "lonely")
     for file in sorted((folder / "square").iterdir())[1:]:
         file.unlink()
@@ -201,12 +201,12 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "nothing left": (lambda root: _shapes(root, "--skip", "*", "--limit", "5"), "found none"),
     "a folder below a file": (lambda root: _shapes(root, "--out", __file__ + "/run"), "found a file"),
     "a name too long": (lambda root: _shapes(root, "--model", "two_layer_debug", "--out", "x" * 300), "too long"),
-    "a run among the pictures": (_inside, "lies among the pictures"),
+    "a run among the images": (_inside, "lies among the images"),
     "weights that are not there": (lambda root: _shapes(root, "--weights", str(root / "w")), "no such checkpoint"),
     "no such folder": (lambda root: ["train", str(root / "fotos")], "no such file or folder"),
-    "no pictures": (_empty, "found no image"),
+    "no images": (_empty, "found no image"),
     "one class": (_one_class, "expected two classes or more, found one: disc"),
-    "a class with one picture": (_one_picture, "class 'square' has 1 picture; expected two or more"),
+    "a class with one image": (_one_image, "class 'square' has 1 image; expected two or more"),
     "a misspelt model": (lambda root: _shapes(root, "--model", "mobilenet_v22"), "nearest: mobilenet_v2, "),
     "a broken architecture": (_broken_json, "row 'block_10' (12 of 22), field 'out_channels'"),
     "a resolution too small": (
@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         lambda root: _shapes(root, "--recipe", "fine-tune"),
         "expected weights that are worth keeping",
     ),
-    "rows of an artefact": (lambda root: ["bench", "x.onnx", "--by", "row"], "name the run that it was made of"),
+    "rows of an artifact": (lambda root: ["bench", "x.onnx", "--by", "row"], "name the run that it was made of"),
     "rows in two engines": (
         lambda root: ["bench", "mobilenet_v2", "--by", "row", "--engine", "torch", "--engine", "openvino"],
         "--by row: expected one --engine, found several",
@@ -262,11 +262,11 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
     "models": "json pattern",
-    "compare": "classes engine json measure out pictures quiet resolution seconds threads what width",
+    "compare": "classes engine json measure out images quiet resolution seconds threads what width",
     "count": "by classes convention in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
-    "check": "artefact engine json",
-    "web": "artefact force json out quiet runtime samples title webgpu",
+    "check": "artifact engine json",
+    "web": "artifact force json out quiet runtime samples title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
     "advise": "about class-depth engine image-column json label-column latency macs out precision quiet seconds size "
     "threads",
@@ -276,11 +276,11 @@ FLAGS = {
     "evaluate": "class-depth data image-column json label-column part quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
-    "activations": "channels columns csv images json layer out picture run scale",
-    "attention": "class csv images json layer out picture run top",
+    "activations": "channels columns csv images json layer out image run scale",
+    "attention": "class csv images json layer out image run top",
     "embed": "csv data json layer limit out part perplexity quiet run seed suspects",
     "filters": "csv json layer out run scale",
-    "report": "engine json measure out pictures quiet run seconds threads",
+    "report": "engine json measure out images quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config "
@@ -351,9 +351,9 @@ def test_the_version() -> None:
 def test_readme_commands_run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every `leannet` line of the README's shell blocks, in order, on drawn pictures; some are only parsed."""
+    """Every `leannet` line of the README's shell blocks, in order, on drawn images; some are only parsed."""
     draw_folder(tmp_path / "photos", each=6)
-    shutil.copy(tmp_path / "photos" / "disc" / "0.png", tmp_path / "picture.jpg")
+    shutil.copy(tmp_path / "photos" / "disc" / "0.png", tmp_path / "image.jpg")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     commands = [

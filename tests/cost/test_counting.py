@@ -23,10 +23,10 @@ def test_counted_params_and_macs_equal_the_modules(name: str, width: float) -> N
     cost = count(made)
     with torch.device("meta"):
         network = build(made).eval()
-        picture = torch.empty(1, 3, resolution, resolution)
+        image = torch.empty(1, 3, resolution, resolution)
     assert cost.params == sum(p.numel() for p in network.parameters())
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(picture)
+        network(image)
     assert 2 * cost.macs == counter.get_total_flops()
 
 
@@ -121,10 +121,10 @@ def test_receptive_field_by_brute_force(name: str) -> None:
         for child, value in list(module.named_children()):
             if isinstance(value, torch.nn.ReLU | torch.nn.ReLU6):
                 setattr(module, child, torch.nn.Identity())
-    picture = torch.zeros(1, 3, size, size, requires_grad=True)
-    out = network(picture)
+    image = torch.zeros(1, 3, size, size, requires_grad=True)
+    out = network(image)
     out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum().backward()
-    touched = (picture.grad[0].abs().sum(0) > 0).nonzero()
+    touched = (image.grad[0].abs().sum(0) > 0).nonzero()
     extent = (touched.max(0).values - touched.min(0).values + 1).tolist()
     expected = count(cut).layers[-1].receptive_field
     assert extent == [expected, expected]

@@ -50,7 +50,7 @@ def test_a_block_by_hand() -> None:
 
 
 def test_a_row_sees_no_less_than_the_row_before() -> None:
-    """A gate sees the whole picture; what it scales does not, nor does the row around both."""
+    """A gate sees the whole image; what it scales does not, nor does the row around both."""
     rows = graph(architecture("mobilenet_v3_large")).rows
     features = [row.receptive_field for row in rows if row.name.startswith(("Conv", "expanded", "block"))]
     assert features == sorted(features)

@@ -3,26 +3,26 @@
 import numpy as np
 import pytest
 
-from leannet.data.dataset import LeftOut, Pictures, gathered
+from leannet.data.dataset import Dataset, LeftOut, gathered
 from leannet.errors import LeannetError
 
 
-def pictures() -> Pictures:
+def images() -> Dataset:
     names, labels = ("a", "b", "c"), np.array([0, 1, 2])
-    return Pictures("drawn", "here", ("1", "10", "2"), names, labels, (None,) * 3, lambda index: names[index].encode())
+    return Dataset("drawn", "here", ("1", "10", "2"), names, labels, (None,) * 3, lambda index: names[index].encode())
 
 
 def test_numbers_of_classes_are_those_of_the_network() -> None:
     """Old runs have the order of text (1, 10, 2), new data that of numbers: resuming learns the same labels."""
-    found = pictures().numbered_as(("10", "2", "0", "1"), "the run")
+    found = images().numbered_as(("10", "2", "0", "1"), "the run")
     assert found.labels.tolist() == [3, 0, 1]
     assert found.numbered_as(("1", "10", "2", "0"), "the run").labels.tolist() == [0, 1, 2]
     with pytest.raises(LeannetError, match="has a class '1' that the run does not know; it knows 10, 2"):
-        pictures().numbered_as(("10", "2"), "the run")
+        images().numbered_as(("10", "2"), "the run")
 
 
 def test_some_are_kept_with_all_that_belongs_to_them() -> None:
-    some = pictures().without(["b*"])
+    some = images().without(["b*"])
     assert (some.names, some.labels.tolist(), some.reader(1)) == (("a", "c"), [0, 2], b"c")
 
 

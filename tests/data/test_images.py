@@ -1,4 +1,4 @@
-"""Every kind of picture becomes RGB in the one documented way."""
+"""Every kind of image becomes RGB in the one documented way."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leannet.data.images import BrokenPicture, middle, prepare, read, to_color
-from leannet.data.loader import Augment, PictureSet
-from leannet.data.sources import open_pictures
+from leannet.data.images import BrokenImage, middle, prepare, read, to_color
+from leannet.data.loader import Augment, PreparedDataset
+from leannet.data.sources import open_dataset
 from leannet.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(height=8, width=8, crop_ratio=1.0)
@@ -39,7 +39,7 @@ def test_sixteen_bits_are_divided_by_257() -> None:
 
 
 def test_floats_are_refused() -> None:
-    with pytest.raises(BrokenPicture, match="no agreed range"):
+    with pytest.raises(BrokenImage, match="no agreed range"):
         to_color(Image.fromarray(np.zeros((8, 8), dtype=np.float32)), PLAIN)
 
 
@@ -78,14 +78,14 @@ def test_an_animation_is_its_first_frame(tmp_path: Path) -> None:
     assert _corner(read(tmp_path / "moving.gif")) == RED
 
 
-def test_broken_pictures_say_why(tmp_path: Path) -> None:
+def test_broken_images_say_why(tmp_path: Path) -> None:
     good = tmp_path / "good.jpg"
     Image.effect_noise((64, 64), 50).save(good)
     cut = good.read_bytes()[:600]
-    for data, reason in ((b"", "empty file"), (b"hello", "not a picture"), (cut, "truncated")):
-        with pytest.raises(BrokenPicture, match=reason):
+    for data, reason in ((b"", "empty file"), (b"hello", "not an image"), (cut, "truncated")):
+        with pytest.raises(BrokenImage, match=reason):
             read(data)
-    with pytest.raises(BrokenPicture, match="No such file"):
+    with pytest.raises(BrokenImage, match="No such file"):
         read(tmp_path / "nothing.jpg")
 
 
@@ -121,29 +121,29 @@ def test_one_channel() -> None:
 
 
 @pytest.mark.parametrize("orientation", [1, 5, 6, 8])
-def test_a_turned_picture_is_upright_before_it_is_cropped(tmp_path: Path, orientation: int) -> None:
-    """A phone's picture: 400 x 200 stored, 200 x 400 seen. Crops of what is seen stay inside it."""
+def test_a_turned_image_is_upright_before_it_is_cropped(tmp_path: Path, orientation: int) -> None:
+    """A phone's image: 400 x 200 stored, 200 x 400 seen. Crops of what is seen stay inside it."""
     (tmp_path / "a").mkdir()
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.effect_noise((400, 200), 60).save(tmp_path / "a" / "x.jpg", exif=exif)
-    pictures = open_pictures(str(tmp_path))
-    turned = PictureSet(pictures, PLAIN, Augment(crop=0.9), seed=1)
+    dataset = open_dataset(str(tmp_path))
+    turned = PreparedDataset(dataset, PLAIN, Augment(crop=0.9), seed=1)
     for epoch in range(60):
         assert turned[0, epoch][0].shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize("size", range(3, 40))
-def test_a_whole_crop_never_leaves_the_picture(size: int) -> None:
+def test_a_whole_crop_never_leaves_the_image(size: int) -> None:
     """In floating point width / n * n may be an ulp more than width."""
     for side in (7, 9, 11, 13, 22, 28, 44):
         assert prepare(Image.new("RGB", (size, size + 3)), Preprocessing(height=side, width=side, crop_ratio=1)).shape
 
 
-def test_a_damaged_tag_is_a_broken_picture_not_a_crash() -> None:
+def test_a_damaged_tag_is_a_broken_image_not_a_crash() -> None:
     image = Image.new("RGB", (8, 8))
     image.info["exif"] = b"Exif\x00\x00junk that is no directory"
-    with pytest.raises(BrokenPicture):
+    with pytest.raises(BrokenImage):
         to_color(image, PLAIN)
 
 

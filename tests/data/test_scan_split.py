@@ -1,4 +1,4 @@
-"""Broken pictures are met before training; parts are cut by content; batches are the same whatever the workers."""
+"""Broken images are met before training; parts are cut by content; batches are the same whatever the workers."""
 
 import hashlib
 import struct
@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.data.images import prepare, read
-from leannet.data.loader import Augment, Batches, Loader, PictureSet, mean_and_std, normalize, random_box
+from leannet.data.loader import Augment, Batches, Loader, PreparedDataset, mean_and_std, normalize, random_box
 from leannet.data.scan import scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.data.split import parse_ratio, split
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
@@ -25,13 +25,13 @@ from tests.conftest import draw_folder
 SMALL = Preprocessing(height=16, width=16, crop_ratio=1.0)
 
 
-def test_broken_pictures_are_listed_and_left_out(shapes: Path) -> None:
+def test_broken_images_are_listed_and_left_out(shapes: Path) -> None:
     (shapes / "disc" / "empty.png").write_bytes(b"")
-    (shapes / "disc" / "words.jpg").write_text("not a picture")
+    (shapes / "disc" / "words.jpg").write_text("not an image")
     whole = (shapes / "disc" / "0.png").read_bytes()
     (shapes / "square" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    found = scan(open_pictures(str(shapes)))
-    assert len(found.pictures) == 24
+    found = scan(open_dataset(str(shapes)))
+    assert len(found.images) == 24
     assert {f.name: bool(f.problem) for f in found.broken} == {
         "disc/empty.png": True,
         "disc/words.jpg": True,
@@ -43,66 +43,66 @@ def test_broken_pictures_are_listed_and_left_out(shapes: Path) -> None:
 def test_too_little_to_learn_from(shapes: Path) -> None:
     for file in sorted((shapes / "square").iterdir())[1:]:
         file.write_bytes(b"broken")
-    with pytest.raises(LeannetError, match=r"class 'square' has 1 picture \(11 could not be read"):
-        scan(open_pictures(str(shapes)))
+    with pytest.raises(LeannetError, match=r"class 'square' has 1 image \(11 could not be read"):
+        scan(open_dataset(str(shapes)))
     for file in (shapes / "disc").iterdir():
         file.write_bytes(b"broken")
     for file in (shapes / "square").iterdir():
         file.write_bytes(b"broken")
     with pytest.raises(LeannetError, match="found none"):
-        scan(open_pictures(str(shapes)))
+        scan(open_dataset(str(shapes)))
 
 
 def _digest(word: str) -> str:
     return hashlib.sha256(word.encode()).hexdigest()
 
 
-def _made(counts: list[int]) -> tuple[Pictures, list[str]]:
+def _made(counts: list[int]) -> tuple[Dataset, list[str]]:
     labels = np.repeat(np.arange(len(counts)), counts)
     names = tuple(f"p{n}" for n in range(len(labels)))
     classes = tuple(f"c{n}" for n in range(len(counts)))
     parts = (None,) * len(labels)
-    return Pictures("made", "made", classes, names, labels, parts, lambda i: b""), [_digest(n) for n in names]
+    return Dataset("made", "made", classes, names, labels, parts, lambda i: b""), [_digest(n) for n in names]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(2, 60), min_size=2, max_size=5), st.integers(0, 5), st.booleans())
 def test_split_is_a_stratified_partition(counts: list[int], seed: int, three: bool) -> None:
-    pictures, digests = _made([max(n, 3) for n in counts] if three else counts)
+    images, digests = _made([max(n, 3) for n in counts] if three else counts)
     ratio = (0.6, 0.2, 0.2) if three else (0.8, 0.2)
-    cut = split(pictures, digests, ratio, seed)
+    cut = split(images, digests, ratio, seed)
     parts = [cut.train, cut.validation] + ([cut.test] if three else [])
     together = np.sort(np.concatenate(parts))
-    assert together.tolist() == list(range(len(pictures)))
-    for label, total in Counter(pictures.labels.tolist()).items():
+    assert together.tolist() == list(range(len(images)))
+    for label, total in Counter(images.labels.tolist()).items():
         for part, share in zip(parts, ratio, strict=True):
-            assert abs((pictures.labels[part] == label).sum() - share * total) <= 1.5
+            assert abs((images.labels[part] == label).sum() - share * total) <= 1.5
 
 
 def test_split_follows_content_not_names() -> None:
-    pictures, digests = _made([30, 30])
-    before = split(pictures, digests, (0.8, 0.2), seed=1)
+    images, digests = _made([30, 30])
+    before = split(images, digests, (0.8, 0.2), seed=1)
     order = np.random.default_rng(0).permutation(60)
-    after = split(pictures.keep(order), [digests[i] for i in order], (0.8, 0.2), seed=1)
+    after = split(images.keep(order), [digests[i] for i in order], (0.8, 0.2), seed=1)
     assert {digests[i] for i in before.train} == {digests[order[i]] for i in after.train}
     assert before.digests == after.digests
-    other = split(pictures, digests, (0.8, 0.2), seed=2)
+    other = split(images, digests, (0.8, 0.2), seed=2)
     assert other.digests["all"] == before.digests["all"]
     assert other.digests["train"] != before.digests["train"]
 
 
 def test_equal_copies_stay_on_one_side() -> None:
-    pictures, digests = _made([40, 40])
+    images, digests = _made([40, 40])
     digests = [_digest(f"same {n // 2}") for n in range(80)]
-    cut = split(pictures, digests, (0.75, 0.25), seed=0)
+    cut = split(images, digests, (0.75, 0.25), seed=0)
     both = {digests[i] for i in cut.train} & {digests[i] for i in cut.validation}
     assert not both
 
 
 def test_the_datas_own_parts_are_kept_and_a_test_part_never_touched() -> None:
-    pictures, digests = _made([10, 10])
+    images, digests = _made([10, 10])
     parts = tuple(("train", "validation", "test")[n % 3] for n in range(20))
-    given_parts = Pictures(**{**pictures.__dict__, "parts": parts})
+    given_parts = Dataset(**{**images.__dict__, "parts": parts})
     kept = split(given_parts, digests, None, 0)
     assert kept.ratio is None
     assert [parts[i] for i in kept.validation] == ["validation"] * len(kept.validation)
@@ -119,8 +119,8 @@ def test_a_ratio_that_is_none(text: str) -> None:
 
 
 def test_batches_are_the_same_whatever_the_workers(shapes: Path) -> None:
-    pictures = scan(open_pictures(str(shapes))).pictures
-    train = PictureSet(pictures, SMALL, Augment(), seed=3)
+    dataset = scan(open_dataset(str(shapes))).images
+    train = PreparedDataset(dataset, SMALL, Augment(), seed=3)
     batches = Batches(np.arange(24), 7, range(2), seed=3, training=True)
     alone = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=0)]
     helped = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=2)]
@@ -131,7 +131,7 @@ def test_batches_are_the_same_whatever_the_workers(shapes: Path) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 1))
-def test_an_epoch_has_every_picture_once_and_no_batch_of_one(count: int, size: int, start: int) -> None:
+def test_an_epoch_has_every_image_once_and_no_batch_of_one(count: int, size: int, start: int) -> None:
     whole = list(Batches(np.arange(count), size, range(2), training=True))
     shown = [index for batch in whole[: len(whole) // 2] for index, _ in batch]
     assert len(shown) == len(set(shown))
@@ -143,7 +143,7 @@ def test_an_epoch_has_every_picture_once_and_no_batch_of_one(count: int, size: i
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.integers(0, 10_000))
-def test_random_crops_lie_in_the_picture(width: int, height: int, least: float, seed: int) -> None:
+def test_random_crops_lie_in_the_image(width: int, height: int, least: float, seed: int) -> None:
     preprocessing = Preprocessing(height=32, width=48)
     box = random_box((width, height), preprocessing, Augment(crop=least), np.random.default_rng(seed))
     assert box is not None
@@ -153,8 +153,8 @@ def test_random_crops_lie_in_the_picture(width: int, height: int, least: float, 
 
 
 def test_zscore_of_the_training_part(shapes: Path) -> None:
-    pictures = scan(open_pictures(str(shapes))).pictures
-    plain = PictureSet(pictures, SMALL.model_copy(update={"mean": (0, 0, 0), "std": (1, 1, 1)}))
+    dataset = scan(open_dataset(str(shapes))).images
+    plain = PreparedDataset(dataset, SMALL.model_copy(update={"mean": (0, 0, 0), "std": (1, 1, 1)}))
     every = torch.cat([images for images, _, _ in Loader(plain, Batches(np.arange(24), 5), 0)])
     values = normalize(every, plain.preprocessing).double()
     mean, std = mean_and_std(plain, range(24), workers=0)
@@ -170,18 +170,18 @@ def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -
         (root / "star" / f"{number}_copy.png").write_bytes(
             data if number < 4 else (root / "star" / "0.png").read_bytes()
         )
-    found = scan(open_pictures(str(root)))
+    found = scan(open_dataset(str(root)))
     assert len(found.several) == 8
     assert found.several[0] == ("disc/0.png", "square/copy0.png", "star/0_copy.png")
     assert "20 images have the same bytes and different labels" in " ".join(found.lines())
     for seed in range(20):
         for ratio in (None, (0.5, 0.5), (0.6, 0.2, 0.2)):
-            parts = split(found.pictures, found.digests, ratio, seed)
+            parts = split(found.images, found.digests, ratio, seed)
             sides = [{found.digests[i] for i in part} for part in (parts.train, parts.validation, parts.test)]
             assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
-            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.pictures)
+            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.images)
         for fold in (1, 2, 3):
-            parts = split(found.pictures, found.digests, None, seed, (fold, 3))
+            parts = split(found.images, found.digests, None, seed, (fold, 3))
             assert not {found.digests[i] for i in parts.train} & {found.digests[i] for i in parts.validation}
 
 
@@ -192,9 +192,9 @@ def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_la
     (tmp_path / "val" / "square" / "x.png").write_bytes((tmp_path / "train" / "disc" / "0.png").read_bytes())
     (tmp_path / "test" / "disc" / "x.png").write_bytes((tmp_path / "val" / "square" / "20.png").read_bytes())
     (tmp_path / "test" / "disc" / "y.png").write_bytes((tmp_path / "train" / "disc" / "1.png").read_bytes())
-    found = scan(open_pictures(str(tmp_path)))
-    parts = split(found.pictures, found.digests, None, 0)
-    assert [found.pictures.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
+    found = scan(open_dataset(str(tmp_path)))
+    parts = split(found.images, found.digests, None, 0)
+    assert [found.images.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (11, 8, 10)
 
 
@@ -203,9 +203,9 @@ def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> No
     (root / "star").mkdir()
     for number in range(2):
         (root / "star" / f"{number}.png").write_bytes((root / "disc" / "0.png").read_bytes() + b" ")
-    found = scan(open_pictures(str(root)))
+    found = scan(open_dataset(str(root)))
     with pytest.raises(LeannetError, match="class 'star' has no"):
-        split(found.pictures, found.digests, None, 0)
+        split(found.images, found.digests, None, 0)
 
 
 def deep(path: Path, values: list[list[int]], kind: str) -> None:
@@ -240,7 +240,7 @@ def test_scans_of_more_than_8_bits_get_one_range(
     for name in ("sick", "well"):
         for number in range(3):
             deep(tmp_path / name / str(number), [[values[0], values[1]], [0, number + (name == "sick")]], kind)
-    found = scan(open_pictures(str(tmp_path)))
+    found = scan(open_dataset(str(tmp_path)))
     assert (found.deep, found.grey_range) == (6, expected)
     assert (
         f"6 images have more than 8 bits a pixel: {expected[0]} becomes black and {expected[1]} white" in found.lines()
@@ -248,6 +248,6 @@ def test_scans_of_more_than_8_bits_get_one_range(
     low, high = expected
     preprocessing = Preprocessing(height=2, width=2, color="L", grey_range=expected, resize="squash")
     wanted = (np.array([values[0], values[1], 0, 1]) - low) * 255 // (high - low)
-    source = found.pictures.reader(0)
+    source = found.images.reader(0)
     assert isinstance(source, Path)
     assert prepare(read(source), preprocessing).ravel().tolist() == wanted.tolist()

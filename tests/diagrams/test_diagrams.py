@@ -1,4 +1,4 @@
-"""Every network of the zoo, and others, as pictures: nothing overlaps, nothing is missing, no line goes astray."""
+"""Every network of the zoo, and others, as images: nothing overlaps, nothing is missing, no line goes astray."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`leannet draw` as a person meets it: files, standard output, refusals; and the pictures of the docs."""
+"""`leannet draw` as a person meets it: files, standard output, refusals; and the images of the docs."""
 
 import json
 import shlex
@@ -103,19 +103,19 @@ COMMANDS = [
 ]
 
 
-def test_the_docs_have_pictures() -> None:
+def test_the_docs_have_images() -> None:
     assert len(COMMANDS) == 4
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_the_pictures_of_the_docs_are_what_their_commands_make(line: str) -> None:
+def test_the_images_of_the_docs_are_what_their_commands_make(line: str) -> None:
     words = shlex.split(line)[2:]
-    picture = words[words.index("--out") + 1]
+    image = words[words.index("--out") + 1]
     words[words.index("--out") + 1] = "-"
-    assert run(*words).output == (ROOT / picture).read_text()
+    assert run(*words).output == (ROOT / image).read_text()
 
 
-def test_a_file_gives_its_picture_its_name() -> None:
+def test_a_file_gives_its_image_its_name() -> None:
     for name in ("first", "second"):
         Path(f"{name}.json").write_text(architecture("mobilenet_v2_debug").to_json())
     assert run("first.json", "second.json", "mobilenet_v2_debug", "--out", "a.svg").exit_code == 0

@@ -13,14 +13,14 @@ def test_by_hand() -> None:
     # All four answers lie in (0.5, 1]: said 0.9 + 0.8 + 0.7 + 0.55 = 2.95, right 3 times.
     assert found.ece == pytest.approx(abs(3 - 2.95) / 4)
     assert (found.accuracy, found.confidence) == (0.75, pytest.approx(2.95 / 4))
-    assert [each.pictures for each in found.bins] == [0, 4]
+    assert [each.images for each in found.bins] == [0, 4]
     assert (found.bins[0].accuracy, found.bins[0].confidence) == (None, None)
     assert (found.bins[1].low, found.bins[1].high) == (0.5, 1.0)
 
 
 def test_an_edge_belongs_to_the_bin_below_it() -> None:
     found = calibrate(np.array([[0.75, 0.25], [1.0, 0.0]]), np.array([0, 0]), bins=4)
-    assert [each.pictures for each in found.bins] == [0, 0, 1, 1]
+    assert [each.images for each in found.bins] == [0, 0, 1, 1]
 
 
 def test_sure_and_always_right_has_no_error() -> None:
@@ -41,6 +41,6 @@ def test_as_a_plain_loop_and_scikit_learn_have_it() -> None:
             error += inside.sum() / 5000 * abs(right[inside].mean() - confidence[inside].mean())
     assert found.ece == pytest.approx(error, rel=1e-9)
     share, mean = calibration_curve(right, confidence, n_bins=BINS)
-    filled = [each for each in found.bins if each.pictures]
+    filled = [each for each in found.bins if each.images]
     assert [each.accuracy for each in filled] == pytest.approx(share)
     assert [each.confidence for each in filled] == pytest.approx(mean)

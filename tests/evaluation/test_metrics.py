@@ -29,7 +29,7 @@ def test_scores_by_other_means() -> None:
     assert [list(row) for row in found.confusion] == by_hand
 
 
-def test_a_class_without_pictures_has_no_division_by_zero() -> None:
+def test_a_class_without_images_has_no_division_by_zero() -> None:
     found = score(np.array([[0.9, 0.1, 0.0]], dtype=np.float32), np.array([0]), ("a", "b", "c"))
-    assert [c.pictures for c in found.per_class] == [1, 0, 0]
+    assert [c.images for c in found.per_class] == [1, 0, 0]
     assert found.top5 is None

@@ -63,10 +63,10 @@ def test_other_data_is_read_as_the_training_data_was_where_it_can_be(tmp_path: P
     settings = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0, "class_depth": 2}
     run = train(str(deep), out=tmp_path / "run", **settings).path
     assert read_header(run).classes == ("disc", "square", "stara", "starb")
-    assert evaluate(run, quiet=True).scores.pictures == 6  # two of eight, and one of two, twice each
-    assert evaluate(run, str(flat), quiet=True).scores.pictures == 6
+    assert evaluate(run, quiet=True).scores.images == 6  # two of eight, and one of two, twice each
+    assert evaluate(run, str(flat), quiet=True).scores.images == 6
     lines = ["where,what", *(f"flat/{kind}/{n}.png,{kind}" for kind in ("disc", "square") for n in range(50, 53))]
     (tmp_path / "x.csv").write_text("\n".join(lines))
     with pytest.raises(LeannetError, match="--image-column NAME"):
         evaluate(run, str(tmp_path / "x.csv"), quiet=True)
-    assert evaluate(run, str(tmp_path / "x.csv"), quiet=True, options=Options("where", "what")).scores.pictures == 6
+    assert evaluate(run, str(tmp_path / "x.csv"), quiet=True, options=Options("where", "what")).scores.images == 6

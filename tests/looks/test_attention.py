@@ -28,7 +28,7 @@ PLAIN = Preprocessing(height=SIDE, width=SIDE, color="L", crop_ratio=1.0, mean=(
 
 
 def of_a_corner(corner: tuple[int, int], strength: float = 3.0) -> Network:
-    """A network whose first class is `strength` times one corner of the picture, and whose second is the opposite."""
+    """A network whose first class is `strength` times one corner of the image, and whose second is the opposite."""
     rows = (Conv(name="eye", out_channels=1), Linear(name="Logits", out_channels=2))
     table = Architecture(name="corner", input=Input(channels=1, height=SIDE, width=SIDE), rows=rows)
     network = build(table).eval()
@@ -43,19 +43,19 @@ def of_a_corner(corner: tuple[int, int], strength: float = 3.0) -> Network:
 
 @pytest.mark.parametrize("corner", CORNERS)
 def test_an_answer_that_depends_on_one_corner(corner: tuple[int, int]) -> None:
-    """The only weight is 3 at the corner: its mean over 64 places, times the picture, is the heat (equations 1, 2)."""
+    """The only weight is 3 at the corner: its mean over 64 places, times the image, is the heat (equations 1, 2)."""
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[corner] = BRIGHT
     (found,) = attention(of_a_corner(corner), [Image.fromarray(pixels)])
     assert (found.layer, found.target) == ("eye", "bright")
     np.testing.assert_allclose(found.heat, 3.0 / SIDE**2 * pixels / 255, rtol=1e-6)
     assert np.argwhere(found.heat).tolist() == [list(corner)]
-    assert found.over_picture()[corner] == 1
+    assert found.over_image()[corner] == 1
     score = 3 * BRIGHT / 255
     assert found.probability == pytest.approx(1 / (1 + np.exp(-2 * score)), rel=1e-5)
     (against,) = attention(of_a_corner(corner), [Image.fromarray(pixels)], classes=["dark"])
     assert against.is_empty  # the bright corner speaks against it
-    assert against.over_picture().max() == 0
+    assert against.over_image().max() == 0
 
 
 def random(name: str = "mobilenet_v2_debug") -> Network:
@@ -91,7 +91,7 @@ def test_the_formula_by_a_whole_backward_pass(layer: str) -> None:
 
 
 def test_the_formula_without_gradients() -> None:
-    """Behind the last picture all is linear: a channel's weight is what the score gains when all its places gain 1."""
+    """Behind the last image all is linear: a channel's weight is what the score gains when all its places gain 1."""
     network = random()
     image = draw("disc", 5)
     (found,) = attention(network, [image], "Conv_1")
@@ -112,7 +112,7 @@ def test_the_formula_without_gradients() -> None:
 def test_it_works_on_every_family(name: str) -> None:
     network = random(name)
     found = attention(network, [draw("disc", 1), draw("square", 2)], top=2)
-    assert [each.picture for each in found] == ["image 0", "image 0", "image 1", "image 1"]
+    assert [each.image for each in found] == ["image 0", "image 0", "image 1", "image 1"]
     assert all(np.isfinite(each.heat).all() and (each.heat >= 0).all() for each in found)
     shape = network.architecture.shapes[network.architecture.features]
     assert {each.heat.shape for each in found} == {shape[1:]}
@@ -140,7 +140,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 4 * 8 * 8
     assert float(lines[9]["heat"]) == pytest.approx(data["maps"][0]["heat"][1][1], rel=1e-5)
     for names, number in (([tmp_path / "disc.png"], 1), ([tmp_path / "disc.png"] * 5, 5)):
-        verb.command(str(tmp_path), [str(name) for name in names], None, None, out=tmp_path / "few.png", picture=False)
+        verb.command(str(tmp_path), [str(name) for name in names], None, None, out=tmp_path / "few.png", image=False)
         assert capsys.readouterr().out.count("disc.png") == number
 
 

@@ -50,7 +50,7 @@ def test_a_plane_of_one_channel_and_of_nothing() -> None:
     one = to_plane(line)
     assert np.isfinite(one).all()
     assert np.array_equal(to_plane(line), one)
-    with pytest.raises(LeannetError, match="Conv1: makes the same of every picture"):
+    with pytest.raises(LeannetError, match="Conv1: makes the same of every image"):
         to_plane(np.full((30, 4), 0.1, np.float32), "Conv1")
     with pytest.raises(LeannetError, match="no numbers"):
         to_plane(np.full((30, 4), np.nan), "Conv1")
@@ -62,8 +62,8 @@ def test_fifty_classes_look_different() -> None:
 
 def test_a_sprite_holds_every_thumbnail_where_it_is_looked_for() -> None:
     random = np.random.default_rng(0)
-    pictures = [random.integers(0, 256, (6, 9, 3), dtype=np.uint8) for _ in range(5)]
-    address, columns, (width, height) = sprite(pictures)
+    images = [random.integers(0, 256, (6, 9, 3), dtype=np.uint8) for _ in range(5)]
+    address, columns, (width, height) = sprite(images)
     assert (columns, width, height) == (3, 9, 6)
     assert address.startswith("data:image/png;base64,")
     assert thumbnail(np.zeros((200, 100, 1), np.uint8)).shape == (56, 28, 1)
@@ -83,7 +83,7 @@ def found(run: Path) -> Embedding:
     return embed(run, quiet=True)
 
 
-def test_the_same_pictures_in_both_planes(run: Path, found: Embedding) -> None:
+def test_the_same_images_in_both_planes(run: Path, found: Embedding) -> None:
     assert [plane.layer for plane in found.planes] == ["expanded_conv.project", "global_average_pooling"]
     assert (found.part, len(found.names)) == ("validation", 16)
     assert all(plane.points.shape == (16, 2) and np.isfinite(plane.points).all() for plane in found.planes)
@@ -92,7 +92,7 @@ def test_the_same_pictures_in_both_planes(run: Path, found: Embedding) -> None:
         assert (said[path]["truth"], said[path]["prediction"]) == (truth, prediction)
         assert float(said[path][f"p_{prediction}"]) == pytest.approx(probability, abs=1e-5)
     assert found.suspects is not None
-    assert found.suspects.pictures[0].picture in found.suspect_thumbnails
+    assert found.suspects.images[0].image in found.suspect_thumbnails
 
 
 def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
@@ -106,7 +106,7 @@ def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
     np.testing.assert_allclose(found.planes[1].points, to_plane(values), rtol=0.2, atol=2)
 
 
-def test_pictures_that_trained_it_are_not_doubted(run: Path) -> None:
+def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
     seen = embed(run, part="train", layers=["Conv_1"], limit=12, quiet=True)
     assert (seen.part, len(seen.names), seen.suspects) == ("train", 12, None)
     assert b"None are listed" in render(seen)
@@ -117,7 +117,7 @@ def test_pictures_that_trained_it_are_not_doubted(run: Path) -> None:
         verb.command(str(run), part="train", suspects=run / "s.csv")
     with pytest.raises(LeannetError, match="no layer 'Conv_2'"):
         embed(run, layers=["Conv_2"], quiet=True)
-    with pytest.raises(LeannetError, match="expected 10 pictures or more, found 4"):
+    with pytest.raises(LeannetError, match="expected 10 images or more, found 4"):
         embed(run, str(draw_folder(run.parent / "few", each=2, kinds=("disc", "square <b>&"), first=90)), quiet=True)
 
 
@@ -143,7 +143,7 @@ def test_the_page_is_whole_and_fetches_nothing(found: Embedding) -> None:
     assert len(data["planes"]) == 2
     assert 0 <= min(data["planes"][0][0]) < max(data["planes"][0][0]) <= 1000
     assert found.suspects is not None
-    assert len(found.suspects.pictures) == 16
+    assert len(found.suspects.images) == 16
     assert len(re.findall("<li[ >]", page)) == len(found.suspects.doubtful) < 16
 
 
@@ -152,7 +152,7 @@ def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     page = tmp_path / "map.html"
     verb.command(str(run), layer=["block_2"], out=[out, page], csv=table, suspects=doubts, json=True, quiet=True)
     data = json.loads(capsys.readouterr().out)
-    assert data["pictures"] == 16
+    assert data["images"] == 16
     assert data["layers"][0]["layer"] == "block_2"
     assert data["suspects"]["judged"] == len(list(csv.DictReader(doubts.read_text().splitlines()))) == 16
     lines = list(csv.DictReader(table.read_text().splitlines()))
@@ -172,7 +172,7 @@ def test_dollars_are_dollars_in_the_legend(found: Embedding, tmp_path: Path) -> 
     assert f">{'a' * 11}…{'a' * 12}<" in said
 
 
-def test_a_picture_of_two_planes(found: Embedding, tmp_path: Path) -> None:
+def test_a_image_of_two_planes(found: Embedding, tmp_path: Path) -> None:
     draw(found, tmp_path / "map.png")
     assert read(tmp_path / "map.png").size[0] == int(6.4 * 144)
 

@@ -1,4 +1,4 @@
-"""Kernels: which are pictures, and what their greys mean."""
+"""Kernels: which are images, and what their greys mean."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from leannet.preprocessing import Preprocessing
 
 
 @pytest.mark.parametrize("name", leannet.models("*_debug"))
-def test_the_first_convolution_of_every_family_reads_the_picture(name: str) -> None:
+def test_the_first_convolution_of_every_family_reads_the_image(name: str) -> None:
     network = leannet.create(name)
     first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
     found = filters(network)

@@ -34,26 +34,26 @@ def test_a_case_by_hand() -> None:
     probabilities = np.array([p for *_, p in HAND])
     np.testing.assert_allclose(thresholds(labels, probabilities), (0.55, 0.6, 0.7))
     found = ranked(names, labels, probabilities, ("a", "b", "c"))
-    assert [each.picture for each in found] == ["a2", "b1", "c2", "c1", "a1", "b2", "c3"]
+    assert [each.image for each in found] == ["a2", "b1", "c2", "c1", "a1", "b2", "c3"]
     np.testing.assert_allclose([each.margin for each in found], (-0.35, -0.16, -0.08, 0.4, 0.7, 0.7, 0.9))
-    assert [each.picture for each in found if each.likely] == ["a2", "b1"]
+    assert [each.image for each in found if each.likely] == ["a2", "b1"]
     assert [each.suggestion for each in found] == ["b", "a", "a", "b", "b", "a", "b"]
     assert [each.rank for each in found] == list(range(1, 8))
 
 
-def test_a_class_without_a_picture_is_never_confident() -> None:
+def test_a_class_without_a_image_is_never_confident() -> None:
     found = ranked(["x"], np.array([0]), np.array([[0.1, 0.9]]), ("a", "b"))
     assert (found[0].likely, found[0].suggestion, found[0].margin) == (False, "b", pytest.approx(-0.8))
     assert ranked([], np.empty(0, np.int64), np.empty((0, 2)), ("a", "b")) == ()
 
 
-def planted(path: Path, pictures: int, share: float = 0.02) -> list[str]:
+def planted(path: Path, images: int, share: float = 0.02) -> list[str]:
     """A Parquet of digits, some under another's label; the names of those."""
     digits = load_digits()
-    arrays = np.round(digits.images[:pictures] * (255 / 16)).astype(np.uint8)
-    labels = digits.target[:pictures].copy()
+    arrays = np.round(digits.images[:images] * (255 / 16)).astype(np.uint8)
+    labels = digits.target[:images].copy()
     random = np.random.default_rng(0)
-    chosen = random.choice(pictures, round(share * pictures), replace=False)
+    chosen = random.choice(images, round(share * images), replace=False)
     labels[chosen] = (labels[chosen] + random.integers(1, 10, len(chosen))) % 10
     cells = []
     for array in arrays:
@@ -66,16 +66,16 @@ def planted(path: Path, pictures: int, share: float = 0.02) -> list[str]:
 
 def test_planted_errors_are_found(tmp_path: Path) -> None:
     """Of 2 % wrong labels in real digits, at least half stand in the first 5 % of the list."""
-    wrong = planted(tmp_path / "digits.parquet", pictures=1000)
+    wrong = planted(tmp_path / "digits.parquet", images=1000)
     settings = {"model": "two_layer_debug", "resolution": 16, "color": "L", "epochs": 3, "batch_size": 16}
     plain = {"augment": {"crop": 0, "flip": False}, "workers": 0, "quiet": True, "label_smoothing": 0.0}
     cross_validate(str(tmp_path / "digits.parquet"), 3, tmp_path / "folds", **settings, **plain)
     found = suspects(tmp_path / "folds")
-    assert len(found.pictures) == 1000
-    assert found.coverage == "all 1,000 pictures, each judged by the fold that did not train on it"
-    first = {each.picture for each in found.pictures[:50]}
+    assert len(found.names) == 1000
+    assert found.coverage == "all 1,000 images, each judged by the fold that did not train on it"
+    first = {each.image for each in found.names[:50]}
     assert len(first & set(wrong)) >= len(wrong) / 2
-    likely = {each.picture for each in found.pictures if each.likely}
+    likely = {each.image for each in found.names if each.likely}
     assert len(likely & set(wrong)) >= len(wrong) / 2
 
 
@@ -83,12 +83,12 @@ def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True, workers=0)
     found = suspects(run.path)
     number = run.header.split["sizes"]["validation"]
-    assert len(found.pictures) == number
-    assert found.coverage.startswith(f"the validation part alone, {number} of 24 pictures; leannet train --folds")
+    assert len(found.names) == number
+    assert found.coverage.startswith(f"the validation part alone, {number} of 24 images; leannet train --folds")
     table = list(csv.reader((run.path / "predictions.csv").read_text().splitlines()))
-    assert sorted(each.picture for each in found.pictures) == sorted(line[0] for line in table[1:])
+    assert sorted(each.image for each in found.names) == sorted(line[0] for line in table[1:])
     alone = suspects(run.path / "predictions.csv")
-    assert alone.pictures == found.pictures
+    assert alone.images == found.names
     assert "if no network trained on them" in alone.coverage
     with pytest.raises(LeannetError, match=r"expected predictions\.csv, as leannet train leaves it"):
         suspects(tmp_path)
@@ -98,6 +98,6 @@ def test_what_the_network_agrees_with_is_not_doubted() -> None:
     labels = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.505, 0.495], [0.2, 0.8], [0.52, 0.48]], np.float32)
     found = Suspects(ranked(["a", "b", "c", "d"], labels, probabilities, ("car", "plane")), "all")
-    assert [each.picture for each in found.pictures] == ["d", "b", "c", "a"]
-    assert [each.picture for each in found.doubtful] == ["d"]
+    assert [each.image for each in found.names] == ["d", "b", "c", "a"]
+    assert [each.image for each in found.doubtful] == ["d"]
     assert found.doubtful[0].margin < 0

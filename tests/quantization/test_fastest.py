@@ -1,4 +1,4 @@
-"""The best of what there is, by the clock and by the pictures."""
+"""The best of what there is, by the clock and by the images."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 import leannet
-from leannet.artifact import open_artefact
+from leannet.artifact import open_artifact
 from leannet.errors import LeannetError
 from leannet.quantization.fastest import export_fastest
 from leannet.runtime import ENGINES, Latency
@@ -41,10 +41,10 @@ def test_the_fastest_is_kept(
     found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
     assert (found.best.engine, found.best.precision) == (engine, precision)
     assert [each.precision for each in found.choices] == ["float32"] * 2 + ["int8"] * 2
-    made = open_artefact(tmp_path / "x.onnx")
+    made = open_artifact(tmp_path / "x.onnx")
     assert made.precision == precision
     assert made.engines[0] == engine
-    assert len(made.header.artefact["chosen_from"]["choices"]) == 4
+    assert len(made.header.artifact["chosen_from"]["choices"]) == 4
     assert all(each.passed for each in leannet.check(tmp_path / "x.onnx"))
     assert leannet.predict(tmp_path / "x.onnx", [draw("disc", 5)])[0]
 
@@ -59,7 +59,7 @@ def test_bfloat16_takes_part_where_it_costs_no_more_than_allowed(
     assert (found.best.engine, found.best.precision) == ("openvino", "bfloat16")
     assert found.best.agreement is not None
     assert found.best.agreement > 0.9
-    made = open_artefact(found.path)
+    made = open_artifact(found.path)
     assert (made.precision, made.program.compute, made.engines) == (
         "bfloat16", "bfloat16", ("openvino", "onnxruntime"),
     )  # fmt: skip
@@ -92,9 +92,9 @@ def test_engines_with_files_of_their_own_take_part(
     assert (found.best.engine, found.best.precision) == (engine, precision)
     assert found.path == tmp_path / ("x.onnx" if engine == "openvino" else "x")
     assert list(tmp_path.iterdir()) == [found.path]
-    made = open_artefact(found.path)
+    made = open_artifact(found.path)
     assert (made.engines[0], made.precision) == (engine, precision)
-    assert len(made.header.artefact["chosen_from"]["choices"]) == 7
+    assert len(made.header.artifact["chosen_from"]["choices"]) == 7
     assert all(each.passed for each in leannet.check(found.path))
 
 

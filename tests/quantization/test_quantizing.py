@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import leannet
-from leannet.artifact import open_artefact
+from leannet.artifact import open_artifact
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.quantization.calibration import Calibration, Seen, h_swish
@@ -38,20 +38,20 @@ def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
     assert found.path == run / "model.int8.onnx"
     assert found.size_bytes_after < found.size_bytes_before
     assert all(each.passed for each in found.checks)
-    about = open_artefact(found.path).header.artefact
+    about = open_artifact(found.path).header.artifact
     assert about["precision"] == "int8"
     assert about["engines"] == ["onnxruntime"]
     assert about["accuracy_after"] == found.after.accuracy
-    draw("disc", 991).save(tmp_path / "picture.png")
-    ours, theirs = (leannet.predict(which, [tmp_path / "picture.png"])[0][0] for which in (found.path, run))
+    draw("disc", 991).save(tmp_path / "image.png")
+    ours, theirs = (leannet.predict(which, [tmp_path / "image.png"])[0][0] for which in (found.path, run))
     probability = dict(zip(theirs.classes, theirs.probabilities, strict=True))
     assert ours.probabilities[0] == pytest.approx(probability[ours.classes[0]], abs=0.1)
 
 
-def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
+def test_it_is_judged_on_images_that_did_not_calibrate(run: Path) -> None:
     split = leannet.header.read_header(run).split["sizes"]
     found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
-    assert found.before.pictures == split["validation"]
+    assert found.before.images == split["validation"]
     assert found.calibrated_on == split["train"]
     assert found.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
     assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
@@ -60,22 +60,22 @@ def test_it_is_judged_on_pictures_that_did_not_calibrate(run: Path) -> None:
 @pytest.mark.parametrize(
     ("engine", "kind"), [("onnxruntime", "uint8"), ("onnxruntime", "uint8-sized"), ("openvino", "uint8-sized")]
 )
-def test_integers_can_take_raw_pictures(run: Path, tmp_path: Path, engine: EngineName, kind: str) -> None:
+def test_integers_can_take_raw_images(run: Path, tmp_path: Path, engine: EngineName, kind: str) -> None:
     """The graph normalizes, and rounds what it read: the outputs are those of the normalized image."""
     words = {"engine": engine, "max_drop": 100, "quiet": True}
     plain = quantize(run, out=tmp_path / "plain.onnx", **words).path
-    taking = quantize(run, out=tmp_path / "pictures.onnx", input=kind, **words)
+    taking = quantize(run, out=tmp_path / "images.onnx", input=kind, **words)
     assert plain is not None
     assert taking.path is not None
     assert taking.checks
-    made = open_artefact(taking.path)
-    assert made.takes_pictures
-    pictures = [draw("disc", 71), draw("square", 72)]
-    found, wanted = made.outputs(pictures, engine), open_artefact(plain).outputs(pictures, engine)
+    made = open_artifact(taking.path)
+    assert made.takes_images
+    images = [draw("disc", 71), draw("square", 72)]
+    found, wanted = made.outputs(images, engine), open_artifact(plain).outputs(images, engine)
     np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
     if kind == "uint8-sized":
         return
-    larger = np.asarray(pictures[0].resize((131, 97)))[None]
+    larger = np.asarray(images[0].resize((131, 97)))[None]
     assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
 
 
@@ -104,7 +104,7 @@ def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
 
 def test_agreement_can_be_asked_for(run: Path) -> None:
     found = quantize(run, quiet=True, max_drop=100)
-    assert found.agreement == 1 - (found.lost + found.gained) / found.before.pictures  # of two classes
+    assert found.agreement == 1 - (found.lost + found.gained) / found.before.images  # of two classes
     refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
     assert refused.path is None
     assert len(refused.kept_float) > 0
@@ -128,21 +128,21 @@ def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
         quantize(run, quiet=True, keep_float=["nothing"])
 
 
-def test_other_pictures_are_halved(run: Path, tmp_path: Path) -> None:
+def test_other_images_are_halved(run: Path, tmp_path: Path) -> None:
     other = draw_folder(tmp_path / "other", each=10, first=500)
     found = quantize(run, str(other), tmp_path / "x.onnx", max_drop=100, quiet=True)
-    assert (found.calibrated_on, found.before.pictures) == (10, 10)
+    assert (found.calibrated_on, found.before.images) == (10, 10)
     with pytest.raises(LeannetError, match="does not know"):
         quantize(run, str(draw_folder(tmp_path / "three", kinds=("disc", "square", "ring"))), quiet=True)
 
 
 def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
-    """Against the deviation of the mean of +1, -1 and 0, one a picture."""
+    """Against the deviation of the mean of +1, -1 and 0, one an image."""
     from dataclasses import replace
 
     found = quantize(run, quiet=True, max_drop=100)
     changed = replace(found, lost=5, gained=2)
-    n = found.before.pictures
+    n = found.before.images
     each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
     assert changed.drop == pytest.approx(100 * each.mean())
     assert changed.drop_error == pytest.approx(100 * each.std() / math.sqrt(n))

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 
 from leannet import build
 from leannet.checkpoint import save
-from leannet.data.dataset import Pictures
-from leannet.data.sources import open_pictures
+from leannet.data.dataset import Dataset
+from leannet.data.sources import open_dataset
 from leannet.data.split import mark
 from leannet.evaluation.metrics import score
 from leannet.evaluation.predictions import write_predictions
@@ -19,7 +19,7 @@ from leannet.training import Settings
 from leannet.zoo import architecture
 
 
-def made_up_run(root: Path, classes: int, pictures: int, right: float = 0.8, seed: int = 0) -> Path:
+def made_up_run(root: Path, classes: int, images: int, right: float = 0.8, seed: int = 0) -> Path:
     """A run folder of a debug network, with answers drawn at random: a share of them right, and neighbours confused.
 
     Its data are not there; what it says of them is.
@@ -27,14 +27,14 @@ def made_up_run(root: Path, classes: int, pictures: int, right: float = 0.8, see
     random = np.random.default_rng(seed)
     root.mkdir(parents=True)
     names = tuple(f"kind {number:03d}" for number in range(classes))
-    labels = random.integers(0, classes, pictures)
-    said = np.where(random.random(pictures) < right, labels, (labels + random.integers(1, 4, pictures)) % classes)
-    logits = random.normal(0, 1, (pictures, classes))
-    logits[np.arange(pictures), said] += random.uniform(2, 9, pictures)
+    labels = random.integers(0, classes, images)
+    said = np.where(random.random(images) < right, labels, (labels + random.integers(1, 4, images)) % classes)
+    logits = random.normal(0, 1, (images, classes))
+    logits[np.arange(images), said] += random.uniform(2, 9, images)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     table = architecture("mobilenet_v3_debug", classes=classes)
     listed = tuple(f"{names[label]}/{number}.jpg" for number, label in enumerate(labels))
-    held = Pictures("made up", "gone", names, listed, labels, (None,) * pictures, lambda _: b"")
+    held = Dataset("made up", "gone", names, listed, labels, (None,) * images, lambda _: b"")
     write_predictions(root / "predictions.csv", held, probabilities.astype(np.float32))
     scores = score(probabilities, labels, names)
     header = Header(
@@ -44,7 +44,7 @@ def made_up_run(root: Path, classes: int, pictures: int, right: float = 0.8, see
         split={
             "seed": 0,
             "ratio": [0.8, 0.2],
-            "sizes": {"train": 4 * pictures, "validation": pictures, "test": 0},
+            "sizes": {"train": 4 * images, "validation": images, "test": 0},
             "digests": {},
             "marks": {},
         },
@@ -64,8 +64,8 @@ def made_up_run(root: Path, classes: int, pictures: int, right: float = 0.8, see
     return root
 
 
-def with_pictures(run: Path, folder: Path) -> None:
-    """Puts small pictures where a made-up run says that its data are, and the marks of both parts into its header."""
+def with_images(run: Path, folder: Path) -> None:
+    """Puts small images where a made-up run says that its data are, and the marks of both parts into its header."""
     from leannet.checkpoint import load
     from leannet.evaluation.predictions import read_predictions
 
@@ -78,7 +78,7 @@ def with_pictures(run: Path, folder: Path) -> None:
         for number in range(2):
             draw_kind(kind, len(names) + number).save(folder / word / f"learned {number}.jpg", quality=80)
     network, header = load(run)
-    digests = digests_of(open_pictures(str(folder)))
+    digests = digests_of(open_dataset(str(folder)))
     learned = [digest for name, digest in digests.items() if name not in set(names)]
     marks = {"train": mark(learned), "validation": mark([digests[name] for name in names]), "test": ""}
     sizes = {"train": len(learned), "validation": len(names), "test": 0}
@@ -86,20 +86,20 @@ def with_pictures(run: Path, folder: Path) -> None:
     save(run / "model.safetensors", network, header.model_copy(update=update))
 
 
-def digests_of(pictures: Pictures) -> dict[str, str]:
+def digests_of(dataset: Dataset) -> dict[str, str]:
     """SHA-256 of the bytes of each file, by name."""
     import hashlib
 
     found = {}
-    for index, name in enumerate(pictures.names):
-        path = pictures.reader(index)
+    for index, name in enumerate(dataset.names):
+        path = dataset.reader(index)
         assert isinstance(path, Path)
         found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
 def draw_kind(kind: int, seed: int, size: int = 48) -> Image.Image:
-    """A small picture of a kind: as many corners and such a color as its number says, on noise."""
+    """A small image of a kind: as many corners and such a color as its number says, on noise."""
     random = np.random.default_rng((seed, kind))
     image = Image.fromarray(random.integers(0, 90, (size, size, 3), dtype=np.uint8))
     color = tuple(int(c) for c in np.random.default_rng(kind).integers(110, 255, 3))

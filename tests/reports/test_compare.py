@@ -23,7 +23,7 @@ from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import alone_in
 from leannet.header import Header, read_header
-from leannet.reports.comparing import Comparison, Timing, compare, write_page, write_pictures
+from leannet.reports.comparing import Comparison, Timing, compare, write_figures, write_page
 from leannet.reports.comparing.compared import own_accuracy
 from leannet.reports.comparing.front import pareto_front
 from leannet.reports.comparing.labels import overlap, place_labels
@@ -78,17 +78,17 @@ def test_a_point_alone_has_its_name_at_its_right() -> None:
     assert place_labels([(50, 50)], [(40, 10)], (45, 0, 100, 100), lines=[line]) == [(57, 45)]
 
 
-# Picture by picture
+# Image by image
 
 
 @settings(deadline=None)  # the first one loads scipy
 @given(some.integers(0, 60), some.integers(0, 60))
-def test_mcnemar_is_a_coin_thrown_for_each_picture(first: int, second: int) -> None:
+def test_mcnemar_is_a_coin_thrown_for_each_image(first: int, second: int) -> None:
     found = Pair("a", "b", 7, first, second, 3)
     thrown, fewer = first + second, min(first, second)
     tail = sum(math.comb(thrown, heads) for heads in range(fewer + 1)) / 2**thrown
     assert found.p_value == pytest.approx(min(1.0, 2 * tail), rel=1e-9)
-    assert found.pictures == 10 + thrown
+    assert found.images == 10 + thrown
 
 
 def test_who_was_right_counted_by_hand() -> None:
@@ -98,7 +98,7 @@ def test_who_was_right_counted_by_hand() -> None:
     names = ["1.png", "2.png", "3.png", "4.png"]
     one, two = answers(names, labels, a, ("x", "y")), answers(names, labels, b, ("x", "y"))
     assert pair("a", one, "b", two) == Pair("a", "b", both=1, only_first=1, only_second=1, neither=1)
-    assert pair("a", one, "b", answers(names[:3], labels[:3], b[:3], ("x", "y"))) is None  # other pictures
+    assert pair("a", one, "b", answers(names[:3], labels[:3], b[:3], ("x", "y"))) is None  # other images
     assert pair("a", one, "b", answers(names, labels, b, ("y", "x"))) is None  # other truths
     assert Pair("a", "b", 0, 1, 9, 0).p_value == pytest.approx(22 / 1024)
 
@@ -108,7 +108,7 @@ def test_who_was_right_counted_by_hand() -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs that validate on the same pictures, one that does not, and what was made of the first."""
+    """Two runs that validate on the same images, one that does not, and what was made of the first."""
     root = tmp_path_factory.mktemp("compare")
     folder = draw_folder(root / "shapes", each=16, kinds=("disc", "square"))
     train(str(folder), out=root / "one", **SMALL | {"epochs": 3})
@@ -126,18 +126,18 @@ def found(runs: Path) -> Comparison:
 
 
 def test_costs_are_those_of_count_and_files(found: Comparison, runs: Path) -> None:
-    one, two, artefact, mine, zoo = found.networks
-    assert [each.kind for each in found.networks] == ["run", "run", "artefact", "architecture file", "zoo name"]
+    one, two, artifact, mine, zoo = found.networks
+    assert [each.kind for each in found.networks] == ["run", "run", "artifact", "architecture file", "zoo name"]
     assert one.size_bytes == (runs / "one" / "model.safetensors").stat().st_size
-    assert artefact.size_bytes == (runs / "one" / "model.onnx").stat().st_size
+    assert artifact.size_bytes == (runs / "one" / "model.onnx").stat().st_size
     assert mine.size_bytes is zoo.size_bytes is None
     assert zoo.cost.macs == 300_774_272
     header = read_header(runs / "one")
     assert one.accuracy is not None
     assert one.accuracy.value == header.metrics["validation"]["accuracy"]
-    assert one.accuracy == artefact.accuracy
+    assert one.accuracy == artifact.accuracy
     assert [line["epoch"] for line in two.log] == [1, 2]
-    assert artefact.log == mine.log == zoo.log == []
+    assert artifact.log == mine.log == zoo.log == []
 
 
 def test_pairs_are_those_of_the_predictions(found: Comparison, runs: Path) -> None:
@@ -148,7 +148,7 @@ def test_pairs_are_those_of_the_predictions(found: Comparison, runs: Path) -> No
     (pair,) = found.pairs
     first, second = right[pair.first], right[pair.second]
     assert sum(first.values()) >= sum(second.values())
-    assert pair.pictures == len(first) == 16
+    assert pair.images == len(first) == 16
     assert pair.only_first == sum(first[name] and not second[name] for name in first)
     assert pair.only_second == sum(second[name] and not first[name] for name in first)
 
@@ -160,7 +160,7 @@ def test_only_what_differs_is_among_the_settings(found: Comparison) -> None:
     }
 
 
-def test_other_validation_pictures_are_told_and_kept_apart(runs: Path) -> None:
+def test_other_validation_images_are_told_and_kept_apart(runs: Path) -> None:
     found = compare([str(runs / "one"), str(runs / "other")])
     assert [[each.label for each in group] for group in found.groups] == [["one"], ["other"]]
     assert found.pairs == []
@@ -168,9 +168,9 @@ def test_other_validation_pictures_are_told_and_kept_apart(runs: Path) -> None:
     digests = [read_header(runs / name).split["digests"]["validation"] for name in ("one", "other")]
     assert digests[0] != digests[1]
     assert marks[0] != marks[1]
-    assert found.warnings[0].startswith("Not judged on the same pictures: one | other.")
+    assert found.warnings[0].startswith("Not judged on the same images: one | other.")
     one, other = ({line["path"] for line in _predictions(runs / name)} for name in ("one", "other"))
-    assert found.warnings[1].startswith(f"{len(one & other)} of the validation pictures of other")
+    assert found.warnings[1].startswith(f"{len(one & other)} of the validation images of other")
     assert [len(front) for front in found.fronts("macs")] == [1, 1]
 
 
@@ -181,7 +181,7 @@ def _predictions(run: Path) -> list[dict[str, str]]:
 
 def test_published_accuracies_compare_only_among_themselves(found: Comparison) -> None:
     assert all(each.kind != "zoo name" for group in found.groups for each in group)
-    assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these pictures" in found.missing[-1]
+    assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these images" in found.missing[-1]
     zoo = compare(["mobilenet_v2", "shufflenet_v2", "resnet50"])
     assert len(zoo.groups) == 1
     assert [each.what for each in zoo.fronts("macs")[0]] == ["shufflenet_v2", "mobilenet_v2", "resnet50"]
@@ -231,14 +231,14 @@ def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:
 def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
     header = read_header(runs / "one")
     about = {"precision": "int8", "accuracy_after": 0.75, "judged_on": 16}
-    after = own_accuracy(header.model_copy(update={"artefact": about}), "x.onnx")
+    after = own_accuracy(header.model_copy(update={"artifact": about}), "x.onnx")
     float_one = own_accuracy(header, "one")
     assert after is not None
     assert float_one is not None
     assert (after.value, after.judged_on) == (0.75, float_one.judged_on)
     assert after.low is not None
     assert after.low < 0.75
-    elsewhere = own_accuracy(header.model_copy(update={"artefact": about | {"judged_on": 15}}), "x.onnx")
+    elsewhere = own_accuracy(header.model_copy(update={"artifact": about | {"judged_on": 15}}), "x.onnx")
     assert elsewhere is not None
     assert elsewhere.judged_on != float_one.judged_on
     assert own_accuracy(Header(**dict(header) | {"metrics": {}}), "x") is None
@@ -266,12 +266,12 @@ def test_names_are_as_short_as_they_can_be() -> None:
     assert labels(["/runs/a", "/runs/a"]) == ["/runs/a", "/runs/a"]
 
 
-# The page and its pictures
+# The page and its images
 
 
 def test_the_page_shows_what_was_compared(found: Comparison, tmp_path: Path) -> None:
     page = write_page(found, tmp_path / "compare.html").read_text()
-    for heading in ("Curves", "Accuracy against cost", "Table", "Picture by picture", "Settings that differ"):
+    for heading in ("Curves", "Accuracy against cost", "Table", "Image by image", "Settings that differ"):
         assert f"<h2>{heading}</h2>" in page
     assert "<b>$_{" not in page
     assert "two &lt;b&gt;$_{" in page
@@ -285,12 +285,12 @@ def test_the_page_shows_what_was_compared(found: Comparison, tmp_path: Path) -> 
     assert "<h2>Settings" not in alone
 
 
-def test_every_picture_is_written_with_its_data(found: Comparison, tmp_path: Path) -> None:
+def test_every_image_is_written_with_its_data(found: Comparison, tmp_path: Path) -> None:
     latency = Latency(2.0, 1.9, 2.1, 2.2, 9)
     timing = Timing("an engine, 1 thread, a machine", {found.networks[0].what: latency})
     timed = compare([each.what for each in found.networks], timing=timing)
     assert "latency, being made for another engine" in timed.missing[0]
-    files = write_pictures(timed, tmp_path / "pictures")
+    files = write_figures(timed, tmp_path / "images")
     stems = {path.stem for path in files}
     assert {path.name for path in files} == {f"{stem}{end}" for stem in stems for end in (".svg", ".png", ".csv")}
     assert stems == {
@@ -301,11 +301,11 @@ def test_every_picture_is_written_with_its_data(found: Comparison, tmp_path: Pat
         if path.suffix == ".png":
             with Image.open(path) as image:
                 assert image.size[0] >= 700
-    with (tmp_path / "pictures" / "loss_over_epochs.csv").open() as file:
+    with (tmp_path / "images" / "loss_over_epochs.csv").open() as file:
         lines = list(csv.DictReader(file))
     logs = [(each.what, line) for each in timed.networks for line in each.log]
     assert [(x["network"], float(x["validation_loss"])) for x in lines] == [(w, x["validation_loss"]) for w, x in logs]
-    with (tmp_path / "pictures" / "accuracy_against_latency.csv").open() as file:
+    with (tmp_path / "images" / "accuracy_against_latency.csv").open() as file:
         (line,) = csv.DictReader(file)
     assert (line["latency_ms"], line["on_front"]) == ("2.0", "True")
 
@@ -339,7 +339,7 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
         ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
         ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
         ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
-        ({"pictures": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
+        ({"images": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):

@@ -21,8 +21,8 @@ from leannet.checkpoint import load, save
 from leannet.cli.report import command
 from leannet.data.augment import Augment
 from leannet.data.images import read, to_color
-from leannet.data.loader import PictureSet
-from leannet.data.sources import open_pictures
+from leannet.data.loader import PreparedDataset
+from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.reports.costs import measure
@@ -59,14 +59,14 @@ class _Tags(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.fetched: list[str] = []
-        self.pictures: list[str] = []
+        self.images: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         if tag not in {"meta", "link", "img", "br", "path", "use", "rect", "input"}:
             self.open.append(tag)
         for name, value in attributes:
             if name in {"src", "href", "xlink:href", "srcset"} and value and value[0] != "#":
-                (self.pictures if value.startswith("data:") else self.fetched).append(value)
+                (self.images if value.startswith("data:") else self.fetched).append(value)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self.open:
@@ -94,12 +94,12 @@ def test_the_page_shows_what_the_run_holds(finished: Run) -> None:
     for heading in HEADINGS:
         assert f"<h2>{heading}</h2>" in page
     assert finished.validation is not None
-    assert f"Right on {100 * finished.validation.accuracy:.1f} % of {finished.validation.pictures} validation" in page
-    assert "disc/broken.png: not a picture" in page
+    assert f"Right on {100 * finished.validation.accuracy:.1f} % of {finished.validation.images} validation" in page
+    assert "disc/broken.png: not an image" in page
     assert "<b>co" not in page  # class names are text, whatever they look like
     assert "square &amp; &lt;b&gt;co" in page
     assert "leannet report" in page
-    assert "--pictures FOLDER" in page
+    assert "--figures FOLDER" in page
     assert "--measure" in page
 
 
@@ -117,7 +117,7 @@ def test_the_matrix_is_scikit_learns(finished: Run) -> None:
 
 
 def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
-    run = made_up_run(tmp_path / "run", classes=100, pictures=2000)
+    run = made_up_run(tmp_path / "run", classes=100, images=2000)
     page = _page(run)
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
     _, labels, probabilities, classes = read_predictions(run / "predictions.csv")
@@ -134,7 +134,7 @@ def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
     assert len(page) < 1_000_000
 
 
-def test_mistakes_are_the_surest_first_with_their_pictures(finished: Run) -> None:
+def test_mistakes_are_the_surest_first_with_their_images(finished: Run) -> None:
     held = read_run(finished.path)
     assert held.judged is not None
     found = mistakes(held.judged, open_run(held))
@@ -144,7 +144,7 @@ def test_mistakes_are_the_surest_first_with_their_pictures(finished: Run) -> Non
     assert all(m.seen is not None and m.name.startswith(m.truth + "/") and m.prediction != m.truth for m in found)
 
 
-def test_another_picture_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
+def test_another_image_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "shapes")
     run = train(str(folder), out=tmp_path / "run", model="mobilenet_v3_debug", epochs=1, quiet=True).path
     held = read_run(run)
@@ -155,14 +155,14 @@ def test_another_picture_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
     (folder / first[-1].name).unlink()
     after = mistakes(held.judged, open_run(held))
     assert [m.seen is None for m in after] == [m.name in {first[0].name, first[-1].name} for m in first]
-    assert "not the picture that was judged, or gone" in _page(run)
+    assert "not the image that was judged, or gone" in _page(run)
     folder.rename(tmp_path / "elsewhere")
     page = _page(run)
-    assert "The pictures cannot be shown" in page
+    assert "The images cannot be shown" in page
     assert "says <b" in page
 
 
-def test_samples_are_training_pictures_changed_as_the_loader_changes_them(finished: Run) -> None:
+def test_samples_are_training_images_changed_as_the_loader_changes_them(finished: Run) -> None:
     held = read_run(finished.path)
     opened = open_run(held)
     augment = Augment(policy="trivial", erase=0.5)
@@ -171,10 +171,10 @@ def test_samples_are_training_pictures_changed_as_the_loader_changes_them(finish
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
     assert not {sample.name for sample in shown} & set(names)  # none of the validation part
-    pictures = open_pictures(header.provenance["data"])
-    loader = PictureSet(pictures, header.preprocessing, augment, seed=3)
+    dataset = open_dataset(header.provenance["data"])
+    loader = PreparedDataset(dataset, header.preprocessing, augment, seed=3)
     for index in (0, 5, 20):
-        path = pictures.reader(index)
+        path = dataset.reader(index)
         assert isinstance(path, Path)
         if path.name == "broken.png":
             continue
@@ -193,7 +193,7 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     assert held.header is not None
     assert held.header.split["counts"] == counts | {"test": [0, 0]}
     without = held.header.model_copy(update={"split": held.header.split | {"counts": {}}})
-    assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the pictures
+    assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the images
     assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
     recorded = held.header.model_copy(
         update={"split": held.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
@@ -226,18 +226,18 @@ def test_on_the_command_line(copied: Path, tmp_path: Path, capsys: pytest.Captur
     assert found == {
         "report": str(tmp_path / "p.html"),
         "latency": str(copied / "latency.json"),
-        "pictures": str(tmp_path / "f"),
+        "images": str(tmp_path / "f"),
     }
     assert "measured time" in (tmp_path / "p.html").read_text()
     with (tmp_path / "f" / "cost_by_row.csv").open() as file:
         assert float(next(csv.DictReader(file))["ms"]) >= 0
     (tmp_path / "file").write_text("x")
     with pytest.raises(LeannetError, match="expected a folder, or room for one"):
-        command(str(copied), pictures=tmp_path / "file")
+        command(str(copied), images=tmp_path / "file")
 
 
-def test_every_figure_as_picture_and_data(finished: Run, tmp_path: Path) -> None:
-    leannet.report(finished.path, tmp_path / "page.html", pictures=tmp_path / "figures")
+def test_every_figure_as_maps_and_data(finished: Run, tmp_path: Path) -> None:
+    leannet.report(finished.path, tmp_path / "page.html", images=tmp_path / "figures")
     names = ("learning_curves", "confusion", "calibration", "cost_by_row", "class_counts")
     files = {path.name for path in (tmp_path / "figures").iterdir()}
     assert files == {f"{name}{ending}" for name in names for ending in (".png", ".svg", ".csv")}
@@ -258,7 +258,7 @@ def test_every_figure_as_picture_and_data(finished: Run, tmp_path: Path) -> None
     cost = leannet.count(finished.header.architecture)
     assert sum(int(line["params"]) for line in table("cost_by_row")) == cost.params
     assert sum(int(line["macs"]) for line in table("cost_by_row")) == cost.macs
-    assert sum(int(line["pictures"]) for line in table("calibration")) == finished.validation.pictures
+    assert sum(int(line["images"]) for line in table("calibration")) == finished.validation.images
     assert sum(int(line["train"]) for line in table("class_counts")) == finished.header.split["sizes"]["train"]
 
 
@@ -324,10 +324,10 @@ def test_predictions_of_another_epoch_are_told(copied: Path) -> None:
     assert "predictions.csv is of another epoch" in _page(copied)
 
 
-def test_without_a_validation_picture(copied: Path) -> None:
+def test_without_a_validation_image(copied: Path) -> None:
     (copied / "predictions.csv").write_text((copied / "predictions.csv").read_text().splitlines()[0] + "\n")
     page = _page(copied)
-    assert "expected a line a validation picture, found none" in page
+    assert "expected a line a validation image, found none" in page
     assert "<h2>Data</h2>" in page
 
 

@@ -27,7 +27,7 @@ from tests.reports.making import made_up_run
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Ten epochs of ten, the eighth kept, and no state for resuming."""
-    return made_up_run(tmp_path / "run", classes=3, pictures=360)
+    return made_up_run(tmp_path / "run", classes=3, images=360)
 
 
 def _page(run: Path) -> str:
@@ -79,8 +79,8 @@ def test_a_broken_line_is_left_out_and_the_rest_is_said_to_be_less(run: Path, li
     file.write_text("\n".join([*lines[:-1], line]) + "\n")
     page = _page(run)
     assert "1 of the 360 lines of predictions.csv is broken and left out." in page
-    assert "the 359 validation pictures that are left of 360, of which the run recorded" in page
-    assert "; 359 of 360 pictures" in page
+    assert "the 359 validation images that are left of 360, of which the run recorded" in page
+    assert "; 359 of 360 images" in page
     assert "<h2>Confusion matrix</h2>" in page
     assert "another epoch" not in page
     (names, *_), broken = read_whole_lines(file)
@@ -93,7 +93,7 @@ def test_predictions_that_end_early_or_hold_nothing(run: Path) -> None:
     file = run / "predictions.csv"
     lines = file.read_text().splitlines()
     file.write_text("\n".join(lines[:101]) + "\n")
-    assert "260 of the 360 validation pictures are not in predictions.csv." in _page(run)
+    assert "260 of the 360 validation images are not in predictions.csv." in _page(run)
     file.write_text("\n".join([lines[0], "a,b"]) + "\n")
     assert "predictions.csv: none of its 1 lines is whole" in _page(run)
     file.write_text("a,b\n")
@@ -155,7 +155,7 @@ def test_long_names_are_cut_in_the_middle(tmp_path: Path, capsys: pytest.Capture
     assert middle("class_number_042", 13) == "class_…er_042"
     assert [len(middle("x" * 200, most)) for most in (12, 13)] == [12, 13]
     assert short(15_400) == "15.4\N{NO-BREAK SPACE}k"
-    run = made_up_run(tmp_path / "run", classes=4, pictures=100)
+    run = made_up_run(tmp_path / "run", classes=4, images=100)
     long = "x" * 196 + "0001"
     network, header = load(run)
     classes = tuple(name.replace("kind 001", long) for name in header.classes)
@@ -163,7 +163,7 @@ def test_long_names_are_cut_in_the_middle(tmp_path: Path, capsys: pytest.Capture
     (run / "predictions.csv").write_text((run / "predictions.csv").read_text().replace("kind 001", long))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        command(str(run), pictures=tmp_path / "figures")
+        command(str(run), images=tmp_path / "figures")
     assert capsys.readouterr().out.split() == [str(run / "report.html"), str(tmp_path / "figures")]
     with (tmp_path / "figures" / "confusion.csv").open(newline="") as file:
         assert next(csv.reader(file))[2] == long  # data are never cut
@@ -179,8 +179,8 @@ def test_where_to_write_is_checked_before_it_measures(run: Path, tmp_path: Path)
     with pytest.raises(LeannetError, match=r"--out .*: expected a name ending in .html, in a folder that exists"):
         command(str(run), tmp_path / "none" / "page.html", measure=True)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(LeannetError, match=r"--pictures .*: expected a folder, or room for one"):
-        command(str(run), pictures=tmp_path / "file", measure=True)
+    with pytest.raises(LeannetError, match=r"--figures .*: expected a folder, or room for one"):
+        command(str(run), images=tmp_path / "file", measure=True)
     with pytest.raises(LeannetError, match="no engine is named 'none'"):
         command(str(run), measure=True, engine="none", quiet=True)
     assert not (run / "latency.json").exists()

@@ -161,7 +161,7 @@ def test_where_the_owner_of_weights_goes_the_first_that_shares_them_has_them() -
     assert [(row.name, row.shares) for row in kept.rows] == [("b", None), ("c", "b")]
 
 
-def test_fully_connected_rows_share_only_equal_pictures() -> None:
+def test_fully_connected_rows_share_only_equal_images() -> None:
     rows = (
         Linear(name="a", out_channels=4, inputs=("input",)),
         Pool(name="pool", op="max", kernel=2, stride=2, inputs=("input",)),

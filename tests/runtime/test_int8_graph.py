@@ -24,7 +24,7 @@ FORMS = [("table", "onnxruntime"), ("fused", "onnxruntime"), ("fused", "openvino
 
 
 class Case:
-    """A lively network, random pictures, and what calibration finds on them."""
+    """A lively network, random images, and what calibration finds on them."""
 
     def __init__(self, rows: Architecture, batch: int = 16):
         network = lively(build(rows))

@@ -83,7 +83,7 @@ def test_windows_at_odd_sizes(size: int, padding: str | int) -> None:
         assert difference(made, engine, 2) < 1e-5
 
 
-def test_vectors_and_pictures_where_they_meet() -> None:
+def test_vectors_and_images_where_they_meet() -> None:
     """A fully connected layer behind squeeze-and-excitation, a sum of vectors, a vector that is convolved."""
     rows: list[RowBase] = [
         Conv(name="a", out_channels=6, kernel=3, bias=True, activation="sigmoid"),

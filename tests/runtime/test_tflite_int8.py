@@ -30,7 +30,7 @@ def kinds(file: bytes) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_family_is_near_its_float_original(name: str) -> None:
-    """As tests/runtime/test_int8_graph.py asks of the other engines; one picture or sixteen at once."""
+    """As tests/runtime/test_int8_graph.py asks of the other engines; one image or sixteen at once."""
     case = Case(architecture(name))
     corrections = case.calibration.corrections()
     together = outputs(case, corrections=corrections)
@@ -173,7 +173,7 @@ def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, pa
     least, most = case.calibration.ranges()["a"]
     steps = np.abs(found - np.clip(exact, least, most)) / writer.ranges["a"].scale
     assert steps.max() <= 0.5 + (0.5 * share if share > 1 else 0) + 1e-3
-    assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all picture
+    assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all image
     for style, engine in FORMS:
         assert case.decibels(case.outputs(style, engine)) > 30, (style, engine)
 

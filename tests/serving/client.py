@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from leannet.artifact import open_artefact
+from leannet.artifact import open_artifact
 from leannet.serving.app import application
 from leannet.serving.limits import Limits
 from leannet.serving.running import server
@@ -40,14 +40,14 @@ class Running(NamedTuple):
     """A server under test."""
 
     port: int
-    artefact: Path
+    artifact: Path
     service: Service
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answered:
         return ask(self.port, method, path, body, headers)
 
-    def post(self, *pictures: tuple[str, bytes], top: int = 5) -> Answered:
-        body, kind = form(*pictures)
+    def post(self, *images: tuple[str, bytes], top: int = 5) -> Answered:
+        body, kind = form(*images)
         return self.ask("POST", f"/predict?top={top}", body, {"content-type": kind})
 
 
@@ -70,11 +70,11 @@ def _ask(port: int, method: str, path: str, body: Any = None, headers: dict[str,
         connection.close()
 
 
-def form(*pictures: tuple[str, bytes], field: str = "file") -> tuple[bytes, str]:
+def form(*images: tuple[str, bytes], field: str = "file") -> tuple[bytes, str]:
     """A multipart body, and its Content-Type."""
     parts = [
         f'--=x=\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode() + data + b"\r\n"
-        for name, data in pictures
+        for name, data in images
     ]
     return b"".join(parts) + b"--=x=--\r\n", 'multipart/form-data; boundary="=x="'
 
@@ -96,20 +96,20 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + rows
 
 
-PICTURE = encoded(draw("disc", 3, 60))
+IMAGE = encoded(draw("disc", 3, 60))
 
 
 @contextmanager
-def running(artefact: Path, limits: Limits = SMALL, **options: Any) -> Iterator[Running]:
+def running(artifact: Path, limits: Limits = SMALL, **options: Any) -> Iterator[Running]:
     """A real server in a thread, on a free port."""
-    service = Service(open_artefact(artefact), limits, threads=2)
+    service = Service(open_artifact(artifact), limits, threads=2)
     made = server(application(service, **options))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Running(port, artefact, service)
+            yield Running(port, artifact, service)
         finally:
             made.should_exit = True
             thread.join()

@@ -1,4 +1,4 @@
-"""One artefact and one server for the tests of a file."""
+"""One artifact and one server for the tests of a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,9 @@ from tests.conftest import lively
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a network that was never trained, but whose weights all do something."""
-    folder = tmp_path_factory.mktemp("artefact")
+    folder = tmp_path_factory.mktemp("artifact")
     network = lively(leannet.create("mobilenet_v3_debug", classes=3))
     take = Preprocessing(height=32, width=32)
     save(
@@ -29,6 +29,6 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(artefact: Path) -> Iterator[Running]:
-    with running(artefact) as found:
+def small(artifact: Path) -> Iterator[Running]:
+    with running(artifact) as found:
         yield found

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import PICTURE, Running, encoded, one_line, running
+from tests.deploy.serving.client import IMAGE, Running, encoded, one_line, running
 
 import leannet
 from leannet.serving.app import PATHS
@@ -25,18 +25,18 @@ def test_the_answers_are_those_of_predict(small: Running, tmp_path: Path) -> Non
     """Formats, colors, transparency, orientation."""
     turned = Image.Exif()
     turned[0x0112] = 6
-    picture = draw("square", 4, 90).resize((90, 50))
+    image = draw("square", 4, 90).resize((90, 50))
     files = {
-        "a.png": encoded(picture),
-        "b.jpg": encoded(picture, "JPEG", exif=turned.tobytes()),
-        "c.webp": encoded(picture.convert("L"), "WEBP", lossless=True),
-        "d.gif": encoded(picture.quantize(16), "GIF"),
-        "ü e.png": encoded(Image.merge("RGBA", (*picture.split(), picture.split()[0]))),
+        "a.png": encoded(image),
+        "b.jpg": encoded(image, "JPEG", exif=turned.tobytes()),
+        "c.webp": encoded(image.convert("L"), "WEBP", lossless=True),
+        "d.gif": encoded(image.quantize(16), "GIF"),
+        "ü e.png": encoded(Image.merge("RGBA", (*image.split(), image.split()[0]))),
         "f.tif": encoded(Image.fromarray(np.arange(900, dtype=np.uint16).reshape(30, 30) * 70), "TIFF"),
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    wanted, broken = leannet.predict(small.artefact, [tmp_path / name for name in files], top=2)
+    wanted, broken = leannet.predict(small.artifact, [tmp_path / name for name in files], top=2)
     assert broken == []
     for (name, data), right in zip(files.items(), wanted, strict=True):
         in_form = small.post((name, data), top=2)
@@ -58,9 +58,9 @@ def test_the_answers_are_those_of_predict(small: Running, tmp_path: Path) -> Non
     assert [each["prediction"] for each in several.json["predictions"]] == [each.classes[0] for each in wanted[:3]]
 
 
-def test_sixteen_clients_at_once_get_the_answers_of_one(artefact: Path) -> None:
+def test_sixteen_clients_at_once_get_the_answers_of_one(artifact: Path) -> None:
     files = [encoded(draw("disc", number, 80)) for number in range(48)]
-    with running(artefact, Limits(batch=8)) as found:
+    with running(artifact, Limits(batch=8)) as found:
         alone = [found.post(("x.png", data)).json["predictions"] for data in files]
         with ThreadPoolExecutor(16) as clients:
             together = list(clients.map(lambda data: found.post(("x.png", data)).json["predictions"], files))
@@ -75,15 +75,15 @@ def test_sixteen_clients_at_once_get_the_answers_of_one(artefact: Path) -> None:
 
 
 def test_a_batch_is_what_is_there() -> None:
-    """While the network is busy pictures gather; then it takes as many as it may, each with its own answer."""
+    """While the network is busy images gather; then it takes as many as it may, each with its own answer."""
     sizes, go_on = [], threading.Event()
 
-    def network(pictures: Any) -> Any:
+    def network(images: Any) -> Any:
         go_on.wait(10)
-        sizes.append(len(pictures))
-        if any(picture[0] == 99 for picture in pictures):
+        sizes.append(len(images))
+        if any(image[0] == 99 for image in images):
             raise ValueError("an engine's")
-        return np.stack(pictures).astype(np.float32)
+        return np.stack(images).astype(np.float32)
 
     async def all_of_them() -> list[Any]:
         asked = [asyncio.ensure_future(batcher.ask(np.array([number]))) for number in (*range(10), 99)]
@@ -114,9 +114,9 @@ def test_every_answer_has_the_headers(small: Running) -> None:
         assert "access-control-allow-origin" not in headers
 
 
-def test_other_origins_may_ask_only_where_they_are_named(artefact: Path) -> None:
+def test_other_origins_may_ask_only_where_they_are_named(artifact: Path) -> None:
     asks = {"origin": "https://a.example", "access-control-request-method": "POST"}
-    with running(artefact, cors=["https://a.example"]) as found:
+    with running(artifact, cors=["https://a.example"]) as found:
         assert found.ask("OPTIONS", "/predict", headers=asks).headers["access-control-allow-origin"] == asks["origin"]
         refused = found.ask("OPTIONS", "/predict", headers=asks | {"origin": "https://b.example"})
         assert (refused.status, "a.example" in one_line(refused)) == (400, True)
@@ -139,21 +139,21 @@ def test_the_description_names_what_there_is(small: Running) -> None:
         described = document["components"]["schemas"][schema]
         assert set(described["required"]) == set(small.ask("GET", path).json)
     described = document["components"]["schemas"]["Prediction"]["properties"]
-    assert set(described) == set(small.post(("a.png", PICTURE)).json["predictions"][0])
+    assert set(described) == set(small.post(("a.png", IMAGE)).json["predictions"][0])
 
 
 def test_model_tells_no_internals(small: Running) -> None:
     found = small.ask("GET", "/model").json
     assert found["classes"] == ["ape", 'b"e\\e', "çat"]
-    assert found["size_bytes"] == small.artefact.stat().st_size
+    assert found["size_bytes"] == small.artifact.stat().st_size
     assert found["params"] == leannet.count(leannet.architecture("mobilenet_v3_debug", classes=3)).params
     assert not {"provenance", "split", "architecture", "path"} & set(found)
 
 
-def test_counters_count(artefact: Path) -> None:
-    with running(artefact) as found:
+def test_counters_count(artifact: Path) -> None:
+    with running(artifact) as found:
         for _ in range(3):
-            found.post(("a.png", PICTURE), ("b.png", PICTURE))
+            found.post(("a.png", IMAGE), ("b.png", IMAGE))
         found.ask("POST", "/predict")
         found.ask("GET", "/" + "x" * 50)
         text = found.ask("GET", "/metrics").body.decode()
@@ -161,7 +161,7 @@ def test_counters_count(artefact: Path) -> None:
     assert 'leannet_requests_total{path="/predict",status="415"} 1\n' in text
     assert 'leannet_requests_total{path="other",status="404"} 1\n' in text
     assert "leannet_request_seconds_count 3\n" in text
-    assert re.search(r"^leannet_batch_pictures_sum 6\.", text, flags=re.MULTILINE)
+    assert re.search(r"^leannet_batch_images_sum 6\.", text, flags=re.MULTILINE)
     predicted = re.findall(r'leannet_predictions_total\{class="((?:[^"\\]|\\.)*)"\} (\d+)', text)
     assert sum(int(count) for _, count in predicted) == 6
     assert int(re.findall(r"process_resident_memory_bytes (\d+)", text)[0]) > 10_000_000

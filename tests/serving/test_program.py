@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.deploy.serving.client import HEAD, PICTURE, Running, ask, encoded, form
+from tests.deploy.serving.client import HEAD, IMAGE, Running, ask, encoded, form
 
 from leannet.errors import LeannetError
 from leannet.serving.limits import Limits
@@ -22,7 +22,7 @@ from leannet.serving.running import serve
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_program(artefact: Path, tmp_path: Path, end: signal.Signals) -> None:
+def test_the_program(artifact: Path, tmp_path: Path, end: signal.Signals) -> None:
     """Starts, answers and stops, where there is no torch and the kernel refuses every byte written to a file."""
     lines = (
         "import resource, sys",
@@ -31,7 +31,7 @@ def test_the_program(artefact: Path, tmp_path: Path, end: signal.Signals) -> Non
         "from leannet.cli import app, serve",
         "if 'serve' not in [each.name for each in app.app.registered_commands]:",
         "    app.app.command(name='serve')(serve.command)",
-        f"sys.argv = ['leannet', 'serve', {str(artefact)!r}, '--port', '0', '--json']",
+        f"sys.argv = ['leannet', 'serve', {str(artifact)!r}, '--port', '0', '--json']",
         "app.main()",
     )
     with subprocess.Popen(
@@ -71,8 +71,8 @@ def _taken(_: Path) -> dict[str, Any]:
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
-    "no artefact": (lambda root: {"what": root / "x.onnx"}, "no such artefact"),
-    "a folder that is no site": (lambda root: {"what": root}, "expected an artefact .* or a folder of leannet web"),
+    "no artifact": (lambda root: {"what": root / "x.onnx"}, "no such artifact"),
+    "a folder that is no site": (lambda root: {"what": root}, "expected an artifact .* or a folder of leannet web"),
     "an origin that is none": (lambda root: {"cors": ["example.org/page"]}, "expected an origin such as"),
     "a host that is not here": (lambda root: {"host": "192.0.2.1"}, "192.0.2.1, port 0: cannot be listened on"),
     "a port that is taken": (_taken, "cannot be listened on .*: choose another --port"),
@@ -80,9 +80,9 @@ MISTAKES: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_one_line(artefact: Path, tmp_path: Path, mistake: str) -> None:
+def test_mistakes_are_one_line(artifact: Path, tmp_path: Path, mistake: str) -> None:
     make, words = MISTAKES[mistake]
-    options = {"what": artefact, "port": 0} | make(tmp_path)
+    options = {"what": artifact, "port": 0} | make(tmp_path)
     holder = options.pop("_", None)
     with pytest.raises(LeannetError, match=words):
         serve(**options)
@@ -99,26 +99,26 @@ def test_limits_that_cannot_be(limits: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     "about", ["", "[]", "{}", '{"folder": "../", "model": {"file": "net.onnx"}}', '{"folder": 1, "model": {"file": 2}}']
 )
-def test_what_is_no_site(artefact: Path, tmp_path: Path, about: str) -> None:
-    (tmp_path / "net.onnx").write_bytes(artefact.read_bytes())
+def test_what_is_no_site(artifact: Path, tmp_path: Path, about: str) -> None:
+    (tmp_path / "net.onnx").write_bytes(artifact.read_bytes())
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "index.html").write_text("x")
     (folder / "model.json").write_text(about)
-    with pytest.raises(LeannetError, match=r"expected an artefact \(.*\) or a folder of leannet web, found another"):
+    with pytest.raises(LeannetError, match=r"expected an artifact \(.*\) or a folder of leannet web, found another"):
         serve(folder, port=0)
 
 
-def test_a_site_without_its_artefact(tmp_path: Path) -> None:
+def test_a_site_without_its_artifact(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("x")
     (tmp_path / "model.json").write_text('{"folder": "v-1/", "model": {"file": "model.onnx"}}')
-    with pytest.raises(LeannetError, match=r"model\.onnx: no such artefact"):
+    with pytest.raises(LeannetError, match=r"model\.onnx: no such artifact"):
         serve(tmp_path, port=0)
 
 
 def test_the_page_in_a_browser(browser: Any, small: Running, tmp_path: Path) -> None:
     """Its own policy allows what it does, and nothing leaves for another address."""
-    (tmp_path / "a.png").write_bytes(PICTURE)
+    (tmp_path / "a.png").write_bytes(IMAGE)
     (tmp_path / "b.png").write_text("words")
     address, asked, said = f"http://127.0.0.1:{small.port}/", [], []
     page = browser.new_page()
@@ -132,7 +132,7 @@ def test_the_page_in_a_browser(browser: Any, small: Running, tmp_path: Path) -> 
     assert said == []
     page.set_input_files("input[type=file]", tmp_path / "b.png")
     page.wait_for_selector("p.error")
-    assert "b.png: expected a picture" in page.inner_text("p.error")
+    assert "b.png: expected an image" in page.inner_text("p.error")
     page.close()
-    assert rows == [each["class"] for each in small.post(("a.png", PICTURE)).json["predictions"][0]["top"]]
+    assert rows == [each["class"] for each in small.post(("a.png", IMAGE)).json["predictions"][0]["top"]]
     assert all(url.startswith((address, f"blob:{address}", "data:,")) for url in asked)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import HEAD, PICTURE, Running, encoded, one_line, talk
+from tests.deploy.serving.client import HEAD, IMAGE, Running, encoded, one_line, talk
 
 from tests.conftest import draw
 
@@ -19,16 +19,16 @@ def test_bad_input_is_one_line_and_the_server_goes_on(small: Running, kind: str)
     (body, headers), status, words = BAD[kind]
     answer = small.ask("POST", "/predict", body, headers)
     assert (answer.status, bool(re.search(words, one_line(answer)))) == (status, True), answer.body
-    assert small.post(("a.png", PICTURE)).status == 200
+    assert small.post(("a.png", IMAGE)).status == 200
     assert small.service.waiting == 0
 
 
-def test_damaged_pictures_are_refused_or_answered(small: Running) -> None:
+def test_damaged_images_are_refused_or_answered(small: Running) -> None:
     """Every format with bytes changed, left out and doubled. LEANNET_FUZZ: how many; docs/serve.md has a long run."""
-    picture, random = draw("disc", 8, 50), np.random.default_rng(0)
+    image, random = draw("disc", 8, 50), np.random.default_rng(0)
     kinds = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
-    whole = [encoded(picture, kind) for kind in kinds] + [encoded(picture, "TIFF", compression="tiff_lzw")]
-    whole += [encoded(picture.quantize(9), "PNG"), encoded(picture.convert("CMYK"), "JPEG", progressive=True)]
+    whole = [encoded(image, kind) for kind in kinds] + [encoded(image, "TIFF", compression="tiff_lzw")]
+    whole += [encoded(image.quantize(9), "PNG"), encoded(image.convert("CMYK"), "JPEG", progressive=True)]
     for data in whole:
         assert small.ask("POST", "/predict", data, {"content-type": "image/x"}).status == 200
     seen = set()
@@ -49,13 +49,13 @@ def test_damaged_pictures_are_refused_or_answered(small: Running) -> None:
 
 @pytest.mark.parametrize("top", ["0", "-1", "x", "", "1.5", "9" * 5000, "%D9%A3", "1&top=2", "%00"])
 def test_top_is_a_number(small: Running, top: str) -> None:
-    answer = small.ask("POST", f"/predict?top={top}", PICTURE, {"content-type": "image/png"})
+    answer = small.ask("POST", f"/predict?top={top}", IMAGE, {"content-type": "image/png"})
     assert answer.status == 422
     assert one_line(answer).startswith("top: expected")
 
 
 def test_more_classes_than_there_are(small: Running) -> None:
-    assert len(small.post(("a.png", PICTURE), top=99).json["predictions"][0]["top"]) == 3
+    assert len(small.post(("a.png", IMAGE), top=99).json["predictions"][0]["top"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_whoever_sends_everything_first_can_read_the_refusal(small: Running) -> 
 def test_a_length_that_was_promised_and_a_client_that_leaves(small: Running, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", small.port)) as line:
         line.sendall(HEAD + b"Content-Length: 1000\r\n\r\nabc")
-    assert small.post(("a.png", PICTURE)).status == 200
+    assert small.post(("a.png", IMAGE)).status == 200
     assert capfd.readouterr() == ("", "")
 
 
@@ -137,6 +137,6 @@ def test_what_is_no_http(small: Running, capfd: pytest.CaptureFixture[str]) -> N
 def test_several_requests_on_one_connection(small: Running) -> None:
     """Also after a refusal, where the body was read; and two that were sent at once."""
     request = HEAD + b"Content-Length: %d\r\n\r\n%s"
-    good, bad = request % (len(PICTURE), PICTURE), request % (5, b"words")
+    good, bad = request % (len(IMAGE), IMAGE), request % (5, b"words")
     found, _ = talk(small.port, good + bad, good, wait=0.3)
     assert re.findall(rb"HTTP/1.1 (\d+)", found) == [b"200", b"422", b"200"]

@@ -18,50 +18,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import HEAD, PICTURE, SMALL, Running, encoded, form, one_line, running
+from tests.deploy.serving.client import HEAD, IMAGE, SMALL, Running, encoded, form, one_line, running
 
 from leannet.serving.limits import Limits, Refused
 from leannet.serving.multipart import boundary_of, files_of, harmless
 
 
-def test_a_full_queue_is_503_until_there_is_room(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_503_until_there_is_room(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    with running(artefact) as found, ThreadPoolExecutor(SMALL.queue) as clients:
+    with running(artifact) as found, ThreadPoolExecutor(SMALL.queue) as clients:
         ordinary = found.service._network
-        monkeypatch.setattr(found.service._batcher, "_network", lambda pictures: go_on.wait(20) and ordinary(pictures))
-        waiting = [clients.submit(found.post, ("a.png", PICTURE)) for _ in range(SMALL.queue)]
+        monkeypatch.setattr(found.service._batcher, "_network", lambda images: go_on.wait(20) and ordinary(images))
+        waiting = [clients.submit(found.post, ("a.png", IMAGE)) for _ in range(SMALL.queue)]
         while found.service.waiting < SMALL.queue:
             time.sleep(0.01)
-        refused, health = found.post(("a.png", PICTURE)), found.ask("GET", "/health")
-        assert "queue of 6 pictures is full" in one_line(refused)
+        refused, health = found.post(("a.png", IMAGE)), found.ask("GET", "/health")
+        assert "queue of 6 images is full" in one_line(refused)
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert (health.status, health.json["ready"]) == (503, False)
-        assert b"leannet_queue_pictures 6\n" in found.ask("GET", "/metrics").body
+        assert b"leannet_queue_images 6\n" in found.ask("GET", "/metrics").body
         go_on.set()
         assert [each.result().status for each in waiting] == [200] * SMALL.queue
         assert found.ask("GET", "/health").json["ready"]
 
 
 def test_an_engine_that_fails_is_told_and_got_over(
-    artefact: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with running(artefact) as found:
+    with running(artifact) as found:
         with monkeypatch.context() as patch:
-            patch.setattr(found.service._batcher, "_network", lambda pictures: 1 // 0)
-            answer = found.post(("a.png", PICTURE))
+            patch.setattr(found.service._batcher, "_network", lambda images: 1 // 0)
+            answer = found.post(("a.png", IMAGE))
             assert (answer.status, "mistake of the server" in one_line(answer)) == (500, True)
-            patch.setattr(found.service._batcher, "_network", lambda pictures: np.full((1, 3), np.nan, np.float32))
-            answer = found.post(("a.png", PICTURE))
+            patch.setattr(found.service._batcher, "_network", lambda images: np.full((1, 3), np.nan, np.float32))
+            answer = found.post(("a.png", IMAGE))
             assert (answer.status, "leannet check" in one_line(answer)) == (422, True)
-        assert found.post(("a.png", PICTURE)).status == 200
+        assert found.post(("a.png", IMAGE)).status == 200
         assert found.service.waiting == 0
     assert capfd.readouterr().err.strip().endswith("ZeroDivisionError: integer division or modulo by zero")
 
 
-def test_bodies_in_memory_are_counted_together(artefact: Path) -> None:
+def test_bodies_in_memory_are_counted_together(artifact: Path) -> None:
     """Slow clients that hold all there may be: others are refused, and served when those are gone."""
     limits = Limits(body_bytes=200_000, held_bytes=300_000, seconds=5)
-    with running(artefact, limits) as found:
+    with running(artifact, limits) as found:
         line = socket.create_connection(("127.0.0.1", found.port))
         line.sendall(HEAD + b"Content-Length: 190000\r\n\r\n" + bytes(180_000))
         while b"leannet_held_bytes 180000\n" not in found.ask("GET", "/metrics").body:
@@ -71,11 +71,11 @@ def test_bodies_in_memory_are_counted_together(artefact: Path) -> None:
         line.close()
         while b"leannet_held_bytes 0\n" not in found.ask("GET", "/metrics").body:
             time.sleep(0.01)
-        assert found.post(("a.png", PICTURE)).status == 200
+        assert found.post(("a.png", IMAGE)).status == 200
 
 
-def test_requests_under_way_are_counted(artefact: Path) -> None:
-    with running(artefact, Limits(requests=1)) as found:
+def test_requests_under_way_are_counted(artifact: Path) -> None:
+    with running(artifact, Limits(requests=1)) as found:
         with socket.create_connection(("127.0.0.1", found.port)) as line:
             line.sendall(HEAD + b"Content-Length: 10\r\n\r\n")
             while (refused := found.ask("GET", "/health")).status == 200:
@@ -86,8 +86,8 @@ def test_requests_under_way_are_counted(artefact: Path) -> None:
             time.sleep(0.01)
 
 
-def test_connections_are_counted(artefact: Path) -> None:
-    with running(artefact, Limits(requests=4)) as found:
+def test_connections_are_counted(artifact: Path) -> None:
+    with running(artifact, Limits(requests=4)) as found:
         lines = [socket.create_connection(("127.0.0.1", found.port)) for _ in range(8)]
         while (refused := found.ask("GET", "/health")).status == 200:  # until the server has seen all of them
             pass
@@ -111,18 +111,18 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
         WRITES.append((event, *arguments))
 
 
-def test_no_file_is_ever_opened_for_writing(artefact: Path) -> None:
+def test_no_file_is_ever_opened_for_writing(artifact: Path) -> None:
     """Python tells its audit hooks of every file and program, temporary ones included."""
     sys.addaudithook(_watch)
     large = encoded(Image.effect_noise((3000, 2000), 90), "JPEG", quality=97)  # beyond what is kept in memory elsewhere
     assert len(large) > 2_000_000
-    with running(artefact, Limits()) as found:
+    with running(artifact, Limits()) as found:
         _HOOKED.set()
         try:
             open(os.devnull, "w").close()
             assert len(WRITES) == 1  # the hook sees
             WRITES.clear()
-            assert found.post(("../../etc/passwd", large), ("b.png", PICTURE)).status == 200
+            assert found.post(("../../etc/passwd", large), ("b.png", IMAGE)).status == 200
             for (body, headers), _, _ in BAD.values():
                 assert found.ask("POST", "/predict", body, headers).status < 500
         finally:
@@ -134,7 +134,7 @@ def test_no_file_is_ever_opened_for_writing(artefact: Path) -> None:
     ("given", "kept"),
     [
         ("../../etc/passwd", "passwd"),
-        ("C:\\pictures\\a b.jpg", "a b.jpg"),
+        ("C:\\images\\a b.jpg", "a b.jpg"),
         ("..", "image 0"),
         ("/", "image 0"),
         ("a\tb\x7f\u202e.png", "ab.png"),
@@ -142,7 +142,7 @@ def test_no_file_is_ever_opened_for_writing(artefact: Path) -> None:
     ],
 )
 def test_a_path_as_a_name_is_only_a_name(small: Running, given: str, kept: str) -> None:
-    assert small.post((given, PICTURE)).json["predictions"][0]["path"] == kept
+    assert small.post((given, IMAGE)).json["predictions"][0]["path"] == kept
     assert (harmless(given) or "image 0") == kept
 
 

@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.deploy.serving.client import PICTURE, SMALL, Running, running
+from tests.deploy.serving.client import IMAGE, SMALL, Running, running
 
-from leannet.serving.site import artefact_in
+from leannet.serving.site import artifact_in
 
 VERSION = "v-0123456789ab"
 
 
 @pytest.fixture(scope="module")
-def site(artefact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def site(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A folder as `leannet web` makes them, with secrets beside it."""
     root = tmp_path_factory.mktemp("root")
     folder = root / "site"
@@ -28,9 +28,9 @@ def site(artefact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     files |= {f"{VERSION}/{name}": "1" for name in ("app.js", "x.mjs", "ort/wasm.wasm", "ort/wasm.wasm.gz")}
     for name, text in files.items():
         (folder / name).write_text(text)
-    (folder / VERSION / "model.onnx").write_bytes(artefact.read_bytes())
+    (folder / VERSION / "model.onnx").write_bytes(artifact.read_bytes())
     (folder / "link.txt").symlink_to(root / "secret.txt")
-    found = artefact_in(folder)
+    found = artifact_in(folder)
     assert found is not None
     assert found.path is not None
     with running(found.path, site=folder) as server:
@@ -61,12 +61,12 @@ def test_a_site_has_what_threads_in_a_browser_need(site: Running) -> None:
         assert (again.status, again.body) == (304, b"")
     part = site.ask("GET", f"/{VERSION}/model.onnx", headers={"range": "bytes=0-9"})
     assert (part.status, len(part.body)) == (206, 10)
-    assert site.post(("a.png", PICTURE)).status == 200
+    assert site.post(("a.png", IMAGE)).status == 200
     assert site.ask("GET", "/health").json["ready"]
 
 
 def test_an_answer_that_nobody_takes_is_given_up(site: Running) -> None:
-    site.artefact.with_name("large.bin").write_bytes(bytes(30_000_000))
+    site.artifact.with_name("large.bin").write_bytes(bytes(30_000_000))
     with socket.create_connection(("127.0.0.1", site.port), timeout=5) as line:
         line.sendall(f"GET /{VERSION}/large.bin HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(3 * SMALL.seconds)
@@ -99,7 +99,7 @@ def test_an_answer_that_nobody_takes_is_given_up(site: Running) -> None:
     ],
 )
 def test_nothing_outside_the_site_is_served(site: Running, path: str) -> None:
-    answer = site.ask("GET", path.format(root=site.artefact.parents[2]))
+    answer = site.ask("GET", path.format(root=site.artifact.parents[2]))
     assert answer.status == 404
     assert b"secret" not in answer.body
     assert "set-cookie" not in answer.headers

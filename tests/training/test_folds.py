@@ -1,4 +1,4 @@
-"""Cross-validation: a partition, each picture judged once by a network that did not train on it."""
+"""Cross-validation: a partition, each image judged once by a network that did not train on it."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from leannet.cli.app import main
 from leannet.console import Console
 from leannet.data import scan as scanning
 from leannet.data.scan import scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.data.split import split
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
@@ -25,19 +25,19 @@ SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True,
 
 
 def test_folds_are_a_partition(shapes: Path) -> None:
-    found = scan(open_pictures(str(shapes)))
-    parts = [split(found.pictures, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
+    found = scan(open_dataset(str(shapes)))
+    parts = [split(found.images, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
     together = np.concatenate([part.validation for part in parts])
-    assert sorted(together) == list(range(len(found.pictures)))
+    assert sorted(together) == list(range(len(found.images)))
     for part in parts:
-        assert sorted([*part.train, *part.validation]) == list(range(len(found.pictures)))
-        assert np.bincount(found.pictures.labels[part.validation]).tolist() == [3, 3]
+        assert sorted([*part.train, *part.validation]) == list(range(len(found.images)))
+        assert np.bincount(found.images.labels[part.validation]).tolist() == [3, 3]
 
 
-def test_every_picture_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
+def test_every_image_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
     folds = cross_validate(str(shapes), 3, tmp_path / "cv", **SMALL)
     names, *_ = read_predictions(tmp_path / "cv" / "predictions.csv")
-    assert sorted(names) == sorted(open_pictures(str(shapes)).names)
+    assert sorted(names) == sorted(open_dataset(str(shapes)).names)
     assert len(folds.accuracies) == 3
     assert "over 3 folds" in folds.line()
     with pytest.raises(LeannetError, match="new or empty"):
@@ -98,9 +98,9 @@ def test_ctrl_c_after_the_last_epoch_of_a_fold_ends_the_folds(
     whole = cross_validate(str(shapes), 3, tmp_path / "whole", **SMALL)
     score = Classification.score
 
-    def late(self: Classification, predictions: Any, pictures: Any) -> Any:
+    def late(self: Classification, predictions: Any, images: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        return score(self, predictions, pictures)
+        return score(self, predictions, images)
 
     with monkeypatch.context() as patch:
         patch.setattr(Classification, "score", late)
@@ -136,7 +136,7 @@ def test_images_are_read_once_and_finished_folds_train_no_more(
     words = SMALL | {"quiet": False}
     whole = cross_validate(str(shapes), 3, tmp_path / "cv", **words)
     said = capsys.readouterr().err
-    assert (len(scanned), said.count("class folders, 24 pictures"), said.count("training two_layer")) == (24, 1, 3)
+    assert (len(scanned), said.count("class folders, 24 images"), said.count("training two_layer")) == (24, 1, 3)
     files = {path: path.read_bytes() for path in (tmp_path / "cv").rglob("*.safetensors")}
     again = resume_folds(tmp_path / "cv", cpu=True)
     said = capsys.readouterr().err

@@ -35,7 +35,7 @@ losses = []
 total = loop.processes.total
 def spy(value):
     value = total(value)
-    if value.shape == (3,) and value.dtype == torch.float64:  # mean loss, right ones, pictures
+    if value.shape == (3,) and value.dtype == torch.float64:  # mean loss, right ones, images
         losses.append(value[0].item())
     return value
 loop.processes.total = spy
@@ -90,7 +90,7 @@ def test_two_follow_one(both: tuple[dict[str, Any], dict[str, Any], Path]) -> No
         torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_every_picture_is_counted_once(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
+def test_every_image_is_counted_once(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     one, two, folder = both
     assert two["validation"]["confusion"] == one["validation"]["confusion"]
     for part in ("validation", "test"):
@@ -102,7 +102,7 @@ def test_every_picture_is_counted_once(both: tuple[dict[str, Any], dict[str, Any
 
 
 def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    """Gradients are exchanged once a step, with its last part. Of both runs each part is the same four pictures."""
+    """Gradients are exchanged once a step, with its last part. Of both runs each part is the same four images."""
     *_, folder = both
     settings = SETTINGS | {"epochs": 1, "accumulate": 2}
     one = _run(folder / "data", folder / "one-in-parts", settings, world=1)
@@ -111,7 +111,7 @@ def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any],
 
 
 def test_without_synchronisation_they_part(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    """What the first test tests: batch norm over each process's own pictures gives other losses."""
+    """What the first test tests: batch norm over each process's own images gives other losses."""
     one, _, folder = both
     other = _run(folder / "data", folder / "apart", SETTINGS | {"sync_norm": "never", "epochs": 1}, world=2)
     assert abs(other["losses"][3] / one["losses"][3] - 1) > 1e-4
@@ -151,5 +151,5 @@ def test_what_the_first_process_cannot_do_ends_all(both: tuple[dict[str, Any], d
 
 
 def test_a_batch_too_small_for_its_processes_is_refused(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(LeannetError, match="expected two pictures or more for each of 3 parts"):
+    with pytest.raises(LeannetError, match="expected two images or more for each of 3 parts"):
         train(str(shapes), out=tmp_path / "run", **(SETTINGS | {"batch_size": 4, "accumulate": 3}))

@@ -17,9 +17,9 @@ from torch import nn
 from leannet.checkpoint import load
 from leannet.console import parse_time
 from leannet.data.augment import RAND, TRIVIAL, Augment, change
-from leannet.data.loader import Batches, PictureSet, cached
+from leannet.data.loader import Batches, PreparedDataset, cached
 from leannet.data.scan import scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.preprocessing import Preprocessing
@@ -101,7 +101,7 @@ def test_times() -> None:
             parse_time(text)
 
 
-# Changes of pictures
+# Changes of images
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -120,7 +120,7 @@ def test_changes_are_nothing_at_no_strength_and_something_at_full(policy: Any, m
 
 
 @given(seed=st.integers(0, 10_000), policy=st.sampled_from(["none", "trivial", "rand"]), pad=st.integers(0, 5))
-def test_changed_pictures_keep_their_shape_and_follow_the_seed(seed: int, policy: Any, pad: int) -> None:
+def test_changed_images_keep_their_shape_and_follow_the_seed(seed: int, policy: Any, pad: int) -> None:
     augment = Augment(policy=policy, pad=pad, erase=0.5)
     image = draw("square", 1, size=20)
     one, two = (change(image, augment, np.random.default_rng(seed)) for _ in range(2))
@@ -141,8 +141,8 @@ def test_a_window_moves_by_at_most_the_pad() -> None:
 
 
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["mixup", "cutmix"]))
-def test_mixed_targets_say_what_the_pictures_are_made_of(seed: int, kind: str) -> None:
-    """Pictures of one color a class: what is in a mixed picture can be read off its mean."""
+def test_mixed_targets_say_what_the_images_are_made_of(seed: int, kind: str) -> None:
+    """Images of one color a class: what is in a mixed image can be read off its mean."""
     labels = torch.tensor([0, 1, 2, 3])
     images = labels.double().view(4, 1, 1, 1).expand(4, 3, 12, 16).clone()
     mixed, targets = mix(images, labels, 4, Augment(**{kind: 1.0}), np.random.default_rng(seed))
@@ -155,7 +155,7 @@ def test_nothing_is_mixed_unless_asked_for() -> None:
     assert mix(images, labels, 2, Augment(), np.random.default_rng(0)) == (images, labels)
 
 
-# The loss and the order of pictures
+# The loss and the order of images
 
 
 def test_class_weights_are_applied() -> None:
@@ -173,7 +173,7 @@ def test_class_weights_are_applied() -> None:
 
 
 def test_weighted_loss_prefers_the_rare_class() -> None:
-    """One parameter, nine pictures of class 0 and one of class 1: the best constant answer is the weighted share."""
+    """One parameter, nine images of class 0 and one of class 1: the best constant answer is the weighted share."""
     labels = torch.tensor([0] * 9 + [1])
     for weights, share in ((None, 0.1), ((10 / 18, 10 / 2), 0.5)):
         task, logit = Classification(0.0, weights), torch.zeros(1, requires_grad=True)
@@ -189,12 +189,12 @@ def test_weighted_loss_prefers_the_rare_class() -> None:
 def test_balanced_sampling_shows_every_class_as_often(tmp_path: Path) -> None:
     draw_folder(tmp_path / "d", each=90, kinds=("disc",))
     draw_folder(tmp_path / "d", each=10, kinds=("square",))
-    pictures = open_pictures(str(tmp_path / "d"))
-    indices = np.arange(len(pictures))
-    chances = balanced(PictureSet(pictures, Preprocessing(height=8, width=8)), indices)
+    dataset = open_dataset(str(tmp_path / "d"))
+    indices = np.arange(len(dataset))
+    chances = balanced(PreparedDataset(dataset, Preprocessing(height=8, width=8)), indices)
     assert chances.sum() == pytest.approx(1)
     batches = list(Batches(indices, 50, range(40), training=True, chances=chances))
-    drawn = np.bincount([pictures.labels[i] for batch in batches for i, _ in batch])
+    drawn = np.bincount([dataset.labels[i] for batch in batches for i, _ in batch])
     assert drawn.sum() == 4000
     assert abs(drawn[0] - drawn[1]) < 4 * math.sqrt(4000)  # four deviations of a fair coin
 
@@ -278,21 +278,21 @@ def test_time_ends_a_run(shapes: Path, tmp_path: Path) -> None:
 
 def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
     """Also of JPEGs that are decoded at a half: those of the second epoch come from memory."""
-    pictures = open_pictures(str(photographs)).keep(range(0, 40, 4))
-    found = scan(pictures, training=False)
+    dataset = open_dataset(str(photographs)).keep(range(0, 40, 4))
+    found = scan(dataset, training=False)
     for augment in (None, Augment(crop=0.5, policy="trivial")):
-        plain = PictureSet(found.pictures, Preprocessing(height=64, width=64), augment, seed=1)
+        plain = PreparedDataset(found.images, Preprocessing(height=64, width=64), augment, seed=1)
         one, two = cached(plain, plain, found.sizes, found.formats)
         assert one.cache is not None
         assert two.cache is not None
-        keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.pictures))]
+        keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.images))]
         for first, second in zip(plain.__getitems__(keys), one.__getitems__(keys), strict=True):
             assert torch.equal(first, second)
-        assert all(one.cache.get(i) is not None for i in range(len(found.pictures)))
+        assert all(one.cache.get(i) is not None for i in range(len(found.images)))
     assert plain.least_size is not None
 
 
-def test_a_picture_drawn_again_is_changed_anew() -> None:
+def test_a_image_drawn_again_is_changed_anew() -> None:
     indices = np.arange(4)
     chances = np.array([0.97, 0.01, 0.01, 0.01])
     (batch,) = Batches(indices, 50, range(1), training=True, chances=np.array(chances)[[0, 1, 2, 3]]).__iter__()
@@ -300,7 +300,7 @@ def test_a_picture_drawn_again_is_changed_anew() -> None:
 
 
 def test_frozen_statistics_stay_when_others_are_measured_anew(tmp_path: Path) -> None:
-    """The parent comes from other pictures, so that measured anew they would differ."""
+    """The parent comes from other images, so that measured anew they would differ."""
     first = draw_folder(tmp_path / "a", each=12)
     second = draw_folder(tmp_path / "b", each=12, first=50)
     parent = train(str(first), out=tmp_path / "parent", epochs=1, **SMALL)
@@ -316,7 +316,7 @@ def test_frozen_statistics_stay_when_others_are_measured_anew(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("count", "size", "world"), [(65, 64, 2), (66, 32, 4), (9, 4, 2), (64, 32, 4), (10, 10, 3)])
 def test_processes_never_get_a_batch_that_breaks_them(count: int, size: int, world: int) -> None:
-    """In training each has two pictures or more in every step, as many steps as the others; in validation all come."""
+    """In training each has two images or more in every step, as many steps as the others; in validation all come."""
     indices = np.arange(count)
     training = [list(Batches(indices, size, training=True, rank=r, world=world)) for r in range(world)]
     assert len({len(steps) for steps in training}) == 1

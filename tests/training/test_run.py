@@ -125,28 +125,28 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
     assert scores.part == "validation"
-    assert "20 of the 24 pictures trained this network: only its validation part is scored, 4" in scores.why
+    assert "20 of the 24 images trained this network: only its validation part is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
     assert read_header(alone).preprocessing.mean != (0.485, 0.456, 0.406)
 
 
-def test_training_pictures_are_never_scored_by_accident(tmp_path: Path) -> None:
+def test_training_images_are_never_scored_by_accident(tmp_path: Path) -> None:
     for part, each, first in (("train", 8, 0), ("val", 4, 100)):
         draw_folder(tmp_path / "data" / part, each=each, first=first)
     run = train(str(tmp_path / "data"), out=tmp_path / "run", **SMALL | {"epochs": 1})
-    with pytest.raises(LeannetError, match="these are pictures it was trained on"):
+    with pytest.raises(LeannetError, match="these are images it was trained on"):
         leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), part="train", quiet=True).part == "train"
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).part == "validation"
     (tmp_path / "data" / "val" / "disc" / "100.png").rename(tmp_path / "data" / "train" / "disc" / "100.png")
     found = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
-    assert (found.part, found.scores.pictures) == ("validation", 1)
-    assert "16 of the 17 pictures trained this network" in found.why
+    assert (found.part, found.scores.images) == ("validation", 1)
+    assert "16 of the 17 images trained this network" in found.why
     others = draw_folder(tmp_path / "others", each=2, first=200)
     found = leannet.evaluate(run.path, str(others), quiet=True)
-    assert (found.part, found.scores.pictures) == ("all", 4)
+    assert (found.part, found.scores.images) == ("all", 4)
 
 
 def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> None:
@@ -183,12 +183,12 @@ def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Pa
         train(str(shapes), out=tmp_path / "run", **settings)
 
 
-def test_resuming_needs_the_same_pictures(shapes: Path, tmp_path: Path) -> None:
+def test_resuming_needs_the_same_images(shapes: Path, tmp_path: Path) -> None:
     config = tmp_path / "run" / "config.toml"
     train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
     config.write_text(config.read_text().replace("epochs = 1\n", "epochs = 2\n"))
     (shapes / "disc" / "0.png").unlink()
-    with pytest.raises(LeannetError, match="the pictures have changed"):
+    with pytest.raises(LeannetError, match="the images have changed"):
         resume(tmp_path / "run", quiet=True)
 
 
@@ -200,7 +200,7 @@ def test_limit_and_skip(shapes: Path, tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith("disc/1")]
 
 
-def test_grey_pictures_and_an_architecture_file(shapes: Path, tmp_path: Path) -> None:
+def test_grey_images_and_an_architecture_file(shapes: Path, tmp_path: Path) -> None:
     made = leannet.architecture("mobilenet_v2_debug", in_channels=1).edit("block_1", kernel=5)
     (tmp_path / "mine.json").write_text(made.to_json())
     run = train(str(shapes), out=tmp_path / "run", model=str(tmp_path / "mine.json"), color="L", epochs=1, quiet=True)
@@ -237,12 +237,12 @@ def test_no_decay_on_norms_and_biases() -> None:
         assert decay[id(parameter)] == (0.3 if key.endswith(("conv.weight", "linear.weight")) else 0)
 
 
-def test_recalibrated_statistics_are_those_of_the_pictures() -> None:
+def test_recalibrated_statistics_are_those_of_the_images() -> None:
     network = leannet.create("two_layer_debug")
-    pictures = torch.randn(24, 3, 32, 32)
+    images = torch.randn(24, 3, 32, 32)
     before = [p.clone() for p in network.parameters()]
-    recalibrate(network, pictures.split(8))
-    after_conv = network.layer("conv_1").conv(pictures)
+    recalibrate(network, images.split(8))
+    after_conv = network.layer("conv_1").conv(images)
     norm = network.layer("conv_1").norm
     torch.testing.assert_close(norm.running_mean, after_conv.mean((0, 2, 3)), atol=1e-5, rtol=1e-4)
     expected = torch.stack([part.var((0, 2, 3)) for part in after_conv.split(8)]).mean(0)
@@ -271,7 +271,7 @@ def test_learns_what_can_be_learned(tmp_path: Path) -> None:
     assert set(states[0]) == set(states[1])
 
 
-def test_resuming_needs_nothing_but_the_run_and_the_pictures(
+def test_resuming_needs_nothing_but_the_run_and_the_images(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows, the weights it began with and the folder it was begun in may all be gone."""
@@ -336,7 +336,7 @@ def test_flags_that_the_weights_rule_out_or_that_win_over_them(shapes: Path, tmp
     assert second.header.preprocessing.mean != first.header.preprocessing.mean
 
 
-def test_a_network_that_makes_no_classes_is_refused_before_any_picture_is_read(tmp_path: Path) -> None:
+def test_a_network_that_makes_no_classes_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
     backbone = leannet.architecture("mobilenet_v2_debug").only("Conv1", "block_2")
     (tmp_path / "two.json").write_text(backbone.to_json())
     with pytest.raises(LeannetError, match="expected one output of one value a class"):
@@ -349,7 +349,7 @@ def test_another_precision_in_the_same_process(shapes: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_picture_that_goes_while_training_is_one_line(
+def test_a_image_that_goes_while_training_is_one_line(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     removed = shapes / "disc" / "3.png"

@@ -147,20 +147,20 @@ def test_a_killed_worker_is_one_line(shapes: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "a process that prepares pictures has ended" in done.stderr
+    assert "a process that prepares images has ended" in done.stderr
     load(tmp_path / "run")
 
 
 def test_a_worker_that_ends_in_the_middle_of_a_step_is_one_line(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torch's handler raises wherever this process is, not only where it waits for pictures."""
+    """torch's handler raises wherever this process is, not only where it waits for images."""
 
     def told(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
     monkeypatch.setattr(Classification, "loss", told)
-    with pytest.raises(LeannetError, match="a process that prepares pictures has ended"):
+    with pytest.raises(LeannetError, match="a process that prepares images has ended"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
@@ -211,7 +211,7 @@ def test_too_little_memory_is_one_line(shapes: Path, tmp_path: Path, monkeypatch
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(Classification, "loss", full)
-    with pytest.raises(LeannetError, match=r"^too little memory for 5 pictures a step in 1 part; try --accumulate 2"):
+    with pytest.raises(LeannetError, match=r"^too little memory for 5 images a step in 1 part; try --accumulate 2"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
@@ -222,7 +222,7 @@ def test_a_worker_that_ends_while_the_best_is_scored_is_one_line(
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
     monkeypatch.setattr("leannet.training.run._scores", told)
-    with pytest.raises(LeannetError, match="a process that prepares pictures has ended"):
+    with pytest.raises(LeannetError, match="a process that prepares images has ended"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
@@ -247,8 +247,8 @@ def test_a_truncated_checkpoint_is_refused_and_the_other_loads(shapes: Path, tmp
     load(run / "last.safetensors")
 
 
-def test_pictures_that_vanish_are_not_missed_once_they_are_kept(shapes: Path, tmp_path: Path) -> None:
-    """With a cache the second epoch reads no file; without one the first missing picture is named."""
+def test_images_that_vanish_are_not_missed_once_they_are_kept(shapes: Path, tmp_path: Path) -> None:
+    """With a cache the second epoch reads no file; without one the first missing image is named."""
 
     def vanish(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
         if label.startswith("epoch 2"):

@@ -1,4 +1,4 @@
-"""The page in Chromium: what it says of pictures against what Python says, without a connection, replaced, embedded."""
+"""The page in Chromium: what it says of images against what Python says, without a connection, replaced, embedded."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 import leannet
-from leannet.artifact import export, open_artefact
+from leannet.artifact import export, open_artifact
 from leannet.artifact.base import as_floats
 from leannet.checkpoint import save
 from leannet.console import Console
@@ -108,13 +108,13 @@ def visit(
     server.stop()
 
 
-# Networks whose answers differ from picture to picture, though they were never trained
+# Networks whose answers differ from image to image, though they were never trained
 
 
-def artefact(folder: Path, name: str, input: str = "float32", **words: Any) -> Path:
+def artifact(folder: Path, name: str, input: str = "float32", **words: Any) -> Path:
     preprocessing = Preprocessing(height=40, width=32, **words)
     rows = leannet.architecture("mobilenet_v3_debug", classes=3)
-    torch.manual_seed(0)  # whatever ran before: the pictures below shall fall into all three classes
+    torch.manual_seed(0)  # whatever ran before: the images below shall fall into all three classes
     network = lively(leannet.build(rows.with_input(40, 32, preprocessing.channels)))
     arrays = np.stack([prepare(scene(60, 50, seed), preprocessing) for seed in range(8)])
     with torch.no_grad():
@@ -129,14 +129,14 @@ def artefact(folder: Path, name: str, input: str = "float32", **words: Any) -> P
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> tuple[Path, Path]:
-    """An artefact and its site."""
+    """An artifact and its site."""
     folder = tmp_path_factory.mktemp("site")
-    path = artefact(folder, "net", resize="crop", mean=(0.4, 0.5, 0.6))
+    path = artifact(folder, "net", resize="crop", mean=(0.4, 0.5, 0.6))
     make_site(path, folder / "site", quiet=True)
     return path, folder / "site"
 
 
-# Pictures
+# Images
 
 
 def scene(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -184,8 +184,8 @@ def png_of_16_bits(array: NDArray[np.uint16]) -> bytes:
 
 
 @cache
-def pictures() -> dict[str, tuple[bytes, int]]:
-    """Files by name, and by how many levels a browser's picture may differ from Pillow's."""
+def images() -> dict[str, tuple[bytes, int]]:
+    """Files by name, and by how many levels a browser's image may differ from Pillow's."""
     image = scene(150, 97)
     glass = image.convert("RGBA")
     glass.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 150).astype(np.uint8), (97, 1))))
@@ -216,8 +216,8 @@ def pictures() -> dict[str, tuple[bytes, int]]:
 
 
 def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The network's picture, flat, and its outputs."""
-    opened = open_artefact(path)
+    """The network's image, flat, and its outputs."""
+    opened = open_artifact(path)
     image = read(data)
     return prepare(image, opened.header.preprocessing).reshape(-1), opened.outputs([image])[0]
 
@@ -225,14 +225,12 @@ def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.fl
 # What is tested
 
 
-def test_a_visitors_pictures_are_classified_as_python_does(
-    browser: Any, made: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_a_visitors_images_are_classified_as_python_does(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
     """Through the file chooser, to what the page shows."""
     path, site = made
     winners = set()
     with visit(browser, site) as (page, _):
-        for name, data in ((name, data) for name, (data, levels) in pictures().items() if not levels):
+        for name, data in ((name, data) for name, (data, levels) in images().items() if not levels):
             (tmp_path / name).write_bytes(data)
             wanted = leannet.predict(path, [tmp_path / name])[0][0]
             page.evaluate("document.getElementById('top').replaceChildren()")
@@ -246,8 +244,8 @@ def test_a_visitors_pictures_are_classified_as_python_does(
             found = [float(share.removesuffix(" %")) / 100 for share in shares]
             assert found == pytest.approx(wanted.probabilities, abs=1e-2), name
             winners.add(names[0])
-        page.set_input_files("#file", {"name": "no picture.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
-        page.wait_for_selector("#problem:has-text('no picture.png: this browser cannot read it')")
+        page.set_input_files("#file", {"name": "no image.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
+        page.wait_for_selector("#problem:has-text('no image.png: this browser cannot read it')")
         assert page.inner_text("#top") == "Nothing yet."
         compare(page, path)
     assert winners == set(CLASSES)  # or else the networks would see nothing
@@ -257,11 +255,11 @@ def test_a_visitors_pictures_are_classified_as_python_does(
 def test_it_fits_a_phone_and_a_desk(
     browser: Any, made: tuple[Path, Path], tmp_path: Path, width: int, height: int, scheme: str
 ) -> None:
-    """Nothing to scroll sideways, and the answer in sight; pictures of it for a person to look at."""
-    (tmp_path / "picture.png").write_bytes(saved(scene(320, 240, 1), "PNG"))
+    """Nothing to scroll sideways, and the answer in sight; images of it for a person to look at."""
+    (tmp_path / "image.png").write_bytes(saved(scene(320, 240, 1), "PNG"))
     size = {"width": width, "height": height}
     with visit(browser, made[1], viewport=size, color_scheme=scheme) as (page, _):
-        page.set_input_files("#file", tmp_path / "picture.png")
+        page.set_input_files("#file", tmp_path / "image.png")
         page.wait_for_selector("#top .name")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#top .name").count() == len(CLASSES)
@@ -281,8 +279,8 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_picture_is_pillows_to_the_level(browser: Any, tmp_path: Path, form: str) -> None:
-    path = artefact(tmp_path, "net", **FORMS[form])  # type: ignore[arg-type]
+def test_the_image_is_pillows_to_the_level(browser: Any, tmp_path: Path, form: str) -> None:
+    path = artifact(tmp_path, "net", **FORMS[form])  # type: ignore[arg-type]
     make_site(path, tmp_path / "site", quiet=True)
     # Where a bicubic filter overshoots, it makes more of one level; semi-transparent pixels over a color are rounded in
     # another way; and Pillow makes grey of a palette by a rule of its own.
@@ -291,8 +289,8 @@ def test_the_picture_is_pillows_to_the_level(browser: Any, tmp_path: Path, form:
 
 
 def compare(page: Any, path: Path, more: int = 0) -> None:
-    """What the network reads and says of all pictures. more: levels that special pictures may differ."""
-    for name, (data, levels) in pictures().items():
+    """What the network reads and says of all images. more: levels that special images may differ."""
+    for name, (data, levels) in images().items():
         wanted, outputs = by_python(path, data)
         found = page.evaluate(CLASSIFY, base64.b64encode(data).decode())
         away = np.abs(np.array(found["input"]) - wanted.astype(int)).max()
@@ -303,16 +301,16 @@ def compare(page: Any, path: Path, more: int = 0) -> None:
 
 
 def test_integers_run_too(browser: Any, tmp_path: Path) -> None:
-    artefact(tmp_path, "net")
+    artifact(tmp_path, "net")
     data = draw_folder(tmp_path / "data", kinds=CLASSES, each=8)
     path = quantize(tmp_path / "net.safetensors", str(data), quiet=True, max_drop=100, seconds=0).path
     assert path is not None
     make_site(path, tmp_path / "site", quiet=True)
     with visit(browser, tmp_path / "site") as (page, _):
         for seed in range(6):
-            picture = saved(scene(70, 90, seed), "PNG")
-            _, outputs = by_python(path, picture)
-            found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+            image = saved(scene(70, 90, seed), "PNG")
+            _, outputs = by_python(path, image)
+            found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
             assert np.argmax(found) == np.argmax(outputs)
             np.testing.assert_allclose(found, outputs, atol=0.02 * np.abs(outputs).max())
         page.click("#check")
@@ -330,23 +328,23 @@ def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precisi
     path = leannet.export(tmp_path / "net.safetensors", tmp_path / "half.onnx", precision).path
     make_site(path, tmp_path / "site", quiet=True)
     with visit(browser, tmp_path / "site") as (page, _):
-        picture = saved(scene(70, 90, 1), "PNG")
-        outputs = open_artefact(path).outputs([read(picture)], "onnxruntime")[0]
-        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
+        image = saved(scene(70, 90, 1), "PNG")
+        outputs = open_artifact(path).outputs([read(image)], "onnxruntime")[0]
+        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
         np.testing.assert_allclose(found, outputs, atol=1e-3 * np.abs(outputs).max())
 
 
 def test_it_works_without_a_connection_or_a_server(browser: Any, made: tuple[Path, Path]) -> None:
     path, site = made
-    picture = saved(scene(64, 64, 3), "PNG")
-    _, outputs = by_python(path, picture)
+    image = saved(scene(64, 64, 3), "PNG")
+    _, outputs = by_python(path, image)
     with visit(browser, site) as (page, server):
         page.wait_for_selector(OFFLINE)
         server.stop()
         page.context.set_offline(True)
         page.reload()
         page.evaluate("leannet.ready")
-        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())
+        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())
         np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max())
         page.click("#samples button >> nth=2")
         page.wait_for_selector("#top .name")
@@ -368,15 +366,15 @@ def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, 
 
 def test_a_newer_network_at_the_same_address_is_found(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
     site = shutil.copytree(made[1], tmp_path / "site")
-    other = artefact(tmp_path, "other", resize="squash", mean=(0.1, 0.1, 0.1))
+    other = artifact(tmp_path, "other", resize="squash", mean=(0.1, 0.1, 0.1))
     with visit(browser, site) as (page, server):
         page.wait_for_selector(OFFLINE)
         new = make_site(other, site, quiet=True, force=True, title="Another")
         page.reload()
         assert page.evaluate("leannet.ready.then((about) => about.title)") == "Another"
-        picture = saved(scene(64, 64, 3), "PNG")
-        found = page.evaluate(CLASSIFY, base64.b64encode(picture).decode())["outputs"]
-        np.testing.assert_allclose(found, by_python(other, picture)[1], rtol=1e-3, atol=1e-3)
+        image = saved(scene(64, 64, 3), "PNG")
+        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
+        np.testing.assert_allclose(found, by_python(other, image)[1], rtol=1e-3, atol=1e-3)
         for _ in range(100):  # until the old one is forgotten
             if page.evaluate("caches.keys()") == [f"leannet {server.url} {new.version}"]:
                 break
@@ -397,13 +395,13 @@ def test_camera_drop_paste_and_keyboard(browser: Any, made: tuple[Path, Path]) -
     }))"""
     with visit(browser, made[1]) as (page, _):
         page.click("#camera")
-        page.wait_for_selector("#times:has-text('pictures a second')")
+        page.wait_for_selector("#times:has-text('images a second')")
         page.click("#camera")
         assert page.evaluate("document.getElementById('video').srcObject") is None
         for kind in ("drop", "paste"):
             page.evaluate(give, kind)
             page.wait_for_selector("#top .name")
-            assert page.get_attribute("#picture", "alt") == "given.png"
+            assert page.get_attribute("#image", "alt") == "given.png"
         reached = []
         page.evaluate("document.activeElement.blur()")
         for _ in range(12):
@@ -420,17 +418,17 @@ def test_it_can_be_embedded(browser: Any, made: tuple[Path, Path], tmp_path: Pat
         "<!doctype html><link rel=icon href=data:,><script type=module>import { load } from './site/leannet.js';\n"
         "window.mine = load({ threads: 1 });</script>"
     )
-    picture = base64.b64encode(saved(scene(64, 64, 3), "PNG")).decode()
+    image = base64.b64encode(saved(scene(64, 64, 3), "PNG")).decode()
     with visit(browser, tmp_path, start="mine.html") as (page, _):
         page.evaluate("mine.then((network) => { window.leannet = network; })")
-        outputs = by_python(made[0], base64.b64decode(picture))[1]
+        outputs = by_python(made[0], base64.b64decode(image))[1]
         np.testing.assert_allclose(
-            page.evaluate(CLASSIFY, picture)["outputs"], outputs, atol=1e-3 * np.abs(outputs).max()
+            page.evaluate(CLASSIFY, image)["outputs"], outputs, atol=1e-3 * np.abs(outputs).max()
         )
 
 
 def test_nothing_is_let_out(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
-    """The policy of the page holds where the pictures are, too: in a worker, made from a blob, and later by address."""
+    """The policy of the page holds where the images are, too: in a worker, made from a blob, and later by address."""
     server, elsewhere, page = Server(made[1], isolate=False), Server(tmp_path), browser.new_page()
     tell = f"fetch('{elsewhere.url}', {{ mode: 'no-cors' }}).then(() => 'sent', () => 'refused')"
     page.goto(server.url)

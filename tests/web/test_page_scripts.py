@@ -1,4 +1,4 @@
-"""The page's JavaScript in node: pictures as Pillow makes them, to the level."""
+"""The page's JavaScript in node: images as Pillow makes them, to the level."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def run_node(folder: Path, script: str, given: Any) -> Any:
 
 
 def random_case(random: np.random.Generator, number: int) -> tuple[dict[str, Any], Image.Image]:
-    """A picture, a box of it and a size: small and large, smooth and harsh, grey and in color."""
+    """An image, a box of it and a size: small and large, smooth and harsh, grey and in color."""
     width, height = (int(n) for n in random.integers(1, 20 if number % 3 else 300, 2))
     size = (width, height) if number % 11 == 0 else tuple(int(n) for n in random.integers(1, 90, 2))
     channels = 1 if number % 4 == 0 else 3
@@ -61,9 +61,9 @@ def random_case(random: np.random.Generator, number: int) -> tuple[dict[str, Any
 
 @pytest.mark.skipif(
     int((features.version("pil") or "0").split(".")[0]) < 13,
-    reason="before Pillow 13 no picture is resized downwards first",
+    reason="before Pillow 13 no image is resized downwards first",
 )
-def test_pictures_are_resized_as_pillow_does(tmp_path: Path) -> None:
+def test_images_are_resized_as_pillow_does(tmp_path: Path) -> None:
     random, cases, wanted = np.random.default_rng(0), [], []
     for number in range(400):
         case, image = random_case(random, number)

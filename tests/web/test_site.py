@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import leannet
-from leannet.artifact import export, open_artefact
+from leannet.artifact import export, open_artifact
 from leannet.checkpoint import save
 from leannet.cli.web import command
 from leannet.errors import LeannetError
@@ -32,20 +32,20 @@ WEB = Path(str(files("leannet.web") / "static"))
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artefact")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifact")
     network = lively(leannet.create("mobilenet_v3_debug", classes=3))
     header = Header(
         architecture=network.architecture,
         classes=("ape", "</script>", "çat"),
         preprocessing=Preprocessing(height=32, width=32),
-        metrics={"validation": {"pictures": 40, "accuracy": 0.75}},
+        metrics={"validation": {"images": 40, "accuracy": 0.75}},
         provenance={"command": f"leannet train {HOME}/pets", "data": f"{HOME}/pets", "parent": "timm: hub:owner/name",
-                    "done": "trained", "licence": "CC0-1.0"},
+                    "done": "trained", "license": "CC0-1.0"},
     )  # fmt: skip
     save(folder / "net.safetensors", network, header)
-    made = open_artefact(export(folder / "net.safetensors").path)
-    replace(made, header=header.model_copy(update={"artefact": made.header.artefact})).save(folder / "x.onnx")
+    made = open_artifact(export(folder / "net.safetensors").path)
+    replace(made, header=header.model_copy(update={"artifact": made.header.artifact})).save(folder / "x.onnx")
     return folder / "x.onnx"
 
 
@@ -70,13 +70,13 @@ def site_json(site: Path) -> dict[str, Any]:
 # What is in a site
 
 
-def test_a_site_is_complete(artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    found = make_site(artefact, tmp_path / "a" / "site", runtime=runtime, title="Apes & <cats>", quiet=True)
+def test_a_site_is_complete(artifact: Path, runtime: Path, tmp_path: Path) -> None:
+    found = make_site(artifact, tmp_path / "a" / "site", runtime=runtime, title="Apes & <cats>", quiet=True)
     site, about = found.path, site_json(found.path)
     inside = site / about["folder"]
-    assert (inside / "model.onnx").read_bytes() == artefact.read_bytes()
+    assert (inside / "model.onnx").read_bytes() == artifact.read_bytes()
     assert about["classes"] == ["ape", "</script>", "çat"]
-    assert Preprocessing(**about["preprocessing"]) == open_artefact(artefact).header.preprocessing
+    assert Preprocessing(**about["preprocessing"]) == open_artifact(artifact).header.preprocessing
     assert about["accuracy"]["accuracy"] == 0.75
     assert about["accuracy"]["low"] < 0.75 < about["accuracy"]["high"]
     assert about["params"] == leannet.count(leannet.architecture("mobilenet_v3_debug", classes=3)).params
@@ -106,8 +106,8 @@ def _umask() -> int:
     return mask
 
 
-def test_all_imports_are_in_the_site_and_nothing_is_elsewhere(artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    site = make_site(artefact, tmp_path / "site", runtime=runtime, quiet=True).path
+def test_all_imports_are_in_the_site_and_nothing_is_elsewhere(artifact: Path, runtime: Path, tmp_path: Path) -> None:
+    site = make_site(artifact, tmp_path / "site", runtime=runtime, quiet=True).path
     for path in WEB.glob("*.*"):
         text = path.read_text().replace("http://www.w3.org/2000/svg", "").replace("http://ns.adobe.com", "")
         assert not re.search(r"\b(?:https?|wss?)://|\beval\(|innerHTML", text), path.name
@@ -119,20 +119,20 @@ def test_all_imports_are_in_the_site_and_nothing_is_elsewhere(artefact: Path, ru
     assert words == {"'none'", "'self'", "'wasm-unsafe-eval'", "blob:"}
 
 
-def test_the_page_tells_no_folders_of_its_maker(artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    site = make_site(artefact, tmp_path / "site", runtime=runtime, quiet=True).path
+def test_the_page_tells_no_folders_of_its_maker(artifact: Path, runtime: Path, tmp_path: Path) -> None:
+    site = make_site(artifact, tmp_path / "site", runtime=runtime, quiet=True).path
     for path in site.rglob("*"):
         assert path.suffix == ".onnx" or path.is_dir() or b"somebody" not in path.read_bytes(), path
     origin = site_json(site)["provenance"]
     assert origin == {"origin": f"trained with leannet {leannet.__version__}, on pets, from hub:owner/name",
-                      "licence": "CC0-1.0"}  # fmt: skip
+                      "license": "CC0-1.0"}  # fmt: skip
 
 
-def test_the_version_is_that_of_what_is_in_it(artefact: Path, runtime: Path, tmp_path: Path) -> None:
+def test_the_version_is_that_of_what_is_in_it(artifact: Path, runtime: Path, tmp_path: Path) -> None:
     samples = draw_folder(tmp_path / "samples", each=1)
     ways: list[dict[str, Any]] = [{}, {}, {"title": "x"}, {"webgpu": True}, {"samples": [samples]}]
     versions = [
-        make_site(artefact, tmp_path / str(number), runtime=runtime, quiet=True, **way).version
+        make_site(artifact, tmp_path / str(number), runtime=runtime, quiet=True, **way).version
         for number, way in enumerate(ways)
     ]
     assert versions[0] == versions[1]
@@ -145,14 +145,14 @@ def test_the_version_is_that_of_what_is_in_it(artefact: Path, runtime: Path, tmp
 
 
 def test_samples_are_copied_as_they_are(
-    artefact: Path, runtime: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    artifact: Path, runtime: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = draw_folder(tmp_path / "samples", each=1)
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     placed = Image.Exif()
     placed.get_ifd(0x8825)[1] = "N"
     draw("disc", 1).save(tmp_path / "my cat?.JPG", "JPEG", exif=placed)
-    found = make_site(artefact, tmp_path / "site", [folder, tmp_path / "my cat?.JPG"], runtime)
+    found = make_site(artifact, tmp_path / "site", [folder, tmp_path / "my cat?.JPG"], runtime)
     about = site_json(found.path)
     named = [(each["name"], found.path / about["folder"] / each["file"]) for each in about["samples"]]
     assert [name for name, _ in named] == ["0", "0", "my cat?", "pattern 1", "pattern 2", "pattern 3", "pattern 4"]
@@ -160,14 +160,14 @@ def test_samples_are_copied_as_they_are(
     assert "1 of the samples" in capsys.readouterr().err
     for wrong in (folder / "notes.txt", tmp_path / "none.png", tmp_path / "runtime"):
         with pytest.raises(LeannetError, match="expected images"):
-            make_site(artefact, tmp_path / "other", [wrong], runtime)
+            make_site(artifact, tmp_path / "other", [wrong], runtime)
     assert not (tmp_path / "other").exists()
 
 
-def test_integers_of_another_engine_are_refused(artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    made = open_artefact(artefact)
-    about = made.header.artefact | {"precision": "int8", "engines": ["openvino"]}
-    replace(made, header=made.header.model_copy(update={"artefact": about})).save(tmp_path / "x.onnx")
+def test_integers_of_another_engine_are_refused(artifact: Path, runtime: Path, tmp_path: Path) -> None:
+    made = open_artifact(artifact)
+    about = made.header.artifact | {"precision": "int8", "engines": ["openvino"]}
+    replace(made, header=made.header.model_copy(update={"artifact": about})).save(tmp_path / "x.onnx")
     with pytest.raises(LeannetError, match="--engine onnxruntime") as caught:
         make_site(tmp_path / "x.onnx", tmp_path / "site", runtime=runtime)
     assert "\n" not in str(caught.value)
@@ -176,13 +176,13 @@ def test_integers_of_another_engine_are_refused(artefact: Path, runtime: Path, t
 # Where it is written
 
 
-def test_only_a_site_is_replaced_and_only_if_asked(artefact: Path, runtime: Path, tmp_path: Path) -> None:
+def test_only_a_site_is_replaced_and_only_if_asked(artifact: Path, runtime: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
-    first = make_site(artefact, site, runtime=runtime, quiet=True)
+    first = make_site(artifact, site, runtime=runtime, quiet=True)
     with pytest.raises(LeannetError, match="--force"):
-        make_site(artefact, site, runtime=runtime)
-    second = make_site(artefact, site, runtime=runtime, title="new", force=True, quiet=True)
+        make_site(artifact, site, runtime=runtime)
+    second = make_site(artifact, site, runtime=runtime, title="new", force=True, quiet=True)
     assert [path.name for path in site.glob("v-*")] == [f"v-{second.version}"]
     assert first.version != second.version
     (tmp_path / "mine").mkdir()
@@ -190,16 +190,16 @@ def test_only_a_site_is_replaced_and_only_if_asked(artefact: Path, runtime: Path
     (tmp_path / "file").write_text("precious")
     for wrong in ("mine", "file"):
         with pytest.raises(LeannetError, match="expected a new or an empty folder"):
-            make_site(artefact, tmp_path / wrong, runtime=runtime, force=True)
+            make_site(artifact, tmp_path / wrong, runtime=runtime, force=True)
     assert (tmp_path / "file").read_text() == "precious"
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "rename"])
 def test_what_cannot_be_written_leaves_what_was_there(
-    artefact: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    artifact: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     place = tmp_path / "place"
-    before = make_site(artefact, place / "site", runtime=runtime, quiet=True)
+    before = make_site(artifact, place / "site", runtime=runtime, quiet=True)
     real, calls = getattr(Path, step), []
 
     def full(self: Path, *given: Any) -> Any:
@@ -210,7 +210,7 @@ def test_what_cannot_be_written_leaves_what_was_there(
 
     monkeypatch.setattr(Path, step, full)
     with pytest.raises(LeannetError, match="No space left"):
-        make_site(artefact, place / "site", runtime=runtime, title="new", force=True)
+        make_site(artifact, place / "site", runtime=runtime, title="new", force=True)
     monkeypatch.undo()
     assert [path.name for path in place.iterdir()] == ["site"]
     assert site_json(place / "site")["version"] == before.version
@@ -219,29 +219,29 @@ def test_what_cannot_be_written_leaves_what_was_there(
 # The runtime
 
 
-def test_the_runtime_is_verified(artefact: Path, runtime: Path, tmp_path: Path) -> None:
+def test_the_runtime_is_verified(artifact: Path, runtime: Path, tmp_path: Path) -> None:
     archive = tmp_path / f"{PACKAGE}-{VERSION}.tgz"
     with tarfile.open(archive, "w:gz") as made:
         made.add(runtime, "package")
     for number, good in enumerate((archive, runtime, runtime.parent)):
-        make_site(artefact, tmp_path / f"site{number}", runtime=good, webgpu=True, quiet=True)
+        make_site(artifact, tmp_path / f"site{number}", runtime=good, webgpu=True, quiet=True)
     (runtime / "dist" / "ort.wasm.bundle.min.mjs").write_text("another version")
     (tmp_path / "no.tgz").write_bytes(archive.read_bytes()[:50])
     for wrong, message in ((runtime, "another version or a damaged ort.wasm"), (tmp_path / "no.tgz", "something else"),
                            (tmp_path / "site0", "found neither"), (tmp_path / "none", "found neither")):  # fmt: skip
         with pytest.raises(LeannetError, match=message):
-            make_site(artefact, tmp_path / "site", runtime=wrong)
+            make_site(artifact, tmp_path / "site", runtime=wrong)
     assert not (tmp_path / "site").exists()
 
 
 def test_npm_is_asked_once(
-    artefact: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    artifact: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A program called npm, that gives a package as npm pack does, and counts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(LeannetError, match="npm, which would fetch it, is not installed"):
-        make_site(artefact, tmp_path / "site")
+        make_site(artifact, tmp_path / "site")
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as made:
         made.add(runtime, "package")
@@ -256,18 +256,18 @@ def test_npm_is_asked_once(
 
     npm_does("echo 'npm error network' >&2", "exit 1")
     with pytest.raises(LeannetError, match=r"could not fetch.*npm error network"):
-        make_site(artefact, tmp_path / "site")
+        make_site(artifact, tmp_path / "site")
     npm_does(f'cp {tmp_path}/package.tgz "${{6}}"/{PACKAGE}-{VERSION}.tgz')
     with pytest.raises(LeannetError, match="another onnxruntime-web"):
-        make_site(artefact, tmp_path / "site")
+        make_site(artifact, tmp_path / "site")
     assert not any((tmp_path / "cache" / "leannet").iterdir())
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.getvalue()).digest()).decode()
     monkeypatch.setattr("leannet.web.onnxruntime_web.INTEGRITY", digest)
     assert digest != INTEGRITY
     capsys.readouterr()
-    make_site(artefact, tmp_path / "site")
+    make_site(artifact, tmp_path / "site")
     assert "with npm, once" in capsys.readouterr().err
-    make_site(artefact, tmp_path / "again")
+    make_site(artifact, tmp_path / "again")
     assert capsys.readouterr().err == ""
     asked = (tmp_path / "asked").read_text().splitlines()
     assert len(asked) == 3
@@ -275,12 +275,12 @@ def test_npm_is_asked_once(
 
 
 def test_the_verb_prints_one_object(
-    artefact: Path, runtime: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    artifact: Path, runtime: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command(artefact, tmp_path / "site", runtime=runtime, json=True)
+    command(artifact, tmp_path / "site", runtime=runtime, json=True)
     found = json.loads(capsys.readouterr().out)
     assert found["path"] == str(tmp_path / "site")
     assert found["backends"] == ["wasm"]
-    command(artefact, tmp_path / "other", runtime=runtime, webgpu=True)
+    command(artifact, tmp_path / "other", runtime=runtime, webgpu=True)
     assert "wasm and webgpu" in capsys.readouterr().out
     assert (command.__doc__ or "").strip().splitlines()[-1].strip().startswith("Example: leannet web ")

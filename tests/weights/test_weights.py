@@ -77,9 +77,9 @@ def _theirs(name: str, width: float, source: str, classes: int = 10) -> tuple[di
         for key in own:
             if key.rsplit(".", 1)[0] == ours:
                 state[f"{theirs}.{key.rsplit('.', 1)[1]}"] = own[key].clone()
-    picture = torch.randn(1, 3, 64, 64)
+    image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        return state, picture, network(picture)
+        return state, image, network(image)
 
 
 OTHERS = [
@@ -94,12 +94,12 @@ OTHERS = [
 @pytest.mark.parametrize(("name", "width", "source"), OTHERS)
 def test_every_width_and_depth_goes_through_its_map(tmp_path: Path, name: str, width: float, source: str) -> None:
     """The map names every tensor of the network once, and the file comes back as the same function."""
-    state, picture, expected = _theirs(name, width, source)
+    state, image, expected = _theirs(name, width, source)
     torch.save(state, tmp_path / "theirs.pth")
     network, _ = read_weights(tmp_path / "theirs.pth", name, width, 64)
     assert sum(value.numel() for value in state.values()) == sum(v.numel() for v in network.state_dict().values())
     with torch.no_grad():
-        torch.testing.assert_close(network(picture), expected)
+        torch.testing.assert_close(network(image), expected)
 
 
 def test_depths_of_resnet_have_the_keys_of_the_field() -> None:
@@ -115,19 +115,19 @@ def test_timms_small_v3_keeps_its_stem_below_three_quarters() -> None:
 
 
 def test_another_number_of_classes_and_channels(tmp_path: Path) -> None:
-    state, picture, expected = _theirs("mobilenet_v2", 0.5, "timm")
+    state, image, expected = _theirs("mobilenet_v2", 0.5, "timm")
     save_file(state, tmp_path / "theirs.safetensors")
     with pytest.warns(UserWarning, match="a fresh Logits for 3 classes in place of 10"):
         network = leannet.create("mobilenet_v2", 0.5, 64, classes=3, weights=tmp_path / "theirs.safetensors")
-    assert network(picture).shape == (1, 3)
+    assert network(image).shape == (1, 3)
     with pytest.warns(UserWarning, match="Conv1.conv.weight adapted from 3 to 1 channels"):
         grey = leannet.create("mobilenet_v2", 0.5, 64, in_channels=1, weights=tmp_path / "theirs.safetensors")
-    one = picture[:, :1]
+    one = image[:, :1]
     same = leannet.create("mobilenet_v2", 0.5, 64, weights=tmp_path / "theirs.safetensors").eval()
     with torch.no_grad():
         torch.testing.assert_close(grey.eval()(one), same(one.expand(-1, 3, -1, -1)))
-        torch.testing.assert_close(same(picture), expected)
-    assert same.origin.provenance["licence"] == "Apache-2.0"
+        torch.testing.assert_close(same(image), expected)
+    assert same.origin.provenance["license"] == "Apache-2.0"
 
 
 def test_fine_tuning_from_another_library(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_hub_is_asked_only_by_name_and_says_where_it_put_things(
 ) -> None:
     """The download is played by a folder: file names, configuration and words are the hub's own."""
     hub = pytest.importorskip("huggingface_hub")
-    state, picture, expected = _theirs("mobilenet_v2", 0.5, "timm", classes=3)
+    state, image, expected = _theirs("mobilenet_v2", 0.5, "timm", classes=3)
     save_file(state, tmp_path / "model.safetensors")
     pretrained = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "license": "apache-2.0"}
     config = {"architecture": "mobilenetv2_050", "pretrained_cfg": pretrained, "label_names": ["a", "b", "c"]}
@@ -166,9 +166,9 @@ def test_the_hub_is_asked_only_by_name_and_says_where_it_put_things(
     assert str(tmp_path) in capsys.readouterr().err
     assert header.classes == ("a", "b", "c")
     assert header.preprocessing.mean == (0.1, 0.2, 0.3)
-    assert header.provenance["licence"] == "apache-2.0"
+    assert header.provenance["license"] == "apache-2.0"
     with torch.no_grad():
-        torch.testing.assert_close(network(picture), expected)
+        torch.testing.assert_close(network(image), expected)
 
     def offline(name: str, file: str) -> str:
         raise OSError("We couldn't connect\nto the hub")

@@ -196,7 +196,7 @@ def test_what_the_arguments_say_of_images_is_kept(tmp_path: Path) -> None:
         _, header = read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE)
         assert {key: getattr(header.preprocessing, key) for key in kept} == kept
         # Whoever trained them says nothing of a license.
-        assert header.provenance["licence"] == ("Apache-2.0" if layout == "plain" else None)
+        assert header.provenance["license"] == ("Apache-2.0" if layout == "plain" else None)
 
 
 def test_without_a_name_the_files_own_is_told(tmp_path: Path) -> None:

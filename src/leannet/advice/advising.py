@@ -18,12 +18,12 @@ from leannet.runtime import Latency, Machine, engine, machine, measure
 from leannet.runtime.precisions import program
 from leannet.zoo import architecture
 
-SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are advised
+SMALL_IMAGES = 48  # pixels of the shorter side up to which the 32-pixel forms are advised
 SMALL_FORMS = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflenet_v2", "cifar_resnet20")
 SMALL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 COARSE_RUNS, SLACK = 3, 1.3  # a first look; what is further above the budget is not timed again
-LOOKS = 50  # pictures, to see how large they are
+LOOKS = 50  # images, to see how large they are
 Progress = Callable[[str], object]
 
 
@@ -37,7 +37,7 @@ class Advised:
     params: int
     macs: int
     size_bytes: int
-    top1: float | None  # published, percent of ImageNet's validation pictures
+    top1: float | None  # published, percent of ImageNet's validation images
     source: str
     latency: Latency | None = None
     fits: bool = False
@@ -95,8 +95,8 @@ def advise(
 ) -> Advice:
     """Networks of the zoo with published accuracy, timed here with the classes of this data or run.
 
-    latency_ms: the most that one picture may take, in the median. size_mb: of the file, in millions of bytes. macs_m:
-    millions of mult-adds. options: how the data is to be read where it does not say itself. Small pictures get the
+    latency_ms: the most that one image may take, in the median. size_mb: of the file, in millions of bytes. macs_m:
+    millions of mult-adds. options: how the data is to be read where it does not say itself. Small images get the
     32-pixel forms, of which no accuracy is published: the largest that fits comes first.
     Raises LeannetError for data that cannot be read, and a budget that is not above 0.
     """
@@ -107,7 +107,7 @@ def advise(
     data, classes, side = _looked_at(str(about), options)
     known = [
         (each, table)
-        for each, table in _candidates(classes, small=side <= SMALL_PICTURES, precision=precision)
+        for each, table in _candidates(classes, small=side <= SMALL_IMAGES, precision=precision)
         if (size_mb is None or each.size_bytes <= 1e6 * size_mb) and (macs_m is None or each.macs <= 1e6 * macs_m)
     ]
     runs: dict[int, Callable[[], object]] = {}
@@ -135,28 +135,28 @@ def advise(
 
 
 def _looked_at(about: str, options: Options | None) -> tuple[str, int, int]:
-    """The data to train on, its number of classes, and the shorter side of most of its pictures."""
+    """The data to train on, its number of classes, and the shorter side of most of its images."""
     path = Path(about)
-    from leannet.header import is_artefact, read_header
+    from leannet.header import is_artifact, read_header
 
-    if path.suffix == ".safetensors" or is_artefact(path) or (path / "model.safetensors").exists():
+    if path.suffix == ".safetensors" or is_artifact(path) or (path / "model.safetensors").exists():
         header = read_header(path)
         data = str(header.provenance.get("data") or "DATA")
         return data, len(header.classes), min(header.preprocessing.height, header.preprocessing.width)
-    from leannet.data.images import BrokenPicture, read
-    from leannet.data.sources import open_pictures
+    from leannet.data.images import BrokenImage, read
+    from leannet.data.sources import open_dataset
 
-    pictures = open_pictures(about, options or Options())
+    dataset = open_dataset(about, options or Options())
     sides = []
-    for index in np.random.default_rng(0).permutation(len(pictures))[:LOOKS].tolist():
-        source = pictures.reader(index)
+    for index in np.random.default_rng(0).permutation(len(dataset))[:LOOKS].tolist():
+        source = dataset.reader(index)
         try:
             sides.append(min(source.shape[:2]) if isinstance(source, np.ndarray) else min(read(source).size))
-        except BrokenPicture:  # training tells of it
+        except BrokenImage:  # training tells of it
             continue
     if not sides:
-        raise LeannetError(f"{about}: no picture of {LOOKS} could be read")
-    return about, len(pictures.classes), int(np.median(sides))
+        raise LeannetError(f"{about}: no image of {LOOKS} could be read")
+    return about, len(dataset.classes), int(np.median(sides))
 
 
 def _candidates(classes: int, small: bool, precision: str) -> list[tuple[Advised, Architecture]]:

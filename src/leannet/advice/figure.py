@@ -1,13 +1,13 @@
-"""Advice as a picture: time here against published accuracy, the budget as a line."""
+"""Advice as a figure: time here against published accuracy, the budget as a line."""
 
 from pathlib import Path
 
 from leannet.advice.advising import Advice, Advised
-from leannet.style import COLORS, INK, figure, plain_axes, write_picture
+from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 
 
 def draw(found: Advice, path: Path) -> None:
-    """Writes the picture: a point a network, a color a family, those on the front named."""
+    """Writes the figure: a point a network, a color a family, those on the front named."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     timed = [each for each in found.networks if each.latency is not None]
@@ -45,7 +45,7 @@ def draw(found: Advice, path: Path) -> None:
         published = any(each.top1 is not None for each in timed)
         axes.set_ylabel("published top-1 on ImageNet, %" if published else "million mult-adds")
         plain_axes(axes)
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
 def _ms(each: Advised) -> float:

@@ -7,15 +7,15 @@ from leannet.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "Artefact": ".base",
+        "Artifact": ".base",
         "check": ".checking",
         "export": ".exporting",
-        "open_artefact": ".opening",
+        "open_artifact": ".opening",
     },
 )
 
 if TYPE_CHECKING:
-    from leannet.artifact.base import Artefact as Artefact
+    from leannet.artifact.base import Artifact as Artifact
     from leannet.artifact.checking import check as check
     from leannet.artifact.exporting import export as export
-    from leannet.artifact.opening import open_artefact as open_artefact
+    from leannet.artifact.opening import open_artifact as open_artifact

@@ -1,6 +1,6 @@
-"""The artefact: a network that is ready to run, with the checkpoint's header and golden pictures. It needs no torch.
+"""The artifact: a network that is ready to run, with the checkpoint's header and golden images. It needs no torch.
 
-It is one ONNX file (onnx_artefact.py), or for runtimes with files of their own a folder (folder_artefact.py).
+It is one ONNX file (onnx_artifact.py), or for runtimes with files of their own a folder (folder_artifact.py).
 """
 
 import abc
@@ -26,7 +26,7 @@ from leannet.runtime.processor import weight_bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Artefact(abc.ABC):
+class Artifact(abc.ABC):
     """A network that is ready to run, and what using it needs.
 
     path: where it was opened. digest: SHA-256 of all that it is, of one that was opened.
@@ -60,28 +60,28 @@ class Artefact(abc.ABC):
     @property
     def precision(self) -> str:
         """Of its weights: float32, float16, bfloat16 or int8."""
-        return str(self.header.artefact.get("precision", "float32"))
+        return str(self.header.artifact.get("precision", "float32"))
 
     @property
     def compute(self) -> str:
         """What is no integer is computed in: float32, or bfloat16 in an engine and on a processor that have it."""
-        return str(self.header.artefact.get("compute", "float32"))
+        return str(self.header.artifact.get("compute", "float32"))
 
     @property
     def input(self) -> str:
         """What it takes: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any size; or
         uint8-sized, images of the network's size."""
-        return str(self.header.artefact.get("input", "float32"))
+        return str(self.header.artifact.get("input", "float32"))
 
     @property
-    def takes_pictures(self) -> bool:
+    def takes_images(self) -> bool:
         """Whether its input is (N, height, width, C) uint8, instead of normalized floats."""
         return self.input != "float32"
 
     @property
     def wrong_in(self) -> dict[str, str]:
         """Programs that, as the file says itself, give other answers without an error, and why."""
-        return dict(self.header.artefact.get("wrong_in", {}))
+        return dict(self.header.artifact.get("wrong_in", {}))
 
     @cached_property
     def _engine(self) -> str:
@@ -100,34 +100,34 @@ class Artefact(abc.ABC):
         return self._runs[key]
 
     def _prepared(self, name: str, threads: int, alone: bool) -> Run:
-        bits = self.header.artefact.get("weight_bits", 7)
+        bits = self.header.artifact.get("weight_bits", 7)
         if bits > weight_bits():
             raise LeannetError(
-                f"{self.path or 'the artefact'}: its integers of {bits} bits overflow on this processor, which adds "
+                f"{self.path or 'the artifact'}: its integers of {bits} bits overflow on this processor, which adds "
                 "their products in 16; make it here: leannet quantize RUN"
             )
         return engine(name).prepare(self.program, threads, alone)
 
     def given(self, arrays: NDArray[np.uint8]) -> NDArray[Any]:
-        """Pictures (N, height, width, C) of the network's size as the graph takes them."""
-        return arrays if self.takes_pictures else as_floats(arrays, self.header.preprocessing)
+        """Images (N, height, width, C) of the network's size as the graph takes them."""
+        return arrays if self.takes_images else as_floats(arrays, self.header.preprocessing)
 
     def probabilities(self, arrays: NDArray[np.uint8], threads: int = 1) -> Floats:
-        """(N, classes) of pictures (N, height, width, C) of the network's size, in its own engine.
+        """(N, classes) of images (N, height, width, C) of the network's size, in its own engine.
 
         Others are decoded meanwhile, so it leaves them the cores between its own work.
         """
         return softmax(self.run(None, threads, alone=False)(self.given(arrays))[0])
 
-    def outputs(self, pictures: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
-        """(N, classes) before softmax. Raises BrokenPicture."""
-        arrays = np.stack([prepare(picture, self.header.preprocessing) for picture in pictures])
+    def outputs(self, images: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
+        """(N, classes) before softmax. Raises BrokenImage."""
+        arrays = np.stack([prepare(image, self.header.preprocessing) for image in images])
         return self.run(name, threads)(self.given(arrays))[0]
 
 
 def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
     """Whether what was read belongs together. Raises LeannetError."""
-    about, number = header.artefact, len(header.classes)
+    about, number = header.artifact, len(header.classes)
     right = (
         all(each.outputs.shape == (number,) for each in golden)
         and about.get("input", "float32") in INPUTS
@@ -138,13 +138,13 @@ def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
         and about.get("compute", "float32") in ("float32", "bfloat16")
     )
     if not right:
-        raise LeannetError(f"{where}: its header, classes and golden pictures do not belong together: export it again")
+        raise LeannetError(f"{where}: its header, classes and golden images do not belong together: export it again")
 
 
-def as_floats(pictures: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
+def as_floats(images: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
     """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalised as in training."""
     mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
-    scaled = pictures.astype(np.float32) * np.float32(preprocessing.scale)
+    scaled = images.astype(np.float32) * np.float32(preprocessing.scale)
     return np.ascontiguousarray(((scaled - mean) / std).transpose(0, 3, 1, 2))
 
 

@@ -1,13 +1,13 @@
-"""`export`: a run or checkpoint as one artefact, checked before it is kept."""
+"""`export`: a run or checkpoint as one artifact, checked before it is kept."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from leannet.artifact.base import Artefact
-from leannet.artifact.folder_artifact import FORM_OF, FolderArtefact, Format, folder_path
+from leannet.artifact.base import Artifact
+from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
 from leannet.artifact.golden import recorded
-from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtefact, artefact_path, described
+from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, described
 from leannet.artifact.readers import Input, in_words, wrong_in
 from leannet.artifact.replaying import Checked, write_checked
 from leannet.errors import LeannetError
@@ -23,7 +23,7 @@ GAP, MOST = 2.5e-5, 0.05
 
 @dataclass(frozen=True)
 class Exported:
-    """An artefact that was written, and what its check found."""
+    """An artifact that was written, and what its check found."""
 
     path: Path
     size_bytes: int
@@ -50,7 +50,7 @@ def export(
     precision: Precision = "float32",
     input: Input = "float32",
 ) -> Exported:
-    """Writes a run or checkpoint as an artefact: one ONNX file with weights, header and golden pictures.
+    """Writes a run or checkpoint as an artifact: one ONNX file with weights, header and golden images.
 
     out: None: `model.onnx` beside the checkpoint. precision: of the weights; bfloat16: also of what OpenVINO computes
     in, on processors that have it. input: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any
@@ -60,8 +60,8 @@ def export(
     then nothing is written.
     """
     file = checkpoint_file(run)
-    target = artefact_path(out, file.with_suffix(".onnx"))
-    made = build_artefact(file, precision, input)
+    target = artifact_path(out, file.with_suffix(".onnx"))
+    made = build_artifact(file, precision, input)
     note = conditioning(made.header)
     trouble = "the export does not give what torch gives"
     if precision != "float32":
@@ -81,23 +81,23 @@ def export_folder(run: str | Path, format: Format, out: str | Path | None = None
     engine(format)
     file = checkpoint_file(run)
     target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
-    made = build_folder(file, format, build_artefact(file, "float32", "float32"))
+    made = build_folder(file, format, build_artifact(file, "float32", "float32"))
     note = conditioning(made.header)
     checks = write_checked(made, target, f"{file}: {format} does not give what torch gives", note)
     size = sum(each.stat().st_size for each in target.iterdir())
     return Exported(target, size, "float32", checks, format, note)
 
 
-def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefact:
-    """The artefact of a checkpoint, not written yet."""
+def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifact:
+    """The artifact of a checkpoint, not written yet."""
     from leannet.checkpoint import load
 
     network, header = load(file)
     if len(header.architecture.output_names) != 1:
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
-    pictures = header.preprocessing if input != "float32" else None
-    model = to_onnx(header.architecture, weights, pictures, precision, input == "uint8-sized")
+    images = header.preprocessing if input != "float32" else None
+    model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized")
     try:
         golden, gap = recorded(network, header.preprocessing)
     except LeannetError as error:
@@ -109,7 +109,7 @@ def build_artefact(file: Path, precision: Precision, input: Input) -> OnnxArtefa
     if precision == "bfloat16":
         about |= {"compute": precision, "engines": ["openvino", *(name for name in RUNNERS if name != "openvino")]}
     graph = described(model.SerializeToString(), in_words(about))
-    return OnnxArtefact(graph=graph, header=header_of(header, about), golden=golden)
+    return OnnxArtifact(graph=graph, header=header_of(header, about), golden=golden)
 
 
 def allowance(precision: str, gap: float) -> float:
@@ -120,27 +120,27 @@ def allowance(precision: str, gap: float) -> float:
 
 def conditioning(header: Header) -> str:
     """One line about a network that float32 computes badly; empty for others. header: of an artifact."""
-    gap = float(header.artefact.get("float32_gap", 0.0))
+    gap = float(header.artifact.get("float32_gap", 0.0))
     if gap <= GAP:
         return ""
     return (
         f"ill-conditioned: torch's own float32 is {gap:.1e} of the largest output away from its float64 on the golden "
-        f"images (as a rule 1e-06), so engines may be {header.artefact['tolerance']:.1e} away; "
+        f"images (as a rule 1e-06), so engines may be {header.artifact['tolerance']:.1e} away; "
         "the usual cause is batch norm that was measured on few images"
     )
 
 
-def build_folder(file: Path, format: str, plain: Artefact) -> FolderArtefact:
-    """The same as a folder of another runtime's files. plain: the artefact for ONNX, with golden pictures."""
+def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
+    """The same as a folder of another runtime's files. plain: the artifact for ONNX, with golden images."""
     from leannet.checkpoint import load
 
     network, _ = load(file)
     files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
-    return FolderArtefact(header=plain.header, golden=plain.golden, format=format, files=files)
+    return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
 def header_of(header: Header, about: dict[str, Any]) -> Header:
-    """A checkpoint's header for an artefact, which strangers may read: the marks and names of the user's pictures stay
+    """A checkpoint's header for an artifact, which strangers may read: the marks and names of the user's images stay
     at home, and so do folders."""
     split = {key: value for key, value in header.split.items() if key not in {"marks", "counts"}}
     told = {
@@ -149,4 +149,4 @@ def header_of(header: Header, about: dict[str, Any]) -> Header:
         if key not in {"skipped", "left_out", "remarks", "command"}
     }
     told |= {key: Path(told[key]).name for key in ("data", "parent") if told.get(key)}
-    return header.model_copy(update={"artefact": about, "split": split, "provenance": told})
+    return header.model_copy(update={"artifact": about, "split": split, "provenance": told})

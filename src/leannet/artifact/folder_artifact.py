@@ -1,6 +1,6 @@
-"""Artefacts for runtimes that do not read ONNX, or read their own files faster: a folder of their files.
+"""Artifacts for runtimes that do not read ONNX, or read their own files faster: a folder of their files.
 
-`leannet.json` in the folder holds the checkpoint's header, the golden pictures with their answers, a SHA-256 of every
+`leannet.json` in the folder holds the checkpoint's header, the golden images with their answers, a SHA-256 of every
 file, and one over all of these, which opening verifies.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from leannet.artifact.base import Artefact, check_parts
+from leannet.artifact.base import Artifact, check_parts
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
-from leannet.header import ABOUT, FORMAT_VERSION, is_artefact, parse_header
+from leannet.header import ABOUT, FORMAT_VERSION, is_artifact, parse_header
 from leannet.runtime import Program
 from leannet.runtime.programs import FORMS
 
@@ -26,14 +26,14 @@ FORM_OF: dict[str, str] = {"openvino": "ir", "ncnn": "ncnn", "litert": "tflite"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderArtefact(Artefact):
+class FolderArtifact(Artifact):
     """A folder of one runtime's files. files: their contents, in the order of FORMS."""
 
     format: str
     files: tuple[bytes, ...]
 
     @classmethod
-    def read(cls, folder: Path) -> "FolderArtefact":
+    def read(cls, folder: Path) -> "FolderArtifact":
         """Opens a folder, verified. Raises LeannetError."""
         file = folder / ABOUT
         if not file.is_file():
@@ -51,7 +51,7 @@ class FolderArtefact(Artefact):
             raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
         known, examples, files = about.get("files"), about.get("golden"), []
         if not isinstance(known, dict) or not isinstance(examples, list):
-            raise LeannetError(f"{file}: damaged (its files or golden pictures are missing): export it again")
+            raise LeannetError(f"{file}: damaged (its files or golden images are missing): export it again")
         for name in FORMS[FORM_OF[format]]:
             data = (folder / name).read_bytes() if (folder / name).is_file() else b""
             if known.get(name) != hashlib.sha256(data).hexdigest():
@@ -90,12 +90,12 @@ class FolderArtefact(Artefact):
 
 
 def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> Path:
-    """Where a folder is to be written. replace: the usual one may be there, as an artefact that was made before.
+    """Where a folder is to be written. replace: the usual one may be there, as an artifact that was made before.
 
     Raises LeannetError, before any work, where it cannot be.
     """
     target = Path(out) if out is not None else usual
-    if out is None and replace and is_artefact(target):
+    if out is None and replace and is_artifact(target):
         return target
     if target.exists() and (target.is_file() or any(target.iterdir())):
         raise LeannetError(f"{target}: expected a new or empty folder; another one: --out FOLDER")
@@ -111,7 +111,7 @@ def _written(target: Path) -> Iterator[Path]:
         folder = Path(place) / "made"
         folder.mkdir()
         yield folder
-        if is_artefact(target):
+        if is_artifact(target):
             shutil.move(target, Path(place) / "before")
         elif target.exists():
             target.rmdir()

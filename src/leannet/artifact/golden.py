@@ -1,4 +1,4 @@
-"""Golden pictures: drawn, never a user's, so that they may travel with the network and lie on a web page.
+"""Golden images: drawn, never a user's, so that they may travel with the network and lie on a web page.
 
 Each is another size and another kind of detail, so that a reader which resizes, crops, orders colors or rounds in
 another way than training did gives another answer.
@@ -22,13 +22,13 @@ SIZES = ((320, 240), (201, 333), (97, 97), (64, 180))  # width, height
 
 @dataclass(frozen=True)
 class Golden:
-    """A picture as a PNG file, and what the network makes of it: (classes,) before softmax."""
+    """An image as a PNG file, and what the network makes of it: (classes,) before softmax."""
 
     png: bytes
     outputs: NDArray[np.float32]
 
     def image(self) -> Image.Image:
-        """The picture, decoded."""
+        """The image, decoded."""
         return Image.open(io.BytesIO(self.png))
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,11 +41,11 @@ class Golden:
         try:
             return cls(base64.b64decode(data["png"], validate=True), np.array(data["outputs"], np.float32))
         except (KeyError, TypeError, ValueError):
-            raise LeannetError(f"{where}: its golden pictures cannot be read: the file is damaged") from None
+            raise LeannetError(f"{where}: its golden images cannot be read: the file is damaged") from None
 
 
 def drawn() -> list[bytes]:
-    """The golden pictures as PNG files, always the same."""
+    """The golden images as PNG files, always the same."""
     return [_png(kind(width, height)) for kind, (width, height) in zip(_KINDS, SIZES, strict=True)]
 
 

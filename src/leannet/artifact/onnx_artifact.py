@@ -1,7 +1,7 @@
-"""The artefact as a rule: one ONNX file.
+"""The artifact as a rule: one ONNX file.
 
-Its metadata hold the checkpoint's header as JSON under `leannet`, golden pictures with their answers under
-`leannet_golden`, and a SHA-256 over graph, header and golden pictures under `leannet_digest`, which opening verifies.
+Its metadata hold the checkpoint's header as JSON under `leannet`, golden images with their answers under
+`leannet_golden`, and a SHA-256 over graph, header and golden images under `leannet_digest`, which opening verifies.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from leannet.artifact.base import Artefact, check_parts
+from leannet.artifact.base import Artifact, check_parts
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import write_whole
@@ -23,13 +23,13 @@ RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnnxArtefact(Artefact):
+class OnnxArtifact(Artifact):
     """One ONNX file. graph: the same without metadata."""
 
     graph: bytes
 
     @classmethod
-    def read(cls, file: Path) -> "OnnxArtefact":
+    def read(cls, file: Path) -> "OnnxArtifact":
         """Opens a file, verified. Raises LeannetError."""
         graph, pairs = split_metadata(file.read_bytes(), file)
         data = of_onnx(pairs, file)
@@ -51,7 +51,7 @@ class OnnxArtefact(Artefact):
     @property
     def engines(self) -> tuple[str, ...]:
         """Those that it is made for: integers may be written in a form that only one reads."""
-        return tuple(self.header.artefact.get("engines", RUNNERS))
+        return tuple(self.header.artifact.get("engines", RUNNERS))
 
     @property
     def program(self) -> Program:
@@ -69,8 +69,8 @@ def described(graph: bytes, words: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def artefact_path(out: str | Path | None, usual: Path) -> Path:
-    """Where an artefact is to be written. Raises LeannetError, before any work, where it cannot be."""
+def artifact_path(out: str | Path | None, usual: Path) -> Path:
+    """Where an artifact is to be written. Raises LeannetError, before any work, where it cannot be."""
     target = Path(out) if out is not None else usual
     if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
         raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.artifact.base import Artefact
+from leannet.artifact.base import Artifact
 from leannet.data.images import fit, to_array, to_image
 from leannet.errors import LeannetError
 from leannet.runtime import ENGINES
@@ -23,14 +23,14 @@ BATCHES = (1, 7)
 
 @dataclass(frozen=True)
 class Checked:
-    """What one engine made of the golden pictures, against what was recorded when the artefact was made."""
+    """What one engine made of the golden images, against what was recorded when the artifact was made."""
 
     engine: str  # with its version; empty where it is not installed
     name: str
     batch: int
     difference: float  # the largest, over the largest output
     tolerance: float
-    same_class: bool  # of every picture
+    same_class: bool  # of every image
     problem: str = ""
     resized: bool = False  # by the graph
     named: str = ""  # why it is wrong there, as the file says itself
@@ -57,50 +57,50 @@ class Checked:
         return asdict(self) | {"passed": self.passed}
 
 
-def check_artefact(artefact: Artefact, engines: Sequence[str] | None = None) -> list[Checked]:
+def check_artifact(artifact: Artifact, engines: Sequence[str] | None = None) -> list[Checked]:
     """Replays the golden images of an artifact, from PNG file to output.
 
     engines: None: all that are installed; one that is asked for has no excuse in what the file says of it.
     Raises LeannetError for an engine that is asked for and not installed, and where none is installed.
     """
     found = []
-    for name in engines or [name for name in artefact.engines if is_installed(name)]:
-        if name not in artefact.engines:
-            raise LeannetError(f"--engine {name}: expected one of {', '.join(artefact.engines)}")
-        found += [_checked(artefact, name, batch) for batch in BATCHES]
-        if artefact.input == "uint8":
-            found.append(_resized(artefact, name, "" if engines else artefact.wrong_in.get(name, "")))
+    for name in engines or [name for name in artifact.engines if is_installed(name)]:
+        if name not in artifact.engines:
+            raise LeannetError(f"--engine {name}: expected one of {', '.join(artifact.engines)}")
+        found += [_checked(artifact, name, batch) for batch in BATCHES]
+        if artifact.input == "uint8":
+            found.append(_resized(artifact, name, "" if engines else artifact.wrong_in.get(name, "")))
     if not found:
         raise LeannetError(
-            f"it was made for {', '.join(artefact.engines)}, which is not here: pip install 'leannet[deploy,litert]'"
+            f"it was made for {', '.join(artifact.engines)}, which is not here: pip install 'leannet[deploy,litert]'"
         )
     return found
 
 
-def write_checked(artefact: Artefact, target: Path, trouble: str, note: str = "") -> tuple[Checked, ...]:
+def write_checked(artifact: Artifact, target: Path, trouble: str, note: str = "") -> tuple[Checked, ...]:
     """Replays an artifact's golden images and writes it; what every engine found.
 
     Raises LeannetError that begins with `trouble` and ends with `note` where one is wrong, and the artifact does not
     say so itself: then nothing is written.
     """
-    checks = check_artefact(artefact)
+    checks = check_artifact(artifact)
     wrong = [each for each in checks if not each.passed and not each.named]
     if wrong:
         raise LeannetError(f"{trouble}: {wrong[0].line()}; nothing was written" + (f"; {note}" if note else ""))
-    artefact.save(target)
+    artifact.save(target)
     return tuple(checks)
 
 
-def _checked(artefact: Artefact, name: str, batch: int) -> Checked:
-    version, tolerance = ENGINES[name].version(), _tolerance(artefact)
-    if not artefact.golden:
-        return Checked(version, name, batch, 0.0, tolerance, False, "the artefact has no golden pictures")
-    chosen = [artefact.golden[number % len(artefact.golden)] for number in range(max(batch, len(artefact.golden)))]
+def _checked(artifact: Artifact, name: str, batch: int) -> Checked:
+    version, tolerance = ENGINES[name].version(), _tolerance(artifact)
+    if not artifact.golden:
+        return Checked(version, name, batch, 0.0, tolerance, False, "the artifact has no golden images")
+    chosen = [artifact.golden[number % len(artifact.golden)] for number in range(max(batch, len(artifact.golden)))]
     try:
         wanted = np.stack([each.outputs for each in chosen])
         made = np.concatenate(
             [
-                artefact.outputs([each.image() for each in chosen[start : start + batch]], name)
+                artifact.outputs([each.image() for each in chosen[start : start + batch]], name)
                 for start in range(0, len(chosen), batch)
             ]
         )
@@ -109,20 +109,20 @@ def _checked(artefact: Artefact, name: str, batch: int) -> Checked:
     return Checked(version, name, batch, _difference(made, wanted), tolerance, _same(made, wanted, tolerance))
 
 
-def _resized(artefact: Artefact, name: str, named: str) -> Checked:
+def _resized(artifact: Artifact, name: str, named: str) -> Checked:
     """Whether the graph resizes as Pillow does: noise of two to three times the network's size, each image whole.
 
     Allowed is a quarter of what a resize without antialiasing changes.
     """
-    version, tolerance = ENGINES[name].version(), _tolerance(artefact)
-    preprocessing = artefact.header.preprocessing.model_copy(update={"resize": "squash"})
+    version, tolerance = ENGINES[name].version(), _tolerance(artifact)
+    preprocessing = artifact.header.preprocessing.model_copy(update={"resize": "squash"})
     size, draw = (preprocessing.width, preprocessing.height), np.random.default_rng(0)
     shapes = [(3 * size[1] + 1, 2 * size[0] + 3), (2 * size[1] + 5, 3 * size[0] + 2)]
     noise: list[NDArray[Any]] = [draw.integers(0, 256, (*each, preprocessing.channels), np.uint8) for each in shapes]
     resized: NDArray[Any] = np.stack([to_array(fit(to_image(each), preprocessing)) for each in noise])
     cruder: NDArray[Any] = np.stack([without_antialiasing(each, *size) for each in noise])
     try:
-        run = artefact.run(name)
+        run = artifact.run(name)
         wanted, aliased = run(resized)[0], run(cruder)[0]
         made = np.concatenate([run(each[None])[0] for each in noise])
     except Exception as error:  # whatever an engine raises for a graph that it cannot run
@@ -144,8 +144,8 @@ def without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> N
     return np.rint(above * (1 - down) + below * down).astype(np.uint8)
 
 
-def _tolerance(artefact: Artefact) -> float:
-    return float(artefact.header.artefact.get("tolerance", 1e-4))
+def _tolerance(artifact: Artifact) -> float:
+    return float(artifact.header.artifact.get("tolerance", 1e-4))
 
 
 def _difference(made: Floats, wanted: Floats) -> float:

@@ -12,8 +12,8 @@ SHOWN = 12
 
 
 def command(
-    about: Annotated[str, typer.Argument(help="Pictures to train on, or a run.")],
-    latency: Annotated[float | None, typer.Option(help="The most milliseconds that a picture may take here.")] = None,
+    about: Annotated[str, typer.Argument(help="Images to train on, or a run.")],
+    latency: Annotated[float | None, typer.Option(help="The most milliseconds that an image may take here.")] = None,
     size: Annotated[float | None, typer.Option(help="The most megabytes of the file.")] = None,
     macs: Annotated[float | None, typer.Option(help="The most million mult-adds.")] = None,
     engine: Annotated[str, typer.Option(help="torch, onnxruntime, openvino.")] = "onnxruntime",
@@ -22,7 +22,7 @@ def command(
     ] = "float32",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     seconds: Annotated[float, typer.Option(help="To measure for, after a first look at each.", min=0.1)] = 20,
-    out: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")] = Path("advice.svg"),
+    out: Annotated[Path, typer.Option(help="The image: .svg, .png or .pdf.")] = Path("advice.svg"),
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     class_depth: ClassDepth = None,
@@ -48,7 +48,7 @@ def command(
         )  # fmt: skip
     draw(found, out)
     if json:
-        print_json(found.to_dict() | {"picture": str(out)})
+        print_json(found.to_dict() | {"image": str(out)})
         return
     rows = [
         [
@@ -66,9 +66,9 @@ def command(
     print(
         f"{len(found.fitting)} of {len(found.networks)} fit; {found.classes} classes; *: no quicker one is more exact."
     )
-    print(f"{found.engine}, {found.precision}, {threads} thread{'s' if threads > 1 else ''}, one picture at a time, "
+    print(f"{found.engine}, {found.precision}, {threads} thread{'s' if threads > 1 else ''}, one image at a time, "
           f"{found.machine.line()}. Published accuracy is of ImageNet's 1,000 classes.")  # fmt: skip
-    print(f"picture   {out}")
+    print(f"image   {out}")
     if found.command:
         print(f"try next  {found.command}")
     else:

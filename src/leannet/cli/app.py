@@ -94,7 +94,7 @@ def _run() -> NoReturn:
     except OSError as error:
         fail(f"{error.filename or ''}: {error.strerror or error}")
     except MemoryError as error:
-        fail(f"expected room in memory, found too little ({error}): smaller pictures or batches take less")
+        fail(f"expected room in memory, found too little ({error}): smaller images or batches take less")
     except ModuleNotFoundError as error:  # on a device that has only what answering needs
         if (error.name or "").split(".")[0] in {"", "leannet"}:
             raise

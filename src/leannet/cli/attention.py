@@ -12,20 +12,20 @@ from leannet.cli.output import print_json, print_table
 
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
-    images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures: up to 12.")],
-    layer: Annotated[str | None, typer.Option(help="Default: the last that makes a picture.")] = None,
+    images: Annotated[list[str], typer.Argument(help="Images, or folders of images: up to 12.")],
+    layer: Annotated[str | None, typer.Option(help="Default: the last that makes an image.")] = None,
     class_: Annotated[
         list[str] | None, typer.Option("--class", help="What speaks for it. Repeat. Default: the likeliest.")
     ] = None,
     top: Annotated[
         int | None, typer.Option(help="Without --class: so many of the likeliest. Default: 1.", min=1, max=4)
     ] = None,
-    picture: Annotated[bool, typer.Option("--picture/--no-picture", help="The picture beside its maps.")] = True,
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("attention.png"),
+    image: Annotated[bool, typer.Option("--image/--no-image", help="The image beside its maps.")] = True,
+    out: Annotated[Path, typer.Option(help="The image: .png, .svg or .pdf.")] = Path("attention.png"),
     csv: Annotated[Path | None, typer.Option(help="The maps, a line for each place of the layer.")] = None,
     json: Json = False,
 ) -> None:
-    """Draw what in a picture speaks for a class, by Grad-CAM.
+    """Draw what in an image speaks for a class, by Grad-CAM.
 
     Example: leannet attention runs/photos cat.jpg --top 2
     """
@@ -45,20 +45,20 @@ def command(
     check_layer(layer)
     found = attention(run, images, layer, class_ or (), top or 1)
     say_not_images(images)
-    draw(found, out, picture)
+    draw(found, out, image)
     if csv:
         write_table(csv, AttentionMap.COLUMNS, (line for each in found for line in each.lines()))
     if json:
-        print_json({"maps": [each.to_dict() for each in found], "picture": str(out), "csv": csv and str(csv)})
+        print_json({"maps": [each.to_dict() for each in found], "image": str(out), "csv": csv and str(csv)})
         return
     rows, columns = found[0].heat.shape
     print(f"Grad-CAM at {found[0].layer}, {rows} x {columns} places")
     print()
     print_table(
-        ("picture", "class", "probability", "most at (row, column)"),
+        ("image", "class", "probability", "most at (row, column)"),
         [
             (
-                short(each.picture, 48),
+                short(each.name, 48),
                 short(each.target),
                 f"{100 * each.probability:.1f} %",
                 "nothing speaks for it"
@@ -70,4 +70,4 @@ def command(
         left=2,
     )
     print()
-    print(f"picture: {out}" + (f", data: {csv}" if csv else ""))
+    print(f"image: {out}" + (f", data: {csv}" if csv else ""))

@@ -10,17 +10,17 @@ from leannet.errors import LeannetError
 
 
 def command(
-    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artefacts.")],
+    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artifacts.")],
     engine: Annotated[
         list[str] | None,
         typer.Option(help="torch, onnxruntime, openvino, ncnn, litert. Repeat. Default: all that are here."),
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="float32, bfloat16, or int8 for its time alone. Repeat. Artefacts have their own."),
+        typer.Option(help="float32, bfloat16, or int8 for its time alone. Repeat. Artifacts have their own."),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(help="Repeat. Default: 1.", min=1)] = None,
-    batch: Annotated[int, typer.Option(help="Pictures at once.", min=1)] = 1,
+    batch: Annotated[int, typer.Option(help="Images at once.", min=1)] = 1,
     width: Width = 1.0,
     resolution: Resolution = None,
     by: Annotated[
@@ -80,14 +80,14 @@ def _by_row(
 ) -> None:  # fmt: skip
     from pathlib import Path
 
-    from leannet.header import is_artefact
+    from leannet.header import is_artifact
     from leannet.runtime.row_latency import measure_rows
     from leannet.what import resolve
 
-    artefact = next((word for word in what if is_artefact(word)), None)
-    if artefact:
+    artifact = next((word for word in what if is_artifact(word)), None)
+    if artifact:
         raise LeannetError(
-            f"{artefact}: expected rows with --by row, found an artefact: name the run that it was made of"
+            f"{artifact}: expected rows with --by row, found an artifact: name the run that it was made of"
         )
     for name, given in (("engine", engine), ("precision", precision), ("threads", threads)):
         if len(given or []) > 1:

@@ -1,4 +1,4 @@
-"""leannet check: whether an artefact still gives what it gave."""
+"""leannet check: whether an artifact still gives what it gave."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from leannet.cli.output import print_json
 
 
 def command(
-    artefact: Annotated[str, typer.Argument(help="An ONNX file or a folder of leannet export.")],
+    artifact: Annotated[str, typer.Argument(help="An ONNX file or a folder of leannet export.")],
     engine: Annotated[
         list[str] | None,
         typer.Option(help="onnxruntime, openvino, ncnn, litert. Repeat. Default: all that are here and read it."),
@@ -23,7 +23,7 @@ def command(
     """
     from leannet.artifact import check
 
-    found = check(artefact, engine)
+    found = check(artifact, engine)
     passed = all(each.passed or each.named for each in found)
     if json:
         print_json({"passed": passed, "checks": [each.to_dict() for each in found]})

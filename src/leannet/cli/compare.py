@@ -10,12 +10,12 @@ from leannet.cli.output import print_json, print_table
 
 
 def command(
-    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artefacts.")],
+    what: Annotated[list[str], typer.Argument(help="Zoo names, architecture files, runs, checkpoints, artifacts.")],
     width: Width = 1.0,
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: each its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="A page to write: curves, fronts, table, settings.")] = None,
-    pictures: Annotated[
+    images: Annotated[
         Path | None, typer.Option(help="A folder for every figure as PNG and SVG, and its data as CSV.")
     ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure latency; leave the machine alone.")] = False,
@@ -33,9 +33,9 @@ def command(
     """
     from leannet.errors import LeannetError
     from leannet.files import check_page, spare_inputs
-    from leannet.reports.comparing import compare, write_page, write_pictures
+    from leannet.reports.comparing import compare, write_figures, write_page
 
-    check_page(out, pictures)
+    check_page(out, images)
     spare_inputs([out], what)
     given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
     extra = [name for name, value in given.items() if value is not None]
@@ -48,9 +48,9 @@ def command(
         how = engine or "onnxruntime", threads or 1, seconds or 10.0
         found = compare(what, width, resolution, timing=_time(what, *how, width, resolution, quiet))
     page = write_page(found, out) if out is not None else None
-    drawn = write_pictures(found, pictures) if pictures is not None else []
+    drawn = write_figures(found, images) if images is not None else []
     if json:
-        print_json(found.to_dict() | {"page": page and str(page), "pictures": [str(path) for path in drawn]})
+        print_json(found.to_dict() | {"page": page and str(page), "images": [str(path) for path in drawn]})
         return
     _print(found)
     for line in found.warnings:
@@ -58,7 +58,7 @@ def command(
     if page is not None:
         print(f"page      {page}")
     if drawn:
-        print(f"pictures  {len(drawn)} files in {pictures}")
+        print(f"images  {len(drawn)} files in {images}")
 
 
 def _time(
@@ -105,7 +105,7 @@ def _print(found: Any) -> None:
     print()
     print("MB moved: each layer reads its inputs and weights and writes its output once; MB held: the most activations")
     print(
-        "there are at once; float32, one picture. depth: layers with weights on the longest way; branches: most of them"
+        "there are at once; float32, one image. depth: layers with weights on the longest way; branches: most of them"
     )
     print("at one depth.")
     if found.timing is not None:

@@ -18,7 +18,7 @@ def command(
     width: Width = 1.0,
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: the family's own.")] = None,
-    in_channels: Annotated[int | None, typer.Option(help="Channels of the picture. Default: 3.")] = None,
+    in_channels: Annotated[int | None, typer.Option(help="Channels of the image. Default: 3.")] = None,
     convention: Annotated[
         list[str] | None,
         typer.Option(help="What another tool would print: torch, thop, ptflops, ptflops-aten, fvcore, keras. Repeat."),
@@ -74,7 +74,7 @@ def command(
             notes.append(
                 "of dense: a depthwise and a pointwise layer over the convolution they stand for, 1/N + 1/Dk^2"
             )
-        notes.append("sees: receptive field in pixels of the picture")
+        notes.append("sees: receptive field in pixels of the image")
     elif by == "row":
         print_table(
             (
@@ -109,9 +109,9 @@ def command(
         )
         notes += [
             "MB moved: inputs and weights read, outputs written; MB held: the most activations there are while the row "
-            "runs; float32, one picture",
+            "runs; float32, one image",
             "depth: layers with weights on the longest way to here; branches: most of this row's at one depth",
-            "sees: receptive field in pixels of the picture",
+            "sees: receptive field in pixels of the image",
         ]
     else:
         print_table(

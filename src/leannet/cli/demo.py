@@ -1,4 +1,4 @@
-"""leannet demo: the whole of it on built-in pictures, in two to five minutes."""
+"""leannet demo: the whole of it on built-in images, in two to five minutes."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,12 +63,12 @@ def command(
     )
     first = runs[0].path
     print()
-    print(f"A network of {cost.params:,} parameters and {cost.macs:,} mult-adds a picture reads handwritten digits.")
+    print(f"A network of {cost.params:,} parameters and {cost.macs:,} mult-adds an image reads handwritten digits.")
     print(f"It lies in {first / 'model.safetensors'}, which alone is enough to predict.")
     print(f"Look at {first / 'report.html'}: learning curves, confusion matrix, cost by row.")
     print()
     print("Try next:")
-    print("  leannet train FOLDER_OF_PICTURES     a folder a class: FOLDER/cat/*.jpg, FOLDER/dog/*.jpg")
+    print("  leannet train FOLDER_OF_IMAGES     a folder a class: FOLDER/cat/*.jpg, FOLDER/dog/*.jpg")
     print("  leannet count mobilenet_v1           where the parameters and mult-adds are")
     print("  leannet models                       what else there is")
 

@@ -1,4 +1,4 @@
-"""leannet draw: architectures as pictures, from the rows alone."""
+"""leannet draw: architectures as images, from the rows alone."""
 
 from typing import Annotated, Literal
 
@@ -21,14 +21,14 @@ def command(
     ] = None,
     units: Annotated[bool, typer.Option("--units", help="Draw the block that each network repeats most.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Fold no equal rows, and open blocks in blocks.")] = False,
-    direction: Annotated[Literal["down", "right"], typer.Option(help="Where the picture goes.")] = "down",
+    direction: Annotated[Literal["down", "right"], typer.Option(help="Where the image goes.")] = "down",
     columns: Annotated[
         int | None, typer.Option(help="So many beside each other, the next ones below. Default: all.", min=1)
     ] = None,
     width: Width = 1.0,
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: each its own.")] = None,
-    in_channels: Annotated[int | None, typer.Option(help="Channels of the picture. Default: 3.")] = None,
+    in_channels: Annotated[int | None, typer.Option(help="Channels of the image. Default: 3.")] = None,
     out: Annotated[
         list[str] | None,
         typer.Option(

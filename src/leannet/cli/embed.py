@@ -1,4 +1,4 @@
-"""leannet embed: what a layer makes of many pictures, in a plane, and labels to doubt."""
+"""leannet embed: what a layer makes of many images, in a plane, and labels to doubt."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from leannet.looks import Embedding
 
 LISTED = 10  # suspects printed
-PICTURE = 48  # letters of a picture's name
+IMAGE = 48  # letters of an image's name
 
 
 def command(
     run: Annotated[str, typer.Argument(help="A run folder, a checkpoint, or a folder of folds.")],
-    data: Annotated[str | None, typer.Argument(help="Labelled pictures. Default: those it was trained on.")] = None,
+    data: Annotated[str | None, typer.Argument(help="Labelled images. Default: those it was trained on.")] = None,
     layer: Annotated[
         list[str] | None, typer.Option(help="Repeat. Default: an early one and the pooling before the classes.")
     ] = None,
@@ -25,19 +25,19 @@ def command(
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of the data it was trained on. Default: validation."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many pictures, drawn by chance.", min=10)] = 2000,
-    perplexity: Annotated[float, typer.Option(help="Of t-SNE; at most a third of the pictures.", min=1)] = 30,
-    seed: Annotated[int, typer.Option(help="Of the draw of pictures beyond the limit.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="At most so many images, drawn by chance.", min=10)] = 2000,
+    perplexity: Annotated[float, typer.Option(help="Of t-SNE; at most a third of the images.", min=1)] = 30,
+    seed: Annotated[int, typer.Option(help="Of the draw of images beyond the limit.", min=0)] = 0,
     out: Annotated[
         list[Path] | None,
-        typer.Option(help="A page (.html) or a picture: .png, .svg, .pdf. Repeat. Default: embed.html."),
+        typer.Option(help="A page (.html) or an image: .png, .svg, .pdf. Repeat. Default: embed.html."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="x and y in each plane, class and prediction.")] = None,
     suspects: Annotated[Path | None, typer.Option(help="All judged labels as CSV, the most doubtful first.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Lay pictures out by what layers make of them (t-SNE), and list those that are likely mislabelled.
+    """Lay images out by what layers make of them (t-SNE), and list those that are likely mislabelled.
 
     Example: leannet embed runs/photos --layer expanded_conv --layer global_average_pooling
     """
@@ -72,14 +72,14 @@ def command(
     _print(found)
     print()
     data = ", ".join(str(path) for path in (csv, suspects) if path)
-    said = [f"{'page' if is_page else 'picture'}: {path}" for path, is_page in zip(outs, pages, strict=True)]
+    said = [f"{'page' if is_page else 'image'}: {path}" for path, is_page in zip(outs, pages, strict=True)]
     print(", ".join([*said, *([f"data: {data}"] if data else [])]))
 
 
 def _print(found: "Embedding") -> None:
     from leannet.looks.names import short
 
-    print(f"{found.checkpoint} on {found.data}, {found.part}, {len(found.names):,} pictures")
+    print(f"{found.checkpoint} on {found.data}, {found.part}, {len(found.names):,} images")
     print()
     print_table(
         ("layer", "channels", "near their own, in the plane", "in the channels"),
@@ -90,28 +90,28 @@ def _print(found: "Embedding") -> None:
     )
     print()
     print(
-        "near their own: most of a picture's five nearest neighbours are of its class; guessing the most frequent class"
+        "near their own: most of an image's five nearest neighbours are of its class; guessing the most frequent class"
     )
     print(f"gives {100 * found.largest_share:.1f} %. How far apart groups lie in the plane means little.")
     print()
     if found.suspects is None:
-        print("No labels are doubted: the network has trained on these pictures.")
+        print("No labels are doubted: the network has trained on these images.")
         return
     doubtful, likely = found.suspects.doubtful, found.suspects.likely
     more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
     first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
     print(
-        f"{likely} of {len(found.suspects.pictures):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
+        f"{likely} of {len(found.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
     )
     print(f"Judged: {found.suspects.coverage}.")
     if not doubtful:
         return
     print()
     print_table(
-        ("picture", "labelled", "looks like", "probability", "label's", "likely wrong"),
+        ("image", "labelled", "looks like", "probability", "label's", "likely wrong"),
         [
             (
-                short(each.picture, PICTURE),
+                short(each.image, IMAGE),
                 short(each.label),
                 short(each.suggestion),
                 f"{100 * each.suggestion_probability:.1f} %",

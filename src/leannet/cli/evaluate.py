@@ -1,4 +1,4 @@
-"""leannet evaluate: what a trained network is worth on pictures."""
+"""leannet evaluate: what a trained network is worth on images."""
 
 from typing import Annotated, Literal
 
@@ -9,8 +9,8 @@ from leannet.cli.output import print_json, print_table
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artefact: .onnx, or a folder.")],
-    data: Annotated[str | None, typer.Argument(help="Labelled pictures. Default: those it was trained on.")] = None,
+    run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artifact: .onnx, or a folder.")],
+    data: Annotated[str | None, typer.Argument(help="Labelled images. Default: those it was trained on.")] = None,
     part: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of the data it was trained on. Default: validation."),
@@ -27,7 +27,7 @@ def command(
     """
     from leannet.data.sources.listing import Options
     from leannet.evaluation import evaluate, interval
-    from leannet.header import is_artefact
+    from leannet.header import is_artifact
 
     options = Options(image_column, label_column, class_depth)
     found = evaluate(run, data, part, quiet, options if options.to_dict() else None)
@@ -37,7 +37,7 @@ def command(
     scores = found.scores
     print(f"{found.checkpoint} on {found.data}, {found.part}")
     print(f"top-1  {scores.line()}")
-    if is_artefact(run):
+    if is_artifact(run):
         print(
             "       it does not know what trained it, and this may be among them; its run knows: leannet evaluate RUN"
         )
@@ -45,9 +45,9 @@ def command(
         print(f"top-5  {100 * scores.top5:.2f} % ({interval(scores.top5_low, scores.top5_high)})")
     print()
     print_table(
-        ("class", "precision", "recall", "F1", "pictures"),
+        ("class", "precision", "recall", "F1", "images"),
         [
-            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.pictures)
+            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.images)
             for c in scores.per_class
         ],
     )

@@ -1,4 +1,4 @@
-"""leannet export: a run as an artefact, one file or a folder, that runs elsewhere."""
+"""leannet export: a run as an artifact, one file or a folder, that runs elsewhere."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
     data: Annotated[
-        str | None, typer.Argument(help="With --fastest: pictures to judge on. Default: those of the run.")
+        str | None, typer.Argument(help="With --fastest: images to judge on. Default: those of the run.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: model.onnx, or a folder, beside the checkpoint.")] = None,
     precision: Annotated[
@@ -46,7 +46,7 @@ def command(
     ] = None,
     min_agreement: Annotated[
         float | None,
-        typer.Option(help="With --fastest: the least share of pictures that keep their class.", min=0, max=1),
+        typer.Option(help="With --fastest: the least share of images that keep their class.", min=0, max=1),
     ] = None,
     finetune: Annotated[
         int | None, typer.Option(help="With --fastest: epochs of training with rounding in place.", min=0)
@@ -55,7 +55,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run as one ONNX file: weights, labels, preprocessing, and golden pictures to check it by.
+    """Write a run as one ONNX file: weights, labels, preprocessing, and golden images to check it by.
 
     Or as a folder for a runtime that has files of its own.
 
@@ -76,7 +76,7 @@ def command(
         _fastest(run, data, out, given, json, quiet)
         return
     if data is not None:
-        raise LeannetError(f"{data}: pictures are for --fastest; expected a run alone")
+        raise LeannetError(f"{data}: images are for --fastest; expected a run alone")
     from leannet.artifact import export
 
     found = export(run, out, precision or "float32", input or "float32")
@@ -85,7 +85,7 @@ def command(
         return
     print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.precision}")
     _print_checks(found)
-    print(f"try next  leannet predict {found.path} PICTURE   ·   leannet bench {found.path}")
+    print(f"try next  leannet predict {found.path} IMAGE   ·   leannet bench {found.path}")
 
 
 def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
@@ -128,6 +128,6 @@ def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any]
     print_table(headers, lines, left=2, words_last=True)
     print()
     threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
-    print(f"{found.machine.line()}; one picture at a time, {threads}, in turns")
+    print(f"{found.machine.line()}; one image at a time, {threads}, in turns")
     print(f"written   {found.path}")
-    print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")
+    print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} IMAGE")

@@ -12,10 +12,10 @@ from leannet.cli.output import print_json
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
     layer: Annotated[
-        str | None, typer.Option(help="One that reads the picture, or is depthwise. Default: the first convolution.")
+        str | None, typer.Option(help="One that reads the image, or is depthwise. Default: the first convolution.")
     ] = None,
     scale: Annotated[Literal["common", "each"], typer.Option(help="One scale for all kernels, or one each.")] = "each",
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("filters.png"),
+    out: Annotated[Path, typer.Option(help="The image: .png, .svg or .pdf.")] = Path("filters.png"),
     csv: Annotated[Path | None, typer.Option(help="The weights, a line each.")] = None,
     json: Json = False,
 ) -> None:
@@ -39,8 +39,8 @@ def command(
     if csv:
         write_table(csv, Kernels.COLUMNS, found.lines())
     if json:
-        print_json(found.to_dict() | {"picture": str(out), "csv": csv and str(csv)})
+        print_json(found.to_dict() | {"image": str(out), "csv": csv and str(csv)})
         return
     count, _, height, width = found.weights.shape
     print(f"{found.layer}: {count} kernels of {height} x {width}")
-    print(f"picture: {out}" + (f", data: {csv}" if csv else ""))
+    print(f"image: {out}" + (f", data: {csv}" if csv else ""))

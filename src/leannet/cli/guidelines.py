@@ -17,7 +17,7 @@ def command(
         list[int] | None, typer.Option(help="Repeat. Default: one, and as many as there are cores.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="To spend on measuring, in all.", min=1)] = 100,
-    out: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")] = Path("guidelines.svg"),
+    out: Annotated[Path, typer.Option(help="The image: .svg, .png or .pdf.")] = Path("guidelines.svg"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -41,7 +41,7 @@ def command(
         )
     draw(found, out)
     if json:
-        print_json(found.to_dict() | {"picture": str(out)})
+        print_json(found.to_dict() | {"image": str(out)})
         return
     print(f"{found.machine.line()}; {', '.join(found.versions)}; batch 1, float32, 56 x 56 px")
     for table in found.tables:
@@ -58,7 +58,7 @@ def command(
     for line in (*found.words(), *found.parallelism()):
         print(line)
     print()
-    print(f"picture: {out}")
+    print(f"image: {out}")
 
 
 def _print(table: Any, found: Any) -> None:

@@ -1,4 +1,4 @@
-"""leannet predict: what is in these pictures."""
+"""leannet predict: what is in these images."""
 
 import sys
 from typing import Annotated
@@ -12,13 +12,13 @@ from leannet.cli.output import print_json
 
 def command(
     run: Annotated[
-        str, typer.Argument(help="A run folder, a checkpoint or an artefact: .onnx, or a folder. It alone is enough.")
+        str, typer.Argument(help="A run folder, a checkpoint or an artifact: .onnx, or a folder. It alone is enough.")
     ],
-    images: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
+    images: Annotated[list[str], typer.Argument(help="Images, or folders of images.")],
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
     json: Json = False,
 ) -> None:
-    """Name what is in pictures.
+    """Name what is in images.
 
     Example: leannet predict runs/photos cat.jpg dog.jpg
     """
@@ -34,7 +34,7 @@ def command(
                 f"{name} {100 * p:.1f} %" for name, p in zip(found.classes, found.probabilities, strict=True)
             )
             print(f"{found.path}: {words}")
-    for picture in broken:
-        print(f"leannet: {picture['path']}: cannot be read: {picture['problem']}", file=sys.stderr)
+    for image in broken:
+        print(f"leannet: {image['path']}: cannot be read: {image['problem']}", file=sys.stderr)
     if broken:
         raise typer.Exit(2)

@@ -12,7 +12,7 @@ from leannet.cli.output import print_json, print_table
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
     data: Annotated[
-        str | None, typer.Argument(help="Pictures to calibrate and to judge on. Default: those of the run.")
+        str | None, typer.Argument(help="Images to calibrate and to judge on. Default: those of the run.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: model.int8.onnx, or model_litert_int8, beside it.")] = None,
     engine: Annotated[
@@ -23,9 +23,9 @@ def command(
         float, typer.Option(help="The most points of accuracy that it may cost; below 0: what it must gain.")
     ] = 0.5,
     min_agreement: Annotated[
-        float, typer.Option(help="The least share of pictures that keep their class, as 0.99.", min=0, max=1)
+        float, typer.Option(help="The least share of images that keep their class, as 0.99.", min=0, max=1)
     ] = 0.0,
-    calibration: Annotated[int, typer.Option(help="Training pictures to measure ranges on.", min=1)] = 512,
+    calibration: Annotated[int, typer.Option(help="Training images to measure ranges on.", min=1)] = 512,
     keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
     finetune: Annotated[int, typer.Option(help="Epochs of training with rounding in place, before.", min=0)] = 0,
     input: Annotated[
@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Turn a run into 8-bit integers: smaller, often faster, and no worse than you allow.
 
-    Accuracy is compared on the validation pictures, one by one. Where it costs more than --max-drop, the layers that do
+    Accuracy is compared on the validation images, one by one. Where it costs more than --max-drop, the layers that do
     most harm stay in float; where that is not enough, nothing is written and the exit status is 2.
 
     Example: leannet quantize runs/photos
@@ -62,8 +62,8 @@ def command(
         print(f"accuracy  {found.before.line()}")
         print(f"as int8   {found.after.line()}")
         print(f"lost      {found.drop:+.2f} points, standard error {found.drop_error:.2f}: "
-              f"{found.lost} pictures are wrong now that were right, {found.gained} right that were wrong")  # fmt: skip
-        print(f"agreement {100 * found.agreement:.2f} % of pictures keep their class")
+              f"{found.lost} images are wrong now that were right, {found.gained} right that were wrong")  # fmt: skip
+        print(f"agreement {100 * found.agreement:.2f} % of images keep their class")
         print(f"size      {found.size_bytes_before / 1e6:.2f} MB -> {found.size_bytes_after / 1e6:.2f} MB")
         if found.latency_before and found.latency_after:
             before, after = found.latency_before.median_ms, found.latency_after.median_ms
@@ -71,13 +71,13 @@ def command(
                   f"{found.engine}, {found.machine.line()}")  # fmt: skip
         if found.path:
             print(f"written   {found.path}")
-            print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} PICTURE")
+            print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} IMAGE")
     if found.path is None:
         from leannet.errors import LeannetError
 
         raise LeannetError(
             f"{run}: as int8 it loses {found.drop:.2f} points (allowed: --max-drop {max_drop:g}) and "
-            f"{100 * found.agreement:.2f} % of pictures keep their class (needed: --min-agreement {min_agreement:g}), "
+            f"{100 * found.agreement:.2f} % of images keep their class (needed: --min-agreement {min_agreement:g}), "
             f"with {len(found.kept_float)} of {len(found.layers)} layers in float; nothing was written; "
             f"try {'more epochs of --finetune' if finetune else '--finetune 3'}, or allow more"
         )

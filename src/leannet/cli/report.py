@@ -13,7 +13,7 @@ from leannet.errors import LeannetError
 def command(
     run: Annotated[str, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Where to write it. Default: report.html in the run.")] = None,
-    pictures: Annotated[
+    images: Annotated[
         Path | None, typer.Option(help="A folder for every figure as PNG and SVG and its data as CSV.")
     ] = None,
     measure: Annotated[
@@ -39,18 +39,18 @@ def command(
     extra = [name for name, value in given.items() if value is not None]
     if extra and not measure:
         raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
-    check_page(out, pictures)
+    check_page(out, images)
     spare_inputs([out], [run])
     times = None
     if measure:
         console, wanted = Console(quiet), seconds or SECONDS
         console.say(f"timing each row, {wanted:g} s; leave the machine alone meanwhile")
         times = measure_rows(run, engine or "onnxruntime", threads or 1, wanted)
-    page = report(run, out, pictures)
+    page = report(run, out, images)
     if json:
         kept = {"latency": str(times)} if times else {}
-        print_json({"report": str(page)} | kept | ({"pictures": str(pictures)} if pictures else {}))
+        print_json({"report": str(page)} | kept | ({"images": str(images)} if images else {}))
     else:
         print(page)
-        if pictures is not None:
-            print(pictures)
+        if images is not None:
+            print(images)

@@ -1,4 +1,4 @@
-"""leannet serve: an artefact or a site over HTTP."""
+"""leannet serve: an artifact or a site over HTTP."""
 
 import sys
 from typing import Annotated
@@ -14,18 +14,18 @@ DEFAULT = Limits()
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="An artefact, or a folder of leannet web.")],
+    what: Annotated[str, typer.Argument(help="An artifact, or a folder of leannet web.")],
     host: Annotated[str, typer.Option(help="0.0.0.0: anybody who can reach this machine may ask.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8000,
     threads: Annotated[int | None, typer.Option(help="Default: as many as there are cores.", min=1)] = None,
-    batch: Annotated[int, typer.Option(help="Pictures that the network takes at once.", min=1)] = DEFAULT.batch,
-    queue: Annotated[int, typer.Option(help="Pictures that wait; more are answered 503.", min=1)] = DEFAULT.queue,
+    batch: Annotated[int, typer.Option(help="Images that the network takes at once.", min=1)] = DEFAULT.batch,
+    queue: Annotated[int, typer.Option(help="Images that wait; more are answered 503.", min=1)] = DEFAULT.queue,
     max_files: Annotated[
-        int | None, typer.Option(help=f"Pictures in one request. Default: {DEFAULT.files}.", min=1)
+        int | None, typer.Option(help=f"Images in one request. Default: {DEFAULT.files}.", min=1)
     ] = None,
     max_mb: Annotated[float, typer.Option(help="Megabytes of one request.")] = DEFAULT.body_bytes / 1e6,
     max_megapixels: Annotated[
-        float, typer.Option(help="Of one picture, looked at before it is decoded.", max=178)
+        float, typer.Option(help="Of one image, looked at before it is decoded.", max=178)
     ] = DEFAULT.pixels / 1e6,
     timeout: Annotated[float, typer.Option(help="Seconds for a client to deliver a request.")] = DEFAULT.seconds,
     cors: Annotated[
@@ -34,9 +34,9 @@ def command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every request.")] = False,
     json: Json = False,
 ) -> None:
-    """Answer what is in pictures over HTTP, and show a site of leannet web, on this machine.
+    """Answer what is in images over HTTP, and show a site of leannet web, on this machine.
 
-    POST /predict takes pictures; GET / shows the rest. Ctrl-C stops it. With --json the address is printed as soon as
+    POST /predict takes images; GET / shows the rest. Ctrl-C stops it. With --json the address is printed as soon as
     it answers.
 
     Example: leannet serve runs/photos/model.onnx

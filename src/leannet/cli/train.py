@@ -1,4 +1,4 @@
-"""leannet train: pictures in, a trained network out."""
+"""leannet train: images in, a trained network out."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,9 +34,7 @@ def command(
     data: Annotated[
         str | None, typer.Argument(help="A folder of class folders, Parquet, CSV, tar shards, 'digits'.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A zoo name or architecture JSON. Default: by picture size.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="A zoo name or architecture JSON. Default: by image size.")] = None,
     width: Annotated[float | None, typer.Option(help="The family's own width multiplier. Default: 1.")] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels. Default: the family's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="A run, a checkpoint, or timm's or torchvision's file.")] = None,
@@ -46,12 +44,12 @@ def command(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named settings, see leannet recipes; all else wins.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times to go through the training pictures. Default: 30.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times to go through the training images. Default: 30.")] = None,
     time: Annotated[
         str | None, typer.Option(help="90s, 30m, 1.5h: train so long; the schedule fits, epochs do not count.")
     ] = None,
     patience: Annotated[int | None, typer.Option(help="End after so many epochs without a better one.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a step. Default: 32.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step. Default: 32.")] = None,
     optimizer: Annotated[
         Literal["adamw", "adam", "sgd", "rmsprop"] | None, typer.Option(help="Default: adamw.")
     ] = None,
@@ -83,35 +81,31 @@ def command(
     ] = None,
     split: Annotated[str | None, typer.Option(help="80:20 or 60:20:20. Default: the data's own, or 80:20.")] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Cross-validate: so many runs, every picture validates once.", min=2)
+        int | None, typer.Option(help="Cross-validate: so many runs, every image validates once.", min=2)
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option(help="Leave out pictures whose name matches. May be repeated.")
+        list[str] | None, typer.Option(help="Leave out images whose name matches. May be repeated.")
     ] = None,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     class_depth: ClassDepth = None,
-    limit: Annotated[int | None, typer.Option(help="About so many pictures, each class in proportion.")] = None,
+    limit: Annotated[int | None, typer.Option(help="About so many images, each class in proportion.")] = None,
     resize: Annotated[Literal["crop", "squash", "letterbox"] | None, typer.Option(help="Default: crop.")] = None,
     color: Annotated[Literal["RGB", "L"] | None, typer.Option(help="L: one grey channel. Default: RGB.")] = None,
     crop: Annotated[float | None, typer.Option(help="Least share a random crop keeps; 0: none. Default: 0.35.")] = None,
-    flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="Mirror training pictures. Default: yes.")
-    ] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror training images. Default: yes.")] = None,
     pad: Annotated[int | None, typer.Option(help="Pixels around, of which a random window is kept.")] = None,
     policy: Annotated[
         Literal["none", "trivial", "rand"] | None, typer.Option(help="TrivialAugment, RandAugment.")
     ] = None,
     erase: Annotated[float | None, typer.Option(help="How often a rectangle becomes noise.")] = None,
-    mixup: Annotated[float | None, typer.Option(help="Alpha of mixing two pictures.")] = None,
+    mixup: Annotated[float | None, typer.Option(help="Alpha of mixing two images.")] = None,
     cutmix: Annotated[float | None, typer.Option(help="Alpha of pasting a part of another.")] = None,
     batch_statistics: Annotated[
         Literal["auto", "running", "precise"] | None, typer.Option(help="Of batch norm. auto: precise in short epochs.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that prepare pictures. Default: by the machine.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that prepare images. Default: by the machine.")] = None,
     precision: Annotated[
         Literal["no", "bf16", "fp16", "fp64"] | None, typer.Option(help="bf16, fp16: mixed; fp64: for checks.")
     ] = None,
@@ -119,7 +113,7 @@ def command(
         Literal["auto", "always", "never"] | None, typer.Option(help="Batch norm over all processes.")
     ] = None,
     cache: Annotated[
-        bool | None, typer.Option("--cache/--no-cache", help="Keep decoded pictures in memory. Default: if they fit.")
+        bool | None, typer.Option("--cache/--no-cache", help="Keep decoded images in memory. Default: if they fit.")
     ] = None,
     compile: Annotated[bool | None, typer.Option("--compile", help="torch.compile the network, for GPUs.")] = None,
     cpu: Annotated[bool | None, typer.Option("--cpu", help="Leave a GPU alone.")] = None,
@@ -129,7 +123,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a folder of pictures.
+    """Train a network on a folder of images.
 
     Example: leannet train photos/ --model mobilenet_v3_small --epochs 20
     """
@@ -231,4 +225,4 @@ def print_summary(run: Any, page: Path) -> None:
     if not run.finished:
         print(f"stopped early; to go on: leannet train --resume {run.path}")
     else:
-        print(f"try next    leannet predict {run.path} PICTURE   ·   leannet count {run.path}")
+        print(f"try next    leannet predict {run.path} IMAGE   ·   leannet count {run.path}")

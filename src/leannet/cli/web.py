@@ -1,4 +1,4 @@
-"""leannet web: an artefact as a page that runs in a browser."""
+"""leannet web: an artifact as a page that runs in a browser."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from leannet.cli.output import print_json
 
 
 def command(
-    artefact: Annotated[Path, typer.Argument(help="An ONNX file of leannet export or leannet quantize.")],
+    artifact: Annotated[Path, typer.Argument(help="An ONNX file of leannet export or leannet quantize.")],
     out: Annotated[Path, typer.Option(help="The site: a new or an empty folder.")],
     samples: Annotated[
         list[Path] | None,
-        typer.Option(help="A picture, or a folder of them, for visitors to try. Repeat. They are copied as they are."),
+        typer.Option(help="An image, or a folder of them, for visitors to try. Repeat. They are copied as they are."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Of the page. Default: the architecture's name.")] = None,
     runtime: Annotated[
@@ -35,7 +35,7 @@ def command(
     """
     from leannet.web.site import make_site
 
-    found = make_site(artefact, out, samples, runtime, quiet, title, webgpu, force)
+    found = make_site(artifact, out, samples, runtime, quiet, title, webgpu, force)
     if json:
         print_json(found.to_dict())
         return

@@ -12,7 +12,7 @@ from leannet.rows import Architecture, GlobalPool, Pool
 
 @dataclass(frozen=True)
 class Elements:
-    """Numbers that pass through the operations that mult-adds leave out, for one picture."""
+    """Numbers that pass through the operations that mult-adds leave out, for one image."""
 
     norm: int  # out of normalisation
     relu: int

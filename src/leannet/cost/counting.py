@@ -7,7 +7,7 @@ The convention, which the papers and torchvision's published figures follow:
   parameters. Weights that several rows share count once, their mult-adds each time.
 - bytes moved: each layer reads its inputs and weights and writes its output once, 4 bytes a number. Normalisation and
   activation are taken as part of the layer they follow.
-- receptive field: along the picture's own path; squeeze-and-excitation's scale, which sees everything, is left out.
+- receptive field: along the image's own path; squeeze-and-excitation's scale, which sees everything, is left out.
 """
 
 from collections.abc import Callable, Sequence

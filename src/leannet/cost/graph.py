@@ -16,11 +16,11 @@ class RowGraph:
     """One row in the graph. For a block, of all the layers inside it."""
 
     name: str
-    sequential_depth: int  # layers with weights on the longest way from the picture to here, this row's included
+    sequential_depth: int  # layers with weights on the longest way from the image to here, this row's included
     branches: int  # this row's layers with weights that are at most at one depth: what could run side by side
     peak_activation_bytes: int  # float32, batch 1: the most that must be held while this row runs
     arithmetic_intensity: float  # mult-adds a byte moved
-    receptive_field: int  # pixels of the picture
+    receptive_field: int  # pixels of the image
 
 
 @dataclass(frozen=True)

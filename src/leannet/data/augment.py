@@ -1,7 +1,7 @@
-"""Random changes of training pictures. Every draw comes from a generator that the caller seeds by picture and epoch.
+"""Random changes of training images. Every draw comes from a generator that the caller seeds by image and epoch.
 
-Boxes are drawn before a picture is resized, so that cutting and resizing are one call; all else is done to the small
-picture that comes out of it.
+Boxes are drawn before an image is resized, so that cutting and resizing are one call; all else is done to the small
+image that comes out of it.
 """
 
 import math
@@ -22,17 +22,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augment(Frozen):
-    """Random changes of training pictures. `crop` 0: no box is drawn, the picture is prepared as for validation."""
+    """Random changes of training images. `crop` 0: no box is drawn, the image is prepared as for validation."""
 
     crop: Share = Field(default=0.35, description="least share of the area a random crop keeps; 0: no crop")
     stretch: float = Field(default=4 / 3, ge=1, description="most a random crop changes the proportions")
     pad: int = Field(default=0, ge=0, description="pixels of black around, of which a random window is kept")
-    flip: Flag = Field(default=True, description="mirror every second picture, left to right")
+    flip: Flag = Field(default=True, description="mirror every second image, left to right")
     policy: Literal["none", "trivial", "rand"] = "none"
-    policy_changes: int = Field(default=2, ge=1, description="rand: changes a picture")
+    policy_changes: int = Field(default=2, ge=1, description="rand: changes an image")
     policy_strength: Share = Field(default=0.3, description="rand: of the most there is")
     erase: Share = Field(default=0.0, description="how often a rectangle is filled with noise")
-    mixup: float = Field(default=0.0, ge=0, description="alpha of mixing two pictures; 0: never")
+    mixup: float = Field(default=0.0, ge=0, description="alpha of mixing two images; 0: never")
     cutmix: float = Field(default=0.0, ge=0, description="alpha of pasting a part of another; 0: never")
 
 
@@ -41,7 +41,7 @@ def random_box(
 ) -> Box | None:
     """A random crop of `augment.crop` to all of the area, in proportions near the network's (Szegedy et al. 2015).
 
-    None where no crop is asked for: the picture is then cut as for validation.
+    None where no crop is asked for: the image is then cut as for validation.
     """
     if augment.crop == 0:
         return None
@@ -60,7 +60,7 @@ def random_box(
 
 
 def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of a picture that is cut and resized already, after policy, mirror, window and noise."""
+    """(H, W, C) uint8 of an image that is cut and resized already, after policy, mirror, window and noise."""
     mirror = augment.flip and draw.random() < 0.5
     if augment.policy == "trivial":
         image = trivial(image, draw)
@@ -97,7 +97,7 @@ def _erased(array: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.u
     return array
 
 
-# Policies: one change of a picture, of a strength from 0 to 1
+# Policies: one change of an image, of a strength from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _changes(shear: float, shift: float, turn: float, bits: int, tone: float) ->
 
 
 # Mueller and Hutter, arXiv 2103.10158, table 1, "wide"; a shift of 32 pixels there is 0.3 of the side here, since a
-# picture of 32 pixels would vanish. Cubuk et al., arXiv 1909.13719, section 3, for RandAugment.
+# image of 32 pixels would vanish. Cubuk et al., arXiv 1909.13719, section 3, for RandAugment.
 TRIVIAL = _changes(shear=0.99, shift=0.3, turn=135, bits=2, tone=0.99)
 RAND = _changes(shear=0.3, shift=0.3, turn=30, bits=4, tone=0.9)
 STRENGTHS = 31

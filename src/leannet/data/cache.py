@@ -1,7 +1,7 @@
-"""Decoded pictures kept between epochs, in memory that the worker processes share.
+"""Decoded images kept between epochs, in memory that the worker processes share.
 
 The memory is a file that has no name any more: the system keeps what fits in RAM, writes out the rest, and takes all
-back when the run ends, however it ends. Nothing stale can be left, and a picture that vanishes between two epochs is
+back when the run ends, however it ends. Nothing stale can be left, and an image that vanishes between two epochs is
 not missed.
 """
 
@@ -22,8 +22,8 @@ SHARE_OF_MEMORY = 0.4  # that is free
 SHARE_OF_DISK = 0.5
 
 
-class PictureCache:
-    """Room for one uint8 array of (H, W, C) a picture, filled as pictures are first read."""
+class ImageCache:
+    """Room for one uint8 array of (H, W, C) an image, filled as images are first read."""
 
     def __init__(self, most: Sequence[Room]):
         """most: the largest shape each may have."""

@@ -1,4 +1,4 @@
-"""`Pictures`: a list of labelled images, none of which is read yet. All data become one."""
+"""`Images`: a list of labelled images, none of which is read yet. All data become one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ def gathered(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Dataset:
     """A set of labelled images. `parts` says which split each belongs to; None: the data does not come split."""
 
     kind: str
@@ -68,7 +68,7 @@ class Pictures:
         """What a person should know of how the data was understood, and of what was left out."""
         return [*self.remarks, *(each.line() for each in self.left_out)]
 
-    def keep(self, indices: Iterable[int]) -> "Pictures":
+    def keep(self, indices: Iterable[int]) -> "Dataset":
         """The same set with some images only."""
         kept = list(indices)
         return replace(
@@ -79,14 +79,14 @@ class Pictures:
             reader=Picked(self.reader, kept),
         )
 
-    def without(self, patterns: Iterable[str]) -> "Pictures":
+    def without(self, patterns: Iterable[str]) -> "Dataset":
         """The set without images whose name matches a pattern."""
         wanted = list(patterns)
         if not wanted:
             return self
         return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in wanted))
 
-    def numbered_as(self, classes: Sequence[str], owner: str) -> "Pictures":
+    def numbered_as(self, classes: Sequence[str], owner: str) -> "Dataset":
         """The same images with the class numbers of `classes`. Raises LeannetError for a class that is not among them.
 
         owner: whose classes they are, for the error.

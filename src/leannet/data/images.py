@@ -1,4 +1,4 @@
-"""From picture files to arrays: one documented way to RGB, and the cut and resize that a network asks for."""
+"""From image files to arrays: one documented way to RGB, and the cut and resize that a network asks for."""
 
 import io
 import warnings
@@ -34,7 +34,7 @@ SUFFIXES = frozenset(
 HEIF_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 HEIF_WAY_OUT = "to read HEIC: pip install 'leannet[heif]'"
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-GREY = (128, 128, 128)  # around a letterboxed picture
+GREY = (128, 128, 128)  # around a letterboxed image
 
 Box = tuple[float, float, float, float]
 
@@ -55,12 +55,12 @@ def image_suffixes() -> frozenset[str]:
     return SUFFIXES | HEIF_SUFFIXES if reads_heif() else SUFFIXES
 
 
-class BrokenPicture(ValueError):
-    """A picture that cannot be read, and why."""
+class BrokenImage(ValueError):
+    """An image that cannot be read, and why."""
 
 
 def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Image:
-    """A picture decoded, its first frame where there are several. Raises BrokenPicture.
+    """An image decoded, its first frame where there are several. Raises BrokenImage.
 
     least: the width and height that are needed; a JPEG may then be decoded at a half, a quarter or an eighth of its
     size, which is quicker. None: in full.
@@ -68,21 +68,21 @@ def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Im
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        raise BrokenPicture(error.strerror or str(error)) from None
+        raise BrokenImage(error.strerror or str(error)) from None
     if _is_heif(data) and not reads_heif():
-        raise BrokenPicture(f"HEIC, whatever its name says; {HEIF_WAY_OUT}")
+        raise BrokenImage(f"HEIC, whatever its name says; {HEIF_WAY_OUT}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a very large picture is a warning to Pillow, a huge one an error
+            warnings.simplefilter("ignore")  # a very large image is a warning to Pillow, a huge one an error
             image = Image.open(io.BytesIO(data))
             if least is not None:
                 image.draft(None, least)
             image.load()
             return image
     except UnidentifiedImageError:
-        raise BrokenPicture("not a picture" if data else "empty file") from None
+        raise BrokenImage("not an image" if data else "empty file") from None
     except Exception as error:  # Pillow's decoders raise whatever their format's parser raises
-        raise BrokenPicture(str(error) or type(error).__name__) from None
+        raise BrokenImage(str(error) or type(error).__name__) from None
 
 
 def _is_heif(data: bytes) -> bool:
@@ -92,25 +92,25 @@ def _is_heif(data: bytes) -> bool:
 
 
 def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The picture upright and in the network's colors. Raises BrokenPicture.
+    """The image upright and in the network's colors. Raises BrokenImage.
 
     Orientation: as its EXIF tag says. Grey becomes three equal channels; palettes are looked up; transparency is laid
     over the background color; CMYK, YCbCr, Lab and HSV are converted by Pillow without a color profile; of grey of more
-    than 8 bits `grey_range` becomes 0 to 255. Pictures of 32-bit floats have no agreed range and count as broken.
+    than 8 bits `grey_range` becomes 0 to 255. Images of 32-bit floats have no agreed range and count as broken.
     """
     try:
         return _to_color(image, preprocessing)
-    except BrokenPicture:
+    except BrokenImage:
         raise
     except Exception as error:  # as in `read`: a damaged tag or palette raises whatever its parser raises
-        raise BrokenPicture(f"{type(error).__name__}: {error}") from None
+        raise BrokenImage(f"{type(error).__name__}: {error}") from None
 
 
 def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     if preprocessing.exif_orientation and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)  # which would copy a picture that is upright
+        image = ImageOps.exif_transpose(image)  # which would copy an image that is upright
     if image.mode == "F":
-        raise BrokenPicture("32-bit float pixels, which have no agreed range")
+        raise BrokenImage("32-bit float pixels, which have no agreed range")
     if image.mode.startswith("I"):
         low, high = preprocessing.grey_range
         values = np.clip(_deep(image), low, high)
@@ -137,7 +137,7 @@ def deep_levels(image: Image.Image) -> tuple[int, int] | None:
 
 
 def middle(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """The box (left, top, right, bottom) that `crop` keeps of a picture of (width, height) pixels."""
+    """The box (left, top, right, bottom) that `crop` keeps of an image of (width, height) pixels."""
     width, height = size
     side = min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio
     cut_width, cut_height = side * preprocessing.width, side * preprocessing.height
@@ -146,30 +146,30 @@ def middle(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> Image.Image:
-    """A picture from `to_color`, cut and resized; `box` takes the place of the rule in training."""
+    """An image from `to_color`, cut and resized; `box` takes the place of the rule in training."""
     size = (preprocessing.width, preprocessing.height)
     filter_ = RESAMPLING[preprocessing.interpolation]
     if box is None and preprocessing.resize == "letterbox":
         return ImageOps.pad(image, size, method=filter_, color=GREY if preprocessing.color == "RGB" else GREY[0])
     if box is None and preprocessing.resize == "crop":
         box = middle(image.size, preprocessing)
-    if box is not None:  # in floating point a box may reach an ulp beyond the picture
+    if box is not None:  # in floating point a box may reach an ulp beyond the image
         left, top, right, bottom = box
         box = max(left, 0.0), max(top, 0.0), min(right, float(image.width)), min(bottom, float(image.height))
     return image.resize(size, filter_, box=box)
 
 
 def to_array(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, C) uint8, also of a grey picture."""
+    """(H, W, C) uint8, also of a grey image."""
     array = np.asarray(image, dtype=np.uint8)
     return array if array.ndim == 3 else array[:, :, None]
 
 
 def to_image(array: NDArray[np.uint8]) -> Image.Image:
-    """The picture of (H, W, C) uint8."""
+    """The image of (H, W, C) uint8."""
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of a picture as it was read: upright, in the network's colors, cut and resized."""
+    """(H, W, C) uint8 of an image as it was read: upright, in the network's colors, cut and resized."""
     return to_array(fit(to_color(image, preprocessing), preprocessing))

@@ -1,6 +1,6 @@
-"""Batches: pictures decoded, cut and resized by worker processes, as uint8; normalised where the network is.
+"""Batches: images decoded, cut and resized by worker processes, as uint8; normalised where the network is.
 
-Every random draw is made from (seed, epoch, picture), so a run is the same whatever the number of workers, and a
+Every random draw is made from (seed, epoch, image), so a run is the same whatever the number of workers, and a
 resumed run the same as one that was never stopped.
 """
 
@@ -20,41 +20,42 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import DataLoader, Sampler, get_worker_info
+from torch.utils.data import Dataset as TorchDataset
 
 from leannet.data.augment import Augment, change, random_box
-from leannet.data.cache import PictureCache, Room, fits
-from leannet.data.dataset import Pictures
-from leannet.data.images import BrokenPicture, fit, read, to_array, to_color, to_image
+from leannet.data.cache import ImageCache, Room, fits
+from leannet.data.dataset import Dataset
+from leannet.data.images import BrokenImage, fit, read, to_array, to_color, to_image
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
 POLITE = 15  # of 19
 AGAIN = 1_000_000  # more than there are epochs
-LEAST_PIXELS = 96 * 96  # of a prepared picture, for threads to be worth it
+LEAST_PIXELS = 96 * 96  # of a prepared image, for threads to be worth it
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "pictures")
+    return ThreadPoolExecutor(threads, "images")
 
 
 @dataclass(frozen=True)
-class PictureSet(Dataset[tuple[Tensor, int, int]]):
-    """Pictures ready for a network: a batch of (index, epoch) -> `Batch`.
+class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
+    """Images ready for a network: a batch of (index, epoch) -> `Batch`.
 
-    cache: holds what comes before the random part: decoded pictures in training, prepared ones without augmentation.
+    cache: holds what comes before the random part: decoded images in training, prepared ones without augmentation.
     """
 
-    pictures: Pictures
+    dataset: Dataset
     preprocessing: Preprocessing
     augment: Augment | None = None
     seed: int = 0
-    cache: PictureCache | None = None
+    cache: ImageCache | None = None
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.dataset)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
         images, labels, indices = self.__getitems__([key])
@@ -75,12 +76,12 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
         else:
             fill(range(len(keys)))
         indices = [index for index, _ in keys]
-        # Rows of pixels as they lie in pictures are the channels-last layout already.
+        # Rows of pixels as they lie in images are the channels-last layout already.
         images = torch.from_numpy(array).permute(0, 3, 1, 2)
-        return images, torch.from_numpy(self.pictures.labels[indices]), torch.tensor(indices)
+        return images, torch.from_numpy(self.dataset.labels[indices]), torch.tensor(indices)
 
     def _threads(self) -> int:
-        """Worker processes have a core each; tiny pictures are all Python, which one thread at a time runs."""
+        """Worker processes have a core each; tiny images are all Python, which one thread at a time runs."""
         tiny = self.preprocessing.height * self.preprocessing.width < LEAST_PIXELS
         return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
@@ -102,17 +103,17 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
         return found
 
     def _read(self, index: int) -> Image.Image:
-        """A picture upright and in the network's colors."""
+        """An image upright and in the network's colors."""
         try:
-            source = self.pictures.reader(index)
+            source = self.dataset.reader(index)
             image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source, self.least_size)
             return to_color(image, self.preprocessing)  # upright before a crop is drawn
-        except (BrokenPicture, OSError) as error:
-            raise LeannetError(f"{self.pictures.names[index]}: could be read before, not any more: {error}") from None
+        except (BrokenImage, OSError) as error:
+            raise LeannetError(f"{self.dataset.names[index]}: could be read before, not any more: {error}") from None
 
     @property
     def least_size(self) -> tuple[int, int] | None:
-        """What training needs of a picture, so that no crop but the smallest is enlarged; None: all of it."""
+        """What training needs of an image, so that no crop but the smallest is enlarged; None: all of it."""
         if self.augment is None:
             return None
         share = self.preprocessing.crop_ratio if self.preprocessing.resize == "crop" else 1.0
@@ -122,7 +123,7 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
         return side, side
 
     def room(self, sizes: Sequence[tuple[int, int]], formats: Sequence[str]) -> list[Room]:
-        """The most that each picture, of (width, height) pixels and a file format, takes in a cache: (H, W, C)."""
+        """The most that each image, of (width, height) pixels and a file format, takes in a cache: (H, W, C)."""
         p = self.preprocessing
         if self.augment is None:
             return [(p.height, p.width, p.channels)] * len(sizes)
@@ -134,14 +135,14 @@ class PictureSet(Dataset[tuple[Tensor, int, int]]):
 
 
 def cached(
-    training: PictureSet, plain: PictureSet, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
-) -> tuple[PictureSet, PictureSet]:
+    training: PreparedDataset, plain: PreparedDataset, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
+) -> tuple[PreparedDataset, PreparedDataset]:
     """The same two sets, each with a cache, where both fit into memory and processes can share it."""
-    rooms = [pictures.room(sizes, formats) for pictures in (training, plain)]
+    rooms = [images.room(sizes, formats) for images in (training, plain)]
     if not _can_fork() or not fits(rooms[0] + rooms[1]):
         return training, plain
     try:
-        caches = [PictureCache(room) for room in rooms]
+        caches = [ImageCache(room) for room in rooms]
     except OSError:  # others have filled the disk since
         return training, plain
     return replace(training, cache=caches[0]), replace(plain, cache=caches[1])
@@ -161,7 +162,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
     """The order of some epochs, one behind the other, in batches of (index, epoch).
 
     One sampler serves a whole run, so that workers start once and prepare the next epoch while this one is validated.
-    In training a last batch of less than two pictures for each process is left out: one cannot be normalised.
+    In training a last batch of less than two images for each process is left out: one cannot be normalised.
     """
 
     indices: NDArray[np.int64]
@@ -184,7 +185,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         return full + (rest >= least)
 
     def parts(self, step: int, wanted: int) -> int:
-        """In how many parts a training batch can be learned, each of two pictures or more; in all processes alike."""
+        """In how many parts a training batch can be learned, each of two images or more; in all processes alike."""
         size = min(self.batch_size, len(self.indices) - step * self.batch_size)
         return max(1, min(wanted, size // self.world // 2))
 
@@ -203,12 +204,12 @@ class Batches(Sampler[list[tuple[int, int]]]):
             keys = _keys(order, epoch, again=self.chances is not None)
             for number in range(self.start if epoch == self.epochs[0] else 0, self.an_epoch):
                 batch = keys[number * self.batch_size : (number + 1) * self.batch_size][self.rank :: self.world]
-                if batch:  # the last one of a validation may have fewer pictures than there are processes
+                if batch:  # the last one of a validation may have fewer images than there are processes
                     yield batch
 
 
 def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, int]]:
-    """(index, epoch) of each picture; where one comes again in an epoch, another number, so that it is changed anew."""
+    """(index, epoch) of each image; where one comes again in an epoch, another number, so that it is changed anew."""
     if not again:
         return [(int(index), epoch) for index in order]
     seen: dict[int, int] = {}
@@ -222,10 +223,10 @@ def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, 
 class Loader:
     """Batches of ((N, C, H, W) uint8, labels int64, indices int64), prepared by worker processes that survive epochs.
 
-    Raises LeannetError where a picture cannot be read any more, or a worker has ended.
+    Raises LeannetError where an image cannot be read any more, or a worker has ended.
     """
 
-    def __init__(self, dataset: PictureSet, batches: Batches, workers: int, pin: bool = False):
+    def __init__(self, dataset: PreparedDataset, batches: Batches, workers: int, pin: bool = False):
         self.indices = batches.indices
         self._batches: DataLoader[Any] = DataLoader(
             dataset,
@@ -251,7 +252,7 @@ class Loader:
 
 @contextmanager
 def told_of_workers() -> Iterator[None]:
-    """Raises LeannetError where a process that prepares pictures ends: torch tells of it wherever this one then is."""
+    """Raises LeannetError where a process that prepares images ends: torch tells of it wherever this one then is."""
     try:
         try:
             yield
@@ -278,7 +279,7 @@ def _told(error: Exception) -> LeannetError:
     with suppress(ValueError):  # only the main thread may, and only there it is set
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
     words = str(error) or type(error).__name__
-    return LeannetError(f"a process that prepares pictures has ended: {words}; what was saved stays")
+    return LeannetError(f"a process that prepares images has ended: {words}; what was saved stays")
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -299,22 +300,22 @@ def _begin_worker(worker: int) -> None:
         os.nice(POLITE)
 
 
-def normalize(pictures: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:
+def normalize(images: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:
     """(N, C, H, W) uint8 -> floats, scaled and normalised, in the same memory layout."""
-    mean = torch.tensor(preprocessing.mean, device=pictures.device, dtype=dtype).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=pictures.device, dtype=dtype).view(1, -1, 1, 1)
-    return (pictures.to(dtype) * preprocessing.scale - mean) / std
+    mean = torch.tensor(preprocessing.mean, device=images.device, dtype=dtype).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=images.device, dtype=dtype).view(1, -1, 1, 1)
+    return (images.to(dtype) * preprocessing.scale - mean) / std
 
 
 def mean_and_std(
-    dataset: PictureSet, indices: Sequence[int] | NDArray[np.int64], workers: int
+    dataset: PreparedDataset, indices: Sequence[int] | NDArray[np.int64], workers: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pixels of the pictures as prepared, scaled to 0..1."""
+    """Mean and standard deviation of each channel over all pixels of the images as prepared, scaled to 0..1."""
     batches = Batches(np.asarray(indices), batch_size=64)
     total = square = torch.zeros(dataset.preprocessing.channels, dtype=torch.float64)
     pixels = 0
-    for pictures, _, _ in Loader(dataset, batches, workers):
-        values = pictures.double() * dataset.preprocessing.scale
+    for images, _, _ in Loader(dataset, batches, workers):
+        values = images.double() * dataset.preprocessing.scale
         total = total + values.sum(dim=(0, 2, 3))
         square = square + values.square().sum(dim=(0, 2, 3))
         pixels += values.numel() // values.shape[1]

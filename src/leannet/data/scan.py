@@ -1,4 +1,4 @@
-"""Reads every picture once before training, so that a broken one is met now and not hours later."""
+"""Reads every image once before training, so that a broken one is met now and not hours later."""
 
 import hashlib
 import os
@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from leannet.data.dataset import Pictures
-from leannet.data.images import BrokenPicture, deep_levels, read, to_color
+from leannet.data.dataset import Dataset
+from leannet.data.images import BrokenImage, deep_levels, read, to_color
 from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
@@ -22,12 +22,12 @@ from leannet.preprocessing import Preprocessing
 Progress = Callable[[Iterator["Found"], int], Iterator["Found"]]
 Work = Callable[[Sequence[int]], list["Found"]]
 
-AT_ONCE = 10_000  # pictures that wait for a thread
+AT_ONCE = 10_000  # images that wait for a thread
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one picture turned out to be. `problem` None: it can be read."""
+    """What one image turned out to be. `problem` None: it can be read."""
 
     name: str
     digest: str  # of the stored bytes
@@ -40,14 +40,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a reading of every picture found. `pictures` and `digests` are those that can be read, in order."""
+    """What a reading of every image found. `images` and `digests` are those that can be read, in order."""
 
-    pictures: Pictures
+    dataset: Dataset
     digests: tuple[str, ...]
     broken: tuple[Found, ...]
     converted: tuple[Found, ...]
     odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
-    sizes: tuple[tuple[int, int], ...]  # width and height of each picture, upright
+    sizes: tuple[tuple[int, int], ...]  # width and height of each image, upright
     formats: tuple[str, ...]  # of the file, as Pillow calls it
     several: tuple[tuple[str, ...], ...] = ()  # names of images with the same bytes and several labels
     copies: int = 0  # images beside another of the same bytes and label
@@ -62,7 +62,7 @@ class Scan:
 
     def lines(self) -> list[str]:
         """What a person should know of it, a line each, with at most three names a line."""
-        lines = self.pictures.lines()
+        lines = self.dataset.lines()
         if self.deep:
             low, high = self.grey_range
             images = "1 image has" if self.deep == 1 else f"{self.deep:,} images have"
@@ -87,14 +87,14 @@ class Scan:
 
 
 def scan(
-    pictures: Pictures,
+    dataset: Dataset,
     progress: Progress | None = None,
     training: bool = True,
     color: Literal["RGB", "L"] = "RGB",
     shared_by: Callable[[Sequence[int], Work], list[Found]] | None = None,
     grey_range: tuple[int, int] | None = None,
 ) -> Scan:
-    """Reads every picture. Raises LeannetError where none is left, or too few of a class to train on.
+    """Reads every image. Raises LeannetError where none is left, or too few of a class to train on.
 
     grey_range: of a network that is there already; None: the one that holds what these images have.
     shared_by: has several processes read a share each; it gives all of what they found, in order.
@@ -102,7 +102,7 @@ def scan(
     preprocessing = Preprocessing(height=1, width=1, color=color)
 
     def look(index: int) -> Found:
-        return _look(pictures.names[index], pictures.reader(index), preprocessing)
+        return _look(dataset.names[index], dataset.reader(index), preprocessing)
 
     def each(indices: Sequence[int]) -> Iterator[Found]:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -112,15 +112,15 @@ def scan(
     def look_at(indices: Sequence[int]) -> list[Found]:
         return list(progress(each(indices), len(indices)) if progress else each(indices))
 
-    every = range(len(pictures))
+    every = range(len(dataset))
     found = shared_by(every, look_at) if shared_by else look_at(every)
     good = [i for i, f in enumerate(found) if f.problem is None]
-    kept = pictures.keep(good)
+    kept = dataset.keep(good)
     broken = tuple(f for f in found if f.problem)
     _check(kept, broken, training)
     formats = Counter(found[i].format for i in good)
     return Scan(
-        pictures=kept,
+        dataset=kept,
         digests=tuple(found[i].digest for i in good),
         broken=broken,
         converted=tuple(found[i] for i in good if found[i].notes),
@@ -128,19 +128,19 @@ def scan(
         sizes=tuple(found[i].size for i in good),
         formats=tuple(found[i].format for i in good),
         several=_several(kept, [found[i].digest for i in good]),
-        copies=len(good) - len({(found[i].digest, int(pictures.labels[i])) for i in good}),
+        copies=len(good) - len({(found[i].digest, int(dataset.labels[i])) for i in good}),
         deep=sum(found[i].levels is not None for i in good),
         grey_range=grey_range or range_of([found[i].levels for i in good]),
     )
 
 
-def _several(pictures: Pictures, digests: list[str]) -> tuple[tuple[str, ...], ...]:
+def _several(dataset: Dataset, digests: list[str]) -> tuple[tuple[str, ...], ...]:
     """Names of the images that have the same bytes and several labels."""
-    of_several = in_several_classes(digests, pictures.labels, np.arange(len(pictures)))
+    of_several = in_several_classes(digests, dataset.labels, np.arange(len(dataset)))
     groups: dict[str, list[str]] = {}
     for index, digest in enumerate(digests):
         if digest in of_several:
-            groups.setdefault(digest, []).append(pictures.names[index])
+            groups.setdefault(digest, []).append(dataset.names[index])
     return tuple(map(tuple, groups.values()))
 
 
@@ -172,13 +172,13 @@ def _look(name: str, source: object, preprocessing: Preprocessing) -> Found:
     try:
         image = read(data)
         upright = to_color(image, preprocessing)
-    except BrokenPicture as error:
+    except BrokenImage as error:
         return Found(name, digest, "", problem=str(error))
     return Found(name, digest, image.format or "", _notes(image), upright.size, levels=deep_levels(image))
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
-    """How the picture becomes RGB, where that is not plain."""
+    """How the image becomes RGB, where that is not plain."""
     notes = []
     if image.mode not in {"RGB", "L", "1"}:
         words = {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}
@@ -192,20 +192,20 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _check(pictures: Pictures, broken: tuple[Found, ...], training: bool) -> None:
-    where, missing = pictures.where, _unread(broken)
-    also = "".join(f"; {each.line()}" for each in pictures.left_out if "image" in each.what)
-    if not len(pictures):
+def _check(dataset: Dataset, broken: tuple[Found, ...], training: bool) -> None:
+    where, missing = dataset.where, _unread(broken)
+    also = "".join(f"; {each.line()}" for each in dataset.left_out if "image" in each.what)
+    if not len(dataset):
         raise LeannetError(f"{where}: expected images that can be read, found none{missing}{also}")
     if not training:
         return
-    counts = np.bincount(pictures.labels, minlength=len(pictures.classes))
-    if len(pictures.classes) < 2:
-        raise LeannetError(f"{where}: expected two classes or more, found one: {pictures.classes[0]}{missing}{also}")
-    for name, number in zip(pictures.classes, counts, strict=True):
+    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    if len(dataset.classes) < 2:
+        raise LeannetError(f"{where}: expected two classes or more, found one: {dataset.classes[0]}{missing}{also}")
+    for name, number in zip(dataset.classes, counts, strict=True):
         if number < 2:
             raise LeannetError(
-                f"{where}: class '{name}' has {number or 'no'} picture{'' if number == 1 else 's'}{missing}; "
+                f"{where}: class '{name}' has {number or 'no'} image{'' if number == 1 else 's'}{missing}; "
                 f"expected two or more, one to learn from and one to validate on{also}"
             )
 
@@ -226,5 +226,5 @@ def report_left_out(found: Scan, most: int | None = None) -> list[dict[str, Any]
     return [
         {"what": f"{each.what} {each.why}", "count": len(each.names), "names": list(each.names[:most])}
         | ({"way_out": each.way_out} if each.way_out else {})
-        for each in found.pictures.left_out
+        for each in found.dataset.left_out
     ]

@@ -1,8 +1,8 @@
-"""Which pictures train, which validate, which test: by their content, so that names and folders do not matter.
+"""Which images train, which validate, which test: by their content, so that names and folders do not matter.
 
-Within each class the pictures are ordered by a hash of the seed and their bytes, and cut in the asked proportions.
-The same pictures split the same way wherever they lie; a picture that is added or removed moves few others; and equal
-copies of a picture, of whatever class, are on one side.
+Within each class the images are ordered by a hash of the seed and their bytes, and cut in the asked proportions.
+The same images split the same way wherever they lie; an image that is added or removed moves few others; and equal
+copies of an image, of whatever class, are on one side.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError
 
 PART_NAMES = ("train", "validation", "test")
@@ -30,12 +30,12 @@ class Split:
     ratio: tuple[float, ...] | None  # None: the data came split
     seed: int
     digests: dict[str, str]
-    marks: dict[str, str]  # of the pictures of each part, see `mark`
-    counts: dict[str, list[int]] = field(default_factory=dict)  # pictures of each class in each part
+    marks: dict[str, str]  # of the images of each part, see `mark`
+    counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each part
     dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint keeps, so that evaluation never scores training pictures by accident."""
+        """What a checkpoint keeps, so that evaluation never scores training images by accident."""
         sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
         ratio = list(self.ratio) if self.ratio else None
         kept = {"digests": self.digests, "marks": self.marks, "counts": self.counts}
@@ -54,44 +54,44 @@ def parse_ratio(text: str) -> tuple[float, ...]:
 
 
 def split(
-    pictures: Pictures,
+    dataset: Dataset,
     digests: Sequence[str],
     ratio: tuple[float, ...] | None,
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    """Cuts pictures into parts, each class in the same proportions.
+    """Cuts images into parts, each class in the same proportions.
 
     ratio: None: the parts that the data comes with, or 80:20 where it has no validation part. A ratio cuts all that is
     not the data's own test part, which training never touches. fold: (i, k): all of that into k folds, of which the
     i-th, counted from 1, validates and the others train.
     """
-    given = np.array([part or "" for part in pictures.parts])
+    given = np.array([part or "" for part in dataset.parts])
     test = np.flatnonzero(given == "test")
     rest = np.flatnonzero(given != "test")
     if fold is not None:
         ratio = (1 / fold[1],) * fold[1]
-        counts = np.bincount(pictures.labels[rest], minlength=len(pictures.classes))
+        counts = np.bincount(dataset.labels[rest], minlength=len(dataset.classes))
         if counts.min() < fold[1]:
-            name = pictures.classes[int(counts.argmin())]
+            name = dataset.classes[int(counts.argmin())]
             raise LeannetError(
-                f"{pictures.where}: class '{name}' has {counts.min()} pictures, too few for {fold[1]} folds"
+                f"{dataset.where}: class '{name}' has {counts.min()} images, too few for {fold[1]} folds"
             )
     elif ratio is None and (given == "validation").any():
         parts = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
-        return _named(pictures, digests, parts[0], parts[1], test, None, seed)
+        return _named(dataset, digests, parts[0], parts[1], test, None, seed)
     ratio = ratio or (0.8, 0.2)
     if fold is None and len(test) and len(ratio) == 3:
-        raise LeannetError(f"{pictures.where} has a test part of its own: expected train:validation, as 80:20")
-    cuts = _cut_by_content(pictures, digests, rest, ratio, seed)
+        raise LeannetError(f"{dataset.where} has a test part of its own: expected train:validation, as 80:20")
+    cuts = _cut_by_content(dataset, digests, rest, ratio, seed)
     joined = [np.sort(np.concatenate(part)) for part in cuts]
     if fold is not None:
         validation = joined.pop(fold[0] - 1)
         train = np.sort(np.concatenate(joined))
-        return _named(pictures, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
+        return _named(dataset, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
     if len(joined) == 3:
         test = joined[2]
-    return _named(pictures, digests, joined[0], joined[1], test, ratio, seed)
+    return _named(dataset, digests, joined[0], joined[1], test, ratio, seed)
 
 
 def _key(seed: int, digest: str) -> str:
@@ -99,17 +99,17 @@ def _key(seed: int, digest: str) -> str:
 
 
 def _cut_by_content(
-    pictures: Pictures, digests: Sequence[str], indices: NDArray[np.int64], ratio: tuple[float, ...], seed: int
+    dataset: Dataset, digests: Sequence[str], indices: NDArray[np.int64], ratio: tuple[float, ...], seed: int
 ) -> list[list[NDArray[np.int64]]]:
     """For each side of the split the indices of each class.
 
     Copies of an image that lie in several classes go where the first of these classes has them.
     """
     cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
-    several = in_several_classes(digests, pictures.labels, indices)
+    several = in_several_classes(digests, dataset.labels, indices)
     sides: dict[str, int] = {}  # of the images of several classes
-    for label in range(len(pictures.classes)):
-        members = indices[pictures.labels[indices] == label]
+    for label in range(len(dataset.classes)):
+        members = indices[dataset.labels[indices] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
         settled = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
         there = np.bincount([side for _, side in settled], minlength=len(ratio)).tolist()
@@ -150,7 +150,7 @@ def _cut(digests: Sequence[str], ratio: tuple[float, ...], there: Sequence[int])
 
 
 def _named(
-    pictures: Pictures,
+    dataset: Dataset,
     digests: Sequence[str],
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
@@ -158,32 +158,32 @@ def _named(
     ratio: tuple[float, ...] | None,
     seed: int,
 ) -> Split:
-    train, validation, dropped = _apart(pictures, digests, train, validation, test)
+    train, validation, dropped = _apart(dataset, digests, train, validation, test)
     for name, part in (("train", train), ("validation", validation)):
-        missing = set(range(len(pictures.classes))) - set(pictures.labels[part].tolist())
+        missing = set(range(len(dataset.classes))) - set(dataset.labels[part].tolist())
         if missing:
             raise LeannetError(
-                f"{pictures.where}: class '{pictures.classes[min(missing)]}' has no picture in its {name} part"
+                f"{dataset.where}: class '{dataset.classes[min(missing)]}' has no image in its {name} part"
             )
     everything = np.concatenate([train, validation, test])
     parts = {"all": everything, "train": train, "validation": validation, "test": test}
     named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
     del parts["all"]
     marks = {name: mark([digests[i] for i in part]) for name, part in parts.items()}
-    classes = len(pictures.classes)
-    counts = {name: np.bincount(pictures.labels[part], minlength=classes).tolist() for name, part in parts.items()}
+    classes = len(dataset.classes)
+    counts = {name: np.bincount(dataset.labels[part], minlength=classes).tolist() for name, part in parts.items()}
     return Split(train, validation, test, ratio, seed, named, marks, counts, dropped)
 
 
 def _apart(
-    pictures: Pictures,
+    dataset: Dataset,
     digests: Sequence[str],
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, ...]]:
     """Train and validation without images of several labels that the data's own splits hold a copy of elsewhere."""
-    several = in_several_classes(digests, pictures.labels, np.concatenate([train, validation, test]))
+    several = in_several_classes(digests, dataset.labels, np.concatenate([train, validation, test]))
     tested = several & {digests[i] for i in test}
     later = tested | (several & {digests[i] for i in validation})
     out = [i for i in train if digests[i] in later] + [i for i in validation if digests[i] in tested]
@@ -193,7 +193,7 @@ def _apart(
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
-    """One digest of a set of pictures, whatever their order and names."""
+    """One digest of a set of images, whatever their order and names."""
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
 
 
@@ -201,19 +201,19 @@ MOST_MARKS = 100_000  # of one part in a checkpoint
 
 
 def mark(digests: Sequence[str]) -> str:
-    """The pictures of these digests, 4 bytes of each, as base64: small enough to travel in a checkpoint's header.
+    """The images of these digests, 4 bytes of each, as base64: small enough to travel in a checkpoint's header.
 
-    Of more than MOST_MARKS pictures only the smallest marks are kept: see `Membership`.
+    Of more than MOST_MARKS images only the smallest marks are kept: see `Membership`.
     """
     return base64.b64encode(np.unique(_marks(digests))[:MOST_MARKS].astype("<u4").tobytes()).decode()
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Which of some pictures a checkpoint knows, from the marks it carries.
+    """Which of some images a checkpoint knows, from the marks it carries.
 
-    One picture in (4 billion / marked ones) is taken for a known one without being it. `decidable`: all, but where a
-    part had more than MOST_MARKS pictures only those whose mark is in the range that was kept.
+    One image in (4 billion / marked ones) is taken for a known one without being it. `decidable`: all, but where a
+    part had more than MOST_MARKS images only those whose mark is in the range that was kept.
     """
 
     train: NDArray[np.bool_]
@@ -223,7 +223,7 @@ class Membership:
 
 
 def membership(digests: Sequence[str], marks: dict[str, str]) -> Membership:
-    """Looks pictures up in the marks of a checkpoint. A copy in several splits of the data is in all of them."""
+    """Looks images up in the marks of a checkpoint. A copy in several splits of the data is in all of them."""
     mine = _marks(digests)
     known = {name: np.frombuffer(base64.b64decode(marks.get(name, "")), dtype="<u4") for name in PART_NAMES}
     decidable = np.ones(len(mine), dtype=bool)

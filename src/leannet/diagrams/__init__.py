@@ -1,4 +1,4 @@
-"""Architectures as pictures, from their rows alone. No torch."""
+"""Architectures as figures, from their rows alone. No torch."""
 
 from leannet.diagrams.drawing import draw, typical_unit
 from leannet.diagrams.scene import Drawing

@@ -103,7 +103,7 @@ def wrapped(parts: Sequence[str], size: float, limit: float) -> list[str]:
 
 
 def pill(key: str, title: str, below: str = "") -> Draft:
-    """What a drawing begins with: the picture, or the rows that a block reads."""
+    """What a drawing begins with: the image, or the rows that a block reads."""
     width = 2 * PAD + 8 + max(text_width(title, TITLE, True), text_width(below, SMALL))
     height = 40 if below else 26
 

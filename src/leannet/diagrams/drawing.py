@@ -15,7 +15,7 @@ from leannet.errors import LeannetError
 from leannet.rows import Architecture, BlockBase
 
 WHOLE = "beside an arrow: channels; bar and %: share of mult-adds"
-INSIDE = "beside an arrow: channels, or height x width x channels where the picture's size changes"
+INSIDE = "beside an arrow: channels, or height x width x channels where the image's size changes"
 
 
 def draw(
@@ -30,9 +30,9 @@ def draw(
     """Architectures side by side: whole, or of each the inside of one row. A notebook shows what is returned.
 
     rows: for each architecture the name of a row, or the path of a block inside one; or several of one architecture.
-    units: of each the block that it repeats most (MobileNetV2, figure 4). direction: where the picture goes.
+    units: of each the block that it repeats most (MobileNetV2, figure 4). direction: where the image goes.
     everything: equal rows are not folded, and blocks inside a block are always opened. columns: so many beside each
-    other, the next ones below; None: all beside each other. names: what each architecture is called above its picture;
+    other, the next ones below; None: all beside each other. names: what each architecture is called above its figure;
     none: its own name.
     Raises LeannetError where a row is not there or has nothing inside, and where rows and architectures do not pair.
     """

@@ -6,7 +6,7 @@ from typing import Any
 from leannet.diagrams.palette import STYLES, TONES
 from leannet.diagrams.scene import Drawing, Line, Shape, Text
 from leannet.diagrams.svg import arrow_head, rounded
-from leannet.style import figure, write_picture
+from leannet.style import figure, write_figure
 
 DOTS = 96  # pixels an inch, as browsers have it
 POINT = 72 / DOTS
@@ -15,7 +15,7 @@ DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 SIDES = {"start": "left", "middle": "center", "end": "right"}
 
 
-def write_figure(drawing: Drawing, path: Path) -> None:
+def write_diagram(drawing: Drawing, path: Path) -> None:
     """Writes the drawing by the name's ending."""
     from matplotlib import rc_context
 
@@ -38,7 +38,7 @@ def write_figure(drawing: Drawing, path: Path) -> None:
             _part(axes, shape)
         for text in drawing.texts:
             _part(axes, text)
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
 def _part(axes: Any, part: Shape | Line | Text) -> None:

@@ -102,7 +102,7 @@ class _Painter:
 
 
 def _one_width(made: Sequence[Draft]) -> None:
-    """Gives the boxes of a small picture one width."""
+    """Gives the boxes of a small figure one width."""
     boxes = [draft for draft in made if draft.form == "box" and draft.inside is None and draft.rows]
     if len(boxes) <= UNIFORM:
         for draft in boxes:

@@ -19,7 +19,7 @@ class Opened:
 
     @property
     def resizes(self) -> bool:
-        """Whether it makes a picture of another size than it reads."""
+        """Whether it makes an image of another size than it reads."""
         return self.out[1:] != self.in_shapes[0][1:]
 
 

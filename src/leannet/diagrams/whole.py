@@ -38,7 +38,7 @@ def draw_whole(
     for card in cards:
         card.width = max(each.width for each in cards)
     size = architecture.input
-    start = drafts.pill(INPUT, f"picture {size.height} x {size.width}")
+    start = drafts.pill(INPUT, f"image {size.height} x {size.width}")
     start.labels = (f"{size.channels:,}",)
     ends = [drafts.point(f"{name}:end") for name in architecture.output_names]
     links += [Link(owner[name], f"{name}:end") for name in architecture.output_names]
@@ -98,7 +98,7 @@ def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase
 
 
 def _with_stages(panel: Panel, architecture: Architecture, owner: dict[str, str], direction: Direction) -> Panel:
-    """Beside the boxes a bracket for each size of the picture, along the longest way to the first output."""
+    """Beside the boxes a bracket for each size of the image, along the longest way to the first output."""
     reads, shapes = architecture.reads(), architecture.shapes
     depth = {INPUT: 0}
     for name, sources in reads.items():

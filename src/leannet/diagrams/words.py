@@ -46,7 +46,7 @@ KINDS = {
     "nasnet_normal": "normal cell",
     "nasnet_reduction": "reduction cell",
 }
-# Fields of blocks, as words: what is not here is told by the picture of the inside.
+# Fields of blocks, as words: what is not here is told by the image of the inside.
 FIELDS = {
     "expansion_channels": "expansion {}",
     "bottleneck_channels": "bottleneck {}",

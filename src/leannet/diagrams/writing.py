@@ -29,6 +29,6 @@ def write(drawing: Drawing, path: str | Path) -> None:
     elif path.suffix == ".csv":
         write_whole(path, to_csv(drawing).encode())
     else:
-        from leannet.diagrams.figure import write_figure
+        from leannet.diagrams.figure import write_diagram
 
-        write_figure(drawing, path)
+        write_diagram(drawing, path)

@@ -1,4 +1,4 @@
-"""Scoring and predicting, of checkpoints and artefacts alike. Without torch where an artefact needs none."""
+"""Scoring and predicting, of checkpoints and artifacts alike. Without torch where an artifact needs none."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a network says of pictures, whatever runs it. No torch."""
+"""What a network says of images, whatever runs it. No torch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.data.dataset import LeftOut
-from leannet.data.images import BrokenPicture, prepare, read
+from leannet.data.images import BrokenImage, prepare, read
 from leannet.data.sources.walking import Folder, not_images, walk
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -18,7 +18,7 @@ from leannet.header import Header
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one picture: classes and their probabilities, the likeliest first."""
+    """What the network says of one image: classes and their probabilities, the likeliest first."""
 
     path: str
     classes: tuple[str, ...]
@@ -36,10 +36,10 @@ def answers(
     probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     top: int,
 ) -> tuple[list[Prediction], list[dict[str, str]]]:
-    """The predictions in order, and the pictures that cannot be read with the reason.
+    """The predictions in order, and the images that cannot be read with the reason.
 
-    images: paths, folders of pictures, or PIL images. probabilities: of one prepared picture (H, W, C) uint8.
-    Raises LeannetError for a path that does not exist and a folder without pictures.
+    images: paths, folders of images, or PIL images. probabilities: of one prepared image (H, W, C) uint8.
+    Raises LeannetError for a path that does not exist and a folder without images.
     """
     predictions: list[Prediction] = []
     missed: list[LeftOut] = []
@@ -49,7 +49,7 @@ def answers(
         try:
             opened = image if isinstance(image, Image.Image) else read(image)
             array = prepare(opened, header.preprocessing)
-        except BrokenPicture as error:
+        except BrokenImage as error:
             broken.append({"path": name, "problem": str(error)})
             continue
         predictions.append(best_of(name, probabilities(array), header, top))
@@ -57,7 +57,7 @@ def answers(
 
 
 def best_of(name: str, probabilities: NDArray[np.float32], header: Header, top: int) -> Prediction:
-    """The likeliest classes of one picture."""
+    """The likeliest classes of one image."""
     best = np.argsort(-probabilities, kind="stable")[:top]
     return Prediction(name, tuple(header.classes[i] for i in best), tuple(float(probabilities[i]) for i in best))
 

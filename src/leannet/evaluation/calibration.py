@@ -11,20 +11,20 @@ BINS = 15  # Guo et al., section 5
 
 @dataclass(frozen=True)
 class Bin:
-    """The pictures whose answer has a probability in (low, high]; mean confidence and accuracy are None without any."""
+    """The images whose answer has a probability in (low, high]; mean confidence and accuracy are None without any."""
 
     low: float
     high: float
-    pictures: int
+    images: int
     confidence: float | None
     accuracy: float | None
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How sure a classifier is of its answers, and how often they are right. Shares of one, over all pictures."""
+    """How sure a classifier is of its answers, and how often they are right. Shares of one, over all images."""
 
-    pictures: int
+    images: int
     confidence: float  # mean probability of the answer
     accuracy: float
     ece: float  # expected calibration error
@@ -38,8 +38,8 @@ class Calibration:
 def calibrate(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], bins: int = BINS) -> Calibration:
     """The calibration of probabilities (N, classes) against labels (N,), N one or more, in bins of equal width.
 
-    ece: the sum over the bins of |accuracy - mean confidence|, weighted by their pictures (Guo et al., equation 3).
-    With few pictures a bin it is above zero by chance alone.
+    ece: the sum over the bins of |accuracy - mean confidence|, weighted by their images (Guo et al., equation 3).
+    With few images a bin it is above zero by chance alone.
     """
     number = len(labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -50,7 +50,7 @@ def calibrate(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64
     sure = np.bincount(place, weights=confidence, minlength=bins)
     hits = np.bincount(place, weights=right, minlength=bins)
     return Calibration(
-        pictures=number,
+        images=number,
         confidence=float(confidence.mean()),
         accuracy=float(right.mean()),
         ece=float(np.abs(hits - sure).sum() / number),

@@ -1,4 +1,4 @@
-"""`evaluate`: a run or checkpoint, which torch runs, or an artefact, as it is shipped."""
+"""`evaluate`: a run or checkpoint, which torch runs, or an artifact, as it is shipped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.opening import open_artifact
 from leannet.errors import LeannetError
-from leannet.header import is_artefact
+from leannet.header import is_artifact
 from leannet.runtime.processor import cores
 
 if TYPE_CHECKING:
@@ -23,24 +23,24 @@ def evaluate(
     quiet: bool = False,
     options: "Options | None" = None,
 ) -> "Evaluation":
-    """Scores a run, a checkpoint or an artefact on labelled pictures.
+    """Scores a run, a checkpoint or an artifact on labelled images.
 
     data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
-    other pictures those that did not train the network. An artefact does not know its pictures: it is scored on all
+    other images those that did not train the network. An artifact does not know its images: it is scored on all
     that are given to it. options: how the data is to be read where it does not say itself.
     Raises LeannetError where the classes are not the network's, or there is nothing to score.
     """
     from leannet.evaluation.scoring import evaluate as by_torch
     from leannet.evaluation.scoring import evaluate_with
 
-    if not is_artefact(run):
+    if not is_artifact(run):
         return by_torch(run, data, part, quiet, options)
-    artefact = open_artefact(run)
+    artifact = open_artifact(run)
     if data is None or part is not None:
-        raise LeannetError(f"{run}: an artefact does not know which pictures trained it: name some to score, no --part")
+        raise LeannetError(f"{run}: an artifact does not know which images trained it: name some to score, no --part")
 
     def probabilities(images: Any) -> NDArray[np.float32]:
         arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
-        return artefact.probabilities(arrays, cores())
+        return artifact.probabilities(arrays, cores())
 
-    return evaluate_with(probabilities, artefact.header, Path(run), data, None, quiet, options)
+    return evaluate_with(probabilities, artifact.header, Path(run), data, None, quiet, options)

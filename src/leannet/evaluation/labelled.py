@@ -1,4 +1,4 @@
-"""Labelled pictures that a network may be judged by, and which part of its data they are."""
+"""Labelled images that a network may be judged by, and which part of its data they are."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.console import Console
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
-from leannet.data.sources import Options, open_pictures
+from leannet.data.sources import Options, open_dataset
 from leannet.data.split import PART_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -18,12 +18,12 @@ from leannet.header import Header
 
 @dataclass(frozen=True)
 class Labelled:
-    """Some of a set of pictures. labels: (N,) numbers of the network's classes, one an index."""
+    """Some of a set of images. labels: (N,) numbers of the network's classes, one an index."""
 
     data: str
     part: str  # "all" of the data given that did not train the network, or a recorded part of the data of the run
     why: str
-    pictures: Pictures
+    dataset: Dataset
     indices: NDArray[np.int64]
     renumber: NDArray[np.int64]  # the number of a class there -> its number in the network
     skipped: list[dict[str, str]]  # images that cannot be read
@@ -31,11 +31,11 @@ class Labelled:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        return self.renumber[self.pictures.labels[self.indices]]
+        return self.renumber[self.dataset.labels[self.indices]]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.pictures.names[i] for i in self.indices)
+        return tuple(self.dataset.names[i] for i in self.indices)
 
     def only(self, indices: NDArray[np.int64]) -> Self:
         """The same with these."""
@@ -50,7 +50,7 @@ def reading_of(header: Header) -> Options:
 def opened(
     file: Path, header: Header, data: str | None, console: Console, options: Options | None = None
 ) -> tuple[str, Scan, NDArray[np.int64]]:
-    """Where the pictures are, what was found there, and the network's number of each of their classes.
+    """Where the images are, what was found there, and the network's number of each of their classes.
 
     data: None: those of the checkpoint. options: None: as what trained the network was read.
     Raises LeannetError where there are none, or a class is not the checkpoint's.
@@ -58,12 +58,12 @@ def opened(
     where = data or header.provenance.get("data")
     if not where:
         raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
-    pictures = open_pictures(where, options or reading_of(header))
-    pictures.numbered_as(header.classes, str(file))
-    renumber = np.array([header.classes.index(name) for name in pictures.classes])
+    dataset = open_dataset(where, options or reading_of(header))
+    dataset.numbered_as(header.classes, str(file))
+    renumber = np.array([header.classes.index(name) for name in dataset.classes])
     preprocessing = header.preprocessing
     found = scan(
-        pictures,
+        dataset,
         console.reading,
         training=False,
         color=preprocessing.color,
@@ -82,42 +82,42 @@ def labelled(
     console: Console,
     options: Options | None = None,
 ) -> Labelled:
-    """The pictures to judge a checkpoint by: of its own data the validation part, of other data all.
+    """The images to judge a checkpoint by: of its own data the validation part, of other data all.
 
-    Raises LeannetError where the classes are not the checkpoint's, or no picture is left.
+    Raises LeannetError where the classes are not the checkpoint's, or no image is left.
     """
     where, found, renumber = opened(file, header, data, console, options)
     name, why, indices = _which_part(found, header, part, where, given=data is not None)
     if why:
         console.say(why, style="yellow")
-    return Labelled(where, name, why, found.pictures, indices, renumber, report_skipped(found), report_left_out(found))
+    return Labelled(where, name, why, found.dataset, indices, renumber, report_skipped(found), report_left_out(found))
 
 
 def _which_part(
     found: Scan, header: Header, part: str | None, where: str, given: bool
 ) -> tuple[str, str, NDArray[np.int64]]:
-    """The part to score, why, and its pictures: never a training picture unless they are asked for by name."""
+    """The part to score, why, and its images: never a training image unless they are asked for by name."""
     known = membership(found.digests, header.split.get("marks", {}))
     members = {name: np.flatnonzero(getattr(known, name)) for name in PART_NAMES}
-    number, trained = len(found.pictures), len(members["train"])
+    number, trained = len(found.dataset), len(members["train"])
     if part is not None:
         if not len(members[part]):
-            has = ", ".join(name for name in PART_NAMES if len(members[name])) or "none of its pictures"
-            raise LeannetError(f"{where}: the run has no {part} picture there; it has {has}")
+            has = ", ".join(name for name in PART_NAMES if len(members[name])) or "none of its images"
+            raise LeannetError(f"{where}: the run has no {part} image there; it has {has}")
         return part, "", members[part]
     if trained or not given:
         if len(members["validation"]):
             scored = len(members["validation"])
-            why = f"{trained:,} of the {number:,} pictures trained this network: only its validation part is scored"
+            why = f"{trained:,} of the {number:,} images trained this network: only its validation part is scored"
             return "validation", f"{why}, {scored:,}", members["validation"]
         if not given:
-            raise LeannetError(f"{where}: the pictures of the run are not there any more: name some to score")
+            raise LeannetError(f"{where}: the images of the run are not there any more: name some to score")
     others = np.flatnonzero(~known.train & known.decidable)
     if not len(others):
-        raise LeannetError(f"{where}: these are pictures it was trained on; if you mean it, say --part train")
+        raise LeannetError(f"{where}: these are images it was trained on; if you mean it, say --part train")
     for name in ("validation", "test"):
         if len(members[name]) == number:
             return name, f"{where} is of the {name} part of the run", members[name]
     left_out = number - len(others)
-    why = f"{left_out:,} of the {number:,} pictures trained this network, or may have, and are left out"
+    why = f"{left_out:,} of the {number:,} images trained this network, or may have, and are left out"
     return "all", why if left_out else "", others

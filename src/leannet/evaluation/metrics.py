@@ -18,14 +18,14 @@ class ClassScore:
     precision: float
     recall: float
     f1: float
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A classifier on some pictures. `confusion[true][predicted]` counts pictures."""
+    """A classifier on some images. `confusion[true][predicted]` counts images."""
 
-    pictures: int
+    images: int
     accuracy: float
     accuracy_low: float  # 95 % Wilson interval
     accuracy_high: float
@@ -51,7 +51,7 @@ class Scores:
 
     def line(self) -> str:
         """Accuracy as people quote it."""
-        return f"{100 * self.accuracy:.2f} % of {self.pictures:,} ({interval(self.accuracy_low, self.accuracy_high)})"
+        return f"{100 * self.accuracy:.2f} % of {self.images:,} ({interval(self.accuracy_low, self.accuracy_high)})"
 
     def _repr_markdown_(self) -> str:
         """For a notebook: the accuracy, and a line a class, the worst first where there are many."""
@@ -59,12 +59,12 @@ class Scores:
 
         shown = sorted(self.per_class, key=lambda c: c.f1)[:MOST] if len(self.per_class) > MOST else self.per_class
         lines = [
-            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.pictures) for c in shown
+            (c.name, f"{100 * c.precision:.1f} %", f"{100 * c.recall:.1f} %", f"{c.f1:.3f}", c.images) for c in shown
         ]
         more = (
             f"the {MOST} of lowest F1 of {len(self.per_class)} classes" if len(shown) < len(self.per_class) else "class"
         )
-        return f"{self.line()}\n\n{markdown_table((more, 'precision', 'recall', 'F1', 'pictures'), lines)}"
+        return f"{self.line()}\n\n{markdown_table((more, 'precision', 'recall', 'F1', 'images'), lines)}"
 
 
 def interval(low: float, high: float) -> str:
@@ -100,7 +100,7 @@ def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], c
         top5_low, top5_high = wilson(found, number)
     chosen = np.clip(probabilities[np.arange(number), labels].astype(np.float64), 1e-12, 1)
     return Scores(
-        pictures=number,
+        images=number,
         accuracy=right / number,
         accuracy_low=low,
         accuracy_high=high,

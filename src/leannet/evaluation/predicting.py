@@ -1,4 +1,4 @@
-"""`predict`: what a run, a checkpoint or an artefact says of pictures."""
+"""`predict`: what a run, a checkpoint or an artifact says of images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,27 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.opening import open_artifact
 from leannet.evaluation.answers import Prediction, answers
-from leannet.header import is_artefact
+from leannet.header import is_artifact
 
 
 def predict(
     run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
 ) -> tuple[list[Prediction], list[dict[str, str]]]:
-    """What a network says of pictures: paths, folders of pictures, or PIL images.
+    """What a network says of images: paths, folders of images, or PIL images.
 
-    run: a run folder or checkpoint, which torch runs, or an artefact, which runs in its own engine without torch.
-    Returns the predictions in order, and the pictures that cannot be read with the reason.
-    Raises LeannetError for a path that does not exist and a folder without pictures.
+    run: a run folder or checkpoint, which torch runs, or an artifact, which runs in its own engine without torch.
+    Returns the predictions in order, and the images that cannot be read with the reason.
+    Raises LeannetError for a path that does not exist and a folder without images.
     """
-    if not is_artefact(run):
+    if not is_artifact(run):
         from leannet.evaluation import predict as by_torch
 
         return by_torch(run, images, top)
-    artefact = open_artefact(run)
+    artifact = open_artifact(run)
 
     def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return artefact.probabilities(array[None])[0]
+        return artifact.probabilities(array[None])[0]
 
-    return answers(images, artefact.header, probabilities, top)
+    return answers(images, artifact.header, probabilities, top)

@@ -1,4 +1,4 @@
-"""predictions.csv: one line a validation picture."""
+"""predictions.csv: one line a validation image."""
 
 import csv
 import io
@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 
 FIRST = ["path", "truth", "prediction"]  # columns, before one a class
-NEAR = 0.02  # how far from 1 the probabilities of a picture may sum up
+NEAR = 0.02  # how far from 1 the probabilities of an image may sum up
 
 Predictions = tuple[list[str], NDArray[np.int64], NDArray[np.float32], tuple[str, ...]]
 
 
-def write_predictions(path: Path, pictures: Pictures, probabilities: NDArray[np.float32]) -> None:
+def write_predictions(path: Path, dataset: Dataset, probabilities: NDArray[np.float32]) -> None:
     """Name, true class, predicted class, and the probability of each class (N, classes)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*FIRST, *(f"p_{name}" for name in pictures.classes)])
-    for name, label, line in zip(pictures.names, pictures.labels, probabilities, strict=True):
-        best = pictures.classes[int(line.argmax())]
-        writer.writerow([name, pictures.classes[label], best, *(f"{value:.6g}" for value in line)])
+    writer.writerow([*FIRST, *(f"p_{name}" for name in dataset.classes)])
+    for name, label, line in zip(dataset.names, dataset.labels, probabilities, strict=True):
+        best = dataset.classes[int(line.argmax())]
+        writer.writerow([name, dataset.classes[label], best, *(f"{value:.6g}" for value in line)])
     write_whole(path, text.getvalue().encode(errors="backslashreplace"))  # file names need not be text
 
 

@@ -1,4 +1,4 @@
-"""`evaluate` and `predict`: what a trained network says of pictures, from its checkpoint alone."""
+"""`evaluate` and `predict`: what a trained network says of images, from its checkpoint alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from PIL import Image
 
 from leannet.checkpoint import load
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import Options
 from leannet.evaluation.answers import Prediction, answers
 from leannet.evaluation.labelled import labelled
@@ -25,7 +25,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a checkpoint on pictures, and which pictures those were."""
+    """The scores of a checkpoint on images, and which images those were."""
 
     checkpoint: Path
     data: str
@@ -55,10 +55,10 @@ def evaluate(
     quiet: bool = False,
     options: Options | None = None,
 ) -> Evaluation:
-    """Scores a checkpoint or run on labelled pictures.
+    """Scores a checkpoint or run on labelled images.
 
     data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
-    other pictures those that did not train the network. options: how the data is to be read, where it does not say.
+    other images those that did not train the network. options: how the data is to be read, where it does not say.
     Raises LeannetError where the classes are not the checkpoint's, or there is nothing to score.
     """
     file = checkpoint_file(run)
@@ -77,10 +77,10 @@ def evaluate_with(
     quiet: bool = False,
     options: Options | None = None,
 ) -> Evaluation:
-    """The same of whatever runs a network. probabilities: of prepared pictures (N, C, H, W) uint8 -> (N, classes)."""
+    """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
     given = labelled(file, header, data, part, console, options)
-    batches = Loader(PictureSet(given.pictures, header.preprocessing), Batches(given.indices, BATCH), workers=0)
+    batches = Loader(PreparedDataset(given.dataset, header.preprocessing), Batches(given.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
     scores = score(outputs, given.labels, header.classes)
@@ -96,10 +96,10 @@ def probabilities_of(network: Network, images: torch.Tensor, header: Header) -> 
 def predict(
     run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
 ) -> tuple[list[Prediction], list[dict[str, str]]]:
-    """What a checkpoint says of pictures: paths, folders of pictures, or PIL images.
+    """What a checkpoint says of images: paths, folders of images, or PIL images.
 
-    Returns the predictions in order, and the pictures that cannot be read with the reason.
-    Raises LeannetError for a path that does not exist and a folder without pictures.
+    Returns the predictions in order, and the images that cannot be read with the reason.
+    Raises LeannetError for a path that does not exist and a folder without images.
     """
     network, header = load(run)
 

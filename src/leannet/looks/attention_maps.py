@@ -1,4 +1,4 @@
-"""Attention: which places of a picture speak for a class, by Grad-CAM."""
+"""Attention: which places of an image speak for a class, by Grad-CAM."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from leannet.network import Network
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where one layer sees what speaks for one class, in one picture.
+    """Where one layer sees what speaks for one class, in one image.
 
-    image: (H, W, C) uint8, the picture as the network reads it. heat: (h, w) float32 at the layer's own size, 0 or
+    image: (H, W, C) uint8, the image as the network reads it. heat: (h, w) float32 at the layer's own size, 0 or
     more, in units of the class's score before the softmax.
     """
 
-    picture: str
+    name: str
     image: NDArray[np.uint8]
     layer: str
     target: str  # the class
     probability: float
     heat: NDArray[np.float32]
 
-    COLUMNS: ClassVar = ("picture", "layer", "class", "probability", "row", "column", "heat")
+    COLUMNS: ClassVar = ("image", "layer", "class", "probability", "row", "column", "heat")
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing at this layer speaks for the class."""
         return not self.heat.any()
 
-    def over_picture(self) -> NDArray[np.float32]:
-        """(H, W) of the picture, 0..1: the heat over its largest value, enlarged bilinearly."""
+    def over_image(self) -> NDArray[np.float32]:
+        """(H, W) of the image, 0..1: the heat over its largest value, enlarged bilinearly."""
         height, width = self.image.shape[:2]
         share = self.heat / max(float(self.heat.max()), 1e-30)
         return np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BILINEAR))
@@ -48,13 +48,13 @@ class AttentionMap:
     def lines(self) -> Iterator[tuple[Any, ...]]:
         """A line for each place of the layer, as COLUMNS says."""
         for (row, column), value in np.ndenumerate(self.heat):
-            yield self.picture, self.layer, self.target, self.probability, row, column, float(value)
+            yield self.name, self.layer, self.target, self.probability, row, column, float(value)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         row, column = np.unravel_index(int(self.heat.argmax()), self.heat.shape)
         return {
-            "picture": self.picture,
+            "image": self.name,
             "layer": self.layer,
             "class": self.target,
             "probability": self.probability,
@@ -70,10 +70,10 @@ def attention(
     classes: Sequence[str] = (),
     top: int = 1,
 ) -> list[AttentionMap]:
-    """Grad-CAM of each picture: for each class a map, one behind the other (Selvaraju et al., arXiv 1610.02391, 3).
+    """Grad-CAM of each image: for each class a map, one behind the other (Selvaraju et al., arXiv 1610.02391, 3).
 
-    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of pictures, PIL images. layer: None:
-    the last that makes a picture. classes: by name; none: the `top` likeliest of each picture.
+    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of images, PIL images. layer: None:
+    the last that makes an image. classes: by name; none: the `top` likeliest of each image.
     Raises LeannetError for an unknown layer or class, with the nearest names, and for a layer that makes a vector.
     """
     network, header = opened(run)
@@ -83,8 +83,8 @@ def attention(
     point = find(network, layer or network.architecture.features)
     found = []
     with torch.enable_grad(), tapped(network, [point], gradients=True) as kept:
-        for picture in seen(images, header.preprocessing):
-            scores = first_output(network(as_input(picture, header.preprocessing)))
+        for each in seen(images, header.preprocessing):
+            scores = first_output(network(as_input(each, header.preprocessing)))
             if scores.shape != (1, len(header.classes)):
                 raise LeannetError(f"{network.architecture.name}: ends in no classes, so nothing speaks for one")
             probabilities = torch.softmax(scores.detach()[0], dim=0)
@@ -92,9 +92,7 @@ def attention(
             for number in [header.classes.index(name) for name in classes] or likeliest:
                 heat = grad_cam(scores[0, number], _maps(kept, point, network))
                 name = header.classes[number]
-                found.append(
-                    AttentionMap(picture.name, picture.image, point.path, name, float(probabilities[number]), heat)
-                )
+                found.append(AttentionMap(each.name, each.image, point.path, name, float(probabilities[number]), heat))
     return found
 
 
@@ -115,7 +113,7 @@ def _maps(kept: dict[str, Tensor], point: Point, network: Network) -> Tensor:
     maps = kept[point.path]
     if maps.ndim != 4 or maps.shape[2:] == (1, 1):
         raise LeannetError(
-            f"{point.path} makes a vector, which has no places; the last layer that makes a picture is "
+            f"{point.path} makes a vector, which has no places; the last layer that makes an image is "
             f"{network.architecture.features}"
         )
     return maps

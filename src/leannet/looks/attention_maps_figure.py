@@ -1,4 +1,4 @@
-"""Attention beside the picture: the heat laid over it in grey, a map for each class."""
+"""Attention beside the image: the heat laid over it in grey, a map for each class."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,18 +10,18 @@ import numpy as np
 from leannet.looks.attention_maps import AttentionMap
 from leannet.looks.names import short
 from leannet.looks.sheet import LINE, MARGIN, WIDTH, Pixels, sheet, tile, words
-from leannet.style import write_picture
+from leannet.style import write_figure
 
 GAP = 0.1
 LARGEST = 2.4  # inches of a tile
 HEAT = "inferno"  # darker where there is less, also without colors
 
 
-def draw(found: Sequence[AttentionMap], path: str | Path, picture: bool = True) -> None:
-    """Writes a grid: each picture, then its map for each class. picture: whether the picture itself is there."""
+def draw(found: Sequence[AttentionMap], path: str | Path, image: bool = True) -> None:
+    """Writes a grid: each image, then its map for each class. image: whether the image itself is there."""
     groups = [list(maps) for _, maps in groupby(found, key=lambda each: id(each.image))]
-    across = len(groups[0]) + picture  # tiles of one picture
-    beside = max(1, min(4 // across, len(groups)))  # pictures in one line
+    across = len(groups[0]) + image  # tiles of one image
+    beside = max(1, min(4 // across, len(groups)))  # images in one line
     side = min(LARGEST, (WIDTH - 2 * MARGIN + GAP) / (across * beside)) - GAP
     height, width = found[0].image.shape[:2]
     line = side * height / width + 2.2 * LINE
@@ -34,15 +34,15 @@ def draw(found: Sequence[AttentionMap], path: str | Path, picture: bool = True) 
         for number, maps in enumerate(groups):
             x = MARGIN + number % beside * across * (side + GAP)
             y = head + number // beside * line
-            _one(axes, maps, x, y, side, side * height / width, picture)
+            _one(axes, maps, x, y, side, side * height / width, image)
         _scale(axes, head + lines * line + foot / 2)
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
-def _one(axes: Any, maps: Sequence[AttentionMap], x: float, y: float, side: float, tall: float, picture: bool) -> None:
+def _one(axes: Any, maps: Sequence[AttentionMap], x: float, y: float, side: float, tall: float, image: bool) -> None:
     room = int(side / 0.07)
-    if picture:
-        words(axes, short(maps[0].picture, room), x, y + LINE / 2, fontsize=8)
+    if image:
+        words(axes, short(maps[0].name, room), x, y + LINE / 2, fontsize=8)
         tile(axes, maps[0].image, x, y + LINE, side, tall)
         x += side + GAP
     for each in maps:
@@ -54,11 +54,11 @@ def _one(axes: Any, maps: Sequence[AttentionMap], x: float, y: float, side: floa
 
 
 def laid_over(found: AttentionMap) -> Pixels:
-    """(H, W, 3): the picture in grey, the heat over it."""
+    """(H, W, 3): the image in grey, the heat over it."""
     from matplotlib import colormaps
 
     grey = found.image.mean(axis=2, keepdims=True)
-    heat = colormaps[HEAT](found.over_picture(), bytes=True)[..., :3]
+    heat = colormaps[HEAT](found.over_image(), bytes=True)[..., :3]
     return np.asarray(0.4 * grey + 0.6 * heat, dtype=np.uint8)
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Both maps show the same pictures: what is chosen in one is ringed in the other.
+// Both maps show the same images: what is chosen in one is ringed in the other.
 const { planes, labels, said, sure, names, classes, styles, outlines, sprite } =
   JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
@@ -61,7 +61,7 @@ function show(i, speak = false) {
   if (speak) document.getElementById("spoken").textContent = `${names[i]}, ${describe(i)}`;
 }
 
-// The shown picture nearest to a place of a map.
+// The shown image nearest to a place of a map.
 function nearest(plane, x, y, most) {
   let [best, least] = [null, most * most];
   const [xs, ys] = planes[plane];
@@ -72,7 +72,7 @@ function nearest(plane, x, y, most) {
   return best;
 }
 
-// The next picture in a direction: near, and not far off to the side.
+// The next image in a direction: near, and not far off to the side.
 function next(plane, dx, dy) {
   const [xs, ys] = planes[plane];
   let [best, least] = [null, Infinity];

@@ -1,4 +1,4 @@
-"""Embedding: what a layer makes of many pictures, laid out in a plane by t-SNE."""
+"""Embedding: what a layer makes of many images, laid out in a plane by t-SNE."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from leannet.checkpoint import load
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled import Labelled, labelled
 from leannet.header import Header, checkpoint_file
 from leannet.looks.reading import first_output, opened
 from leannet.looks.suspect_labels import Suspects, has_folds, ranked, suspects
-from leannet.looks.tapping import Point, as_picture, early_layer, find, late_layer, tapped
+from leannet.looks.tapping import Point, as_maps, early_layer, find, late_layer, tapped
 from leannet.looks.thumbnails import thumbnail
 from leannet.network import Network
 
 BATCH = 64
 COMPONENTS = 50  # van der Maaten & Hinton 2008, section 4.2, take 30; this is what is usual since
 NEIGHBOURS = 5
-FEWEST = 10  # pictures that make a map
+FEWEST = 10  # images that make a map
 SHOWN = 24  # suspects with a thumbnail
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One layer's pictures in a plane. near_*: the share whose class most of their five nearest neighbours have."""
+    """One layer's images in a plane. near_*: the share whose class most of their five nearest neighbours have."""
 
     layer: str
     channels: int
@@ -41,9 +41,9 @@ class Plane:
 
 @dataclass(frozen=True)
 class Embedding:
-    """The same pictures in the planes of some layers. labels (N,) and predictions (N,) are numbers of classes.
+    """The same images in the planes of some layers. labels (N,) and predictions (N,) are numbers of classes.
 
-    thumbnails: (h, w, C) uint8 of each picture. suspects: None where the network has trained on the pictures.
+    thumbnails: (h, w, C) uint8 of each image. suspects: None where the network has trained on the images.
     """
 
     checkpoint: Path
@@ -66,7 +66,7 @@ class Embedding:
         return "path", "class", "prediction", "probability", *axes
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
-        """A line a picture."""
+        """A line an image."""
         for i, name in enumerate(self.names):
             places = [float(value) for plane in self.planes for value in plane.points[i]]
             truth, said = self.classes[self.labels[i]], self.classes[self.predictions[i]]
@@ -74,7 +74,7 @@ class Embedding:
 
     @property
     def largest_share(self) -> float:
-        """Of the pictures, those of the most frequent class: what guessing that one reaches."""
+        """Of the images, those of the most frequent class: what guessing that one reaches."""
         return float(np.bincount(self.labels).max() / len(self.labels))
 
     def to_dict(self, most: int | None = None) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Embedding:
             "checkpoint": str(self.checkpoint),
             "data": self.data,
             "part": self.part,
-            "pictures": len(self.names),
+            "images": len(self.names),
             "largest_class": self.largest_share,
             "layers": layers,
             "suspects": None if self.suspects is None else self.suspects.to_dict(most),
@@ -109,13 +109,13 @@ def embed(
     seed: int = 0,
     quiet: bool = False,
 ) -> Embedding:
-    """Lays the pictures out by what some layers make of them, each layer in a plane of its own.
+    """Lays the images out by what some layers make of them, each layer in a plane of its own.
 
     run: a run folder, a checkpoint or a loaded network; or a folder of folds, whose first network makes the map and all
-    of whose pictures are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling
-    before the classes; one that makes a picture is averaged over its positions. limit: at most so many pictures, drawn
+    of whose images are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling
+    before the classes; one that makes an image is averaged over its positions. limit: at most so many images, drawn
     by chance from `seed`.
-    Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten pictures.
+    Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten images.
     """
     console = Console(quiet)
     if isinstance(run, Network):
@@ -131,7 +131,7 @@ def embed(
         drawn = np.random.default_rng(seed).choice(found.indices, limit, replace=False)
         found = found.only(np.sort(drawn))
     if len(found.indices) < FEWEST:
-        raise LeannetError(f"{found.data}: expected {FEWEST} pictures or more, found {len(found.indices)}")
+        raise LeannetError(f"{found.data}: expected {FEWEST} images or more, found {len(found.indices)}")
     features, probabilities, thumbnails = _run(network, header, points, found, console)
     planes = []
     steps = console.track(iter(zip(points, features, strict=True)), len(points), "t-SNE")
@@ -162,7 +162,7 @@ def to_plane(
     """(N, C) -> (N, 2) by t-SNE (van der Maaten & Hinton 2008) of the first 50 principal components.
 
     Features are centered and not scaled: a channel counts by how much it varies. The plane begins as the first two
-    components, so nothing is drawn by chance. perplexity: at most a third of the pictures.
+    components, so nothing is drawn by chance. perplexity: at most a third of the images.
     Raises LeannetError where all features are equal, or are no numbers.
     """
     from sklearn.decomposition import PCA
@@ -173,7 +173,7 @@ def to_plane(
         raise LeannetError(f"{name}: makes values that are no numbers, so there is no map of them")
     spread = float(np.abs(centered).max())
     if spread <= 1e-6 * max(float(np.abs(features).max()), 1e-30):
-        raise LeannetError(f"{name}: makes the same of every picture, so there is no map of them")
+        raise LeannetError(f"{name}: makes the same of every image, so there is no map of them")
     if centered.shape[1] < 2:
         centered = np.pad(centered, ((0, 0), (0, 1)))
     components = min(COMPONENTS, centered.shape[1], len(centered) - 1)
@@ -199,8 +199,8 @@ def near_share(values: NDArray[np.floating[Any]], labels: NDArray[np.int64], nei
 def _run(
     network: Network, header: Header, points: Sequence[Point], found: Labelled, console: Console
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], tuple[NDArray[np.uint8], ...]]:
-    """What the points make of each picture (N, C), the probabilities (N, classes), and thumbnails."""
-    plain = PictureSet(found.pictures, header.preprocessing)
+    """What the points make of each image (N, C), the probabilities (N, classes), and thumbnails."""
+    plain = PreparedDataset(found.dataset, header.preprocessing)
     batches = Loader(plain, Batches(found.indices, BATCH), workers=0)
     features: list[list[Any]] = [[] for _ in points]
     outputs, thumbnails = [], []
@@ -208,9 +208,9 @@ def _run(
         for images, _, _ in console.track(iter(batches), len(batches), "looking"):
             scores = first_output(network(normalize(images, header.preprocessing)))
             outputs.append(torch.softmax(scores, dim=1).numpy())
-            thumbnails += [thumbnail(picture) for picture in images.permute(0, 2, 3, 1).numpy()]
+            thumbnails += [thumbnail(image) for image in images.permute(0, 2, 3, 1).numpy()]
             for point, values in zip(points, features, strict=True):
-                values.append(as_picture(kept[point.path]).mean((2, 3)).numpy())
+                values.append(as_maps(kept[point.path]).mean((2, 3)).numpy())
     return [np.concatenate(values) for values in features], np.concatenate(outputs), tuple(thumbnails)
 
 
@@ -221,14 +221,14 @@ def _suspects(
         return suspects(run)
     if found.part == "train":
         return None
-    coverage = f"the {len(found.names):,} pictures shown, which did not train the network"
+    coverage = f"the {len(found.names):,} images shown, which did not train the network"
     return Suspects(ranked(found.names, found.labels, probabilities, header.classes), coverage)
 
 
 def _thumbnails(found: Labelled, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
-    """Of the first suspects, by name; one that is not among the pictures has none."""
-    where = {name: index for index, name in enumerate(found.pictures.names)}
-    names = [each.picture for each in doubted.doubtful[:SHOWN]] if doubted else []
-    read = PictureSet(found.pictures, header.preprocessing)
+    """Of the first suspects, by name; one that is not among the images has none."""
+    where = {name: index for index, name in enumerate(found.dataset.names)}
+    names = [each.image for each in doubted.doubtful[:SHOWN]] if doubted else []
+    read = PreparedDataset(found.dataset, header.preprocessing)
     there = [name for name in names if name in where]
     return {name: thumbnail(read[where[name], 0][0].permute(1, 2, 0).numpy()) for name in there}

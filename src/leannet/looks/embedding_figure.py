@@ -1,4 +1,4 @@
-"""An embedding as a picture: a panel a layer, the same pictures and colors in each."""
+"""An embedding as an image: a panel a layer, the same images and colors in each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from leannet.looks.embedding import Embedding
 from leannet.looks.names import short
-from leannet.style import COLORS, INK, figure, write_picture
+from leannet.style import COLORS, INK, figure, write_figure
 
 TEN = (*COLORS, "#12a5b5", "#d65fa0", "#9a8412", "#7a4e2d")
 SHAPES = "osD^v"  # with ten colors they tell fifty classes apart, and neighbours in the list differ in both
@@ -23,7 +23,7 @@ def style(number: int) -> tuple[str, str]:
 
 
 def draw(found: Embedding, path: str | Path) -> None:
-    """Writes the picture. Hollow points: the network says another class than the label."""
+    """Writes the image. Hollow points: the network says another class than the label."""
     panels = len(found.planes)
     across = min(2, panels)
     down = -(-panels // across)
@@ -46,7 +46,7 @@ def draw(found: Embedding, path: str | Path) -> None:
         )  # fmt: skip
         for text in legend.get_texts():
             text.set_parse_math(False)  # a class may be named with dollars
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
 def _columns(names: Sequence[str]) -> int:

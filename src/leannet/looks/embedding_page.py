@@ -1,4 +1,4 @@
-"""An embedding as a page: points that show their picture, classes to switch off, and the labels to doubt."""
+"""An embedding as a page: points that show their image, classes to switch off, and the labels to doubt."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def write_page(found: Embedding, path: str | Path) -> None:
 
 
 def check_out(path: Path) -> bool:
-    """Whether that is the name of a page, and not of a picture.
+    """Whether that is the name of a page, and not of an image.
 
     Raises LeannetError, before any work, where neither can be written under it.
     """
@@ -66,10 +66,10 @@ def _contents(found: Embedding) -> dict[str, Any]:
     listed = [] if found.suspects is None else found.suspects.doubtful[:SHOWN]
     part = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.part]
     return {
-        "title": f"How {network} sees its pictures",
-        "subtitle": f"{len(found.names):,} {part}pictures of {Path(found.data).name}, by what two layers make of them"
+        "title": f"How {network} sees its images",
+        "subtitle": f"{len(found.names):,} {part}images of {Path(found.data).name}, by what two layers make of them"
         if len(found.planes) == 2
-        else f"{len(found.names):,} {part}pictures of {Path(found.data).name}, by what its layers make of them",
+        else f"{len(found.names):,} {part}images of {Path(found.data).name}, by what its layers make of them",
         "run": folder.name,
         "found": found,
         "neighbours": NEIGHBOURS,
@@ -89,10 +89,10 @@ def _contents(found: Embedding) -> dict[str, Any]:
         "suspects": [
             {
                 "suspect": each,
-                "picture": data_uri(found.suspect_thumbnails[each.picture])
-                if each.picture in found.suspect_thumbnails
+                "image": data_uri(found.suspect_thumbnails[each.image])
+                if each.image in found.suspect_thumbnails
                 else None,
-                "point": where.get(each.picture),
+                "point": where.get(each.image),
             }
             for each in listed
         ],

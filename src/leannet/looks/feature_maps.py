@@ -1,4 +1,4 @@
-"""Feature maps: what the channels of one layer make of a picture."""
+"""Feature maps: what the channels of one layer make of an image."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ import torch
 from numpy.typing import NDArray
 
 from leannet.looks.reading import Images, as_input, opened, seen
-from leannet.looks.tapping import as_picture, early_layer, find, tapped
+from leannet.looks.tapping import as_maps, early_layer, find, tapped
 from leannet.network import Network
 
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """One layer's output for one picture.
+    """One layer's output for one image.
 
-    image: (H, W, C) uint8, the picture as the network reads it. maps: (C, H, W) float32; of a vector (C, 1, 1).
+    image: (H, W, C) uint8, the image as the network reads it. maps: (C, H, W) float32; of a vector (C, 1, 1).
     channels: what the channels are called: their numbers from 0, or the classes where the layer makes those.
     """
 
-    picture: str
+    name: str
     image: NDArray[np.uint8]
     layer: str
     maps: NDArray[np.float32]
     channels: tuple[str, ...]
 
-    COLUMNS: ClassVar = ("picture", "layer", "channel", "mean", "mean_absolute", "min", "max", "zeros", "strongest")
+    COLUMNS: ClassVar = ("image", "layer", "channel", "mean", "mean_absolute", "min", "max", "zeros", "strongest")
 
     @property
     def is_vector(self) -> bool:
@@ -50,7 +50,7 @@ class FeatureMaps:
         """A line a channel, as COLUMNS says. zeros: the share of values that are exactly 0."""
         for number, (name, values) in enumerate(zip(self.channels, self.maps, strict=True)):
             yield (
-                self.picture,
+                self.name,
                 self.layer,
                 name,
                 float(values.mean(dtype=np.float64)),
@@ -65,7 +65,7 @@ class FeatureMaps:
         """As plain data, for JSON: the figures of each channel, without the maps."""
         channels = [dict(zip(self.COLUMNS[2:-1], line[2:-1], strict=True)) for line in self.lines()]
         return {
-            "picture": self.picture,
+            "image": self.name,
             "layer": self.layer,
             "shape": list(self.maps.shape),
             "strongest": self.channels[self.strongest],
@@ -74,22 +74,22 @@ class FeatureMaps:
 
 
 def activations(run: str | Path | Network, images: Images, layer: str | None = None) -> list[FeatureMaps]:
-    """The output of one layer for each picture.
+    """The output of one layer for each image.
 
-    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of pictures, PIL images. layer: any
+    run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of images, PIL images. layer: any
     that `network.layer` finds; None: the last layer of the first block. Its output is taken as the row says it, with
     its normalisation and activation; a part of it (`Conv1.conv`) gives what that part makes.
-    Raises LeannetError for an unknown layer, with the nearest names, and for pictures that cannot be read.
+    Raises LeannetError for an unknown layer, with the nearest names, and for images that cannot be read.
     """
     network, header = opened(run)
     table = network.architecture
     point = find(network, layer or early_layer(table))
     found = []
     with torch.no_grad(), tapped(network, [point]) as kept:
-        for picture in seen(images, header.preprocessing):
-            network(as_input(picture, header.preprocessing))
-            maps = as_picture(kept[point.path])[0].numpy()
+        for each in seen(images, header.preprocessing):
+            network(as_input(each, header.preprocessing))
+            maps = as_maps(kept[point.path])[0].numpy()
             makes_classes = point.path in table.output_names and maps.shape == (len(header.classes), 1, 1)
             names = header.classes if makes_classes else tuple(str(number) for number in range(len(maps)))
-            found.append(FeatureMaps(picture.name, picture.image, point.path, maps, names))
+            found.append(FeatureMaps(each.name, each.image, point.path, maps, names))
     return found

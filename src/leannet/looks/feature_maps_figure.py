@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from leannet.looks.feature_maps import FeatureMaps
 from leannet.looks.names import short
 from leannet.looks.sheet import LINE, MARGIN, MARK, WIDTH, color, frame, scale, sheet, tile, with_palette, words
-from leannet.style import COLORS, INK, write_picture
+from leannet.style import COLORS, INK, write_figure
 
-BESIDE, TALLEST = 1.5, 3.0  # inches of the picture beside its maps
+BESIDE, TALLEST = 1.5, 3.0  # inches of the image beside its maps
 BARS, WIDEST = 1.8, 0.7  # inches of the tallest bar, and of one and its gap at most
 SIGN = 0.075  # inches of one letter below a bar
 NAMES = 24  # letters of a class's name there, where it stands upright
@@ -25,17 +25,17 @@ def draw(
     path: str | Path,
     channels: int = 64,
     scaling: Literal["common", "each"] = "common",
-    picture: bool = True,
+    image: bool = True,
     columns: int | None = None,
 ) -> None:
-    """Writes the montage, a part for each picture.
+    """Writes the montage, a part for each image.
 
-    channels: at most so many, the strongest, in their order. scaling: one scale for all channels of a picture, or each
-    from its own values. picture: whether the picture itself stands beside its maps. columns: of tiles; None: as many as
+    channels: at most so many, the strongest, in their order. scaling: one scale for all channels of an image, or each
+    from its own values. image: whether the image itself stands beside its maps. columns: of tiles; None: as many as
     rows, up to eight.
     """
     path = Path(path)
-    parts = [_Part(each, channels, BESIDE + MARGIN if picture else 0.0, scaling, columns) for each in found]
+    parts = [_Part(each, channels, BESIDE + MARGIN if image else 0.0, scaling, columns) for each in found]
     first = found[0]
     shape = " x ".join(map(str, (*first.maps.shape[1:], len(first.maps))))
     with sheet(MARGIN + 1.4 * LINE + sum(part.height for part in parts)) as (drawn, axes):
@@ -45,13 +45,13 @@ def draw(
         for part in parts:
             part.draw(axes, top)
             top += part.height
-        write_picture(drawn, path)
-    if path.suffix == ".png" and not picture:  # of one ramp of colors and black: a palette holds them
+        write_figure(drawn, path)
+    if path.suffix == ".png" and not image:  # of one ramp of colors and black: a palette holds them
         with_palette(path)
 
 
 class _Part:
-    """One picture: its name, itself, and the tiles or bars of its channels."""
+    """One image: its name, itself, and the tiles or bars of its channels."""
 
     def __init__(self, found: FeatureMaps, channels: int, left: float, scaling: str, columns: int | None):
         self.found, self.common = found, scaling == "common"
@@ -95,7 +95,7 @@ class _Part:
 
     def draw(self, axes: Any, top: float) -> None:
         found = self.found
-        words(axes, short(found.picture, 32), MARGIN, top + LINE / 2)
+        words(axes, short(found.name, 32), MARGIN, top + LINE / 2)
         kind = "" if found.is_vector else "channel "
         name = short(found.channels[found.strongest], NAMES)
         strongest = f"strongest: {kind}{name}, mean |activation| {found.strengths.max():.3g}"

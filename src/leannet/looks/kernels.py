@@ -1,4 +1,4 @@
-"""Kernels: the weights of a convolution, as small pictures."""
+"""Kernels: the weights of a convolution, as small images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from leannet.rows import INPUT, Architecture, Conv, Depthwise
 class Kernels:
     """The kernels of one convolution as they were learned, without normalisation: (N, C, k, k) float32.
 
-    C is 3 for a color picture, whose channels are RGB, and 1 for a grey one or a depthwise convolution.
+    C is 3 for a color image, whose channels are RGB, and 1 for a grey one or a depthwise convolution.
     """
 
     layer: str
@@ -52,9 +52,9 @@ class Kernels:
 def filters(run: str | Path | Network, layer: str | None = None) -> Kernels:
     """The kernels of a convolution.
 
-    run: a run folder, a checkpoint or a network. layer: None: the first convolution. It must read the picture, or be
-    depthwise: other kernels are over many channels, which no picture shows.
-    Raises LeannetError for an unknown layer, with the nearest names, and for one whose kernels are no pictures.
+    run: a run folder, a checkpoint or a network. layer: None: the first convolution. It must read the image, or be
+    depthwise: other kernels are over many channels, which no image shows.
+    Raises LeannetError for an unknown layer, with the nearest names, and for one whose kernels are no images.
     """
     network, _ = opened(run)
     table = network.architecture
@@ -67,8 +67,8 @@ def filters(run: str | Path | Network, layer: str | None = None) -> Kernels:
     weights = parts[0].weight.detach().cpu().numpy()
     if weights.shape[1] not in ({1, 3} if placed.inputs == (INPUT,) else {1}):
         raise LeannetError(
-            f"{point.path}: its kernels are over {weights.shape[1]} channels, which no picture shows; "
-            f"choose one that reads the picture or is depthwise; nearest: {nearest(point.path, _shown(table))}"
+            f"{point.path}: its kernels are over {weights.shape[1]} channels, which no image shows; "
+            f"choose one that reads the image or is depthwise; nearest: {nearest(point.path, _shown(table))}"
         )
     return Kernels(placed.path, weights)
 
@@ -81,7 +81,7 @@ def _first(table: Architecture) -> str:
 
 
 def _shown(table: Architecture) -> list[str]:
-    """The convolutions whose kernels are pictures."""
+    """The convolutions whose kernels are images."""
     return [
         placed.path
         for placed in table.layers

@@ -6,7 +6,7 @@ from typing import Literal
 
 from leannet.looks.kernels import Kernels
 from leannet.looks.sheet import LINE, MARGIN, WIDTH, sheet, tile, words
-from leannet.style import write_picture
+from leannet.style import write_figure
 
 GAP = 0.08
 
@@ -32,4 +32,4 @@ def draw(found: Kernels, path: str | Path, scaling: Literal["common", "each"] = 
             x, y = MARGIN + number % columns * side, head + number // columns * line
             words(axes, str(number), x, y + 0.4 * LINE, fontsize=8 if columns <= 16 else 5)
             tile(axes, pixels, x, y + 0.8 * LINE, side - GAP, side - GAP)
-        write_picture(drawn, path)
+        write_figure(drawn, path)

@@ -1,4 +1,4 @@
-"""What every look begins with: a network and its header, and pictures as that network reads them."""
+"""What every look begins with: a network and its header, and images as that network reads them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from leannet.checkpoint import load
 from leannet.data.dataset import LeftOut
-from leannet.data.images import BrokenPicture, prepare, read
+from leannet.data.images import BrokenImage, prepare, read
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import listed
@@ -20,14 +20,14 @@ from leannet.header import Header
 from leannet.network import Network
 from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
 
-MOST = 12  # pictures that one look takes: more are not looked at, and their maps would fill the memory
+MOST = 12  # images that one look takes: more are not looked at, and their maps would fill the memory
 
 Images = Sequence[str | Path | Image.Image]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as the network reads it: (H, W, C) uint8, cut and resized."""
+    """An image as the network reads it: (H, W, C) uint8, cut and resized."""
 
     name: str
     image: NDArray[np.uint8]
@@ -62,7 +62,7 @@ def opened(run: str | Path | Network) -> tuple[Network, Header]:
 
 
 def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
-    """Pictures, folders of pictures and PIL images, as the network reads them.
+    """Images, folders of images and PIL images, as the network reads them.
 
     Raises LeannetError where there is none, where there are more than MOST, and where one cannot be read.
     """
@@ -72,20 +72,20 @@ def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
         for name in each.names:
             raise LeannetError(f"{name}: cannot be read: {each.why}{each.way_out and f'; {each.way_out}'}")
     if not 0 < len(found) <= MOST:
-        raise LeannetError(f"expected 1 to {MOST} pictures to look at, found {len(found)}: name fewer")
+        raise LeannetError(f"expected 1 to {MOST} images to look at, found {len(found)}: name fewer")
     read_ones = []
     for name, image in found:
         try:
             array = prepare(image if isinstance(image, Image.Image) else read(image), preprocessing)
-        except BrokenPicture as error:
+        except BrokenImage as error:
             raise LeannetError(f"{name}: cannot be read: {error}") from None
         read_ones.append(Seen(name, array))
     return read_ones
 
 
-def as_input(picture: Seen, preprocessing: Preprocessing) -> Tensor:
+def as_input(image: Seen, preprocessing: Preprocessing) -> Tensor:
     """(1, C, H, W) float32, normalised."""
-    return normalize(torch.from_numpy(picture.image.transpose(2, 0, 1).copy())[None], preprocessing)
+    return normalize(torch.from_numpy(image.image.transpose(2, 0, 1).copy())[None], preprocessing)
 
 
 def first_output(outputs: Tensor | dict[str, Tensor]) -> Tensor:

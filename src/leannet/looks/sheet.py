@@ -1,4 +1,4 @@
-"""A sheet of small pictures: a figure whose unit is an inch, from the upper left corner."""
+"""A sheet of small figures: a figure whose unit is an inch, from the upper left corner."""
 
 import io
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def sheet(height: float) -> Iterator[tuple[Any, Any]]:
 
 
 def tile(axes: Any, pixels: Pixels, x: float, y: float, width: float, height: float) -> None:
-    """A picture (H, W, 3) or (H, W, 1), each pixel a rectangle."""
+    """A figure (H, W, 3) or (H, W, 1), each pixel a rectangle."""
     three = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     axes.imshow(three, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto")
 

@@ -1,7 +1,7 @@
-"""Labels to doubt: pictures that a network which did not train on them takes for something else.
+"""Labels to doubt: images that a network which did not train on them takes for something else.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
-train on the picture: `leannet train --folds K` leaves them for every picture, a plain run for its validation part.
+train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ from leannet.header import read_header
 
 @dataclass(frozen=True)
 class Suspect:
-    """One picture, its label, and the likeliest other class. margin: -1 (surely another) to 1 (surely as labelled)."""
+    """One image, its label, and the likeliest other class. margin: -1 (surely another) to 1 (surely as labelled)."""
 
     rank: int
-    picture: str
+    image: str
     label: str
     label_probability: float
     suggestion: str
@@ -33,9 +33,9 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspects:
-    """Every picture that was judged, the most doubtful label first. coverage: which pictures those are, in words."""
+    """Every image that was judged, the most doubtful label first. coverage: which images those are, in words."""
 
-    pictures: tuple[Suspect, ...]
+    images: tuple[Suspect, ...]
     coverage: str
 
     COLUMNS: ClassVar = tuple(Suspect.__dataclass_fields__)
@@ -43,33 +43,33 @@ class Suspects:
     @property
     def likely(self) -> int:
         """How many labels are likely wrong."""
-        return sum(each.likely for each in self.pictures)
+        return sum(each.likely for each in self.images)
 
     @property
     def doubtful(self) -> tuple[Suspect, ...]:
         """Those that are likely wrong, and those for which another class is likelier than the label."""
-        return tuple(each for each in self.pictures if each.likely or each.margin < 0)
+        return tuple(each for each in self.images if each.likely or each.margin < 0)
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
-        """A line a picture, as COLUMNS says."""
-        for each in self.pictures:
+        """A line an image, as COLUMNS says."""
+        for each in self.images:
             yield tuple(int(value) if isinstance(value, bool) else value for value in asdict(each).values())
 
     def to_dict(self, most: int | None = None) -> dict[str, Any]:
-        """As plain data, for JSON; of the first `most` pictures."""
+        """As plain data, for JSON; of the first `most` images."""
         return {
             "coverage": self.coverage,
-            "judged": len(self.pictures),
+            "judged": len(self.images),
             "likely": self.likely,
-            "pictures": [asdict(each) for each in self.pictures[:most]],
+            "images": [asdict(each) for each in self.images[:most]],
         }
 
 
 def suspects(run: str | Path) -> Suspects:
-    """The pictures of a run in the order of doubt.
+    """The images of a run in the order of doubt.
 
-    run: a folder of folds, whose predictions are of every picture; a run folder, whose predictions are of its
-    validation part; or a predictions.csv, which must be of pictures that the network did not train on.
+    run: a folder of folds, whose predictions are of every image; a run folder, whose predictions are of its
+    validation part; or a predictions.csv, which must be of images that the network did not train on.
     Raises LeannetError where there are no predictions.
     """
     path = Path(run)
@@ -79,12 +79,12 @@ def suspects(run: str | Path) -> Suspects:
     names, labels, probabilities, classes = read_predictions(file)
     number = f"{len(names):,}"
     if has_folds(path):
-        coverage = f"all {number} pictures, each judged by the fold that did not train on it"
+        coverage = f"all {number} images, each judged by the fold that did not train on it"
     elif (path / "model.safetensors").exists():
         every = sum(read_header(path).split.get("sizes", {}).values())
-        coverage = f"the validation part alone, {number} of {every:,} pictures; leannet train --folds 5 judges them all"
+        coverage = f"the validation part alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
     else:
-        coverage = f"the {number} pictures of {file}, if no network trained on them"
+        coverage = f"the {number} images of {file}, if no network trained on them"
     return Suspects(ranked(names, labels, probabilities, classes), coverage)
 
 
@@ -101,7 +101,7 @@ def ranked(
 ) -> tuple[Suspect, ...]:
     """Labels (N,) and probabilities (N, classes), by the margin of the label over the likeliest other class.
 
-    A class is confident of a picture where its probability reaches the mean of those labelled so (section 3.1). A label
+    A class is confident of an image where its probability reaches the mean of those labelled so (section 3.1). A label
     is likely wrong where another class is confident, and likelier than every class that is (the confident joint).
     """
     if not len(names):

@@ -73,7 +73,7 @@ def tapped(network: Network, points: Sequence[Point], gradients: bool = False) -
         yield kept
 
 
-def as_picture(value: Tensor) -> Tensor:
+def as_maps(value: Tensor) -> Tensor:
     """(N, C, H, W), also of a vector (N, C)."""
     return value if value.ndim == 4 else value.flatten(1)[:, :, None, None]
 

@@ -1,4 +1,4 @@
-"""What values a network's activations take on real pictures, and the ranges of 8 bits that fit them best."""
+"""What values a network's activations take on real images, and the ranges of 8 bits that fit them best."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ def h_swish(x: Array) -> Array:
 
 
 class Calibration:
-    """A network's values on some pictures."""
+    """A network's values on some images."""
 
     def __init__(self, architecture: Architecture, weights: Weights, batches: Iterable[Floats], seed: int = 0):
         """batches: (N, C, H, W), normalised."""

@@ -1,4 +1,4 @@
-"""The pictures by which a network is changed for shipping, and those by which the change is judged."""
+"""The images by which a network is changed for shipping, and those by which the change is judged."""
 
 import math
 from collections.abc import Iterator
@@ -20,44 +20,44 @@ if TYPE_CHECKING:
     from leannet.data.split import Split
 
 BATCH = 64
-CALIBRATING = 16  # pictures at once, of which all values between layers are held
+CALIBRATING = 16  # images at once, of which all values between layers are held
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """A network before and after a change, judged on the same pictures."""
+    """A network before and after a change, judged on the same images."""
 
     before: Scores
     after: Scores
-    lost: int  # pictures that are right before only
-    gained: int  # pictures that are right after only
-    agreement: float  # share of the pictures that keep their class, right or wrong
+    lost: int  # images that are right before only
+    gained: int  # images that are right after only
+    agreement: float  # share of the images that keep their class, right or wrong
 
     @property
     def drop(self) -> float:
         """Points of accuracy lost."""
-        return 100 * (self.lost - self.gained) / self.before.pictures
+        return 100 * (self.lost - self.gained) / self.before.images
 
     @property
     def drop_error(self) -> float:
         """Its standard error, in points: of a difference of paired answers (McNemar 1947)."""
-        n = self.before.pictures
+        n = self.before.images
         return 100 * math.sqrt(max(self.lost + self.gained - (self.lost - self.gained) ** 2 / n, 0.0)) / n
 
     def holds(self, max_drop: float, min_agreement: float) -> bool:
-        """Whether it costs no more than so many points, and so many (0 to 1) of the pictures keep their class."""
+        """Whether it costs no more than so many points, and so many (0 to 1) of the images keep their class."""
         return self.drop <= max_drop and self.agreement >= min_agreement
 
 
 class Judging:
-    """The pictures that calibrate a network and those that judge it: never the same ones.
+    """The images that calibrate a network and those that judge it: never the same ones.
 
-    data: None: those of the run, its training and its validation part; other pictures: one half each.
+    data: None: those of the run, its training and its validation part; other images: one half each.
     Raises LeannetError where there are none, or their classes are not the network's.
     """
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
-        from leannet.data.loader import PictureSet
+        from leannet.data.loader import PreparedDataset
         from leannet.data.split import Split, membership, split
         from leannet.evaluation.labelled import opened
 
@@ -65,17 +65,17 @@ class Judging:
         known = membership(found.digests, header.split.get("marks", {}))
         train, judge = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(judge):
-            halves = split(found.pictures, found.digests, (0.5, 0.5), 0)
+            halves = split(found.dataset, found.digests, (0.5, 0.5), 0)
             train, judge = halves.train, halves.validation
-            console.say(f"{where}: not the pictures of the run: one half calibrates, the other judges")
+            console.say(f"{where}: not the images of the run: one half calibrates, the other judges")
         elif data is not None and (others := len(found.digests) - len(train) - len(judge) - int(known.test.sum())):
-            console.say(f"{where}: {others:,} pictures that the run did not know are left out")
-        self.where, self.pictures, self.classes, self._console = where, found.pictures, header.classes, console
+            console.say(f"{where}: {others:,} images that the run did not know are left out")
+        self.where, self.dataset, self.classes, self._console = where, found.dataset, header.classes, console
         self._parts = Split(train, judge, np.empty(0, np.int64), None, 0, {}, {})
         some = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
-        self._set, self._preprocessing = PictureSet(found.pictures, header.preprocessing), header.preprocessing
+        self._set, self._preprocessing = PreparedDataset(found.dataset, header.preprocessing), header.preprocessing
         self._some, self._judge = some, judge
-        self.judging_labels: NDArray[np.int64] = renumber[found.pictures.labels[judge]]
+        self.judging_labels: NDArray[np.int64] = renumber[found.dataset.labels[judge]]
         self.calibrating_number = len(some)
         self.calibrating_batches, self.judging_batches = -(-len(some) // CALIBRATING), -(-len(judge) // BATCH)
 

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from leannet.artifact.base import Artefact
-from leannet.artifact.exporting import build_artefact, build_folder, conditioning
+from leannet.artifact.base import Artifact
+from leannet.artifact.exporting import build_artifact, build_folder, conditioning
 from leannet.artifact.folder_artifact import folder_path
-from leannet.artifact.onnx_artifact import RUNNERS, artefact_path
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.onnx_artifact import RUNNERS, artifact_path
+from leannet.artifact.opening import open_artifact
 from leannet.artifact.replaying import write_checked
 from leannet.benchmark import REST
 from leannet.console import Console
@@ -75,24 +75,24 @@ def export_fastest(
     engines: Sequence[str] | None = None,
     quiet: bool = False,
 ) -> Fastest:
-    """Writes the artefact that is fastest here, of all engines that are installed, in float32, bfloat16 and integers.
+    """Writes the artifact that is fastest here, of all engines that are installed, in float32, bfloat16 and integers.
 
     What rounds takes part where it loses no more than `max_drop` points and keeps the class of `min_agreement` (0 to 1)
-    of the pictures, judged as `quantize` does. bfloat16: in OpenVINO, on processors that have it. All are timed in
-    turns, one picture at a time. out: a name that ends in .onnx: of the engines that read ONNX; another name: the
+    of the images, judged as `quantize` does. bfloat16: in OpenVINO, on processors that have it. All are timed in
+    turns, one image at a time. out: a name that ends in .onnx: of the engines that read ONNX; another name: the
     folder, where ncnn or LiteRT is fastest, and the name before .onnx where it is not; None: `model.onnx` or the folder
-    `model_fastest` beside the checkpoint. engines: None: all that are here and can run the network. The artefact names
+    `model_fastest` beside the checkpoint. engines: None: all that are here and can run the network. The artifact names
     its engine first, and carries the table that it was chosen from.
     Raises LeannetError as `export` and `quantize` do.
     """
     console, file = Console(quiet), checkpoint_file(run)
     names = _engines(engines, out)
     targets = {name: _target(file, out, name) for name in names}
-    plain = build_artefact(file, "float32", "float32")
+    plain = build_artifact(file, "float32", "float32")
     if note := conditioning(plain.header):
         console.say(f"note: {note}")
-    made: list[tuple[Choice, Artefact | None]] = []
-    rounded: list[tuple[Choice, Artefact | None]] = []
+    made: list[tuple[Choice, Artifact | None]] = []
+    rounded: list[tuple[Choice, Artifact | None]] = []
     with tempfile.TemporaryDirectory() as place:
         for name in names:
             trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
@@ -102,7 +102,7 @@ def export_fastest(
                 made.append((Choice(name, "float32", None, None, None, None, 0, floats.size_bytes), floats))
                 if name in RUNNERS and ENGINES[name].has_bfloat16:
                     console.say(f"bfloat16 for {name}")
-                    half = build_artefact(file, "bfloat16", "float32")
+                    half = build_artifact(file, "bfloat16", "float32")
                     cost = judged_floats(file, data, plain, half, name, console)
                     choice = _as_choice(name, "bfloat16", cost, half.size_bytes)
                     rounded.append((choice, half if cost.holds(max_drop, min_agreement) else None))
@@ -110,7 +110,7 @@ def export_fastest(
                     console.say(f"integers for {name}")
                     found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, seconds=0, **words)
                     choice = _as_choice(name, "int8", found, found.size_bytes_after, len(found.kept_float))
-                    rounded.append((choice, open_artefact(trial) if found.path else None))
+                    rounded.append((choice, open_artifact(trial) if found.path else None))
             except LeannetError as error:
                 if engines is not None or name in RUNNERS:
                     raise
@@ -120,9 +120,9 @@ def export_fastest(
     x = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     console.say(f"timing in turns, {seconds:g} s")
     runs = {
-        index: partial(engine(choice.engine).prepare(artefact.program, threads), x)
-        for index, (choice, artefact) in enumerate(made)
-        if artefact is not None
+        index: partial(engine(choice.engine).prepare(artifact.program, threads), x)
+        for index, (choice, artifact) in enumerate(made)
+        if artifact is not None
     }
     times = measure(runs, seconds, rest=REST)
     best = min(times, key=lambda index: times[index].median_ms)
@@ -134,10 +134,10 @@ def export_fastest(
     target = targets[choices[best].engine]
     table = Fastest(target, machine(), threads, max_drop, min_agreement, choices)
     told = {key: value for key, value in table.to_dict().items() if key != "path"}
-    about = kept.header.artefact | {"chosen_from": told}
+    about = kept.header.artifact | {"chosen_from": told}
     if (first := choices[best].engine) in RUNNERS:
         about["engines"] = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
-    kept = replace(kept, header=kept.header.model_copy(update={"artefact": about}))
+    kept = replace(kept, header=kept.header.model_copy(update={"artifact": about}))
     write_checked(kept, target, f"{file}: what was made does not hold here")
     return table
 
@@ -154,11 +154,11 @@ def _engines(wanted: Sequence[str] | None, out: str | Path | None) -> list[str]:
     return names
 
 
-def judged_floats(file: Path, data: str | None, plain: Artefact, half: Artefact, name: str, console: Console) -> Paired:
-    """An artefact whose floats are rounded beside the same in float32, on the pictures that judge."""
-    pictures = Judging(read_header(file), file, data, 1, console)
-    before, after = (pictures.outputs(each.program, name, f"judging {each.precision}") for each in (plain, half))
-    return pictures.paired(before, after)
+def judged_floats(file: Path, data: str | None, plain: Artifact, half: Artifact, name: str, console: Console) -> Paired:
+    """An artifact whose floats are rounded beside the same in float32, on the images that judge."""
+    images = Judging(read_header(file), file, data, 1, console)
+    before, after = (images.outputs(each.program, name, f"judging {each.precision}") for each in (plain, half))
+    return images.paired(before, after)
 
 
 def _as_choice(name: str, precision: str, cost: Paired, size_bytes: int, float_layers: int = 0) -> Choice:
@@ -171,5 +171,5 @@ def _target(file: Path, out: str | Path | None, engine: str) -> Path:
         named = Path(out) if out is not None else None
         if named is not None and named.suffix != ".onnx":
             named = named.with_name(f"{named.name}.onnx")
-        return artefact_path(named, file.with_suffix(".onnx"))
+        return artifact_path(named, file.with_suffix(".onnx"))
     return folder_path(out, file.with_name(f"{file.stem}_fastest"), replace=True)

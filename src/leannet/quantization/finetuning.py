@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "workers": 0,
     "cpu": True,
 }
-SMALL_PICTURES = 48
+SMALL_IMAGES = 48
 
 
 @dataclass(frozen=True)
@@ -70,29 +70,29 @@ def finetuned(
     measured: dict[str, tuple[float, float]],
     bits: int,
     floats: frozenset[str],
-    pictures: Judging,
+    images: Judging,
     epochs: int,
     console: Console,
 ) -> Weights:
     """The weights of a network after so many epochs of training with rounding in place (`rounding.py`).
 
-    measured: the ranges of its values. floats: layers that stay as they are. It learns from the pictures that
+    measured: the ranges of its values. floats: layers that stay as they are. It learns from the images that
     calibrate, all of them, and those that judge are only looked at; the last epoch's weights are taken, not the best
     one's. What it learns is to answer as it did.
     """
     from leannet.checkpoint import load
     from leannet.data.augment import Augment
-    from leannet.data.loader import PictureSet
+    from leannet.data.loader import PreparedDataset
     from leannet.training.loop import fit
     from leannet.training.settings import Settings
 
-    small = header.preprocessing.height <= SMALL_PICTURES
+    small = header.preprocessing.height <= SMALL_IMAGES
     augment = Augment(crop=0.0, pad=header.preprocessing.height // 8) if small else Augment(crop=0.5)
-    changed = PictureSet(pictures.pictures, header.preprocessing, augment, 0)
-    plain = PictureSet(pictures.pictures, header.preprocessing)
-    parts = pictures.split()
+    changed = PreparedDataset(images.dataset, header.preprocessing, augment, 0)
+    plain = PreparedDataset(images.dataset, header.preprocessing)
+    parts = images.split()
     batch = min(64, max(2, len(parts.train)))
-    values: dict[str, Any] = {"data": pictures.where, "epochs": epochs, "batch_size": batch} | SETTINGS
+    values: dict[str, Any] = {"data": images.where, "epochs": epochs, "batch_size": batch} | SETTINGS
     settings = Settings.make(values)
     rounding = rounded_network(network, measured, bits, floats)
     teach(rounding, network)

@@ -1,4 +1,4 @@
-"""`quantize`: a run as integers of 8 bits, judged on pictures before it is kept."""
+"""`quantize`: a run as integers of 8 bits, judged on images before it is kept."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leannet.artifact.base import Artefact
+from leannet.artifact.base import Artifact
 from leannet.artifact.exporting import header_of
-from leannet.artifact.folder_artifact import FolderArtefact, folder_path
+from leannet.artifact.folder_artifact import FolderArtifact, folder_path
 from leannet.artifact.golden import Golden, drawn
-from leannet.artifact.onnx_artifact import OnnxArtefact, artefact_path, described
+from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, described
 from leannet.artifact.readers import NO_ANTIALIAS, Input, in_words, wrong_in
 from leannet.artifact.replaying import Checked, write_checked
 from leannet.console import Console
@@ -34,7 +34,7 @@ from leannet.runtime.tflite_int8 import float_only
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
-SENSITIVITY_BATCHES = 4  # of the pictures that calibrate
+SENSITIVITY_BATCHES = 4  # of the images that calibrate
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
 SECONDS = 3.0
 
@@ -92,7 +92,7 @@ class Quantized(Paired):
             "bits": self.bits,
             "calibrated_on": self.calibrated_on,
             "finetuned_epochs": self.finetuned,
-            "pictures": self.before.pictures,
+            "images": self.before.images,
             "accuracy_before": self.before.accuracy,
             "accuracy_after": self.after.accuracy,
             "drop_points": self.drop,
@@ -125,17 +125,17 @@ def quantize(
     input: Input = "float32",
     seconds: float = SECONDS,
 ) -> Quantized:
-    """Writes a run or checkpoint as an artefact of 8-bit integers for an engine, where that costs no more than allowed.
+    """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
-    Ranges are measured on `calibration` training pictures, accuracy before and after on the validation part. Where the
-    loss is more than `max_drop` points, or fewer than `min_agreement` (0 to 1) of the pictures keep their class, the
+    Ranges are measured on `calibration` training images, accuracy before and after on the validation part. Where the
+    loss is more than `max_drop` points, or fewer than `min_agreement` (0 to 1) of the images keep their class, the
     layers that do most harm stay in float, as many as are needed, up to half.
-    data: None: that of the run; other pictures: one half calibrates, the other judges. out: None: beside the checkpoint
+    data: None: that of the run; other images: one half calibrates, the other judges. out: None: beside the checkpoint
     `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers by path
     that stay in float in any case. finetune: epochs of training with rounding in place, before (quantisation-aware;
     Jacob et al., arXiv 1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
     With a larger loss nothing is written and `path` is None.
-    Raises LeannetError for unknown layers, data without pictures that judge, and a missing package.
+    Raises LeannetError for unknown layers, data without images that judge, and a missing package.
     """
     console = Console(quiet)
     file = checkpoint_file(run)
@@ -147,7 +147,7 @@ def quantize(
         if input == "uint8" and engine in wrong_in(input):
             raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
                                "are resized outside the graph")  # fmt: skip
-        target = artefact_path(out, file.with_suffix(".int8.onnx"))
+        target = artifact_path(out, file.with_suffix(".int8.onnx"))
     table = read_header(file).architecture
     unknown = sorted(set(keep_float) - {placed.path for placed in table.layers})
     if unknown:
@@ -174,7 +174,7 @@ def quantize(
     found = work.timed(tried[last], floats(last), seconds) if seconds else tried[last]
     if number is None:
         return found
-    made = work.artefact(floats(number), found, input)
+    made = work.artifact(floats(number), found, input)
     checks = write_checked(made, target, f"{file}: what was made does not hold here")
     return replace(found, path=target, checks=checks)
 
@@ -196,7 +196,7 @@ def fewest(allowed: Callable[[int], bool], most: int) -> int | None:
 
 
 class _Work:
-    """The network, its calibration and the pictures that judge."""
+    """The network, its calibration and the images that judge."""
 
     def __init__(
         self,
@@ -216,28 +216,28 @@ class _Work:
             raise LeannetError(f"{file}: expected a classifier of one output, found {self.table.output_names}")
         self.engine, self.console = engine_, console
         engine(engine_)
-        self.pictures = Judging(self.header, file, data, calibration, console)
+        self.images = Judging(self.header, file, data, calibration, console)
         self.weights: Weights = numpy_weights(self.network.state_dict())
         self.bits = 8 if engine_ == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned = finetune
         self.compute = fastest_float(engine_)
         self.float_program = Program(self.table, self.weights)
-        self.before = self.pictures.outputs(self.float_program, engine_, "judging the float network")
-        batches = console.track(self.pictures.calibrating(), self.pictures.calibrating_batches, "measuring ranges")
+        self.before = self.images.outputs(self.float_program, engine_, "judging the float network")
+        batches = console.track(self.images.calibrating(), self.images.calibrating_batches, "measuring ranges")
         self.measured = Calibration(self.table, self.weights, batches)
         self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
         if finetune:  # the network then learns what corrections were for
             self.weights = finetuned(
-                self.network, self.header, self.ranges, self.bits, floats, self.pictures, finetune, console
+                self.network, self.header, self.ranges, self.bits, floats, self.images, finetune, console
             )
             self.corrections = {}
 
     def program(self, floats: frozenset[str], input: Input = "float32", exact: bool = False) -> Program:
         """The network of integers, with some layers in float. input: as for `export`. exact: floats are float32, though
         another type may be faster."""
-        pictures = self.header.preprocessing if input != "float32" else None
+        images = self.header.preprocessing if input != "float32" else None
         return integers(
-            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, pictures,
+            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, images,
             "float32" if exact else self.compute, input == "uint8-sized",
         )  # fmt: skip
 
@@ -249,8 +249,8 @@ class _Work:
         return sum(map(len, program.form(engine(self.engine).form)))
 
     def noise(self) -> list[LayerNoise]:
-        """Each layer alone, on a few of the pictures that calibrate."""
-        batches = self.pictures.calibrating()
+        """Each layer alone, on a few of the images that calibrate."""
+        batches = self.images.calibrating()
         x = np.concatenate([batch for batch, _ in zip(batches, range(SENSITIVITY_BATCHES), strict=False)])
         wanted = self.run(Program(self.table, self.weights))(x)[0]  # as it is now
         variance = float(wanted.var())
@@ -268,14 +268,14 @@ class _Work:
     def judged(self, floats: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
         """The network of integers beside the float one."""
         made = self.program(floats)
-        cost = self.pictures.paired(self.before, self.pictures.outputs(made, self.engine, "judging the integers"))
+        cost = self.images.paired(self.before, self.images.outputs(made, self.engine, "judging the integers"))
         return Quantized(
             **vars(cost),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),
             bits=self.bits,
-            calibrated_on=self.pictures.calibrating_number,
+            calibrated_on=self.images.calibrating_number,
             max_drop=max_drop,
             min_agreement=min_agreement,
             layers=(),
@@ -285,15 +285,15 @@ class _Work:
         )
 
     def timed(self, found: Quantized, floats: frozenset[str], seconds: float) -> Quantized:
-        """The same with both networks' latencies: one picture, one thread."""
-        one = next(self.pictures.judging())[:1]
+        """The same with both networks' latencies: one image, one thread."""
+        one = next(self.images.judging())[:1]
         both = {"before": self.float_program, "after": self.program(floats)}
         ways = {name: engine(self.engine).prepare(made, 1) for name, made in both.items()}
         times = measure({name: partial(run, one) for name, run in ways.items()}, seconds)
         return replace(found, latency_before=times["before"], latency_after=times["after"])
 
-    def artefact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artefact:
-        """What is shipped; its golden pictures have the answers of the integers."""
+    def artifact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artifact:
+        """What is shipped; its golden images have the answers of the integers."""
         program = self.program(floats, input)
         about = {
             "precision": "int8",
@@ -306,19 +306,19 @@ class _Work:
             "accuracy_before": found.before.accuracy,
             "accuracy_after": found.after.accuracy,
             "agreement": found.agreement,
-            "judged_on": found.before.pictures,
+            "judged_on": found.before.images,
         }
         if wrong := wrong_in(input, self.engine, self.table):
             about["wrong_in"] = wrong
-        made: Artefact
+        made: Artifact
         if self.engine == "litert":
             header, files = header_of(self.header, about), program.form("tflite")
-            made = FolderArtefact(header=header, golden=(), format=self.engine, files=files)
+            made = FolderArtifact(header=header, golden=(), format=self.engine, files=files)
         else:
             about["weight_bits"] = self.bits
-            made = OnnxArtefact(header=header_of(self.header, about), golden=(),
+            made = OnnxArtifact(header=header_of(self.header, about), golden=(),
                                 graph=described(program.onnx, in_words(about)))  # fmt: skip
-        pictures = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
-        outputs = made.outputs([each.image() for each in pictures], self.engine)
-        golden = tuple(replace(each, outputs=line) for each, line in zip(pictures, outputs, strict=True))
+        images = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
+        outputs = made.outputs([each.image() for each in images], self.engine)
+        golden = tuple(replace(each, outputs=line) for each, line in zip(images, outputs, strict=True))
         return replace(made, golden=golden)

@@ -21,23 +21,23 @@ HIT, MISS = (47, 126, 216), (222, 100, 42)  # legible on white and on black
 
 @dataclass(frozen=True)
 class Cell:
-    """Pictures of one class taken for one class: how many, of all of the true class, of all that got this answer."""
+    """Images of one class taken for one class: how many, of all of the true class, of all that got this answer."""
 
     truth: str
     prediction: str
-    pictures: int
+    images: int
     of_truth: int
     of_prediction: int
 
     @property
     def row(self) -> float:
         """The share of the true class."""
-        return self.pictures / max(self.of_truth, 1)
+        return self.images / max(self.of_truth, 1)
 
     @property
     def column(self) -> float:
         """The share of all that got this answer."""
-        return self.pictures / max(self.of_prediction, 1)
+        return self.images / max(self.of_prediction, 1)
 
     @property
     def is_right(self) -> bool:
@@ -55,7 +55,7 @@ def most_confused(scores: Scores, most: int | None = PAIRS) -> list[Cell]:
     wrong = np.array(scores.confusion)
     np.fill_diagonal(wrong, 0)
     found = _cells(scores, np.argwhere(wrong).tolist())
-    return sorted(found, key=lambda cell: (-cell.pictures, -cell.row))[:most]
+    return sorted(found, key=lambda cell: (-cell.images, -cell.row))[:most]
 
 
 def _cells(scores: Scores, places: Iterable[Sequence[int]]) -> list[Cell]:
@@ -68,7 +68,7 @@ def shades(scores: Scores, least: int = 80) -> NDArray[np.uint8]:
     """(classes, classes, 4) RGBA: blue where it is right, orange where wrong, clear where nothing is.
 
     Opacity grows with the root of the share of the true class: one mistake of a hundred has to be seen beside a hundred
-    of a hundred that are right. least: of a cell with a picture, of 255.
+    of a hundred that are right. least: of a cell with an image, of 255.
     """
     counts = np.array(scores.confusion, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -97,5 +97,5 @@ def heat_map(scores: Scores) -> dict[str, Any]:
 
 
 def as_uri(data: bytes, kind: str) -> str:
-    """A picture that lies inside the page."""
+    """An image that lies inside the page."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -11,14 +11,14 @@ PANELS = {"accuracy": (100, "accuracy, %"), "loss": (1, "loss")}
 
 def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> list[str]:
     """Accuracy and loss of training and validation over the epochs, the best epoch marked: two <svg> elements."""
-    pictures = []
+    images = []
     for name in PANELS:
         with figure(5, 3.4) as drawn:
             axes = drawn.subplots()
             draw_curve(axes, name, log, best_epoch)
             told = bands(axes, {line["epoch"]: _told(name, line) for line in log})
-            pictures.append(inline_svg(drawn, f"{name} over the epochs", told))
-    return pictures
+            images.append(inline_svg(drawn, f"{name} over the epochs", told))
+    return images
 
 
 def rate_curve(log: Sequence[dict[str, float]], best_epoch: int | None) -> str:

@@ -20,7 +20,7 @@ from leannet.reports.curves import draw_curve, draw_rate
 from leannet.reports.held import COLUMNS, Held
 from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
-from leannet.style import COLORS, figure, plain_axes, write_picture
+from leannet.style import COLORS, figure, plain_axes, write_figure
 
 Line = Sequence[Any]
 LEGIBLE = 60  # names on an axis, at most, ...
@@ -35,7 +35,7 @@ def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LeannetError(f"--pictures {folder}: expected a folder, or room for one ({error.strerror})") from None
+        raise LeannetError(f"--figures {folder}: expected a folder, or room for one ({error.strerror})") from None
     written: list[Path] = []
 
     def write(name: str, size: tuple[float, float], draw: Callable[[Any], None], lines: Iterable[Line]) -> None:
@@ -43,7 +43,7 @@ def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], 
             warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a class name in letters that the font lacks
             draw(drawn)
             for ending in (".png", ".svg"):
-                write_picture(drawn, folder / f"{name}{ending}")
+                write_figure(drawn, folder / f"{name}{ending}")
                 written.append(folder / f"{name}{ending}")
         written.append(_write_csv(folder / f"{name}.csv", lines))
 
@@ -59,7 +59,7 @@ def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], 
         write("confusion", (side + 0.5, side), lambda drawn: _confusion(drawn, scores), [header, *matrix])
         found = held.judged.calibration
         bins = [list(asdict(each).values()) for each in found.bins]
-        header = ["above", "up_to", "pictures", "mean_confidence", "accuracy"]
+        header = ["above", "up_to", "images", "mean_confidence", "accuracy"]
         write("calibration", (6, 5.5), lambda drawn: draw_reliability(drawn, found), [header, *bins])
     if cost:
         rows, columns = costs_by_row(cost, held.times), measures(held.times)
@@ -158,7 +158,7 @@ def _counts(drawn: Any, classes: Sequence[str], counts: dict[str, list[int]]) ->
     step = max(1, -(-len(classes) // LEGIBLE))
     axes.set_yticks(places[::step], [_plain(name) for name in classes[::step]], fontsize=9 if len(classes) <= 40 else 6)
     axes.invert_yaxis()
-    axes.set_xlabel("pictures")
+    axes.set_xlabel("images")
     plain_axes(axes)
     axes.grid(visible=False, axis="y")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -29,7 +29,7 @@ ANY_OF = ("model.safetensors", "config.toml", "log.csv", "predictions.csv")  # w
 
 @dataclass(frozen=True)
 class Judged:
-    """The validation pictures and what the network said of them: labels (N,), probabilities (N, classes)."""
+    """The validation images and what the network said of them: labels (N,), probabilities (N, classes)."""
 
     names: list[str]
     labels: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Judged:
     classes: tuple[str, ...]
     scores: Scores
     calibration: Calibration
-    of: int  # validation pictures that the run had; more than these where lines are broken or gone
+    of: int  # validation images that the run had; more than these where lines are broken or gone
 
     @property
     def is_all(self) -> bool:
@@ -89,7 +89,7 @@ def read_run(run: str | Path) -> Held:
         if is_best and judged.is_all:
             _compare(judged.scores, header, missing)
     except LeannetError as error:
-        missing.append(f"Missing: what it said of the validation pictures ({error}).")
+        missing.append(f"Missing: what it said of the validation images ({error}).")
     try:
         settings = _read_settings(path / "config.toml")
     except LeannetError as error:
@@ -156,7 +156,7 @@ def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judge
     if broken and not names:
         raise LeannetError(f"{path}: none of its {broken} lines is whole")
     if not names:
-        raise LeannetError(f"{path}: expected a line a validation picture, found none")
+        raise LeannetError(f"{path}: expected a line a validation image, found none")
     if header is not None and classes != header.classes:
         raise LeannetError(
             f"{path}: is not of these weights: it has {_some(classes)}; model.safetensors has {_some(header.classes)}"
@@ -167,7 +167,7 @@ def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judge
         be = "is" if broken == 1 else "are"
         missing.append(f"{broken:,} of the {lines:,} lines of predictions.csv {be} broken and left out.")
     if lines < of:
-        missing.append(f"{of - lines:,} of the {of:,} validation pictures are not in predictions.csv.")
+        missing.append(f"{of - lines:,} of the {of:,} validation images are not in predictions.csv.")
     return Judged(names, labels, probabilities, classes, scores, calibrate(probabilities, labels), of)
 
 

@@ -6,12 +6,12 @@ from leannet.evaluation.calibration import Calibration
 from leannet.reports.page import percent
 from leannet.style import COLORS, INK, figure, inline_svg, plain_axes
 
-FEW = 10  # pictures of a bin, below which its share says little
+FEW = 10  # images of a bin, below which its share says little
 CLOSE = 0.02  # mean confidence and accuracy within two points of each other
 
 
 def reliability_diagram(found: Calibration) -> str:
-    """Accuracy by confidence, and below it how many pictures each bin holds, as an <svg> element."""
+    """Accuracy by confidence, and below it how many images each bin holds, as an <svg> element."""
     with figure(5, 4.6) as drawn:
         draw_reliability(drawn, found)
         return inline_svg(drawn, "reliability diagram: accuracy against the probability of the answer")
@@ -25,7 +25,7 @@ def draw_reliability(drawn: Any, found: Calibration) -> None:
     for each in found.bins:
         if each.accuracy is None or each.confidence is None:
             continue
-        middle, right, pale = 50 * (each.low + each.high), 100 * each.accuracy, 0.35 if each.pictures < FEW else 0.9
+        middle, right, pale = 50 * (each.low + each.high), 100 * each.accuracy, 0.35 if each.images < FEW else 0.9
         above.bar(middle, right, 0.9 * width, color=COLORS[0], alpha=pale)
         # The gap that the calibration error sums up: from how often it is right to how sure it is.
         gap = [right, 100 * each.confidence]
@@ -37,13 +37,13 @@ def draw_reliability(drawn: Any, found: Calibration) -> None:
     above.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handlelength=1.5)
     below.bar(
         [50 * (each.low + each.high) for each in found.bins],
-        [each.pictures for each in found.bins],
+        [each.images for each in found.bins],
         0.9 * width,
         color=COLORS[5],
     )
     below.set_xlim(0, 100)
     below.set_xlabel("says, %")
-    below.set_ylabel("pictures")
+    below.set_ylabel("images")
     plain_axes(above)
     plain_axes(below)
 

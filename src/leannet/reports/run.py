@@ -13,20 +13,20 @@ from leannet.reports.costs import conditions, costs_by_row, measures
 from leannet.reports.curves import learning_curves, rate_curve
 from leannet.reports.figures import write_figures
 from leannet.reports.held import Held, read_log, read_run
-from leannet.reports.images import RunPictures, mistakes, open_run, samples
+from leannet.reports.images import RunImages, mistakes, open_run, samples
 from leannet.reports.page import render
 from leannet.reports.reliability import calibration_words, reliability_diagram
 from leannet.reports.words import data_words, flat, resolved, summary, tiles
 
 __all__ = ["read_log", "report"]
 
-SKIPPED = 20  # names of pictures that were left out
+SKIPPED = 20  # names of images that were left out
 
 
-def report(run: str | Path, out: str | Path | None = None, pictures: str | Path | None = None) -> Path:
+def report(run: str | Path, out: str | Path | None = None, images: str | Path | None = None) -> Path:
     """Writes the page of a run and returns its path; None: report.html in the run.
 
-    pictures: a folder for every figure as PNG and SVG and its data as CSV; None: none is written. Times of rows are
+    images: a folder for every figure as PNG and SVG and its data as CSV; None: none is written. Times of rows are
     shown where `measure` (costs.py) has kept them.
     Raises LeannetError where the folder is no run at all.
     """
@@ -37,29 +37,29 @@ def report(run: str | Path, out: str | Path | None = None, pictures: str | Path 
     page = render("run.html.j2", **_contents(held, cost, opened, problem, counts))
     target = Path(out) if out is not None else held.path / "report.html"
     write_whole(target, page)
-    if pictures is not None:
-        write_figures(held, cost, counts, Path(pictures))
+    if images is not None:
+        write_figures(held, cost, counts, Path(images))
     return target
 
 
-def _open(held: Held) -> tuple[RunPictures | None, str]:
+def _open(held: Held) -> tuple[RunImages | None, str]:
     try:
         return open_run(held), ""
     except LeannetError as error:
         return None, str(error)
 
 
-def class_counts(held: Held, opened: RunPictures | None) -> dict[str, list[int]]:
-    """The pictures of each class in each part that has any: as the run recorded them, or told by their content."""
+def class_counts(held: Held, opened: RunImages | None) -> dict[str, list[int]]:
+    """The images of each class in each part that has any: as the run recorded them, or told by their content."""
     recorded: dict[str, list[int]] = held.header.split.get("counts", {}) if held.header else {}
     found = recorded or (opened.class_counts() if opened else None)
     if not found or not any(sum(numbers) for numbers in found.values()):
-        found = {"validation": [c.pictures for c in held.judged.scores.per_class]} if held.judged else {}
+        found = {"validation": [c.images for c in held.judged.scores.per_class]} if held.judged else {}
     return {part: numbers for part, numbers in found.items() if sum(numbers)}
 
 
 def _contents(
-    held: Held, cost: Count | None, opened: RunPictures | None, problem: str, counts: dict[str, list[int]]
+    held: Held, cost: Count | None, opened: RunImages | None, problem: str, counts: dict[str, list[int]]
 ) -> dict[str, Any]:
     header, settings = held.header, held.settings
     provenance = header.provenance if header else {}
@@ -92,12 +92,12 @@ def _contents(
     }
 
 
-def _remarks(held: Held, opened: RunPictures | None) -> list[str]:
+def _remarks(held: Held, opened: RunImages | None) -> list[str]:
     """What training said of the files beside those that it could not read; of older runs what a look still tells."""
     kept = held.header.provenance.get("remarks") if held.header else None
     if kept is not None:
         return [line for line in kept if "cannot be read" not in line]
-    return opened.pictures.lines() if opened else []
+    return opened.images.lines() if opened else []
 
 
 def _data_name(where: str) -> str:
@@ -106,8 +106,8 @@ def _data_name(where: str) -> str:
     return path.parent.name if split_word(path.stem) and path.parent.name else path.name
 
 
-def _judged(held: Held, opened: RunPictures | None) -> dict[str, Any]:
-    """What was said of the validation pictures."""
+def _judged(held: Held, opened: RunImages | None) -> dict[str, Any]:
+    """What was said of the validation images."""
     if held.judged is None:
         return {"scores": None}
     scores = held.judged.scores
@@ -150,8 +150,8 @@ def _costs(held: Held, cost: Count | None) -> dict[str, Any]:
     }
 
 
-def _data(held: Held, opened: RunPictures | None, counts: dict[str, list[int]]) -> dict[str, Any]:
-    """Classes in each part, and training pictures as the network sees them."""
+def _data(held: Held, opened: RunImages | None, counts: dict[str, list[int]]) -> dict[str, Any]:
+    """Classes in each part, and training images as the network sees them."""
     names = held.header.classes if held.header else held.judged.classes if held.judged else ()
     augment, mixes = _augment(held.settings)
     seed = held.header.split.get("seed", 0) if held.header else 0
@@ -169,7 +169,7 @@ def _data(held: Held, opened: RunPictures | None, counts: dict[str, list[int]]) 
 
 
 def _augment(settings: dict[str, Any]) -> tuple[Augment | None, str]:
-    """The run's changes of training pictures, and those of them that one picture cannot show."""
+    """The run's changes of training images, and those of them that one image cannot show."""
     try:
         augment = Augment.model_validate(settings.get("augment", {}))
     except ValueError:  # settings of another version, or edited

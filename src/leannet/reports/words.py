@@ -30,24 +30,24 @@ def summary(held: Held, cost: Count | None) -> str:
     sentences: list[str] = []
     scores = held.judged.scores if held.judged else None
     if scores:
-        share = f"Right on {percent(scores.accuracy)} of {_judged_pictures(held)}"
+        share = f"Right on {percent(scores.accuracy)} of {_judged_images(held)}"
         sentences.append(f"{share} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
     test = held.header.metrics.get("test") if held.header else None
     if test:
         sure = interval(test["accuracy_low"], test["accuracy_high"])
-        share = f"{percent(test['accuracy'])} of {test['pictures']:,} test pictures"
-        sentences.append(f"On pictures that nothing was chosen by, scored once: {share} ({sure}).")
+        share = f"{percent(test['accuracy'])} of {test['images']:,} test images"
+        sentences.append(f"On images that nothing was chosen by, scored once: {share} ({sure}).")
     if cost:
         size = f"{short(cost.params)} parameters ({short_bytes(cost.weight_bytes)})"
-        sentences.append(f"The network has {size} and takes {short(cost.macs)} mult-adds a picture.")
+        sentences.append(f"The network has {size} and takes {short(cost.macs)} mult-adds an image.")
     return " ".join(sentences)
 
 
-def _judged_pictures(held: Held) -> str:
+def _judged_images(held: Held) -> str:
     """How many the figures rest on; where some are lost, those of the whole run are said beside it."""
     if held.judged is None or held.judged.is_all:
-        return f"{held.judged.scores.pictures if held.judged else 0:,} validation pictures"
-    found = f"the {held.judged.scores.pictures:,} validation pictures that are left of {held.judged.of:,}"
+        return f"{held.judged.scores.images if held.judged else 0:,} validation images"
+    found = f"the {held.judged.scores.images:,} validation images that are left of {held.judged.of:,}"
     kept = held.header.metrics.get("validation", {}).get("accuracy") if held.header and held.is_best else None
     return found if kept is None else f"{found}, of which the run recorded {percent(kept)}"
 
@@ -61,7 +61,7 @@ def _worst(scores: Scores) -> str:
 
 def confusion_words(cell: Cell) -> str:
     """A mistake as people say it."""
-    return f"“{middle(cell.truth, 40)}” for “{middle(cell.prediction, 40)}” ({cell.pictures:,} of {cell.of_truth:,})"
+    return f"“{middle(cell.truth, 40)}” for “{middle(cell.prediction, 40)}” ({cell.images:,} of {cell.of_truth:,})"
 
 
 def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
@@ -70,7 +70,7 @@ def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
     if scores:
         some = ""
         if held.judged and not held.judged.is_all:
-            some = f"; {scores.pictures:,} of {held.judged.of:,} pictures"
+            some = f"; {scores.images:,} of {held.judged.of:,} images"
         yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, some)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
             yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, some)
@@ -79,10 +79,10 @@ def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
         yield _accuracy("test accuracy", test["accuracy"], test["accuracy_low"], test["accuracy_high"])
     if cost:
         yield Tile("parameters", short(cost.params), f"{short_bytes(cost.weight_bytes)} in float32")
-        yield Tile("mult-adds", short(cost.macs), "a picture")
+        yield Tile("mult-adds", short(cost.macs), "an image")
     if held.times:
         threads = held.times["threads"]
-        words = f"a picture, {threads} thread{'' if threads == 1 else 's'}, {held.times['engine']}"
+        words = f"an image, {threads} thread{'' if threads == 1 else 's'}, {held.times['engine']}"
         yield Tile("time", f"{held.times['whole']['median_ms']:.3g} ms", words)
     if held.log:
         seconds = sum(line["seconds"] for line in held.log)
@@ -95,13 +95,13 @@ def _accuracy(name: str, share: float, low: float, high: float, some: str = "") 
 
 
 def data_words(header: Header) -> Iterator[tuple[str, str]]:
-    """What the pictures are and how they become the network's input: name and value."""
+    """What the images are and how they become the network's input: name and value."""
     sizes = header.split.get("sizes", {})
     where = header.provenance.get("data")
     if where:
         yield "where", str(where)
     named = [f"{number:,} {'training' if part == 'train' else part}" for part, number in sizes.items() if number]
-    yield "pictures", ", ".join(named) or "not known"
+    yield "images", ", ".join(named) or "not known"
     ratio = header.split.get("ratio")
     if ratio:
         shares = ":".join(f"{100 * share:.0f}" for share in ratio)

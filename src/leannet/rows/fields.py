@@ -70,17 +70,17 @@ def pad_before_after(size: int, kernel: int, stride: int, padding: Padding) -> t
 def window(shape: Shape, kernel: int, stride: int, padding: Padding, ceil: bool = False) -> tuple[int, int]:
     """Height and width after a window of `kernel` pixels has slid over `shape` in steps of `stride`.
 
-    `ceil` lets a last window start inside the picture and end beyond it, as Caffe's pooling does.
-    Raises RowError where no window fits, or where the stride is longer than the picture.
+    `ceil` lets a last window start inside the image and end beyond it, as Caffe's pooling does.
+    Raises RowError where no window fits, or where the stride is longer than the image.
     """
     sizes = []
     for size in (shape.height, shape.width):
         if stride > size:
-            raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the picture here is {shape}")
+            raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the image here is {shape}")
         before, after = pad_before_after(size, kernel, stride, padding)
         span = size + before + after - kernel
         if span < 0:
-            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the picture here is {shape}")
+            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the image here is {shape}")
         out = span // stride + 1
         if ceil and span % stride and out * stride < size + before:
             out += 1

@@ -110,7 +110,7 @@ class Pool(LayerBase):
 
 
 class GlobalPool(LayerBase):
-    """The mean of each channel over the whole picture, or over each of `size` x `size` parts of it."""
+    """The mean of each channel over the whole image, or over each of `size` x `size` parts of it."""
 
     kind: Literal["global_pool"] = "global_pool"
     size: Size = 1
@@ -244,7 +244,7 @@ class LocalResponse(LayerBase):
 
 
 class Shift(LayerBase):
-    """The picture one pixel up and to the left, zeros coming in: a stride of 2 then sees the odd pixels."""
+    """The image one pixel up and to the left, zeros coming in: a stride of 2 then sees the odd pixels."""
 
     kind: Literal["shift"] = "shift"
 

@@ -19,7 +19,7 @@ KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
 
 
 class Input(Frozen):
-    """The picture an architecture expects."""
+    """The image an architecture expects."""
 
     channels: Width = 3
     height: Size = 224
@@ -101,7 +101,7 @@ class Architecture(Frozen):
 
     @property
     def features(self) -> str:
-        """The row whose output is the last picture, before pooling and classes."""
+        """The row whose output is the last image, before pooling and classes."""
         reads, name = self.reads(), self.output_names[0]
         while (self.shapes[name].height, self.shapes[name].width) == (1, 1) and reads[name][0] != INPUT:
             name = reads[name][0]
@@ -109,7 +109,7 @@ class Architecture(Frozen):
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """The last row of each picture size on the way to the features: what detectors and segmenters read."""
+        """The last row of each image size on the way to the features: what detectors and segmenters read."""
         reaching = self._reaching((self.features,))
         last = {self.shapes[row.name][1:]: row.name for row in self.rows if row.name in reaching}
         smaller = [name for size, name in last.items() if size != (self.input.height, self.input.width)]
@@ -162,7 +162,7 @@ class Architecture(Frozen):
         return self._with(rows=tuple(rows))
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
-        """The same rows for another picture size or number of channels."""
+        """The same rows for another image size or number of channels."""
         size = {"height": height, "width": height if width is None else width}
         return self._with(input=self.input.model_dump() | size | ({} if channels is None else {"channels": channels}))
 

@@ -127,7 +127,7 @@ class OpenVino(Engine):
         requests: dict[tuple[int, ...] | None, Any] = {}
 
         def request(shape: tuple[int, ...]) -> Any:
-            """For one picture a graph of its own: what is known beforehand need not be asked for in each run."""
+            """For one image a graph of its own: what is known beforehand need not be asked for in each run."""
             known = read.inputs[0].partial_shape
             key = shape if shape[0] == 1 and all(known[i].is_static for i in range(1, len(shape))) else None
             if key not in requests:
@@ -145,7 +145,7 @@ class OpenVino(Engine):
 
 
 class Ncnn(Engine):
-    """ncnn on the CPU, in float32, one picture at a time."""
+    """ncnn on the CPU, in float32, one image at a time."""
 
     name = "ncnn"
     form = "ncnn"
@@ -168,10 +168,10 @@ class Ncnn(Engine):
 
         def run(x: Floats) -> list[Floats]:
             found: list[list[Floats]] = [[] for _ in outputs]
-            for picture in x:
+            for image in x:
                 extractor = network.create_extractor()
                 extractor.set_light_mode(len(outputs) == 1)  # it frees what a second output would need
-                given = ncnn.Mat(np.ascontiguousarray(picture)).clone()  # it works in place where it can
+                given = ncnn.Mat(np.ascontiguousarray(image)).clone()  # it works in place where it can
                 extractor.input(INPUT, given)
                 for values, name in zip(found, outputs, strict=True):
                     code, made = extractor.extract(f"{name}:0")
@@ -185,7 +185,7 @@ class Ncnn(Engine):
 
 
 class LiteRt(Engine):
-    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are pictures come as (N, C, H, W)."""
+    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are images come as (N, C, H, W)."""
 
     name = "litert"
     form = "tflite"

@@ -46,7 +46,7 @@ def pads_of(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> li
 
 
 def pool_pads(layer: rows.Pool, shape: Shape, out: Shape) -> list[int]:
-    """The same of a pooling, whose last window may end beyond the picture."""
+    """The same of a pooling, whose last window may end beyond the image."""
     pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
     for axis, (size, made) in enumerate(zip(shape[1:], out[1:], strict=True)):
         needed = (made - 1) * layer.stride + layer.kernel - size - pads[axis]

@@ -79,12 +79,12 @@ class Int8Writer(GraphWriter):
         floats: frozenset[str] = frozenset(),
         bits: int = 8,
         corrections: Mapping[str, Array] | None = None,
-        pictures: Preprocessing | None = None,
+        images: Preprocessing | None = None,
         sized: bool = False,
     ):
         """ranges: least and largest value of the input and of each layer's output, and before its activation
         (`PATH:before`), as `Calibration` finds them. corrections: what to add to the bias of a layer."""
-        super().__init__(architecture, weights, pictures, sized=sized)
+        super().__init__(architecture, weights, images, sized=sized)
         self.style, self.floats, self.bits = style, floats, bits
         self.corrections = corrections or {}
         self.ranges = joined(architecture, ranges)
@@ -129,7 +129,7 @@ class Int8Writer(GraphWriter):
         """
         if self.style != "table":
             return value
-        value = self.vector(value) if isinstance(placed.layer, rows.Linear) else self.picture(value)
+        value = self.vector(value) if isinstance(placed.layer, rows.Linear) else self.image(value)
         source, range_ = self.bytes_of[value]
         made = f"{value}:opened"
         if made not in self.opened:
@@ -152,8 +152,8 @@ class Int8Writer(GraphWriter):
     def vector(self, value: str) -> str:
         return self._bytes_reshaped(value, super().vector)
 
-    def picture(self, value: str) -> str:
-        return self._bytes_reshaped(value, super().picture)
+    def image(self, value: str) -> str:
+        return self._bytes_reshaped(value, super().image)
 
     def _bytes_reshaped(self, value: str, reshape: Callable[[str], str]) -> str:
         """Another form of a value: its bytes are reshaped, not its floats."""

@@ -106,11 +106,11 @@ class NcnnWriter:
                 settings: dict[int, Setting] = {0: 0 if layer.op == "max" else 1, 1: layer.kernel, 2: layer.stride}
                 return self.layer("Pooling", [x], path, settings | {3: left, 13: top, 14: right, 15: bottom, 5: 1})
             case rows.GlobalPool() if layer.size == 1:
-                return self._picture(self.layer("Pooling", [x], f"{path}:mean", {0: 1, 4: 1}), path, out)
+                return self._image(self.layer("Pooling", [x], f"{path}:mean", {0: 1, 4: 1}), path, out)
             case rows.GlobalPool():
                 return self.layer("Pooling", [x], path, {0: 1, 7: 1, 8: layer.size, 18: layer.size})
             case rows.Flatten():
-                return self._picture(self.layer("Flatten", [x], f"{path}:flat"), path, out)
+                return self._image(self.layer("Flatten", [x], f"{path}:flat"), path, out)
             case rows.Shuffle():
                 return self.layer("ShuffleChannel", [x], path, {0: layer.groups})
             case rows.Slice():
@@ -128,7 +128,7 @@ class NcnnWriter:
                 return self.layer("Scale", [x], path, {0: len(scale), 1: 1}, _bytes(scale), _bytes(shift))
         raise LeannetError(f"row '{path}': ncnn has no layer for kind {type(layer).__name__}")
 
-    def _picture(self, x: str, name: str, shape: Shape) -> str:
+    def _image(self, x: str, name: str, shape: Shape) -> str:
         """The same value as (C, H, W)."""
         return self.layer("Reshape", [x], name, {0: shape.width, 1: shape.height, 2: shape.channels})
 
@@ -158,8 +158,8 @@ class NcnnWriter:
             data.append(_bytes(weight_of(self.weights, placed, "linear.bias")))
         settings: dict[int, Setting] = {0: len(weight), 1: int(layer.bias), 2: weight.size}
         vector = self.layer("InnerProduct", [x], f"{path}:product", settings, *data)
-        name = path if layer.activation == "linear" else f"{path}:picture"
-        return self.activation(layer.activation, self._picture(vector, name, placed.out_shape), path)
+        name = path if layer.activation == "linear" else f"{path}:image"
+        return self.activation(layer.activation, self._image(vector, name, placed.out_shape), path)
 
     def activation(self, kind: Activation, x: str, name: str) -> str:
         """The activation of a value."""

@@ -21,26 +21,26 @@ BATCH = "batch"
 # One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and
 # answers something else without a word; what it is here moves no answer by more than rounding does.
 SIXTH = float(np.nextafter(np.float32(1 / 6), np.float32(0)))
-PICTURES = "pictures"  # the input that is not normalised yet
+IMAGES = "images"  # the input that is not normalised yet
 
 
 def to_onnx(
     architecture: Architecture,
     weights: Weights,
-    pictures: Preprocessing | None = None,
+    images: Preprocessing | None = None,
     kept_as: str = "float32",
     sized: bool = False,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
     weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
-    pictures: the graph takes `pictures` (N, height, width, C) uint8 of any size instead, and does the last of the
+    images: the graph takes `images` (N, height, width, C) uint8 of any size instead, and does the last of the
     resizing, with antialiasing, the scaling and the normalization itself. sized: their size is the network's already,
     and the graph only normalizes. kept_as: the type that weights have in the file, float32, or float16 or bfloat16 for
     half the bytes; they are computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights, pictures, kept_as, sized).model()
+    return GraphWriter(architecture, weights, images, kept_as, sized).model()
 
 
 def half(kind: str) -> Any:
@@ -77,30 +77,30 @@ class GraphWriter:
         self,
         architecture: Architecture,
         weights: Weights,
-        pictures: Preprocessing | None = None,
+        images: Preprocessing | None = None,
         kept_as: str = "float32",
         sized: bool = False,
     ):
         """The words are those of `to_onnx`."""
         self.onnx = onnx_package()
         self.architecture, self.weights, self.kept_as = architecture, weights, kept_as
-        self.pictures, self.sized = pictures, sized
+        self.images, self.sized = images, sized
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
         self.flat: set[str] = set()  # values of two dimensions
         self._flat_of: dict[str, str] = {}
-        self._picture_of: dict[str, str] = {}
+        self._image_of: dict[str, str] = {}
         self._given: dict[str, str] = {}  # value -> the output that it became
 
     def model(self) -> Any:
         """The whole graph."""
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         inputs = [helper.make_tensor_value_info(INPUT, kind, [BATCH, *self.architecture.input.shape])]
-        if self.pictures is not None:
+        if self.images is not None:
             channels, *size = self.architecture.input.shape
             dims = [BATCH, *(size if self.sized else ("height", "width")), channels]
-            inputs = [helper.make_tensor_value_info(PICTURES, self.onnx.TensorProto.UINT8, dims)]
+            inputs = [helper.make_tensor_value_info(IMAGES, self.onnx.TensorProto.UINT8, dims)]
         self.values[INPUT] = self._read()
         for placed in self.architecture.layers:
             self.values[placed.path] = self._layer(placed)
@@ -157,27 +157,27 @@ class GraphWriter:
         return [name] if bias is None else [name, self.constant(f"{placed.path}:bias", bias)]
 
     def _read(self) -> str:
-        """What the first layers read: the graph's input, prepared where it is pictures."""
-        return INPUT if self.pictures is None else self._prepared(self.pictures)
+        """What the first layers read: the graph's input, prepared where it is images."""
+        return INPUT if self.images is None else self._prepared(self.images)
 
     def _prepared(self, preprocessing: Preprocessing) -> str:
         """Images as the network reads them."""
-        turned = self.node("Transpose", [PICTURES], f"{PICTURES}:channels_first", perm=[0, 3, 1, 2])
+        turned = self.node("Transpose", [IMAGES], f"{IMAGES}:channels_first", perm=[0, 3, 1, 2])
         resized = turned if self.sized else self._resized(turned, preprocessing)
-        floats = self.node("Cast", [resized], f"{PICTURES}:floats", to=self.onnx.TensorProto.FLOAT)
+        floats = self.node("Cast", [resized], f"{IMAGES}:floats", to=self.onnx.TensorProto.FLOAT)
         mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
-        scale = self.constant(f"{PICTURES}:scale", (preprocessing.scale / std).astype(np.float32))
-        shift = self.constant(f"{PICTURES}:shift", (-mean / std).astype(np.float32))
-        return self.node("Add", [self.node("Mul", [floats, scale], f"{PICTURES}:scaled"), shift], INPUT)
+        scale = self.constant(f"{IMAGES}:scale", (preprocessing.scale / std).astype(np.float32))
+        shift = self.constant(f"{IMAGES}:shift", (-mean / std).astype(np.float32))
+        return self.node("Add", [self.node("Mul", [floats, scale], f"{IMAGES}:scaled"), shift], INPUT)
 
     def _resized(self, turned: str, preprocessing: Preprocessing) -> str:
         """Images (N, C, height, width) of any size at the network's, as Pillow resizes them, to one level of 256."""
         # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
-        number = self.node("Shape", [PICTURES], f"{PICTURES}:number", start=0, end=1)
-        lengths = self.constant(f"{PICTURES}:lengths", np.array(self.architecture.input.shape, np.int64))
-        size = self.node("Concat", [number, lengths], f"{PICTURES}:size", axis=0)
+        number = self.node("Shape", [IMAGES], f"{IMAGES}:number", start=0, end=1)
+        lengths = self.constant(f"{IMAGES}:lengths", np.array(self.architecture.input.shape, np.int64))
+        size = self.node("Concat", [number, lengths], f"{IMAGES}:size", axis=0)
         return self.node(
-            "Resize", [turned, "", "", size], f"{PICTURES}:resized",
+            "Resize", [turned, "", "", size], f"{IMAGES}:resized",
             mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
             coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
         )  # fmt: skip
@@ -191,14 +191,14 @@ class GraphWriter:
             self.flat.add(self._flat_of[value])
         return self._flat_of[value]
 
-    def picture(self, value: str) -> str:
+    def image(self, value: str) -> str:
         """The same value as (N, C, H, W)."""
         if value not in self.flat:
             return value
-        if value not in self._picture_of:
+        if value not in self._image_of:
             axes = self.constant("constant:axes", np.array([2, 3], np.int64))
-            self._picture_of[value] = self.node("Unsqueeze", [value, axes], f"{value}:picture")
-        return self._picture_of[value]
+            self._image_of[value] = self.node("Unsqueeze", [value, axes], f"{value}:image")
+        return self._image_of[value]
 
     # Layers
 
@@ -206,7 +206,7 @@ class GraphWriter:
         layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, self.picture(read[0]))
+                return self._conv(placed, layer, self.image(read[0]))
             case rows.Linear():
                 return self._linear(placed, layer, self.vector(read[0]))
             case rows.Dropout():
@@ -216,7 +216,7 @@ class GraphWriter:
             case rows.Activate():
                 return self.activation(layer.activation, read[0], path)
             case rows.Add() | rows.Multiply() | rows.Concat() if any(value in self.flat for value in read):
-                read = [self.picture(value) for value in read]
+                read = [self.image(value) for value in read]
         match layer:
             case rows.Add():
                 self._joined_last(read)
@@ -228,7 +228,7 @@ class GraphWriter:
                 return self.node("Mul", read, path)
             case rows.Concat():
                 return self.node("Concat", read, path, axis=1)
-        return self._reshaped(placed, self.picture(read[0]))
+        return self._reshaped(placed, self.image(read[0]))
 
     def _joined_last(self, values: Sequence[str]) -> None:
         """Puts a Concat that a sum reads right before it: OpenCV 4 sums wrongly with a convolution in between."""

@@ -131,7 +131,7 @@ def integers(
     floats: frozenset[str] = frozenset(),
     bits: int = 8,
     corrections: Mapping[str, Array] | None = None,
-    pictures: Any = None,
+    images: Any = None,
     compute: str = "float32",
     sized: bool = False,
 ) -> Program:
@@ -142,8 +142,8 @@ def integers(
     if engine == "litert":
         from leannet.runtime.tflite_int8 import Int8TfliteWriter
 
-        assert pictures is None, "LiteRT's integers take normalized images"
+        assert images is None, "LiteRT's integers take normalized images"
         made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
         return Program.of_forms(architecture, {"tflite": (made,)})
-    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, pictures, sized)
+    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, images, sized)
     return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)

@@ -227,7 +227,7 @@ class TfliteWriter:
         inputs = [flat, *self.filters(placed, flat, weight, bias)]
         words = "FullyConnectedOptions"
         made = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), words, FusedActivationFunction=fused)
-        name = path if layer.activation in FUSED else f"{path}:picture"
+        name = path if layer.activation in FUSED else f"{path}:image"
         made = self._reshape(made, name, out)
         return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
 
@@ -262,7 +262,7 @@ class TfliteWriter:
         return self.op("MAX_POOL_2D", [given], path, out, "Pool2DOptions", **_windows(layer, padding))
 
     def _mean(self, placed: Placed, layer: rows.Pool, given: int, padding: int, apart: bool) -> int:
-        """Of windows. apart: the zeros around them are in the picture by now, and would be counted."""
+        """Of windows. apart: the zeros around them are in the image by now, and would be counted."""
         path, out = placed.path, nhwc(placed.out_shape)
         name = f"{path}:counted" if apart else path
         made = self.op("AVERAGE_POOL_2D", [given], name, out, "Pool2DOptions", **_windows(layer, padding))
@@ -292,12 +292,12 @@ def _padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int]
 
 
 def nhwc(shape: Shape) -> tuple[int, int, int, int]:
-    """The shape as LiteRT has it, for one picture."""
+    """The shape as LiteRT has it, for one image."""
     return 1, shape.height, shape.width, shape.channels
 
 
 def inside(placed: Placed, layer: rows.Pool) -> Array:
-    """(H', W'): how many pixels of each window are picture, not zeros around it."""
+    """(H', W'): how many pixels of each window are image, not zeros around it."""
     (shape, *_), out = placed.in_shapes, placed.out_shape
     sides = []
     for size, before, made in zip(shape[1:], pool_pads(layer, shape, out)[:2], out[1:], strict=True):

@@ -1,4 +1,4 @@
-"""`serve`: an artefact, or a site made of one, over HTTP on this machine. ONNX Runtime runs it; no torch."""
+"""`serve`: an artifact, or a site made of one, over HTTP on this machine. ONNX Runtime runs it; no torch."""
 
 from typing import TYPE_CHECKING
 

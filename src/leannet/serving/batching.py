@@ -1,4 +1,4 @@
-"""Batches of pictures that come one by one: one thread takes what is there and runs it at once."""
+"""Batches of images that come one by one: one thread takes what is there and runs it at once."""
 
 import asyncio
 import queue
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-WAIT_S = 0.002  # for pictures that are on their way
+WAIT_S = 0.002  # for images that are on their way
 
 
 class Answer(NamedTuple):
-    """What the network says of one picture, and when it was asked."""
+    """What the network says of one image, and when it was asked."""
 
     probabilities: Floats  # (classes,)
     began_s: float
@@ -27,14 +27,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class _Waiting:
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     answer: "asyncio.Future[Answer]"
 
 
 class Batcher:
-    """Runs a network on up to `most` pictures at once, in a thread of its own.
+    """Runs a network on up to `most` images at once, in a thread of its own.
 
-    It never waits for a picture alone: only where `coming` says that others are on their way, and then WAIT_S at most.
+    It never waits for an image alone: only where `coming` says that others are on their way, and then WAIT_S at most.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Batcher:
         coming: Callable[[], int] = lambda: 0,
         observe: Callable[[int], None] = lambda size: None,
     ):
-        """network: pictures (H, W, C) uint8 -> probabilities (N, classes). observe: told the size of each batch."""
+        """network: images (H, W, C) uint8 -> probabilities (N, classes). observe: told the size of each batch."""
         self._network, self._most, self._coming, self._observe = network, most, coming, observe
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="leannet-network", daemon=True)
@@ -55,7 +55,7 @@ class Batcher:
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Before the first picture."""
+        """Before the first image."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,10 +63,10 @@ class Batcher:
         self._queue.put(None)
         self._thread.join()
 
-    async def ask(self, picture: NDArray[np.uint8]) -> Answer:
-        """The answer for one picture. Raises what the network raises."""
+    async def ask(self, image: NDArray[np.uint8]) -> Answer:
+        """The answer for one image. Raises what the network raises."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(picture, answer))
+        self._queue.put(_Waiting(image, answer))
         return await answer
 
     def _work(self) -> None:
@@ -93,7 +93,7 @@ class Batcher:
     def _run(self, batch: list[_Waiting]) -> None:
         began = time.monotonic()
         try:
-            found = self._network([each.picture for each in batch])
+            found = self._network([each.image for each in batch])
         except Exception as error:  # an engine's own; the next batch may be another matter
             for each in batch:
                 _tell(each.answer, error)

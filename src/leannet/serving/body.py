@@ -32,9 +32,9 @@ class Bodies:
         try:
             body = await self._read(request, held)
             if not body:
-                raise Refused(400, "expected a picture, found an empty body: curl -F file=@picture.jpg")
+                raise Refused(400, "expected an image, found an empty body: curl -F file=@image.jpg")
             files = files_of(body, boundary, self._limits.files) if boundary is not None else [("", body)]
-            del body  # else a form would be there twice while its pictures wait
+            del body  # else a form would be there twice while its images wait
             yield files
         finally:
             self.held_bytes -= held[0]
@@ -72,11 +72,9 @@ def _kind(request: Request) -> str:
         return kind
     found = f"Content-Type {kind[:60]!r}" if kind else "none"
     raise Refused(
-        415, f"expected a Content-Type of {TYPES}, found {found}: curl -F file=@picture.jpg names the right one"
+        415, f"expected a Content-Type of {TYPES}, found {found}: curl -F file=@image.jpg names the right one"
     )
 
 
 def _too_large(found: str, limits: Limits) -> Refused:
-    return Refused(
-        413, f"expected a body of at most {limits.body_bytes:,} bytes, found {found}: send a smaller picture"
-    )
+    return Refused(413, f"expected a body of at most {limits.body_bytes:,} bytes, found {found}: send a smaller image")

@@ -1,4 +1,4 @@
-"""From the bytes of a file to what the network takes, with the picture's size looked at before it is decoded."""
+"""From the bytes of a file to what the network takes, with the image's size looked at before it is decoded."""
 
 import ctypes
 import io
@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from leannet.data.images import BrokenPicture, prepare, read
+from leannet.data.images import BrokenImage, prepare, read
 from leannet.preprocessing import Preprocessing
 from leannet.serving.limits import Refused
 
-# Those of data/pictures.py. Pillow knows more, and one of them (EPS) runs another program and writes files.
+# Those of data/images.py. Pillow knows more, and one of them (EPS) runs another program and writes files.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 LARGE = 4_000_000  # pixels
 _WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000"
 
 
 def prepared(name: str, data: bytes, preprocessing: Preprocessing, pixels: int) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of a picture file, exactly as training and `predict` make it.
+    """(H, W, C) uint8 of an image file, exactly as training and `predict` make it.
 
-    Raises Refused for what is no picture, a broken one, and one of more than `pixels`.
+    Raises Refused for what is no image, a broken one, and one of more than `pixels`.
     """
     width, height = _size(name, data, pixels)
     if width * height > pixels:
         raise _too_large(name, f"{width:,} x {height:,}", pixels)
     try:
         return prepare(read(data), preprocessing)
-    except BrokenPicture as error:
-        raise Refused(422, f"{name}: expected a whole picture, found a broken one ({error}): send it again") from None
+    except BrokenImage as error:
+        raise Refused(422, f"{name}: expected a whole image, found a broken one ({error}): send it again") from None
     finally:
         if width * height > LARGE:
             _give_back()
@@ -41,15 +41,15 @@ def _size(name: str, data: bytes, pixels: int) -> tuple[int, int]:
         with Image.open(io.BytesIO(data), formats=[known for known in FORMATS if known in Image.OPEN]) as image:
             return image.size
     except UnidentifiedImageError:
-        raise Refused(422, f"{name}: expected a picture ({_WORDS}), found {_described(data)}") from None
+        raise Refused(422, f"{name}: expected an image ({_WORDS}), found {_described(data)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(name, "far more", pixels) from None
     except Exception as error:  # Pillow's readers raise whatever their format's parser raises
-        raise Refused(422, f"{name}: expected a whole picture, found a broken one ({error}): send it again") from None
+        raise Refused(422, f"{name}: expected a whole image, found a broken one ({error}): send it again") from None
 
 
 def _give_back() -> None:
-    """Freed memory to the system: glibc would keep the hundreds of megabytes of a large picture for its thread."""
+    """Freed memory to the system: glibc would keep the hundreds of megabytes of a large image for its thread."""
     if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 

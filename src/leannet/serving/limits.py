@@ -11,11 +11,11 @@ class Limits:
     """What one request, and all of them together, may take."""
 
     body_bytes: int = 20_000_000  # of one request
-    pixels: int = 50_000_000  # of one picture, read from its header before it is decoded
+    pixels: int = 50_000_000  # of one image, read from its header before it is decoded
     files: int = 16  # of one request
     seconds: float = 20.0  # for a client to deliver its headers, then its body, and to take its answer
-    batch: int = 8  # pictures that the network takes at once
-    queue: int = 64  # pictures accepted and not answered yet
+    batch: int = 8  # images that the network takes at once
+    queue: int = 64  # images accepted and not answered yet
     requests: int = 256  # under way at once
     held_bytes: int = 256_000_000  # bodies in memory at once
 
@@ -25,7 +25,7 @@ class Limits:
                 raise LeannetError(f"limits: {name} must be above 0, found {value:g}")
         if self.files > self.queue:
             raise LeannetError(
-                f"limits: a request of {self.files} files would never fit a queue of {self.queue} pictures: "
+                f"limits: a request of {self.files} files would never fit a queue of {self.queue} images: "
                 "allow fewer files or a longer queue"
             )
         if self.body_bytes > self.held_bytes:

@@ -41,18 +41,18 @@ class Metrics:
         self.batches = Histogram(SIZES)
 
     def text(self, waiting: int, held_bytes: int, model: Mapping[str, str]) -> str:
-        """The page. waiting: pictures accepted and not answered. model: what names the network."""
+        """The page. waiting: images accepted and not answered. model: what names the network."""
         lines = _head("leannet_model_info", "gauge", "The network that answers.")
         lines.append(f"leannet_model_info{_labels(**model)} 1")
         lines += _head("leannet_requests_total", "counter", "Requests answered, by path and HTTP status.")
         for (path, status), count in sorted(self.requests.items()):
             lines.append(f"leannet_requests_total{_labels(path=path, status=str(status))} {count}")
-        lines += _head("leannet_predictions_total", "counter", "Pictures by the likeliest class.")
+        lines += _head("leannet_predictions_total", "counter", "Images by the likeliest class.")
         for name, count in sorted(self.predictions.items()):
             lines.append(f"leannet_predictions_total{_labels(**{'class': name})} {count}")
         lines += self.seconds.lines("leannet_request_seconds", "From the headers of a request to its predictions.")
-        lines += self.batches.lines("leannet_batch_pictures", "Pictures that the network took at once.")
-        lines += _gauge("leannet_queue_pictures", "Pictures accepted and not answered yet.", waiting)
+        lines += self.batches.lines("leannet_batch_images", "Images that the network took at once.")
+        lines += _gauge("leannet_queue_images", "Images accepted and not answered yet.", waiting)
         lines += _gauge("leannet_held_bytes", "Bodies of requests in memory.", held_bytes)
         if (resident := resident_bytes()) is not None:
             lines += _gauge("process_resident_memory_bytes", "Resident set of the process.", resident)

@@ -29,13 +29,13 @@ def files_of(body: bytes, boundary: bytes, most: int) -> list[tuple[str, bytes]]
         parameters = _parameters(headers.get("content-disposition", ""))
         if (field := parameters.get("name")) != FIELD:
             named = f"'{harmless(field)}'" if field else "a part without a name"
-            raise Refused(400, f"expected pictures in the form's field '{FIELD}', found {named}: {_HOW}")
+            raise Refused(400, f"expected images in the form's field '{FIELD}', found {named}: {_HOW}")
         if content or parameters.get("filename"):  # a browser sends an empty part where no file was chosen
             found.append((parameters.get("filename", ""), content))
         if len(found) > most:
             raise Refused(422, f"expected at most {most} files in one request, found more: send them in several")
     if not found:
-        raise Refused(400, f"expected one picture or more in the form's field '{FIELD}', found none: {_HOW}")
+        raise Refused(400, f"expected one image or more in the form's field '{FIELD}', found none: {_HOW}")
     return found
 
 
@@ -46,7 +46,7 @@ def harmless(name: str) -> str:
     return kept if kept.strip(".") else ""
 
 
-_HOW = f"curl -F {FIELD}=@picture.jpg"
+_HOW = f"curl -F {FIELD}=@image.jpg"
 
 
 def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[dict[str, str], bytes]]:

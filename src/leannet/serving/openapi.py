@@ -6,7 +6,7 @@ from leannet.serving.limits import Limits
 
 Json = dict[str, Any]
 _TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer", "minimum": 0}
-_PICTURE = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+_IMAGE = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 
 def described(limits: Limits, version: str) -> Json:
@@ -16,7 +16,7 @@ def described(limits: Limits, version: str) -> Json:
         "info": {
             "title": "leannet serve",
             "version": version,
-            "description": "What a small network says of pictures. Every refusal is one line of JSON.",
+            "description": "What a small network says of images. Every refusal is one line of JSON.",
         },
         "paths": {
             "/predict": {"post": _predict(limits)},
@@ -30,18 +30,18 @@ def described(limits: Limits, version: str) -> Json:
 
 
 def _predict(limits: Limits) -> Json:
-    many = {"type": "array", "items": _PICTURE, "minItems": 1, "maxItems": limits.files}
+    many = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": limits.files}
     form = {"type": "object", "required": ["file"], "properties": {"file": many}, "additionalProperties": False}
     refusals = {
-        400: "No picture, a form that is cut off, or a field other than `file`.",
+        400: "No image, a form that is cut off, or a field other than `file`.",
         408: f"The body was not there within {limits.seconds:g} s. The connection is closed.",
-        413: f"More than {limits.body_bytes:,} bytes, or more than {limits.pixels:,} pixels in a picture.",
+        413: f"More than {limits.body_bytes:,} bytes, or more than {limits.pixels:,} pixels in an image.",
         415: "Another Content-Type, or a compressed body.",
-        422: f"What was sent is no whole picture, there are over {limits.files}, or `top` is no number above 0.",
+        422: f"What was sent is no whole image, there are over {limits.files}, or `top` is no number above 0.",
     }
     return {
         "operationId": "predict",
-        "summary": "The likeliest classes of pictures.",
+        "summary": "The likeliest classes of images.",
         "parameters": [
             {
                 "name": "top",
@@ -52,21 +52,21 @@ def _predict(limits: Limits) -> Json:
         ],
         "requestBody": {
             "required": True,
-            "description": f"Pictures, {limits.body_bytes:,} bytes together, {limits.pixels:,} pixels each.",
+            "description": f"Images, {limits.body_bytes:,} bytes together, {limits.pixels:,} pixels each.",
             "content": {
                 "multipart/form-data": {"schema": form},
-                "image/*": {"schema": _PICTURE},
-                "application/octet-stream": {"schema": _PICTURE},
+                "image/*": {"schema": _IMAGE},
+                "application/octet-stream": {"schema": _IMAGE},
             },
         },
-        "responses": {"200": _answer("Of each picture, in order.", "Predictions")}
+        "responses": {"200": _answer("Of each image, in order.", "Predictions")}
         | {str(status): _answer(words, "Error") for status, words in refusals.items()}
         | {"503": _busy("The queue is full.", "Error")},
     }
 
 
 def _health() -> Json:
-    found = _get("health", "Whether a picture would be taken now.", "Health")
+    found = _get("health", "Whether an image would be taken now.", "Health")
     found["responses"]["503"] = _busy("Not now: the queue is full.", "Health")
     return found
 
@@ -100,7 +100,7 @@ def _schemas() -> Json:
         "top": {"type": "array", "items": likely, "description": "The likeliest first."},
     })  # fmt: skip
     times = _object({"queue": _NUMBER, "prepare": _NUMBER, "network": _NUMBER})
-    times["description"] = "Of the slowest picture: waiting, decoding and resizing, and the batch that it was in."
+    times["description"] = "Of the slowest image: waiting, decoding and resizing, and the batch that it was in."
     model = {
         "name": _TEXT,
         "digest": _TEXT,

@@ -1,4 +1,4 @@
-"""The page at /: what can be asked for, and a place to drop a picture. It needs nothing from elsewhere."""
+"""The page at /: what can be asked for, and a place to drop an image. It needs nothing from elsewhere."""
 
 import base64
 import hashlib

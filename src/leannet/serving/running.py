@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.artifact.base import Artefact
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.base import Artifact
+from leannet.artifact.opening import open_artifact
 from leannet.errors import LeannetError
-from leannet.header import is_artefact
+from leannet.header import is_artifact
 from leannet.runtime.packages import package
 from leannet.runtime.processor import cores
 from leannet.serving.limits import Limits
@@ -47,7 +47,7 @@ def serve(
     verbose: bool = False,
     ready: Callable[[Serving], None] = lambda serving: None,
 ) -> None:
-    """Serves an artefact, or a site made of one, until SIGINT or SIGTERM.
+    """Serves an artifact, or a site made of one, until SIGINT or SIGTERM.
 
     port: 0: any free one. threads: of the network, and as many decode; None: as many as there are cores.
     cors: origins whose pages may ask. ready: told the address as soon as it answers.
@@ -57,9 +57,9 @@ def serve(
     from leannet.serving.app import application
     from leannet.serving.service import Service
 
-    artefact, site = _opened(Path(what))
+    artifact, site = _opened(Path(what))
     _check_origins(cors)
-    service = Service(artefact, limits or Limits(), threads or cores())
+    service = Service(artifact, limits or Limits(), threads or cores())
     app = application(service, site, cors, _say if verbose else None)
     with _listening(host, port) as listener:
         url = _url(host, listener.getsockname()[1])
@@ -116,17 +116,17 @@ def _packages() -> None:
             raise LeannetError(f"this needs the package {name}: pip install 'leannet[serve]'") from None
 
 
-def _opened(what: Path) -> tuple[Artefact, Path | None]:
-    """The artefact, and the site where it lies in one."""
-    from leannet.serving.site import artefact_in
+def _opened(what: Path) -> tuple[Artifact, Path | None]:
+    """The artifact, and the site where it lies in one."""
+    from leannet.serving.site import artifact_in
 
-    if not what.is_dir() or is_artefact(what):
-        return open_artefact(what), None
-    if (found := artefact_in(what)) is not None:
+    if not what.is_dir() or is_artifact(what):
+        return open_artifact(what), None
+    if (found := artifact_in(what)) is not None:
         return found, what
     raise LeannetError(
-        f"{what}: expected an artefact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
-        "another folder: make an artefact with leannet export RUN"
+        f"{what}: expected an artifact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
+        "another folder: make an artifact with leannet export RUN"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.artifact.base import Artefact
+from leannet.artifact.base import Artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import Prediction, best_of
@@ -25,16 +25,16 @@ Files = Sequence[tuple[str, bytes]]
 
 
 class Service:
-    """An artefact that answers. `start` before the first question, `stop` after the last."""
+    """An artifact that answers. `start` before the first question, `stop` after the last."""
 
-    def __init__(self, artefact: Artefact, limits: Limits, threads: int):
-        """artefact: one that was opened from a file. Runs it once. Raises LeannetError where its engine is missing."""
+    def __init__(self, artifact: Artifact, limits: Limits, threads: int):
+        """artifact: one that was opened from a file. Runs it once. Raises LeannetError where its engine is missing."""
         # Unless this is set before it starts, ONNX Runtime tells its maker of every session, and keeps files for that.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        self.artefact, self.limits, self.threads = artefact, limits, threads
-        self.header, self.metrics = artefact.header, Metrics()
-        self.facts = _facts(artefact)
-        self.waiting = 0  # pictures accepted and not answered
+        self.artifact, self.limits, self.threads = artifact, limits, threads
+        self.header, self.metrics = artifact.header, Metrics()
+        self.facts = _facts(artifact)
+        self.waiting = 0  # images accepted and not answered
         self._decoding = 0  # of them, those that the network cannot take yet
         self._pool = ThreadPoolExecutor(threads, "leannet-decode")
         self._batcher = Batcher(self._network, limits.batch, lambda: self._decoding, self.metrics.batches.observe)
@@ -52,13 +52,13 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether a picture would be taken now."""
+        """Whether an image would be taken now."""
         return self._batcher.alive and self.waiting < self.limits.queue
 
     async def predict(self, files: Files, top: int) -> dict[str, Any]:
-        """The answer to a request. Raises Refused for a picture that cannot be read, and where the queue is full."""
+        """The answer to a request. Raises Refused for an image that cannot be read, and where the queue is full."""
         if self.waiting + len(files) > self.limits.queue:
-            raise busy(f"the queue of {self.limits.queue} pictures is full")
+            raise busy(f"the queue of {self.limits.queue} images is full")
         self.waiting += len(files)
         try:
             names = [harmless(name) or f"image {number}" for number, (name, _) in enumerate(files)]
@@ -78,27 +78,27 @@ class Service:
         return {"model": self.facts["name"], **_told(best, [times for _, times in answered])}
 
     async def _one(self, name: str, data: bytes) -> tuple[Answer, tuple[float, float, float]]:
-        """The answer for one picture, and the seconds it waited, was prepared, and was in the network."""
+        """The answer for one image, and the seconds it waited, was prepared, and was in the network."""
         came = time.monotonic()
         self._decoding += 1
         try:
             work = asyncio.get_running_loop().run_in_executor(self._pool, self._prepared, name, data)
-            picture, began, ended = await work
+            image, began, ended = await work
         finally:
             self._decoding -= 1
-        answer = await self._batcher.ask(picture)
+        answer = await self._batcher.ask(image)
         if not np.isfinite(answer.probabilities).all():
-            raise Refused(422, f"{name}: expected probabilities, found what is no number: see leannet check ARTEFACT")
+            raise Refused(422, f"{name}: expected probabilities, found what is no number: see leannet check ARTIFACT")
         waited = began - came + answer.began_s - ended
         return answer, (waited, ended - began, answer.ended_s - answer.began_s)
 
     def _prepared(self, name: str, data: bytes) -> tuple[NDArray[np.uint8], float, float]:
         began = time.monotonic()
-        picture = prepared(name, data, self.header.preprocessing, self.limits.pixels)
-        return picture, began, time.monotonic()
+        image = prepared(name, data, self.header.preprocessing, self.limits.pixels)
+        return image, began, time.monotonic()
 
-    def _network(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        return self.artefact.probabilities(np.stack(pictures), self.threads)
+    def _network(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
+        return self.artifact.probabilities(np.stack(images), self.threads)
 
 
 def _told(best: Sequence[Prediction], times: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
@@ -109,19 +109,19 @@ def _told(best: Sequence[Prediction], times: Sequence[tuple[float, float, float]
     }
 
 
-def _facts(artefact: Artefact) -> dict[str, Any]:
+def _facts(artifact: Artifact) -> dict[str, Any]:
     """What may be told of the network. Where it comes from and what it was trained on stay at home."""
-    if not artefact.digest:
-        raise LeannetError("expected an artefact that was opened from a file, found one that was not saved")
-    header = artefact.header
+    if not artifact.digest:
+        raise LeannetError("expected an artifact that was opened from a file, found one that was not saved")
+    header = artifact.header
     cost = count(header.architecture)
     return {
         "name": header.architecture.name,
-        "digest": artefact.digest,
+        "digest": artifact.digest,
         "classes": list(header.classes),
         "preprocessing": header.preprocessing.model_dump(mode="json"),
         "params": cost.params,
         "macs": cost.macs,
-        "precision": artefact.precision,
-        "size_bytes": artefact.size_bytes,
+        "precision": artifact.precision,
+        "size_bytes": artifact.size_bytes,
     }

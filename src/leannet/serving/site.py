@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from leannet.artifact.base import Artefact
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.base import Artifact
+from leannet.artifact.opening import open_artifact
 
 MARKER = "model.json"
 VERSIONED = re.compile(r"v-[0-9a-f]{8,64}/")  # the folder whose name is the digest of what is in it
@@ -58,8 +58,8 @@ class Site(StaticFiles):
         return response
 
 
-def artefact_in(site: Path) -> Artefact | None:
-    """The artefact of a site. None where the folder is none. Raises LeannetError where the artefact is damaged."""
+def artifact_in(site: Path) -> Artifact | None:
+    """The artifact of a site. None where the folder is none. Raises LeannetError where the artifact is damaged."""
     try:
         about = json.loads((site / MARKER).read_bytes())
         file = site / about["folder"] / about["model"]["file"]
@@ -67,4 +67,4 @@ def artefact_in(site: Path) -> Artefact | None:
         return None
     if not (site / "index.html").is_file() or not file.resolve().is_relative_to(site.resolve()):
         return None
-    return open_artefact(file)
+    return open_artifact(file)

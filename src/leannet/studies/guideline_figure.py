@@ -1,14 +1,14 @@
-"""The four guidelines as one picture: slowdowns as bars, this machine's beside the paper's."""
+"""The four guidelines as one figure: slowdowns as bars, this machine's beside the paper's."""
 
 from pathlib import Path
 from typing import Any
 
 from leannet.studies.guideline_study import Guidelines, mean, slowdowns
-from leannet.style import COLORS, INK, figure, plain_axes, write_picture
+from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 
 
 def draw(found: Guidelines, path: Path) -> None:
-    """Writes the picture: a panel a guideline, a group of bars a line of its table, whiskers from scale to scale."""
+    """Writes the figure: a panel a guideline, a group of bars a line of its table, whiskers from scale to scale."""
     threads = list(dict.fromkeys(n for _, n in found.settings))
     engines = list(dict.fromkeys(name for name, _ in found.settings))
     sources = [(name, n) for n in threads for name in engines]
@@ -43,7 +43,7 @@ def draw(found: Guidelines, path: Path) -> None:
             "bars: mean over three scales; lines: from the least to the most of them",
             fontsize=12,
         )
-        write_picture(drawn, path)
+        write_figure(drawn, path)
 
 
 def _color(engines: list[str], threads: list[int], setting: tuple[str, int]) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from leannet.console import Console
-from leannet.data.loader import PictureSet, mean_and_std
+from leannet.data.loader import PreparedDataset, mean_and_std
 from leannet.data.scan import Scan
 from leannet.data.split import Split
 from leannet.errors import LeannetError
@@ -19,7 +19,7 @@ from leannet.training.optimizing import frozen_rows
 from leannet.training.settings import Settings
 from leannet.zoo import architecture
 
-SMALL_PICTURES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
+SMALL_IMAGES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
 
 FEW_CORES = 2
 
@@ -27,7 +27,7 @@ Source = tuple[Network, Header]  # the weights to start from, and what is known 
 
 
 def check_model(wanted: Settings, source: Source | None) -> None:
-    """What can be known to be wrong before any picture is read."""
+    """What can be known to be wrong before any image is read."""
     name = wanted.model
     if name is not None and name.endswith(".json"):
         table = Architecture.load(name)
@@ -49,10 +49,10 @@ def check_model(wanted: Settings, source: Source | None) -> None:
 
 def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settings, Architecture]:
     """The settings with what was left open filled in, and the rows."""
-    classes, channels = len(found.pictures.classes), 1 if wanted.color == "L" else 3
+    classes, channels = len(found.dataset.classes), 1 if wanted.color == "L" else 3
     name = wanted.model
     if name is None and source is None:
-        small = min(found.median_size) <= SMALL_PICTURES
+        small = min(found.median_size) <= SMALL_IMAGES
         name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
     if source is not None and (name is None or "source" in source[1].provenance):
         table = source[1].architecture  # another library's weights bring its own form of the rows
@@ -70,7 +70,7 @@ def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settin
         )
     workers = wanted.workers
     if workers is None:
-        # Tiny pictures are prepared faster than they are handed from one process to another; and where there are two
+        # Tiny images are prepared faster than they are handed from one process to another; and where there are two
         # cores, a step on both of them loses more to workers than they save it.
         together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         share = machine_cores() // together
@@ -109,8 +109,8 @@ def choose_preprocessing(
     if source is not None:
         chosen = source[1].preprocessing.model_copy(update=size)
     else:
-        # Small pictures are used whole: their borders are not spare.
-        ratio = 1.0 if table.input.height <= SMALL_PICTURES else 0.875
+        # Small images are used whole: their borders are not spare.
+        ratio = 1.0 if table.input.height <= SMALL_IMAGES else 0.875
         chosen = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
     if chosen.grey_range == Preprocessing.model_fields["grey_range"].default:  # else it is that of the weights
         chosen = chosen.model_copy(update={"grey_range": found.grey_range})
@@ -121,7 +121,7 @@ def choose_preprocessing(
         constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
         chosen = chosen.model_copy(update=constants)
     elif settings.normalization == "zscore":
-        mean, std = mean_and_std(PictureSet(found.pictures, chosen), parts.train, settings.workers or 0)
+        mean, std = mean_and_std(PreparedDataset(found.dataset, chosen), parts.train, settings.workers or 0)
         chosen = chosen.model_copy(update={"mean": mean, "std": std})
     return chosen
 

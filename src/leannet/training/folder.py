@@ -16,7 +16,7 @@ RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
 
 
 def check_out(out: str | Path | None, settings: Settings) -> None:
-    """Refuses a run folder that holds another run, is a file, or lies among the pictures."""
+    """Refuses a run folder that holds another run, is a file, or lies among the images."""
     path = Path(out) if out is not None else Path("runs")
     held = [name for name in RUN_FILES if out is not None and (path / name).exists()]
     if held:
@@ -25,7 +25,7 @@ def check_out(out: str | Path | None, settings: Settings) -> None:
         raise LeannetError(f"--out {out}: expected a new or empty folder, found a file")
     data = Path(settings.data).resolve()
     if data.is_dir() and path.resolve().is_relative_to(data):
-        raise LeannetError(f"--out {path}: lies among the pictures of {settings.data}; choose a folder outside")
+        raise LeannetError(f"--out {path}: lies among the images of {settings.data}; choose a folder outside")
 
 
 def make_run(out: str | Path | None, data: str) -> Path:

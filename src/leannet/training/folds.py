@@ -1,4 +1,4 @@
-"""Cross-validation: every picture validates once, so a small set is judged by all of its pictures."""
+"""Cross-validation: every image validates once, so a small set is judged by all of its images."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from leannet.training.state import FILE as STATE
 class Folds:
     """The runs of a cross-validation, one a fold, the last of which may be unfinished.
 
-    `predictions.csv` beside them holds every picture's, out of fold.
+    `predictions.csv` beside them holds every image's, out of fold.
     """
 
     path: Path
@@ -42,10 +42,10 @@ class Folds:
         values = [100 * value for value in self.accuracies]
         if not values:
             return f"no fold of {self.wanted} has finished"
-        pictures = sum(run.validation.pictures for run in self.finished if run.validation)
+        dataset = sum(run.validation.images for run in self.finished if run.validation)
         spread = f"{min(values):.1f} to {max(values):.1f}, deviation {pstdev(values):.1f}"
         of = f"{len(values)} folds" if len(values) == self.wanted else f"{len(values)} of {self.wanted} folds"
-        return f"{mean(values):.2f} % over {of} ({spread}), {pictures:,} pictures"
+        return f"{mean(values):.2f} % over {of} ({spread}), {dataset:,} images"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -61,10 +61,10 @@ class Folds:
 
 
 def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = False, **settings: Any) -> Folds:
-    """Trains a network a fold, each judged on the pictures that it did not see, and returns the runs.
+    """Trains a network a fold, each judged on the images that it did not see, and returns the runs.
 
     data, settings: as for `train`. out: a new folder, which gets `fold-1` to `fold-K`, `folds.json`, and
-    `predictions.csv` with a line for each picture, from the run that did not train on it. A test part stays untouched
+    `predictions.csv` with a line for each image, from the run that did not train on it. A test part stays untouched
     by training, and every run scores it.
     Raises LeannetError, one line, as `train` does, and where `out` holds something already.
     """

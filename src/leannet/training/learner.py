@@ -43,7 +43,7 @@ class Learner:
             accelerator.scaler.load_state_dict(saved.standing.scaler)
 
     def _norms_meet(self) -> bool:
-        """Whether batch norm is over all processes: where one alone has few pictures at once."""
+        """Whether batch norm is over all processes: where one alone has few images at once."""
         world, wanted = self.accelerator.num_processes, self.settings.sync_norm
         alone = self.settings.batch_size // world // self.settings.accumulate
         return world > 1 and (wanted == "always" or (wanted == "auto" and alone < processes.SMALL_BATCH))
@@ -81,7 +81,7 @@ class Learner:
                 with accelerator.autocast():
                     outputs = convert_to_fp32(self._model(part))
                 loss = task.loss(outputs, targets)
-                # Processes average their gradients; the batch is the mean over all of their pictures.
+                # Processes average their gradients; the batch is the mean over all of their images.
                 accelerator.backward(loss * (accelerator.num_processes / weight))
             loss_sum = loss_sum + loss.detach()
             right = right + task.right(outputs, targets)
@@ -104,7 +104,7 @@ class Learner:
 def make_accelerator(settings: Settings) -> Accelerator:
     """The device, precision and processes of a run.
 
-    Raises LeannetError where a process has too few pictures a step, or where accelerate and the launcher do not agree
+    Raises LeannetError where a process has too few images a step, or where accelerate and the launcher do not agree
     on how many processes there are: each would then train alone, into the same folder.
     """
     AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
@@ -128,7 +128,7 @@ def make_accelerator(settings: Settings) -> Accelerator:
     least = settings.batch_size // accelerator.num_processes // settings.accumulate
     if least < 2:
         raise LeannetError(
-            f"--batch-size {settings.batch_size}: expected two pictures or more for each of "
+            f"--batch-size {settings.batch_size}: expected two images or more for each of "
             f"{accelerator.num_processes * settings.accumulate} parts, as batch norm needs"
         )
     return accelerator

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from leannet.checkpoint import save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PictureSet, normalize
+from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -32,15 +32,15 @@ from leannet.training.tensorboard import events
 
 SAVE_SECONDS = 60  # a killed process loses no more than this
 FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
-POPULATION = 2048  # pictures to measure them on instead
+POPULATION = 2048  # images to measure them on instead
 MANY_EPOCHS = 100_000  # where time ends a run
 
 
 def fit(
     network: Network,
     task: Task,
-    pictures: PictureSet,
-    plain: PictureSet,
+    dataset: PreparedDataset,
+    plain: PreparedDataset,
     split: Split,
     settings: Settings,
     header: Header,
@@ -52,9 +52,9 @@ def fit(
 
     Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
 
-    pictures, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
+    images, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
     the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
-    Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or a picture
+    Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or an image
     cannot be read; what was saved stays.
     """
     learner = Learner(network, task, settings, saved)
@@ -62,13 +62,13 @@ def fit(
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
     epochs = range(standing.epoch, MANY_EPOCHS if settings.time else settings.epochs)
-    chances = balanced(pictures, split.train) if settings.sampling == "balanced" else None
+    chances = balanced(dataset, split.train) if settings.sampling == "balanced" else None
     batches = Batches(
         split.train, settings.batch_size, epochs, settings.seed, True, standing.step, rank, world, chances
     )
     if not batches.an_epoch:
-        raise LeannetError(f"{len(split.train)} pictures are too few for {world} processes")
-    validated = plain.pictures.keep(split.validation)
+        raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
+    validated = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
     population = _population(plain, split, settings, batches.an_epoch)
     done = standing.epoch * batches.an_epoch + standing.step
@@ -90,7 +90,7 @@ def fit(
     ):
         spent = standing.spent
         processes.settle()
-        stream = iter(Loader(pictures, batches, workers, pin=device.type == "cuda"))
+        stream = iter(Loader(dataset, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if standing.ended:
                 break
@@ -99,11 +99,11 @@ def fit(
             for step in range(standing.step, batches.an_epoch):
                 images, labels, _ = next(stream)
                 labels = labels.to(device, non_blocking=True)
-                x = _as_input(images.to(device, non_blocking=True), pictures, dtype)
+                x = _as_input(images.to(device, non_blocking=True), dataset, dtype)
                 torch.manual_seed(_seed(settings.seed, epoch, step))  # dropout draws the same when resumed
-                if pictures.augment is not None:
+                if dataset.augment is not None:
                     draw = np.random.default_rng((settings.seed, epoch, step, rank))
-                    x, labels = mix(x, labels, len(header.classes), pictures.augment, draw)
+                    x, labels = mix(x, labels, len(header.classes), dataset.augment, draw)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
@@ -170,16 +170,16 @@ def _no_number(what: str, where: str, run: Path) -> LeannetError:
     return LeannetError(f"{what} no number any more at {where}; {kept(run)}; try a smaller --lr")
 
 
-def balanced(pictures: PictureSet, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Chances for each of these pictures, so that every class comes as often as any other."""
-    labels = pictures.pictures.labels[indices]
-    counts = np.bincount(labels, minlength=len(pictures.pictures.classes))
+def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Chances for each of these images, so that every class comes as often as any other."""
+    labels = dataset.dataset.labels[indices]
+    counts = np.bincount(labels, minlength=len(dataset.dataset.classes))
     chances = 1 / counts[labels]
     return np.asarray(chances / chances.sum())
 
 
-def _population(plain: PictureSet, split: Split, settings: Settings, steps: int) -> Loader | None:
-    """Training pictures to measure batch norm's statistics on, where the running ones would lag behind."""
+def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int) -> Loader | None:
+    """Training images to measure batch norm's statistics on, where the running ones would lag behind."""
     if settings.batch_statistics == "running" or (settings.batch_statistics == "auto" and steps >= FEW_STEPS):
         return None
     some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
@@ -190,27 +190,27 @@ def _population(plain: PictureSet, split: Split, settings: Settings, steps: int)
 def predictions_of(
     model: nn.Module,
     batches: Loader,
-    pictures: PictureSet,
+    dataset: PreparedDataset,
     task: Task,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """What the task keeps of the outputs for every picture of a loader, in its order: (N, ...) float32.
+    """What the task keeps of the outputs for every image of a loader, in its order: (N, ...) float32.
 
     Of several processes each runs its share, and all get the whole.
     """
     model.eval()
     found, indices = [], []
     for images, _, numbers in batches:
-        found.append(task.predictions(model(_as_input(images.to(device), pictures, dtype))))
+        found.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
         indices.append(numbers)
-    if not found:  # fewer pictures than processes
+    if not found:  # fewer images than processes
         return processes.gathered(np.empty(0, np.int64), np.empty(0, np.float32))
     return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(found).float().numpy())
 
 
 def _places(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each picture stands in the loader's own order."""
+    """Where each image stands in the loader's own order."""
     order = batches.indices
     return np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), indices)]
 
@@ -221,8 +221,8 @@ def _seed(seed: int, epoch: int, step: int) -> int:
     return hash((seed, epoch, step, rank) if rank else (seed, epoch, step)) % 2**63
 
 
-def _as_input(images: Tensor, pictures: PictureSet, dtype: torch.dtype = torch.float32) -> Tensor:
-    return normalize(images.contiguous(memory_format=torch.channels_last), pictures.preprocessing, dtype)
+def _as_input(images: Tensor, dataset: PreparedDataset, dtype: torch.dtype = torch.float32) -> Tensor:
+    return normalize(images.contiguous(memory_format=torch.channels_last), dataset.preprocessing, dtype)
 
 
 def _label(epoch: int, settings: Settings) -> str:
@@ -239,7 +239,7 @@ def _told_of_memory(settings: Settings) -> Iterator[None]:
             raise
         parts = 2 * settings.accumulate
         raise LeannetError(
-            f"too little memory for {settings.batch_size} pictures a step in {settings.accumulate} part"
+            f"too little memory for {settings.batch_size} images a step in {settings.accumulate} part"
             f"{'' if settings.accumulate == 1 else 's'}; try --accumulate {parts}, or a smaller --batch-size"
         ) from None
 

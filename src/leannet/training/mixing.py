@@ -1,4 +1,4 @@
-"""Two pictures made one: mixup and CutMix, on a whole batch."""
+"""Two images made one: mixup and CutMix, on a whole batch."""
 
 import math
 
@@ -13,7 +13,7 @@ from leannet.data.augment import Augment
 def mix(
     images: Tensor, labels: Tensor, classes: int, augment: Augment, draw: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """(N, C, H, W) floats and (N,) labels -> images, and (N, classes) probabilities where pictures were mixed.
+    """(N, C, H, W) floats and (N,) labels -> images, and (N, classes) probabilities where images were mixed.
 
     Mixup: Zhang et al., arXiv 1710.09412; CutMix: Yun et al., arXiv 1905.04899. Where both are on, every second batch
     gets one of them, by chance. Where neither is, both come back as they are.
@@ -34,7 +34,7 @@ def mix(
 
 
 def _paste(images: Tensor, order: Tensor, kept: float, draw: np.random.Generator) -> tuple[Tensor, float]:
-    """A box of the share 1 - kept from the other picture, and the share that was really kept."""
+    """A box of the share 1 - kept from the other image, and the share that was really kept."""
     height, width = images.shape[-2:]
     side = math.sqrt(1 - kept)
     middle_y, middle_x = draw.uniform(0, height), draw.uniform(0, width)

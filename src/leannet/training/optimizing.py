@@ -45,7 +45,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def frozen_rows(table: Architecture, until: str | None) -> tuple[str, ...]:
-    """The rows up to and including `until`; `stem`: up to the first smaller picture. None: none.
+    """The rows up to and including `until`; `stem`: up to the first smaller image. None: none.
 
     Raises LeannetError where there is no such row.
     """
@@ -70,7 +70,7 @@ def freeze(network: Network, settings: Settings) -> list[nn.Module]:
 
 
 def _stages(table: Architecture) -> dict[str, int]:
-    """For each row the number of stages behind it; a stage ends where the picture becomes smaller. The head: 0."""
+    """For each row the number of stages behind it; a stage ends where the image becomes smaller. The head: 0."""
     taps = table.taps
     behind, found = len(taps), {}
     for row in table.rows:

@@ -1,4 +1,4 @@
-"""Several processes as one: batch norm over all of them, and every validation picture counted once."""
+"""Several processes as one: batch norm over all of them, and every validation image counted once."""
 
 import atexit
 import gc
@@ -20,7 +20,7 @@ from leannet.errors import LeannetError
 
 S = TypeVar("S")
 T = TypeVar("T")
-SMALL_BATCH = 16  # pictures in one process, below which batch norm is synchronised
+SMALL_BATCH = 16  # images in one process, below which batch norm is synchronised
 SETTLE_SECONDS = 0.1  # dropping what was sent takes a thousandth of it
 
 

@@ -10,7 +10,7 @@ from leannet.training.task import Result
 
 
 class Clock:
-    """Pictures a second, and time left, from the batches done since this process began.
+    """Images a second, and time left, from the batches done since this process began.
 
     limit: seconds that the run may take in all, of which `spent` were in earlier processes; None: as long as it takes.
     """
@@ -19,12 +19,12 @@ class Clock:
         self.total, self.done, self._first = total, done, done
         self.limit, self._spent = limit, spent
         self._began = self._saved = time.perf_counter()
-        self._pictures = 0
+        self._images = 0
 
-    def tick(self, pictures: int) -> None:
+    def tick(self, images: int) -> None:
         """One more batch."""
         self.done += 1
-        self._pictures += pictures
+        self._images += images
 
     def since_save(self) -> float:
         """Seconds since the state was last saved."""
@@ -59,8 +59,8 @@ class Clock:
 
     @property
     def rate(self) -> float:
-        """Pictures a second, all told."""
-        return self._pictures / max(time.perf_counter() - self._began, 1e-9)
+        """Images a second, all told."""
+        return self._images / max(time.perf_counter() - self._began, 1e-9)
 
 
 def log_epoch(run: Path, standing: Standing, result: Result, rate: float) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from leannet.console import Console
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.data.split import Split
 from leannet.header import Header
 from leannet.training import processes
@@ -33,8 +33,8 @@ class Reader:
             self._settings, self._scan = settings, _read(settings, console)
         if known is None:
             return self._scan
-        pictures = self._scan.pictures.numbered_as(known.classes, "this run")
-        return replace(self._scan, pictures=pictures, grey_range=known.preprocessing.grey_range)
+        dataset = self._scan.dataset.numbered_as(known.classes, "this run")
+        return replace(self._scan, dataset=dataset, grey_range=known.preprocessing.grey_range)
 
 
 def _reads(settings: Settings) -> tuple[object, ...]:
@@ -43,26 +43,26 @@ def _reads(settings: Settings) -> tuple[object, ...]:
 
 
 def _read(settings: Settings, console: Console) -> Scan:
-    pictures = open_pictures(settings.data, settings.reading).without(settings.skip)
+    dataset = open_dataset(settings.data, settings.reading).without(settings.skip)
     if settings.limit:
-        pictures = _some(pictures, settings.limit, settings.seed)
-    names = ", ".join(pictures.classes[:CLASSES]) + (", ..." if len(pictures.classes) > CLASSES else "")
-    size = f"{len(pictures):,} pictures, {len(pictures.classes)} classes ({names})"
-    console.say(f"{settings.data}: {pictures.kind}, {size}")
-    found = scan(pictures, console.reading, color=settings.color, shared_by=processes.shared_out)
+        dataset = _some(dataset, settings.limit, settings.seed)
+    names = ", ".join(dataset.classes[:CLASSES]) + (", ..." if len(dataset.classes) > CLASSES else "")
+    size = f"{len(dataset):,} images, {len(dataset.classes)} classes ({names})"
+    console.say(f"{settings.data}: {dataset.kind}, {size}")
+    found = scan(dataset, console.reading, color=settings.color, shared_by=processes.shared_out)
     for line in found.lines():
         console.say(f"  {line}", style="yellow")
     return found
 
 
-def _some(pictures: Pictures, limit: int, seed: int) -> Pictures:
-    """About so many pictures, each class of each part in its proportion, and two of each at least."""
-    order = np.random.default_rng(seed).permutation(len(pictures))
+def _some(dataset: Dataset, limit: int, seed: int) -> Dataset:
+    """About so many images, each class of each part in its proportion, and two of each at least."""
+    order = np.random.default_rng(seed).permutation(len(dataset))
     groups: dict[tuple[str | None, int], list[int]] = {}
     for index in order.tolist():
-        groups.setdefault((pictures.parts[index], int(pictures.labels[index])), []).append(index)
-    share = min(1.0, limit / max(len(pictures), 1))
-    return pictures.keep(sorted(i for group in groups.values() for i in group[: max(2, round(share * len(group)))]))
+        groups.setdefault((dataset.parts[index], int(dataset.labels[index])), []).append(index)
+    share = min(1.0, limit / max(len(dataset), 1))
+    return dataset.keep(sorted(i for group in groups.values() for i in group[: max(2, round(share * len(group)))]))
 
 
 def tell_split(console: Console, found: Scan, parts: Split) -> None:
@@ -70,10 +70,10 @@ def tell_split(console: Console, found: Scan, parts: Split) -> None:
     sizes = f"{len(parts.train):,} to train on, {len(parts.validation):,} to validate on"
     console.say(f"split {how}: {sizes}" + (f", {len(parts.test):,} to test on" if len(parts.test) else ""))
     if parts.dropped:
-        names = ", ".join(found.pictures.names[i] for i in parts.dropped[:3])
+        names = ", ".join(found.dataset.names[i] for i in parts.dropped[:3])
         console.say(
             f"  {len(parts.dropped)} images with another label in a later split are left out: {names}", style="yellow"
         )
     both = {found.digests[i] for i in parts.train} & {found.digests[i] for i in (*parts.validation, *parts.test)}
     if both:
-        console.say(f"  {len(both)} pictures are in the training part and in another, as equal copies", style="yellow")
+        console.say(f"  {len(both)} images are in the training part and in another, as equal copies", style="yellow")

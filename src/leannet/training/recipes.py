@@ -9,7 +9,7 @@ Recipe = dict[str, Any]
 # name -> what it is for, and the settings that it changes
 RECIPES: dict[str, tuple[str, Recipe]] = {
     "scratch-small": (
-        "a few hundred to a few thousand pictures, no weights to start from: long, gentle, much augmentation",
+        "a few hundred to a few thousand images, no weights to start from: long, gentle, much augmentation",
         {
             "epochs": 100,
             "optimizer": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.05},
@@ -32,7 +32,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         },
     ),
     "cifar": (
-        "32-pixel pictures by the ten thousand: He et al. 2016, section 4.2, with a half cosine instead of steps",
+        "32-pixel images by the ten thousand: He et al. 2016, section 4.2, with a half cosine instead of steps",
         {
             "epochs": 100,
             "batch_size": 128,
@@ -67,7 +67,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         },
     ),
     "imagenet-mobilenet-v2": (
-        "Sandler et al. 2018, section 6.1: RMSprop, rate 0.045 falling by 0.98 an epoch, 16 devices of 96 pictures",
+        "Sandler et al. 2018, section 6.1: RMSprop, rate 0.045 falling by 0.98 an epoch, 16 devices of 96 images",
         {
             "model": "mobilenet_v2",
             "epochs": 300,

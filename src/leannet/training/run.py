@@ -1,4 +1,4 @@
-"""`train`: from pictures to a run folder. Says what it found and chose, trains, and scores the test part once."""
+"""`train`: from images to a run folder. Says what it found and chose, trains, and scores the test part once."""
 
 import shlex
 import sys
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.dataset import Pictures
-from leannet.data.loader import Batches, Loader, PictureSet, cached, told_of_workers
+from leannet.data.dataset import Dataset
+from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split
 from leannet.errors import LeannetError
@@ -75,7 +75,7 @@ class Run:
 
 
 def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
-    """Trains a network on pictures and returns the run.
+    """Trains a network on images and returns the run.
 
     data: a folder of class folders (split or not), Parquet, CSV, or `digits`. out: the run folder; None: a new one
     under runs/. settings: fields of training.settings.Settings.
@@ -116,16 +116,16 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
 
     found = reader.read(wanted, console)
     processes.settle()
-    parts = split(found.pictures, found.digests, ratio, wanted.seed, _fold(wanted))
+    parts = split(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
     tell_split(console, found, parts)
     settings_, table = choose(wanted, found, source)
     torch.manual_seed(settings_.seed)
     network = build(table)
     if source is not None:
-        start_from(network, source, found.pictures.classes, str(wanted.weights), console)
+        start_from(network, source, found.dataset.classes, str(wanted.weights), console)
     header = Header(
         architecture=table,
-        classes=found.pictures.classes,
+        classes=found.dataset.classes,
         preprocessing=choose_preprocessing(settings_, table, source, found, parts),
         split=parts.record(),
         provenance={
@@ -134,7 +134,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             "reading": settings_.reading.to_dict(),
             "seed": settings_.seed,
             "parent": _parent(wanted, source),
-            "licence": source[1].provenance.get("licence") if source else None,
+            "license": source[1].provenance.get("license") if source else None,
             "done": "trained",
             "torch": torch.__version__,
             "skipped": report_skipped(found)[:100],
@@ -181,10 +181,10 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
             )
         found = reader.read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
-        parts = split(found.pictures, found.digests, ratio, settings.seed, _fold(settings))
+        parts = split(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
         if saved.header.split["digests"] != parts.digests:
             raise LeannetError(
-                f"{path}: the pictures have changed since this run began; start a new one, --weights {path}"
+                f"{path}: the images have changed since this run began; start a new one, --weights {path}"
             )
         return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
 
@@ -238,8 +238,8 @@ def _train(
     saved: Saved | None = None,
 ) -> Run:
     preprocessing = header.preprocessing
-    training_set = PictureSet(found.pictures, preprocessing, settings.augment, settings.seed)
-    plain = PictureSet(found.pictures, preprocessing)
+    training_set = PreparedDataset(found.dataset, preprocessing, settings.augment, settings.seed)
+    plain = PreparedDataset(found.dataset, preprocessing)
     if saved is not None and _is_done(saved, settings):
         console.say(f"{run}: has finished, with epoch {saved.standing.epoch}; scoring its best weights")
         standing, interrupted, device = saved.standing, False, make_accelerator(settings).device
@@ -251,8 +251,8 @@ def _train(
         if settings.cache:
             training_set, plain = cached(training_set, plain, found.sizes, found.formats)
             if training_set.cache is None:
-                console.say("the decoded pictures do not fit into memory: each is read anew in every epoch")
-        task = Classification(settings.label_smoothing, _class_weights(settings, found.pictures, parts))
+                console.say("the decoded images do not fit into memory: each is read anew in every epoch")
+        task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, parts))
         standing, interrupted = fit(network, task, training_set, plain, parts, settings, header, run, console, saved)
         device = next(network.parameters()).device
     finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
@@ -275,11 +275,11 @@ def _is_done(saved: Saved, settings: Settings) -> bool:
     return saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
 
 
-def _class_weights(settings: Settings, pictures: Pictures, parts: Split) -> tuple[float, ...] | None:
-    """One a class, so that all classes weigh the same together; on average one a picture."""
+def _class_weights(settings: Settings, dataset: Dataset, parts: Split) -> tuple[float, ...] | None:
+    """One a class, so that all classes weigh the same together; on average one an image."""
     if settings.class_weights == "none":
         return None
-    counts = np.bincount(pictures.labels[parts.train], minlength=len(pictures.classes))
+    counts = np.bincount(dataset.labels[parts.train], minlength=len(dataset.classes))
     return tuple((len(parts.train) / (len(counts) * counts)).tolist())
 
 
@@ -294,11 +294,11 @@ def _from_command_line() -> bool:
 
 
 def _scores(
-    best: Network, plain: PictureSet, part: NDArray[np.int64], settings: Settings, device: torch.device
+    best: Network, plain: PreparedDataset, part: NDArray[np.int64], settings: Settings, device: torch.device
 ) -> Scores:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
     processes.settle()
     batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
-    return score(predictions, plain.pictures.labels[part], plain.pictures.classes)
+    return score(predictions, plain.dataset.labels[part], plain.dataset.classes)

@@ -98,7 +98,7 @@ class Settings(Frozen):
     resize: Literal["crop", "squash", "letterbox"] | None = None
     augment: Augment = Augment()
     epochs: Size = 30
-    batch_size: Annotated[int, Field(strict=True, ge=2)] = 32  # one picture cannot be normalised by its batch
+    batch_size: Annotated[int, Field(strict=True, ge=2)] = 32  # one image cannot be normalised by its batch
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     # precise: batch norm's statistics measured anew before each validation. auto: where an epoch is under 100 steps.
@@ -110,7 +110,7 @@ class Settings(Frozen):
     sampling: Literal["plain", "balanced"] = "plain"  # balanced: every class as often as any other
     clip: Annotated[float, Field(gt=0)] | None = None  # the most the gradient's norm may be
     accumulate: Size = 1  # parts that a batch is learned in, where it does not fit into memory at once
-    freeze: str | None = None  # the last row that keeps its weights; "stem": those before the first smaller picture
+    freeze: str | None = None  # the last row that keeps its weights; "stem": those before the first smaller image
     patience: Size | None = None  # epochs without a better one, after which it ends
     time: Annotated[float, Field(gt=0)] | None = None  # seconds; the schedule fits them, and `epochs` does not count
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
@@ -119,7 +119,7 @@ class Settings(Frozen):
     sync_norm: Literal["auto", "always", "never"] = (
         "auto"  # batch norm over all processes; auto: where batches are small
     )
-    cache: Flag = True  # decoded pictures stay in memory between epochs, where they fit
+    cache: Flag = True  # decoded images stay in memory between epochs, where they fit
     compile: Flag = False
     cpu: Flag = False
     tensorboard: Flag = False  # event files in the run too

@@ -25,7 +25,7 @@ class Standing:
 
     epoch: int = 0
     step: int = 0
-    seen: int = 0  # in this epoch: pictures, ...
+    seen: int = 0  # in this epoch: images, ...
     right: int = 0  # ... of them right, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
@@ -37,7 +37,7 @@ class Standing:
     log: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, mean_loss: float, right: float, seen: int) -> None:
-        """One more step: the mean loss of its pictures, how many of them were right, and how many there were."""
+        """One more step: the mean loss of its images, how many of them were right, and how many there were."""
         self.step += 1
         self.seen += seen
         self.right += int(right)

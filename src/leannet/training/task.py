@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import write_predictions
 
 
 class Result(Protocol):
-    """What a task finds on validation pictures."""
+    """What a task finds on validation images."""
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -52,14 +52,14 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
-        """What validation keeps of the outputs, one row a picture, on the CPU."""
+        """What validation keeps of the outputs, one row an image, on the CPU."""
 
     @abc.abstractmethod
-    def score(self, predictions: NDArray[np.float32], pictures: Pictures) -> Result:
-        """What predictions are worth, one row a picture."""
+    def score(self, predictions: NDArray[np.float32], dataset: Dataset) -> Result:
+        """What predictions are worth, one row an image."""
 
     @abc.abstractmethod
-    def write(self, path: Path, predictions: NDArray[np.float32], pictures: Pictures) -> None:
+    def write(self, path: Path, predictions: NDArray[np.float32], dataset: Dataset) -> None:
         """Writes predictions.csv."""
 
 
@@ -67,7 +67,7 @@ class Task(abc.ABC):
 class Classification(Task):
     """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
 
-    Targets are class numbers (N,) or, of mixed pictures, probabilities (N, classes). class_weights: one a class.
+    Targets are class numbers (N,) or, of mixed images, probabilities (N, classes). class_weights: one a class.
     """
 
     label_smoothing: float = 0.0
@@ -85,7 +85,7 @@ class Classification(Task):
         return self._weights(targets, torch.empty(0, device=targets.device)).sum()
 
     def _weights(self, targets: Tensor, like: Tensor) -> Tensor:
-        """One a picture; of a mixed one the mean of its classes'."""
+        """One an image; of a mixed one the mean of its classes'."""
         weights = like.new_tensor(self.class_weights)
         return targets.to(weights.dtype) @ weights if targets.ndim == 2 else weights[targets]
 
@@ -96,8 +96,8 @@ class Classification(Task):
     def predictions(self, outputs: Tensor) -> Tensor:
         return torch.softmax(outputs.float(), dim=1).cpu()
 
-    def score(self, predictions: NDArray[np.float32], pictures: Pictures) -> Scores:
-        return score(predictions, pictures.labels, pictures.classes)
+    def score(self, predictions: NDArray[np.float32], dataset: Dataset) -> Scores:
+        return score(predictions, dataset.labels, dataset.classes)
 
-    def write(self, path: Path, predictions: NDArray[np.float32], pictures: Pictures) -> None:
-        write_predictions(path, pictures, predictions)
+    def write(self, path: Path, predictions: NDArray[np.float32], dataset: Dataset) -> None:
+        write_predictions(path, dataset, predictions)

@@ -1,4 +1,4 @@
-"""`web`: an artefact as a static site that runs it in the visitor's browser, with onnxruntime-web.
+"""`web`: an artifact as a static site that runs it in the visitor's browser, with onnxruntime-web.
 
 The files of one version lie in a folder that is named by their digest and never change; index.html, which may, names
 that folder. So a site can be replaced at its address, and what a browser has kept of the one before is not mixed in.
@@ -22,8 +22,8 @@ from typing import Any
 from PIL import Image
 
 from leannet import __version__
-from leannet.artifact.base import Artefact
-from leannet.artifact.opening import open_artefact
+from leannet.artifact.base import Artifact
+from leannet.artifact.opening import open_artifact
 from leannet.console import Console
 from leannet.cost import count
 from leannet.data.dataset import LeftOut, gathered
@@ -34,7 +34,7 @@ from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runti
 
 MARKER = "model.json"
 READABLE = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".bmp", ".avif")  # by browsers
-# What the page and its workers may load: what lies beside them, and pictures that the visitor gives them.
+# What the page and its workers may load: what lies beside them, and images that the visitor gives them.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
     "img-src 'self' blob:; media-src blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -51,7 +51,7 @@ class Site:
 
     path: Path
     version: str  # a digest of all that is in it
-    artefact: str
+    artifact: str
     title: str
     precision: str
     backends: tuple[str, ...]
@@ -66,7 +66,7 @@ class Site:
 
 
 def make_site(
-    artefact: str | Path,
+    artifact: str | Path,
     out: str | Path,
     samples: Sequence[str | Path] | None = None,
     runtime: str | Path | None = None,
@@ -75,31 +75,31 @@ def make_site(
     webgpu: bool = False,
     force: bool = False,
 ) -> Site:
-    """Writes a folder that any web server can serve: the artefact, a page that runs it, and onnxruntime-web.
+    """Writes a folder that any web server can serve: the artifact, a page that runs it, and onnxruntime-web.
 
-    out: a new or an empty folder; it is written whole or not at all. samples: pictures or folders of pictures for
-    visitors to try, beside the artefact's golden pictures; they are copied as they are. runtime: onnxruntime-web of
+    out: a new or an empty folder; it is written whole or not at all. samples: images or folders of images for
+    visitors to try, beside the artifact's golden images; they are copied as they are. runtime: onnxruntime-web of
     VERSION, as the .tgz of `npm pack` or unpacked; None: from the cache, where `npm pack` puts it the first time.
     title: None: the architecture's name. webgpu: with the build that can use it. force: replace a site made before.
-    Raises LeannetError for an artefact that no browser runs, where `out` is something else, and where the runtime is
+    Raises LeannetError for an artifact that no browser runs, where `out` is something else, and where the runtime is
     not to be had.
     """
     console = Console(quiet)
-    made = open_artefact(artefact)
+    made = open_artifact(artifact)
     if "onnxruntime" not in made.engines:
         raise LeannetError(
-            f"{artefact}: it is made for {', '.join(made.engines)}, and browsers run onnxruntime: "
+            f"{artifact}: it is made for {', '.join(made.engines)}, and browsers run onnxruntime: "
             "make it with leannet export RUN, or integers with leannet quantize RUN --engine onnxruntime"
         )
     target = Path(out)
     _must_be_free(target, force)
-    pictures = _samples(samples or (), console)
+    images = _samples(samples or (), console)
     backends = tuple(BACKENDS) if webgpu else ("wasm",)
     inside = _page() | _backends(runtime_files(runtime, backends, console))
-    inside["model.onnx"] = Path(artefact).read_bytes()
-    inside |= {file: path.read_bytes() for file, path in pictures.items()}
+    inside["model.onnx"] = Path(artifact).read_bytes()
+    inside |= {file: path.read_bytes() for file, path in images.items()}
     inside |= {file: golden.png for file, golden in zip(_patterns(made), made.golden, strict=True)}
-    about = _about(made, title or made.header.architecture.name, backends, inside, pictures)
+    about = _about(made, title or made.header.architecture.name, backends, inside, images)
     inside["model.json"] = json.dumps(about, ensure_ascii=False).encode()
     version = _digest(inside | _templates() | {"policy": POLICY.encode()})[:12]
     written = _in_folder(inside, about, version)
@@ -108,7 +108,7 @@ def make_site(
     return Site(
         path=target,
         version=version,
-        artefact=str(artefact),
+        artifact=str(artifact),
         title=about["title"],
         precision=made.precision,
         backends=backends,
@@ -123,22 +123,22 @@ def make_site(
 
 
 def _about(
-    made: Artefact, title: str, backends: Sequence[str], inside: Files, pictures: Mapping[str, Path]
+    made: Artifact, title: str, backends: Sequence[str], inside: Files, images: Mapping[str, Path]
 ) -> dict[str, Any]:
     """What the page knows of the network: model.json."""
     header, total, patterns = made.header, count(made.header.architecture), _patterns(made)
-    named = {file: path.stem for file, path in pictures.items()}
+    named = {file: path.stem for file, path in images.items()}
     named |= {file: f"pattern {number}" for number, file in enumerate(patterns, start=1)}
     return {
         "title": title,
         "name": header.architecture.name,
         "classes": list(header.classes),
-        "input": "uint8" if made.takes_pictures else "float32",
+        "input": "uint8" if made.takes_images else "float32",
         "precision": made.precision,
         "params": total.params,
         "macs": total.macs,
         "preprocessing": header.preprocessing.model_dump(mode="json"),
-        "accuracy": _accuracy(header.artefact, header.metrics),
+        "accuracy": _accuracy(header.artifact, header.metrics),
         "provenance": _provenance(header.provenance),
         "model": {"file": "model.onnx", "size_bytes": len(inside["model.onnx"])},
         "backends": {
@@ -148,34 +148,34 @@ def _about(
         },
         "golden": [{"file": file, "outputs": [float(value) for value in golden.outputs]}
                    for file, golden in zip(patterns, made.golden, strict=True)],
-        "tolerance": float(header.artefact.get("tolerance", 1e-4)),
+        "tolerance": float(header.artifact.get("tolerance", 1e-4)),
         "samples": [{"file": file, "name": name} for file, name in named.items()],
         "leannet": __version__,
         "runtime": f"{PACKAGE} {VERSION}",
     }  # fmt: skip
 
 
-def _patterns(made: Artefact) -> list[str]:
+def _patterns(made: Artifact) -> list[str]:
     return [f"golden/{number}.png" for number in range(1, len(made.golden) + 1)]
 
 
-def _accuracy(artefact: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """On pictures that it was not trained on, with the 95 % Wilson interval. None where the header does not say."""
+def _accuracy(artifact: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """On images that it was not trained on, with the 95 % Wilson interval. None where the header does not say."""
     found = metrics.get("validation") or {}
-    accuracy, pictures = found.get("accuracy"), found.get("pictures")
-    if "accuracy_after" in artefact:  # of the integers
-        accuracy, pictures = artefact["accuracy_after"], artefact.get("judged_on")
-    if accuracy is None or not pictures:
+    accuracy, images = found.get("accuracy"), found.get("images")
+    if "accuracy_after" in artifact:  # of the integers
+        accuracy, images = artifact["accuracy_after"], artifact.get("judged_on")
+    if accuracy is None or not images:
         return None
-    low, high = wilson(round(accuracy * pictures), pictures)
-    return {"accuracy": accuracy, "low": low, "high": high, "pictures": pictures}
+    low, high = wilson(round(accuracy * images), images)
+    return {"accuracy": accuracy, "low": low, "high": high, "images": images}
 
 
 def _provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Without folders, which are nobody's business on a page."""
     words = [f"{provenance.get('done') or 'made'} with leannet {provenance.get('leannet')}"]
     words += [f"{word} {_last(provenance[key])}" for key, word in FROM.items() if provenance.get(key)]
-    return {"origin": ", ".join(words), "licence": provenance.get("licence")}
+    return {"origin": ", ".join(words), "license": provenance.get("license")}
 
 
 def _last(place: str) -> str:
@@ -233,7 +233,7 @@ def _digest(inside: Files) -> str:
 
 
 def _samples(given: Iterable[str | Path], console: Console) -> dict[str, Path]:
-    """The user's own pictures: file in the site -> path. Raises LeannetError for what no browser reads."""
+    """The user's own images: file in the site -> path. Raises LeannetError for what no browser reads."""
     paths: list[Path] = []
     others: list[LeftOut] = []
     for path in map(Path, given):

@@ -167,7 +167,7 @@ def own_naming(family: Family) -> Source:
         modules = dict.fromkeys(key.rpartition(".")[0] for key in state_keys(table))
         return ((module, module) for module in modules)
 
-    return Source("leannet", family.rows, keys, licence="")
+    return Source("leannet", family.rows, keys, license="")
 
 
 def is_ported(source: Source, where: str, about: Mapping[str, Any]) -> bool:

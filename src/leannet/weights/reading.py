@@ -118,7 +118,7 @@ def _made(
         provenance={
             "source": f"{source.name}: {where}{taken}",
             # Who trained weights of their own says nothing of how they may be used.
-            "licence": about.get("license", (source.licence or None) if not about.get("trained") else None),
+            "license": about.get("license", (source.license or None) if not about.get("trained") else None),
         },
     )
     network.origin = header

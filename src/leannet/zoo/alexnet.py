@@ -79,7 +79,7 @@ def alexnet(width: float, resolution: int, classes: int, in_channels: int) -> Ar
     return Architecture(name=label("alexnet", width), input=size, rows=tuple(rows))
 
 
-ALEXNET = Source("torchvision", alexnet, _numbered(1), licence="BSD-3-Clause")
+ALEXNET = Source("torchvision", alexnet, _numbered(1), license="BSD-3-Clause")
 family("alexnet", "one tower", "arXiv 1404.5997, as torchvision has it", sources=(ALEXNET,))(alexnet)
 
 
@@ -142,7 +142,7 @@ def vgg16(width: float, resolution: int, classes: int, in_channels: int) -> Arch
     return _vgg("vgg16", VGG16, 4096, width, resolution, classes, in_channels)
 
 
-VGG16_WEIGHTS = Source("torchvision", vgg16, _numbered(0), licence="BSD-3-Clause")
+VGG16_WEIGHTS = Source("torchvision", vgg16, _numbered(0), license="BSD-3-Clause")
 family("vgg16", "thirteen 3x3 convolutions", "arXiv 1409.1556, Table 1, D", sources=(VGG16_WEIGHTS,))(vgg16)
 
 

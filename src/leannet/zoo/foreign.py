@@ -26,7 +26,7 @@ class Source:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
-    licence: str = "Apache-2.0"
+    license: str = "Apache-2.0"
     optional: tuple[str, ...] = field(default=())  # prefixes of theirs that we may leave aside, as auxiliary heads
 
 

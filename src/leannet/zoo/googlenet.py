@@ -190,9 +190,9 @@ def _keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
             yield f"{row.name}.linear", row.name.replace("_", ".")
 
 
-# torchvision's weights come from TensorFlow and were trained on pictures scaled to -1..1.
+# torchvision's weights come from TensorFlow and were trained on images scaled to -1..1.
 HALF = (0.5, 0.5, 0.5)
-WEIGHTS = Source("torchvision", googlenet_torchvision, _keys, HALF, HALF, licence="BSD-3-Clause", optional=("aux",))
+WEIGHTS = Source("torchvision", googlenet_torchvision, _keys, HALF, HALF, license="BSD-3-Clause", optional=("aux",))
 AUX_WEIGHTS = replace(WEIGHTS, rows=googlenet_torchvision_aux, optional=())
 family("googlenet_torchvision", "batch norm, and 3x3 for 5x5", PAPER, sources=(WEIGHTS,))(googlenet_torchvision)
 family("googlenet_torchvision_aux", "with its two auxiliary heads", PAPER, sources=(AUX_WEIGHTS,))(

@@ -35,7 +35,7 @@ BODY: Bottlenecks = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )  # fmt: skip
-# For 32 x 32 pictures: the stem and the first stride-2 row at stride 1, so that 4 x 4 pixels are left at the end.
+# For 32 x 32 images: the stem and the first stride-2 row at stride 1, so that 4 x 4 pixels are left at the end.
 CIFAR_BODY: Bottlenecks = (BODY[0], (6, 24, 2, 1), *BODY[2:])
 DEBUG: Bottlenecks = ((1, 8, 1, 1), (6, 16, 2, 2))
 
@@ -109,12 +109,12 @@ family(
     PAPER,
     sources=(
         Source("timm", mobilenet_v2, _timm, interpolation="bicubic"),
-        Source("torchvision", mobilenet_v2, _torchvision, licence="BSD-3-Clause"),
+        Source("torchvision", mobilenet_v2, _torchvision, license="BSD-3-Clause"),
     ),
 )(mobilenet_v2)
 
 
-@family("cifar_mobilenet_v2", "MobileNetV2 for 32 x 32 pictures, total stride 8", PAPER, resolution=32, classes=10)
+@family("cifar_mobilenet_v2", "MobileNetV2 for 32 x 32 images, total stride 8", PAPER, resolution=32, classes=10)
 def cifar_mobilenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table("cifar_mobilenet_v2", CIFAR_BODY, 1, 1280, width, resolution, classes, in_channels)
 

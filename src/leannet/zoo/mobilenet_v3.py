@@ -99,7 +99,7 @@ def _torchvision(version: Version) -> Version:
     return replace(version, name=version.name + "_torchvision", scale_table=True, norm=norm)
 
 
-# For 32 x 32 pictures: the stem and the first stride-2 row at stride 1, so that 4 x 4 pixels are left at the end.
+# For 32 x 32 images: the stem and the first stride-2 row at stride 1, so that 4 x 4 pixels are left at the end.
 CIFAR_SMALL = replace(
     SMALL, name="cifar_mobilenet_v3_small", stem_stride=1, rows=((*SMALL.rows[0][:5], 1), *SMALL.rows[1:])
 )
@@ -194,7 +194,7 @@ def _torchvision_weights(version: Version) -> Source:
         yield from convolution("Conv_2", "classifier.0")
         yield "Logits.linear", "classifier.3"
 
-    return Source("torchvision", rows, keys, licence="BSD-3-Clause")
+    return Source("torchvision", rows, keys, license="BSD-3-Clause")
 
 
 LARGE_SOURCES = (_timm(LARGE), _torchvision_weights(LARGE))
@@ -258,7 +258,7 @@ def mobilenet_v3_small_torchvision(width: float, resolution: int, classes: int, 
 
 @family(
     "cifar_mobilenet_v3_small",
-    "MobileNetV3-Small for 32 x 32 pictures, total stride 8",
+    "MobileNetV3-Small for 32 x 32 images, total stride 8",
     "arXiv 1905.02244, Table 2",
     resolution=32,
     classes=10,

@@ -109,11 +109,11 @@ def _keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
 
 for _depth in DEPTHS:
     _rows = _resnet(f"resnet{_depth}", _depth)
-    _source = Source("torchvision", _rows, _keys, licence="BSD-3-Clause")
+    _source = Source("torchvision", _rows, _keys, license="BSD-3-Clause")
     family(f"resnet{_depth}", f"residual network of {_depth} layers", PAPER, sources=(_source,))(_rows)
 for _depth in CIFAR_DEPTHS:
     _name, _blocks = f"cifar_resnet{_depth}", ((_depth - 2) // 6,) * 3
-    family(_name, f"for 32 x 32 pictures, {_depth} layers", CIFAR_PAPER, resolution=32, classes=10)(
+    family(_name, f"for 32 x 32 images, {_depth} layers", CIFAR_PAPER, resolution=32, classes=10)(
         _cifar(_name, _blocks)
     )
 family("resnet_debug", "two blocks, for quick tests", PAPER, resolution=32, classes=10)(_cifar("resnet_debug", (1, 1)))

@@ -4,7 +4,7 @@ Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture D
 the appendix for the large forms. `width` is the paper's scale: 0.5, 1, 1.5 and 2 have columns of their own there;
 others scale the column of 1.
 
-Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the picture its left
+Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the image its left
 branch keeps the input's channels and the right one makes the rest: `shufflenet_v2`. torchvision's: both make one half,
 for up to 1.3 % less work: `shufflenet_v2_torchvision`. The weights of one do not fit the other.
 """
@@ -39,7 +39,7 @@ class Version:
     repeats: tuple[int, ...] = (4, 8, 4)
     columns: tuple[int, ...] | None = None  # None: by scale
     large: bool = False  # the pool before stage 2 takes its stride, as in a ResNet
-    cifar: bool = False  # for 32 x 32 pictures: no pool, and a stem of stride 1
+    cifar: bool = False  # for 32 x 32 images: no pool, and a stem of stride 1
 
 
 BASE = Version("shufflenet_v2")
@@ -121,7 +121,7 @@ def shufflenet_v2_torchvision(width: float, resolution: int, classes: int, in_ch
     return _table(version, width, resolution, classes, in_channels)
 
 
-TORCHVISION = Source("torchvision", shufflenet_v2_torchvision, _torchvision, licence="BSD-3-Clause")
+TORCHVISION = Source("torchvision", shufflenet_v2_torchvision, _torchvision, license="BSD-3-Clause")
 family("shufflenet_v2_torchvision", "torchvision's structure, with its weights", PAPER, sources=(TORCHVISION,))(
     shufflenet_v2_torchvision
 )
@@ -170,7 +170,7 @@ def shufflenet_v2_164_se_residual(width: float, resolution: int, classes: int, i
     return _table(V2_164, width, resolution, classes, in_channels)
 
 
-@family("cifar_shufflenet_v2", "ShuffleNetV2 for 32 x 32 pictures, total stride 8", PAPER, resolution=32, classes=10)
+@family("cifar_shufflenet_v2", "ShuffleNetV2 for 32 x 32 images, total stride 8", PAPER, resolution=32, classes=10)
 def cifar_shufflenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
     return _table(replace(BASE, name="cifar_shufflenet_v2", cifar=True), width, resolution, classes, in_channels)
 

@@ -4,7 +4,7 @@ Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters an
 1602.07360. 1.0 is Table 1; 1.1 is the authors' later form, with less work for the same accuracy (their repository).
 The bypass forms are figure 2, section 6: simple ones where widths agree (Fire 3, 5, 7, 9), complex ones at the others.
 
-Pooling lets the last window reach beyond the picture, as Caffe does. The convolution that makes the classes has no
+Pooling lets the last window reach beyond the image, as Caffe does. The convolution that makes the classes has no
 padding here and in torchvision; the authors' Caffe file pads it by 1, which is why their 1.72 GFLOPs an image are
 2 x 861.3 M mult-adds at 227 pixels, where these rows have 832.7 M.
 """
@@ -103,7 +103,7 @@ def squeezenet_1_0(width: float, resolution: int, classes: int, in_channels: int
     return _table("squeezenet_1_0", (96, 7), FIRES_1_0, "none", width, resolution, classes, in_channels)
 
 
-V1_0 = Source("torchvision", squeezenet_1_0, _torchvision, licence="BSD-3-Clause")
+V1_0 = Source("torchvision", squeezenet_1_0, _torchvision, license="BSD-3-Clause")
 family("squeezenet_1_0", "Fire modules", PAPER, sources=(V1_0,))(squeezenet_1_0)
 
 
@@ -123,7 +123,7 @@ def squeezenet_1_1(width: float, resolution: int, classes: int, in_channels: int
     return _table("squeezenet_1_1", (64, 3), FIRES_1_1, "none", width, resolution, classes, in_channels)
 
 
-V1_1 = Source("torchvision", squeezenet_1_1, _torchvision, licence="BSD-3-Clause")
+V1_1 = Source("torchvision", squeezenet_1_1, _torchvision, license="BSD-3-Clause")
 family("squeezenet_1_1", "2.4 times less work than 1.0", "the authors' repository, SqueezeNet_v1.1", sources=(V1_1,))(
     squeezenet_1_1
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 from tests.conftest import draw
 
 
@@ -53,12 +53,12 @@ def tar(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
     return path
 
 
-def counted(pictures: Pictures) -> dict[tuple[str | None, str], int]:
+def counted(dataset: Dataset) -> dict[tuple[str | None, str], int]:
     """How many images there are of each split and class."""
-    words = [pictures.classes[label] for label in pictures.labels]
-    return dict(Counter(zip(pictures.parts, words, strict=True)))
+    words = [dataset.classes[label] for label in dataset.labels]
+    return dict(Counter(zip(dataset.parts, words, strict=True)))
 
 
-def missed(pictures: Pictures) -> dict[str, tuple[str, ...]]:
+def missed(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """What was left out, by reason."""
-    return {f"{each.what} {each.why}": each.names for each in pictures.left_out}
+    return {f"{each.what} {each.why}": each.names for each in dataset.left_out}

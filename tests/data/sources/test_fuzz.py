@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leannet.data.dataset import Pictures
-from leannet.data.sources import open_pictures
+from leannet.data.dataset import Dataset
+from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, missed, tar
 
@@ -71,7 +71,7 @@ def there(root: Path, above: tuple[Path, ...] = ()) -> Iterator[tuple[str, Path]
             yield "dangling", path
 
 
-def opened(open_: Callable[[], Pictures]) -> tuple[Pictures | None, str]:
+def opened(open_: Callable[[], Dataset]) -> tuple[Dataset | None, str]:
     """What was opened, or the one line that refuses it."""
     try:
         return open_(), ""
@@ -86,12 +86,12 @@ def test_every_file_of_any_layout_is_an_image_of_the_set_or_named(tree: Tree) ->
         root, beside = Path(place) / "data", Path(place) / "linked"
         lay({"0.png": None, "x.txt": None, "deeper": {"1.png": None}}, beside, beside)
         lay(tree, root, beside)
-        pictures, refusal = opened(lambda: open_pictures(str(root)))
-        if pictures is None:
+        images, refusal = opened(lambda: open_dataset(str(root)))
+        if images is None:
             assert str(root) in refusal
             return
-        names = [f"{root}/{name}" for name in pictures.names]
-        left = [f"{root}/{name}" for each in pictures.left_out for name in each.names]
+        names = [f"{root}/{name}" for name in images.names]
+        left = [f"{root}/{name}" for each in images.left_out for name in each.names]
         folders = tuple(f"{name}/" for name in left if os.path.isdir(name) and not os.path.islink(name))
         expected = list(there(root))
         for kind, path in expected:
@@ -103,11 +103,11 @@ def test_every_file_of_any_layout_is_an_image_of_the_set_or_named(tree: Tree) ->
         assert len(names) == len(set(names))
         assert set(names) <= {str(path) for kind, path in expected if kind == "image"}
         # No image is of a class that is none of the folders above it, and no split is a class beside other splits.
-        for name, label, split in zip(pictures.names, pictures.labels, pictures.parts, strict=True):
-            word = pictures.classes[label]
+        for name, label, split in zip(images.names, images.labels, images.parts, strict=True):
+            word = images.classes[label]
             assert split or word in name.split("/")[:-1]
-        if any(pictures.parts):
-            assert not {"train", "test", "Val"} & set(pictures.classes) or "train" in pictures.parts
+        if any(images.parts):
+            assert not {"train", "test", "Val"} & set(images.classes) or "train" in images.parts
 
 
 LABELS = st.one_of(
@@ -132,7 +132,7 @@ def model(label: Any) -> str | None:
     return str(int(label))
 
 
-def check(open_: Callable[[], Pictures], labels: list[Any]) -> None:
+def check(open_: Callable[[], Dataset], labels: list[Any]) -> None:
     """What is read against the model: refused where one label is none, else each class with its number."""
     try:
         words = [model(label) for label in labels]
@@ -142,10 +142,10 @@ def check(open_: Callable[[], Pictures], labels: list[Any]) -> None:
     if not known or ("cat,dog" in known and {"cat", "dog"} <= known):
         assert opened(open_)[0] is None
         return
-    pictures = open_()
-    assert counted(pictures) == {(None, word): n for word, n in Counter(words).items() if word}
-    assert sum(map(len, missed(pictures).values())) == words.count(None)
-    numbers = [int(name) for name in pictures.classes if all(each.isdigit() for each in pictures.classes)]
+    images = open_()
+    assert counted(images) == {(None, word): n for word, n in Counter(words).items() if word}
+    assert sum(map(len, missed(images).values())) == words.count(None)
+    numbers = [int(name) for name in images.classes if all(each.isdigit() for each in images.classes)]
     assert numbers == sorted(numbers)
 
 
@@ -161,7 +161,7 @@ def test_labels_of_parquet(labels: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "x.parquet"
         pq.write_table(pa.table({"image": [b"x"] * len(labels), "label": labels}), path)
-        check(lambda: open_pictures(str(path)), labels)
+        check(lambda: open_dataset(str(path)), labels)
 
 
 @settings(max_examples=150, deadline=None)
@@ -172,7 +172,7 @@ def test_labels_of_shards(labels: list[Any], by_last_dot: bool) -> None:
         members = [(f"{stem.format(n)}.jpg", b"x") for n in range(len(labels))]
         members += [(f"{stem.format(n)}.json", json.dumps({"label": label}).encode()) for n, label in enumerate(labels)]
         path = tar(Path(place) / "x.tar", members)
-        check(lambda: open_pictures(str(path)), labels)
+        check(lambda: open_dataset(str(path)), labels)
 
 
 @settings(max_examples=200, deadline=None)
@@ -191,4 +191,4 @@ def test_labels_of_tables(labels: list[str], sign: str, image: str, label: str, 
         writer.writerows([(image, label), *((f"{n}.png", word) for n, word in enumerate(labels))])
         path = Path(place) / "x.csv"
         path.write_text(text.getvalue() + tail.replace(";", sign), newline="")
-        check(lambda: open_pictures(str(path)), labels)
+        check(lambda: open_dataset(str(path)), labels)

@@ -9,7 +9,7 @@ import pytest
 
 from leannet.data.images import read
 from leannet.data.scan import scan
-from leannet.data.sources import Options, open_pictures
+from leannet.data.sources import Options, open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, folder, image, missed, table
 
@@ -17,21 +17,21 @@ from tests.data.sources.making import counted, folder, image, missed, table
 def test_class_names_belong_to_their_file(tmp_path: Path) -> None:
     table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
     table(tmp_path / "test-0.parquet", [1, 1, 1, 0], ("dog", "cat"), first=10)
-    pictures = open_pictures(str(tmp_path))
-    assert pictures.classes == ("cat", "dog")
-    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 3, ("test", "dog"): 1}
-    assert "the files number their classes differently: they are matched by name" in pictures.remarks
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.classes == ("cat", "dog")
+    assert counted(dataset) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 3, ("test", "dog"): 1}
+    assert "the files number their classes differently: they are matched by name" in dataset.remarks
 
 
 def test_numbers_without_names_beside_a_file_with_names(tmp_path: Path) -> None:
     table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
     table(tmp_path / "test-0.parquet", [1, 0], first=10)
-    pictures = open_pictures(str(tmp_path))
-    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 1, ("test", "dog"): 1}
-    assert "names no classes" in pictures.remarks[0]
+    dataset = open_dataset(str(tmp_path))
+    assert counted(dataset) == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 1, ("test", "dog"): 1}
+    assert "names no classes" in dataset.remarks[0]
     table(tmp_path / "validation-0.parquet", [1, 0], ("dog", "cat"), first=20)
     with pytest.raises(LeannetError, match="expected the names of its numbered classes, found none"):
-        open_pictures(str(tmp_path))
+        open_dataset(str(tmp_path))
 
 
 def test_paths_start_at_their_own_file(tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_paths_start_at_their_own_file(tmp_path: Path) -> None:
         folder(tmp_path / split / "files", ("img",), each=4, first=first)
         paths = [f"files/img/{first + number}.png" for number in range(4)]
         pq.write_table(pa.table({"image": paths, "label": ["x", "y"] * 2}), tmp_path / split / "list.parquet")
-    pictures = open_pictures(str(tmp_path))
-    assert counted(pictures) == {(split, kind): 2 for split in ("train", "test") for kind in "xy"}
-    assert len(scan(pictures).pictures) == 8
-    assert len(set(scan(pictures).digests)) == 8
-    assert not missed(pictures)
+    dataset = open_dataset(str(tmp_path))
+    assert counted(dataset) == {(split, kind): 2 for split in ("train", "test") for kind in "xy"}
+    assert len(scan(dataset).images) == 8
+    assert len(set(scan(dataset).digests)) == 8
+    assert not missed(dataset)
 
 
 def test_widths_of_numbers_and_forms_of_images_may_differ(tmp_path: Path) -> None:
@@ -54,10 +54,10 @@ def test_widths_of_numbers_and_forms_of_images_may_differ(tmp_path: Path) -> Non
         {"image": pa.array([image("cat", n) for n in range(20, 24)], pa.large_binary()), "label": [0.0, 1.0, 2.0, 10.0]}
     )
     pq.write_table(wide, tmp_path / "c.parquet")
-    pictures = open_pictures(str(tmp_path))
-    assert pictures.classes == ("0", "1", "2", "10")
-    assert pictures.labels.tolist() == [0, 1, 2, 3, 3, 1, 0, 2, 0, 1, 2, 3]
-    assert [read(pictures.reader(i)).size for i in range(12)] == [(16, 16)] * 12
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.classes == ("0", "1", "2", "10")
+    assert dataset.labels.tolist() == [0, 1, 2, 3, 3, 1, 0, 2, 0, 1, 2, 3]
+    assert [read(dataset.reader(i)).size for i in range(12)] == [(16, 16)] * 12
 
 
 @pytest.mark.parametrize(
@@ -72,35 +72,35 @@ def test_widths_of_numbers_and_forms_of_images_may_differ(tmp_path: Path) -> Non
 def test_what_is_no_label_is_never_made_one(tmp_path: Path, labels: list[object], words: str) -> None:
     pq.write_table(pa.table({"image": [image("cat", n) for n in range(2)], "label": labels}), tmp_path / "x.parquet")
     with pytest.raises(LeannetError, match=words):
-        open_pictures(str(tmp_path / "x.parquet"))
+        open_dataset(str(tmp_path / "x.parquet"))
 
 
 @pytest.mark.parametrize(
     "labels", [[0, 1, None, 1], [0.0, 1.0, float("nan"), 1.0], ["0", "1", "", "1"], ["0", "1", "NaN", "1"]]
 )
 def test_missing_labels_are_counted(tmp_path: Path, labels: list[object]) -> None:
-    pictures = open_pictures(str(table(tmp_path / "x.parquet", labels)))
-    assert counted(pictures) == {(None, "0"): 1, (None, "1"): 2}
-    assert missed(pictures) == {"image without a label": ("row 2",)}
+    dataset = open_dataset(str(table(tmp_path / "x.parquet", labels)))
+    assert counted(dataset) == {(None, "0"): 1, (None, "1"): 2}
+    assert missed(dataset) == {"image without a label": ("row 2",)}
 
 
 def test_minus_one_is_no_label_where_classes_have_names(tmp_path: Path) -> None:
     table(tmp_path / "train-0.parquet", [0, 1, 0, 1], ("cat", "dog"))
     table(tmp_path / "test-0.parquet", [-1, -1], ("cat", "dog"), first=10)
-    pictures = open_pictures(str(tmp_path))
-    assert counted(pictures) == {("train", "cat"): 2, ("train", "dog"): 2}
-    assert len(missed(pictures)["image without a label"]) == 2
+    dataset = open_dataset(str(tmp_path))
+    assert counted(dataset) == {("train", "cat"): 2, ("train", "dog"): 2}
+    assert len(missed(dataset)["image without a label"]) == 2
     table(tmp_path / "train-0.parquet", [0, 2], ("cat", "dog"))
     with pytest.raises(LeannetError, match="a label is 2, and there are names of 2 classes"):
-        open_pictures(str(tmp_path))
+        open_dataset(str(tmp_path))
 
 
 def test_tables_of_something_else_do_not_take_over(tmp_path: Path) -> None:
     folder(tmp_path, ("cat", "dog"))
     pq.write_table(pa.table({"x": [1.0]}), tmp_path / "embeddings.parquet")
-    pictures = open_pictures(str(tmp_path))
-    assert (pictures.kind, len(pictures)) == ("class folders", 8)
-    assert missed(pictures) == {"file not named as an image": ("embeddings.parquet",)}
+    dataset = open_dataset(str(tmp_path))
+    assert (dataset.kind, len(dataset)) == ("class folders", 8)
+    assert missed(dataset) == {"file not named as an image": ("embeddings.parquet",)}
 
 
 def test_hidden_files_beside_are_passed_over_and_others_counted(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_hidden_files_beside_are_passed_over_and_others_counted(tmp_path: Path) 
     (tmp_path / ".cache" / "x.parquet").write_bytes(b"no")
     (tmp_path / "README.md").write_text("x")
     folder(tmp_path, ("examples",), each=2)
-    pictures = open_pictures(str(tmp_path))
-    assert (pictures.kind, len(pictures)) == ("Parquet", 2)
-    assert missed(pictures) == {
+    dataset = open_dataset(str(tmp_path))
+    assert (dataset.kind, len(dataset)) == ("Parquet", 2)
+    assert missed(dataset) == {
         "image that no table names": ("examples/0.png", "examples/1.png"),
         "file not named as an image": ("README.md",),
     }
@@ -121,7 +121,7 @@ def test_hidden_files_beside_are_passed_over_and_others_counted(tmp_path: Path) 
 def test_a_split_without_labels_is_named(tmp_path: Path) -> None:
     table(tmp_path / "train-0.parquet", [0, 1])
     pq.write_table(pa.table({"image": [image("cat", 9)]}), tmp_path / "test-0.parquet")
-    assert missed(open_pictures(str(tmp_path))) == {
+    assert missed(open_dataset(str(tmp_path))) == {
         "Parquet file without columns of image and label": ("test-0.parquet",)
     }
 
@@ -131,17 +131,17 @@ def test_columns_by_the_types_of_hugging_face(tmp_path: Path) -> None:
     made = pq.read_table(path)
     words = made.schema.metadata[b"huggingface"].replace(b'"image"', b'"scan"').replace(b'"label"', b'"finding"')
     pq.write_table(made.rename_columns(["scan", "finding"]).replace_schema_metadata({"huggingface": words}), path)
-    assert counted(open_pictures(str(path))) == {(None, "cat"): 2, (None, "dog"): 2}
+    assert counted(open_dataset(str(path))) == {(None, "cat"): 2, (None, "dog"): 2}
     pq.write_table(made.rename_columns(["a", "b"]).replace_schema_metadata(None), path)
-    assert open_pictures(str(path), Options("a", "b")).labels.tolist() == np.array([0, 1, 1, 0]).tolist()
+    assert open_dataset(str(path), Options("a", "b")).labels.tolist() == np.array([0, 1, 1, 0]).tolist()
 
 
 def test_rows_of_no_split_beside_splits_are_counted(tmp_path: Path) -> None:
     for name in ("train-0", "test-0", "extra-0"):
         table(tmp_path / f"{name}.parquet", [0, 1])
-    pictures = open_pictures(str(tmp_path))
-    assert set(pictures.parts) == {"train", "test"}
-    assert missed(pictures) == {
+    dataset = open_dataset(str(tmp_path))
+    assert set(dataset.parts) == {"train", "test"}
+    assert missed(dataset) == {
         "image of no split, where others have one": ("extra-0.parquet row 0", "extra-0.parquet row 1")
     }
 
@@ -150,15 +150,15 @@ def test_a_column_says_the_splits(tmp_path: Path) -> None:
     splits = ["train", "train", "test", "test"]
     made = pa.table({"image": [image("cat", n) for n in range(4)], "label": [0, 1, 0, 1], "split": splits})
     pq.write_table(made, tmp_path / "x.parquet")
-    assert counted(open_pictures(str(tmp_path / "x.parquet"))) == {(s, k): 1 for s in ("train", "test") for k in "01"}
+    assert counted(open_dataset(str(tmp_path / "x.parquet"))) == {(s, k): 1 for s in ("train", "test") for k in "01"}
 
 
 def test_what_has_no_split_is_the_train_split_where_none_is_called_so(tmp_path: Path) -> None:
     for name, first in (("000", 0), ("001", 10), ("test-0", 20)):
         table(tmp_path / f"{name}.parquet", [0, 1], first=first)
-    pictures = open_pictures(str(tmp_path))
-    assert counted(pictures) == {("train", "0"): 2, ("train", "1"): 2, ("test", "0"): 1, ("test", "1"): 1}
-    assert "taken for the train split" in pictures.remarks[0]
+    dataset = open_dataset(str(tmp_path))
+    assert counted(dataset) == {("train", "0"): 2, ("train", "1"): 2, ("test", "0"): 1, ("test", "1"): 1}
+    assert "taken for the train split" in dataset.remarks[0]
     for place in ("partial-train", "partial-test"):  # the folders of the hub's own conversion
         table(tmp_path / "default" / place / "0000.parquet", [0, 1], first=30)
-    assert open_pictures(str(tmp_path / "default")).parts.count("train") == 2
+    assert open_dataset(str(tmp_path / "default")).parts.count("train") == 2

@@ -9,7 +9,7 @@ import pytest
 
 from leannet.data.images import read
 from leannet.data.scan import scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.training import train
 from tests.conftest import draw_folder
@@ -27,7 +27,7 @@ def write_shard(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None
 
 
 def shards_of(folder: Path, out: Path, label: str = "cls") -> Path:
-    """The pictures of class folders in three shards, labels as numbers or JSON."""
+    """The images of class folders in three shards, labels as numbers or JSON."""
     out.mkdir()
     files = sorted(folder.rglob("*.png"))
     classes = sorted({file.parent.name for file in files})
@@ -43,19 +43,19 @@ def shards_of(folder: Path, out: Path, label: str = "cls") -> Path:
 
 
 @pytest.mark.parametrize("label", ["cls", "json"])
-def test_shards_hold_the_same_pictures(shapes: Path, tmp_path: Path, label: str) -> None:
-    pictures = open_pictures(str(shards_of(shapes, tmp_path / "shards", label)))
-    assert pictures.kind == "WebDataset shards"
-    assert pictures.classes == ("disc", "square")
-    files = open_pictures(str(shapes))
-    mine, theirs = scan(pictures), scan(files)
-    assert sorted(zip(mine.digests, pictures.labels, strict=True)) == sorted(
+def test_shards_hold_the_same_images(shapes: Path, tmp_path: Path, label: str) -> None:
+    dataset = open_dataset(str(shards_of(shapes, tmp_path / "shards", label)))
+    assert dataset.kind == "WebDataset shards"
+    assert dataset.classes == ("disc", "square")
+    files = open_dataset(str(shapes))
+    mine, theirs = scan(dataset), scan(files)
+    assert sorted(zip(mine.digests, dataset.labels, strict=True)) == sorted(
         zip(theirs.digests, files.labels, strict=True)
     )
 
 
 def test_training_on_shards_is_training_on_the_files(shapes: Path, tmp_path: Path) -> None:
-    """The split goes by content, so the very same pictures validate."""
+    """The split goes by content, so the very same images validate."""
     settings = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0}
     one = train(str(shapes), out=tmp_path / "one", **settings)
     two = train(str(shards_of(shapes, tmp_path / "shards")), out=tmp_path / "two", **settings)
@@ -66,27 +66,27 @@ def test_parts_by_name(shapes: Path, tmp_path: Path) -> None:
     shards_of(shapes, tmp_path / "all")
     for old, new in (("000", "train-000"), ("001", "val-000"), ("002", "test-000")):
         (tmp_path / "all" / f"{old}.tar").rename(tmp_path / "all" / f"{new}.tar")
-    assert set(open_pictures(str(tmp_path / "all")).parts) == {"train", "validation", "test"}
+    assert set(open_dataset(str(tmp_path / "all")).parts) == {"train", "validation", "test"}
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
-    picture = next(draw_folder(tmp_path / "d", each=1).rglob("*.png")).read_bytes()
+    image = next(draw_folder(tmp_path / "d", each=1).rglob("*.png")).read_bytes()
     cases = {
-        "1 sample without a label": [("x", {"png": picture})],
+        "1 sample without a label": [("x", {"png": image})],
         "1 sample without an image": [("x", {"cls": b"1"})],
-        "1 sample whose label is not text or JSON": [("x", {"png": picture, "json": b"{}"})],
+        "1 sample whose label is not text or JSON": [("x", {"png": image, "json": b"{}"})],
     }
     for word, samples in cases.items():
         write_shard(tmp_path / "bad.tar", samples)
         with pytest.raises(LeannetError, match=word):
-            open_pictures(str(tmp_path / "bad.tar"))
+            open_dataset(str(tmp_path / "bad.tar"))
     (tmp_path / "bad.tar").write_bytes(b"no tar file" * 100)
     with pytest.raises(LeannetError, match="not readable as an uncompressed tar"):
-        open_pictures(str(tmp_path / "bad.tar"))
-    write_shard(tmp_path / "bad.tar", [(str(i), {"png": picture, "cls": b"7"}) for i in range(2)])
+        open_dataset(str(tmp_path / "bad.tar"))
+    write_shard(tmp_path / "bad.tar", [(str(i), {"png": image, "cls": b"7"}) for i in range(2)])
     (tmp_path / "classes.txt").write_text("only\n")
     with pytest.raises(LeannetError, match="a label is 7, and there are names of 1 classes"):
-        open_pictures(str(tmp_path / "bad.tar"))
+        open_dataset(str(tmp_path / "bad.tar"))
 
 
 def labelled(numbers: range, stem: str = "{:04}", label: str = "cls") -> list[tuple[str, bytes]]:
@@ -107,16 +107,16 @@ EIGHT = {(None, "0"): 4, (None, "1"): 4}
 def test_members_of_other_programs_are_passed_over(tmp_path: Path) -> None:
     members = [(f"._{name}", b"\0\5\26\7") for name, _ in labelled(range(8))]
     members += [("__MACOSX/._x.jpg", b"x"), (".DS_Store", b"x"), *labelled(range(8)), ("README.md", b"hello")]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == EIGHT
-    assert missed(pictures) == {"file named neither as an image nor as a label": ("x.tar/README.md",)}
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == EIGHT
+    assert missed(dataset) == {"file named neither as an image nor as a label": ("x.tar/README.md",)}
 
 
 def test_a_missing_member_leaves_out_one_sample(tmp_path: Path) -> None:
     members = [*labelled(range(8)), ("0098.cls", b"1"), ("0099.jpg", image("cat", 99, "JPEG"))]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == EIGHT
-    assert missed(pictures) == {
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == EIGHT
+    assert missed(dataset) == {
         "sample without an image": ("x.tar/0098",),
         "sample without a label (.cls, .cls.txt, .label or .json)": ("x.tar/0099",),
     }
@@ -124,17 +124,17 @@ def test_a_missing_member_leaves_out_one_sample(tmp_path: Path) -> None:
 
 def test_the_plain_ending_wins_and_the_other_images_are_counted(tmp_path: Path) -> None:
     members = [m for n in range(8) for m in ((f"{n:04}.depth.png", image("dog", n)), *labelled(range(n, n + 1)))]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == EIGHT
-    assert {read(pictures.reader(i)).format for i in range(8)} == {"JPEG"}
-    assert len(missed(pictures)["image beside the plain one of its sample"]) == 8
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == EIGHT
+    assert {read(dataset.reader(i)).format for i in range(8)} == {"JPEG"}
+    assert len(missed(dataset)["image beside the plain one of its sample"]) == 8
 
 
 @pytest.mark.parametrize("label", ["cls", "cls.txt"])
 def test_names_with_dots_are_not_taken_for_one_sample(tmp_path: Path, label: str) -> None:
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", labelled(range(8), "photo_0.5_{}", label))))
-    assert counted(pictures) == EIGHT
-    assert pictures.remarks == ("the keys of samples end at the last dot of a name",)
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", labelled(range(8), "photo_0.5_{}", label))))
+    assert counted(dataset) == EIGHT
+    assert dataset.remarks == ("the keys of samples end at the last dot of a name",)
 
 
 @pytest.mark.parametrize(("label", "empty"), [("cls", b""), ("json", b'{"label": null}'), ("json", b'{"label": NaN}')])
@@ -143,15 +143,15 @@ def test_samples_with_an_empty_label_are_counted(tmp_path: Path, label: str, emp
     for n in range(10):
         word = b"%d" % (n % 2) if label == "cls" else b'{"label": %d}' % (n % 2)
         members += [(f"{n}.jpg", image("cat", n, "JPEG")), (f"{n}.{label}", word if n < 8 else empty)]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == EIGHT
-    assert missed(pictures) == {"image without a label": ("x.tar/8", "x.tar/9")}
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == EIGHT
+    assert missed(dataset) == {"image without a label": ("x.tar/8", "x.tar/9")}
 
 
 def test_several_labels_in_json_are_refused(tmp_path: Path) -> None:
     members = [("0.jpg", image("cat", 0, "JPEG")), ("0.json", b'{"label": [0, 1]}')]
     with pytest.raises(LeannetError, match="several labels an image"):
-        open_pictures(str(tar(tmp_path / "x.tar", members)))
+        open_dataset(str(tar(tmp_path / "x.tar", members)))
 
 
 def damaged(data: bytes) -> dict[str, bytes]:
@@ -169,10 +169,10 @@ def damaged(data: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize("case", damaged(b"0004.jpg"))
 def test_a_damaged_tar_loses_no_sample_without_a_word(tmp_path: Path, case: str) -> None:
     data = tar(tmp_path / "x.tar", labelled(range(8))).read_bytes()
-    assert counted(open_pictures(str(tmp_path / "x.tar"))) == EIGHT
+    assert counted(open_dataset(str(tmp_path / "x.tar"))) == EIGHT
     (tmp_path / "x.tar").write_bytes(damaged(data)[case])
     with pytest.raises(LeannetError, match=r"cut off|goes on behind|not readable"):
-        open_pictures(str(tmp_path / "x.tar"))
+        open_dataset(str(tmp_path / "x.tar"))
 
 
 def test_links_in_a_tar_are_read(tmp_path: Path) -> None:
@@ -189,25 +189,25 @@ def test_links_in_a_tar_are_read(tmp_path: Path) -> None:
         member = tarfile.TarInfo("b/gone.jpg")
         member.type, member.linkname = tarfile.LNKTYPE, "a/none.jpg"
         opened.addfile(member)
-    pictures = open_pictures(str(tmp_path / "x.tar"))
-    assert counted(pictures) == EIGHT
-    assert scan(pictures).copies == 4
-    assert missed(pictures) == {"link to a member that is not there": ("x.tar/b/gone.jpg",)}
+    dataset = open_dataset(str(tmp_path / "x.tar"))
+    assert counted(dataset) == EIGHT
+    assert scan(dataset).copies == 4
+    assert missed(dataset) == {"link to a member that is not there": ("x.tar/b/gone.jpg",)}
 
 
 def test_splits_inside_a_tar_and_samples_named_twice(tmp_path: Path) -> None:
     members = [
         (f"{'train' if n < 4 else 'test'}/{n}.{e}", d) for n in range(8) for e, d in (("jpg", b"x"), ("cls", b"1"))
     ]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == {("train", "1"): 4, ("test", "1"): 4}
-    assert missed(open_pictures(str(tar(tmp_path / "x.tar", members + members[:2])))) == {
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == {("train", "1"): 4, ("test", "1"): 4}
+    assert missed(open_dataset(str(tar(tmp_path / "x.tar", members + members[:2])))) == {
         "file named twice in its tar": ("x.tar/train/0.jpg", "x.tar/train/0.cls")
     }
 
 
 def test_several_images_of_which_none_is_plain_are_not_guessed_at(tmp_path: Path) -> None:
     members = [*labelled(range(8)), ("9.mask.png", image("dog", 1)), ("9.rgb.jpg", image("dog", 2)), ("9.cls", b"1")]
-    pictures = open_pictures(str(tar(tmp_path / "x.tar", members)))
-    assert counted(pictures) == EIGHT
-    assert missed(pictures) == {"sample with several images, none of a plain ending (.jpg)": ("x.tar/9",)}
+    dataset = open_dataset(str(tar(tmp_path / "x.tar", members)))
+    assert counted(dataset) == EIGHT
+    assert missed(dataset) == {"sample with several images, none of a plain ending (.jpg)": ("x.tar/9",)}

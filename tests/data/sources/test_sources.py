@@ -1,4 +1,4 @@
-"""Every way pictures come, recognised and read."""
+"""Every way images come, recognised and read."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 
 from leannet.data.images import read
 from leannet.data.scan import scan
-from leannet.data.sources import open_pictures
+from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from tests.conftest import draw, draw_folder
 
@@ -26,33 +26,33 @@ def _bytes(kind: str, seed: int) -> bytes:
 def test_class_folders(shapes: Path) -> None:
     (shapes / "disc" / "notes.txt").write_text("hello")
     (shapes / "disc" / ".hidden.png").write_bytes(b"x")
-    pictures = open_pictures(str(shapes))
-    assert pictures.kind == "class folders"
-    assert pictures.classes == ("disc", "square")
-    assert len(pictures) == 24
-    assert [(each.why, each.names) for each in pictures.left_out] == [("not named as an image", ("disc/notes.txt",))]
-    assert set(pictures.parts) == {None}
+    dataset = open_dataset(str(shapes))
+    assert dataset.kind == "class folders"
+    assert dataset.classes == ("disc", "square")
+    assert len(dataset) == 24
+    assert [(each.why, each.names) for each in dataset.left_out] == [("not named as an image", ("disc/notes.txt",))]
+    assert set(dataset.parts) == {None}
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
 def test_split_folders(tmp_path: Path, name: str) -> None:
     for part in ("train", name, "test"):
         draw_folder(tmp_path / "data" / part, each=3)
-    pictures = open_pictures(str(tmp_path / "data"))
-    assert pictures.kind == "split folders of class folders"
-    assert sorted(pictures.parts) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
+    dataset = open_dataset(str(tmp_path / "data"))
+    assert dataset.kind == "split folders of class folders"
+    assert sorted(dataset.parts) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
 
 
 def test_a_class_called_train_is_a_class(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "vehicles", each=3, kinds=("train", "bus"))
-    assert open_pictures(str(root)).classes == ("bus", "train")
+    assert open_dataset(str(root)).classes == ("bus", "train")
 
 
 def test_spaces_and_other_letters(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "fotos de Übung 写真", each=3, kinds=("grüner Käfer", "蜂"))
-    pictures = open_pictures(str(root))
-    assert pictures.classes == ("grüner Käfer", "蜂")
-    assert len(scan(pictures).pictures) == 6
+    dataset = open_dataset(str(root))
+    assert dataset.classes == ("grüner Käfer", "蜂")
+    assert len(scan(dataset).images) == 6
 
 
 @pytest.mark.parametrize("metadata", ["huggingface", "class_names", "none", "text"])
@@ -64,10 +64,10 @@ def test_parquet(tmp_path: Path, metadata: str) -> None:
     features = {"info": {"features": {"label": {"names": ["disc", "square"]}}}}
     words = {"huggingface": {"huggingface": json.dumps(features)}, "class_names": {"class_names": "disc,square"}}
     pq.write_table(table.replace_schema_metadata(words.get(metadata)), tmp_path / "x.parquet")
-    pictures = open_pictures(str(tmp_path / "x.parquet"))
-    assert pictures.classes == (("0", "1") if metadata == "none" else ("disc", "square"))
-    assert pictures.labels.tolist() == labels
-    assert read(pictures.reader(2)).size == (40, 40)
+    dataset = open_dataset(str(tmp_path / "x.parquet"))
+    assert dataset.classes == (("0", "1") if metadata == "none" else ("disc", "square"))
+    assert dataset.labels.tolist() == labels
+    assert read(dataset.reader(2)).size == (40, 40)
 
 
 def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:
         rows = [{"bytes": _bytes("disc", n), "path": None} for n in range(count)]
         table = pa.table({"img": rows, "label": [n % 2 for n in range(count)]})
         pq.write_table(table, tmp_path / f"{name}.parquet")
-    pictures = open_pictures(str(tmp_path))
-    assert sorted(p or "" for p in pictures.parts) == ["test"] * 2 + ["train"] * 8
+    dataset = open_dataset(str(tmp_path))
+    assert sorted(p or "" for p in dataset.parts) == ["test"] * 2 + ["train"] * 8
 
 
 def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
@@ -85,50 +85,50 @@ def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
         lines.append(f"shapes/disc/{number}.png,round,{'train' if number < 4 else 'val'}")
         lines.append(f"shapes/square/{number}.png,angular,{'train' if number < 4 else 'val'}")
     (tmp_path / "list.csv").write_text("\n".join(lines))
-    pictures = open_pictures(str(tmp_path / "list.csv"))
-    assert pictures.classes == ("angular", "round")
-    assert pictures.parts.count("validation") == 4
-    assert len(scan(pictures).pictures) == 12
+    dataset = open_dataset(str(tmp_path / "list.csv"))
+    assert dataset.classes == ("angular", "round")
+    assert dataset.parts.count("validation") == 4
+    assert len(scan(dataset).images) == 12
 
 
 def test_digits_are_the_real_ones() -> None:
-    pictures = open_pictures("digits")
-    assert (len(pictures), len(pictures.classes)) == (1797, 10)
-    first = pictures.reader(0)
+    dataset = open_dataset("digits")
+    assert (len(dataset), len(dataset.classes)) == (1797, 10)
+    first = dataset.reader(0)
     assert isinstance(first, np.ndarray)
     assert first.shape == (8, 8)
     assert first.max() == 255 * 15 // 16
 
 
 def test_the_real_photographs(photographs: Path) -> None:
-    found = scan(open_pictures(str(photographs)))
-    assert len(found.pictures) == 398
+    found = scan(open_dataset(str(photographs)))
+    assert len(found.images) == 398
     assert [f.name for f in found.converted] == ["train/ants/imageNotFound.gif"]
     assert [f.name for f in found.odd] == ["train/ants/imageNotFound.gif"]
     assert not found.broken
 
 
 def test_cifar10(cifar10: Path) -> None:
-    pictures = open_pictures(str(cifar10))
-    assert (len(pictures), pictures.classes[6], pictures.parts.count("test")) == (60_000, "frog", 10_000)
+    dataset = open_dataset(str(cifar10))
+    assert (len(dataset), dataset.classes[6], dataset.parts.count("test")) == (60_000, "frog", 10_000)
 
 
-def test_folders_without_a_picture_are_no_classes(shapes: Path) -> None:
+def test_folders_without_a_image_are_no_classes(shapes: Path) -> None:
     (shapes / "runs" / "old").mkdir(parents=True)
     (shapes / "runs" / "old" / "report.html").write_text("x")
     (shapes / "disc" / ".ipynb_checkpoints").mkdir()
     draw("disc", 0).save(shapes / "disc" / ".ipynb_checkpoints" / "0-checkpoint.png")
-    pictures = open_pictures(str(shapes))
-    assert pictures.classes == ("disc", "square")
-    assert len(pictures) == 24
-    assert [(each.why, each.names) for each in pictures.left_out] == [("without an image", ("runs",))]
+    dataset = open_dataset(str(shapes))
+    assert dataset.classes == ("disc", "square")
+    assert len(dataset) == 24
+    assert [(each.why, each.names) for each in dataset.left_out] == [("without an image", ("runs",))]
 
 
 def test_numbers_that_do_not_start_at_zero_are_names(tmp_path: Path) -> None:
     table = pa.table({"image": [_bytes("disc", n) for n in range(4)], "label": [1, 7, 7, 1]})
     pq.write_table(table, tmp_path / "x.parquet")
-    pictures = open_pictures(str(tmp_path / "x.parquet"))
-    assert (pictures.classes, pictures.labels.tolist()) == (("1", "7"), [0, 1, 1, 0])
+    dataset = open_dataset(str(tmp_path / "x.parquet"))
+    assert (dataset.classes, dataset.labels.tolist()) == (("1", "7"), [0, 1, 1, 0])
 
 
 def _table(path: Path, **columns: list[object]) -> Path:
@@ -150,7 +150,7 @@ WRONG = {
     "nothing there": (lambda root: root / "nothing", "no such file or folder"),
     "a file of another kind": (lambda root: _write(root / "x.zip", b"PK"), ".parquet, .csv, .jsonl or .tar file"),
     "an empty folder": (lambda root: _folder(root / "empty"), "found no image"),
-    "loose pictures": (lambda root: _loose(root / "loose"), "found 1 images outside any class folder"),
+    "loose images": (lambda root: _loose(root / "loose"), "found 1 images outside any class folder"),
     "a parquet that is none": (lambda root: _write(root / "x.parquet", b"hello"), "not readable as Parquet"),
     "a csv of other columns": (
         lambda root: _write(root / "x.csv", b"a,b\n1,2\n"),
@@ -182,6 +182,6 @@ def _loose(path: Path) -> Path:
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, case: str) -> None:
     make, words = WRONG[case]
     with pytest.raises(LeannetError) as error:
-        open_pictures(str(make(tmp_path)))
+        open_dataset(str(make(tmp_path)))
     assert words in str(error.value)
     assert "\n" not in str(error.value)

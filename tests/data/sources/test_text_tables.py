@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leannet.data.scan import scan
-from leannet.data.sources import Options, open_pictures
+from leannet.data.sources import Options, open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, folder, missed
 
@@ -43,10 +43,10 @@ def test_every_way_of_writing_a_table(tmp_path: Path, way: str) -> None:
     name, data = WAYS[way]
     folder(tmp_path, ("cat", "dog"))
     (tmp_path / name).write_bytes(data)
-    pictures = open_pictures(str(tmp_path / name))
-    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 4}
-    assert len(scan(pictures).pictures) == 8
-    assert not missed(pictures)
+    dataset = open_dataset(str(tmp_path / name))
+    assert counted(dataset) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert len(scan(dataset).images) == 8
+    assert not missed(dataset)
 
 
 @pytest.mark.parametrize("image", ["filepath", "image_path", "filename", "file_name", "image_id", "Image", "File Path"])
@@ -54,7 +54,7 @@ def test_every_way_of_writing_a_table(tmp_path: Path, way: str) -> None:
 def test_the_usual_names_of_columns(tmp_path: Path, image: str, label: str) -> None:
     folder(tmp_path, ("cat", "dog"))
     (tmp_path / "x.csv").write_text(written(",", f"{image},{label}"))
-    assert counted(open_pictures(str(tmp_path / "x.csv"))) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert counted(open_dataset(str(tmp_path / "x.csv"))) == {(None, "cat"): 4, (None, "dog"): 4}
 
 
 def test_columns_that_are_asked_for(tmp_path: Path) -> None:
@@ -62,36 +62,36 @@ def test_columns_that_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(written(",", "where,what"))
     with pytest.raises(LeannetError) as error:
-        open_pictures(str(path))
+        open_dataset(str(path))
     assert "image, img, path, filepath" in str(error.value)
     assert "found where, what" in str(error.value)
     asked = Options("where", "what")
-    assert counted(open_pictures(str(path), asked)) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert counted(open_dataset(str(path), asked)) == {(None, "cat"): 4, (None, "dog"): 4}
     with pytest.raises(LeannetError, match="--label-column no: no such column; it has where, what"):
-        open_pictures(str(path), Options("where", "no"))
+        open_dataset(str(path), Options("where", "no"))
 
 
 def test_missing_cells_are_counted_by_line(tmp_path: Path) -> None:
     folder(tmp_path, ("cat", "dog"))
     lines = ["cat/0.png,", "cat/1.png,NaN", ",dog,extra", "cat/2.png,null", "dog/0.png"]
     (tmp_path / "x.csv").write_text("\n".join([written(","), *lines]))
-    pictures = open_pictures(str(tmp_path / "x.csv"))
-    assert counted(pictures) == {(None, "cat"): 4, (None, "dog"): 4}
-    assert missed(pictures) == {
+    dataset = open_dataset(str(tmp_path / "x.csv"))
+    assert counted(dataset) == {(None, "cat"): 4, (None, "dog"): 4}
+    assert missed(dataset) == {
         "line without an image": ("x.csv line 12",),
         "line without a label": ("x.csv line 10", "x.csv line 14"),
         "image without a label": ("cat/1.png", "cat/2.png"),
     }
-    assert pictures.remarks == ("x.csv: 1 line with more cells than the header, which are not read: 12",)
+    assert dataset.remarks == ("x.csv: 1 line with more cells than the header, which are not read: 12",)
 
 
 def test_whole_floats_are_numbers_in_the_order_of_numbers(tmp_path: Path) -> None:
     folder(tmp_path, ("cat",), each=8)
     rows = [(f"cat/{number}.png", f"{label}.0") for number, label in enumerate((0, 1, 2, 10, 0, 1, 2, 10))]
     (tmp_path / "x.csv").write_text(written(",", rows=rows))
-    assert open_pictures(str(tmp_path / "x.csv")).classes == ("0", "1", "2", "10")
+    assert open_dataset(str(tmp_path / "x.csv")).classes == ("0", "1", "2", "10")
     (tmp_path / "x.csv").write_text(written(",", rows=[*rows[:-1], ("cat/7.png", "1.5")]))
-    assert "1.5" in open_pictures(str(tmp_path / "x.csv")).classes  # names such as versions
+    assert "1.5" in open_dataset(str(tmp_path / "x.csv")).classes  # names such as versions
 
 
 @pytest.mark.parametrize("several", ["cat|dog", "cat;dog", "['cat', 'dog']", '{"id": 1}'])
@@ -100,13 +100,13 @@ def test_several_labels_an_image_are_refused_by_that_name(tmp_path: Path, severa
     cell = several.replace('"', '""')
     (tmp_path / "x.csv").write_text(written(",") + f'\ncat/0.png,"{cell}"')
     with pytest.raises(LeannetError, match="several labels an image"):
-        open_pictures(str(tmp_path / "x.csv"))
+        open_dataset(str(tmp_path / "x.csv"))
 
 
 def test_a_list_in_json_lines_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text(json.dumps({"image": "a.png", "labels": [1, 2]}))
     with pytest.raises(LeannetError, match="several labels an image"):
-        open_pictures(str(tmp_path / "x.jsonl"))
+        open_dataset(str(tmp_path / "x.jsonl"))
 
 
 def test_hidden_labels_of_a_test_split(tmp_path: Path) -> None:
@@ -116,15 +116,15 @@ def test_hidden_labels_of_a_test_split(tmp_path: Path) -> None:
         *(f"cat/{n}.png,{n % 2 if n < 6 else -1},{'train' if n < 6 else 'test'}" for n in range(8)),
     ]
     (tmp_path / "x.csv").write_text("\n".join(lines))
-    pictures = open_pictures(str(tmp_path / "x.csv"))
-    assert counted(pictures) == {("train", "0"): 3, ("train", "1"): 3}
-    assert missed(pictures) == {"image of the test split, whose labels are hidden (-1)": ("cat/6.png", "cat/7.png")}
+    dataset = open_dataset(str(tmp_path / "x.csv"))
+    assert counted(dataset) == {("train", "0"): 3, ("train", "1"): 3}
+    assert missed(dataset) == {"image of the test split, whose labels are hidden (-1)": ("cat/6.png", "cat/7.png")}
 
 
 def test_minus_one_is_a_class_where_it_is_one_of_two(tmp_path: Path) -> None:
     folder(tmp_path, ("cat",), each=4)
     (tmp_path / "x.csv").write_text(written(",", rows=[(f"cat/{n}.png", str(2 * (n % 2) - 1)) for n in range(4)]))
-    assert open_pictures(str(tmp_path / "x.csv")).classes == ("-1", "1")
+    assert open_dataset(str(tmp_path / "x.csv")).classes == ("-1", "1")
 
 
 def test_a_table_beside_its_images(tmp_path: Path) -> None:
@@ -134,16 +134,16 @@ def test_a_table_beside_its_images(tmp_path: Path) -> None:
     lines = ["image_id,label", *(f"{number}.png,{number % 2}" for number in range(8))]
     (tmp_path / "kaggle" / "train.csv").write_text("\n".join(lines))
     (tmp_path / "kaggle" / "sample_submission.csv").write_text("id,value\n1,2\n")
-    pictures = open_pictures(str(tmp_path / "kaggle"))
-    assert counted(pictures) == {(None, "0"): 4, (None, "1"): 4}
-    assert len(missed(pictures)["image that no table names"]) == 3
-    assert "train.csv: images are found in train/" in pictures.remarks
+    dataset = open_dataset(str(tmp_path / "kaggle"))
+    assert counted(dataset) == {(None, "0"): 4, (None, "1"): 4}
+    assert len(missed(dataset)["image that no table names"]) == 3
+    assert "train.csv: images are found in train/" in dataset.remarks
 
     for split, first in (("train", 0), ("test", 50)):
         folder(tmp_path / "hub", (split,), each=4, first=first)
         rows = [json.dumps({"file_name": f"{first + n}.png", "label": "xy"[n % 2]}) for n in range(4)]
         (tmp_path / "hub" / split / "metadata.jsonl").write_text("\n".join(rows))
-    assert counted(open_pictures(str(tmp_path / "hub"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
+    assert counted(open_dataset(str(tmp_path / "hub"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
 
 
 @pytest.mark.parametrize("place", ["images", "train/train"])
@@ -153,16 +153,16 @@ def test_the_folder_of_the_images_is_found(tmp_path: Path, place: str) -> None:
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     for file in (tmp_path / place / "img").iterdir():
         file.rename(tmp_path / place / file.name)
-    pictures = open_pictures(str(tmp_path), Options(label_column="breed"))
-    assert counted(pictures) == {(None, "x"): 4, (None, "y"): 4}
-    assert len(scan(pictures).pictures) == 8
-    assert f"labels.csv: images are found in {place}/" in pictures.remarks
+    dataset = open_dataset(str(tmp_path), Options(label_column="breed"))
+    assert counted(dataset) == {(None, "x"): 4, (None, "y"): 4}
+    assert len(scan(dataset).images) == 8
+    assert f"labels.csv: images are found in {place}/" in dataset.remarks
 
 
 def test_a_table_beside_class_folders_is_named(tmp_path: Path) -> None:
     folder(tmp_path, ("cat", "dog"))
     (tmp_path / "x.csv").write_text(written(","))
-    assert open_pictures(str(tmp_path)).remarks == (
+    assert open_dataset(str(tmp_path)).remarks == (
         f"x.csv lists labels of images too; to read it, name it: {tmp_path / 'x.csv'}",
     )
 
@@ -171,7 +171,7 @@ def test_a_table_without_a_header_is_named(tmp_path: Path) -> None:
     folder(tmp_path, ("cat", "dog"))
     (tmp_path / "x.csv").write_text("\n".join(",".join(row) for row in ROWS))
     with pytest.raises(LeannetError, match="line 1: expected a header such as path,label, found an image"):
-        open_pictures(str(tmp_path / "x.csv"))
+        open_dataset(str(tmp_path / "x.csv"))
 
 
 def test_equal_names_in_the_folders_of_two_splits(tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ def test_equal_names_in_the_folders_of_two_splits(tmp_path: Path) -> None:
             file.rename(file.with_name(f"same{number}.png"))
         lines = ["filename,label", *(f"same{n}.png,{'xy'[n % 2]}" for n in range(4))]
         (tmp_path / f"{split}.csv").write_text("\n".join(lines))
-    pictures = open_pictures(str(tmp_path))
-    assert counted(pictures) == {(split, kind): 2 for split in ("train", "validation") for kind in "xy"}
-    assert len(set(scan(pictures).digests)) == 8
+    dataset = open_dataset(str(tmp_path))
+    assert counted(dataset) == {(split, kind): 2 for split in ("train", "validation") for kind in "xy"}
+    assert len(set(scan(dataset).digests)) == 8
     (tmp_path / "val.csv").rename(tmp_path / "all.csv")
     with pytest.raises(LeannetError, match=r"same0.png is in images/train/ and images/val/"):
-        open_pictures(str(tmp_path / "all.csv"))
+        open_dataset(str(tmp_path / "all.csv"))
 
 
 def test_a_first_image_that_is_missing_hides_no_other(tmp_path: Path) -> None:
@@ -196,8 +196,8 @@ def test_a_first_image_that_is_missing_hides_no_other(tmp_path: Path) -> None:
         file.rename(file.with_name(f"b{file.name}"))
     lines = ["path,label", "gone.png,x", *(f"{n}.png,x" for n in range(4)), *(f"b{n}.png,y" for n in range(4))]
     (tmp_path / "x.csv").write_text("\n".join(lines))
-    found = scan(open_pictures(str(tmp_path / "x.csv")))
-    assert len(found.pictures) == 8
+    found = scan(open_dataset(str(tmp_path / "x.csv")))
+    assert len(found.images) == 8
     assert [each.name for each in found.broken] == ["gone.png"]
 
 
@@ -212,10 +212,10 @@ def test_columns_that_say_the_splits(tmp_path: Path, name: str, words: tuple[str
     folder(tmp_path, ("a",), each=8)
     lines = [f"path,label,{name}", *(f"a/{n}.png,{'xy'[n % 2]},{words[n // 4]}" for n in range(8))]
     (tmp_path / "x.csv").write_text("\n".join(lines))
-    pictures = open_pictures(str(tmp_path / "x.csv"))
-    assert pictures.parts.count("train") == 4
-    assert None not in pictures.parts
-    assert any("says the splits" in remark for remark in pictures.remarks)
+    dataset = open_dataset(str(tmp_path / "x.csv"))
+    assert dataset.parts.count("train") == 4
+    assert None not in dataset.parts
+    assert any("says the splits" in remark for remark in dataset.remarks)
 
 
 def test_paths_that_say_the_splits(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_paths_that_say_the_splits(tmp_path: Path) -> None:
         folder(tmp_path / split, ("x", "y"), each=2, first=first)
     rows = [f"{s}/{k}/{f + n}.png,{k}" for s, f in (("train", 0), ("test", 50)) for k in "xy" for n in range(2)]
     (tmp_path / "x.csv").write_text("\n".join(["path,label", *rows]))
-    assert counted(open_pictures(str(tmp_path / "x.csv"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
+    assert counted(open_dataset(str(tmp_path / "x.csv"))) == {(s, k): 2 for s in ("train", "test") for k in "xy"}
 
 
 WRONG = {
@@ -240,7 +240,7 @@ def test_tables_that_would_be_read_wrong(tmp_path: Path, case: str) -> None:
     folder(tmp_path, ("a",))
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(LeannetError, match=words):
-        open_pictures(str(tmp_path / "x.csv"))
+        open_dataset(str(tmp_path / "x.csv"))
 
 
 def test_two_tables_of_a_split_and_one_that_contradicts_its_name(tmp_path: Path) -> None:
@@ -248,19 +248,19 @@ def test_two_tables_of_a_split_and_one_that_contradicts_its_name(tmp_path: Path)
     for name in ("train", "train_folds"):
         (tmp_path / f"{name}.csv").write_text("path,label\nimages/img/0.png,x\nimages/img/1.png,y\n")
     with pytest.raises(LeannetError, match=r"one of each split, found 2 \(train.csv, train_folds.csv\)"):
-        open_pictures(str(tmp_path))
+        open_dataset(str(tmp_path))
     (tmp_path / "train_folds.csv").unlink()
     (tmp_path / "test.csv").write_text("path,label\nimages/img/2.png,x\n")
     (tmp_path / "train.csv").write_text("path,label,split\nimages/img/0.png,x,train\nimages/img/1.png,y,test\n")
     with pytest.raises(LeannetError, match="its name says train, and its column split says test, train"):
-        open_pictures(str(tmp_path))
+        open_dataset(str(tmp_path))
 
 
 def test_names_that_may_be_one_are_said(tmp_path: Path) -> None:
     folder(tmp_path, ("a",), each=8)
     labels = ["Cat", "cat", "01", "1", "cafe\u0301", "caf\u00e9", "dog", "NA"]
     (tmp_path / "x.csv").write_text("\n".join(["path,label", *(f"a/{n}.png,{w}" for n, w in enumerate(labels))]))
-    pictures = open_pictures(str(tmp_path / "x.csv"))
-    assert pictures.classes == ("01", "1", "Cat", "caf\u00e9", "cat", "dog")
-    assert pictures.remarks == ("classes that may be meant as one: 01 and 1, Cat and cat",)
-    assert missed(pictures) == {"image without a label": ("a/7.png",)}
+    dataset = open_dataset(str(tmp_path / "x.csv"))
+    assert dataset.classes == ("01", "1", "Cat", "caf\u00e9", "cat", "dog")
+    assert dataset.remarks == ("classes that may be meant as one: 01 and 1, Cat and cat",)
+    assert missed(dataset) == {"image without a label": ("a/7.png",)}

@@ -1,6 +1,6 @@
-"""Where images come from: one file a format, all of which become one thing, `Pictures`; none is read yet.
+"""Where images come from: one file a format, all of which become one thing, `Images`; none is read yet.
 
-What `open_pictures` looks for, in this order: the word `digits`; a file, by its ending: Parquet, CSV, JSON lines, a
+What `open_dataset` looks for, in this order: the word `digits`; a file, by its ending: Parquet, CSV, JSON lines, a
 WebDataset shard; a folder: of Parquet files that list images, of shards (and of no images), a detection set, split
 folders, class folders, and where there are no class folders a CSV or JSON lines.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from leannet.data.dataset import LeftOut, Pictures
+from leannet.data.dataset import Dataset, LeftOut
 from leannet.data.sources.columns import has_columns
 from leannet.data.sources.digits import open_digits
 from leannet.data.sources.folders import NoClasses, open_folders
@@ -21,13 +21,13 @@ from leannet.data.sources.tables import TABLE_SUFFIXES, open_table, read_header_
 from leannet.data.sources.walking import Folder, Trouble, not_images, walk
 from leannet.errors import LeannetError
 
-__all__ = ["Options", "open_pictures"]
+__all__ = ["Options", "open_dataset"]
 
 EXPECTED = "a folder of class folders, a .parquet, .csv, .jsonl or .tar file, or 'digits'"
 DETECTION_SET = "this is a detection set, and those are not read yet; for classification expected class/image.jpg"
 
 
-def open_pictures(where: str, options: Options = Options()) -> Pictures:  # noqa: B008 (it is frozen)
+def open_dataset(where: str, options: Options = Options()) -> Dataset:  # noqa: B008 (it is frozen)
     """Recognizes what `where` is and lists its images.
 
     options: what the data does not say itself. Raises LeannetError, one line, that says what was expected and found.
@@ -49,7 +49,7 @@ def open_pictures(where: str, options: Options = Options()) -> Pictures:  # noqa
     raise LeannetError(f"{where}: expected {EXPECTED}, found a {suffix or 'plain'} file")
 
 
-def _open_folder(root: Path, options: Options) -> Pictures:
+def _open_folder(root: Path, options: Options) -> Dataset:
     tree, trouble = walk(root)
     others = tree.all_others()
     parquet = [path for path in others if path.suffix.lower() == ".parquet"]
@@ -92,7 +92,7 @@ def _other_tables(tree: Folder) -> str:
 
 def _open_parquet_files(
     root: Path, tree: Folder, trouble: Trouble, parquet: list[Path], tables: list[Path], options: Options
-) -> Pictures:
+) -> Dataset:
     listings = []
     for path in tables:
         split = _split_of_file(path, root) if len(tables) > 1 else None
@@ -106,14 +106,14 @@ def _open_parquet_files(
     return assemble("Parquet", str(root), listings)
 
 
-def _open_shards(root: Path, tree: Folder, trouble: Trouble, shards: list[Path]) -> Pictures:
+def _open_shards(root: Path, tree: Folder, trouble: Trouble, shards: list[Path]) -> Dataset:
     names = read_class_names(root)
     listings = [open_shard(shard, _split_of_file(shard, root) if len(shards) > 1 else None, names) for shard in shards]
     listings[0].left_out += _beside(root, tree, trouble, [*shards, root / NAMES_FILE], listings)
     return assemble("WebDataset shards", str(root), listings)
 
 
-def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: Options) -> Pictures:
+def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: Options) -> Dataset:
     splits = [_split_of_file(path, root) for path in lists]
     if len(lists) > 1 and ("train" not in splits or len(set(splits)) < len(splits) or None in splits):
         names = ", ".join(path.relative_to(root).as_posix() for path in lists[:4])

@@ -11,7 +11,7 @@ MOST_SPLITS = 12  # ways to write them in one column
 
 IMAGE_COLUMNS = (
     "image", "img", "path", "filepath", "file_path", "image_path", "img_path", "filename", "file_name", "image_name",
-    "img_name", "image_file", "image_filename", "file", "image_id", "picture", "photo",
+    "img_name", "image_file", "image_filename", "file", "image_id", "image", "photo",
 )  # fmt: skip
 LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "category", "category_name", "fine_label", "target",

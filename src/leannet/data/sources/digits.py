@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import Pictures
+from leannet.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class _Arrays:
         return self.arrays[index]
 
 
-def open_digits() -> Pictures:
+def open_digits() -> Dataset:
     """The digits, their sixteen levels spread over 0 to 255."""
     from sklearn.datasets import load_digits
 
@@ -25,4 +25,4 @@ def open_digits() -> Pictures:
     names = tuple(f"digit {number}" for number in range(len(arrays)))
     classes = tuple(str(digit) for digit in range(10))
     labels = digits.target.astype(np.int64)
-    return Pictures("scikit-learn's digits", "digits", classes, names, labels, (None,) * len(arrays), _Arrays(arrays))
+    return Dataset("scikit-learn's digits", "digits", classes, names, labels, (None,) * len(arrays), _Arrays(arrays))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leannet.data.dataset import LeftOut, Pictures
+from leannet.data.dataset import Dataset, LeftOut
 from leannet.data.sources.listing import Listing, Options, Paths, assemble
 from leannet.data.sources.splits import UNLABELLED, are_parts, plain_split, split_word, splits_among
 from leannet.data.sources.walking import Folder, Trouble, not_images, without_reader
@@ -43,7 +43,7 @@ class _Collected:
         self.left_out.append(LeftOut(what, why, tuple(self.name(path) for path in paths), way_out))
 
 
-def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -> Pictures:
+def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -> Dataset:
     """The images of class folders.
 
     Split folders are known by their names (splits.py), beside each other, inside each class, or as the end of class

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import LeftOut, Pictures, gathered
+from leannet.data.dataset import Dataset, LeftOut, gathered
 from leannet.data.sources.labels import HIDDEN, WHOLE, NoLabel, alike, class_names, joined_labels, label_of, ordered
 from leannet.errors import LeannetError
 
@@ -77,7 +77,7 @@ class _Reader:
         return self.reads[number](place - int(self.starts[number]))
 
 
-def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterable[str] = ()) -> Pictures:
+def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterable[str] = ()) -> Dataset:
     """One set of images of all that was listed.
 
     Raises LeannetError, naming the place, for what is no label of one class, for numbers without a class name, and
@@ -113,7 +113,7 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
     notes.append(alike(classes))
     numbers = {name: number for number, name in enumerate(classes)}
     sizes = [len(listing.names) for listing in listings]
-    return Pictures(
+    return Dataset(
         kind,
         where,
         classes,

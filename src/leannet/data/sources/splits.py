@@ -13,7 +13,7 @@ SPLITS = {
 # What stands beside a split's name and says nothing: training_set, train_images, seg_train, train2017.
 PLAIN = {
     "set", "sets", "data", "dataset", "split", "folder", "files", "samples", "part", "list", "labels", "metadata",
-    "partial", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "seg", "of", "the",
+    "partial", "image", "images", "img", "imgs", "photo", "photos", "seg", "of", "the",
 }  # fmt: skip
 PARTS = {"batch", "chunk", "shard", "archive", "zip", "page"}
 GLUED = re.compile(rf"^({'|'.join(sorted(SPLITS, key=len, reverse=True))})(set|data|images|imgs|split)?(\d*)$")

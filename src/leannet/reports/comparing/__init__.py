@@ -1,6 +1,6 @@
-"""Runs and networks side by side: a table, a page, and its pictures."""
+"""Runs and networks side by side: a table, a page, and its figures."""
 
-from leannet.reports.comparing.comparing import compare, write_page, write_pictures
+from leannet.reports.comparing.comparing import compare, write_figures, write_page
 from leannet.reports.comparing.comparison import Comparison, Timing
 
-__all__ = ["Comparison", "Timing", "compare", "write_page", "write_pictures"]
+__all__ = ["Comparison", "Timing", "compare", "write_figures", "write_page"]

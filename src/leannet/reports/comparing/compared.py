@@ -1,4 +1,4 @@
-"""One network of a comparison: what it costs, what it is worth and on which pictures, and what its run kept."""
+"""One network of a comparison: what it costs, what it is worth and on which images, and what its run kept."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leannet.cost import Count, Graph, count, graph
 from leannet.cost.published import find
-from leannet.header import Header, bytes_on_disk, is_artefact, read_header
+from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparing.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.what import resolve
@@ -23,13 +23,13 @@ PUBLISHED = "published"  # as `judged_on`: on ImageNet, by others
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1, 0 to 1, with its 95 % interval where the number of pictures is known."""
+    """Top-1, 0 to 1, with its 95 % interval where the number of images is known."""
 
     value: float
     low: float | None
     high: float | None
-    pictures: int | None
-    judged_on: str  # equal where it was the same pictures; PUBLISHED
+    images: int | None
+    judged_on: str  # equal where it was the same images; PUBLISHED
     source: str  # for a person
     loss: float | None = None
 
@@ -40,7 +40,7 @@ class Compared:
 
     what: str
     label: str
-    kind: str  # zoo name, architecture file, run, checkpoint, artefact
+    kind: str  # zoo name, architecture file, run, checkpoint, artifact
     architecture: Architecture
     header: Header | None  # None also where options changed its rows: then its accuracy is that of other rows
     accuracy: Accuracy | None
@@ -76,8 +76,8 @@ class Compared:
 
     @property
     def precision(self) -> str:
-        """Of an artefact its own."""
-        return str(self.header.artefact.get("precision", "float32")) if self.header else "float32"
+        """Of an artifact its own."""
+        return str(self.header.artifact.get("precision", "float32")) if self.header else "float32"
 
     @property
     def best_epoch(self) -> int | None:
@@ -126,7 +126,7 @@ def look(
     path = Path(word)
     if path.suffix == ".json":
         return Compared(word, label, "architecture file", table, None, None, None, latency)
-    kind = "artefact" if is_artefact(path) else "run" if path.is_dir() else "checkpoint"
+    kind = "artifact" if is_artifact(path) else "run" if path.is_dir() else "checkpoint"
     header = read_header(path)
     if table != header.architecture:
         return Compared(word, label, kind, table, None, None, None, latency)
@@ -135,16 +135,16 @@ def look(
 
 
 def own_accuracy(header: Header, word: str) -> Accuracy | None:
-    """What a header says of its network on validation pictures; integers were judged again when they were made."""
+    """What a header says of its network on validation images; integers were judged again when they were made."""
     from leannet.evaluation.metrics import wilson
 
     digest = header.split.get("digests", {}).get("validation")
-    judged_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"pictures of {word}"
-    about = header.artefact
+    judged_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"images of {word}"
+    about = header.artifact
     if "accuracy_after" in about:
         value, number = float(about["accuracy_after"]), int(about["judged_on"])
         if number != header.split.get("sizes", {}).get("validation"):
-            judged_on = f"pictures that quantize was given for {word}"
+            judged_on = f"images that quantize was given for {word}"
         low, high = wilson(round(value * number), number)
         return Accuracy(value, low, high, number, judged_on, "as quantize judged it")
     found = header.metrics.get("validation", {})
@@ -154,7 +154,7 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
         found["accuracy"],
         found.get("accuracy_low"),
         found.get("accuracy_high"),
-        found.get("pictures"),
+        found.get("images"),
         judged_on,
         "its own validation part",
         found.get("loss"),
@@ -162,9 +162,9 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
 
 
 def answers_of(network: Compared) -> "Answers | None":
-    """What a run's network said of each validation picture, by the picture's name.
+    """What a run's network said of each validation image, by the image's name.
 
-    None where it is no run, where predictions.csv is of other weights, and where two pictures have one name.
+    None where it is no run, where predictions.csv is of other weights, and where two images have one name.
     """
     from leannet.reports.comparing.pairs import answers
 

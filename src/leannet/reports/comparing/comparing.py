@@ -17,7 +17,7 @@ def compare(
     classes: int | None = None,
     timing: Timing | None = None,
 ) -> Comparison:
-    """Sets networks side by side: zoo names, architecture files, runs, checkpoints and artefacts, as they come.
+    """Sets networks side by side: zoo names, architecture files, runs, checkpoints and artifacts, as they come.
 
     The options change all of them that they can change; what a run or file says of other rows is then left out.
     Raises LeannetError for what means no network, and for what is named twice.
@@ -28,7 +28,7 @@ def compare(
     found, times = [], timing.latencies if timing else {}
     for word, label in zip(what, labels(what), strict=True):
         found.append(look(word, label, width, resolution, classes, times.get(word)))
-    changed = [each.label for each in found if each.header is None and each.kind in {"run", "checkpoint", "artefact"}]
+    changed = [each.label for each in found if each.header is None and each.kind in {"run", "checkpoint", "artifact"}]
     return Comparison(tuple(found), timing, tuple(changed))
 
 
@@ -42,10 +42,10 @@ def write_page(comparison: Comparison, out: str | Path) -> Path:
     return Path(out)
 
 
-def write_pictures(comparison: Comparison, folder: str | Path) -> list[Path]:
+def write_figures(comparison: Comparison, folder: str | Path) -> list[Path]:
     """Writes every figure of the page as SVG and PNG, and its data as CSV. Raises LeannetError."""
-    from leannet.reports.comparing.figures import pictures
+    from leannet.reports.comparing.figures import figures
 
     check_page(None, folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return [path for picture in pictures(comparison) for path in picture.write(Path(folder))]
+    return [path for figure in figures(comparison) for path in figure.write(Path(folder))]

@@ -37,7 +37,7 @@ class Comparison:
 
     @cached_property
     def groups(self) -> list[list[Compared]]:
-        """Networks whose accuracies compare, being judged on the same pictures.
+        """Networks whose accuracies compare, being judged on the same images.
 
         Published accuracies take part only where there are no others.
         """
@@ -72,7 +72,7 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> "list[Pair]":
-        """The most accurate run of each group beside each other run of it, picture by picture."""
+        """The most accurate run of each group beside each other run of it, image by image."""
         from leannet.reports.comparing.pairs import pair
 
         found = []
@@ -92,13 +92,13 @@ class Comparison:
         if len(self.groups) < 2:
             return lines
         names = [_listed([each.label for each in group]) for group in self.groups]
-        lines += [f"Not judged on the same pictures: {' | '.join(names)}. Accuracies compare within each set only."]
+        lines += [f"Not judged on the same images: {' | '.join(names)}. Accuracies compare within each set only."]
         first = self.groups[0][0]
         for group in self.groups[1:]:
             shared = _shared(first, group[0])
             if shared is not None:
                 lines.append(
-                    f"{f'{shared:,}' if shared else 'None'} of the validation pictures of {group[0].label} "
+                    f"{f'{shared:,}' if shared else 'None'} of the validation images of {group[0].label} "
                     f"{'is' if shared < 2 else 'are'} among those of {first.label}."
                 )
         return lines
@@ -113,7 +113,7 @@ class Comparison:
             if each.accuracy is None:
                 lacks.append("accuracy")
             elif not any(each is other for other in shown):
-                lacks.append("accuracy on these pictures (its published one, on ImageNet, is in the table)")
+                lacks.append("accuracy on these images (its published one, on ImageNet, is in the table)")
             lacks += [] if each.size_bytes is not None else ["file"]
             if self.timing and each.latency is None:
                 lacks.append("latency, being made for another engine")
@@ -135,7 +135,7 @@ class Comparison:
                 for each in self.networks
             ],
             "latency_of": self.timing.words if self.timing else None,
-            "same_pictures": len(self.groups) < 2,
+            "same_images": len(self.groups) < 2,
             "pairs": [each.to_dict() for each in self.pairs],
             "settings_of": [each.what for each in self.runs],
             "settings_that_differ": self.settings,
@@ -168,7 +168,7 @@ def _settings(network: Compared) -> Iterator[tuple[str, str]]:
 
 
 def _shared(a: Compared, b: Compared) -> int | None:
-    """How many validation pictures two networks have in common; None where their headers do not tell."""
+    """How many validation images two networks have in common; None where their headers do not tell."""
     import numpy as np
 
     from leannet.data.split import MOST_MARKS

@@ -14,7 +14,7 @@ from leannet.reports.comparing.compared import Compared
 from leannet.reports.comparing.comparison import COSTS, Comparison, price
 from leannet.reports.comparing.labels import RINGS, Box, Point, anchor, place_labels
 from leannet.reports.page import short
-from leannet.style import COLORS, INK, figure, inline_svg, plain_axes, write_picture
+from leannet.style import COLORS, INK, figure, inline_svg, plain_axes, write_figure
 
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 MARKERS = "os^Dv"
@@ -26,7 +26,7 @@ POINT, NAME = 7.0, 10.0  # sizes of a marker and of a name, in points
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """One figure: what it shows, and the very data."""
 
     name: str  # of its files
@@ -49,7 +49,7 @@ class Picture:
         with figure(5, self.height) as drawn:
             self.paint(drawn)
             for ending in (".svg", ".png"):
-                write_picture(drawn, folder / f"{self.name}{ending}")
+                write_figure(drawn, folder / f"{self.name}{ending}")
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.data[0]), lineterminator="\n")
         writer.writeheader()
@@ -58,18 +58,18 @@ class Picture:
         return [folder / f"{self.name}{ending}" for ending in (".svg", ".png", ".csv")]
 
 
-def pictures(comparison: Comparison) -> list[Picture]:
+def figures(comparison: Comparison) -> list[Figure]:
     """Every figure that there is data for."""
     return [*curves(comparison), *against_costs(comparison)]
 
 
-def curves(comparison: Comparison) -> list[Picture]:
+def curves(comparison: Comparison) -> list[Figure]:
     """Validation accuracy and loss of all runs, over epochs and over minutes. None without a run."""
     logs = [(number, each) for number, each in enumerate(comparison.networks) if each.log]
     return [_curve(logs, name, by) for by in ("epoch", "minute") for name in ("accuracy", "loss") if logs]
 
 
-def against_costs(comparison: Comparison) -> list[Picture]:
+def against_costs(comparison: Comparison) -> list[Figure]:
     """Accuracy against mult-adds, file size and latency, where networks have both."""
     found = []
     for cost in COSTS:
@@ -89,7 +89,7 @@ def is_second(number: int) -> bool:
     return number // len(COLORS) % 2 == 1
 
 
-def _curve(logs: Sequence[tuple[int, Compared]], name: str, by: str) -> Picture:
+def _curve(logs: Sequence[tuple[int, Compared]], name: str, by: str) -> Figure:
     scale, words = (100, "validation accuracy, %") if name == "accuracy" else (1, "validation loss")
 
     def paint(drawn: Any) -> None:
@@ -133,7 +133,7 @@ def _curve(logs: Sequence[tuple[int, Compared]], name: str, by: str) -> Picture:
         for line, minutes in zip(each.log, _along(each.log, "minute"), strict=True)
     )
     over = "epochs" if by == "epoch" else "minutes"
-    return Picture(f"{name}_over_{over}", f"validation {name} over {over}", 3.4 + 0.2 * len(logs), paint, data)
+    return Figure(f"{name}_over_{over}", f"validation {name} over {over}", 3.4 + 0.2 * len(logs), paint, data)
 
 
 def _along(log: Sequence[dict[str, float]], by: str) -> list[float]:
@@ -142,7 +142,7 @@ def _along(log: Sequence[dict[str, float]], by: str) -> list[float]:
     return [seconds / 60 for seconds in accumulate(line["seconds"] for line in log)]
 
 
-def _scatter(comparison: Comparison, cost: str, groups: list[list[Compared]]) -> Picture:
+def _scatter(comparison: Comparison, cost: str, groups: list[list[Compared]]) -> Figure:
     fronts = comparison.fronts(cost)
     members = [each for group in groups for each in group]
     numbers = {id(each): number for number, each in enumerate(comparison.networks)}
@@ -190,7 +190,7 @@ def _scatter(comparison: Comparison, cost: str, groups: list[list[Compared]]) ->
         if each.accuracy
     )
     name = {"macs": "mult_adds", "size_bytes": "size", "latency_ms": "latency"}[cost]
-    return Picture(f"accuracy_against_{name}", f"accuracy against {COSTS[cost]}", 3.8, paint, data)
+    return Figure(f"accuracy_against_{name}", f"accuracy against {COSTS[cost]}", 3.8, paint, data)
 
 
 def _point(each: Compared, cost: str) -> tuple[float, float]:
@@ -209,11 +209,11 @@ def _cost_axis(axes: Any, cost: str, prices: Sequence[float], words: str) -> Non
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if cost == "latency_ms":
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("\n".join(["milliseconds a picture, median", *textwrap.wrap(words, 62)]), fontsize=9)
+        axes.set_xlabel("\n".join(["milliseconds a figure, median", *textwrap.wrap(words, 62)]), fontsize=9)
     else:
         unit = "" if cost == "macs" else "B"
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x) + unit))
-        axes.set_xlabel("mult-adds a picture" if cost == "macs" else "size of the file")
+        axes.set_xlabel("mult-adds a figure" if cost == "macs" else "size of the file")
 
 
 def _steps(front: Sequence[Point], end: float) -> list[Point]:

@@ -52,7 +52,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         for column in columns
         if alone or column.key not in {"accuracy", "loss"}
     }
-    # A published accuracy is of other pictures than a run's own, so neither is the best.
+    # A published accuracy is of other images than a run's own, so neither is the best.
     judged = {each.accuracy.judged_on for each in comparison.networks if each.accuracy}
     if len(judged) > 1:
         best |= {"accuracy": None, "loss": None}
@@ -61,7 +61,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
             "name": each.label,
             "parts": _parts(each.label),
             "what": each.what,
-            "kind": f"{each.kind}, {each.precision}" if each.kind == "artefact" else each.kind,
+            "kind": f"{each.kind}, {each.precision}" if each.kind == "artifact" else each.kind,
             "color": color(number),
             "hollow": is_second(number),
             "cells": [
@@ -144,7 +144,7 @@ def _chance(p: float) -> str:
 
 def _difference(pair: Any) -> str:
     """Points of accuracy of the first over the second."""
-    return f"{100 * (pair.only_first - pair.only_second) / pair.pictures:+.2f}"
+    return f"{100 * (pair.only_first - pair.only_second) / pair.images:+.2f}"
 
 
 def _lead(comparison: Comparison) -> list[str]:
@@ -155,7 +155,7 @@ def _lead(comparison: Comparison) -> list[str]:
         told = best.accuracy
         if told is None or len(group) < 2:
             continue
-        of = f" of {told.pictures:,} validation pictures ({_interval(best)})" if told.pictures else ", as published"
+        of = f" of {told.images:,} validation images ({_interval(best)})" if told.images else ", as published"
         line = f"{best.label} is the most accurate: {percent(told.value)}{of}."
         if len(front) > 1:
             cheapest = front[0]

@@ -1,4 +1,4 @@
-"""Two networks on the same pictures, picture by picture: is the one better, or was it luck? McNemar's exact test."""
+"""Two networks on the same images, image by image: is the one better, or was it luck? McNemar's exact test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Answers = Mapping[str, tuple[str, bool]]  # name of a picture -> its true class, and whether the network gave it
+Answers = Mapping[str, tuple[str, bool]]  # name of an image -> its true class, and whether the network gave it
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Pictures by who was right of two networks."""
+    """Images by who was right of two networks."""
 
     first: str
     second: str
@@ -22,14 +22,14 @@ class Pair:
     neither: int
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return self.both + self.only_first + self.only_second + self.neither
 
     @property
     def p_value(self) -> float:
         """How often two equally good networks would differ as much or more (McNemar 1947, exact, two-sided).
 
-        Pictures on which both are right, or both wrong, say nothing; each of the others falls to either side by a coin.
+        Images on which both are right, or both wrong, say nothing; each of the others falls to either side by a coin.
         """
         from scipy.stats import binomtest
 
@@ -38,20 +38,20 @@ class Pair:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return asdict(self) | {"pictures": self.pictures, "p_value": self.p_value}
+        return asdict(self) | {"images": self.images, "p_value": self.p_value}
 
 
 def answers(
     names: Sequence[str], labels: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
 ) -> Answers:
-    """What a network made of each picture: labels (N,), probabilities (N, classes)."""
+    """What a network made of each image: labels (N,), probabilities (N, classes)."""
     right = (probabilities.argmax(axis=1) == labels).tolist()
     truths = [classes[label] for label in labels.tolist()]
     return {name: (truth, is_right) for name, truth, is_right in zip(names, truths, right, strict=True)}
 
 
 def pair(first: str, a: Answers, second: str, b: Answers) -> Pair | None:
-    """Counts who was right. None where the pictures or their classes are not the same by name."""
+    """Counts who was right. None where the images or their classes are not the same by name."""
     if a.keys() != b.keys() or any(a[name][0] != b[name][0] for name in a):
         return None
     sides = [(a[name][1], b[name][1]) for name in a]

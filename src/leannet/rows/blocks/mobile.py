@@ -28,7 +28,7 @@ class Separable(BlockBase):
 
 
 class SqueezeExcite(BlockBase):
-    """Squeeze-and-excitation: each channel scaled by what all channels say of the whole picture.
+    """Squeeze-and-excitation: each channel scaled by what all channels say of the whole image.
 
     With biases and without normalisation, and a hard sigmoid for the scale, as in MobileNetV3 (section 5.3).
     """

@@ -117,7 +117,7 @@ class NasnetNormal(_Cell):
 
 
 class NasnetReduction(_Cell):
-    """NASNet-A's reduction cell (NASNet, figure 4 right): halves the picture; four of its five sums are joined."""
+    """NASNet-A's reduction cell (NASNet, figure 4 right): halves the image; four of its five sums are joined."""
 
     kind: Literal["nasnet_reduction"] = "nasnet_reduction"
 

@@ -1,4 +1,4 @@
-// The page: pictures from the camera, a file, a drop, the clipboard or a sample, to the network, to the view.
+// The page: images from the camera, a file, a drop, the clipboard or a sample, to the network, to the view.
 
 import { Camera } from "./camera.js";
 import { describe, load, mostThreads, usualThreads } from "./network.js";
@@ -10,16 +10,16 @@ const camera = new Camera(find("video"));
 
 let about;
 let network; // the one that is loaded
-let newest = 0; // the picture that was asked for last
+let newest = 0; // the image that was asked for last
 let offline = false;
 
 // For a page that frames this one: see docs/web.md.
 const ready = start();
 window.leannet = {
   ready,
-  classify: async (picture, options) => {
+  classify: async (image, options) => {
     await ready;
-    return network.classify(picture, options);
+    return network.classify(image, options);
   },
 };
 
@@ -113,34 +113,34 @@ function keep() {
   workers.addEventListener("controllerchange", tellThreads);
 }
 
-// Pictures
+// Images
 
-async function classify(picture, name) {
+async function classify(image, name) {
   const number = ++newest;
   view.showProblem();
   try {
-    const result = await network.classify(picture);
+    const result = await network.classify(image);
     if (number === newest) view.showAnswer(result, about);
   } catch (error) {
     if (number !== newest) return;
     showNothing();
     const unknown = error.name === "InvalidStateError" || error.name === "EncodingError";
-    view.showProblem(unknown ? `${name}: this browser cannot read it as a picture.` : `${name}: ${error.message}`);
+    view.showProblem(unknown ? `${name}: this browser cannot read it as an image.` : `${name}: ${error.message}`);
   }
 }
 
 function show(address, name) {
   stopCamera();
-  const picture = find("picture");
-  if (picture.src.startsWith("blob:")) URL.revokeObjectURL(picture.src);
-  picture.src = address;
-  picture.alt = name;
-  picture.hidden = false;
+  const image = find("image");
+  if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+  image.src = address;
+  image.alt = name;
+  image.hidden = false;
   find("empty").hidden = true;
 }
 
 function showNothing() {
-  find("picture").hidden = true;
+  find("image").hidden = true;
   find("empty").hidden = false;
   view.press();
   view.showNoAnswer();
@@ -208,7 +208,7 @@ async function startCamera(begin) {
     view.showProblem(error.message);
     return;
   }
-  find("picture").hidden = true;
+  find("image").hidden = true;
   find("empty").hidden = true;
   find("video").hidden = false;
   find("turn").hidden = !camera.several;
@@ -222,7 +222,7 @@ function stopCamera() {
   find("video").hidden = true;
   find("turn").hidden = true;
   find("camera").textContent = "Start camera";
-  find("empty").hidden = !find("picture").hidden;
+  find("empty").hidden = !find("image").hidden;
 }
 
 /** Classifies frame after frame, as fast as the network is, while this is what was asked for last. */

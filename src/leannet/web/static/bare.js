@@ -1,4 +1,4 @@
-// A picture's file without what makes browsers turn it or change its colors, as they do in different ways; and how it
+// An image's file without what makes browsers turn it or change its colors, as they do in different ways; and how it
 // is to be turned, as Pillow reads it. Nothing is decoded, and no browser is needed here.
 
 const ORIENTATION = 0x0112;

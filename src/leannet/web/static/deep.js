@@ -1,5 +1,5 @@
 // Grey PNGs of 16 bits, which browsers cut to 8 bits each in their own way: read here, so that the range that the
-// network was trained with becomes black to white, as leannet's data/pictures.py has it.
+// network was trained with becomes black to white, as leannet's data/images.py has it.
 
 const HEAD = 25; // bytes up to the end of the header's 13
 const GREY = 0; // the color type

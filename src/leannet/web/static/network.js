@@ -1,4 +1,4 @@
-// The network as an object: `load()` it, then `classify()` pictures. This is what a page that embeds it imports,
+// The network as an object: `load()` it, then `classify()` images. This is what a page that embeds it imports,
 // through leannet.js beside index.html.
 
 const HERE = new URL(".", import.meta.url);
@@ -63,21 +63,21 @@ export class Network {
   }
 
   /**
-   * What is in a picture.
+   * What is in an image.
    *
-   * picture: a Blob or File of a picture, or what createImageBitmap takes: an image, a video, a canvas. Returns
+   * image: a Blob or File of an image, or what createImageBitmap takes: an image, a video, a canvas. Returns
    * {prediction, probability, top: [{class, probability}], probabilities, outputs, input, milliseconds, width, height,
    * backend, threads}: `top` has the likeliest first, `probabilities` and `outputs` (before softmax) are in the order
-   * of the classes, `input` is the picture as the network reads it, {data, width, height, channels}, data (H, W, C) of
+   * of the classes, `input` is the image as the network reads it, {data, width, height, channels}, data (H, W, C) of
    * 0..255.
    * Raises Error for what the browser cannot decode.
    */
-  async classify(picture, { top = 5 } = {}) {
+  async classify(image, { top = 5 } = {}) {
     let found;
-    if (picture instanceof Blob) {
-      found = await this.#ask({ task: "classify", blob: picture });
+    if (image instanceof Blob) {
+      found = await this.#ask({ task: "classify", blob: image });
     } else {
-      const bitmap = await createImageBitmap(picture, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+      const bitmap = await createImageBitmap(image, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
       found = await this.#ask({ task: "classify", bitmap }, [bitmap]);
     }
     const probabilities = softmax(found.outputs);
@@ -95,8 +95,8 @@ export class Network {
   }
 
   /**
-   * The artefact's golden pictures, against what was recorded when it was made, as `leannet check` does it.
-   * Returns {passed, difference, tolerance, pictures}; the difference is the largest, over the largest output.
+   * The artifact's golden images, against what was recorded when it was made, as `leannet check` does it.
+   * Returns {passed, difference, tolerance, images}; the difference is the largest, over the largest output.
    */
   async check() {
     const { golden, tolerance } = this.about;
@@ -114,7 +114,7 @@ export class Network {
     }
     const difference = away / largest;
     const passed = golden.length > 0 && same && difference <= tolerance;
-    return { passed, difference, tolerance, pictures: golden.length };
+    return { passed, difference, tolerance, images: golden.length };
   }
 
   close() {
@@ -137,7 +137,7 @@ export class Network {
 }
 
 /**
- * Both ways the worker, which has the pictures, obeys the site's policy: one from a blob takes it over from the page,
+ * Both ways the worker, which has the images, obeys the site's policy: one from a blob takes it over from the page,
  * and one from the service worker gets it in a header. Without a connection, only the second works in all browsers.
  */
 function workerAddress() {

@@ -1,12 +1,12 @@
-// From a picture file to what the network reads, as leannet's data/pictures.py does it with Pillow.
+// From an image file to what the network reads, as leannet's data/images.py does it with Pillow.
 
 import { bare } from "./bare.js";
 import { deepGrey } from "./deep.js";
 import { resize } from "./resample.js";
 
-const GREY = 128; // around a letterboxed picture
+const GREY = 128; // around a letterboxed image
 
-// Of each orientation: the canvas transform (a, b, c, d, and e, f in widths and heights of the file's picture).
+// Of each orientation: the canvas transform (a, b, c, d, and e, f in widths and heights of the file's image).
 const TURNS = {
   1: [1, 0, 0, 1, 0, 0, 0, 0],
   2: [-1, 0, 0, 1, 1, 0, 0, 0],
@@ -18,7 +18,7 @@ const TURNS = {
   8: [0, -1, 1, 0, 0, 0, 1, 0],
 };
 
-/** A picture file's pixels as they lie in the file, and how to turn them: {bitmap, orientation}. */
+/** An image file's pixels as they lie in the file, and how to turn them: {bitmap, orientation}. */
 export async function decode(blob, preprocessing) {
   const { orientation, bytes } = bare(new Uint8Array(await blob.arrayBuffer()));
   const options = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
@@ -28,14 +28,14 @@ export async function decode(blob, preprocessing) {
   return { bitmap, orientation };
 }
 
-/** A decoded picture as the network's picture: {data, width, height, channels}, data (H, W, C) of 0..255. */
+/** A decoded image as the network's image: {data, width, height, channels}, data (H, W, C) of 0..255. */
 export function prepare(bitmap, orientation, preprocessing) {
   const source = upright(bitmap, preprocessing.exif_orientation ? orientation : 1, preprocessing);
   const { size, box, at } = plan(source.width, source.height, preprocessing);
   return padded(resize(source, size, box, preprocessing.interpolation), at, preprocessing);
 }
 
-/** The pixels of a picture turned upright, over the background and in the network's colors, for `resize`. */
+/** The pixels of an image turned upright, over the background and in the network's colors, for `resize`. */
 export function upright(bitmap, orientation, { background, color }) {
   const [a, b, c, d, eWidth, eHeight, fWidth, fHeight] = TURNS[orientation];
   const [width, height] = a ? [bitmap.width, bitmap.height] : [bitmap.height, bitmap.width];
@@ -82,7 +82,7 @@ export function plan(width, height, preprocessing) {
   const size = [...wanted];
   if (ratio > goal) size[1] = rounded((height / width) * wanted[0]);
   if (ratio < goal) size[0] = rounded((width / height) * wanted[1]);
-  if (!size[0] || !size[1]) throw new RangeError(`a picture of ${width} x ${height} is too thin to be resized`);
+  if (!size[0] || !size[1]) throw new RangeError(`an image of ${width} x ${height} is too thin to be resized`);
   return { size, box: whole, at: size.map((length, axis) => rounded((wanted[axis] - length) * 0.5)) };
 }
 
@@ -100,14 +100,14 @@ function rounded(value) {
   return low % 2 ? low + 1 : low;
 }
 
-function padded(picture, [left, top], preprocessing) {
+function padded(image, [left, top], preprocessing) {
   const { width, height } = preprocessing;
-  if (picture.width === width && picture.height === height) return picture;
-  const { channels } = picture;
+  if (image.width === width && image.height === height) return image;
+  const { channels } = image;
   const data = new Uint8Array(width * height * channels).fill(GREY);
-  const line = picture.width * channels;
-  for (let row = 0; row < picture.height; row++) {
-    data.set(picture.data.subarray(row * line, (row + 1) * line), ((top + row) * width + left) * channels);
+  const line = image.width * channels;
+  for (let row = 0; row < image.height; row++) {
+    data.set(image.data.subarray(row * line, (row + 1) * line), ((top + row) * width + left) * channels);
   }
   return { data, width, height, channels };
 }

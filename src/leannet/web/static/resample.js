@@ -1,9 +1,9 @@
-// Pillow's resize of 8-bit pictures, to the level: a horizontal pass, then a vertical one, each with weights in fixed
+// Pillow's resize of 8-bit images, to the level: a horizontal pass, then a vertical one, each with weights in fixed
 // point, and rounded and clipped to 0..255 in between. No browser is needed here.
 
 const BITS = 22; // of a weight's fraction: 32 less 8 for a level and 2 for sums that overshoot
 const HALF = 2 ** (BITS - 1);
-const AT_ONCE = 2 ** 20; // pixels read from a picture in one go
+const AT_ONCE = 2 ** 20; // pixels read from an image in one go
 
 const FILTERS = {
   bilinear: { reach: 1, weight: (x) => Math.max(1 - Math.abs(x), 0) },
@@ -56,7 +56,7 @@ function same(length) {
 }
 
 /**
- * A box of a picture, resized.
+ * A box of an image, resized.
  *
  * source: {width, height, channels, stride, block(left, top, columns, rows)}; a block holds `stride` bytes a pixel, of
  * which the first `channels` count. size: [width, height] of the result. box: [left, top, right, bottom], fractions

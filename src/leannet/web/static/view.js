@@ -27,7 +27,7 @@ export function showProblem(text) {
   find("problem").textContent = text ?? "";
 }
 
-/** The likeliest classes with bars, the picture as the network reads it, and what it took. */
+/** The likeliest classes with bars, the image as the network reads it, and what it took. */
 export function showAnswer(result, about, { rate, spoken = true } = {}) {
   find("top").replaceChildren(
     ...result.top.map((each) => {
@@ -45,7 +45,7 @@ export function showAnswer(result, about, { rate, spoken = true } = {}) {
   const lines = [
     `${result.width} × ${result.height} read as ${width} × ${height}`,
     `${decode ? `Decode ${milliseconds(decode)}, prepare` : "Prepare"} ${milliseconds(prepare)}`,
-    `Network ${milliseconds(network)}${rate ? `, ${rate.toFixed(rate < 10 ? 1 : 0)} pictures a second` : ""}`,
+    `Network ${milliseconds(network)}${rate ? `, ${rate.toFixed(rate < 10 ? 1 : 0)} images a second` : ""}`,
   ];
   find("times").replaceChildren(...lines.map((line) => element("span", {}, line)));
 }
@@ -71,10 +71,10 @@ function showInput({ data, width, height, channels }) {
 export function showSamples(samples, here, pick) {
   find("samples").replaceChildren(
     ...samples.map(({ file, name }) => {
-      const picture = element("img", { src: new URL(file, here).href, alt: "", loading: "lazy", decoding: "async" });
+      const image = element("img", { src: new URL(file, here).href, alt: "", loading: "lazy", decoding: "async" });
       const fields = { type: "button", ariaPressed: "false", disabled: true };
-      const button = element("button", fields, picture, element("span", {}, name));
-      button.addEventListener("click", () => pick(picture.src, name, button));
+      const button = element("button", fields, image, element("span", {}, name));
+      button.addEventListener("click", () => pick(image.src, name, button));
       return element("li", {}, button);
     }),
   );
@@ -88,10 +88,10 @@ export function enable(on) {
   for (const each of document.querySelectorAll("#camera, #choose, #check, #samples button")) each.disabled = !on;
 }
 
-/** What the artefact says of itself. */
+/** What the artifact says of itself. */
 export function showAbout(about) {
   const { preprocessing: how, accuracy, provenance } = about;
-  const ways = { crop: "the middle of the picture", squash: "all of it, squashed", letterbox: "all of it, on grey" };
+  const ways = { crop: "the middle of the image", squash: "all of it, squashed", letterbox: "all of it, on grey" };
   const lines = [
     ["Architecture", about.name],
     ["Parameters", about.params.toLocaleString("en")],
@@ -100,7 +100,7 @@ export function showAbout(about) {
     ["Reads", `${how.width} × ${how.height} ${how.color === "L" ? "grey" : "color"}: ${ways[how.resize]}`],
     ["Accuracy", accuracy ? inWords(accuracy) : "not recorded"],
     ["Origin", provenance.origin],
-    ["Licence", provenance.licence ?? "none stated"],
+    ["License", provenance.license ?? "none stated"],
   ];
   const entries = lines.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
   find("about").replaceChildren(...entries);
@@ -109,14 +109,14 @@ export function showAbout(about) {
   find("made").textContent = `leannet ${about.leannet}, ${about.runtime} (MIT)`;
 }
 
-function inWords({ accuracy, low, high, pictures }) {
+function inWords({ accuracy, low, high, images }) {
   const range = `95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
-  return `${percent(accuracy)} of ${pictures.toLocaleString("en")} pictures that it was not trained on (${range})`;
+  return `${percent(accuracy)} of ${images.toLocaleString("en")} images that it was not trained on (${range})`;
 }
 
-export function showChecked({ passed, difference, tolerance, pictures }) {
+export function showChecked({ passed, difference, tolerance, images }) {
   const figures = `largest difference ${difference.toExponential(1)}, allowed ${tolerance}`;
   find("checked").textContent = passed
-    ? `The same as at export on ${pictures} pictures: ${figures}.`
+    ? `The same as at export on ${images} images: ${figures}.`
     : `DIFFERS from what was recorded at export: ${figures}.`;
 }

@@ -1,4 +1,4 @@
-// Runs the network away from the page, so that the page stays quick: pictures in, outputs back, one after the other.
+// Runs the network away from the page, so that the page stays quick: images in, outputs back, one after the other.
 
 import { asFloats, decode, prepare } from "./prepare.js";
 
@@ -69,12 +69,12 @@ async function classify({ blob, bitmap: given }) {
 }
 
 /** The network's outputs (classes,) before softmax. */
-async function run(picture) {
-  const { data, height, width, channels } = picture;
+async function run(image) {
+  const { data, height, width, channels } = image;
   const tensor =
     about.input === "uint8"
       ? new ort.Tensor("uint8", data, [1, height, width, channels])
-      : new ort.Tensor("float32", asFloats(picture, about.preprocessing), [1, channels, height, width]);
+      : new ort.Tensor("float32", asFloats(image, about.preprocessing), [1, channels, height, width]);
   const made = await session.run({ [session.inputNames[0]]: tensor });
   const output = made[session.outputNames[0]];
   return Float32Array.from(await output.getData());
