@@ -37,7 +37,7 @@ def create(
         network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
     else:
         source, header = read_weights(weights, name, width, resolution, classes, _warn)
-        if "source" not in header.provenance:  # leannet's own: they must be those of the network asked for
+        if header.provenance.source is None:  # leannet's own: they must be those of the network asked for
             known = source.architecture
             rows = architecture(name, width, resolution, known.classes, known.input.channels)
             if resolution is None:

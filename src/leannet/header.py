@@ -11,14 +11,15 @@ from typing import Any
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from leannet import __version__
 from leannet.errors import LeannetError
 from leannet.onnx_file import split_metadata
 from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from leannet.retired import header_of_version_1
 from leannet.rows import Architecture, first_error
 from leannet.rows.fields import Frozen
+from leannet.sections import Metrics, Provenance, Shipping, SplitRecord
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KEY = "leannet"
 ABOUT = f"{KEY}.json"  # of an artifact that is a folder
 TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
@@ -26,15 +27,15 @@ COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)
 
 
 class Header(Frozen):
-    """Everything but the tensors. Sections that only some readers know (split, metrics, provenance) are plain data."""
+    """Everything but the tensors. shipping: of an artifact alone."""
 
     architecture: Architecture
     classes: tuple[str, ...]
     preprocessing: Preprocessing
-    split: dict[str, Any] = Field(default_factory=dict)
-    metrics: dict[str, Any] = Field(default_factory=dict)
-    provenance: dict[str, Any] = Field(default_factory=dict)
-    artifact: dict[str, Any] = Field(default_factory=dict)  # of an artifact: what it takes and how exact it is
+    split: SplitRecord = SplitRecord()
+    metrics: Metrics = Metrics()
+    provenance: Provenance = Field(default_factory=Provenance)
+    shipping: Shipping | None = None
 
     def for_rows(self, architecture: Architecture, fresh_head: bool = False) -> "Header":
         """What of it holds for other rows that took over its weights.
@@ -59,21 +60,22 @@ class Header(Frozen):
             "architecture": architecture,
             "classes": names,
             "preprocessing": preprocessing,
-            "metrics": self.metrics if architecture == old and not fresh_head else {},
+            "metrics": self.metrics if architecture == old and not fresh_head else Metrics(),
         }
         return self.model_copy(update=update)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {
+        data = {
             "format_version": FORMAT_VERSION,
             "architecture": self.architecture.to_dict(),
             "classes": list(self.classes),
             "preprocessing": self.preprocessing.model_dump(mode="json"),
-            "split": self.split,
-            "metrics": self.metrics,
-            "provenance": {"leannet": __version__} | self.provenance,
-        } | ({"artifact": self.artifact} if self.artifact else {})
+            "split": self.split.to_dict(),
+            "metrics": self.metrics.to_dict(),
+            "provenance": self.provenance.to_dict(),
+        }
+        return data if self.shipping is None else data | {"shipping": self.shipping.to_dict()}
 
 
 def read_header(path: str | Path) -> Header:
@@ -172,6 +174,8 @@ def parse_header(data: Any, file: Path) -> Header:
     """The header from plain data. Raises LeannetError naming the field."""
     if not isinstance(data, dict):
         raise LeannetError(f"{file}: its header is no JSON object: the file is damaged")
+    if data.get("format_version") == 1:
+        data = header_of_version_1(data)
     fields = {key: value for key, value in data.items() if key not in {"format_version", "digest", "architecture"}}
     architecture = Architecture.from_dict(data.get("architecture"), f"{file}, architecture")
     try:

@@ -141,7 +141,7 @@ def _looked_at(about: str, options: Options | None) -> tuple[str, int, int]:
 
     if path.suffix == ".safetensors" or is_artifact(path) or (path / "model.safetensors").exists():
         header = read_header(path)
-        data = str(header.provenance.get("data") or "DATA")
+        data = header.provenance.data or "DATA"
         return data, len(header.classes), min(header.preprocessing.height, header.preprocessing.width)
     from leannet.data.images import BrokenImage, read
     from leannet.data.sources import open_dataset

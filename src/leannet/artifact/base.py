@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.artifact.golden import Golden
-from leannet.artifact.readers import INPUTS
 from leannet.data.images import prepare
 from leannet.errors import LeannetError
 from leannet.header import Header
@@ -23,6 +22,7 @@ from leannet.preprocessing import Preprocessing
 from leannet.runtime import Program, engine
 from leannet.runtime.engines import Floats, Run, is_installed
 from leannet.runtime.processor import weight_bits
+from leannet.sections import Input, Shipping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +58,25 @@ class Artifact(abc.ABC):
         """Writes it, whole or not at all."""
 
     @property
+    def shipping(self) -> Shipping:
+        """What its header says of the shipped form."""
+        return self.header.shipping or Shipping()
+
+    @property
     def precision(self) -> str:
         """Of its weights: float32, float16, bfloat16 or int8."""
-        return str(self.header.artifact.get("precision", "float32"))
+        return self.shipping.precision
 
     @property
     def compute(self) -> str:
         """What is no integer is computed in: float32, or bfloat16 in an engine and on a processor that have it."""
-        return str(self.header.artifact.get("compute", "float32"))
+        return self.shipping.compute
 
     @property
-    def input(self) -> str:
+    def input(self) -> Input:
         """What it takes: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any size; or
         uint8-sized, images of the network's size."""
-        return str(self.header.artifact.get("input", "float32"))
+        return self.shipping.input
 
     @property
     def takes_images(self) -> bool:
@@ -81,7 +86,7 @@ class Artifact(abc.ABC):
     @property
     def wrong_in(self) -> dict[str, str]:
         """Programs that, as the file says itself, give other answers without an error, and why."""
-        return dict(self.header.artifact.get("wrong_in", {}))
+        return self.shipping.wrong_in
 
     @cached_property
     def _engine(self) -> str:
@@ -100,8 +105,8 @@ class Artifact(abc.ABC):
         return self._runs[key]
 
     def _prepared(self, name: str, threads: int, alone: bool) -> Run:
-        bits = self.header.artifact.get("weight_bits", 7)
-        if bits > weight_bits():
+        bits = self.shipping.weight_bits
+        if bits is not None and bits > weight_bits():
             raise LeannetError(
                 f"{self.path or 'the artifact'}: its integers of {bits} bits overflow on this processor, which adds "
                 "their products in 16; make it here: leannet quantize RUN"
@@ -127,18 +132,8 @@ class Artifact(abc.ABC):
 
 def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
     """Whether what was read belongs together. Raises LeannetError."""
-    about, number = header.artifact, len(header.classes)
-    right = (
-        all(each.outputs.shape == (number,) for each in golden)
-        and about.get("input", "float32") in INPUTS
-        and isinstance(about.get("wrong_in", {}), dict)
-        and isinstance(about.get("tolerance", 0.0), float | int)
-        and isinstance(about.get("weight_bits", 7), int)
-        and isinstance(about.get("engines", []), list)
-        and about.get("compute", "float32") in ("float32", "bfloat16")
-    )
-    if not right:
-        raise LeannetError(f"{where}: its header, classes and golden images do not belong together: export it again")
+    if any(each.outputs.shape != (len(header.classes),) for each in golden):
+        raise LeannetError(f"{where}: its classes and golden images do not belong together: export it again")
 
 
 def as_floats(images: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:

@@ -8,11 +8,12 @@ from leannet.artifact.base import Artifact
 from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
 from leannet.artifact.golden import recorded
 from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, described
-from leannet.artifact.readers import Input, in_words, wrong_in
+from leannet.artifact.readers import in_words, wrong_in
 from leannet.artifact.replaying import Checked, write_checked
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
+from leannet.sections import Input, Shipping
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
@@ -103,13 +104,14 @@ def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifa
     except LeannetError as error:
         raise LeannetError(f"{file}: {error}") from None
     tolerance = allowance(precision, gap)
-    about: dict[str, Any] = {"precision": precision, "input": input, "tolerance": tolerance, "float32_gap": gap}
-    if wrong := wrong_in(input):
-        about["wrong_in"] = wrong
+    shipping = Shipping(
+        precision=precision, input=input, tolerance=tolerance, float32_gap=gap, wrong_in=wrong_in(input)
+    )
     if precision == "bfloat16":
-        about |= {"compute": precision, "engines": ["openvino", *(name for name in RUNNERS if name != "openvino")]}
-    graph = described(model.SerializeToString(), in_words(about))
-    return OnnxArtifact(graph=graph, header=header_of(header, about), golden=golden)
+        engines = ("openvino", *(name for name in RUNNERS if name != "openvino"))
+        shipping = shipping.model_copy(update={"compute": precision, "engines": engines})
+    graph = described(model.SerializeToString(), in_words(shipping))
+    return OnnxArtifact(graph=graph, header=header_of(header, shipping), golden=golden)
 
 
 def allowance(precision: str, gap: float) -> float:
@@ -120,12 +122,12 @@ def allowance(precision: str, gap: float) -> float:
 
 def conditioning(header: Header) -> str:
     """One line about a network that float32 computes badly; empty for others. header: of an artifact."""
-    gap = float(header.artifact.get("float32_gap", 0.0))
-    if gap <= GAP:
+    shipping = header.shipping
+    if shipping is None or (gap := shipping.float32_gap or 0.0) <= GAP:
         return ""
     return (
         f"ill-conditioned: torch's own float32 is {gap:.1e} of the largest output away from its float64 on the golden "
-        f"images (as a rule 1e-06), so engines may be {header.artifact['tolerance']:.1e} away; "
+        f"images (as a rule 1e-06), so engines may be {shipping.tolerance:.1e} away; "
         "the usual cause is batch norm that was measured on few images"
     )
 
@@ -139,14 +141,14 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
-def header_of(header: Header, about: dict[str, Any]) -> Header:
-    """A checkpoint's header for an artifact, which strangers may read: the marks and names of the user's images stay
-    at home, and so do folders."""
-    split = {key: value for key, value in header.split.items() if key not in {"marks", "counts"}}
-    told = {
-        key: value
-        for key, value in header.provenance.items()
-        if key not in {"skipped", "left_out", "remarks", "command"}
-    }
-    told |= {key: Path(told[key]).name for key in ("data", "parent") if told.get(key)}
-    return header.model_copy(update={"artifact": about, "split": split, "provenance": told})
+def header_of(header: Header, shipping: Shipping) -> Header:
+    """A checkpoint's header for an artifact, which strangers may read.
+
+    The fingerprints and names of the user's images stay at home, and so do folders.
+    """
+    split = header.split.model_copy(update={"fingerprints": {}, "counts": {}})
+    provenance = header.provenance
+    private = {"skipped": (), "left_out": (), "remarks": None, "command": None}
+    names = {key: Path(value).name for key in ("data", "parent") if (value := getattr(provenance, key))}
+    provenance = provenance.model_copy(update=private | names)
+    return header.model_copy(update={"shipping": shipping, "split": split, "provenance": provenance})

@@ -51,7 +51,7 @@ class OnnxArtifact(Artifact):
     @property
     def engines(self) -> tuple[str, ...]:
         """Those that it is made for: integers may be written in a form that only one reads."""
-        return tuple(self.header.artifact.get("engines", RUNNERS))
+        return self.shipping.engines or RUNNERS
 
     @property
     def program(self) -> Program:

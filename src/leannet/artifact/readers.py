@@ -3,13 +3,9 @@
 A file says it in its header, under `wrong_in` (engine or program -> why), and an ONNX file in its doc string as well.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
-
 from leannet.rows import Architecture, LocalResponse
+from leannet.sections import Input, Shipping
 
-Input = Literal["float32", "uint8", "uint8-sized"]
-INPUTS: tuple[Input, ...] = ("float32", "uint8", "uint8-sized")
 NO_ANTIALIAS = "resizes without antialiasing"
 # Programs that run the graph's Resize without a word about its `antialias`, which they do not have.
 WITHOUT_ANTIALIAS = ("openvino", "opencv")
@@ -44,13 +40,13 @@ def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | 
     return found
 
 
-def in_words(about: Mapping[str, Any]) -> str:
-    """What a file takes and which programs read it wrong: for its doc string. about: of its header."""
-    words = f"Takes {INPUT_WORDS[about.get('input', 'float32')]}."
-    if about.get("precision") == "int8":
-        words += f" Its 8-bit integers are made for {' and '.join(about['engines'])}."
-    if about.get("input") == "uint8":
+def in_words(shipping: Shipping) -> str:
+    """What a file takes and which programs read it wrong: for its doc string."""
+    words = f"Takes {INPUT_WORDS[shipping.input]}."
+    if shipping.precision == "int8":
+        words += f" Its 8-bit integers are made for {' and '.join(shipping.engines)}."
+    if shipping.input == "uint8":
         words += " onnxruntime resizes as training did. For others resize first, or export with --input uint8-sized."
-    for name, reason in about.get("wrong_in", {}).items():
+    for name, reason in shipping.wrong_in.items():
         words += f" Wrong without an error in {name}: {reason}."
     return words

@@ -145,7 +145,7 @@ def without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> N
 
 
 def _tolerance(artifact: Artifact) -> float:
-    return float(artifact.header.artifact.get("tolerance", 1e-4))
+    return artifact.shipping.tolerance
 
 
 def _difference(made: Floats, wanted: Floats) -> float:

@@ -53,7 +53,7 @@ def command(
         [
             (
                 run.path,
-                run.header.metrics["epoch"],
+                run.header.metrics.epoch,
                 f"{100 * run.validation.accuracy:.2f} %" if run.validation else "",
                 run.test.line() if run.test else "",
                 f"{spent:.0f} s",

@@ -215,7 +215,7 @@ def _tell_folds(found: Any, json: bool) -> None:
 
 def print_summary(run: Any, page: Path) -> None:
     """What was made, what it is worth, and what to try next."""
-    best = run.header.metrics.get("epoch")
+    best = run.header.metrics.epoch
     if run.validation:
         print(f"validation  {run.validation.line()}, epoch {best}")
     if run.test:

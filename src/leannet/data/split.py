@@ -9,13 +9,13 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError
+from leannet.sections import SplitRecord
 
 PART_NAMES = ("train", "validation", "test")
 
@@ -34,12 +34,16 @@ class Split:
     counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each part
     dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> SplitRecord:
         """What a checkpoint keeps, so that evaluation never scores training images by accident."""
-        sizes = {part: len(getattr(self, part)) for part in PART_NAMES}
-        ratio = list(self.ratio) if self.ratio else None
-        kept = {"digests": self.digests, "marks": self.marks, "counts": self.counts}
-        return {"seed": self.seed, "ratio": ratio, "sizes": sizes, **kept}
+        return SplitRecord(
+            seed=self.seed,
+            ratio=self.ratio,
+            sizes={name: len(getattr(self, name)) for name in PART_NAMES},
+            digests=self.digests,
+            fingerprints=self.marks,
+            counts=self.counts,
+        )
 
 
 def parse_ratio(text: str) -> tuple[float, ...]:

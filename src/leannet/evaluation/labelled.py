@@ -44,7 +44,7 @@ class Labelled:
 
 def reading_of(header: Header) -> Options:
     """How the data that trained a network was read; other data is read so where it can be."""
-    return Options(**header.provenance.get("reading", {}), strict=False)
+    return Options(**header.provenance.reading, strict=False)
 
 
 def opened(
@@ -55,7 +55,7 @@ def opened(
     data: None: those of the checkpoint. options: None: as what trained the network was read.
     Raises LeannetError where there are none, or a class is not the checkpoint's.
     """
-    where = data or header.provenance.get("data")
+    where = data or header.provenance.data
     if not where:
         raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
     dataset = open_dataset(where, options or reading_of(header))
@@ -97,7 +97,7 @@ def _which_part(
     found: Scan, header: Header, part: str | None, where: str, given: bool
 ) -> tuple[str, str, NDArray[np.int64]]:
     """The part to score, why, and its images: never a training image unless they are asked for by name."""
-    known = membership(found.digests, header.split.get("marks", {}))
+    known = membership(found.digests, header.split.fingerprints)
     members = {name: np.flatnonzero(getattr(known, name)) for name in PART_NAMES}
     number, trained = len(found.dataset), len(members["train"])
     if part is not None:

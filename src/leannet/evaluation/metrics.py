@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.sections import Summary
+
 MOST = 20  # classes that a notebook shows
 
 
@@ -40,9 +42,9 @@ class Scores:
         """As plain data, for JSON."""
         return asdict(self)
 
-    def summary(self) -> dict[str, Any]:
-        """The figures of all classes together, as plain data."""
-        return {key: value for key, value in self.to_dict().items() if key not in {"per_class", "confusion"}}
+    def summary(self) -> Summary:
+        """The figures of all classes together."""
+        return Summary(**{name: getattr(self, name) for name in Summary.model_fields})
 
     @property
     def rank(self) -> tuple[float, ...]:

@@ -81,7 +81,7 @@ def suspects(run: str | Path) -> Suspects:
     if has_folds(path):
         coverage = f"all {number} images, each judged by the fold that did not train on it"
     elif (path / "model.safetensors").exists():
-        every = sum(read_header(path).split.get("sizes", {}).values())
+        every = sum(read_header(path).split.sizes.values())
         coverage = f"the validation part alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
     else:
         coverage = f"the {number} images of {file}, if no network trained on them"

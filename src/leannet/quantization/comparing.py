@@ -62,7 +62,7 @@ class Judging:
         from leannet.evaluation.labelled import opened
 
         where, found, renumber = opened(file, header, data, console)
-        known = membership(found.digests, header.split.get("marks", {}))
+        known = membership(found.digests, header.split.fingerprints)
         train, judge = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(judge):
             halves = split(found.dataset, found.digests, (0.5, 0.5), 0)

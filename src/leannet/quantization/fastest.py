@@ -134,10 +134,11 @@ def export_fastest(
     target = targets[choices[best].engine]
     table = Fastest(target, machine(), threads, max_drop, min_agreement, choices)
     told = {key: value for key, value in table.to_dict().items() if key != "path"}
-    about = kept.header.artifact | {"chosen_from": told}
+    update: dict[str, Any] = {"chosen_from": told}
     if (first := choices[best].engine) in RUNNERS:
-        about["engines"] = [first, *(name for name in RUNNERS if name != first and name in kept.engines)]
-    kept = replace(kept, header=kept.header.model_copy(update={"artifact": about}))
+        update["engines"] = (first, *(name for name in RUNNERS if name != first and name in kept.engines))
+    shipping = kept.shipping.model_copy(update=update)
+    kept = replace(kept, header=kept.header.model_copy(update={"shipping": shipping}))
     write_checked(kept, target, f"{file}: what was made does not hold here")
     return table
 

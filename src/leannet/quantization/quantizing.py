@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from leannet import __version__
 from leannet.artifact.base import Artifact
 from leannet.artifact.exporting import header_of
 from leannet.artifact.folder_artifact import FolderArtifact, folder_path
 from leannet.artifact.golden import Golden, drawn
 from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, described
-from leannet.artifact.readers import NO_ANTIALIAS, Input, in_words, wrong_in
+from leannet.artifact.readers import NO_ANTIALIAS, in_words, wrong_in
 from leannet.artifact.replaying import Checked, write_checked
 from leannet.console import Console
 from leannet.errors import LeannetError
@@ -31,6 +32,7 @@ from leannet.runtime.precisions import fastest_float
 from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import integers
 from leannet.runtime.tflite_int8 import float_only
+from leannet.sections import Input, Shipping, Step
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
@@ -295,29 +297,30 @@ class _Work:
     def artifact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artifact:
         """What is shipped; its golden images have the answers of the integers."""
         program = self.program(floats, input)
-        about = {
-            "precision": "int8",
-            "compute": self.compute,
-            "input": input,
-            "tolerance": TOLERANCE if self.compute == "float32" else 2 * TOLERANCE,  # bfloat16 rounds as much again
-            "engines": [self.engine],
-            "kept_float": found.kept_float,
-            "calibrated_on": found.calibrated_on,
-            "accuracy_before": found.before.accuracy,
-            "accuracy_after": found.after.accuracy,
-            "agreement": found.agreement,
-            "judged_on": found.before.images,
-        }
-        if wrong := wrong_in(input, self.engine, self.table):
-            about["wrong_in"] = wrong
+        shipping = Shipping(
+            precision="int8",
+            compute=self.compute,
+            input=input,
+            tolerance=TOLERANCE if self.compute == "float32" else 2 * TOLERANCE,  # bfloat16 rounds as much again
+            engines=(self.engine,),
+            keep_float=tuple(found.kept_float),
+            calibrated_on=found.calibrated_on,
+            accuracy_before=found.before.accuracy,
+            accuracy_after=found.after.accuracy,
+            agreement=found.agreement,
+            evaluated_on=found.before.images,
+            wrong_in=wrong_in(input, self.engine, self.table),
+            weight_bits=None if self.engine == "litert" else self.bits,
+        )
+        header = header_of(self.header, shipping)
+        step = Step(done="quantized", leannet=__version__, parameters={"finetuned_epochs": found.finetuned})
+        provenance = header.provenance.model_copy(update={"history": (*header.provenance.history, step)})
+        header = header.model_copy(update={"provenance": provenance})
         made: Artifact
         if self.engine == "litert":
-            header, files = header_of(self.header, about), program.form("tflite")
-            made = FolderArtifact(header=header, golden=(), format=self.engine, files=files)
+            made = FolderArtifact(header=header, golden=(), format=self.engine, files=program.form("tflite"))
         else:
-            about["weight_bits"] = self.bits
-            made = OnnxArtifact(header=header_of(self.header, about), golden=(),
-                                graph=described(program.onnx, in_words(about)))  # fmt: skip
+            made = OnnxArtifact(header=header, golden=(), graph=described(program.onnx, in_words(shipping)))
         images = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
         outputs = made.outputs([each.image() for each in images], self.engine)
         golden = tuple(replace(each, outputs=line) for each, line in zip(images, outputs, strict=True))

@@ -61,7 +61,7 @@ class Held:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights the run keeps, counted from 1; without those weights, the best by its log."""
-        found: int | None = self.header.metrics.get("epoch") if self.header and self.is_best else None
+        found: int | None = self.header.metrics.epoch if self.header and self.is_best else None
         return best_of(self.log) if found is None else found
 
 
@@ -162,7 +162,7 @@ def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judge
             f"{path}: is not of these weights: it has {_some(classes)}; model.safetensors has {_some(header.classes)}"
         )
     scores, lines = score(probabilities, labels, classes), len(names) + broken
-    of = max(lines, header.split.get("sizes", {}).get("validation", 0) if header else 0)
+    of = max(lines, header.split.sizes.get("validation", 0) if header else 0)
     if broken:
         be = "is" if broken == 1 else "are"
         missing.append(f"{broken:,} of the {lines:,} lines of predictions.csv {be} broken and left out.")
@@ -177,8 +177,8 @@ def _some(classes: tuple[str, ...]) -> str:
 
 def _compare(scores: Scores, header: Header | None, missing: list[str]) -> None:
     """A run killed between two files holds predictions of another epoch than its weights are of."""
-    kept = header.metrics.get("validation", {}).get("accuracy") if header else None
-    if isinstance(kept, float) and abs(kept - scores.accuracy) > 0.002:
+    kept = header.metrics.accuracy if header else None
+    if kept is not None and abs(kept - scores.accuracy) > 0.002:
         missing.append(
             f"predictions.csv is of another epoch than model.safetensors: {100 * scores.accuracy:.1f} % right, "
             f"the weights {100 * kept:.1f} %. What follows is of predictions.csv."

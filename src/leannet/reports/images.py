@@ -97,7 +97,7 @@ class RunImages:
             if total > READ_AT_MOST:
                 return None
             digests.append(_digest(data))
-        known = membership(digests, self.header.split.get("marks", {}))
+        known = membership(digests, self.header.split.fingerprints)
         if not known.decidable.all():
             return None
         numbers = np.array([self.header.classes.index(name) for name in self.images.classes])[self.images.labels]
@@ -110,7 +110,7 @@ class RunImages:
 
     def _part(self, data: bytes | NDArray[np.uint8]) -> str | None:
         """The part that has an image of this content: "" for none, None where the run's marks cannot tell."""
-        known = membership([_digest(data)], self.header.split.get("marks", {}))
+        known = membership([_digest(data)], self.header.split.fingerprints)
         return next((part for part in PART_NAMES if getattr(known, part)[0]), "" if known.decidable[0] else None)
 
 
@@ -120,7 +120,7 @@ def _digest(data: bytes | NDArray[np.uint8]) -> str:
 
 def open_run(held: Held) -> RunImages:
     """The images a run was made of. Raises LeannetError where they are not there any more, or not known."""
-    where = held.settings.get("data") or (held.header.provenance.get("data") if held.header else None)
+    where = held.settings.get("data") or (held.header.provenance.data if held.header else None)
     if held.header is None or not where:
         raise LeannetError("the run does not say which they are")
     try:

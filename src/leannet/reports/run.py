@@ -51,7 +51,8 @@ def _open(held: Held) -> tuple[RunImages | None, str]:
 
 def class_counts(held: Held, opened: RunImages | None) -> dict[str, list[int]]:
     """The images of each class in each part that has any: as the run recorded them, or told by their content."""
-    recorded: dict[str, list[int]] = held.header.split.get("counts", {}) if held.header else {}
+    kept = held.header.split.counts if held.header else {}
+    recorded = {name: list(numbers) for name, numbers in kept.items()}
     found = recorded or (opened.class_counts() if opened else None)
     if not found or not any(sum(numbers) for numbers in found.values()):
         found = {"validation": [c.images for c in held.judged.scores.per_class]} if held.judged else {}
@@ -62,12 +63,12 @@ def _contents(
     held: Held, cost: Count | None, opened: RunImages | None, problem: str, counts: dict[str, list[int]]
 ) -> dict[str, Any]:
     header, settings = held.header, held.settings
-    provenance = header.provenance if header else {}
-    data = _data_name(str(settings.get("data") or provenance.get("data") or "unknown data"))
-    skipped = provenance.get("skipped", [])
+    provenance = header.provenance if header else None
+    data = _data_name(str(settings.get("data") or (provenance and provenance.data) or "unknown data"))
+    skipped = provenance.skipped if provenance else ()
     return {
         "title": f"{header.architecture.name if header else held.path.resolve().name} on {data}",
-        "subtitle": f"run {held.path.resolve().name}, leannet {provenance.get('leannet', '?')}",
+        "subtitle": f"run {held.path.resolve().name}, leannet {provenance.leannet if provenance else '?'}",
         "run": str(held.path),
         "summary": summary(held, cost),
         "tiles": list(tiles(held, cost)),
@@ -87,14 +88,14 @@ def _contents(
         "skipped": skipped[:SKIPPED],
         "skipped_more": max(len(skipped) - SKIPPED, 0),
         "remarks": _remarks(held, opened),
-        "command": provenance.get("command", ""),
+        "command": (provenance and provenance.command) or "",
         "settings": list(flat(resolved(settings))),
     }
 
 
 def _remarks(held: Held, opened: RunImages | None) -> list[str]:
     """What training said of the files beside those that it could not read; of older runs what a look still tells."""
-    kept = held.header.provenance.get("remarks") if held.header else None
+    kept = held.header.provenance.remarks if held.header else None
     if kept is not None:
         return [line for line in kept if "cannot be read" not in line]
     return opened.images.lines() if opened else []
@@ -154,9 +155,9 @@ def _data(held: Held, opened: RunImages | None, counts: dict[str, list[int]]) ->
     """Classes in each part, and training images as the network sees them."""
     names = held.header.classes if held.header else held.judged.classes if held.judged else ()
     augment, mixes = _augment(held.settings)
-    seed = held.header.split.get("seed", 0) if held.header else 0
+    seed = (held.header.split.seed or 0) if held.header else 0
     shown = samples(opened, augment, seed) if opened is not None and augment is not None else []
-    sizes = held.header.split.get("sizes", {}) if held.header else {}
+    sizes = held.header.split.sizes if held.header else {}
     return {
         "counts": counts,
         "counted": [(name, {part: counts[part][i] for part in counts}) for i, name in enumerate(names) if counts],

@@ -32,10 +32,10 @@ def summary(held: Held, cost: Count | None) -> str:
     if scores:
         share = f"Right on {percent(scores.accuracy)} of {_judged_images(held)}"
         sentences.append(f"{share} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
-    test = held.header.metrics.get("test") if held.header else None
+    test = held.header.metrics.test if held.header else None
     if test:
-        sure = interval(test["accuracy_low"], test["accuracy_high"])
-        share = f"{percent(test['accuracy'])} of {test['images']:,} test images"
+        sure = interval(test.accuracy_low, test.accuracy_high)
+        share = f"{percent(test.accuracy)} of {test.images:,} test images"
         sentences.append(f"On images that nothing was chosen by, scored once: {share} ({sure}).")
     if cost:
         size = f"{short(cost.params)} parameters ({short_bytes(cost.weight_bytes)})"
@@ -48,7 +48,7 @@ def _judged_images(held: Held) -> str:
     if held.judged is None or held.judged.is_all:
         return f"{held.judged.scores.images if held.judged else 0:,} validation images"
     found = f"the {held.judged.scores.images:,} validation images that are left of {held.judged.of:,}"
-    kept = held.header.metrics.get("validation", {}).get("accuracy") if held.header and held.is_best else None
+    kept = held.header.metrics.accuracy if held.header and held.is_best else None
     return found if kept is None else f"{found}, of which the run recorded {percent(kept)}"
 
 
@@ -74,9 +74,9 @@ def tiles(held: Held, cost: Count | None) -> Iterator[Tile]:
         yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, some)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
             yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, some)
-    test = held.header.metrics.get("test") if held.header else None
+    test = held.header.metrics.test if held.header else None
     if test:
-        yield _accuracy("test accuracy", test["accuracy"], test["accuracy_low"], test["accuracy_high"])
+        yield _accuracy("test accuracy", test.accuracy, test.accuracy_low, test.accuracy_high)
     if cost:
         yield Tile("parameters", short(cost.params), f"{short_bytes(cost.weight_bytes)} in float32")
         yield Tile("mult-adds", short(cost.macs), "an image")
@@ -96,16 +96,16 @@ def _accuracy(name: str, share: float, low: float, high: float, some: str = "") 
 
 def data_words(header: Header) -> Iterator[tuple[str, str]]:
     """What the images are and how they become the network's input: name and value."""
-    sizes = header.split.get("sizes", {})
-    where = header.provenance.get("data")
+    sizes = header.split.sizes
+    where = header.provenance.data
     if where:
         yield "where", str(where)
     named = [f"{number:,} {'training' if part == 'train' else part}" for part, number in sizes.items() if number]
     yield "images", ", ".join(named) or "not known"
-    ratio = header.split.get("ratio")
+    ratio = header.split.ratio
     if ratio:
         shares = ":".join(f"{100 * share:.0f}" for share in ratio)
-        yield "split", f"{shares} by content, seed {header.split.get('seed')}"
+        yield "split", f"{shares} by content, seed {header.split.seed}"
     else:
         yield "split", "as the data comes"
     yield "classes", f"{len(header.classes)}"

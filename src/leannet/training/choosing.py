@@ -54,7 +54,7 @@ def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settin
     if name is None and source is None:
         small = min(found.median_size) <= SMALL_IMAGES
         name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
-    if source is not None and (name is None or "source" in source[1].provenance):
+    if source is not None and (name is None or source[1].provenance.source):
         table = source[1].architecture  # another library's weights bring its own form of the rows
     elif name is not None and name.endswith(".json"):
         table = Architecture.load(name)

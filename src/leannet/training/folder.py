@@ -47,7 +47,7 @@ def make_run(out: str | Path | None, data: str) -> Path:
 def begin_run(run: Path, out: str | Path | None, settings: Settings, header: Header) -> None:
     """The first file of a run, once no other training can come between."""
     check_out(out, settings)
-    words = f"# leannet {__version__}\n# {header.provenance['command']}\n"
+    words = f"# leannet {__version__}\n# {header.provenance.command}\n"
     write_whole(run / "config.toml", (words + settings.to_toml()).encode())
 
 

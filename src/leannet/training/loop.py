@@ -17,6 +17,7 @@ from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network
+from leannet.sections import Metrics
 from leannet.training import processes
 from leannet.training.interrupts import noticing_interrupt
 from leannet.training.learner import Learner
@@ -245,7 +246,5 @@ def _told_of_memory(settings: Settings) -> Iterator[None]:
 
 
 def _with_metrics(header: Header, epoch: int, result: Result | None = None) -> Header:
-    metrics: dict[str, object] = {"epoch": epoch + 1}
-    if result is not None:
-        metrics["validation"] = result.summary()
+    metrics = Metrics(epoch=epoch + 1, validation=result.summary() if result is not None else None)
     return header.model_copy(update={"metrics": metrics})

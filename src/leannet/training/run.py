@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leannet import launcher
+from leannet import __version__, launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.dataset import Dataset
@@ -23,6 +23,7 @@ from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
 from leannet.training.folder import alone_together, begin_run, check_out, make_run
@@ -63,14 +64,14 @@ class Run:
             "model": self.header.architecture.name,
             "classes": list(self.header.classes),
             "finished": self.finished,
-            "best_epoch": self.header.metrics.get("epoch"),
+            "best_epoch": self.header.metrics.epoch,
             "validation": self.validation.to_dict() if self.validation else None,
             "test": self.test.to_dict() if self.test else None,
             "log": self.log,
             "skipped": self.skipped,
             "left_out": self.left_out,
-            "split": {key: value for key, value in self.header.split.items() if key != "marks"},
-            "provenance": self.header.provenance,
+            "split": self.header.split.model_copy(update={"fingerprints": {}}).to_dict(),
+            "provenance": self.header.provenance.to_dict(),
         }
 
 
@@ -128,19 +129,19 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
         classes=found.dataset.classes,
         preprocessing=choose_preprocessing(settings_, table, source, found, parts),
         split=parts.record(),
-        provenance={
-            "command": shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
-            "data": settings_.data,
-            "reading": settings_.reading.to_dict(),
-            "seed": settings_.seed,
-            "parent": _parent(wanted, source),
-            "license": source[1].provenance.get("license") if source else None,
-            "done": "trained",
-            "torch": torch.__version__,
-            "skipped": report_skipped(found)[:100],
-            "left_out": report_left_out(found, 100),
-            "remarks": found.lines(),
-        },
+        provenance=Provenance(
+            command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
+            data=settings_.data,
+            reading=settings_.reading.to_dict(),
+            seed=settings_.seed,
+            parent=_parent(wanted, source),
+            license=source[1].provenance.license if source else None,
+            torch=torch.__version__,
+            skipped=tuple(report_skipped(found)[:100]),
+            left_out=tuple(report_left_out(found, 100)),
+            remarks=tuple(found.lines()),
+            history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
+        ),
     )
     run = processes.in_first(lambda: make_run(out, settings_.data))
     with alone_together(run):
@@ -174,7 +175,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
         saved = load_state(path)
         done = _is_done(saved, settings)
         # A run killed between its last epoch and its test part has that left to do.
-        untested = done and saved.header.split["sizes"]["test"] and "test" not in read_header(path).metrics
+        untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
         if done and not untested and not finished_too:
             raise LeannetError(
                 f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
@@ -182,7 +183,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
         found = reader.read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
         parts = split(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
-        if saved.header.split["digests"] != parts.digests:
+        if saved.header.split.digests != parts.digests:
             raise LeannetError(
                 f"{path}: the images have changed since this run began; start a new one, --weights {path}"
             )
@@ -262,8 +263,9 @@ def _train(
     test = None
     if finished and len(parts.test):  # once, and kept
         test = _scores(best, plain, parts.test, settings, device)
-        if "test" not in header.metrics:
-            header = header.model_copy(update={"metrics": header.metrics | {"test": test.summary()}})
+        if header.metrics.test is None:
+            metrics = header.metrics.model_copy(update={"test": test.summary()})
+            header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
                 save(run / "model.safetensors", best, header)
     skipped, left_out = report_skipped(found), report_left_out(found)
@@ -286,7 +288,7 @@ def _class_weights(settings: Settings, dataset: Dataset, parts: Split) -> tuple[
 def _parent(wanted: Settings, source: Source | None) -> str | None:
     if wanted.weights is None or source is None:
         return None
-    return source[1].provenance.get("source") or str(checkpoint_file(wanted.weights).resolve())
+    return source[1].provenance.source or str(checkpoint_file(wanted.weights).resolve())
 
 
 def _from_command_line() -> bool:

@@ -13,7 +13,7 @@ PARTS = {"train": ("training", "-"), "validation": ("validation", "--")}
 
 def run_html(run: "Run") -> str:
     """A heading, the accuracies, and accuracy and loss over the epochs as SVG in the notebook's own text color."""
-    best = run.header.metrics.get("epoch")
+    best = run.header.metrics.epoch
     lines = [f"<b>{escape(run.header.architecture.name)}</b>, {escape(str(run.path))}"]
     if run.validation:
         lines.append(f"validation {run.validation.line()}, epoch {best} of {len(run.log)}")

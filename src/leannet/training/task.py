@@ -3,7 +3,7 @@
 import abc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from leannet.data.dataset import Dataset
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import write_predictions
+from leannet.sections import Summary
 
 
 class Result(Protocol):
@@ -31,8 +32,8 @@ class Result(Protocol):
     def accuracy(self) -> float:
         """For the log, 0 to 1."""
 
-    def summary(self) -> dict[str, Any]:
-        """For the checkpoint's header, as plain data."""
+    def summary(self) -> Summary:
+        """For the checkpoint's header."""
 
 
 class Task(abc.ABC):

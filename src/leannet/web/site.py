@@ -30,6 +30,8 @@ from leannet.data.dataset import LeftOut, gathered
 from leannet.data.sources.walking import walk
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import wilson
+from leannet.header import Header
+from leannet.sections import Provenance
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 
 MARKER = "model.json"
@@ -138,7 +140,7 @@ def _about(
         "params": total.params,
         "macs": total.macs,
         "preprocessing": header.preprocessing.model_dump(mode="json"),
-        "accuracy": _accuracy(header.artifact, header.metrics),
+        "accuracy": _accuracy(header),
         "provenance": _provenance(header.provenance),
         "model": {"file": "model.onnx", "size_bytes": len(inside["model.onnx"])},
         "backends": {
@@ -148,7 +150,7 @@ def _about(
         },
         "golden": [{"file": file, "outputs": [float(value) for value in golden.outputs]}
                    for file, golden in zip(patterns, made.golden, strict=True)],
-        "tolerance": float(header.artifact.get("tolerance", 1e-4)),
+        "tolerance": made.shipping.tolerance,
         "samples": [{"file": file, "name": name} for file, name in named.items()],
         "leannet": __version__,
         "runtime": f"{PACKAGE} {VERSION}",
@@ -159,23 +161,24 @@ def _patterns(made: Artifact) -> list[str]:
     return [f"golden/{number}.png" for number in range(1, len(made.golden) + 1)]
 
 
-def _accuracy(artifact: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+def _accuracy(header: Header) -> dict[str, Any] | None:
     """On images that it was not trained on, with the 95 % Wilson interval. None where the header does not say."""
-    found = metrics.get("validation") or {}
-    accuracy, images = found.get("accuracy"), found.get("images")
-    if "accuracy_after" in artifact:  # of the integers
-        accuracy, images = artifact["accuracy_after"], artifact.get("judged_on")
+    own, shipping = header.metrics.validation, header.shipping
+    accuracy, images = (own.accuracy, own.images) if own else (None, None)
+    if shipping is not None and shipping.accuracy_after is not None:  # of the integers
+        accuracy, images = shipping.accuracy_after, shipping.evaluated_on
     if accuracy is None or not images:
         return None
     low, high = wilson(round(accuracy * images), images)
     return {"accuracy": accuracy, "low": low, "high": high, "images": images}
 
 
-def _provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(provenance: Provenance) -> dict[str, Any]:
     """Without folders, which are nobody's business on a page."""
-    words = [f"{provenance.get('done') or 'made'} with leannet {provenance.get('leannet')}"]
-    words += [f"{word} {_last(provenance[key])}" for key, word in FROM.items() if provenance.get(key)]
-    return {"origin": ", ".join(words), "license": provenance.get("license")}
+    done = ", ".join(step.done for step in provenance.history) or "made"
+    words = [f"{done} with leannet {provenance.leannet}"]
+    words += [f"{word} {_last(value)}" for key, word in FROM.items() if (value := getattr(provenance, key))]
+    return {"origin": ", ".join(words), "license": provenance.license}
 
 
 def _last(place: str) -> str:

@@ -16,6 +16,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, transfer
 from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
+from leannet.sections import Provenance
 from leannet.weights.arguments import recorded
 from leannet.weights.candidates import state_dicts
 from leannet.weights.fitting import Fit, best_fit, is_ported, ported
@@ -115,11 +116,11 @@ def _made(
         architecture=table,
         classes=names,
         preprocessing=preprocessing,
-        provenance={
-            "source": f"{source.name}: {where}{taken}",
+        provenance=Provenance(
+            source=f"{source.name}: {where}{taken}",
             # Who trained weights of their own says nothing of how they may be used.
-            "license": about.get("license", (source.license or None) if not about.get("trained") else None),
-        },
+            license=about.get("license", (source.license or None) if not about.get("trained") else None),
+        ),
     )
     network.origin = header
     return network.eval(), header

@@ -77,12 +77,12 @@ class Compared:
     @property
     def precision(self) -> str:
         """Of an artifact its own."""
-        return str(self.header.artifact.get("precision", "float32")) if self.header else "float32"
+        return self.header.shipping.precision if self.header and self.header.shipping else "float32"
 
     @property
     def best_epoch(self) -> int | None:
         """Counted from 1; its weights are those that are compared."""
-        return self.header.metrics.get("epoch") if self.header else None
+        return self.header.metrics.epoch if self.header else None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON, without the log."""
@@ -138,26 +138,26 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
     """What a header says of its network on validation images; integers were judged again when they were made."""
     from leannet.evaluation.metrics import wilson
 
-    digest = header.split.get("digests", {}).get("validation")
+    digest = header.split.digests.get("validation")
     judged_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"images of {word}"
-    about = header.artifact
-    if "accuracy_after" in about:
-        value, number = float(about["accuracy_after"]), int(about["judged_on"])
-        if number != header.split.get("sizes", {}).get("validation"):
+    shipping = header.shipping
+    if shipping is not None and shipping.accuracy_after is not None:
+        value, number = shipping.accuracy_after, shipping.evaluated_on or 0
+        if number != header.split.sizes.get("validation"):
             judged_on = f"images that quantize was given for {word}"
         low, high = wilson(round(value * number), number)
         return Accuracy(value, low, high, number, judged_on, "as quantize judged it")
-    found = header.metrics.get("validation", {})
-    if found.get("accuracy") is None:
+    own = header.metrics.validation
+    if own is None or own.accuracy is None:
         return None
     return Accuracy(
-        found["accuracy"],
-        found.get("accuracy_low"),
-        found.get("accuracy_high"),
-        found.get("images"),
+        own.accuracy,
+        own.accuracy_low,
+        own.accuracy_high,
+        own.images,
         judged_on,
-        "its own validation part",
-        found.get("loss"),
+        "its own validation split",
+        own.loss,
     )
 
 

@@ -162,9 +162,9 @@ def _settings(network: Compared) -> Iterator[tuple[str, str]]:
     with suppress(LeannetError):  # of another version: then as they stand
         settings = Settings.make(settings).model_dump(mode="json", exclude_none=True)
     yield from flat(settings)
-    told = network.header.provenance if network.header else {}
-    yield "version of leannet", str(told.get("leannet", NOT_SET))
-    yield "version of torch", str(told.get("torch", NOT_SET))
+    told = network.header.provenance if network.header else None
+    yield "version of leannet", told.leannet if told else NOT_SET
+    yield "version of torch", (told and told.torch) or NOT_SET
 
 
 def _shared(a: Compared, b: Compared) -> int | None:
@@ -175,7 +175,7 @@ def _shared(a: Compared, b: Compared) -> int | None:
 
     marks = []
     for each in (a, b):
-        text = each.header.split.get("marks", {}).get("validation") if each.header else None
+        text = each.header.split.fingerprints.get("validation") if each.header else None
         if not text:
             return None
         marks.append(np.frombuffer(base64.b64decode(text), dtype="<u4"))

@@ -1,0 +1,32 @@
+"""Names that leannet used before: in headers of format version 1, which still open, and of flags, which are refused.
+
+This is the only place where they stand.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHIPPING = {"kept_float": "keep_float", "judged_on": "evaluated_on"}
+
+
+def header_of_version_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A header of format version 1 as one of version 2. data: as its file has it, whose digest was checked."""
+    header = dict(data)
+    if "artefact" in header:
+        header["shipping"] = _renamed(header.pop("artefact"), _SHIPPING)
+    if "split" in header:
+        header["split"] = _renamed(header["split"], {"marks": "fingerprints"})
+    if "metrics" in header:
+        header["metrics"] = {key: _renamed(value, {"pictures": "images"}) for key, value in header["metrics"].items()}
+    if "provenance" in header:
+        provenance = _renamed(header["provenance"], {"licence": "license"})
+        done = provenance.pop("done", None)
+        header["provenance"] = provenance | ({"history": [{"done": done}]} if done else {})
+    return header
+
+
+def _renamed(section: Any, names: Mapping[str, str]) -> Any:
+    """A section with its keys as they are called today, without what is not known."""
+    if not isinstance(section, Mapping):
+        return section
+    return {names.get(key, key): value for key, value in section.items() if value is not None}
