@@ -121,7 +121,7 @@ def trained(name: str) -> None:
         before = run
     network, header = load(out)
     command = f"python benchmarks/latency_networks.py DATA {name}"
-    provenance = header.provenance | {"command": command, "data": "windows of BCCD", "parent": None}
+    provenance = header.provenance.model_copy(update={"command": command, "data": "windows of BCCD", "parent": None})
     KEPT.mkdir(exist_ok=True)
     save(kept, network, header.model_copy(update={"provenance": provenance}), half=True)
 

@@ -52,8 +52,8 @@ def trained(name: str, data: Path) -> None:
     scores = leannet.evaluate(run, str(data / "test.parquet"), quiet=True).scores
     network, header = load(run)
     command = " ".join(["leannet", *words]).replace(str(data), "cifar10").replace(str(run), f"runs/bases/{name}")
-    provenance = header.provenance | {"command": command, "data": "cifar10/train.parquet"}
-    metrics = header.metrics | {"test": scores.summary()}
+    provenance = header.provenance.model_copy(update={"command": command, "data": "cifar10/train.parquet"})
+    metrics = header.metrics.model_copy(update={"test": scores.summary()})
     BASES.mkdir(exist_ok=True)
     shutil.copy(run / "log.csv", BASES / f"{name}.csv")
     kept = BASES / f"{name}.safetensors"
@@ -86,11 +86,11 @@ def write_page() -> None:
         header = read_header(file)
         with (BASES / f"{name}.csv").open(newline="") as log:
             minutes = sum(float(line["seconds"]) for line in csv.DictReader(log)) / 60
-        cost, test = leannet.count(header.architecture), header.metrics["test"]
-        low, high = 100 * test["accuracy_low"], 100 * test["accuracy_high"]
+        cost, test = leannet.count(header.architecture), header.metrics.test
+        low, high = 100 * test.accuracy_low, 100 * test.accuracy_high
         lines.append(
             f"| `{name}` | {width:g} | {cost.params:,} | {cost.macs:,} | {epochs} | {minutes:.0f} | "
-            f"{100 * test['accuracy']:.2f} % ({low:.1f} to {high:.1f}) | {file.stat().st_size / 1e6:.1f} MB |"
+            f"{100 * test.accuracy:.2f} % ({low:.1f} to {high:.1f}) | {file.stat().st_size / 1e6:.1f} MB |"
         )
     write_whole(ROOT / "docs" / "bases.md", ("\n".join(lines) + "\n").encode())
 

@@ -14,6 +14,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header, read_header
 from leannet.network import Network, transfer
 from leannet.preprocessing import Preprocessing
+from leannet.sections import Metrics, Provenance, SplitRecord, Summary
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def saved(tmp_path: Path) -> Path:
         architecture=network.architecture,
         classes=("ape", "bee", "çat"),
         preprocessing=Preprocessing(height=32, width=32, mean=(0.1, 0.2, 1 / 3)),
-        metrics={"validation": {"accuracy": 2 / 3}},
-        provenance={"seed": 7},
+        metrics=Metrics(validation=Summary(images=3, accuracy=2 / 3, accuracy_low=0.2, accuracy_high=0.9, loss=0.1)),
+        provenance=Provenance(seed=7),
     )
     save(tmp_path / "net.safetensors", network, header)
     return tmp_path / "net.safetensors"
@@ -47,7 +48,7 @@ def test_round_trip_is_exact(tmp_path: Path, name: str) -> None:
         architecture=network.architecture,
         classes=("a", "b", "c"),
         preprocessing=Preprocessing(height=32, width=32),
-        split={"seed": 3, "ratio": [0.8, 0.2]},
+        split=SplitRecord(seed=3, ratio=(0.8, 0.2)),
     )
     save(tmp_path / "x.safetensors", network, header)
     again, read = load(tmp_path / "x.safetensors")
@@ -69,7 +70,7 @@ def test_the_header_is_read_without_torch(saved: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str("çat".encode())
-    assert read_header(saved).provenance["seed"] == 7
+    assert read_header(saved).provenance.seed == 7
 
 
 def test_a_changed_weight_is_noticed(saved: Path) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 import leannet
 from leannet.advice.advising import advise
@@ -14,6 +13,7 @@ from leannet.errors import LeannetError
 from leannet.runtime import Latency
 from tests.conftest import draw as draw_one
 from tests.conftest import draw_folder
+from tests.quantization.test_quantizing import run as run  # the fixture
 
 
 class Engine:

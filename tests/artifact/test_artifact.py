@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -21,7 +21,6 @@ import leannet
 from leannet.artifact import check, export, open_artifact
 from leannet.artifact.base import as_floats, softmax
 from leannet.artifact.onnx_artifact import DIGEST, GOLDEN
-from leannet.artifact.readers import INPUTS
 from leannet.checkpoint import save
 from leannet.data.images import prepare
 from leannet.data.loader import normalize
@@ -30,6 +29,7 @@ from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES
+from leannet.sections import Input, Provenance, Shipping, SplitRecord
 from leannet.zoo import FAMILIES
 from tests.conftest import draw, draw_folder, lively
 
@@ -42,8 +42,10 @@ def checkpoint(tmp_path: Path) -> Path:
         architecture=network.architecture,
         classes=("ape", "bee", "çat"),
         preprocessing=Preprocessing(height=32, width=32, mean=(0.1, 0.2, 1 / 3), resize="squash"),
-        split={"seed": 3, "marks": {"train": "AAAAAA=="}},
-        provenance={"data": "/home/me/secret/photos", "command": "leannet train /home/me", "skipped": [{"path": "x"}]},
+        split=SplitRecord(seed=3, fingerprints={"train": "AAAAAA=="}),
+        provenance=Provenance(
+            data="/home/me/secret/photos", command="leannet train /home/me", skipped=({"path": "x"},)
+        ),
     )
     save(tmp_path / "net.safetensors", network, header)
     return tmp_path / "net.safetensors"
@@ -124,7 +126,7 @@ def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("precision", "kind"),
-    [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in INPUTS],
+    [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in get_args(Input)],
 )
 def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, precision: str, kind: str) -> None:
     made = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
@@ -179,15 +181,15 @@ def test_it_knows_what_the_checkpoint_knows_but_not_which_images(checkpoint: Pat
     assert after.architecture == before.architecture
     assert after.classes == before.classes
     assert after.preprocessing == before.preprocessing
-    assert after.split == {"seed": 3}
+    assert after.split == SplitRecord(seed=3)
     assert "/home" not in str(after.to_dict())
-    assert after.provenance["data"] == "photos"
+    assert after.provenance.data == "photos"
 
 
 def test_an_artifact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
     draw_folder(tmp_path / "images", each=6, kinds=("ape", "bee"))
     wanted = leannet.evaluate(checkpoint, str(tmp_path / "images"), quiet=True).scores
-    for kind in INPUTS:
+    for kind in get_args(Input):
         made = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)
         found = leannet.evaluate(made.path, str(tmp_path / "images"), quiet=True).scores
         assert found.confusion == wanted.confusion
@@ -280,7 +282,7 @@ def test_other_engines_and_files(artifact: Path, tmp_path: Path) -> None:
 def test_integers_that_overflow_here_are_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
     made = open_artifact(artifact)
-    header = made.header.model_copy(update={"artifact": {"weight_bits": 8}})
+    header = made.header.model_copy(update={"shipping": Shipping(weight_bits=8)})
     there, here = replace(made, header=header), replace(made, header=header)
     monkeypatch.setattr("leannet.artifact.base.weight_bits", lambda: 8)
     there.run()

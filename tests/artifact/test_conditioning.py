@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
 
 import leannet
 from leannet.artifact import check, export, open_artifact
@@ -14,6 +13,7 @@ from leannet.artifact.golden import recorded
 from leannet.checkpoint import load, save
 from leannet.errors import LeannetError
 from leannet.header import read_header
+from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
 from tests.conftest import draw_folder
 
 
@@ -53,13 +53,13 @@ def test_the_allowance_follows_the_gap() -> None:
 def test_an_ill_conditioned_network_is_named(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = export(checkpoint)
     assert made.note == ""
-    assert open_artifact(made.path).header.artifact["tolerance"] == 1e-4
+    assert open_artifact(made.path).shipping.tolerance == 1e-4
     monkeypatch.setattr("leannet.artifact.exporting.recorded", lambda *given: (recorded(*given)[0], 2.1e-4))
     made = export(checkpoint)
     assert made.note.startswith("ill-conditioned: torch's own float32 is 2.1e-04 of the largest output away from its ")
     assert "\n" not in made.note
     assert all(each.tolerance == pytest.approx(8.4e-4) for each in check(made.path))
-    assert open_artifact(made.path).header.artifact["float32_gap"] == 2.1e-4
+    assert open_artifact(made.path).shipping.float32_gap == 2.1e-4
 
 
 def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -> None:
@@ -71,8 +71,10 @@ def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -
     found += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]
     for each in found:
         assert all(one.passed for one in each.checks)
-        header = read_header(each.path)
-        assert header.artifact["tolerance"] == pytest.approx(allowance("float32", header.artifact["float32_gap"]))
+        shipping = read_header(each.path).shipping
+        assert shipping is not None
+        assert shipping.float32_gap is not None
+        assert shipping.tolerance == pytest.approx(allowance("float32", shipping.float32_gap))
 
 
 def test_outputs_that_are_no_numbers_are_refused(checkpoint: Path) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
-from tests.deploy.test_artifact import predicted_without_torch
 
 import leannet
 from leannet.artifact import open_artifact
@@ -20,6 +18,8 @@ from leannet.header import ABOUT, read_header
 from leannet.reports.comparing.compared import look
 from leannet.runtime import ENGINES
 from leannet.what import resolve
+from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
+from tests.artifact.test_artifact import predicted_without_torch
 from tests.conftest import draw, draw_folder
 
 FORMATS: list[Format] = ["openvino", "ncnn", "litert"]
@@ -128,8 +128,8 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         ({"header": None}, "no JSON object"),
         ({"header": []}, "no JSON object"),
         ({"header.classes": ["ape"]}, "do not belong together"),
-        ({"header.artifact": {"tolerance": "x"}}, "do not belong together"),
-        ({"header.artifact": {"weight_bits": "x"}}, "do not belong together"),
+        ({"header.shipping": {"tolerance": "x"}}, "header: shipping.tolerance"),
+        ({"header.shipping": {"weight_bits": "x"}}, "header: shipping.weight_bits"),
     ],
 )
 def test_what_was_put_together_by_hand_is_one_line(

@@ -5,20 +5,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
 import pytest
 from PIL import Image
-from tests.deploy.test_artifact import checkpoint as checkpoint  # the fixture
 
 import leannet
 from leannet.artifact import check, export, open_artifact
-from leannet.artifact.readers import INPUTS, WITHOUT_ANTIALIAS, wrong_in
+from leannet.artifact.readers import WITHOUT_ANTIALIAS, wrong_in
 from leannet.artifact.replaying import without_antialiasing
 from leannet.data.images import prepare
 from leannet.runtime import ENGINES, Program
+from leannet.sections import Input
 from leannet.zoo import architecture
+from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
 from tests.conftest import ROOT, draw
 
 CELLS = [json.loads(line) for line in (ROOT / "docs/benchmarks/readers.jsonl").read_text().splitlines()]
@@ -43,7 +45,7 @@ def said(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "leannet", *words], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", get_args(Input))
 def test_a_file_says_what_it_takes_and_who_reads_it_wrong(checkpoint: Path, tmp_path: Path, kind: str) -> None:
     made = open_artifact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)
     words = onnx.load(tmp_path / "x.onnx").doc_string
@@ -67,8 +69,8 @@ def test_check_replays_what_the_graph_resizes(checkpoint: Path, tmp_path: Path) 
     found = json.loads(asked.stdout)
     assert [each["passed"] for each in found["checks"]] == [True, True, False]
     made = open_artifact(file)
-    about = {key: value for key, value in made.header.artifact.items() if key != "wrong_in"}
-    replace(made, header=made.header.model_copy(update={"artifact": about})).save(file)
+    shipping = made.shipping.model_copy(update={"wrong_in": {}})
+    replace(made, header=made.header.model_copy(update={"shipping": shipping})).save(file)
     older = said("check", str(file))
     assert older.returncode == 2
     assert "DIFFERS  openvino" in older.stdout

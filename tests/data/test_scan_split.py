@@ -31,7 +31,7 @@ def test_broken_images_are_listed_and_left_out(shapes: Path) -> None:
     whole = (shapes / "disc" / "0.png").read_bytes()
     (shapes / "square" / "cut.png").write_bytes(whole[: len(whole) // 2])
     found = scan(open_dataset(str(shapes)))
-    assert len(found.images) == 24
+    assert len(found.dataset) == 24
     assert {f.name: bool(f.problem) for f in found.broken} == {
         "disc/empty.png": True,
         "disc/words.jpg": True,
@@ -119,7 +119,7 @@ def test_a_ratio_that_is_none(text: str) -> None:
 
 
 def test_batches_are_the_same_whatever_the_workers(shapes: Path) -> None:
-    dataset = scan(open_dataset(str(shapes))).images
+    dataset = scan(open_dataset(str(shapes))).dataset
     train = PreparedDataset(dataset, SMALL, Augment(), seed=3)
     batches = Batches(np.arange(24), 7, range(2), seed=3, training=True)
     alone = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=0)]
@@ -153,7 +153,7 @@ def test_random_crops_lie_in_the_image(width: int, height: int, least: float, se
 
 
 def test_zscore_of_the_training_part(shapes: Path) -> None:
-    dataset = scan(open_dataset(str(shapes))).images
+    dataset = scan(open_dataset(str(shapes))).dataset
     plain = PreparedDataset(dataset, SMALL.model_copy(update={"mean": (0, 0, 0), "std": (1, 1, 1)}))
     every = torch.cat([images for images, _, _ in Loader(plain, Batches(np.arange(24), 5), 0)])
     values = normalize(every, plain.preprocessing).double()
@@ -176,12 +176,12 @@ def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -
     assert "20 images have the same bytes and different labels" in " ".join(found.lines())
     for seed in range(20):
         for ratio in (None, (0.5, 0.5), (0.6, 0.2, 0.2)):
-            parts = split(found.images, found.digests, ratio, seed)
+            parts = split(found.dataset, found.digests, ratio, seed)
             sides = [{found.digests[i] for i in part} for part in (parts.train, parts.validation, parts.test)]
             assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
-            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.images)
+            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.dataset)
         for fold in (1, 2, 3):
-            parts = split(found.images, found.digests, None, seed, (fold, 3))
+            parts = split(found.dataset, found.digests, None, seed, (fold, 3))
             assert not {found.digests[i] for i in parts.train} & {found.digests[i] for i in parts.validation}
 
 
@@ -193,8 +193,8 @@ def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_la
     (tmp_path / "test" / "disc" / "x.png").write_bytes((tmp_path / "val" / "square" / "20.png").read_bytes())
     (tmp_path / "test" / "disc" / "y.png").write_bytes((tmp_path / "train" / "disc" / "1.png").read_bytes())
     found = scan(open_dataset(str(tmp_path)))
-    parts = split(found.images, found.digests, None, 0)
-    assert [found.images.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
+    parts = split(found.dataset, found.digests, None, 0)
+    assert [found.dataset.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (11, 8, 10)
 
 
@@ -205,7 +205,7 @@ def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> No
         (root / "star" / f"{number}.png").write_bytes((root / "disc" / "0.png").read_bytes() + b" ")
     found = scan(open_dataset(str(root)))
     with pytest.raises(LeannetError, match="class 'star' has no"):
-        split(found.images, found.digests, None, 0)
+        split(found.dataset, found.digests, None, 0)
 
 
 def deep(path: Path, values: list[list[int]], kind: str) -> None:
@@ -248,6 +248,6 @@ def test_scans_of_more_than_8_bits_get_one_range(
     low, high = expected
     preprocessing = Preprocessing(height=2, width=2, color="L", grey_range=expected, resize="squash")
     wanted = (np.array([values[0], values[1], 0, 1]) - low) * 255 // (high - low)
-    source = found.images.reader(0)
+    source = found.dataset.reader(0)
     assert isinstance(source, Path)
     assert prepare(read(source), preprocessing).ravel().tolist() == wanted.tolist()

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.drawings.geometry import faults
 
 from leannet.cost import count
 from leannet.diagrams import Drawing, draw, to_csv, to_dict, to_svg, typical_unit, write
@@ -31,6 +30,7 @@ from leannet.rows import (
     Upsample,
 )
 from leannet.zoo import FAMILIES, architecture
+from tests.diagrams.geometry import faults
 
 DIRECTIONS = ("down", "right")
 

@@ -71,24 +71,24 @@ def test_planted_errors_are_found(tmp_path: Path) -> None:
     plain = {"augment": {"crop": 0, "flip": False}, "workers": 0, "quiet": True, "label_smoothing": 0.0}
     cross_validate(str(tmp_path / "digits.parquet"), 3, tmp_path / "folds", **settings, **plain)
     found = suspects(tmp_path / "folds")
-    assert len(found.names) == 1000
+    assert len(found.images) == 1000
     assert found.coverage == "all 1,000 images, each judged by the fold that did not train on it"
-    first = {each.image for each in found.names[:50]}
+    first = {each.image for each in found.images[:50]}
     assert len(first & set(wrong)) >= len(wrong) / 2
-    likely = {each.image for each in found.names if each.likely}
+    likely = {each.image for each in found.images if each.likely}
     assert len(likely & set(wrong)) >= len(wrong) / 2
 
 
 def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True, workers=0)
     found = suspects(run.path)
-    number = run.header.split["sizes"]["validation"]
-    assert len(found.names) == number
+    number = run.header.split.sizes["validation"]
+    assert len(found.images) == number
     assert found.coverage.startswith(f"the validation part alone, {number} of 24 images; leannet train --folds")
     table = list(csv.reader((run.path / "predictions.csv").read_text().splitlines()))
-    assert sorted(each.image for each in found.names) == sorted(line[0] for line in table[1:])
+    assert sorted(each.image for each in found.images) == sorted(line[0] for line in table[1:])
     alone = suspects(run.path / "predictions.csv")
-    assert alone.images == found.names
+    assert alone.images == found.images
     assert "if no network trained on them" in alone.coverage
     with pytest.raises(LeannetError, match=r"expected predictions\.csv, as leannet train leaves it"):
         suspects(tmp_path)
@@ -98,6 +98,6 @@ def test_what_the_network_agrees_with_is_not_doubted() -> None:
     labels = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.505, 0.495], [0.2, 0.8], [0.52, 0.48]], np.float32)
     found = Suspects(ranked(["a", "b", "c", "d"], labels, probabilities, ("car", "plane")), "all")
-    assert [each.image for each in found.names] == ["d", "b", "c", "a"]
+    assert [each.image for each in found.images] == ["d", "b", "c", "a"]
     assert [each.image for each in found.doubtful] == ["d"]
     assert found.doubtful[0].margin < 0

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 from leannet.blocks import ConvLayer
 from leannet.network import build
@@ -15,6 +14,7 @@ from leannet.runtime.int8_graph import Int8Writer, Range
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
+from tests.quantization.test_quantizing import run as run  # the fixture
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 

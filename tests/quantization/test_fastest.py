@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tests.deploy.integers.test_quantizing import run as run  # the fixture
 
 import leannet
 from leannet.artifact import open_artifact
@@ -11,6 +10,7 @@ from leannet.errors import LeannetError
 from leannet.quantization.fastest import export_fastest
 from leannet.runtime import ENGINES, Latency
 from tests.conftest import draw
+from tests.quantization.test_quantizing import run as run  # the fixture
 
 
 def _clock(winner: int):  # type: ignore[no-untyped-def]
@@ -44,7 +44,7 @@ def test_the_fastest_is_kept(
     made = open_artifact(tmp_path / "x.onnx")
     assert made.precision == precision
     assert made.engines[0] == engine
-    assert len(made.header.artifact["chosen_from"]["choices"]) == 4
+    assert len((made.shipping.chosen_from or {})["choices"]) == 4
     assert all(each.passed for each in leannet.check(tmp_path / "x.onnx"))
     assert leannet.predict(tmp_path / "x.onnx", [draw("disc", 5)])[0]
 
@@ -94,7 +94,7 @@ def test_engines_with_files_of_their_own_take_part(
     assert list(tmp_path.iterdir()) == [found.path]
     made = open_artifact(found.path)
     assert (made.engines[0], made.precision) == (engine, precision)
-    assert len(made.header.artifact["chosen_from"]["choices"]) == 7
+    assert len((made.shipping.chosen_from or {})["choices"]) == 7
     assert all(each.passed for each in leannet.check(found.path))
 
 

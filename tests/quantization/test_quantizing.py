@@ -38,10 +38,12 @@ def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
     assert found.path == run / "model.int8.onnx"
     assert found.size_bytes_after < found.size_bytes_before
     assert all(each.passed for each in found.checks)
-    about = open_artifact(found.path).header.artifact
-    assert about["precision"] == "int8"
-    assert about["engines"] == ["onnxruntime"]
-    assert about["accuracy_after"] == found.after.accuracy
+    header = open_artifact(found.path).header
+    assert header.shipping is not None
+    assert header.shipping.precision == "int8"
+    assert header.shipping.engines == ("onnxruntime",)
+    assert header.shipping.accuracy_after == found.after.accuracy
+    assert [step.done for step in header.provenance.history] == ["trained", "quantized"]
     draw("disc", 991).save(tmp_path / "image.png")
     ours, theirs = (leannet.predict(which, [tmp_path / "image.png"])[0][0] for which in (found.path, run))
     probability = dict(zip(theirs.classes, theirs.probabilities, strict=True))
@@ -49,7 +51,7 @@ def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_judged_on_images_that_did_not_calibrate(run: Path) -> None:
-    split = leannet.header.read_header(run).split["sizes"]
+    split = leannet.header.read_header(run).split.sizes
     found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
     assert found.before.images == split["validation"]
     assert found.calibrated_on == split["train"]

@@ -15,6 +15,7 @@ from leannet.evaluation.metrics import score
 from leannet.evaluation.predictions import write_predictions
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
+from leannet.sections import Metrics, Provenance, SplitRecord
 from leannet.training import Settings
 from leannet.zoo import architecture
 
@@ -41,15 +42,9 @@ def made_up_run(root: Path, classes: int, images: int, right: float = 0.8, seed:
         architecture=table,
         classes=names,
         preprocessing=Preprocessing(height=table.input.height, width=table.input.width),
-        split={
-            "seed": 0,
-            "ratio": [0.8, 0.2],
-            "sizes": {"train": 4 * images, "validation": images, "test": 0},
-            "digests": {},
-            "marks": {},
-        },
-        metrics={"epoch": 8, "validation": scores.summary()},
-        provenance={"command": "leannet train gone", "data": str(root / "gone"), "seed": 0, "skipped": []},
+        split=SplitRecord(seed=0, ratio=(0.8, 0.2), sizes={"train": 4 * images, "validation": images, "test": 0}),
+        metrics=Metrics(epoch=8, validation=scores.summary()),
+        provenance=Provenance(command="leannet train gone", data=str(root / "gone"), seed=0),
     )
     save(root / "model.safetensors", build(table), header)
     settings = Settings(data=str(root / "gone"), model="mobilenet_v3_debug", epochs=10)
@@ -82,7 +77,7 @@ def with_images(run: Path, folder: Path) -> None:
     learned = [digest for name, digest in digests.items() if name not in set(names)]
     marks = {"train": mark(learned), "validation": mark([digests[name] for name in names]), "test": ""}
     sizes = {"train": len(learned), "validation": len(names), "test": 0}
-    update: dict[str, Any] = {"split": header.split | {"marks": marks, "sizes": sizes}}
+    update: dict[str, Any] = {"split": header.split.model_copy(update={"fingerprints": marks, "sizes": sizes})}
     save(run / "model.safetensors", network, header.model_copy(update=update))
 
 

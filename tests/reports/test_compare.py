@@ -22,13 +22,14 @@ from leannet.cli.compare import command
 from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import alone_in
-from leannet.header import Header, read_header
+from leannet.header import read_header
 from leannet.reports.comparing import Comparison, Timing, compare, write_figures, write_page
 from leannet.reports.comparing.compared import own_accuracy
 from leannet.reports.comparing.front import pareto_front
 from leannet.reports.comparing.labels import overlap, place_labels
 from leannet.reports.comparing.pairs import Pair, answers, pair
 from leannet.runtime import Latency
+from leannet.sections import Metrics, Shipping
 from leannet.training import train
 from tests.conftest import draw_folder
 
@@ -134,7 +135,7 @@ def test_costs_are_those_of_count_and_files(found: Comparison, runs: Path) -> No
     assert zoo.cost.macs == 300_774_272
     header = read_header(runs / "one")
     assert one.accuracy is not None
-    assert one.accuracy.value == header.metrics["validation"]["accuracy"]
+    assert one.accuracy.value == header.metrics.validation.accuracy
     assert one.accuracy == artifact.accuracy
     assert [line["epoch"] for line in two.log] == [1, 2]
     assert artifact.log == mine.log == zoo.log == []
@@ -164,8 +165,8 @@ def test_other_validation_images_are_told_and_kept_apart(runs: Path) -> None:
     found = compare([str(runs / "one"), str(runs / "other")])
     assert [[each.label for each in group] for group in found.groups] == [["one"], ["other"]]
     assert found.pairs == []
-    marks = [read_header(runs / name).split["marks"]["validation"] for name in ("one", "other")]
-    digests = [read_header(runs / name).split["digests"]["validation"] for name in ("one", "other")]
+    marks = [read_header(runs / name).split.fingerprints["validation"] for name in ("one", "other")]
+    digests = [read_header(runs / name).split.digests["validation"] for name in ("one", "other")]
     assert digests[0] != digests[1]
     assert marks[0] != marks[1]
     assert found.warnings[0].startswith("Not judged on the same images: one | other.")
@@ -230,18 +231,20 @@ def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:
 
 def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
     header = read_header(runs / "one")
-    about = {"precision": "int8", "accuracy_after": 0.75, "judged_on": 16}
-    after = own_accuracy(header.model_copy(update={"artifact": about}), "x.onnx")
+    shipping = Shipping(precision="int8", accuracy_after=0.75, evaluated_on=16)
+    after = own_accuracy(header.model_copy(update={"shipping": shipping}), "x.onnx")
     float_one = own_accuracy(header, "one")
     assert after is not None
     assert float_one is not None
     assert (after.value, after.judged_on) == (0.75, float_one.judged_on)
     assert after.low is not None
     assert after.low < 0.75
-    elsewhere = own_accuracy(header.model_copy(update={"artifact": about | {"judged_on": 15}}), "x.onnx")
+    elsewhere = own_accuracy(
+        header.model_copy(update={"shipping": shipping.model_copy(update={"evaluated_on": 15})}), "x.onnx"
+    )
     assert elsewhere is not None
     assert elsewhere.judged_on != float_one.judged_on
-    assert own_accuracy(Header(**dict(header) | {"metrics": {}}), "x") is None
+    assert own_accuracy(header.model_copy(update={"metrics": Metrics()}), "x") is None
 
 
 def test_predictions_of_other_weights_are_not_paired(runs: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from leannet.reports.costs import measure
 from leannet.reports.held import read_run
 from leannet.reports.images import augmented, mistakes, open_run, samples
 from leannet.reports.run import class_counts
+from leannet.sections import Metrics
 from leannet.training import Run, train
 from tests.conftest import draw_folder
 from tests.reports.making import made_up_run
@@ -171,7 +172,7 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
     assert not {sample.name for sample in shown} & set(names)  # none of the validation part
-    dataset = open_dataset(header.provenance["data"])
+    dataset = open_dataset(header.provenance.data)
     loader = PreparedDataset(dataset, header.preprocessing, augment, seed=3)
     for index in (0, 5, 20):
         path = dataset.reader(index)
@@ -187,12 +188,12 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     held = read_run(finished.path)
     assert held.judged is not None
     counts = class_counts(held, open_run(held))
-    assert sum(counts["train"]) == finished.header.split["sizes"]["train"]
+    assert sum(counts["train"]) == finished.header.split.sizes["train"]
     assert counts["validation"] == np.bincount(held.judged.labels).tolist()
     assert np.add(counts["train"], counts["validation"]).tolist() == [12, 12]
     assert held.header is not None
-    assert held.header.split["counts"] == counts | {"test": [0, 0]}
-    without = held.header.model_copy(update={"split": held.header.split | {"counts": {}}})
+    assert {name: list(numbers) for name, numbers in held.header.split.counts.items()} == counts | {"test": [0, 0]}
+    without = held.header.model_copy(update={"split": held.header.split.model_copy(update={"counts": {}})})
     assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the images
     assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
     recorded = held.header.model_copy(
@@ -259,7 +260,7 @@ def test_every_figure_as_maps_and_data(finished: Run, tmp_path: Path) -> None:
     assert sum(int(line["params"]) for line in table("cost_by_row")) == cost.params
     assert sum(int(line["macs"]) for line in table("cost_by_row")) == cost.macs
     assert sum(int(line["images"]) for line in table("calibration")) == finished.validation.images
-    assert sum(int(line["train"]) for line in table("class_counts")) == finished.header.split["sizes"]["train"]
+    assert sum(int(line["train"]) for line in table("class_counts")) == finished.header.split.sizes["train"]
 
 
 def test_a_broken_run_says_what_is_missing_and_shows_the_rest(finished: Run, tmp_path: Path) -> None:
@@ -319,7 +320,9 @@ def test_predictions_of_other_weights_are_left_out(copied: Path) -> None:
 
 def test_predictions_of_another_epoch_are_told(copied: Path) -> None:
     network, header = load(copied)
-    metrics = {"epoch": 1, "validation": header.metrics["validation"] | {"accuracy": 0.123}}
+    assert header.metrics.validation is not None
+    other = header.metrics.validation.model_copy(update={"accuracy": 0.123})
+    metrics = Metrics(epoch=1, validation=other)
     save(copied / "model.safetensors", network, header.model_copy(update={"metrics": metrics}))
     assert "predictions.csv is of another epoch" in _page(copied)
 

@@ -19,6 +19,7 @@ from leannet.reports.held import read_run
 from leannet.reports.page import middle, short
 from leannet.reports.standing import STATE, unfinished
 from leannet.reports.words import resolved
+from leannet.sections import Metrics
 from leannet.training import Settings
 from leannet.training.state import FILE
 from tests.reports.making import made_up_run
@@ -102,7 +103,7 @@ def test_predictions_that_end_early_or_hold_nothing(run: Path) -> None:
 
 def test_without_the_best_weights_the_last_tell_the_rest(run: Path) -> None:
     network, header = load(run)
-    save(run / "last.safetensors", network, header.model_copy(update={"metrics": {"epoch": 10}}))
+    save(run / "last.safetensors", network, header.model_copy(update={"metrics": Metrics(epoch=10)}))
     (run / "model.safetensors").write_bytes(b"")
     held = read_run(run)
     accuracies = [line["validation_accuracy"] for line in held.log]
@@ -144,7 +145,7 @@ def test_settings_left_alone_are_shown_as_training_takes_them(name: str) -> None
 def test_remarks_on_the_files_are_shown(run: Path) -> None:
     network, header = load(run)
     remarks = ["1 file cannot be read and is left out: a.jpg", "2 files are converted to RGB: b.png, c.gif"]
-    told = header.provenance | {"remarks": remarks}
+    told = header.provenance.model_copy(update={"remarks": tuple(remarks)})
     save(run / "model.safetensors", network, header.model_copy(update={"provenance": told}))
     page = _page(run)
     assert "2 files are converted to RGB: b.png, c.gif" in page

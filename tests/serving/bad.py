@@ -1,9 +1,9 @@
 """Requests that no server should take, the status that each is refused with, and the words."""
 
 from PIL import Image
-from tests.deploy.serving.client import IMAGE, encoded, form, png_of
 
 from tests.conftest import draw
+from tests.serving.client import IMAGE, encoded, form, png_of
 
 
 def raw(data: bytes, kind: str = "application/octet-stream", **headers: str) -> tuple[bytes, dict[str, str]]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.deploy.serving.client import Running, running
 
 import leannet
 from leannet.artifact import export
@@ -12,6 +11,7 @@ from leannet.checkpoint import save
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from tests.conftest import lively
+from tests.serving.client import Running, running
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import IMAGE, Running, encoded, one_line, running
 
 import leannet
 from leannet.serving.app import PATHS
 from leannet.serving.batching import Batcher
 from leannet.serving.limits import Limits
 from tests.conftest import draw
+from tests.serving.bad import BAD
+from tests.serving.client import IMAGE, Running, encoded, one_line, running
 
 
 def test_the_answers_are_those_of_predict(small: Running, tmp_path: Path) -> None:

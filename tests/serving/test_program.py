@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.deploy.serving.client import HEAD, IMAGE, Running, ask, encoded, form
 
 from leannet.errors import LeannetError
 from leannet.serving.limits import Limits
 from leannet.serving.running import serve
+from tests.serving.client import HEAD, IMAGE, Running, ask, encoded, form
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

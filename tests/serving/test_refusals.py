@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import HEAD, IMAGE, Running, encoded, one_line, talk
 
 from tests.conftest import draw
+from tests.serving.bad import BAD
+from tests.serving.client import HEAD, IMAGE, Running, encoded, one_line, talk
 
 
 @pytest.mark.parametrize("kind", BAD)

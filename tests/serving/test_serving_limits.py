@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.deploy.serving.bad import BAD
-from tests.deploy.serving.client import HEAD, IMAGE, SMALL, Running, encoded, form, one_line, running
 
 from leannet.serving.limits import Limits, Refused
 from leannet.serving.multipart import boundary_of, files_of, harmless
+from tests.serving.bad import BAD
+from tests.serving.client import HEAD, IMAGE, SMALL, Running, encoded, form, one_line, running
 
 
 def test_a_full_queue_is_503_until_there_is_room(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:

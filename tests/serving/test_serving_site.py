@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.deploy.serving.client import IMAGE, SMALL, Running, running
 
 from leannet.serving.site import artifact_in
+from tests.serving.client import IMAGE, SMALL, Running, running
 
 VERSION = "v-0123456789ab"
 

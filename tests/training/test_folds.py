@@ -26,12 +26,12 @@ SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True,
 
 def test_folds_are_a_partition(shapes: Path) -> None:
     found = scan(open_dataset(str(shapes)))
-    parts = [split(found.images, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
+    parts = [split(found.dataset, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
     together = np.concatenate([part.validation for part in parts])
-    assert sorted(together) == list(range(len(found.images)))
+    assert sorted(together) == list(range(len(found.dataset)))
     for part in parts:
-        assert sorted([*part.train, *part.validation]) == list(range(len(found.images)))
-        assert np.bincount(found.images.labels[part.validation]).tolist() == [3, 3]
+        assert sorted([*part.train, *part.validation]) == list(range(len(found.dataset)))
+        assert np.bincount(found.dataset.labels[part.validation]).tolist() == [3, 3]
 
 
 def test_every_image_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
@@ -72,8 +72,7 @@ def test_a_cross_validation_goes_on_where_it_was_stopped(
     assert [run.finished for run in part.runs] == [True, False]
     assert part.line().startswith(f"{100 * whole.accuracies[0]:.2f} % over 1 of 3 folds")
     assert (
-        len(read_predictions(tmp_path / "part" / "predictions.csv")[0])
-        == part.runs[0].header.split["sizes"]["validation"]
+        len(read_predictions(tmp_path / "part" / "predictions.csv")[0]) == part.runs[0].header.split.sizes["validation"]
     )
     with pytest.raises(LeannetError, match=r"expected a new or empty folder, found another, or go on .*--resume"):
         cross_validate(str(shapes), 3, tmp_path / "part", **settings)

@@ -281,14 +281,14 @@ def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
     dataset = open_dataset(str(photographs)).keep(range(0, 40, 4))
     found = scan(dataset, training=False)
     for augment in (None, Augment(crop=0.5, policy="trivial")):
-        plain = PreparedDataset(found.images, Preprocessing(height=64, width=64), augment, seed=1)
+        plain = PreparedDataset(found.dataset, Preprocessing(height=64, width=64), augment, seed=1)
         one, two = cached(plain, plain, found.sizes, found.formats)
         assert one.cache is not None
         assert two.cache is not None
-        keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.images))]
+        keys = [(i, epoch) for epoch in (0, 1) for i in range(len(found.dataset))]
         for first, second in zip(plain.__getitems__(keys), one.__getitems__(keys), strict=True):
             assert torch.equal(first, second)
-        assert all(one.cache.get(i) is not None for i in range(len(found.images)))
+        assert all(one.cache.get(i) is not None for i in range(len(found.dataset)))
     assert plain.least_size is not None
 
 

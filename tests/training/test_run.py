@@ -153,8 +153,9 @@ def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> 
     run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "split": "60:20:20"})
     assert run.test is not None
     header = read_header(run.path)
-    assert header.metrics["test"]["accuracy"] == run.test.accuracy
-    assert header.split["sizes"] == {"train": 14, "validation": 6, "test": 4}
+    assert header.metrics.test is not None
+    assert header.metrics.test.accuracy == run.test.accuracy
+    assert header.split.sizes == {"train": 14, "validation": 6, "test": 4}
     assert leannet.evaluate(run.path, part="test", quiet=True).scores.confusion == run.test.confusion
 
 
@@ -164,7 +165,7 @@ def test_weights_from_a_run_with_other_classes(shapes: Path, tmp_path: Path) -> 
     second = train(str(three), out=tmp_path / "second", weights=str(first.path), epochs=1, batch_size=5, quiet=True)
     assert second.header.architecture.classes == 3
     assert second.header.architecture.rows[:-1] == first.header.architecture.rows[:-1]
-    assert second.header.provenance["parent"].endswith("model.safetensors")
+    assert second.header.provenance.parent.endswith("model.safetensors")
     assert second.header.preprocessing.mean == first.header.preprocessing.mean
 
 
@@ -194,7 +195,7 @@ def test_resuming_needs_the_same_images(shapes: Path, tmp_path: Path) -> None:
 
 def test_limit_and_skip(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "limit": 12, "skip": ["disc/1*"]})
-    sizes = run.header.split["sizes"]
+    sizes = run.header.split.sizes
     assert 10 <= sizes["train"] + sizes["validation"] <= 12
     names = read_predictions(run.path / "predictions.csv")[0]
     assert not [name for name in names if name.startswith("disc/1")]

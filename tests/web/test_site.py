@@ -23,6 +23,7 @@ from leannet.cli.web import command
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
+from leannet.sections import Metrics, Provenance, Step, Summary
 from leannet.web.onnxruntime_web import BACKENDS, INTEGRITY, PACKAGE, VERSION
 from leannet.web.site import make_site
 from tests.conftest import draw, draw_folder, lively
@@ -39,13 +40,13 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         architecture=network.architecture,
         classes=("ape", "</script>", "çat"),
         preprocessing=Preprocessing(height=32, width=32),
-        metrics={"validation": {"images": 40, "accuracy": 0.75}},
-        provenance={"command": f"leannet train {HOME}/pets", "data": f"{HOME}/pets", "parent": "timm: hub:owner/name",
-                    "done": "trained", "license": "CC0-1.0"},
+        metrics=Metrics(validation=Summary(images=40, accuracy=0.75, accuracy_low=0.6, accuracy_high=0.86, loss=0.7)),
+        provenance=Provenance(command=f"leannet train {HOME}/pets", data=f"{HOME}/pets", parent="timm: hub:owner/name",
+                              history=(Step(done="trained"),), license="CC0-1.0"),
     )  # fmt: skip
     save(folder / "net.safetensors", network, header)
     made = open_artifact(export(folder / "net.safetensors").path)
-    replace(made, header=header.model_copy(update={"artifact": made.header.artifact})).save(folder / "x.onnx")
+    replace(made, header=header.model_copy(update={"shipping": made.shipping})).save(folder / "x.onnx")
     return folder / "x.onnx"
 
 
@@ -166,8 +167,8 @@ def test_samples_are_copied_as_they_are(
 
 def test_integers_of_another_engine_are_refused(artifact: Path, runtime: Path, tmp_path: Path) -> None:
     made = open_artifact(artifact)
-    about = made.header.artifact | {"precision": "int8", "engines": ["openvino"]}
-    replace(made, header=made.header.model_copy(update={"artifact": about})).save(tmp_path / "x.onnx")
+    shipping = made.shipping.model_copy(update={"precision": "int8", "engines": ("openvino",)})
+    replace(made, header=made.header.model_copy(update={"shipping": shipping})).save(tmp_path / "x.onnx")
     with pytest.raises(LeannetError, match="--engine onnxruntime") as caught:
         make_site(tmp_path / "x.onnx", tmp_path / "site", runtime=runtime)
     assert "\n" not in str(caught.value)

@@ -57,7 +57,7 @@ def test_same_function_as_other_implementations(reference: Path, tmp_path: Path,
     save_file(fill.fill(entry["state"]), tmp_path / "theirs.safetensors")
     name, width = SAME[source, model]
     network, header = read_weights(tmp_path / "theirs.safetensors", name, width)
-    assert header.provenance["source"].startswith(source)
+    assert header.provenance.source.startswith(source)
     assert sum(p.numel() for p in network.parameters()) == entry["params"]
     with torch.no_grad():
         outputs = network(fill.image())
@@ -127,7 +127,7 @@ def test_another_number_of_classes_and_channels(tmp_path: Path) -> None:
     with torch.no_grad():
         torch.testing.assert_close(grey.eval()(one), same(one.expand(-1, 3, -1, -1)))
         torch.testing.assert_close(same(image), expected)
-    assert same.origin.provenance["license"] == "Apache-2.0"
+    assert same.origin.provenance.license == "Apache-2.0"
 
 
 def test_fine_tuning_from_another_library(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_fine_tuning_from_another_library(tmp_path: Path) -> None:
     settings = {"width": 0.25, "resolution": 64, "epochs": 1, "batch_size": 4, "workers": 0, "quiet": True}
     weights = str(tmp_path / "theirs.pth")
     run = train(str(folder), out=tmp_path / "run", model="mobilenet_v1", weights=weights, **settings)
-    assert run.header.provenance["parent"] == f"timm: {weights}"
+    assert run.header.provenance.parent == f"timm: {weights}"
     assert run.header.preprocessing.mean == (0.5, 0.5, 0.5)
     assert run.header.architecture.row("Conv2d_3").activation == "relu6"  # type: ignore[attr-defined]
     again = train(str(folder), out=tmp_path / "again", weights=str(run.path), epochs=1, quiet=True, workers=0)
@@ -166,7 +166,7 @@ def test_the_hub_is_asked_only_by_name_and_says_where_it_put_things(
     assert str(tmp_path) in capsys.readouterr().err
     assert header.classes == ("a", "b", "c")
     assert header.preprocessing.mean == (0.1, 0.2, 0.3)
-    assert header.provenance["license"] == "apache-2.0"
+    assert header.provenance.license == "apache-2.0"
     with torch.no_grad():
         torch.testing.assert_close(network(image), expected)
 

@@ -53,7 +53,7 @@ def test_the_same_logits_from_every_file(tmp_path: Path, library: str, layout: s
         torch.testing.assert_close(network(IMAGE), of_average if averages else of_last)
     assert words in " ".join(said)
     assert bool(said) == bool(words)
-    source = header.provenance["source"]
+    source = header.provenance.source
     assert source.startswith(f"{library}: {file}" + (" (" if words else ""))
     assert source.count("(") == source.count(")")
 
@@ -196,7 +196,7 @@ def test_what_the_arguments_say_of_images_is_kept(tmp_path: Path) -> None:
         _, header = read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE)
         assert {key: getattr(header.preprocessing, key) for key in kept} == kept
         # Whoever trained them says nothing of a license.
-        assert header.provenance["license"] == ("Apache-2.0" if layout == "plain" else None)
+        assert header.provenance.license == ("Apache-2.0" if layout == "plain" else None)
 
 
 def test_without_a_name_the_files_own_is_told(tmp_path: Path) -> None:

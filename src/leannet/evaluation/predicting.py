@@ -22,7 +22,7 @@ def predict(
     Raises LeannetError for a path that does not exist and a folder without images.
     """
     if not is_artifact(run):
-        from leannet.evaluation import predict as by_torch
+        from leannet.evaluation.scoring import predict as by_torch
 
         return by_torch(run, images, top)
     artifact = open_artifact(run)

@@ -41,7 +41,7 @@ def test_paths_start_at_their_own_file(tmp_path: Path) -> None:
         pq.write_table(pa.table({"image": paths, "label": ["x", "y"] * 2}), tmp_path / split / "list.parquet")
     dataset = open_dataset(str(tmp_path))
     assert counted(dataset) == {(split, kind): 2 for split in ("train", "test") for kind in "xy"}
-    assert len(scan(dataset).images) == 8
+    assert len(scan(dataset).dataset) == 8
     assert len(set(scan(dataset).digests)) == 8
     assert not missed(dataset)
 

@@ -59,7 +59,7 @@ def test_training_on_shards_is_training_on_the_files(shapes: Path, tmp_path: Pat
     settings = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0}
     one = train(str(shapes), out=tmp_path / "one", **settings)
     two = train(str(shards_of(shapes, tmp_path / "shards")), out=tmp_path / "two", **settings)
-    assert one.header.split["digests"] == two.header.split["digests"]
+    assert one.header.split.digests == two.header.split.digests
 
 
 def test_parts_by_name(shapes: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_spaces_and_other_letters(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "fotos de Übung 写真", each=3, kinds=("grüner Käfer", "蜂"))
     dataset = open_dataset(str(root))
     assert dataset.classes == ("grüner Käfer", "蜂")
-    assert len(scan(dataset).images) == 6
+    assert len(scan(dataset).dataset) == 6
 
 
 @pytest.mark.parametrize("metadata", ["huggingface", "class_names", "none", "text"])
@@ -88,7 +88,7 @@ def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
     dataset = open_dataset(str(tmp_path / "list.csv"))
     assert dataset.classes == ("angular", "round")
     assert dataset.parts.count("validation") == 4
-    assert len(scan(dataset).images) == 12
+    assert len(scan(dataset).dataset) == 12
 
 
 def test_digits_are_the_real_ones() -> None:
@@ -102,7 +102,7 @@ def test_digits_are_the_real_ones() -> None:
 
 def test_the_real_photographs(photographs: Path) -> None:
     found = scan(open_dataset(str(photographs)))
-    assert len(found.images) == 398
+    assert len(found.dataset) == 398
     assert [f.name for f in found.converted] == ["train/ants/imageNotFound.gif"]
     assert [f.name for f in found.odd] == ["train/ants/imageNotFound.gif"]
     assert not found.broken

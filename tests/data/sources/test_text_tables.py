@@ -45,7 +45,7 @@ def test_every_way_of_writing_a_table(tmp_path: Path, way: str) -> None:
     (tmp_path / name).write_bytes(data)
     dataset = open_dataset(str(tmp_path / name))
     assert counted(dataset) == {(None, "cat"): 4, (None, "dog"): 4}
-    assert len(scan(dataset).images) == 8
+    assert len(scan(dataset).dataset) == 8
     assert not missed(dataset)
 
 
@@ -155,7 +155,7 @@ def test_the_folder_of_the_images_is_found(tmp_path: Path, place: str) -> None:
         file.rename(tmp_path / place / file.name)
     dataset = open_dataset(str(tmp_path), Options(label_column="breed"))
     assert counted(dataset) == {(None, "x"): 4, (None, "y"): 4}
-    assert len(scan(dataset).images) == 8
+    assert len(scan(dataset).dataset) == 8
     assert f"labels.csv: images are found in {place}/" in dataset.remarks
 
 
@@ -197,7 +197,7 @@ def test_a_first_image_that_is_missing_hides_no_other(tmp_path: Path) -> None:
     lines = ["path,label", "gone.png,x", *(f"{n}.png,x" for n in range(4)), *(f"b{n}.png,y" for n in range(4))]
     (tmp_path / "x.csv").write_text("\n".join(lines))
     found = scan(open_dataset(str(tmp_path / "x.csv")))
-    assert len(found.images) == 8
+    assert len(found.dataset) == 8
     assert [each.name for each in found.broken] == ["gone.png"]
 
 
