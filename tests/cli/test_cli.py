@@ -262,7 +262,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
     "models": "json pattern",
-    "compare": "classes engine json measure out images quiet resolution seconds threads what width",
+    "compare": "classes engine figures json measure out quiet resolution seconds threads what wide width",
     "count": "by classes convention in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
@@ -280,7 +280,7 @@ FLAGS = {
     "attention": "class csv images json layer out image run top",
     "embed": "csv data json layer limit out part perplexity quiet run seed suspects",
     "filters": "csv json layer out run scale",
-    "report": "engine json measure out images quiet run seconds threads",
+    "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config "

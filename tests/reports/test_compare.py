@@ -23,11 +23,11 @@ from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import alone_in
 from leannet.header import read_header
-from leannet.reports.comparing import Comparison, Timing, compare, write_figures, write_page
-from leannet.reports.comparing.compared import own_accuracy
-from leannet.reports.comparing.front import pareto_front
-from leannet.reports.comparing.labels import overlap, place_labels
-from leannet.reports.comparing.pairs import Pair, answers, pair
+from leannet.reports.comparison import Comparison, Timing, compare, write_figures, write_page
+from leannet.reports.comparison.front import pareto_front
+from leannet.reports.comparison.label_placement import overlap, place_labels
+from leannet.reports.comparison.network import own_accuracy
+from leannet.reports.comparison.pairs import Pair, answers, pair
 from leannet.runtime import Latency
 from leannet.sections import Metrics, Shipping
 from leannet.training import train
@@ -169,7 +169,7 @@ def test_other_validation_images_are_told_and_kept_apart(runs: Path) -> None:
     digests = [read_header(runs / name).split.digests["validation"] for name in ("one", "other")]
     assert digests[0] != digests[1]
     assert marks[0] != marks[1]
-    assert found.warnings[0].startswith("Not judged on the same images: one | other.")
+    assert found.warnings[0].startswith("Not evaluated on the same images: one | other.")
     one, other = ({line["path"] for line in _predictions(runs / name)} for name in ("one", "other"))
     assert found.warnings[1].startswith(f"{len(one & other)} of the validation images of other")
     assert [len(front) for front in found.fronts("macs")] == [1, 1]
@@ -236,14 +236,14 @@ def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
     float_one = own_accuracy(header, "one")
     assert after is not None
     assert float_one is not None
-    assert (after.value, after.judged_on) == (0.75, float_one.judged_on)
+    assert (after.value, after.evaluated_on) == (0.75, float_one.evaluated_on)
     assert after.low is not None
     assert after.low < 0.75
     elsewhere = own_accuracy(
         header.model_copy(update={"shipping": shipping.model_copy(update={"evaluated_on": 15})}), "x.onnx"
     )
     assert elsewhere is not None
-    assert elsewhere.judged_on != float_one.judged_on
+    assert elsewhere.evaluated_on != float_one.evaluated_on
     assert own_accuracy(header.model_copy(update={"metrics": Metrics()}), "x") is None
 
 
@@ -325,7 +325,7 @@ def test_a_table_of_runs_in_the_terminal_loads_no_torch(runs: Path) -> None:
     )
     words = [sys.executable, "-c", code, str(runs / "one")]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
-    assert done.stdout.endswith("at one depth.\n\n"), done.stderr
+    assert done.stdout.endswith("all columns: --wide\n\n"), done.stderr
 
 
 def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,7 +342,7 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
         ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
         ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
         ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
-        ({"images": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
+        ({"figures": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):

@@ -11,10 +11,10 @@ import pytest
 
 import leannet
 from leannet.reports.costs import measure
-from leannet.reports.held import read_log
+from leannet.reports.run_contents import read_log
 from leannet.training import train
 from tests.conftest import draw_folder, keep
-from tests.reports.making import made_up_run, with_images
+from tests.reports.synthetic_runs import synthetic_run, with_images
 
 SIZES = {390: 844, 1440: 900}
 NAMES = ("two", "ten", "hundred")
@@ -40,8 +40,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "disc" / "broken.png").write_bytes(b"x")
     two = train(str(folder), out=root / "two", model="mobilenet_v3_debug", epochs=3, quiet=True).path
     measure(two, "torch", seconds=0.01)
-    ten = made_up_run(root / "ten", classes=10, images=10_000)
-    hundred = made_up_run(root / "hundred", classes=100, images=2000)
+    ten = synthetic_run(root / "ten", classes=10, images=10_000)
+    hundred = synthetic_run(root / "hundred", classes=100, images=2000)
     with_images(hundred, root / "hundred" / "gone")
     return {name: leannet.report(run) for name, run in zip(NAMES, (two, ten, hundred), strict=True)}
 
@@ -117,7 +117,7 @@ def test_the_keyboard_reaches_everything(browser: Any, pages: dict[str, Path], n
 
 @pytest.mark.parametrize("width", SIZES)
 def test_a_long_name_pushes_no_number_away(browser: Any, tmp_path: Path, width: int) -> None:
-    run = made_up_run(tmp_path / "run", classes=6, images=200)
+    run = synthetic_run(tmp_path / "run", classes=6, images=200)
     (run / "model.safetensors").unlink()
     predictions = (run / "predictions.csv").read_text()
     (run / "predictions.csv").write_text(predictions.replace("kind 001", "x" * 196 + "0001"))

@@ -20,7 +20,7 @@ from leannet.training import Settings
 from leannet.zoo import architecture
 
 
-def made_up_run(root: Path, classes: int, images: int, right: float = 0.8, seed: int = 0) -> Path:
+def synthetic_run(root: Path, classes: int, images: int, right: float = 0.8, seed: int = 0) -> Path:
     """A run folder of a debug network, with answers drawn at random: a share of them right, and neighbours confused.
 
     Its data are not there; what it says of them is.
