@@ -196,9 +196,8 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     without = held.header.model_copy(update={"split": held.header.split.model_copy(update={"counts": {}})})
     assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the images
     assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
-    recorded = held.header.model_copy(
-        update={"split": held.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
-    )
+    split = held.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
+    recorded = held.header.model_copy(update={"split": split})
     assert class_counts(replace(held, header=recorded), None) == {"train": [3, 4]}
 
 
