@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-RETIRED = ("artefact", "licence", "sureness", "Judging", "Standing", "as_bytes", "Taught", "in_first", "labels to doubt")
+RETIRED = (
+    "artefact",
+    "licence",
+    "sureness",
+    "Judging",
+    "Standing",
+    "as_bytes",
+    "Taught",
+    "in_first",
+    "labels to doubt",
+)
 READ = {".py", ".md", ".html", ".j2", ".js", ".css", ".svg", ".ipynb"}
 # What older files and command lines are read by.
 KNOWS_THEM = ROOT / "src" / "leannet" / "retired.py"
