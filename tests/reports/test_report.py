@@ -200,9 +200,8 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     without = contents.header.model_copy(update={"split": contents.header.split.model_copy(update={"counts": {}})})
     assert class_counts(replace(contents, header=without), open_run(contents)) == counts  # found out from the images
     assert class_counts(replace(contents, header=without), None) == {"validation": counts["validation"]}
-    recorded = contents.header.model_copy(
-        update={"split": contents.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
-    )
+    split = contents.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
+    recorded = contents.header.model_copy(update={"split": split})
     assert class_counts(replace(contents, header=recorded), None) == {"train": [3, 4]}
 
 

@@ -126,9 +126,9 @@ def _print(comparison: "Comparison", wide: bool) -> None:
         print("*: the best accuracy")
     if wide:
         _say(
-            "MB moved: each layer reads its inputs and weights and writes its output once. peak MB: the most memory that "
-            "activations take at once. Both in float32, for one image. depth: layers with weights on the longest path; "
-            "branches: most of them at one depth."
+            "MB moved: each layer reads its inputs and weights and writes its output once. peak MB: the most memory "
+            "that activations take at once. Both in float32, for one image. depth: layers with weights on the longest "
+            "path; branches: most of them at one depth."
         )
     else:
         for source, names in _sources(networks).items():
