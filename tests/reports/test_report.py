@@ -309,7 +309,7 @@ def test_a_trained_run_of_which_more_was_wanted(copied: Path) -> None:
     settings = (copied / "config.toml").read_text()
     assert "Stopped" not in _page(copied)
     (copied / "config.toml").write_text(settings.replace("epochs = 2\n", "epochs = 5\n"))
-    assert f"Stopped after 2 of 5 epochs: leannet train --resume {copied} goes on." in _page(copied)
+    assert f"Stopped after 2 of 5 epochs; to go on: leannet train --resume {copied}" in _page(copied)
 
 
 def test_predictions_of_other_weights_are_left_out(copied: Path) -> None:

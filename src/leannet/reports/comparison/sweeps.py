@@ -5,9 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 from leannet.reports.comparison.comparison import Comparison
-from leannet.reports.comparison.figures import Figure, cost_axis, name_points
+from leannet.reports.comparison.figures import Figure, cost_axis
 from leannet.reports.comparison.label_placement import Point
 from leannet.reports.comparison.network import PUBLISHED, ComparedNetwork
+from leannet.reports.comparison.point_labels import name_points
 from leannet.style import COLORS, INK, plain_axes
 
 MARKERS = "os^Dv"
@@ -51,10 +52,8 @@ def _sweep(family: str, members: Sequence[ComparedNetwork]) -> Figure:
         plain_axes(axes)
         if len(resolutions) > 1:
             drawing.legend(loc="outside lower center", ncols=min(len(resolutions), 5), frameon=False, fontsize=10)
-        points = [_point(network) for network in members]
-        others = [(point, "") for point in points if point not in {place for place, _ in named}]
-        places, names = zip(*named, *others, strict=True)
-        name_points(drawing, axes, places, names, segments)
+        places, names = zip(*named, strict=True)
+        name_points(drawing, axes, places, names, segments, unnamed=[_point(network) for network in members])
 
     data = tuple(
         {
