@@ -365,7 +365,7 @@ def test_readme_commands_run(
         "advise": ["--seconds", "0.1"],
         "quantize": ["--max-drop", "100"],
         "report": ["--seconds", "0.5"],
-        "embed": ["--part", "train"],
+        "embed": ["--split", "train"],
     }
     for words in commands:
         if words[0] in {"web", "serve"}:

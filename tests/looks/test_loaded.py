@@ -66,7 +66,7 @@ def test_embed_takes_a_loaded_network(run: Path, folder: Path) -> None:
     for data in (None, str(folder)):
         one = embed(run, data, quiet=True)
         other = embed(leannet.load(run)[0], data, quiet=True)
-        assert (one.names, one.classes, one.part) == (other.names, other.classes, other.part)
+        assert (one.names, one.classes, one.split) == (other.names, other.classes, other.split)
         assert np.array_equal(one.labels, other.labels)
         assert np.array_equal(one.confidences, other.confidences)
         for plane, same in zip(one.planes, other.planes, strict=True):

@@ -13,7 +13,7 @@ from leannet.data.augment import Augment, change, random_box
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_color, to_image
 from leannet.data.sources import open_dataset
-from leannet.data.split import PART_NAMES, membership
+from leannet.data.split import SPLIT_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled import reading_of
 from leannet.header import Header
@@ -103,7 +103,7 @@ class RunImages:
         numbers = np.array([self.header.classes.index(name) for name in self.dataset.classes])[self.dataset.labels]
         classes = len(self.header.classes)
         return {
-            split: np.bincount(numbers[getattr(members, split)], minlength=classes).tolist() for split in PART_NAMES
+            split: np.bincount(numbers[getattr(members, split)], minlength=classes).tolist() for split in SPLIT_NAMES
         }
 
     def _bytes(self, index: int) -> bytes | NDArray[np.uint8]:
@@ -114,7 +114,7 @@ class RunImages:
         """The split that has an image of this content: "" for none, None where the fingerprints cannot tell."""
         members = membership([_digest(data)], self.header.split.fingerprints)
         unknown = "" if members.decidable[0] else None
-        return next((split for split in PART_NAMES if getattr(members, split)[0]), unknown)
+        return next((split for split in SPLIT_NAMES if getattr(members, split)[0]), unknown)
 
 
 def _digest(data: bytes | NDArray[np.uint8]) -> str:

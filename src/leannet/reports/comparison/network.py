@@ -10,8 +10,7 @@ from leannet.cost.published import find
 from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
-from leannet.what import resolve
-from leannet.zoo import FAMILIES
+from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
     from leannet.reports.comparison.pairs import Answers
@@ -118,14 +117,19 @@ class ComparedNetwork:
 def read_network(
     word: str, label: str, width: float, resolution: int | None, classes: int | None, latency: "Latency | None" = None
 ) -> ComparedNetwork:
-    """The network that a WHAT means, with the options that change it. Raises LeannetError where it means none."""
-    if word in FAMILIES:
+    """The network that a WHAT means; the options change what the word leaves open.
+
+    Raises LeannetError where it means none.
+    """
+    pieces = parse(word)
+    if pieces.in_zoo:
         architecture = resolve(word, width, resolution, classes)
-        top1, source = find(word, width, architecture.input.height)
+        multiplier = width if pieces.width is None else pieces.width
+        top1, source = find(pieces.name, multiplier, architecture.input.height)
         published = None if top1 is None else Accuracy(top1 / 100, None, None, None, PUBLISHED, source)
         return ComparedNetwork(word, label, "zoo name", architecture, None, published, None, latency, word, width)
     architecture = resolve(word, 1.0, resolution, classes)
-    path = Path(word)
+    path = Path(pieces.name)
     if path.suffix == ".json":
         return ComparedNetwork(word, label, "architecture file", architecture, None, None, None, latency)
     kind = "artifact" if is_artifact(path) else "run" if path.is_dir() else "checkpoint"
