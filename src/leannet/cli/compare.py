@@ -88,6 +88,8 @@ def _time(
 
 def _print(comparison: "Comparison", wide: bool) -> None:
     """The table, the verdicts, and what the columns mean. Without `wide` it fits 80 columns."""
+    from leannet.reports.comparison.verdict import listed
+
     networks = comparison.networks
     is_timed, has_runs = comparison.timing is not None, any(network.progress.epochs for network in networks)
     winners = [network for verdict in comparison.verdicts for network in verdict.winners]
@@ -115,7 +117,7 @@ def _print(comparison: "Comparison", wide: bool) -> None:
                 *(graph if wide else []),
                 *[network.progress.epochs] * has_runs,
                 "" if accuracy is None else f"{100 * accuracy.value:.1f} %{best}",
-                *["" if accuracy is None else accuracy.source] * wide,
+                *[_source(network)] * wide,
             ]
         )
     print_table(headers, rows, words_last=wide)
@@ -131,8 +133,9 @@ def _print(comparison: "Comparison", wide: bool) -> None:
             "path; branches: most of them at one depth."
         )
     else:
-        for source, names in _sources(networks).items():
-            _say(f"accuracy of {', '.join(names)}: {source}")
+        sources = _sources(networks)
+        for source, names in sources.items():
+            _say(f"accuracy{f' of {listed(names)}' if len(sources) > 1 else ''}: {source}")
         print("all columns: --wide")
     if comparison.timing is not None:
         _say(f"median ms: {comparison.timing.conditions}")
@@ -142,6 +145,12 @@ def _name(network: "ComparedNetwork", wide: bool) -> str:
     from leannet.reports.page import middle
 
     return network.what if wide else middle(network.label, NAME)
+
+
+def _source(network: "ComparedNetwork") -> str:
+    """Where an accuracy is from, and what other sources print."""
+    others = [f"{100 * top1:.1f} % in {source}" for source, top1 in network.published[1:]]
+    return "; ".join([network.accuracy.source, *others]) if network.accuracy else ""
 
 
 def _sources(networks: "tuple[ComparedNetwork, ...]") -> dict[str, list[str]]:

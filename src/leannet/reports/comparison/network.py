@@ -1,12 +1,13 @@
 """One network of a comparison: what it costs, how accurate it is and on which images, and what its run recorded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leannet.cost import Count, Graph, count, graph
-from leannet.cost.published import find
+from leannet.cost.published import BY_SOURCE
 from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
@@ -46,7 +47,8 @@ class ComparedNetwork:
     size_bytes: int | None  # on disk
     latency: "Latency | None" = None
     family: str | None = None  # of a zoo name, ...
-    width: float | None = None  # ... with its width multiplier
+    width: float | None = None  # ... with its width multiplier, ...
+    published: tuple[tuple[str, float], ...] = ()  # ... and all its published top-1: source, 0 to 1
 
     @cached_property
     def cost(self) -> Count:
@@ -89,8 +91,10 @@ class ComparedNetwork:
         """As plain data, for JSON, without the log."""
         accuracy, latency = self.accuracy, self.latency
         return {
-            "name": self.architecture.name if self.kind == "zoo name" else self.what,
+            "name": self.what,
+            "architecture": self.architecture.name,
             "kind": self.kind,
+            "width": self.width,
             "resolution": self.architecture.input.height,
             "params": self.cost.params,
             "macs": self.cost.macs,
@@ -102,6 +106,7 @@ class ComparedNetwork:
             "accuracy_high": accuracy.high if accuracy else None,
             "accuracy_source": accuracy.source if accuracy else "",
             "evaluated_on": accuracy.evaluated_on if accuracy else None,
+            "published": [{"source": source, "accuracy": top1} for source, top1 in self.published],
             "loss": accuracy.loss if accuracy else None,
             "precision": self.precision,
             "size_bytes": self.size_bytes,
@@ -125,9 +130,11 @@ def read_network(
     if pieces.in_zoo:
         architecture = resolve(word, width, resolution, classes)
         multiplier = width if pieces.width is None else pieces.width
-        top1, source = find(pieces.name, multiplier, architecture.input.height)
-        published = None if top1 is None else Accuracy(top1 / 100, None, None, None, PUBLISHED, source)
-        return ComparedNetwork(word, label, "zoo name", architecture, None, published, None, latency, word, width)
+        published = tuple(_published(pieces.name, multiplier, architecture.input.height))
+        accuracy = Accuracy(published[0][1], None, None, None, PUBLISHED, published[0][0]) if published else None
+        return ComparedNetwork(
+            word, label, "zoo name", architecture, None, accuracy, None, latency, pieces.name, multiplier, published
+        )
     architecture = resolve(word, 1.0, resolution, classes)
     path = Path(pieces.name)
     if path.suffix == ".json":
@@ -138,6 +145,14 @@ def read_network(
         return ComparedNetwork(word, label, kind, architecture, None, None, None, latency)
     accuracy = own_accuracy(header, word)
     return ComparedNetwork(word, label, kind, architecture, header, accuracy, bytes_on_disk(path), latency)
+
+
+def _published(name: str, width: float, resolution: int) -> Iterator[tuple[str, float]]:
+    """Each published top-1 of a network, 0 to 1, with its source."""
+    for source, rows in BY_SOURCE:
+        for row in rows:
+            if (row.name, row.width, row.resolution) == (name, width, resolution):
+                yield source, row.top1 / 100
 
 
 def own_accuracy(header: Header, word: str) -> Accuracy | None:
