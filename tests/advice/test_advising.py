@@ -107,9 +107,7 @@ def _labels_in_view(axis: Any) -> list[Text]:
     return [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
 
 
-@pytest.mark.parametrize(
-    "about", ["photos", "digits", "a very long name, $x_{y} and <b>, that goes on and on"]
-)
+@pytest.mark.parametrize("about", ["photos", "digits", "a very long name, $x_{y} and <b>, that goes on and on"])
 @pytest.mark.parametrize("limits", [{}, {"latency_ms": 12.0}, {"latency_ms": 3.0}, {"latency_ms": 1e-3}])
 def test_the_figure_cuts_nothing_off_and_overprints_no_label(
     clockwork: None, photos: Path, about: str, limits: dict[str, float], monkeypatch: pytest.MonkeyPatch

@@ -153,7 +153,7 @@ def _costs(contents: RunContents, cost: Count | None) -> dict[str, Any]:
         "measures": columns,
         "longest": {key: max((row[key] for row in rows), default=0) or 1 for key in columns},
         "totals": {key: sum(row[key] for row in rows) for key in columns},
-        "kind_totals": {key: sum(kind[key] for kind in kinds) or 1 for key in columns if key != "ms"},
+        "kind_totals": {key: sum(kind[key] for kind in kinds) or 1 for key in ("macs", "params", "bytes_moved")},
         "convention": CONVENTION[0].upper() + CONVENTION[1:],
         "input": f"{cost.input.width} x {cost.input.height}",
         "times": contents.times,

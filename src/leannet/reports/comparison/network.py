@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leannet.cost import Count, Graph, count, graph
-from leannet.cost.published import BY_SOURCE
+from leannet.cost.published import BY_SOURCE, MOBILENET_V1_PAPER, V1_PAPER
 from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
@@ -149,7 +149,7 @@ def read_network(
 
 def _published(name: str, width: float, resolution: int) -> Iterator[tuple[str, float]]:
     """Each published top-1 of a network, 0 to 1, with its source."""
-    for source, rows in BY_SOURCE:
+    for source, rows in (*BY_SOURCE, (V1_PAPER, MOBILENET_V1_PAPER)):
         for row in rows:
             if (row.name, row.width, row.resolution) == (name, width, resolution):
                 yield source, row.top1 / 100
