@@ -181,7 +181,7 @@ def test_the_map_says_its_cells(browser: Any, pages: dict[str, Path]) -> None:
         heat.focus()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowRight")
-        assert words.inner_text().startswith("kind 001 recognised: ")
+        assert words.inner_text().startswith("kind 001 predicted correctly: ")
         page.keyboard.press("Shift+ArrowDown")
         assert words.inner_text().startswith("kind 011 taken for kind 001: 0 of ")
         for _ in range(20):
@@ -189,7 +189,7 @@ def test_the_map_says_its_cells(browser: Any, pages: dict[str, Path]) -> None:
         assert words.inner_text().startswith("kind 011 taken for kind 099")
         box = heat.bounding_box()
         heat.hover(position={"x": box["width"] * 0.505, "y": box["height"] * 0.505})
-        assert words.inner_text().startswith("kind 050 recognised")
+        assert words.inner_text().startswith("kind 050 predicted correctly")
 
 
 def test_a_phone_shows_one_measure_at_a_time(browser: Any, pages: dict[str, Path]) -> None:

@@ -125,15 +125,18 @@ def costs_by_kind(rows: Iterable[RowCost]) -> list[KindCost]:
 
 
 def pointwise_words(cost: Count) -> str:
-    """The share of all 1x1 convolutions together, as Table 2 of MobileNets gives it; empty where there are none."""
+    """The share of all 1x1 convolutions together, as Table 2 of MobileNets gives it; empty where there are none.
+
+    Of the weights alone, without normalization, as there.
+    """
     total, types = cost.total, cost.by_type()
     macs = sum(group.macs for group in types if group.name.startswith("conv 1x1"))
-    params = sum(group.params for group in types if group.name.startswith("conv 1x1"))
+    weights = sum(group.weights for group in types if group.name.startswith("conv 1x1"))
     if not macs:
         return ""
     return (
         f"1x1 convolutions together take {100 * macs / total.macs:.1f} % of the mult-adds and have "
-        f"{100 * params / max(total.params, 1):.1f} % of the parameters."
+        f"{100 * weights / max(total.weights, 1):.1f} % of the weights."
     )
 
 
