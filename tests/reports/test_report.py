@@ -26,10 +26,12 @@ from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.reports.costs import measure
+from leannet.reports.curves import PANELS, draw_curve
 from leannet.reports.images import augmented, mistakes, open_run, samples
 from leannet.reports.run import class_counts
 from leannet.reports.run_contents import read_run
 from leannet.sections import Metrics
+from leannet.style import figure
 from leannet.training import Run, train
 from tests.conftest import draw_folder
 from tests.reports.synthetic_runs import synthetic_run
@@ -357,3 +359,27 @@ def test_it_needs_no_torch(finished: Run) -> None:
     code = f"import sys, leannet; leannet.report({str(finished.path)!r}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_every_figure_has_a_title_and_training_is_dashed(finished: Run, tmp_path: Path) -> None:
+    leannet.report(finished.path, tmp_path / "page.html", figures=tmp_path / "figures")
+    titles = {
+        "learning_curves": ["Accuracy by epoch", "Loss by epoch", "Learning rate by epoch"],
+        "confusion": ["Confusion matrix, validation images"],
+        "calibration": ["Accuracy by confidence"],
+        "cost_by_row": ["Cost by row"],
+        "cost_by_kind": ["Cost by kind of layer"],
+        "class_counts": ["Images of each class"],
+    }
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == titles.keys()
+    for name, expected in titles.items():
+        drawing = (tmp_path / "figures" / f"{name}.svg").read_text()
+        assert [title for title in expected if f">{title}</text>" in drawing] == expected
+    page = (tmp_path / "page.html").read_text()
+    assert all(f">{title}</text>" in page for title in (*titles["learning_curves"], *titles["calibration"]))
+    for name in PANELS:
+        with figure(5, 3) as drawing:
+            axes = drawing.subplots()
+            draw_curve(axes, name, read_run(finished.path).log, best_epoch=1)
+        is_dashed = {line.get_label(): line.is_dashed() for line in axes.lines[:2]}
+        assert is_dashed == {"training": True, "validation": False}
