@@ -51,18 +51,18 @@ class Verdict:
     @property
     def test(self) -> str:
         """What decided."""
-        told = self.highest.accuracy
-        if told is not None and told.evaluated_on == PUBLISHED:
+        accuracy = self.highest.accuracy
+        if accuracy is not None and accuracy.evaluated_on == PUBLISHED:
             return AS_PUBLISHED
         tested = {MCNEMAR if contrast.p_value is not None else INTERVALS for contrast in self.contrasts}
         return " and ".join(name for name in (MCNEMAR, INTERVALS) if name in tested)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON: networks as they were named. most_accurate is empty where no difference is shown."""
-        told = self.highest.accuracy
+        accuracy = self.highest.accuracy
         return {
             "networks": [self.highest.what, *(contrast.network.what for contrast in self.contrasts)],
-            "images": told.images if told else None,
+            "images": accuracy.images if accuracy else None,
             "most_accurate": [network.what for network in self.winners],
             "no_difference_shown": [] if self.winners else [network.what for network in self.undecided],
             "less_accurate": [network.what for network in self.lower],
@@ -75,19 +75,19 @@ class Verdict:
 
     def sentence(self) -> str:
         """Who is the most accurate, or that no difference is shown."""
-        told = self.highest.accuracy
-        assert told is not None
+        accuracy = self.highest.accuracy
+        assert accuracy is not None
         if self.test == AS_PUBLISHED:
             names = listed([network.label for network in self.winners or self.undecided])
             have = "has" if len(self.winners) == 1 else "have"
-            return f"{names} {have} the highest published accuracy: {_percent(told.value)}."
-        images = f"{told.images:,} images" if told.images else "these images"
+            return f"{names} {have} the highest published accuracy: {_percent(accuracy.value)}."
+        images = f"{accuracy.images:,} images" if accuracy.images else "these images"
         if self.winners:
             be = "is" if len(self.winners) == 1 else "are"
             names = listed([network.label for network in self.winners])
-            line = f"{names} {be} the most accurate: {_percent(told.value)} of {images}"
-            if told.low is not None and told.high is not None:
-                line += f" (95 % interval {100 * told.low:.1f} to {100 * told.high:.1f})"
+            line = f"{names} {be} the most accurate: {_percent(accuracy.value)} of {images}"
+            if accuracy.low is not None and accuracy.high is not None:
+                line += f" (95 % interval {100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})"
             shown = [contrast for contrast in self.contrasts if contrast.is_lower]
             return f"{line}; the difference is shown ({self._evidence(shown, overlap=False)})."
         names = listed([f"{network.label} ({_percent(_accuracy(network))})" for network in self.undecided])
