@@ -125,7 +125,7 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
     assert scores.split == "validation"
-    assert "20 of the 24 images trained this network: only its validation part is scored, 4" in scores.why
+    assert "20 of the 24 images trained this network: only its validation split is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)

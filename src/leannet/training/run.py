@@ -70,7 +70,7 @@ class Run:
             "log": self.log,
             "skipped": self.skipped,
             "left_out": self.left_out,
-            "split": self.header.split.model_copy(update={"fingerprints": {}}).to_dict(),
+            "split": {key: value for key, value in self.header.split.to_dict().items() if key != "fingerprints"},
             "provenance": self.header.provenance.to_dict(),
         }
 
