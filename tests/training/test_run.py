@@ -125,7 +125,7 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
     assert scores.split == "validation"
-    assert "20 of the 24 images trained this network: only its validation part is scored, 4" in scores.why
+    assert "20 of the 24 images trained this network: only its validation split is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
@@ -175,7 +175,7 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     assert Settings.make(values).model == "mobilenet_v3_debug"
     assert values["resolution"] == 32
     assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests", "counts"}
-    assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
+    assert {"leannet", "command", "seed", "data", "torch", "history"} <= set(run.header.provenance.to_dict())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    """SavedState by the clock in the middle of the first epoch, it has a state and no weights yet."""
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 

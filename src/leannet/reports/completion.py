@@ -8,6 +8,7 @@ from typing import Any
 from leannet.errors import LeannetError
 from leannet.files import is_trained_in
 from leannet.header import open_tensors
+from leannet.retired import current_state
 
 STATE = Path("state") / "resume.safetensors"  # as training.state, which needs torch, calls it
 
@@ -57,7 +58,7 @@ def _resume_state(run: Path) -> dict[str, Any] | None:
         return None
     try:
         with open_tensors(path) as tensors:
-            state: dict[str, Any] = json.loads((tensors.metadata() or {})["state"])["standing"]
+            state: dict[str, Any] = current_state(json.loads((tensors.metadata() or {})["state"]))["state"]
         return {"epoch": int(state["epoch"]), "ended": bool(state.get("ended", False))}
     except (LeannetError, ValueError, KeyError, TypeError):
         return None

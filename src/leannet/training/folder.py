@@ -55,5 +55,5 @@ def begin_run(run: Path, out: str | Path | None, settings: Settings, header: Hea
 def alone_together(run: Path) -> Iterator[None]:
     """Keeps other trainings out of the folder; the processes of this one are one to them."""
     with ExitStack() as stack:
-        processes.in_first(lambda: stack.enter_context(alone_in(run)))
+        processes.main_process_first(lambda: stack.enter_context(alone_in(run)))
         yield

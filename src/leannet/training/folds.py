@@ -74,7 +74,7 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     if path.exists() and (path.is_file() or list(path.iterdir())):
         goes_on = f", or go on with its folds, --resume {out}" if are_folds(path) else ""
         raise LeannetError(f"--out {out}: expected a new or empty folder, found another{goes_on}")
-    processes.meet()  # no process makes the folder before all have seen that it is free
+    processes.barrier()  # no process makes the folder before all have seen that it is free
     reader = Reader()
     return _every(path, folds, lambda fold, run: start(wanted[fold - 1], run, quiet, reader))
 
@@ -96,7 +96,7 @@ def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Fol
     join(settings.model_copy(update={"cpu": settings.cpu or cpu}))
 
     def make(fold: int, run: Path) -> Run:
-        if processes.in_first(lambda: (run / STATE).exists()):
+        if processes.main_process_first(lambda: (run / STATE).exists()):
             return go_on(run, quiet, cpu, reader, finished_too=True)
         values = settings.model_dump(exclude_none=True, exclude={"data"}) | {"fold": fold, "cpu": settings.cpu or cpu}
         return start(make_settings(settings.data, values), run, quiet, reader)
