@@ -94,10 +94,10 @@ def test_mcnemar_is_a_coin_thrown_for_each_image(first: int, second: int) -> Non
     assert counted.images == 10 + thrown
 
 
-def test_who_was_right_counted_by_hand() -> None:
+def test_who_is_correct_counted_by_hand() -> None:
     labels = np.array([0, 1, 1, 0])
-    a = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)  # right, right, wrong, wrong
-    b = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]], np.float32)  # right, wrong, right, wrong
+    a = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)  # correct, correct, wrong, wrong
+    b = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]], np.float32)  # correct, wrong, correct, wrong
     names = ["1.png", "2.png", "3.png", "4.png"]
     one, two = answers(names, labels, a, ("x", "y")), answers(names, labels, b, ("x", "y"))
     assert pair("a", one, "b", two) == Pair("a", "b", both=1, only_first=1, only_second=1, neither=1)
@@ -150,12 +150,12 @@ def test_costs_are_those_of_count_and_files(comparison: Comparison, runs: Path) 
 
 
 def test_pairs_are_those_of_the_predictions(comparison: Comparison, runs: Path) -> None:
-    right = {}
+    correct = {}
     for name in ("one", "two <b>$_{"):
         with (runs / name / "predictions.csv").open() as file:
-            right[name] = {line["path"]: line["truth"] == line["prediction"] for line in csv.DictReader(file)}
+            correct[name] = {line["path"]: line["truth"] == line["prediction"] for line in csv.DictReader(file)}
     (pair,) = comparison.pairs
-    first, second = right[pair.first], right[pair.second]
+    first, second = correct[pair.first], correct[pair.second]
     assert sum(first.values()) >= sum(second.values())
     assert pair.images == len(first) == 16
     assert pair.only_first == sum(first[name] and not second[name] for name in first)
@@ -169,7 +169,7 @@ def test_only_what_differs_is_among_the_settings(comparison: Comparison) -> None
     }
 
 
-def test_other_validation_images_are_told_and_kept_apart(runs: Path) -> None:
+def test_other_validation_images_are_said_to_be_and_stay_apart(runs: Path) -> None:
     comparison = compare([str(runs / "one"), str(runs / "other")])
     assert [[network.label for network in group] for group in comparison.groups] == [["one"], ["other"]]
     assert comparison.pairs == []
@@ -237,7 +237,7 @@ def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:
     assert missing == ["one, a run, whose rows the options changed: no learning curves, no accuracy and no file."]
 
 
-def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
+def test_integers_have_the_accuracy_that_quantize_measured(runs: Path) -> None:
     header = read_header(runs / "one")
     shipping = Shipping(precision="int8", accuracy_after=0.75, evaluated_on=16)
     after = own_accuracy(header.model_copy(update={"shipping": shipping}), "x.onnx")
@@ -356,7 +356,7 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
     assert all(network["latency_ms"] > 0 for network in data["networks"])
     assert all(network["on_front"]["latency_ms"] in {True, False} for network in data["networks"])
     assert data["latency_of"] in (tmp_path / "x.html").read_text()
-    for wrong, told in (
+    for options, message in (
         ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
         ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
         ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
@@ -364,5 +364,5 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):
-        with pytest.raises(LeannetError, match=told):
-            command(words, **wrong)  # type: ignore[arg-type]
+        with pytest.raises(LeannetError, match=message):
+            command(words, **options)  # type: ignore[arg-type]

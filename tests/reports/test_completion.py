@@ -37,7 +37,7 @@ def _page(run: Path) -> str:
 
 def _state(run: Path, epoch: int, ended: bool = False) -> None:
     (run / STATE).parent.mkdir(exist_ok=True)
-    words = {"standing": {"epoch": epoch, "step": 0, "ended": ended}}
+    words = {"state": {"epoch": epoch, "step": 0, "ended": ended}}
     save_file({"network.a": np.zeros(1, np.float32)}, run / STATE, {"state": json.dumps(words)})
 
 
@@ -137,9 +137,9 @@ def test_folds_are_no_run(run: Path) -> None:
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
 def test_settings_left_alone_are_shown_as_training_takes_them(name: str) -> None:
     settings = Settings.make({"data": "x", "batch_size": 128, "optimizer": {"name": name}})
-    found = resolved(settings.model_dump(mode="json", exclude_none=True))["optimizer"]
-    assert found["lr"] == f"{settings.optimizer.rate(128):.4g} (default)"
-    assert found["weight_decay"] == f"{settings.optimizer.decay():g} (default)"
+    shown = resolved(settings.model_dump(mode="json", exclude_none=True))["optimizer"]
+    assert shown["lr"] == f"{settings.optimizer.rate(128):.4g} (default)"
+    assert shown["weight_decay"] == f"{settings.optimizer.decay():g} (default)"
     chosen = {"batch_size": 128, "optimizer": {"name": name, "lr": 0.3, "weight_decay": 0.0}}
     assert resolved(chosen) == chosen
 
@@ -147,8 +147,8 @@ def test_settings_left_alone_are_shown_as_training_takes_them(name: str) -> None
 def test_remarks_on_the_files_are_shown(run: Path) -> None:
     network, header = load(run)
     remarks = ["1 file cannot be read and is left out: a.jpg", "2 files are converted to RGB: b.png, c.gif"]
-    told = header.provenance.model_copy(update={"remarks": tuple(remarks)})
-    save(run / "model.safetensors", network, header.model_copy(update={"provenance": told}))
+    provenance = header.provenance.model_copy(update={"remarks": tuple(remarks)})
+    save(run / "model.safetensors", network, header.model_copy(update={"provenance": provenance}))
     page = _page(run)
     assert "2 files are converted to RGB: b.png, c.gif" in page
     assert "1 file cannot be read" not in page  # these are listed, each with its reason

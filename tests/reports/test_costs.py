@@ -46,7 +46,7 @@ def test_the_projection_of_a_block_is_seen() -> None:
         "conv 1x1 project": layers["block_4.project"],
     }
     expected = {kind: 100 * macs / row.macs for kind, macs in shares.items()}
-    found = {part.rsplit(" ", 2)[0]: part.rsplit(" ", 2)[1] for part in row.inside.split("; ")}
-    assert found.keys() == expected.keys()
+    printed = {part.rsplit(" ", 2)[0]: part.rsplit(" ", 2)[1] for part in row.inside.split("; ")}
+    assert printed.keys() == expected.keys()
     for kind, share in expected.items():
-        assert found[kind] == ("<1" if share < 1 else f"{share:.0f}")
+        assert printed[kind] == ("<1" if share < 1 else f"{share:.0f}")

@@ -125,10 +125,10 @@ def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
     _, labels, probabilities, classes = read_predictions(run / "predictions.csv")
     expected = confusion_matrix(labels, probabilities.argmax(1), labels=range(100))
-    found = np.zeros((100, 100), int)
+    matrix = np.zeros((100, 100), int)
     for t, p, n in data["cells"]:
-        found[t, p] = n
-    assert (found == expected).all()
+        matrix[t, p] = n
+    assert (matrix == expected).all()
     assert data["classes"] == list(classes)
     wrong = Counter({(t, p): int(expected[t, p]) for t in range(100) for p in range(100) if t != p})
     pairs = re.findall(r"<li><b[^>]*>kind (\d+)</b> taken for <b[^>]*>kind (\d+)</b>: (\d+) of (\d+)</li>", page)
@@ -140,14 +140,14 @@ def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
 def test_mistakes_are_the_surest_first_with_their_images(finished: Run) -> None:
     contents = read_run(finished.path)
     assert contents.predictions is not None
-    found = mistakes(contents.predictions, open_run(contents))
+    worst = mistakes(contents.predictions, open_run(contents))
     wrong = contents.predictions.probabilities.argmax(1) != contents.predictions.labels
-    assert len(found) == min(12, wrong.sum())
-    assert [m.probability for m in found] == sorted(
+    assert len(worst) == min(12, wrong.sum())
+    assert [m.probability for m in worst] == sorted(
         contents.predictions.probabilities.max(1)[wrong].tolist(), reverse=True
     )[:12]
     assert all(
-        m.network_input is not None and m.name.startswith(m.truth + "/") and m.prediction != m.truth for m in found
+        m.network_input is not None and m.name.startswith(m.truth + "/") and m.prediction != m.truth for m in worst
     )
 
 
@@ -190,7 +190,7 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
         assert (mine == loader[index, 0][0].permute(1, 2, 0).numpy()).all()
 
 
-def test_classes_are_counted_in_each_part(finished: Run) -> None:
+def test_classes_are_counted_in_each_split(finished: Run) -> None:
     contents = read_run(finished.path)
     assert contents.predictions is not None
     counts = class_counts(contents, open_run(contents))
@@ -200,7 +200,7 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     assert contents.header is not None
     assert {name: list(numbers) for name, numbers in contents.header.split.counts.items()} == counts | {"test": [0, 0]}
     without = contents.header.model_copy(update={"split": contents.header.split.model_copy(update={"counts": {}})})
-    assert class_counts(replace(contents, header=without), open_run(contents)) == counts  # found out from the images
+    assert class_counts(replace(contents, header=without), open_run(contents)) == counts  # from the images
     assert class_counts(replace(contents, header=without), None) == {"validation": counts["validation"]}
     split = contents.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
     recorded = contents.header.model_copy(update={"split": split})
@@ -228,8 +228,8 @@ def test_on_the_command_line(copied: Path, tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(LeannetError, match="--threads: expected --measure with it"):
         command(str(copied), threads=2)
     command(str(copied), tmp_path / "p.html", tmp_path / "f", True, "torch", seconds=0.01, json=True, quiet=True)
-    found = json.loads(capsys.readouterr().out)
-    assert found == {
+    result = json.loads(capsys.readouterr().out)
+    assert result == {
         "report": str(tmp_path / "p.html"),
         "latency": str(copied / "latency.json"),
         "figures": str(tmp_path / "f"),
@@ -323,7 +323,7 @@ def test_predictions_of_other_weights_are_left_out(copied: Path) -> None:
     assert "<h2>Cost</h2>" in page
 
 
-def test_predictions_of_another_epoch_are_told(copied: Path) -> None:
+def test_predictions_of_another_epoch_are_said_to_be(copied: Path) -> None:
     network, header = load(copied)
     assert header.metrics.validation is not None
     other = header.metrics.validation.model_copy(update={"accuracy": 0.123})

@@ -34,7 +34,7 @@ FOCUSED = """() => { const each = document.activeElement;
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of a trained run of 2 classes, with measured times, and of made-up ones of 10 and 100."""
+    """The page of a trained run of 2 classes, with measured times, and of synthetic ones of 10 and 100."""
     root = tmp_path_factory.mktemp("pages")
     folder = draw_folder(root / "shapes", each=40)
     (folder / "disc" / "broken.png").write_bytes(b"x")
@@ -93,12 +93,12 @@ def test_the_pointer_over_a_curve_reads_its_epoch(browser: Any, pages: dict[str,
         for line, band in zip(log, bands.all(), strict=True):
             band.hover()
             box = band.bounding_box()
-            told = page.evaluate(
+            tooltip = page.evaluate(
                 "([x, y]) => document.elementFromPoint(x, y).closest('.band').querySelector('title').textContent",
                 [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
             )
             training, validation = (f"{100 * line[f'{part}_accuracy']:.1f} %" for part in ("train", "validation"))
-            assert told == f"epoch {line['epoch']:.0f}: training {training}, validation {validation}"
+            assert tooltip == f"epoch {line['epoch']:.0f}: training {training}, validation {validation}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -37,13 +37,13 @@ def _network(label: str, correct: int, kind: str = "run", evaluated_on: str = "t
 def test_of_two_runs_mcnemar_decides(only_first: int, only_second: int, both: int) -> None:
     first, second = _network("a", both + only_first), _network("b", both + only_second)
     pair = Pair("a", "b", both, only_first, only_second, IMAGES - both - only_first - only_second)
-    found = verdict([first, second], [pair])
+    decision = verdict([first, second], [pair])
     differing, fewer = only_first + only_second, min(only_first, only_second)
     p = min(1.0, 2 * sum(math.comb(differing, k) for k in range(fewer + 1)) / 2**differing)
     better = first if only_first > only_second else second
-    assert found.winners == ([better] if p < 0.05 else [])
-    assert found.sentence().startswith(f"{better.label} is the most accurate" if p < 0.05 else "No difference shown")
-    assert (found.to_dict()["most_accurate"] == []) == (p >= 0.05)
+    assert decision.winners == ([better] if p < 0.05 else [])
+    assert decision.sentence().startswith(f"{better.label} is the most accurate" if p < 0.05 else "No difference shown")
+    assert (decision.to_dict()["most_accurate"] == []) == (p >= 0.05)
 
 
 @given(st.lists(st.integers(0, IMAGES), min_size=2, max_size=6))
@@ -53,22 +53,22 @@ def test_without_predictions_intervals_decide(correct: list[int]) -> None:
     equal = [network for network in networks if network.accuracy.value == best.accuracy.value]  # type: ignore[union-attr]
     others = [network for network in networks if network not in equal]
     apart = bool(others) and all(network.accuracy.high < best.accuracy.low for network in others)  # type: ignore[union-attr, operator]
-    found = verdict(networks, [])
-    assert {network.what for network in found.winners} == ({network.what for network in equal} if apart else set())
-    assert ("overlap" in found.sentence()) != ("do not overlap" in found.sentence()) or apart
+    decision = verdict(networks, [])
+    assert {network.what for network in decision.winners} == ({network.what for network in equal} if apart else set())
+    assert ("overlap" in decision.sentence()) != ("do not overlap" in decision.sentence()) or apart
 
 
 def test_published_figures_are_ranked_and_said_to_be_no_test() -> None:
-    found = verdict([_network("a", 300, "zoo name", PUBLISHED), _network("b", 290, "zoo name", PUBLISHED)], [])
-    assert found.sentence() == "a has the highest published accuracy: 75.0 %."
-    assert found.to_dict()["test"] == "published figures, untested"
+    decision = verdict([_network("a", 300, "zoo name", PUBLISHED), _network("b", 290, "zoo name", PUBLISHED)], [])
+    assert decision.sentence() == "a has the highest published accuracy: 75.0 %."
+    assert decision.to_dict()["test"] == "published figures, untested"
 
 
 def _runs(root: Path, *accuracies: float) -> list[str]:
     """Synthetic runs that were evaluated on the same images."""
     words = []
     for place, accuracy in enumerate(accuracies):
-        run = synthetic_run(root / f"run{place}", classes=4, images=IMAGES, right=accuracy)
+        run = synthetic_run(root / f"run{place}", classes=4, images=IMAGES, accuracy=accuracy)
         network, header = load(run)
         split = header.split.model_copy(update={"digests": {"validation": "same"}})
         save(run / "model.safetensors", network, header.model_copy(update={"split": split}))
@@ -89,9 +89,9 @@ def test_text_page_and_json_say_the_same(
     words = _runs(tmp_path, *accuracies)
     command(words, out=tmp_path / "x.html", json=True)
     data = json.loads(capsys.readouterr().out)
-    (found,) = data["verdicts"]
-    assert found["most_accurate"] == ([] if winner is None else [words[winner]])
-    assert found["images"] == IMAGES
+    (decision,) = data["verdicts"]
+    assert decision["most_accurate"] == ([] if winner is None else [words[winner]])
+    assert decision["images"] == IMAGES
     assert [pair["difference_shown"] for pair in data["pairs"]] == [pair["p_value"] < 0.05 for pair in data["pairs"]]
     page = (tmp_path / "x.html").read_text()
     best = f"{100 * max(line['accuracy'] for line in data['networks']):.2f} %"
