@@ -285,8 +285,8 @@ FLAGS = {
     "report": "engine json measure out images quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
-    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu crop "
-    "cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
+    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
+    "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
     "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "
     "policy-changes policy-strength precision quiet recipe resize resolution resume sampling schedule seed skip split "
     "step-epochs step-factor stretch sync-norm tensorboard time warmup weight-decay weights width workers",
