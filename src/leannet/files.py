@@ -15,7 +15,7 @@ SECONDS = 1.0  # a look at the lock takes less
 
 
 def spare_inputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
-    """Raises LeannetError, before any work, where an output cannot be written, is an input, of a run, or named twice."""
+    """Raises LeannetError, before any work, where an output is an input, a run's, named twice, or not writable."""
     read, taken = {Path(each).resolve() for each in inputs}, set[Path]()
     for path in (Path(each) for each in outputs if each is not None):
         place = path.resolve()
