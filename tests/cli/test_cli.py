@@ -108,7 +108,9 @@ def test_compare(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Pat
     assert found[3]["accuracy"] is None
     assert found[0]["macs"] == 300_774_272
     _, out, _ = run(capsys, "compare", *words)
-    assert len(out.splitlines()) == 2 + 4 + 1 + 3
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[2:6]] == ["mobilenet_v2", "shufflenet_v2", "run", "mine.json"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,8 +287,8 @@ FLAGS = {
     "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
-    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu crop "
-    "cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
+    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
+    "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
     "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "
     "policy-changes policy-strength precision quiet recipe resize resolution resume sampling schedule seed skip split "
     "step-epochs step-factor stretch sync-norm tensorboard time warmup weight-decay weights width workers",

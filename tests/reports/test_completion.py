@@ -15,13 +15,13 @@ from leannet.checkpoint import load, save
 from leannet.cli.report import command
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions, read_whole_lines
-from leannet.reports.completion import STATE, unfinished
+from leannet.reports.completion import unfinished
 from leannet.reports.page import middle, short
 from leannet.reports.run_contents import read_run
 from leannet.reports.summary import resolved
+from leannet.run_files import STATE
 from leannet.sections import Metrics
 from leannet.training import Settings
-from leannet.training.state import FILE
 from tests.reports.synthetic_runs import synthetic_run
 
 
@@ -47,7 +47,6 @@ def _cut(run: Path, lines: int) -> None:
 
 
 def test_a_stopped_run_is_named(run: Path) -> None:
-    assert STATE == FILE
     assert "Stopped" not in _page(run)
     _cut(run, 9)
     assert "Stopped after 9 of 10 epochs. It cannot be resumed: state/resume.safetensors is missing" in _page(run)

@@ -97,7 +97,7 @@ def test_a_linear_schedule_ends_at_its_end() -> None:
 def test_times() -> None:
     assert [as_seconds(text) for text in ("90s", "30m", "1.5h")] == [90, 1800, 5400]
     for text in ("", "30", "m", "30 minutes"):
-        with pytest.raises(LeannetError, match="--time"):
+        with pytest.raises(LeannetError, match="time: expected a time"):
             as_seconds(text)
 
 

@@ -9,7 +9,7 @@ from leannet import launcher
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json
 from leannet.cli.settings_options import CHOSEN, SettingsCommand, settings
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.training.run import Run
@@ -120,7 +120,7 @@ def _tell_folds(found: Any, json: bool) -> None:
     if len(found.finished) < found.wanted:
         if not json:
             where = "after" if len(found.finished) == len(found.runs) else "in"
-            goes_on = f"to go on: leannet train --resume {found.path}"
+            goes_on = f"to go on: {command_line('train --resume', found.path)}"
             print(f"stopped {where} fold {len(found.runs)} of {found.wanted}; {goes_on}")
         raise typer.Exit(130)
 
@@ -135,6 +135,6 @@ def print_summary(run: Any, page: Path) -> None:
     print(f"weights     {run.path / 'model.safetensors'}, all that predicting needs")
     print(f"report      {page}")
     if not run.finished:
-        print(f"stopped early; to go on: leannet train --resume {run.path}")
+        print(f"stopped early; to go on: {command_line('train --resume', run.path)}")
     else:
-        print(f"try next    leannet predict {run.path} IMAGE   ·   leannet count {run.path}")
+        print(f"try next    {command_line('predict', run.path, 'IMAGE')}   ·   {command_line('count', run.path)}")

@@ -9,8 +9,7 @@ from leannet.errors import LeannetError
 from leannet.files import is_trained_in
 from leannet.header import open_tensors
 from leannet.retired import current_state
-
-STATE = Path("state") / "resume.safetensors"  # as training.state, which needs torch, calls it
+from leannet.run_files import LOG, STATE
 
 
 def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]]) -> str:
@@ -39,7 +38,7 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
         return f"Stopped after {progress}. It cannot be resumed: {STATE} is missing or damaged."
     if done - _best_epoch(log) >= patience:
         return ""
-    return f"log.csv has {done} of {epochs} epochs. {STATE}, which says whether it was stopped, is missing."
+    return f"{LOG} has {done} of {epochs} epochs. {STATE}, which says whether it was stopped, is missing."
 
 
 def best_logged_epoch(log: list[dict[str, float]]) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 from leannet.cost import Count, LayerCount
 from leannet.files import write_whole
 from leannet.header import read_header
-from leannet.reports.run_contents import TIMES
+from leannet.run_files import TIMES
 from leannet.runtime.processor import Machine
 from leannet.style import COLORS
 

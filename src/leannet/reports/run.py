@@ -17,6 +17,7 @@ from leannet.reports.page import render
 from leannet.reports.reliability import calibration_words, reliability_diagram
 from leannet.reports.run_contents import RunContents, read_log, read_run
 from leannet.reports.summary import data_words, flat, resolved, split_name, summary, tiles
+from leannet.run_files import REPORT
 
 __all__ = ["read_log", "report"]
 
@@ -35,7 +36,7 @@ def report(run: str | Path, out: str | Path | None = None, figures: str | Path |
     images, problem = _open(contents)
     counts = class_counts(contents, images)
     page = render("run.html.j2", **_page(contents, cost, images, problem, counts))
-    target = Path(out) if out is not None else contents.path / "report.html"
+    target = Path(out) if out is not None else contents.path / REPORT
     write_whole(target, page)
     if figures is not None:
         write_figures(contents, cost, counts, Path(figures))

@@ -18,13 +18,13 @@ from leannet.evaluation.predictions import read_whole_lines
 from leannet.header import Header, read_header
 from leannet.reports.completion import best_logged_epoch, unfinished
 from leannet.rows import INPUT
+from leannet.run_files import CONFIG, LAST, LOG, MODEL, PREDICTIONS, TIMES
 from leannet.runtime.processor import Machine
 
-TIMES = "latency.json"  # the time of each row, where it has been measured
 LOG_COLUMNS = (
     "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
 )  # fmt: skip
-RUN_FILES = ("model.safetensors", "config.toml", "log.csv", "predictions.csv")  # any of them makes a folder a run
+EVIDENCE = (MODEL, CONFIG, LOG, PREDICTIONS)  # any of them makes a folder a run
 SAME_ACCURACY = 0.002  # predictions whose accuracy differs more from the header's are of another epoch
 
 
@@ -69,30 +69,30 @@ class RunContents:
 def read_run(run: str | Path) -> RunContents:
     """Reads a run folder. Raises LeannetError where the folder is no run."""
     path = Path(run)
-    fold = next((child for child in sorted(path.glob("fold-*")) if (child / "config.toml").is_file()), None)
-    if fold is not None and not (path / "config.toml").exists():
+    fold = next((child for child in sorted(path.glob("fold-*")) if (child / CONFIG).is_file()), None)
+    if fold is not None and not (path / CONFIG).exists():
         raise LeannetError(f"{run}: expected one run, found the folds of a cross-validation: leannet report {fold}")
-    if not path.is_dir() or not any((path / name).exists() for name in RUN_FILES):
-        raise LeannetError(f"{run}: expected a run folder (config.toml, model.safetensors, log.csv), found none")
+    if not path.is_dir() or not any((path / name).exists() for name in EVIDENCE):
+        raise LeannetError(f"{run}: expected a run folder ({CONFIG}, {MODEL}, {LOG}), found none")
     missing: list[str] = []
     log: list[dict[str, float]] = []
     predictions: ValidationPredictions | None = None
     settings: dict[str, Any] = {}
     header, has_best_weights = _read_header(path, missing)
     try:
-        log, broken = _read_log(path / "log.csv")
+        log, broken = _read_log(path / LOG)
         if broken:
-            missing.append(f"Missing: {broken} of the {len(log) + broken} lines of log.csv, which are broken.")
+            missing.append(f"Missing: {broken} of the {len(log) + broken} lines of {LOG}, which are broken.")
     except LeannetError as error:
         missing.append(f"Missing: learning curves ({error}).")
     try:
-        predictions = _read_predictions(path / "predictions.csv", header, missing)
+        predictions = _read_predictions(path / PREDICTIONS, header, missing)
         if has_best_weights and predictions.is_complete:
             _check_epoch(predictions.scores, header, missing)
     except LeannetError as error:
         missing.append(f"Missing: the predictions of the validation images ({error}).")
     try:
-        settings = _read_settings(path / "config.toml")
+        settings = _read_settings(path / CONFIG)
     except LeannetError as error:
         missing.append(f"Missing: the settings ({error}).")
     times = _read_times(path / TIMES, header, missing)
@@ -108,13 +108,11 @@ def _read_header(path: Path, missing: list[str]) -> tuple[Header | None, bool]:
     except LeannetError as error:
         problem = error
     try:
-        header = read_header(path / "last.safetensors")
+        header = read_header(path / LAST)
     except LeannetError:
         missing.append(f"Missing: the best weights, and with them their rows, cost and data ({problem}).")
         return None, False
-    missing.append(
-        f"Missing: the best weights ({problem}). Rows, cost and data are read from last.safetensors instead."
-    )
+    missing.append(f"Missing: the best weights ({problem}). Rows, cost and data are read from {LAST} instead.")
     return header, False
 
 
@@ -154,7 +152,7 @@ def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
 
 def _read_predictions(path: Path, header: Header | None, missing: list[str]) -> ValidationPredictions:
     if not path.exists():
-        raise LeannetError("predictions.csv: not there")
+        raise LeannetError(f"{path.name}: not there")
     (names, labels, probabilities, classes), broken = read_whole_lines(path)
     if broken and not names:
         raise LeannetError(f"{path}: none of its {broken} lines is whole")
@@ -162,17 +160,16 @@ def _read_predictions(path: Path, header: Header | None, missing: list[str]) -> 
         raise LeannetError(f"{path}: expected a line a validation image, found none")
     if header is not None and classes != header.classes:
         raise LeannetError(
-            f"{path}: belongs to other weights: it has {_listed(classes)}; model.safetensors has "
-            f"{_listed(header.classes)}"
+            f"{path}: belongs to other weights: it has {_listed(classes)}; {MODEL} has {_listed(header.classes)}"
         )
     scores, lines = score(probabilities, labels, classes), len(names) + broken
     images_in_run = max(lines, header.split.sizes.get("validation", 0) if header else 0)
     if broken:
         be = "is" if broken == 1 else "are"
-        missing.append(f"{broken:,} of the {lines:,} lines of predictions.csv {be} broken and left out.")
+        missing.append(f"{broken:,} of the {lines:,} lines of {PREDICTIONS} {be} broken and left out.")
     if lines < images_in_run:
         absent = images_in_run - lines
-        missing.append(f"{absent:,} of the {images_in_run:,} validation images are not in predictions.csv.")
+        missing.append(f"{absent:,} of the {images_in_run:,} validation images are not in {PREDICTIONS}.")
     calibration = calibrate(probabilities, labels)
     return ValidationPredictions(names, labels, probabilities, classes, scores, calibration, images_in_run)
 
@@ -186,8 +183,8 @@ def _check_epoch(scores: Scores, header: Header | None, missing: list[str]) -> N
     recorded = header.metrics.accuracy if header else None
     if recorded is not None and abs(recorded - scores.accuracy) > SAME_ACCURACY:
         missing.append(
-            f"predictions.csv is of another epoch than model.safetensors: its accuracy is {100 * scores.accuracy:.1f} "
-            f"%, that of the weights {100 * recorded:.1f} %. The figures below are those of predictions.csv."
+            f"{PREDICTIONS} is of another epoch than {MODEL}: its accuracy is {100 * scores.accuracy:.1f} "
+            f"%, that of the weights {100 * recorded:.1f} %. The figures below are those of {PREDICTIONS}."
         )
 
 

@@ -17,6 +17,7 @@ from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network
+from leannet.run_files import LAST, MODEL, PREDICTIONS
 from leannet.sections import Metrics
 from leannet.training import processes
 from leannet.training.interrupts import noticing_interrupt
@@ -130,8 +131,8 @@ def fit(
                     console.say("stopped after this batch, and saved")
                     if learner.first:
                         if state.best_rank is None:  # no epoch is done: the weights as they are, that some are there
-                            save(run / "model.safetensors", learner.evaluated, _with_metrics(header, epoch))
-                        save(run / "last.safetensors", learner.evaluated, _with_metrics(header, epoch))
+                            save(run / MODEL, learner.evaluated, _with_metrics(header, epoch))
+                        save(run / LAST, learner.evaluated, _with_metrics(header, epoch))
                     return state, True
                 if up:
                     state.ended = True
@@ -154,9 +155,9 @@ def fit(
                 log_events(state.log[-1])
                 current = _with_metrics(header, epoch, result)
                 if best:
-                    save(run / "model.safetensors", learner.evaluated, current)
-                    task.write(run / "predictions.csv", predictions, validated)
-                save(run / "last.safetensors", learner.evaluated, current)
+                    save(run / MODEL, learner.evaluated, current)
+                    task.write(run / PREDICTIONS, predictions, validated)
+                save(run / LAST, learner.evaluated, current)
                 console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
             save_all()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from leannet.console import duration
 from leannet.files import write_whole
+from leannet.run_files import LOG, MODEL
 from leannet.training.state import TrainState
 from leannet.training.task import Result
 
@@ -78,7 +79,7 @@ def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None
         }
     )
     lines = [",".join(state.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in state.log)]
-    write_whole(run / "log.csv", ("\n".join(lines) + "\n").encode())
+    write_whole(run / LOG, ("\n".join(lines) + "\n").encode())
 
 
 def note(state: TrainState, clock: Clock) -> str:
@@ -102,5 +103,5 @@ def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) 
 
 def kept(run: Path) -> str:
     """What is there when a run breaks off."""
-    best = run / "model.safetensors"
+    best = run / MODEL
     return f"{best} holds the best before" if best.exists() else "none was saved"

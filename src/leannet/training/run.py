@@ -24,6 +24,7 @@ from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.retired import current_settings
+from leannet.run_files import CONFIG, MODEL
 from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
@@ -167,7 +168,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
-    settings = Settings.make(current_settings(read_toml(path / "config.toml")), str(path / "config.toml"))
+    settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
     settings = settings.model_copy(update={"cpu": settings.cpu or cpu})
     if settings.tensorboard:
         check_tensorboard()
@@ -259,7 +260,7 @@ def _train(
         device = next(network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the first process has written the best
-    best, header = load(run / "model.safetensors")
+    best, header = load(run / MODEL)
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
     if finished and len(split.test):  # once, and kept
@@ -268,7 +269,7 @@ def _train(
             metrics = header.metrics.model_copy(update={"test": test.summary()})
             header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
-                save(run / "model.safetensors", best, header)
+                save(run / MODEL, best, header)
     skipped, left_out = report_skipped(found), report_left_out(found)
     return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 

@@ -15,9 +15,8 @@ from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.header import Header, parse_header
 from leannet.retired import EMA_PREFIX, current_state
+from leannet.run_files import LAST, MODEL, STATE
 from leannet.training.ema import EMA
-
-FILE = Path("state") / "resume.safetensors"
 
 
 @dataclass
@@ -82,9 +81,9 @@ def save_state(
             elif value is not None:
                 plain.setdefault(str(index), {})[name] = value
     words = {"state": asdict(state), "groups": saved["param_groups"], "plain": plain, "header": header.to_dict()}
-    (run / FILE).parent.mkdir(exist_ok=True)
+    (run / STATE).parent.mkdir(exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_whole(run / FILE, serialize(tensors, {"state": json.dumps(words)}))
+    write_whole(run / STATE, serialize(tensors, {"state": json.dumps(words)}))
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,9 @@ class SavedState:
 
 def find_state(run: Path) -> Path:
     """The file of a run that resuming needs. Raises LeannetError where there is none."""
-    path = run / FILE
+    path = run / STATE
     if not path.exists():
-        raise LeannetError(f"{run}: expected a run that can be resumed ({FILE}), found none")
+        raise LeannetError(f"{run}: expected a run that can be resumed ({STATE}), found none")
     return path
 
 
@@ -127,7 +126,7 @@ def load_state(run: Path) -> SavedState:
         header = parse_header(words["header"], path)
         return SavedState(header, TrainState(**words["state"]), tensors, words["groups"], words["plain"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        left = [name for name in ("model.safetensors", "last.safetensors") if (run / name).exists()]
+        left = [name for name in (MODEL, LAST) if (run / name).exists()]
         still = (
             f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} still there" if left else "no weights were saved"
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from leannet.files import is_trained_in
-from leannet.reports.completion import STATE, unfinished
+from leannet.reports.completion import unfinished
+from leannet.run_files import CONFIG, LOG, STATE
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_progress(run: Path) -> Progress:
 
 def _read_settings(run: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((run / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
@@ -48,7 +49,7 @@ def _read_log(run: Path) -> list[dict[str, float]]:
     """The whole lines of log.csv."""
     lines = []
     try:
-        with (run / "log.csv").open(newline="", encoding="utf-8") as file:
+        with (run / LOG).open(newline="", encoding="utf-8") as file:
             for line in csv.DictReader(file):
                 with suppress(TypeError, ValueError):  # a line with too few values, or with words in it
                     lines.append({name: float(value) for name, value in line.items()})
