@@ -132,8 +132,13 @@ def test_a_time_is_bold_only_apart_from_the_others() -> None:
 def test_the_table_fits_80_columns_and_wide_has_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*_runs(tmp_path / ("long" * 20), 0.8, 0.9), "mobilenet_v3_large_torchvision:0.75@224", "resnet152"]
     command(words)
-    out = capsys.readouterr().out
-    assert max(map(len, out.splitlines())) <= 80
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    command(words, measure=True, seconds=0.1, quiet=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    names = [line.split()[0] for line in lines[2:6]]
+    assert len(set(names)) == 4
     command(words, wide=True)
     head = capsys.readouterr().out.splitlines()[0]
     assert all(name in head for name in ("MB moved", "peak MB", "depth", "branches", "source"))

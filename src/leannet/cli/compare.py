@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from leannet.reports.comparison import Comparison, Timing
     from leannet.reports.comparison.network import ComparedNetwork
 
-NAME = 26  # letters of a network's name in the table for 80 columns
+COLUMNS = 80  # of the terminal, unless --wide
 
 
 def command(
@@ -61,7 +61,7 @@ def command(
         return
     _print(comparison, wide)
     for line in comparison.warnings:
-        print(f"warning: {line}")
+        _say(f"warning: {line}")
     if page is not None:
         print(f"page      {page}")
     if paths:
@@ -109,7 +109,6 @@ def _print(comparison: "Comparison", wide: bool) -> None:
         ]
         rows.append(
             [
-                _name(network, wide),
                 network.architecture.input.height,
                 f"{network.cost.params:,}",
                 f"{network.cost.macs:,}",
@@ -120,7 +119,9 @@ def _print(comparison: "Comparison", wide: bool) -> None:
                 *[_source(network)] * wide,
             ]
         )
-    print_table(headers, rows, words_last=wide)
+    others = sum(2 + max(len(str(line[place])) for line in (headers[1:], *rows)) for place in range(len(headers) - 1))
+    names = [network.what for network in networks] if wide else _names(networks, COLUMNS - others)
+    print_table(headers, [[name, *row] for name, row in zip(names, rows, strict=True)], words_last=wide)
     print()
     for verdict in comparison.verdicts:
         _say(verdict.sentence())
@@ -141,10 +142,17 @@ def _print(comparison: "Comparison", wide: bool) -> None:
         _say(f"median ms: {comparison.timing.conditions}")
 
 
-def _name(network: "ComparedNetwork", wide: bool) -> str:
+def _names(networks: "tuple[ComparedNetwork, ...]", most: int) -> list[str]:
+    """Names of at most so many letters. Long ones are cut where they stay different, if there is such a place."""
     from leannet.reports.page import middle
 
-    return network.what if wide else middle(network.label, NAME)
+    labels = [network.label for network in networks]
+    ways = [
+        [middle(label, most) for label in labels],
+        [label if len(label) <= most else f"…{label[1 - most :]}" for label in labels],
+        [label if len(label) <= most else f"{label[: most - 1]}…" for label in labels],
+    ]
+    return next((names for names in ways if len(set(names)) == len(names)), ways[0])
 
 
 def _source(network: "ComparedNetwork") -> str:
@@ -165,4 +173,4 @@ def _sources(networks: "tuple[ComparedNetwork, ...]") -> dict[str, list[str]]:
 def _say(words: str) -> None:
     import textwrap
 
-    print(textwrap.fill(words, 80, break_long_words=False, break_on_hyphens=False))
+    print(textwrap.fill(words, COLUMNS, break_long_words=False, break_on_hyphens=False))

@@ -89,7 +89,14 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "heads": [{"text": column.head, "more": column.better > 0} for column in columns],
         "rows": rows,
         "pairs": [
-            {"pair": pair, "difference": _difference(pair), "p": p_words(pair.p_value)} for pair in comparison.pairs
+            {
+                "pair": pair,
+                "first": _parts(pair.first),
+                "second": _parts(pair.second),
+                "difference": _difference(pair),
+                "p": p_words(pair.p_value),
+            }
+            for pair in comparison.pairs
         ],
         "runs": [_parts(network.label) for network in comparison.runs],
         "settings": comparison.settings,
@@ -102,17 +109,20 @@ def contents(comparison: Comparison) -> dict[str, Any]:
 def best_networks(comparison: Comparison) -> dict[str, set[int]]:
     """Of each column, the places of the networks that stand in bold.
 
-    Of counted costs the lowest, if not all are equal. Of accuracy those that are shown to be the most accurate of their
-    images; of latency the fastest, if its upper quartile is below the lower ones of all others. Nothing tests a loss.
+    Of counted costs the lowest, as they are printed, if not all are equal. Of accuracy those that are shown to be the
+    most accurate of their images. Of latency the fastest, if its upper quartile is below the lower ones of all others.
+    Nothing tests a loss.
     """
     best: dict[str, set[int]] = {column.key: set() for column in COLUMNS}
     data = [network.to_dict() for network in comparison.networks]
-    for key in COUNTED:
-        values = {place: line[key] for place, line in enumerate(data) if line[key] is not None}
-        least = min(values.values(), default=None)
-        places = {place for place, value in values.items() if value == least}
+    for column in COLUMNS:
+        if column.key not in COUNTED:
+            continue
+        values = {place: line[column.key] for place, line in enumerate(data) if line[column.key] is not None}
+        printed = column.text(min(values.values())) if values else ""
+        places = {place for place, value in values.items() if column.text(value) == printed}
         if len(places) < len(values):
-            best[key] = places
+            best[column.key] = places
     winners = [network for verdict in comparison.verdicts for network in verdict.winners]
     best["accuracy"] = {
         place for place, network in enumerate(comparison.networks) if any(network is winner for winner in winners)
