@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet, Wide
 from leannet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def command(
     figure: Annotated[
         Path | None, typer.Option(help="A figure to write, accuracy against time: .svg, .png or .pdf.")
     ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal is.")] = False,
+    wide: Wide = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     class_depth: ClassDepth = None,
@@ -70,13 +70,13 @@ def command(
 
 
 def _print(advice: "Advice", wide: bool) -> None:
-    """The table, and what its figures are of. Without `wide` it fits 80 columns."""
+    """The table, and what its figures are of."""
     too_slow = [network for network in advice.networks if not network.fits and network.latency]
     shown = [*advice.fitting[:SHOWN], *too_slow[:TOO_SLOW]]
-    rows = [_cells(network, wide) for network in shown]
-    headers = ["network", "width", "px", "ms", *["p90 ms"] * wide, "top-1", "mult-adds", "MB", "fits"]
-    headers += ["source"] * wide
-    print_table(headers, rows, words_last=wide)
+    headers = ["network", "width", "px", "ms", "p90 ms", "top-1", "mult-adds", "MB", "fits", "source"]
+    print_table(
+        headers, [_cells(network) for network in shown], words_last=True, optional=("source", "p90 ms"), wide=wide
+    )
     print()
     published = any(network.top1 is not None for network in advice.networks)
     _say(
@@ -93,7 +93,7 @@ def _print(advice: "Advice", wide: bool) -> None:
         _say("These 32-pixel networks have no published accuracy: the largest that fits comes first.")
 
 
-def _cells(network: "Advised", wide: bool) -> list[object]:
+def _cells(network: "Advised") -> list[object]:
     latency = network.latency
     mark = " *" if network.best_for_its_time else "  "
     return [
@@ -101,12 +101,12 @@ def _cells(network: "Advised", wide: bool) -> list[object]:
         f"{network.width:g}",
         network.resolution,
         "" if latency is None else f"{latency.median_ms:.2f}",
-        *["" if latency is None else f"{latency.p90_ms:.2f}"] * wide,
+        "" if latency is None else f"{latency.p90_ms:.2f}",
         "" if network.top1 is None else f"{network.top1:.1f} %{mark}",
         f"{network.macs / 1e6:.1f} M",
         f"{network.size_bytes / 1e6:.1f}",
         "yes" if network.fits else "no",
-        *[network.source] * wide,
+        network.source,
     ]
 
 

@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leannet.cli.options import Json, Quiet, Resolution, Width
+from leannet.cli.options import Json, Quiet, Resolution, Wide, Width
 from leannet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from leannet.reports.comparison import Comparison, Timing
     from leannet.reports.comparison.network import ComparedNetwork
 
-COLUMNS = 80  # of the terminal, unless --wide
+LINE = 80  # letters of what is said below the table
+NAME = 30  # letters of a name that takes one line
+MEANINGS = {
+    "MB moved": "MB moved: each layer reads its inputs and weights and writes its output once",
+    "peak MB": "peak MB: the most memory that activations take at once",
+    "mult-adds/byte": "mult-adds/byte: over the bytes moved",
+    "depth": "depth: layers with weights on the longest path",
+    "branches": "branches: the most such layers at one depth",
+}
+OMITTED_FIRST = ("mult-adds/byte", "branches", "MB moved", "peak MB", "depth")  # where the terminal is narrow
 
 
 def command(
@@ -24,7 +33,7 @@ def command(
     figures: Annotated[
         Path | None, typer.Option(help="A folder for every figure as PNG and SVG, and its data as CSV.")
     ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="All columns, however wide the terminal is.")] = False,
+    wide: Wide = False,
     measure: Annotated[bool, typer.Option("--measure", help="Measure latency; leave the machine alone.")] = False,
     engine: Annotated[str | None, typer.Option(help="To measure in. Default: onnxruntime.")] = None,
     threads: Annotated[int | None, typer.Option(help="To measure with. Default: 1.", min=1)] = None,
@@ -87,72 +96,58 @@ def _time(
 
 
 def _print(comparison: "Comparison", wide: bool) -> None:
-    """The table, the verdicts, and what the columns mean. Without `wide` it fits 80 columns."""
+    """The table, the verdicts, and what the columns mean."""
     from leannet.reports.comparison.verdict import listed
 
     networks = comparison.networks
     is_timed, has_runs = comparison.timing is not None, any(network.progress.epochs for network in networks)
     winners = [network for verdict in comparison.verdicts for network in verdict.winners]
-    headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * is_timed]
-    headers += ["MB moved", "peak MB", "mult-adds/byte", "depth", "branches"] if wide else []
+    headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * is_timed, *MEANINGS]
     headers += [*["epochs"] * has_runs, "accuracy", *["source"] * wide]
     rows = []
     for network in networks:
         accuracy, latency = network.accuracy, network.latency
         best = " *" if any(network is winner for winner in winners) else "  " if winners else ""
-        graph = [
-            f"{network.cost.total.bytes_moved / 1e6:.1f}",
-            f"{network.shape.peak_activation_bytes / 1e6:.2f}",
-            f"{network.shape.arithmetic_intensity:.1f}",
-            network.shape.sequential_depth,
-            network.shape.branches,
-        ]
         rows.append(
             [
+                network.what if wide else network.label,
                 network.architecture.input.height,
                 f"{network.cost.params:,}",
                 f"{network.cost.macs:,}",
                 *["" if latency is None else f"{latency.median_ms:.2f}"] * is_timed,
-                *(graph if wide else []),
+                f"{network.cost.total.bytes_moved / 1e6:.1f}",
+                f"{network.shape.peak_activation_bytes / 1e6:.2f}",
+                f"{network.shape.arithmetic_intensity:.1f}",
+                network.shape.sequential_depth,
+                network.shape.branches,
                 *[network.progress.epochs] * has_runs,
                 "" if accuracy is None else f"{100 * accuracy.value:.1f} %{best}",
                 *[_source(network)] * wide,
             ]
         )
-    others = sum(2 + max(len(str(line[place])) for line in (headers[1:], *rows)) for place in range(len(headers) - 1))
-    names = [network.what for network in networks] if wide else _names(networks, COLUMNS - others)
-    print_table(headers, [[name, *row] for name, row in zip(names, rows, strict=True)], words_last=wide)
+    longest = max(len(str(row[0])) for row in rows)
+    omitted = print_table(
+        headers,
+        rows,
+        words_last=wide,
+        optional=[*OMITTED_FIRST, "pixels"],
+        wrapped="network" if longest > NAME else None,
+        wide=wide,
+    )
     print()
     for verdict in comparison.verdicts:
         _say(verdict.sentence())
     if winners:
         print("*: the best accuracy")
-    if wide:
-        _say(
-            "MB moved: each layer reads its inputs and weights and writes its output once. peak MB: the most memory "
-            "that activations take at once. Both in float32, for one image. depth: layers with weights on the longest "
-            "path; branches: most of them at one depth."
-        )
-    else:
+    meanings = [meaning for header, meaning in MEANINGS.items() if header not in omitted]
+    if meanings:
+        _say(f"{'; '.join(meanings)}. In float32, for one image.")
+    if not wide:
         sources = _sources(networks)
         for source, names in sources.items():
             _say(f"accuracy{f' of {listed(names)}' if len(sources) > 1 else ''}: {source}")
-        print("all columns: --wide")
     if comparison.timing is not None:
         _say(f"median ms: {comparison.timing.conditions}")
-
-
-def _names(networks: "tuple[ComparedNetwork, ...]", most: int) -> list[str]:
-    """Names of at most so many letters. Long ones are cut where they stay different, if there is such a place."""
-    from leannet.reports.page import middle
-
-    labels = [network.label for network in networks]
-    ways = [
-        [middle(label, most) for label in labels],
-        [label if len(label) <= most else f"…{label[1 - most :]}" for label in labels],
-        [label if len(label) <= most else f"{label[: most - 1]}…" for label in labels],
-    ]
-    return next((names for names in ways if len(set(names)) == len(names)), ways[0])
 
 
 def _source(network: "ComparedNetwork") -> str:
@@ -173,4 +168,4 @@ def _sources(networks: "tuple[ComparedNetwork, ...]") -> dict[str, list[str]]:
 def _say(words: str) -> None:
     import textwrap
 
-    print(textwrap.fill(words, COLUMNS, break_long_words=False, break_on_hyphens=False))
+    print(textwrap.fill(words, LINE, break_long_words=False, break_on_hyphens=False))
