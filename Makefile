@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs docs-check clean
+.PHONY: demo test test-all lint docs docs-check clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,10 @@ demo: .venv/ready
 # Two processes; the tests of a file stay together, for what they share is made once.
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Every network of the zoo in every format and engine, under an hour.
+test-all: .venv/ready
+	$(BIN)/pytest -n 2 -m everything
 
 lint: .venv/ready
 	$(BIN)/ruff check .

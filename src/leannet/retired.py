@@ -6,6 +6,16 @@ This is the only place where they stand.
 from collections.abc import Mapping
 from typing import Any
 
+# Verb -> flag that it had -> what it is called now.
+FLAGS: Mapping[str, Mapping[str, str]] = {
+    "activations": {"--picture": "--image", "--no-picture": "--no-image"},
+    "attention": {"--picture": "--image", "--no-picture": "--no-image"},
+    "compare": {"--pictures": "--figures"},
+    "embed": {"--part": "--split"},
+    "evaluate": {"--part": "--split"},
+    "report": {"--pictures": "--figures"},
+}
+
 _SHIPPING = {"kept_float": "keep_float", "judged_on": "evaluated_on"}
 
 

@@ -102,7 +102,7 @@ def test_compare(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Pat
     found = json.loads(out)["networks"]
     assert [x["accuracy"] for x in found][0:2] == pytest.approx([0.718, 0.694])
     assert found[0]["accuracy_source"].endswith("mobilenet/README.md")
-    assert found[2]["accuracy_source"] == "its own validation part"
+    assert found[2]["accuracy_source"] == "its own validation split"
     assert found[3]["accuracy"] is None
     assert found[0]["macs"] == 300_774_272
     _, out, _ = run(capsys, "compare", *words)
@@ -127,7 +127,7 @@ def test_from_a_folder_to_predictions(capsys: pytest.CaptureFixture[str], shapes
     code, out, _ = run(capsys, "evaluate", out_folder, "--json")
     assert json.loads(out)["confusion"] == trained["validation"]["confusion"]
     code, out, errors = run(capsys, "evaluate", out_folder)
-    assert "only the validation part" not in out
+    assert "only the validation split" not in out
     image = str(shapes / "disc" / "1.png")
     code, out, _ = run(capsys, "predict", out_folder, image, "--json")
     assert json.loads(out)["predictions"][0]["prediction"] in {"disc", "square"}
@@ -273,12 +273,12 @@ FLAGS = {
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
-    "evaluate": "class-depth data image-column json label-column part quiet run",
+    "evaluate": "class-depth data image-column json label-column split quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
-    "embed": "csv data json layer limit out part perplexity quiet run seed suspects",
+    "embed": "csv data json layer limit out split perplexity quiet run seed suspects",
     "filters": "csv json layer out run scale",
     "report": "engine json measure out images quiet run seconds threads",
     "demo": "json out quiet seeds",
@@ -365,7 +365,7 @@ def test_readme_commands_run(
         "advise": ["--seconds", "0.1"],
         "quantize": ["--max-drop", "100"],
         "report": ["--seconds", "0.5"],
-        "embed": ["--part", "train"],
+        "embed": ["--split", "train"],
     }
     for words in commands:
         if words[0] in {"web", "serve"}:

@@ -34,6 +34,7 @@ from leannet.cli.interrupts import between_imports
 from leannet.cli.output import STOPPED, begin_output, fail, print_failure
 from leannet.cli.streams import lenient_streams
 from leannet.errors import LeannetError, nearest
+from leannet.retired import FLAGS
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
 UsageError: Any = typer.BadParameter.__base__
@@ -102,7 +103,9 @@ def _run() -> NoReturn:
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
         message = error.format_message().strip().splitlines()[0].rstrip(".")
-        if not verb and message.startswith("No such command"):
+        if (new := FLAGS.get(verb or "", {}).get(getattr(error, "option_name", ""))) is not None:
+            message = f"{error.option_name} is called {new} now"
+        elif not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"
         fail(f"{message}; see leannet{f' {verb}' if verb else ''} --help")

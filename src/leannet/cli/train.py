@@ -77,7 +77,7 @@ def command(
         Literal["plain", "balanced"] | None, typer.Option(help="balanced: every class as often as any other.")
     ] = None,
     normalization: Annotated[
-        Literal["imagenet", "zscore"] | None, typer.Option(help="zscore: measured on the training part.")
+        Literal["imagenet", "zscore"] | None, typer.Option(help="zscore: measured on the training split.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="80:20 or 60:20:20. Default: the data's own, or 80:20.")] = None,
     folds: Annotated[

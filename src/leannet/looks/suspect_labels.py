@@ -1,7 +1,7 @@
 """Labels to doubt: images that a network which did not train on them takes for something else.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
-train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation part.
+train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation split.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ def suspects(run: str | Path) -> Suspects:
     """The images of a run in the order of doubt.
 
     run: a folder of folds, whose predictions are of every image; a run folder, whose predictions are of its
-    validation part; or a predictions.csv, which must be of images that the network did not train on.
+    validation split; or a predictions.csv, which must be of images that the network did not train on.
     Raises LeannetError where there are no predictions.
     """
     path = Path(run)
@@ -82,7 +82,7 @@ def suspects(run: str | Path) -> Suspects:
         coverage = f"all {number} images, each judged by the fold that did not train on it"
     elif (path / "model.safetensors").exists():
         every = sum(read_header(path).split.sizes.values())
-        coverage = f"the validation part alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
+        coverage = f"the validation split alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
     else:
         coverage = f"the {number} images of {file}, if no network trained on them"
     return Suspects(ranked(names, labels, probabilities, classes), coverage)

@@ -58,14 +58,14 @@ class Judging:
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
         from leannet.data.loader import PreparedDataset
-        from leannet.data.split import Split, membership, split
+        from leannet.data.split import Split, membership, split_dataset
         from leannet.evaluation.labelled import opened
 
         where, found, renumber = opened(file, header, data, console)
         known = membership(found.digests, header.split.fingerprints)
         train, judge = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(judge):
-            halves = split(found.dataset, found.digests, (0.5, 0.5), 0)
+            halves = split_dataset(found.dataset, found.digests, (0.5, 0.5), 0)
             train, judge = halves.train, halves.validation
             console.say(f"{where}: not the images of the run: one half calibrates, the other judges")
         elif data is not None and (others := len(found.digests) - len(train) - len(judge) - int(known.test.sum())):

@@ -64,7 +64,7 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     """Trains a network a fold, each judged on the images that it did not see, and returns the runs.
 
     data, settings: as for `train`. out: a new folder, which gets `fold-1` to `fold-K`, `folds.json`, and
-    `predictions.csv` with a line for each image, from the run that did not train on it. A test part stays untouched
+    `predictions.csv` with a line for each image, from the run that did not train on it. A test split stays untouched
     by training, and every run scores it.
     Raises LeannetError, one line, as `train` does, and where `out` holds something already.
     """
