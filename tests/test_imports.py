@@ -16,7 +16,7 @@ ROOMS = [
     {"errors", "lazy"},
     {"files", "launcher", "notebook", "onnx_file", "rows"},
     {"style"},
-    {"preprocessing"},
+    {"preprocessing", "retired", "sections"},
     {"cost", "zoo", "header"},
     {"blocks", "diagrams", "what"},
     {"network"},

@@ -175,7 +175,7 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     assert Settings.make(values).model == "mobilenet_v3_debug"
     assert values["resolution"] == 32
     assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests", "counts"}
-    assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
+    assert {"leannet", "command", "seed", "data", "torch", "history"} <= set(run.header.provenance.to_dict())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
