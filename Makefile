@@ -27,9 +27,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes the tables of docs/ anew from the rows.
+# Writes the tables of docs/ anew from the rows, and docs/api.md from the docstrings.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
+	$(BIN)/python docs/write_api.py
 
 # Runs docs/tour.ipynb and writes what its cells show.
 tour: .venv/ready

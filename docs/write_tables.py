@@ -386,7 +386,7 @@ def main() -> None:
         path = TABLES / f"{write.__name__}.md"
         path.write_text(write())
         print(path.relative_to(TABLES.parents[1]))
-    path = TABLES.parent / "images" / "published.svg"
+    path = TABLES.parent / "figures" / "published.svg"
     path.write_text(image())
     print(path.relative_to(TABLES.parents[1]))
 
