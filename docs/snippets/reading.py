@@ -42,6 +42,8 @@ def blocks(page: Path) -> Iterator[tuple[int, str, list[str]]]:
     for number, line in enumerate([*lines, ""], start=1):
         fence = re.match(r"```(\w*)$", line)
         if fence and language is None:
+            if block:  # an indented one, up to the fence
+                yield first, "", block
             language, block, first = fence[1] or "text", [], number + 1
         elif fence and language:
             yield first, language, block

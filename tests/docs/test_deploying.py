@@ -209,19 +209,26 @@ def test_browser(shop: Path, browser: Any) -> None:
     handler: Callable[..., Any] = partial(Quiet, directory=str(shop))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    model = shipped(shop / "square.safetensors", "uint8")
-    shutil.copy(model, shop / "model.uint8.onnx")
-    shutil.copy(write_header(model), shop / "model.json")
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/classify.html")
-    page.wait_for_function("document.querySelector('input').onchange !== null")
-    page.set_input_files("input", shop / "whole.png")
-    page.wait_for_function("document.querySelector('output').value !== ''")
-    name, probability = page.evaluate("document.querySelector('output').value").split()
-    page.close()
+    for kind in ("square", "squash", "letterbox"):
+        model = shipped(shop / f"{kind}.safetensors", "uint8")
+        shutil.copy(model, shop / "model.uint8.onnx")
+        shutil.copy(write_header(model), shop / "model.json")
+        page = browser.new_page()
+        if kind == "letterbox":
+            with page.expect_event("pageerror") as raised:
+                page.goto(f"http://127.0.0.1:{server.server_port}/classify.html")
+            assert "written for crop and squash" in str(raised.value)
+            page.close()
+            continue
+        page.goto(f"http://127.0.0.1:{server.server_port}/classify.html")
+        page.wait_for_function("document.querySelector('input').onchange !== null")
+        page.set_input_files("input", shop / "whole.png")
+        page.wait_for_function("document.querySelector('output').value !== ''")
+        name, probability = page.evaluate("document.querySelector('output').value").split()
+        assert_predicted((name, float(probability)), model, shop / "whole.png", within=0.01)
+        page.close()
     server.shutdown()
     server.server_close()
-    assert_predicted((name, float(probability)), model, shop / "whole.png", within=0.01)
 
 
 class Quiet(SimpleHTTPRequestHandler):
