@@ -27,9 +27,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes the tables of docs/ anew from the rows, and docs/api.md from the docstrings.
+# Writes docs/ anew where it is made from the source: tables from the rows, settings, the API from the docstrings.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
+	$(BIN)/python docs/write_settings.py
 	$(BIN)/python docs/write_api.py
 
 # Runs docs/tour.ipynb and writes what its cells show.

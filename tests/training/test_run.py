@@ -380,7 +380,7 @@ def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    """SavedState by the clock in the middle of the first epoch, it has a state and no weights yet."""
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 

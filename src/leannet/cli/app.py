@@ -4,6 +4,7 @@ import sys
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from leannet import __version__
 from leannet.cli import (
@@ -52,7 +53,7 @@ VERBS = (
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:
-    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
+    app.command(name=verb.__name__.rsplit(".", 1)[-1], cls=getattr(verb, "CLASS", TyperCommand))(verb.command)
 
 
 def _version(wanted: bool) -> None:

@@ -23,6 +23,8 @@ from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.retired import current_settings
+from leannet.run_files import CONFIG, MODEL
 from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
@@ -33,7 +35,7 @@ from leannet.training.reading import Reader, tell_split
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
-from leannet.training.state import Saved, find_state, load_state
+from leannet.training.state import SavedState, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 from leannet.weights import read_weights
@@ -98,7 +100,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
     """`train`, with settings that are made, and images that another run may have read already."""
     join(wanted)
     check_out(out, wanted)
-    processes.meet()  # no process makes the folder before all have seen that it is free
+    processes.barrier()  # no process makes the folder before all have seen that it is free
     ratio = parse_ratio(wanted.split) if wanted.split else None
     console = Console(quiet or processes.rank() > 0)
     source = None
@@ -143,9 +145,9 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
         ),
     )
-    run = processes.in_first(lambda: make_run(out, settings_.data))
+    run = processes.main_process_first(lambda: make_run(out, settings_.data))
     with alone_together(run):
-        processes.in_first(lambda: begin_run(run, out, settings_, header))
+        processes.main_process_first(lambda: begin_run(run, out, settings_, header))
         return _train(network, header, found, split, settings_, run, console)
 
 
@@ -166,7 +168,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
-    settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
     settings = settings.model_copy(update={"cpu": settings.cpu or cpu})
     if settings.tensorboard:
         check_tensorboard()
@@ -178,7 +180,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
         untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
         if done and not untested and not finished_too:
             raise LeannetError(
-                f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
+                f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
             )
         found = reader.read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
@@ -236,14 +238,14 @@ def _train(
     settings: Settings,
     run: Path,
     console: Console,
-    saved: Saved | None = None,
+    saved: SavedState | None = None,
 ) -> Run:
     preprocessing = header.preprocessing
     training_set = PreparedDataset(found.dataset, preprocessing, settings.augment, settings.seed)
     plain = PreparedDataset(found.dataset, preprocessing)
     if saved is not None and _is_done(saved, settings):
-        console.say(f"{run}: has finished, with epoch {saved.standing.epoch}; scoring its best weights")
-        standing, interrupted, device = saved.standing, False, make_accelerator(settings).device
+        console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
+        state, interrupted, device = saved.state, False, make_accelerator(settings).device
     else:
         size = f"{preprocessing.width} x {preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
@@ -254,11 +256,11 @@ def _train(
             if training_set.cache is None:
                 console.say("the decoded images do not fit into memory: each is read anew in every epoch")
         task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, split))
-        standing, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
+        state, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
         device = next(network.parameters()).device
-    finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
-    processes.meet()  # the first process has written the best
-    best, header = load(run / "model.safetensors")
+    finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
+    processes.barrier()  # the first process has written the best
+    best, header = load(run / MODEL)
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
     if finished and len(split.test):  # once, and kept
@@ -267,14 +269,14 @@ def _train(
             metrics = header.metrics.model_copy(update={"test": test.summary()})
             header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
-                save(run / "model.safetensors", best, header)
+                save(run / MODEL, best, header)
     skipped, left_out = report_skipped(found), report_left_out(found)
-    return Run(run, header, validation, test, finished, standing.log, skipped, left_out, interrupted)
+    return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 
 
-def _is_done(saved: Saved, settings: Settings) -> bool:
+def _is_done(saved: SavedState, settings: Settings) -> bool:
     """Whether a run has no step left to train."""
-    return saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
+    return saved.state.ended or (settings.time is None and saved.state.epoch >= settings.epochs)
 
 
 def _class_weights(settings: Settings, dataset: Dataset, split: Split) -> tuple[float, ...] | None:
