@@ -17,7 +17,7 @@ from leannet.data.dataset import Dataset
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split_dataset
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file, read_header
@@ -27,10 +27,11 @@ from leannet.retired import current_settings
 from leannet.run_files import CONFIG, MODEL
 from leannet.sections import Provenance, Step
 from leannet.training import processes
-from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
-from leannet.training.folder import alone_together, begin_run, check_out, make_run
+from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, in_full, start_from
+from leannet.training.folder import alone_together, begin_run, check_out, make_run, write_settings
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import fit, predictions_of
+from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, tell_split
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
@@ -115,27 +116,32 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             preprocessing = source[1].preprocessing.model_copy(update=grey)
             update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
             source = adapted, source[1].model_copy(update=update)
-    check_model(wanted, source)
+    planned = check_model(wanted, source)
+    if planned is not None:
+        check_memory(planned, wanted, console)
 
     found = reader.read(wanted, console)
     processes.settle()
     split = split_dataset(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
     tell_split(console, found, split)
-    settings_, table = choose(wanted, found, source)
-    torch.manual_seed(settings_.seed)
+    resolved, table = choose(fitting_batch(wanted, len(split.train), console), found, source)
+    check_input(table, console)
+    if planned is None:
+        check_memory(table, resolved, console)
+    torch.manual_seed(resolved.seed)
     network = build(table)
     if source is not None:
         start_from(network, source, found.dataset.classes, str(wanted.weights), console)
     header = Header(
         architecture=table,
         classes=found.dataset.classes,
-        preprocessing=choose_preprocessing(settings_, table, source, found, split),
+        preprocessing=choose_preprocessing(resolved, table, source, found, split),
         split=split.record(),
         provenance=Provenance(
             command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
-            data=settings_.data,
-            reading=settings_.reading.to_dict(),
-            seed=settings_.seed,
+            data=resolved.data,
+            reading=resolved.reading.to_dict(),
+            seed=resolved.seed,
             parent=_parent(wanted, source),
             license=source[1].provenance.license if source else None,
             torch=torch.__version__,
@@ -145,23 +151,26 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
         ),
     )
-    run = processes.main_process_first(lambda: make_run(out, settings_.data))
+    run = processes.main_process_first(lambda: make_run(out, resolved.data))
     with alone_together(run):
-        processes.main_process_first(lambda: begin_run(run, out, settings_, header))
-        return _train(network, header, found, split, settings_, run, console)
+        processes.main_process_first(lambda: begin_run(run, out, resolved, header))
+        return _train(network, header, found, split, resolved, run, console)
 
 
-def resume(run: str | Path, quiet: bool = False, cpu: bool = False) -> Run:
-    """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError.
+def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Run:
+    """Continues a run that was stopped, to the same end as if it had not been.
 
-    cpu: leaves a GPU alone, also where the run began on one.
+    cpu: leaves a GPU alone, also where the run began on one. data: where its images are now, which are known by their
+    content. Raises LeannetError where they are others, or the run has finished.
     """
-    return go_on(Path(run), quiet, cpu, Reader())
+    return go_on(Path(run), quiet, cpu, Reader(), data)
 
 
 @processes.told_of_others()
 @told_of_workers()
-def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool = False) -> Run:
+def go_on(
+    path: Path, quiet: bool, cpu: bool, reader: Reader, data: str | None = None, finished_too: bool = False
+) -> Run:
     """`resume`, with images that another run may have read already.
 
     finished_too: a run that has finished is scored again, on the same images.
@@ -169,7 +178,12 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
     settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
-    settings = settings.model_copy(update={"cpu": settings.cpu or cpu})
+    began_with = settings.data
+    settings = settings.model_copy(update={"cpu": settings.cpu or cpu, "data": in_full(data or settings.data)})
+    if data is None and settings.data != "digits" and not Path(settings.data).exists():
+        raise LeannetError(
+            f"{settings.data}: not there any more; from where it is now: {command_line('train DATA --resume', path)}"
+        )
     if settings.tensorboard:
         check_tensorboard()
     join(settings)
@@ -186,10 +200,17 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
         ratio = parse_ratio(settings.split) if settings.split else None
         split = split_dataset(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
         if saved.header.split.digests != split.digests:
+            there = f" and are not those of {settings.data}" if data else ""
             raise LeannetError(
-                f"{path}: the images have changed since this run began; start a new one, --weights {path}"
+                f"{path}: the images have changed since this run began{there}; start a new one, --weights {path}"
             )
-        return _train(build(saved.header.architecture), saved.header, found, split, settings, path, console, saved)
+        header = saved.header
+        if settings.data != began_with:
+            header = header.model_copy(
+                update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
+            )
+            processes.main_process_first(lambda: write_settings(path, settings, header))
+        return _train(build(header.architecture), header, found, split, settings, path, console, saved)
 
 
 def _check_settings(wanted: Settings) -> None:
