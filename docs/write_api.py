@@ -46,13 +46,13 @@ class Item:
         """The item in Markdown, without its heading."""
         if isinstance(self.source, ast.FunctionDef):
             yield f"```python\n{signature(self.source)}\n```\n"
-            text, parameters = described(inspect.getdoc(self.value) or "", parameters_of(self.source.args))
+            text, parameters = described(ast.get_docstring(self.source) or "", parameters_of(self.source.args))
             yield text[0]
             yield "".join(f"- **{name}**: {words}\n" for name, words in parameters.items())
             yield text[1]
             return
         fields = list(fields_of(self.source))
-        (before, after), documented = described(own_doc(self.value), [name for name, *_ in fields])
+        (before, after), documented = described(ast.get_docstring(self.source) or "", [name for name, *_ in fields])
         yield before
         yield after
         bases = [base.__name__ for base in self.value.__bases__ if base.__module__.startswith("leannet.")]
@@ -124,12 +124,6 @@ def fields_of(source: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
             doc = str(following.value.value)
         default = ast.unparse(statement.value) if statement.value else ""
         yield name, kind, default, " ".join(doc.split())
-
-
-def own_doc(value: type) -> str:
-    """The docstring of a class, unless it is inherited or made by dataclass."""
-    doc = vars(value).get("__doc__") or ""
-    return "" if doc.startswith(f"{value.__name__}(") else inspect.cleandoc(doc)
 
 
 def described(doc: str, names: list[str]) -> tuple[tuple[str, str], dict[str, str]]:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import leannet
-from leannet.artifact.base import as_floats
 from leannet.artifact.exporting import export, export_folder
 from leannet.artifact.folder_artifact import Format
 from leannet.checkpoint import save
@@ -74,7 +73,7 @@ def save_checkpoint(path: Path, preprocessing: Preprocessing, calm: bool = False
     with torch.no_grad():
         if calm:
             network = leannet.build(network.architecture).eval()
-        outputs = network(torch.from_numpy(as_floats(images, preprocessing)))
+        outputs = network(torch.from_numpy(normalized(images, preprocessing)))
         last: Any = network.layer("Logits").linear
         last.weight.mul_(2 / outputs.std(0)[:, None])
         last.bias.sub_(outputs.mean(0)).mul_(2 / outputs.std(0))
@@ -97,6 +96,12 @@ def shipped(checkpoint: Path, form: str) -> Path:
     quantized = leannet.quantize(checkpoint, images, path, engine, max_drop=100, min_agreement=0, quiet=True)
     assert quantized.path is not None
     return quantized.path
+
+
+def normalized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """(N, H, W, C) uint8 -> (N, C, H, W), as the pages say it."""
+    floats = (images * preprocessing.scale - np.array(preprocessing.mean)) / np.array(preprocessing.std)
+    return np.ascontiguousarray(floats.transpose(0, 3, 1, 2), np.float32)
 
 
 def write_header(model: Path) -> Path:
@@ -143,7 +148,7 @@ def test_these_networks_notice_a_wrong_preprocessing(shop: Path) -> None:
     )
 
     def probability(array: NDArray[np.uint8]) -> float:
-        logits = session.run(None, {"input": as_floats(array[None], Preprocessing(**preprocessing))})[0][0]
+        logits = session.run(None, {"input": normalized(array[None], Preprocessing(**preprocessing))})[0][0]
         return float((np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())[0])
 
     for wrong in (prepared[..., ::-1], prepared[:, ::-1], rounded, np.asarray(upright.resize((32, 40)))):
@@ -281,7 +286,7 @@ def test_litert_compiled_model_gives_the_same(shop: Path, form: str) -> None:
     folder = shipped(shop / "crop.safetensors", form)
     preprocessing = Preprocessing(height=40, width=32)
     with Image.open(shop / "whole.png") as image:
-        given = as_floats(prepare(image, preprocessing)[None], preprocessing)
+        given = normalized(prepare(image, preprocessing)[None], preprocessing)
     np.save(shop / "given.npy", np.ascontiguousarray(given.transpose(0, 2, 3, 1)))
     words = [sys.executable, "-c", COMPILED_MODEL, str(folder / "model.tflite"), "given.npy", "logits.npy"]
     subprocess.run(words, cwd=shop, check=True, capture_output=True)
