@@ -129,10 +129,10 @@ def fields_of(source: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
 def described(doc: str, names: list[str]) -> tuple[tuple[str, str], dict[str, str]]:
     """A docstring in Markdown: what stands before and behind the names it explains, and what it says of each."""
     blocks: tuple[list[str], list[str]] = [], []
-    said: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for paragraph in filter(None, doc.split("\n\n")):
         if paragraph.startswith(" ") or "\n    " in paragraph:
-            blocks[bool(said)].append(f"```\n{textwrap.dedent(paragraph)}\n```\n")
+            blocks[bool(descriptions)].append(f"```\n{textwrap.dedent(paragraph)}\n```\n")
             continue
         text = " ".join(paragraph.split())
         pieces = re.split(rf"(?:^|(?<=[.;] ))(?=(?:{'|'.join(map(re.escape, names))}): )", text) if names else [text]
@@ -140,11 +140,11 @@ def described(doc: str, names: list[str]) -> tuple[tuple[str, str], dict[str, st
             name, _, words = piece.partition(": ")
             first, *sentences = SENTENCE.split(words if name in names else piece)
             if name in names:
-                said[name] = inline(first).rstrip(";")
+                descriptions[name] = inline(first).rstrip(";")
             else:
                 sentences.insert(0, first)
-            blocks[bool(said)].extend(f"{inline(sentence)}\n" for sentence in sentences if sentence.strip())
-    return ("\n".join(blocks[0]), "\n".join(blocks[1])), said
+            blocks[bool(descriptions)].extend(f"{inline(sentence)}\n" for sentence in sentences if sentence.strip())
+    return ("\n".join(blocks[0]), "\n".join(blocks[1])), descriptions
 
 
 def inline(text: str) -> str:
@@ -187,24 +187,24 @@ def classes_in(annotation: Any) -> Iterator[type]:
 def sections() -> dict[str, list[Item]]:
     """What is described, by package."""
     found: dict[str, list[Item]] = {}
-    known: set[int] = set()
+    described_ids: set[int] = set()
     returned: list[type] = []
     for package in PACKAGES:
         module = import_module(package)
         found[package] = []
         for name in module.__all__:
             value = getattr(module, name)
-            if id(value) in known or not (inspect.isclass(value) or inspect.isfunction(value)):
+            if id(value) in described_ids or not (inspect.isclass(value) or inspect.isfunction(value)):
                 continue
-            known.add(id(value))
+            described_ids.add(id(value))
             found[package].append(Item(name, value))
             if inspect.isfunction(value):
                 returned += returned_by(value)
     while returned:  # and what stands in what they return
         value = returned.pop(0)
-        if id(value) in known:
+        if id(value) in described_ids:
             continue
-        known.add(id(value))
+        described_ids.add(id(value))
         found.setdefault(RETURNED, []).append(Item(value.__name__, value))
         if dataclasses.is_dataclass(value):
             for field in dataclasses.fields(value):
@@ -216,13 +216,13 @@ def sections() -> dict[str, list[Item]]:
 def page() -> str:
     """docs/api.md."""
     described_items = sections()
-    taken: dict[str, int] = {}
+    uses: dict[str, int] = {}
 
     def anchor(heading: str) -> str:
         """Where GitHub puts a heading: of equal ones the second has `-1`."""
         base = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        taken[base] = taken.get(base, -1) + 1
-        return f"{base}-{taken[base]}" if taken[base] else base
+        uses[base] = uses.get(base, -1) + 1
+        return f"{base}-{uses[base]}" if uses[base] else base
 
     contents, lines = [], list[str]()
     for package, items in described_items.items():

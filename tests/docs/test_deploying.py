@@ -44,25 +44,25 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the pages print, images, and networks of each kind, whose answers differ much."""
-    shop = tmp_path_factory.mktemp("shop")
+    folder = tmp_path_factory.mktemp("deploying")
     for page in PAGES.glob("*.md"):
         for name, text in files_of(page).items():
-            (shop / name).write_text(text, encoding="utf-8")
-    draw_folder(shop / "photos", 8, CLASSES)
+            (folder / name).write_text(text, encoding="utf-8")
+    draw_folder(folder / "photos", 8, CLASSES)
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
-    draw("disc", 5, 90).resize((90, 61)).save(shop / "turned.jpg", exif=exif)
+    draw("disc", 5, 90).resize((90, 61)).save(folder / "turned.jpg", exif=exif)
     transparent = draw("ring", 7, 71)
     transparent.putalpha(draw("disc", 8, 71).convert("L"))
-    transparent.save(shop / "transparent.png")
-    draw("square", 9, 80).save(shop / "whole.png")  # 0.875 of it is 70 pixels, 5 from each side
+    transparent.save(folder / "transparent.png")
+    draw("square", 9, 80).save(folder / "whole.png")  # 0.875 of it is 70 pixels, 5 from each side
     for kind, fields in KINDS.items():
-        save_checkpoint(shop / f"{kind}.safetensors", Preprocessing(height=40, width=32, **fields))
-    save_checkpoint(shop / "square.safetensors", Preprocessing(height=32, width=32))
-    save_checkpoint(shop / "calm.safetensors", Preprocessing(height=32, width=32), calm=True)
-    return shop
+        save_checkpoint(folder / f"{kind}.safetensors", Preprocessing(height=40, width=32, **fields))
+    save_checkpoint(folder / "square.safetensors", Preprocessing(height=32, width=32))
+    save_checkpoint(folder / "calm.safetensors", Preprocessing(height=32, width=32), calm=True)
+    return folder
 
 
 def save_checkpoint(path: Path, preprocessing: Preprocessing, calm: bool = False) -> None:
@@ -114,19 +114,20 @@ def write_header(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def run(shop: Path, *words: str | Path) -> tuple[str, float]:
+def run(folder: Path, *words: str | Path) -> tuple[str, float]:
     """The class and the probability that a program printed."""
     program = [sys.executable, *words] if str(words[0]).endswith(".py") else words
-    done = subprocess.run(list(map(str, program)), cwd=shop, capture_output=True, text=True, check=False)
+    done = subprocess.run(list(map(str, program)), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     name, probability = done.stdout.split()
     return name, float(probability)
 
 
-def assert_predicted(said: tuple[str, float], model: Path, image: Path, within: float = 2e-4) -> None:
+def assert_predicted(printed: tuple[str, float], model: Path, image: Path, within: float = 2e-4) -> None:
+    """That a program's class and probability are those of `leannet predict`."""
     prediction = leannet.predict(model, [image])[0][0]
-    assert said[0] == prediction.classes[0]
-    assert said[1] == pytest.approx(prediction.probabilities[0], abs=within)
+    assert printed[0] == prediction.classes[0]
+    assert printed[1] == pytest.approx(prediction.probabilities[0], abs=within)
 
 
 def test_every_printed_file_is_known_here() -> None:
@@ -135,12 +136,12 @@ def test_every_printed_file_is_known_here() -> None:
     assert names == by_python | {"prepare.py", "classify.mjs", "classify.html", "classify.cpp", "Classifier.kt"}
 
 
-def test_these_networks_notice_a_wrong_preprocessing(shop: Path) -> None:
+def test_these_networks_notice_a_wrong_preprocessing(folder: Path) -> None:
     """Otherwise the tests below could not fail: another color order, layout, or resize moves the probability."""
-    sys.path.insert(0, str(shop))
-    session = onnxruntime.InferenceSession(shipped(shop / "crop.safetensors", "float32"))
+    sys.path.insert(0, str(folder))
+    session = onnxruntime.InferenceSession(shipped(folder / "crop.safetensors", "float32"))
     preprocessing = json.loads(session.get_modelmeta().custom_metadata_map["leannet"])["preprocessing"]
-    with Image.open(shop / "turned.jpg") as image:
+    with Image.open(folder / "turned.jpg") as image:
         prepared = prepare(image, Preprocessing(**preprocessing))
         upright = image.transpose(Image.Transpose.ROTATE_270).convert("RGB")
     rounded = np.asarray(
@@ -157,9 +158,9 @@ def test_these_networks_notice_a_wrong_preprocessing(shop: Path) -> None:
 
 @pytest.mark.parametrize("image", ["turned.jpg", "transparent.png"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_python_prints_what_predict_prints(shop: Path, kind: str, image: str) -> None:
+def test_python_prints_what_predict_prints(folder: Path, kind: str, image: str) -> None:
     """Every Python page; crop, letterbox, squash with bicubic, grey; an image on its side, one with transparency."""
-    checkpoint = shop / f"{kind}.safetensors"
+    checkpoint = folder / f"{kind}.safetensors"
     model = shipped(checkpoint, "float32")
     programs: list[tuple[str | Path, ...]] = [
         ("classify_onnxruntime.py", model),
@@ -170,7 +171,7 @@ def test_python_prints_what_predict_prints(shop: Path, kind: str, image: str) ->
         ("classify_opencv.py", model, write_header(model)),
     ]
     for program in programs if image == "turned.jpg" else programs[:1]:
-        assert_predicted(run(shop, *program, image), model, shop / image)
+        assert_predicted(run(folder, *program, image), model, folder / image)
 
 
 @pytest.mark.parametrize(
@@ -185,47 +186,47 @@ def test_python_prints_what_predict_prints(shop: Path, kind: str, image: str) ->
         ("classify_litert.py", "int8-litert"),
     ],
 )
-def test_files_that_take_uint8_and_files_of_other_numbers(shop: Path, program: str, form: str) -> None:
+def test_files_that_take_uint8_and_files_of_other_numbers(folder: Path, program: str, form: str) -> None:
     # rounding to float16 changes the answers of the lively one by more than `export` allows
-    checkpoint = shop / ("calm.safetensors" if form == "float16" else "crop.safetensors")
+    checkpoint = folder / ("calm.safetensors" if form == "float16" else "crop.safetensors")
     model = shipped(checkpoint, form)
-    assert_predicted(run(shop, program, model, "turned.jpg"), model, shop / "turned.jpg")
+    assert_predicted(run(folder, program, model, "turned.jpg"), model, folder / "turned.jpg")
 
 
 # JavaScript
 
 
-def test_node(shop: Path) -> None:
+def test_node(folder: Path) -> None:
     modules = os.environ.get("LEANNET_NODE_MODULES")
     if shutil.which("node") is None or modules is None:
         pytest.skip("LEANNET_NODE_MODULES names no node_modules with onnxruntime-node and sharp")
-    if not (shop / "node_modules").exists():
-        (shop / "node_modules").symlink_to(modules)
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(modules)
     for kind in ("square", "squash"):
-        model = shipped(shop / f"{kind}.safetensors", "uint8")
-        said = run(shop, "node", "classify.mjs", model, write_header(model), "whole.png")
-        assert_predicted(said, model, shop / "whole.png", within=0.01)
-    letterbox = shipped(shop / "letterbox.safetensors", "uint8")
+        model = shipped(folder / f"{kind}.safetensors", "uint8")
+        printed = run(folder, "node", "classify.mjs", model, write_header(model), "whole.png")
+        assert_predicted(printed, model, folder / "whole.png", within=0.01)
+    letterbox = shipped(folder / "letterbox.safetensors", "uint8")
     words = ["node", "classify.mjs", letterbox, write_header(letterbox), "whole.png"]
-    done = subprocess.run(list(map(str, words)), cwd=shop, capture_output=True, text=True, check=False)
+    done = subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True, check=False)
     assert "written for crop and squash" in done.stderr
 
 
-def test_browser(shop: Path, browser: Any) -> None:
+def test_browser(folder: Path, browser: Any) -> None:
     try:
         files = runtime_files(None, ("wasm",), Console(quiet=True))
     except LeannetError as error:
         pytest.skip(str(error))
-    (shop / "ort").mkdir(exist_ok=True)
+    (folder / "ort").mkdir(exist_ok=True)
     for name, data in files.items():
-        (shop / "ort" / name).write_bytes(data)
-    handler: Callable[..., Any] = partial(Quiet, directory=str(shop))
+        (folder / "ort" / name).write_bytes(data)
+    handler: Callable[..., Any] = partial(Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for kind in ("square", "squash", "letterbox"):
-        model = shipped(shop / f"{kind}.safetensors", "uint8")
-        shutil.copy(model, shop / "model.uint8.onnx")
-        shutil.copy(write_header(model), shop / "model.json")
+        model = shipped(folder / f"{kind}.safetensors", "uint8")
+        shutil.copy(model, folder / "model.uint8.onnx")
+        shutil.copy(write_header(model), folder / "model.json")
         page = browser.new_page()
         if kind == "letterbox":
             with page.expect_event("pageerror") as raised:
@@ -235,10 +236,10 @@ def test_browser(shop: Path, browser: Any) -> None:
             continue
         page.goto(f"http://127.0.0.1:{server.server_port}/classify.html")
         page.wait_for_function("document.querySelector('input').onchange !== null")
-        page.set_input_files("input", shop / "whole.png")
+        page.set_input_files("input", folder / "whole.png")
         page.wait_for_function("document.querySelector('output').value !== ''")
         name, probability = page.evaluate("document.querySelector('output').value").split()
-        assert_predicted((name, float(probability)), model, shop / "whole.png", within=0.01)
+        assert_predicted((name, float(probability)), model, folder / "whole.png", within=0.01)
         page.close()
     server.shutdown()
     server.server_close()
@@ -254,16 +255,16 @@ class Quiet(SimpleHTTPRequestHandler):
 # C++
 
 
-def test_cpp(shop: Path) -> None:
+def test_cpp(folder: Path) -> None:
     home = os.environ.get("LEANNET_ONNXRUNTIME")
     if shutil.which("g++") is None or home is None:
         pytest.skip("LEANNET_ONNXRUNTIME names no folder with ONNX Runtime's include/ and lib/libonnxruntime.so")
     library = Path(home) / "lib" / "libonnxruntime.so"
     words = ["g++", "-std=c++17", "classify.cpp", "-I", f"{home}/include", library, f"-Wl,-rpath,{home}/lib"]
-    subprocess.run([*map(str, words), "-o", "classify"], cwd=shop, check=True)
+    subprocess.run([*map(str, words), "-o", "classify"], cwd=folder, check=True)
     for kind in ("square", "squash", "grey"):
-        model = shipped(shop / f"{kind}.safetensors", "uint8")
-        assert_predicted(run(shop, shop / "classify", model, "whole.png"), model, shop / "whole.png", within=0.01)
+        model = shipped(folder / f"{kind}.safetensors", "uint8")
+        assert_predicted(run(folder, folder / "classify", model, "whole.png"), model, folder / "whole.png", within=0.01)
 
 
 # What Kotlin's numbers rest on
@@ -281,23 +282,23 @@ np.save(sys.argv[3], outputs[0].read(3, np.float32))
 
 
 @pytest.mark.parametrize("form", ["litert", "int8-litert"])
-def test_litert_compiled_model_gives_the_same(shop: Path, form: str) -> None:
+def test_litert_compiled_model_gives_the_same(folder: Path, form: str) -> None:
     """The calls of Kotlin's page, in Python: the buffers of a model whose number of images is free hold one."""
-    folder = shipped(shop / "crop.safetensors", form)
+    model = shipped(folder / "crop.safetensors", form)
     preprocessing = Preprocessing(height=40, width=32)
-    with Image.open(shop / "whole.png") as image:
+    with Image.open(folder / "whole.png") as image:
         given = normalized(prepare(image, preprocessing)[None], preprocessing)
-    np.save(shop / "given.npy", np.ascontiguousarray(given.transpose(0, 2, 3, 1)))
-    words = [sys.executable, "-c", COMPILED_MODEL, str(folder / "model.tflite"), "given.npy", "logits.npy"]
-    subprocess.run(words, cwd=shop, check=True, capture_output=True)
-    logits = np.load(shop / "logits.npy")
+    np.save(folder / "given.npy", np.ascontiguousarray(given.transpose(0, 2, 3, 1)))
+    words = [sys.executable, "-c", COMPILED_MODEL, str(model / "model.tflite"), "given.npy", "logits.npy"]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    logits = np.load(folder / "logits.npy")
     powers = np.exp(logits - logits.max())
-    said = CLASSES[int(powers.argmax())], float(powers.max() / powers.sum())
-    assert_predicted(said, folder, shop / "whole.png")
+    answer = CLASSES[int(powers.argmax())], float(powers.max() / powers.sum())
+    assert_predicted(answer, model, folder / "whole.png")
 
 
 @pytest.mark.parametrize("size", [(80, 80), (61, 90), (517, 301), (33, 20)])
-def test_the_resize_written_in_kotlin_is_pillows(shop: Path, size: tuple[int, int]) -> None:
+def test_the_resize_written_in_kotlin_is_pillows(folder: Path, size: tuple[int, int]) -> None:
     """Its arithmetic line by line: at most a level of 256 away, and rarely that."""
     kotlin = files_of(PAGES / "litert.md")["Classifier.kt"]
     for line in (

@@ -23,9 +23,9 @@ def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     committed = [cell for cell in TOUR["cells"] if cell["cell_type"] == "code"]
     training = next(number for number, cell in enumerate(committed) if "leannet.train(" in "".join(cell["source"]))
     assert training > 3
-    for cell, made in zip(committed[:training], outputs, strict=False):
-        assert [shown(output) for output in cell["outputs"]] == [shown(output) for output in made], "run: make tour"
-    assert [bool(cell["outputs"]) for cell in committed] == [bool(made) for made in outputs]
+    for cell, executed in zip(committed[:training], outputs, strict=False):
+        assert [shown(output) for output in cell["outputs"]] == [shown(output) for output in executed], "run: make tour"
+    assert [bool(cell["outputs"]) for cell in committed] == [bool(executed) for executed in outputs]
 
 
 def test_an_error_names_its_cell() -> None:
