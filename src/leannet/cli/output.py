@@ -95,7 +95,7 @@ def print_table(
         if number == 0:
             print("  ".join("-" * widths[column] for column in shown))
     if omitted:
-        print(textwrap.fill(f"left out: {', '.join(omitted)}; --wide shows all columns", room))
+        print(textwrap.fill(f"left out: {', '.join(omitted)}; --wide shows all columns", max(room, 80)))
     return omitted
 
 
