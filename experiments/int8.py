@@ -22,7 +22,7 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import Artifact, open_artifact
-from leannet.artifact.base import as_floats
+from leannet.artifact.artifact import normalized
 from leannet.data.images import prepare, read
 from leannet.files import write_whole
 from leannet.runtime import ENGINES, Program, machine
@@ -52,7 +52,7 @@ def by_the_runtime(artifact: Artifact, data: Path, test: tuple[list[Image.Image]
             if image is None:
                 return None
             array = prepare(read(image["bytes"]), artifact.header.preprocessing)
-            return {"input": as_floats(array[None], artifact.header.preprocessing)}
+            return {"input": normalized(array[None], artifact.header.preprocessing)}
 
     with tempfile.TemporaryDirectory() as place:
         given, ready, made = (Path(place) / name for name in ("given.onnx", "ready.onnx", "made.onnx"))
@@ -72,7 +72,7 @@ def batches(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> I
     images, labels = test
     for start in range(0, len(images), 250):
         arrays = np.stack([prepare(each, artifact.header.preprocessing) for each in images[start : start + 250]])
-        yield as_floats(arrays, artifact.header.preprocessing), labels[start : start + 250]
+        yield normalized(arrays, artifact.header.preprocessing), labels[start : start + 250]
 
 
 def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from leannet.network import build
-from leannet.quantization.finetuning import Taught, teach
+from leannet.quantization.finetuning import Distillation, attach_teacher
 from leannet.zoo import architecture
 from tests.conftest import lively
 
@@ -16,7 +16,7 @@ def test_a_network_learns_what_its_teacher_says() -> None:
     x, labels = torch.randn(6, 3, 32, 32), torch.arange(6)
     plain, wanted = network.eval()(x), teacher.eval()(x)
     names = list(network.state_dict())
-    teach(network, teacher)
+    attach_teacher(network, teacher)
     assert list(network.state_dict()) == names
     assert torch.equal(network(x), plain)  # in evaluation it is what it was
     network.training = True  # itself, not its layers: no dropout, no new statistics
@@ -24,15 +24,15 @@ def test_a_network_learns_what_its_teacher_says() -> None:
     assert outputs.shape == (6, 2, 10)
     torch.testing.assert_close(outputs, torch.stack([plain, wanted], dim=1))
     p, q = F.softmax(wanted, dim=1), F.softmax(plain, dim=1)
-    loss = Taught().loss(outputs, labels)
+    loss = Distillation().loss(outputs, labels)
     assert loss.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-4)
-    assert Taught().right(outputs, plain.argmax(dim=1)).item() == 6
+    assert Distillation().right(outputs, plain.argmax(dim=1)).item() == 6
 
 
 def test_who_answers_as_the_teacher_has_nothing_to_learn() -> None:
     network = lively(build(architecture("mobilenet_v2_debug"))).eval()
     outputs = network(torch.randn(6, 3, 32, 32))
-    loss = Taught().loss(torch.stack([outputs, outputs.detach()], dim=1), torch.zeros(6, dtype=torch.long))
+    loss = Distillation().loss(torch.stack([outputs, outputs.detach()], dim=1), torch.zeros(6, dtype=torch.long))
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert all(p.grad is None or p.grad.abs().max() < 1e-6 for p in network.parameters())

@@ -16,7 +16,7 @@ import leannet
 from leannet.artifact import open_artifact
 from leannet.errors import LeannetError
 from leannet.network import build
-from leannet.quantization.calibration import Calibration, Seen, h_swish
+from leannet.quantization.calibration import Calibration, Observer, h_swish
 from leannet.quantization.quantizing import EngineName, fewest, quantize
 from leannet.rows import Architecture, Conv, Input
 from leannet.runtime import numpy_weights
@@ -71,7 +71,7 @@ def test_integers_can_take_raw_images(run: Path, tmp_path: Path, engine: EngineN
     assert taking.path is not None
     assert taking.checks
     made = open_artifact(taking.path)
-    assert made.takes_images
+    assert made.takes_uint8
     images = [draw("disc", 71), draw("square", 72)]
     found, wanted = made.outputs(images, engine), open_artifact(plain).outputs(images, engine)
     np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
@@ -109,7 +109,7 @@ def test_agreement_can_be_asked_for(run: Path) -> None:
     assert found.agreement == 1 - (found.lost + found.gained) / found.before.images  # of two classes
     refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
     assert refused.path is None
-    assert len(refused.kept_float) > 0
+    assert len(refused.float_layers) > 0
 
 
 @given(st.integers(0, 60), st.integers(0, 70))
@@ -124,7 +124,7 @@ def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
 
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
     found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
-    assert found.kept_float == ["Conv1"]
+    assert found.float_layers == ["Conv1"]
     assert found.path is not None
     with pytest.raises(LeannetError, match="no layer has this path"):
         quantize(run, quiet=True, keep_float=["nothing"])
@@ -152,29 +152,29 @@ def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
 
 def test_before_h_swish_the_range_reaches_to_where_it_is_zero() -> None:
     """Cut short of -3, every value below would give h-swish's -0.3 or so in place of 0."""
-    seen = Seen()
-    seen.add(np.random.default_rng(0).normal(0, 3, (4, 8, 16, 16)).astype(np.float32), np.random.default_rng(1))
-    low, high = seen.range_before_h_swish()
+    observer = Observer()
+    observer.observe(np.random.default_rng(0).normal(0, 3, (4, 8, 16, 16)).astype(np.float32), np.random.default_rng(1))
+    low, high = observer.range_before_h_swish()
     assert low == -3
-    assert 3 < high <= seen.high
-    plain, values = seen.range(), np.concatenate(seen.some)
+    assert 3 < high <= observer.high
+    plain, values = observer.range(), np.concatenate(observer.samples)
     losses = [
-        np.square(h_swish(Range.of(*each).rounded(values)) - h_swish(values)).mean() for each in ((low, high), plain)
+        np.square(h_swish(Range.of(*each).fake_quantize(values)) - h_swish(values)).mean() for each in ((low, high), plain)
     ]
     assert losses[0] <= losses[1]
-    few = Seen()
-    few.add(np.linspace(-1, 2, 64, dtype=np.float32).reshape(1, 1, 8, 8), np.random.default_rng(1))
+    few = Observer()
+    few.observe(np.linspace(-1, 2, 64, dtype=np.float32).reshape(1, 1, 8, 8), np.random.default_rng(1))
     assert few.range_before_h_swish()[0] == -1
 
 
 def test_the_range_is_the_best_of_all_that_were_tried() -> None:
     draw_ = np.random.default_rng(0)
     for values in (draw_.uniform(-1, 3, 4000), draw_.standard_t(3, 4000), draw_.exponential(size=4000) ** 3):
-        seen = Seen()
-        seen.add(values.reshape(1, 1, 1, -1).astype(np.float32), draw_)
-        lost = np.square(Range.of(*seen.range()).rounded(values) - values).mean()
+        observer = Observer()
+        observer.observe(values.reshape(1, 1, 1, -1).astype(np.float32), draw_)
+        lost = np.square(Range.of(*observer.range()).fake_quantize(values) - values).mean()
         for share in np.linspace(0.2, 1, 30):
-            other = np.square(Range.of(seen.low * share, seen.high * share).rounded(values) - values).mean()
+            other = np.square(Range.of(observer.low * share, observer.high * share).fake_quantize(values) - values).mean()
             assert lost <= other * 1.05
 
 
@@ -188,7 +188,7 @@ def test_corrections_keep_the_mean_of_each_channel() -> None:
     weights = numpy_weights(build(rows).state_dict())
     x = torch.rand(20, 8, 7, 7)
     bits = 4
-    found = Calibration(rows, weights, [x.numpy()]).corrections(bits)["a"]
+    found = Calibration(rows, weights, [x.numpy()]).bias_corrections(bits)["a"]
     whole, scale = quantize_filters(weights["a.conv.weight"], bits)
     rounded = torch.from_numpy((whole * scale[:, None, None, None]).astype(np.float32))
     change = torch.nn.functional.conv2d(x, torch.from_numpy(weights["a.conv.weight"]) - rounded, groups=2)
