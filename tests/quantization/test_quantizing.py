@@ -1,4 +1,4 @@
-"""Integers that are judged before they are kept, and ranges that fit."""
+"""Integers that are evaluated before they are kept, and ranges that fit."""
 
 import json
 import math
@@ -17,9 +17,11 @@ from leannet.artifact import open_artifact
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.quantization.calibration import Calibration, Observer, h_swish
+from leannet.quantization.comparison import Comparison
 from leannet.quantization.quantizing import EngineName, fewest, quantize
 from leannet.rows import Architecture, Conv, Input
-from leannet.runtime import numpy_weights
+from leannet.runtime import Latency, numpy_weights
+from leannet.runtime.engines import Floats
 from leannet.runtime.int8_graph import Range, quantize_filters
 from tests.conftest import draw, draw_folder
 
@@ -50,7 +52,7 @@ def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
     assert ours.probabilities[0] == pytest.approx(probability[ours.classes[0]], abs=0.1)
 
 
-def test_it_is_judged_on_images_that_did_not_calibrate(run: Path) -> None:
+def test_it_is_evaluated_on_images_that_did_not_calibrate(run: Path) -> None:
     split = leannet.header.read_header(run).split.sizes
     found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
     assert found.before.images == split["validation"]
@@ -114,7 +116,7 @@ def test_agreement_can_be_asked_for(run: Path) -> None:
 
 @given(st.integers(0, 60), st.integers(0, 70))
 def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
-    """Against a count from nought; and with few trials, each of which judges a whole network."""
+    """Against a count from nought; and with few trials, each of which evaluates a whole network."""
     tried: list[int] = []
     found = fewest(lambda number: tried.append(number) or number >= needed, most)
     assert found == (needed if needed <= most else None)
@@ -178,7 +180,7 @@ def test_the_range_is_the_best_of_all_that_were_tried() -> None:
             assert lost <= other * 1.05
 
 
-def test_corrections_keep_the_mean_of_each_channel() -> None:
+def test_bias_corrections_keep_the_mean_of_each_channel() -> None:
     """A convolution whose rounded filters shift its outputs: the correction takes the shift away."""
     rows = Architecture(
         name="x",
@@ -193,3 +195,49 @@ def test_corrections_keep_the_mean_of_each_channel() -> None:
     rounded = torch.from_numpy((whole * scale[:, None, None, None]).astype(np.float32))
     change = torch.nn.functional.conv2d(x, torch.from_numpy(weights["a.conv.weight"]) - rounded, groups=2)
     np.testing.assert_allclose(found, change.mean((0, 2, 3)).numpy(), atol=1e-5)
+
+
+def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a point of 24 images: the same layers stay in float, and the same file is kept, with labels that are luck."""
+    from leannet.quantization.evaluator import Evaluator
+
+    plain = quantize(run, out=run / "plain.onnx", quiet=True)
+    assert plain.decided_by == "noise"
+    assert plain.images_needed(0.5) > 390  # type: ignore[operator]
+    assert any("cannot show a loss of 0.5 points" in note for note in plain.notes)
+    compare = Evaluator.compare
+    for seed in range(3):
+
+        def with_luck(self: Evaluator, before: Floats, after: Floats, seed: int = seed) -> Comparison:
+            self.labels = np.random.default_rng(seed).integers(0, 2, len(before))
+            return compare(self, before, after)
+
+        monkeypatch.setattr(Evaluator, "compare", with_luck)
+        luck = quantize(run, out=run / "luck.onnx", quiet=True, seconds=0)
+        assert luck.before.accuracy != plain.before.accuracy
+        assert luck.float_layers == plain.float_layers
+        assert luck.decibels == plain.decibels
+        assert luck.path is not None
+    assert quantize(run, out=run / "enough.onnx", max_drop=100, quiet=True).decided_by == "accuracy"
+
+
+def test_noise_moves_layers_to_float_until_it_is_low_enough(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = quantize(run, out=run / "a.onnx", quiet=True, seconds=0)
+    for module in ("comparison", "quantizing"):
+        monkeypatch.setattr(f"leannet.quantization.{module}.MIN_DECIBELS", plain.decibels + 1)
+    quieter = quantize(run, out=run / "b.onnx", quiet=True, seconds=0)
+    assert len(quieter.float_layers) > len(plain.float_layers)
+    assert quieter.decibels >= plain.decibels + 1
+
+
+def test_what_is_not_faster_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(after: float) -> None:
+        latencies = {"before": Latency(*[1.0] * 4, runs=5), "after": Latency(*[after] * 4, runs=5)}
+        monkeypatch.setattr("leannet.quantization.quantizing.measure", lambda runs, seconds: latencies)
+
+    for after, faster in ((1.6, False), (0.97, False), (0.5, True)):
+        measured(after)
+        found = quantize(run, out=run / "x.onnx", max_drop=100, quiet=True)
+        assert found.faster is found.to_dict()["faster_than_float"] is faster
+        assert any(note.startswith("not faster than float") for note in found.notes) is not faster
+    assert quantize(run, out=run / "x.onnx", max_drop=100, quiet=True, seconds=0).faster is None

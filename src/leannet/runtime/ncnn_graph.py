@@ -1,6 +1,6 @@
-"""A network as ncnn's two files, written straight from its rows: a table of layers as text, and their weights.
+"""A network as ncnn's two files, written from its rows: a table of layers as text, and their weights.
 
-The text has a line a layer: kind, name, how many values it reads and makes, their names, and numbered settings
+The text has a line a layer: kind, name, how many values it reads and writes, their names, and numbered settings
 (github.com/Tencent/ncnn, docs/developer-guide/operators.md). A value that several layers read is split before, by a
 layer of its own. The weights follow each other in the order of the lines, those of convolutions behind four bytes of
 zeros, which say that they are float32.
@@ -37,7 +37,7 @@ class NcnnWriter:
         self.architecture, self.weights = architecture, weights
         self.lines: list[tuple[str, str, list[str], list[str], dict[int, Setting]]] = []
         self.data: list[bytes] = []
-        self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
+        self.values = {INPUT: INPUT}  # path of a layer -> name of its output
 
     def files(self) -> tuple[str, bytes]:
         """Both files."""
@@ -68,7 +68,7 @@ class NcnnWriter:
     def layer(
         self, kind: str, read: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
     ) -> str:
-        """Adds a layer; what it makes has its name."""
+        """Adds a layer; its output has its name."""
         self.lines.append((kind, name, list(read), [name], settings or {}))
         self.data += data
         return name
@@ -147,8 +147,8 @@ class NcnnWriter:
         kind = "Convolution" if groups == 1 else "ConvolutionDepthWise"
         settings |= {7: groups} if groups > 1 else {}
         name = path if layer.activation == "linear" else f"{path}:conv"
-        made = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
-        return self.activation(layer.activation, made, path)
+        output = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
+        return self.activation(layer.activation, output, path)
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
@@ -169,10 +169,10 @@ class NcnnWriter:
             case "relu6":
                 return self.layer("Clip", [x], name, {0: 0.0, 1: 6.0})
             case "h_swish" | "h_sigmoid":
-                word = "HardSwish" if kind == "h_swish" else "HardSigmoid"
-                return self.layer(word, [x], name, {0: 1 / 6, 1: 0.5})
-        words = {"relu": "ReLU", "swish": "Swish", "sigmoid": "Sigmoid", "tanh": "TanH"}
-        return self.layer(words[kind], [x], name)
+                layer_kind = "HardSwish" if kind == "h_swish" else "HardSigmoid"
+                return self.layer(layer_kind, [x], name, {0: 1 / 6, 1: 0.5})
+        kinds = {"relu": "ReLU", "swish": "Swish", "sigmoid": "Sigmoid", "tanh": "TanH"}
+        return self.layer(kinds[kind], [x], name)
 
 
 def _line(kind: str, name: str, read: Sequence[str], made: Sequence[str], settings: dict[int, Setting]) -> str:

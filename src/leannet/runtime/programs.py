@@ -50,7 +50,7 @@ class Program:
         """A program from the files of one form or several. forms: name in FORMS -> their contents."""
         program = cls(architecture, compute=compute)
         program._forms.update(forms)
-        program._only_files = True
+        program._from_files = True
         return program
 
     @classmethod
