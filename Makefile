@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs docs-check clean
+.PHONY: demo test test-all lint docs docs-check clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,14 +18,19 @@ demo: .venv/ready
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
+# Every network of the zoo in every format and engine, under an hour.
+test-all: .venv/ready
+	$(BIN)/pytest -n 2 -m everything
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes the tables of docs/ anew from the rows.
+# Writes the tables of docs/ anew, from the rows and from the settings.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
+	$(BIN)/python docs/write_settings.py
 
 # Runs every command and snippet of README and docs/ as printed, on small data: about half an hour.
 docs-check: .venv/ready

@@ -13,10 +13,10 @@ import leannet
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
-    {"errors", "lazy"},
+    {"errors", "lazy", "run_files"},
     {"files", "launcher", "notebook", "onnx_file", "rows"},
     {"style"},
-    {"preprocessing"},
+    {"preprocessing", "retired", "sections"},
     {"cost", "zoo", "header"},
     {"blocks", "diagrams", "what"},
     {"network"},

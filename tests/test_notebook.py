@@ -87,7 +87,7 @@ def test_quiet_is_quiet_in_a_notebook_too(cell: Cell) -> None:
 def test_training_in_a_notebook(cell: Cell, shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "<run>", model="two_layer_debug", epochs=2, workers=0)
     said = "".join(cell.html())
-    assert "24 figures, 2 classes" in said
+    assert "24 images, 2 classes" in said
     assert "epoch   2/2" in said
     assert "<progress" not in said  # the line is gone
     html = run._repr_html_()

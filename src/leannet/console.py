@@ -26,13 +26,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def parse_time(text: str) -> float:
-    """Seconds from 90s, 30m, 1.5h. Raises LeannetError."""
+def as_seconds(text: object) -> object:
+    """Seconds from 90s, 30m, 1.5h; what is no text is returned as it is. Raises LeannetError."""
+    if not isinstance(text, str):
+        return text
     units = {"s": 1, "m": 60, "h": 3600}
     try:
         return float(text[:-1]) * units[text[-1:]]
     except (ValueError, KeyError):
-        raise LeannetError(f"--time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
+        raise LeannetError(f"time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
 
 
 class Console:

@@ -36,7 +36,7 @@ WORDS = {
     "report": "run --out report.html",
     "activations": "run photos/disc/0.png --out activations.png",
     "attention": "run photos/disc/0.png --out attention.png",
-    "embed": "run --out embed.html --perplexity 2 --part train",
+    "embed": "run --out embed.html --perplexity 2 --split train",
     "filters": "run --out filters.png",
     "export": "run --out OUT.onnx",
     "quantize": "run --max-drop 100 --out OUT.onnx --engine onnxruntime",

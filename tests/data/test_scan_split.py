@@ -17,7 +17,7 @@ from leannet.data.images import prepare, read
 from leannet.data.loader import Augment, Batches, Loader, PreparedDataset, mean_and_std, normalize, random_box
 from leannet.data.scan import scan
 from leannet.data.sources import open_dataset
-from leannet.data.split import parse_ratio, split
+from leannet.data.split import parse_ratio, split_dataset
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from tests.conftest import draw_folder
@@ -70,7 +70,7 @@ def _made(counts: list[int]) -> tuple[Dataset, list[str]]:
 def test_split_is_a_stratified_partition(counts: list[int], seed: int, three: bool) -> None:
     images, digests = _made([max(n, 3) for n in counts] if three else counts)
     ratio = (0.6, 0.2, 0.2) if three else (0.8, 0.2)
-    cut = split(images, digests, ratio, seed)
+    cut = split_dataset(images, digests, ratio, seed)
     parts = [cut.train, cut.validation] + ([cut.test] if three else [])
     together = np.sort(np.concatenate(parts))
     assert together.tolist() == list(range(len(images)))
@@ -81,12 +81,12 @@ def test_split_is_a_stratified_partition(counts: list[int], seed: int, three: bo
 
 def test_split_follows_content_not_names() -> None:
     images, digests = _made([30, 30])
-    before = split(images, digests, (0.8, 0.2), seed=1)
+    before = split_dataset(images, digests, (0.8, 0.2), seed=1)
     order = np.random.default_rng(0).permutation(60)
-    after = split(images.keep(order), [digests[i] for i in order], (0.8, 0.2), seed=1)
+    after = split_dataset(images.keep(order), [digests[i] for i in order], (0.8, 0.2), seed=1)
     assert {digests[i] for i in before.train} == {digests[order[i]] for i in after.train}
     assert before.digests == after.digests
-    other = split(images, digests, (0.8, 0.2), seed=2)
+    other = split_dataset(images, digests, (0.8, 0.2), seed=2)
     assert other.digests["all"] == before.digests["all"]
     assert other.digests["train"] != before.digests["train"]
 
@@ -94,7 +94,7 @@ def test_split_follows_content_not_names() -> None:
 def test_equal_copies_stay_on_one_side() -> None:
     images, digests = _made([40, 40])
     digests = [_digest(f"same {n // 2}") for n in range(80)]
-    cut = split(images, digests, (0.75, 0.25), seed=0)
+    cut = split_dataset(images, digests, (0.75, 0.25), seed=0)
     both = {digests[i] for i in cut.train} & {digests[i] for i in cut.validation}
     assert not both
 
@@ -102,14 +102,14 @@ def test_equal_copies_stay_on_one_side() -> None:
 def test_the_datas_own_parts_are_kept_and_a_test_part_never_touched() -> None:
     images, digests = _made([10, 10])
     parts = tuple(("train", "validation", "test")[n % 3] for n in range(20))
-    given_parts = Dataset(**{**images.__dict__, "parts": parts})
-    kept = split(given_parts, digests, None, 0)
+    given_parts = Dataset(**{**images.__dict__, "splits": parts})
+    kept = split_dataset(given_parts, digests, None, 0)
     assert kept.ratio is None
     assert [parts[i] for i in kept.validation] == ["validation"] * len(kept.validation)
-    cut = split(given_parts, digests, (0.5, 0.5), 0)
+    cut = split_dataset(given_parts, digests, (0.5, 0.5), 0)
     assert set(cut.test) == {i for i, part in enumerate(parts) if part == "test"}
-    with pytest.raises(LeannetError, match="a test part of its own"):
-        split(given_parts, digests, (0.6, 0.2, 0.2), 0)
+    with pytest.raises(LeannetError, match="a test split of its own"):
+        split_dataset(given_parts, digests, (0.6, 0.2, 0.2), 0)
 
 
 @pytest.mark.parametrize("text", ["80", "80:0", "a:b", "1:2:3:4", "-1:2", ""])
@@ -176,12 +176,12 @@ def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -
     assert "20 images have the same bytes and different labels" in " ".join(found.lines())
     for seed in range(20):
         for ratio in (None, (0.5, 0.5), (0.6, 0.2, 0.2)):
-            parts = split(found.dataset, found.digests, ratio, seed)
+            parts = split_dataset(found.dataset, found.digests, ratio, seed)
             sides = [{found.digests[i] for i in part} for part in (parts.train, parts.validation, parts.test)]
             assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
             assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.dataset)
         for fold in (1, 2, 3):
-            parts = split(found.dataset, found.digests, None, seed, (fold, 3))
+            parts = split_dataset(found.dataset, found.digests, None, seed, (fold, 3))
             assert not {found.digests[i] for i in parts.train} & {found.digests[i] for i in parts.validation}
 
 
@@ -193,7 +193,7 @@ def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_la
     (tmp_path / "test" / "disc" / "x.png").write_bytes((tmp_path / "val" / "square" / "20.png").read_bytes())
     (tmp_path / "test" / "disc" / "y.png").write_bytes((tmp_path / "train" / "disc" / "1.png").read_bytes())
     found = scan(open_dataset(str(tmp_path)))
-    parts = split(found.dataset, found.digests, None, 0)
+    parts = split_dataset(found.dataset, found.digests, None, 0)
     assert [found.dataset.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (11, 8, 10)
 
@@ -205,7 +205,7 @@ def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> No
         (root / "star" / f"{number}.png").write_bytes((root / "disc" / "0.png").read_bytes() + b" ")
     found = scan(open_dataset(str(root)))
     with pytest.raises(LeannetError, match="class 'star' has no"):
-        split(found.dataset, found.digests, None, 0)
+        split_dataset(found.dataset, found.digests, None, 0)
 
 
 def deep(path: Path, values: list[list[int]], kind: str) -> None:

@@ -112,7 +112,7 @@ def test_the_formula_without_gradients() -> None:
 def test_it_works_on_every_family(name: str) -> None:
     network = random(name)
     found = attention(network, [draw("disc", 1), draw("square", 2)], top=2)
-    assert [each.image for each in found] == ["image 0", "image 0", "image 1", "image 1"]
+    assert [each.name for each in found] == ["image 0", "image 0", "image 1", "image 1"]
     assert all(np.isfinite(each.heat).all() and (each.heat >= 0).all() for each in found)
     shape = network.architecture.shapes[network.architecture.features]
     assert {each.heat.shape for each in found} == {shape[1:]}

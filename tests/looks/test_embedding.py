@@ -85,7 +85,7 @@ def found(run: Path) -> Embedding:
 
 def test_the_same_images_in_both_planes(run: Path, found: Embedding) -> None:
     assert [plane.layer for plane in found.planes] == ["expanded_conv.project", "global_average_pooling"]
-    assert (found.part, len(found.names)) == ("validation", 16)
+    assert (found.split, len(found.names)) == ("validation", 16)
     assert all(plane.points.shape == (16, 2) and np.isfinite(plane.points).all() for plane in found.planes)
     said = {line["path"]: line for line in csv.DictReader((run / "predictions.csv").read_text().splitlines())}
     for path, truth, prediction, probability, *_ in found.lines():
@@ -107,14 +107,14 @@ def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
 
 
 def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
-    seen = embed(run, part="train", layers=["Conv_1"], limit=12, quiet=True)
-    assert (seen.part, len(seen.names), seen.suspects) == ("train", 12, None)
+    seen = embed(run, split="train", layers=["Conv_1"], limit=12, quiet=True)
+    assert (seen.split, len(seen.names), seen.suspects) == ("train", 12, None)
     assert b"None are listed" in render(seen)
     for name in ("map.htm", "no/map.html"):
         with pytest.raises(LeannetError, match=r"expected a (name ending in \.html|file name in a folder)"):
             verb.command(str(run), out=[run / name])
     with pytest.raises(LeannetError, match="cannot doubt"):
-        verb.command(str(run), part="train", suspects=run / "s.csv")
+        verb.command(str(run), split="train", suspects=run / "s.csv")
     with pytest.raises(LeannetError, match="no layer 'Conv_2'"):
         embed(run, layers=["Conv_2"], quiet=True)
     with pytest.raises(LeannetError, match="expected 10 images or more, found 4"):

@@ -170,7 +170,7 @@ def test_what_is_refused(image: Path, tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("words")
     with pytest.raises(LeannetError, match=r"x\.png: cannot be read: not an image"):
         activations(network, [tmp_path / "x.png"])
-    with pytest.raises(LeannetError, match="expected an image's name"):
+    with pytest.raises(LeannetError, match="expected a figure's name"):
         verb.command("run", [str(image)], out=tmp_path / "x.gif")
     with pytest.raises(LeannetError, match=r"ending in \.csv"):
         verb.command("run", [str(image)], csv=tmp_path / "x.txt")

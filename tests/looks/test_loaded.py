@@ -11,6 +11,7 @@ from leannet.errors import LeannetError
 from leannet.factory import cut
 from leannet.looks import activations, attention, embed, filters
 from leannet.network import Network
+from leannet.sections import Metrics
 from leannet.training import train
 from tests.conftest import draw, draw_folder
 
@@ -65,7 +66,7 @@ def test_embed_takes_a_loaded_network(run: Path, folder: Path) -> None:
     for data in (None, str(folder)):
         one = embed(run, data, quiet=True)
         other = embed(leannet.load(run)[0], data, quiet=True)
-        assert (one.names, one.classes, one.part) == (other.names, other.classes, other.part)
+        assert (one.names, one.classes, one.split) == (other.names, other.classes, other.split)
         assert np.array_equal(one.labels, other.labels)
         assert np.array_equal(one.confidences, other.confidences)
         for plane, same in zip(one.planes, other.planes, strict=True):
@@ -92,7 +93,7 @@ def test_another_head_has_forgotten_the_classes_and_the_scores(run: Path, wide: 
     for network, count in ((reset, 2), (more, 4)):
         assert network.origin is not None
         assert network.origin.classes == tuple(f"class {number}" for number in range(count))
-        assert (network.origin.preprocessing, network.origin.metrics) == (kept, {})
+        assert (network.origin.preprocessing, network.origin.metrics) == (kept, Metrics())
         assert network.origin.architecture == network.architecture
         assert network.origin.split == leannet.load(run)[1].split  # it has trained on those images
         with pytest.raises(LeannetError, match="no class is named 'square'"):

@@ -171,7 +171,7 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
     _, header = load(finished.path)
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
-    assert not {sample.name for sample in shown} & set(names)  # none of the validation part
+    assert not {sample.name for sample in shown} & set(names)  # none of the validation split
     dataset = open_dataset(header.provenance.data)
     loader = PreparedDataset(dataset, header.preprocessing, augment, seed=3)
     for index in (0, 5, 20):
@@ -196,9 +196,8 @@ def test_classes_are_counted_in_each_part(finished: Run) -> None:
     without = held.header.model_copy(update={"split": held.header.split.model_copy(update={"counts": {}})})
     assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the images
     assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
-    recorded = held.header.model_copy(
-        update={"split": held.header.split | {"counts": {"train": [3, 4], "test": [0, 0]}}}
-    )
+    split = held.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
+    recorded = held.header.model_copy(update={"split": split})
     assert class_counts(replace(held, header=recorded), None) == {"train": [3, 4]}
 
 

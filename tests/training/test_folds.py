@@ -13,7 +13,7 @@ from leannet.console import Console
 from leannet.data import scan as scanning
 from leannet.data.scan import scan
 from leannet.data.sources import open_dataset
-from leannet.data.split import split
+from leannet.data.split import split_dataset
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.training import cross_validate, folds, train
@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True,
 
 def test_folds_are_a_partition(shapes: Path) -> None:
     found = scan(open_dataset(str(shapes)))
-    parts = [split(found.dataset, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
+    parts = [split_dataset(found.dataset, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
     together = np.concatenate([part.validation for part in parts])
     assert sorted(together) == list(range(len(found.dataset)))
     for part in parts:

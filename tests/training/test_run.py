@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_a_run_that_evaluates(shapes: Path, tmp_path: Path, worker
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert json.loads(out)["finished"] is False
-    assert leannet.evaluate(tmp_path / "run", quiet=True).part == "validation"
+    assert leannet.evaluate(tmp_path / "run", quiet=True).split == "validation"
     assert (tmp_path / "run" / "report.html").exists()
 
 
@@ -124,8 +124,8 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
         assert prediction.probabilities[0] == pytest.approx(line.max(), abs=1e-5)
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
-    assert scores.part == "validation"
-    assert "20 of the 24 images trained this network: only its validation part is scored, 4" in scores.why
+    assert scores.split == "validation"
+    assert "20 of the 24 images trained this network: only its validation split is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
@@ -138,15 +138,15 @@ def test_training_images_are_never_scored_by_accident(tmp_path: Path) -> None:
     run = train(str(tmp_path / "data"), out=tmp_path / "run", **SMALL | {"epochs": 1})
     with pytest.raises(LeannetError, match="these are images it was trained on"):
         leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
-    assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), part="train", quiet=True).part == "train"
-    assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).part == "validation"
+    assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), split="train", quiet=True).split == "train"
+    assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).split == "validation"
     (tmp_path / "data" / "val" / "disc" / "100.png").rename(tmp_path / "data" / "train" / "disc" / "100.png")
     found = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
-    assert (found.part, found.scores.images) == ("validation", 1)
+    assert (found.split, found.scores.images) == ("validation", 1)
     assert "16 of the 17 images trained this network" in found.why
     others = draw_folder(tmp_path / "others", each=2, first=200)
     found = leannet.evaluate(run.path, str(others), quiet=True)
-    assert (found.part, found.scores.images) == ("all", 4)
+    assert (found.split, found.scores.images) == ("all", 4)
 
 
 def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> 
     assert header.metrics.test is not None
     assert header.metrics.test.accuracy == run.test.accuracy
     assert header.split.sizes == {"train": 14, "validation": 6, "test": 4}
-    assert leannet.evaluate(run.path, part="test", quiet=True).scores.confusion == run.test.confusion
+    assert leannet.evaluate(run.path, split="test", quiet=True).scores.confusion == run.test.confusion
 
 
 def test_weights_from_a_run_with_other_classes(shapes: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     assert Settings.make(values).model == "mobilenet_v3_debug"
     assert values["resolution"] == 32
     assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests", "counts"}
-    assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
+    assert {"leannet", "command", "seed", "data", "torch", "history"} <= set(run.header.provenance.to_dict())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_resuming_needs_nothing_but_the_run_and_the_images(
     assert again.header.architecture.input.width == 48
     assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
     assert whole.finished
-    assert leannet.evaluate(tmp_path / "parts", quiet=True).part == "validation"
+    assert leannet.evaluate(tmp_path / "parts", quiet=True).split == "validation"
 
 
 def test_a_head_follows_the_names_of_its_classes(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_part_of_the_data_scores_the_recorded_validation_part(shapes: Path, tmp_
     run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "limit": 14})
     found = leannet.evaluate(run.path, quiet=True)
     assert run.validation is not None
-    assert found.part == "validation"
+    assert found.split == "validation"
     assert found.scores.confusion == run.validation.confusion
 
 
@@ -380,7 +380,7 @@ def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    """SavedState by the clock in the middle of the first epoch, it has a state and no weights yet."""
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 

@@ -4,6 +4,7 @@ import sys
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from leannet import __version__
 from leannet.cli import (
@@ -34,6 +35,7 @@ from leannet.cli.interrupts import between_imports
 from leannet.cli.output import STOPPED, begin_output, fail, print_failure
 from leannet.cli.streams import lenient_streams
 from leannet.errors import LeannetError, nearest
+from leannet.retired import FLAGS
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
 UsageError: Any = typer.BadParameter.__base__
@@ -51,7 +53,7 @@ VERBS = (
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:
-    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
+    app.command(name=verb.__name__.rsplit(".", 1)[-1], cls=getattr(verb, "CLASS", TyperCommand))(verb.command)
 
 
 def _version(wanted: bool) -> None:
@@ -102,7 +104,9 @@ def _run() -> NoReturn:
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
         message = error.format_message().strip().splitlines()[0].rstrip(".")
-        if not verb and message.startswith("No such command"):
+        if (new := FLAGS.get(verb or "", {}).get(getattr(error, "option_name", ""))) is not None:
+            message = f"{error.option_name} is called {new} now"
+        elif not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"
         fail(f"{message}; see leannet{f' {verb}' if verb else ''} --help")

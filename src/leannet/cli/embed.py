@@ -21,7 +21,7 @@ def command(
     layer: Annotated[
         list[str] | None, typer.Option(help="Repeat. Default: an early one and the pooling before the classes.")
     ] = None,
-    part: Annotated[
+    split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of the data it was trained on. Default: validation."),
     ] = None,
@@ -54,10 +54,10 @@ def command(
     check_table(csv)
     check_table(suspects)
     spare_inputs([*outs, csv, suspects], [run])
-    if suspects and part == "train":
-        raise LeannetError("--suspects: a network cannot doubt what it was trained on; use another part, or --folds")
+    if suspects and split == "train":
+        raise LeannetError("--suspects: a network cannot doubt what it was trained on; use another split, or --folds")
     check_layer(layer)
-    found = embed(run, data, layer or (), part, limit, perplexity, seed, quiet)
+    found = embed(run, data, layer or (), split, limit, perplexity, seed, quiet)
     for path, is_page in zip(outs, pages, strict=True):
         (write_page if is_page else draw)(found, path)
     if csv:
@@ -79,7 +79,7 @@ def command(
 def _print(found: "Embedding") -> None:
     from leannet.looks.names import short
 
-    print(f"{found.checkpoint} on {found.data}, {found.part}, {len(found.names):,} images")
+    print(f"{found.checkpoint} on {found.data}, {found.split}, {len(found.names):,} images")
     print()
     print_table(
         ("layer", "channels", "near their own, in the plane", "in the channels"),

@@ -11,7 +11,7 @@ from leannet.cli.output import print_json, print_table
 def command(
     run: Annotated[str, typer.Argument(help="A run folder, a checkpoint or an artifact: .onnx, or a folder.")],
     data: Annotated[str | None, typer.Argument(help="Labelled images. Default: those it was trained on.")] = None,
-    part: Annotated[
+    split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of the data it was trained on. Default: validation."),
     ] = None,
@@ -30,12 +30,12 @@ def command(
     from leannet.header import is_artifact
 
     options = Options(image_column, label_column, class_depth)
-    found = evaluate(run, data, part, quiet, options if options.to_dict() else None)
+    found = evaluate(run, data, split, quiet, options if options.to_dict() else None)
     if json:
         print_json(found.to_dict())
         return
     scores = found.scores
-    print(f"{found.checkpoint} on {found.data}, {found.part}")
+    print(f"{found.checkpoint} on {found.data}, {found.split}")
     print(f"top-1  {scores.line()}")
     if is_artifact(run):
         print(

@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.artifact.exporting import Exported
@@ -86,7 +86,7 @@ def command(
         return
     print(f"{exported.path}  {exported.size_bytes / 1e6:.2f} MB, {exported.precision}")
     _print_checks(exported)
-    print(f"try next  leannet predict {exported.path} IMAGE   ·   leannet bench {exported.path}")
+    print(f"try next  {command_line('predict', exported.path, 'IMAGE')}   ·   {command_line('bench', exported.path)}")
 
 
 def _export_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
@@ -98,7 +98,7 @@ def _export_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out:
         return
     print(f"{exported.path}  {exported.size_bytes / 1e6:.2f} MB, {exported.format}, float32")
     _print_checks(exported)
-    print(f"try next  leannet check {exported.path}")
+    print(f"try next  {command_line('check', exported.path)}")
 
 
 def _print_checks(exported: "Exported") -> None:
@@ -135,4 +135,4 @@ def _export_fastest(
     for note in fastest.notes:
         print(f"note      {note}")
     print(f"written   {fastest.path}")
-    print(f"try next  leannet check {fastest.path}   ·   leannet predict {fastest.path} IMAGE")
+    print(f"try next  {command_line('check', fastest.path)}   ·   {command_line('predict', fastest.path, 'IMAGE')}")

@@ -7,6 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table
+from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.quantization.quantized import Quantized
@@ -59,8 +60,6 @@ def command(
     else:
         _print(quantized)
     if quantized.path is None:
-        from leannet.errors import LeannetError
-
         epochs = "more epochs of --finetune" if finetune else "--finetune 3"
         raise LeannetError(
             f"{run}: {_refusal(quantized)}, with {len(quantized.float_layers)} of {len(quantized.layers)} layers in "
@@ -89,7 +88,8 @@ def _print(quantized: "Quantized") -> None:
         print(f"note      {note}")
     if quantized.path:
         print(f"written   {quantized.path}")
-        print(f"try next  leannet check {quantized.path}   ·   leannet predict {quantized.path} IMAGE")
+        check, predict = command_line("check", quantized.path), command_line("predict", quantized.path, "IMAGE")
+        print(f"try next  {check}   ·   {predict}")
 
 
 def _refusal(quantized: "Quantized") -> str:

@@ -49,14 +49,14 @@ def gathered(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set of labelled images. `parts` says which split each belongs to; None: the data does not come split."""
+    """A set of labelled images. `splits` says which split each belongs to; None: the data does not come split."""
 
     kind: str
     where: str
     classes: tuple[str, ...]
     names: tuple[str, ...]
     labels: NDArray[np.int64]
-    parts: tuple[str | None, ...]
+    splits: tuple[str | None, ...]
     reader: Reader
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()  # how the data was understood, where that is not plain
@@ -75,7 +75,7 @@ class Dataset:
             self,
             names=tuple(self.names[i] for i in kept),
             labels=self.labels[kept],
-            parts=tuple(self.parts[i] for i in kept),
+            splits=tuple(self.splits[i] for i in kept),
             reader=Picked(self.reader, kept),
         )
 

@@ -17,12 +17,12 @@ from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError
 from leannet.sections import SplitRecord
 
-PART_NAMES = ("train", "validation", "test")
+SPLIT_NAMES = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """The indices of each part, and what a checkpoint remembers of them."""
+    """The indices of each split, and what a checkpoint remembers of them."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -30,8 +30,8 @@ class Split:
     ratio: tuple[float, ...] | None  # None: the data came split
     seed: int
     digests: dict[str, str]
-    marks: dict[str, str]  # of the images of each part, see `mark`
-    counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each part
+    marks: dict[str, str]  # of the images of each split, see `mark`
+    counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each split
     dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
 
     def record(self) -> SplitRecord:
@@ -39,7 +39,7 @@ class Split:
         return SplitRecord(
             seed=self.seed,
             ratio=self.ratio,
-            sizes={name: len(getattr(self, name)) for name in PART_NAMES},
+            sizes={name: len(getattr(self, name)) for name in SPLIT_NAMES},
             digests=self.digests,
             fingerprints=self.marks,
             counts=self.counts,
@@ -49,7 +49,7 @@ class Split:
 def parse_ratio(text: str) -> tuple[float, ...]:
     """`80:20` (train, validation) or `60:20:20` (train, validation, test) as shares of one."""
     try:
-        numbers = [float(part) for part in text.split(":")]
+        numbers = [float(number) for number in text.split(":")]
     except ValueError:
         numbers = []
     if len(numbers) not in {2, 3} or min(numbers, default=0) <= 0:
@@ -57,20 +57,20 @@ def parse_ratio(text: str) -> tuple[float, ...]:
     return tuple(number / sum(numbers) for number in numbers)
 
 
-def split(
+def split_dataset(
     dataset: Dataset,
     digests: Sequence[str],
     ratio: tuple[float, ...] | None,
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    """Cuts images into parts, each class in the same proportions.
+    """Cuts images into splits, each class in the same proportions.
 
-    ratio: None: the parts that the data comes with, or 80:20 where it has no validation part. A ratio cuts all that is
-    not the data's own test part, which training never touches. fold: (i, k): all of that into k folds, of which the
+    ratio: None: the splits that the data comes with, or 80:20 where it has no validation split. A ratio cuts all that
+    is not the data's own test split, which training never touches. fold: (i, k): all of that into k folds, of which the
     i-th, counted from 1, validates and the others train.
     """
-    given = np.array([part or "" for part in dataset.parts])
+    given = np.array([split or "" for split in dataset.splits])
     test = np.flatnonzero(given == "test")
     rest = np.flatnonzero(given != "test")
     if fold is not None:
@@ -82,13 +82,13 @@ def split(
                 f"{dataset.where}: class '{name}' has {counts.min()} images, too few for {fold[1]} folds"
             )
     elif ratio is None and (given == "validation").any():
-        parts = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
-        return _named(dataset, digests, parts[0], parts[1], test, None, seed)
+        splits = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
+        return _named(dataset, digests, splits[0], splits[1], test, None, seed)
     ratio = ratio or (0.8, 0.2)
     if fold is None and len(test) and len(ratio) == 3:
-        raise LeannetError(f"{dataset.where} has a test part of its own: expected train:validation, as 80:20")
+        raise LeannetError(f"{dataset.where} has a test split of its own: expected train:validation, as 80:20")
     cuts = _cut_by_content(dataset, digests, rest, ratio, seed)
-    joined = [np.sort(np.concatenate(part)) for part in cuts]
+    joined = [np.sort(np.concatenate(cut)) for cut in cuts]
     if fold is not None:
         validation = joined.pop(fold[0] - 1)
         train = np.sort(np.concatenate(joined))
@@ -163,19 +163,21 @@ def _named(
     seed: int,
 ) -> Split:
     train, validation, dropped = _apart(dataset, digests, train, validation, test)
-    for name, part in (("train", train), ("validation", validation)):
-        missing = set(range(len(dataset.classes))) - set(dataset.labels[part].tolist())
+    for name, indices in (("train", train), ("validation", validation)):
+        missing = set(range(len(dataset.classes))) - set(dataset.labels[indices].tolist())
         if missing:
             raise LeannetError(
-                f"{dataset.where}: class '{dataset.classes[min(missing)]}' has no image in its {name} part"
+                f"{dataset.where}: class '{dataset.classes[min(missing)]}' has no image in its {name} split"
             )
     everything = np.concatenate([train, validation, test])
-    parts = {"all": everything, "train": train, "validation": validation, "test": test}
-    named = {name: digest_of(digests, part) for name, part in parts.items() if len(part)}
-    del parts["all"]
-    marks = {name: mark([digests[i] for i in part]) for name, part in parts.items()}
+    splits = {"all": everything, "train": train, "validation": validation, "test": test}
+    named = {name: digest_of(digests, indices) for name, indices in splits.items() if len(indices)}
+    del splits["all"]
+    marks = {name: mark([digests[i] for i in indices]) for name, indices in splits.items()}
     classes = len(dataset.classes)
-    counts = {name: np.bincount(dataset.labels[part], minlength=classes).tolist() for name, part in parts.items()}
+    counts = {
+        name: np.bincount(dataset.labels[indices], minlength=classes).tolist() for name, indices in splits.items()
+    }
     return Split(train, validation, test, ratio, seed, named, marks, counts, dropped)
 
 
@@ -201,7 +203,7 @@ def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
 
 
-MOST_MARKS = 100_000  # of one part in a checkpoint
+MOST_MARKS = 100_000  # of one split in a checkpoint
 
 
 def mark(digests: Sequence[str]) -> str:
@@ -217,7 +219,7 @@ class Membership:
     """Which of some images a checkpoint knows, from the marks it carries.
 
     One image in (4 billion / marked ones) is taken for a known one without being it. `decidable`: all, but where a
-    part had more than MOST_MARKS images only those whose mark is in the range that was kept.
+    split had more than MOST_MARKS images only those whose mark is in the range that was kept.
     """
 
     train: NDArray[np.bool_]
@@ -229,12 +231,12 @@ class Membership:
 def membership(digests: Sequence[str], marks: dict[str, str]) -> Membership:
     """Looks images up in the marks of a checkpoint. A copy in several splits of the data is in all of them."""
     mine = _marks(digests)
-    known = {name: np.frombuffer(base64.b64decode(marks.get(name, "")), dtype="<u4") for name in PART_NAMES}
+    known = {name: np.frombuffer(base64.b64decode(marks.get(name, "")), dtype="<u4") for name in SPLIT_NAMES}
     decidable = np.ones(len(mine), dtype=bool)
-    for part in known.values():
-        if len(part) == MOST_MARKS:
-            decidable &= mine <= part[-1]
-    found = {name: np.isin(mine, part) for name, part in known.items()}
+    for marks_of_split in known.values():
+        if len(marks_of_split) == MOST_MARKS:
+            decidable &= mine <= marks_of_split[-1]
+    found = {name: np.isin(mine, of_split) for name, of_split in known.items()}
     return Membership(**found, decidable=decidable)
 
 

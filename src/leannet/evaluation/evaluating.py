@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def evaluate(
     run: str | Path,
     data: str | None = None,
-    part: str | None = None,
+    split: str | None = None,
     quiet: bool = False,
     options: "Options | None" = None,
 ) -> "Evaluation":
     """Scores a run, a checkpoint or an artifact on labelled images.
 
-    data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
+    data: None: the data of the run. split: train, validation or test of that data; None: its validation split, and of
     other images those that did not train the network. An artifact does not know its images: it is scored on all
     that are given to it. options: how the data is to be read where it does not say itself.
     Raises LeannetError where the classes are not the network's, or there is nothing to score.
@@ -34,10 +34,10 @@ def evaluate(
     from leannet.evaluation.scoring import evaluate_with
 
     if not is_artifact(run):
-        return by_torch(run, data, part, quiet, options)
+        return by_torch(run, data, split, quiet, options)
     artifact = open_artifact(run)
-    if data is None or part is not None:
-        raise LeannetError(f"{run}: an artifact does not know which images trained it: name some to score, no --part")
+    if data is None or split is not None:
+        raise LeannetError(f"{run}: an artifact does not know which images trained it: name some to score, no --split")
 
     def probabilities(images: Any) -> NDArray[np.float32]:
         arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())

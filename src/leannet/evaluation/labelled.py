@@ -1,4 +1,4 @@
-"""Labelled images that a network may be judged by, and which part of its data they are."""
+"""Labelled images that a network may be judged by, and which split of its data they are."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from leannet.console import Console
 from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
 from leannet.data.sources import Options, open_dataset
-from leannet.data.split import PART_NAMES, membership
+from leannet.data.split import SPLIT_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.header import Header
 
@@ -21,7 +21,7 @@ class Labelled:
     """Some of a set of images. labels: (N,) numbers of the network's classes, one an index."""
 
     data: str
-    part: str  # "all" of the data given that did not train the network, or a recorded part of the data of the run
+    split: str  # "all" of the data given that did not train the network, or a recorded split of the data of the run
     why: str
     dataset: Dataset
     indices: NDArray[np.int64]
@@ -78,46 +78,46 @@ def labelled(
     file: Path,
     header: Header,
     data: str | None,
-    part: str | None,
+    split: str | None,
     console: Console,
     options: Options | None = None,
 ) -> Labelled:
-    """The images to judge a checkpoint by: of its own data the validation part, of other data all.
+    """The images to judge a checkpoint by: of its own data the validation split, of other data all.
 
     Raises LeannetError where the classes are not the checkpoint's, or no image is left.
     """
     where, found, renumber = opened(file, header, data, console, options)
-    name, why, indices = _which_part(found, header, part, where, given=data is not None)
+    name, why, indices = _which_split(found, header, split, where, given=data is not None)
     if why:
         console.say(why, style="yellow")
     return Labelled(where, name, why, found.dataset, indices, renumber, report_skipped(found), report_left_out(found))
 
 
-def _which_part(
-    found: Scan, header: Header, part: str | None, where: str, given: bool
+def _which_split(
+    found: Scan, header: Header, split: str | None, where: str, given: bool
 ) -> tuple[str, str, NDArray[np.int64]]:
-    """The part to score, why, and its images: never a training image unless they are asked for by name."""
+    """The split to score, why, and its images: never a training image unless they are asked for by name."""
     known = membership(found.digests, header.split.fingerprints)
-    members = {name: np.flatnonzero(getattr(known, name)) for name in PART_NAMES}
+    members = {name: np.flatnonzero(getattr(known, name)) for name in SPLIT_NAMES}
     number, trained = len(found.dataset), len(members["train"])
-    if part is not None:
-        if not len(members[part]):
-            has = ", ".join(name for name in PART_NAMES if len(members[name])) or "none of its images"
-            raise LeannetError(f"{where}: the run has no {part} image there; it has {has}")
-        return part, "", members[part]
+    if split is not None:
+        if not len(members[split]):
+            has = ", ".join(name for name in SPLIT_NAMES if len(members[name])) or "none of its images"
+            raise LeannetError(f"{where}: the run has no {split} image there; it has {has}")
+        return split, "", members[split]
     if trained or not given:
         if len(members["validation"]):
             scored = len(members["validation"])
-            why = f"{trained:,} of the {number:,} images trained this network: only its validation part is scored"
+            why = f"{trained:,} of the {number:,} images trained this network: only its validation split is scored"
             return "validation", f"{why}, {scored:,}", members["validation"]
         if not given:
             raise LeannetError(f"{where}: the images of the run are not there any more: name some to score")
     others = np.flatnonzero(~known.train & known.decidable)
     if not len(others):
-        raise LeannetError(f"{where}: these are images it was trained on; if you mean it, say --part train")
+        raise LeannetError(f"{where}: these are images it was trained on; if you mean it, say --split train")
     for name in ("validation", "test"):
         if len(members[name]) == number:
-            return name, f"{where} is of the {name} part of the run", members[name]
+            return name, f"{where} is of the {name} split of the run", members[name]
     left_out = number - len(others)
     why = f"{left_out:,} of the {number:,} images trained this network, or may have, and are left out"
     return "all", why if left_out else "", others

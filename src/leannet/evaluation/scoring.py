@@ -29,7 +29,7 @@ class Evaluation:
 
     checkpoint: Path
     data: str
-    part: str  # "all" of the data given that did not train it, or a recorded part of the data of the run
+    split: str  # "all" of the data given that did not train it, or a recorded split of the data of the run
     why: str
     scores: Scores
     skipped: list[dict[str, str]]  # images that cannot be read
@@ -40,7 +40,7 @@ class Evaluation:
         return {
             "checkpoint": str(self.checkpoint),
             "data": self.data,
-            "part": self.part,
+            "split": self.split,
             "why": self.why,
             **self.scores.to_dict(),
             "skipped": self.skipped,
@@ -51,20 +51,20 @@ class Evaluation:
 def evaluate(
     run: str | Path,
     data: str | None = None,
-    part: str | None = None,
+    split: str | None = None,
     quiet: bool = False,
     options: Options | None = None,
 ) -> Evaluation:
     """Scores a checkpoint or run on labelled images.
 
-    data: None: the data of the run. part: train, validation or test of that data; None: its validation part, and of
+    data: None: the data of the run. split: train, validation or test of that data; None: its validation split, and of
     other images those that did not train the network. options: how the data is to be read, where it does not say.
     Raises LeannetError where the classes are not the checkpoint's, or there is nothing to score.
     """
     file = checkpoint_file(run)
     network, header = load(file)
     return evaluate_with(
-        lambda images: probabilities_of(network, images, header), header, file, data, part, quiet, options
+        lambda images: probabilities_of(network, images, header), header, file, data, split, quiet, options
     )
 
 
@@ -73,18 +73,18 @@ def evaluate_with(
     header: Header,
     file: Path,
     data: str | None = None,
-    part: str | None = None,
+    split: str | None = None,
     quiet: bool = False,
     options: Options | None = None,
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
-    given = labelled(file, header, data, part, console, options)
+    given = labelled(file, header, data, split, console, options)
     batches = Loader(PreparedDataset(given.dataset, header.preprocessing), Batches(given.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
     scores = score(outputs, given.labels, header.classes)
-    return Evaluation(file, given.data, given.part, given.why, scores, given.skipped, given.left_out)
+    return Evaluation(file, given.data, given.split, given.why, scores, given.skipped, given.left_out)
 
 
 @torch.no_grad()

@@ -48,7 +48,7 @@ class Embedding:
 
     checkpoint: Path
     data: str
-    part: str
+    split: str
     planes: tuple[Plane, ...]
     names: tuple[str, ...]
     labels: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Embedding:
         return {
             "checkpoint": str(self.checkpoint),
             "data": self.data,
-            "part": self.part,
+            "split": self.split,
             "images": len(self.names),
             "largest_class": self.largest_share,
             "layers": layers,
@@ -103,7 +103,7 @@ def embed(
     run: str | Path | Network,
     data: str | None = None,
     layers: Sequence[str] = (),
-    part: str | None = None,
+    split: str | None = None,
     limit: int = 2000,
     perplexity: float = 30.0,
     seed: int = 0,
@@ -112,7 +112,7 @@ def embed(
     """Lays the images out by what some layers make of them, each layer in a plane of its own.
 
     run: a run folder, a checkpoint or a loaded network; or a folder of folds, whose first network makes the map and all
-    of whose images are judged for suspects. data, part: as for `evaluate`. layers: none: an early one and the pooling
+    of whose images are judged for suspects. data, split: as for `evaluate`. layers: none: an early one and the pooling
     before the classes; one that makes an image is averaged over its positions. limit: at most so many images, drawn
     by chance from `seed`.
     Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten images.
@@ -126,7 +126,7 @@ def embed(
         network, header = load(file)
     names = layers or (early_layer(network.architecture), late_layer(network.architecture))
     points = [find(network, name) for name in names]
-    found = labelled(file, header, data, part, console)
+    found = labelled(file, header, data, split, console)
     if len(found.indices) > limit:
         drawn = np.random.default_rng(seed).choice(found.indices, limit, replace=False)
         found = found.only(np.sort(drawn))
@@ -143,7 +143,7 @@ def embed(
     return Embedding(
         checkpoint=file,
         data=found.data,
-        part=found.part,
+        split=found.split,
         planes=tuple(planes),
         names=found.names,
         labels=found.labels,
@@ -219,7 +219,7 @@ def _suspects(
 ) -> Suspects | None:
     if not isinstance(run, Network) and has_folds(run):
         return suspects(run)
-    if found.part == "train":
+    if found.split == "train":
         return None
     coverage = f"the {len(found.names):,} images shown, which did not train the network"
     return Suspects(ranked(found.names, found.labels, probabilities, header.classes), coverage)

@@ -13,6 +13,7 @@ from leannet.looks.embedding_figure import SHAPES, style
 from leannet.looks.names import short
 from leannet.looks.thumbnails import TINY, data_uri, sprite
 from leannet.reports.page import percent
+from leannet.run_files import MODEL
 from leannet.style import FORMATS, check_format
 
 SPAN = 1000  # the plane's width in the page's own unit
@@ -62,14 +63,14 @@ def _contents(found: Embedding) -> dict[str, Any]:
     where = {name: number for number, name in enumerate(found.names)}
     folder = found.checkpoint.absolute().parent
     run = f"{folder.parent.name}, {folder.name}," if folder.name.startswith("fold-") else folder.name
-    network = run if found.checkpoint.name == "model.safetensors" else found.checkpoint.stem
+    network = run if found.checkpoint.name == MODEL else found.checkpoint.stem
     listed = [] if found.suspects is None else found.suspects.doubtful[:SHOWN]
-    part = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.part]
+    split = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.split]
     return {
         "title": f"How {network} sees its images",
-        "subtitle": f"{len(found.names):,} {part}images of {Path(found.data).name}, by what two layers make of them"
+        "subtitle": f"{len(found.names):,} {split}images of {Path(found.data).name}, by what two layers make of them"
         if len(found.planes) == 2
-        else f"{len(found.names):,} {part}images of {Path(found.data).name}, by what its layers make of them",
+        else f"{len(found.names):,} {split}images of {Path(found.data).name}, by what its layers make of them",
         "run": folder.name,
         "found": found,
         "neighbours": NEIGHBOURS,

@@ -1,7 +1,7 @@
 """Labels to doubt: images that a network which did not train on them takes for something else.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
-train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation part.
+train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation split.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
+from leannet.run_files import FOLDS, MODEL, PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -69,20 +70,20 @@ def suspects(run: str | Path) -> Suspects:
     """The images of a run in the order of doubt.
 
     run: a folder of folds, whose predictions are of every image; a run folder, whose predictions are of its
-    validation part; or a predictions.csv, which must be of images that the network did not train on.
+    validation split; or a predictions.csv, which must be of images that the network did not train on.
     Raises LeannetError where there are no predictions.
     """
     path = Path(run)
-    file = path / "predictions.csv" if path.is_dir() else path
+    file = path / PREDICTIONS if path.is_dir() else path
     if not file.exists():
         raise LeannetError(f"{run}: expected predictions.csv, as leannet train leaves it in a run or beside its folds")
     names, labels, probabilities, classes = read_predictions(file)
     number = f"{len(names):,}"
     if has_folds(path):
         coverage = f"all {number} images, each judged by the fold that did not train on it"
-    elif (path / "model.safetensors").exists():
+    elif (path / MODEL).exists():
         every = sum(read_header(path).split.sizes.values())
-        coverage = f"the validation part alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
+        coverage = f"the validation split alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
     else:
         coverage = f"the {number} images of {file}, if no network trained on them"
     return Suspects(ranked(names, labels, probabilities, classes), coverage)
@@ -90,7 +91,7 @@ def suspects(run: str | Path) -> Suspects:
 
 def has_folds(run: str | Path) -> bool:
     """Whether this is a folder of folds, as `train --folds` leaves it."""
-    return (Path(run) / "folds.json").exists()
+    return (Path(run) / FOLDS).exists()
 
 
 def ranked(

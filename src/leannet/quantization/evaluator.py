@@ -31,14 +31,14 @@ class Evaluator:
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
         from leannet.data.loader import PreparedDataset
-        from leannet.data.split import Split, membership, split
+        from leannet.data.split import Split, membership, split_dataset
         from leannet.evaluation.labelled import opened
 
         where, scan, class_numbers = opened(file, header, data, console)
         known = membership(scan.digests, header.split.fingerprints)
         train, evaluation = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(evaluation):
-            halves = split(scan.dataset, scan.digests, (0.5, 0.5), 0)
+            halves = split_dataset(scan.dataset, scan.digests, (0.5, 0.5), 0)
             train, evaluation = halves.train, halves.validation
             console.say(f"{where}: not the images of the run: one half calibrates, the other evaluates")
         elif data is not None:

@@ -13,7 +13,7 @@ from leannet.data.augment import Augment, change, random_box
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_color, to_image
 from leannet.data.sources import open_dataset
-from leannet.data.split import PART_NAMES, membership
+from leannet.data.split import SPLIT_NAMES, membership
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled import reading_of
 from leannet.header import Header
@@ -102,7 +102,7 @@ class RunImages:
             return None
         numbers = np.array([self.header.classes.index(name) for name in self.images.classes])[self.images.labels]
         every = len(self.header.classes)
-        return {part: np.bincount(numbers[getattr(known, part)], minlength=every).tolist() for part in PART_NAMES}
+        return {part: np.bincount(numbers[getattr(known, part)], minlength=every).tolist() for part in SPLIT_NAMES}
 
     def _bytes(self, index: int) -> bytes | NDArray[np.uint8]:
         source = self.images.reader(index)
@@ -111,7 +111,7 @@ class RunImages:
     def _part(self, data: bytes | NDArray[np.uint8]) -> str | None:
         """The part that has an image of this content: "" for none, None where the run's marks cannot tell."""
         known = membership([_digest(data)], self.header.split.fingerprints)
-        return next((part for part in PART_NAMES if getattr(known, part)[0]), "" if known.decidable[0] else None)
+        return next((part for part in SPLIT_NAMES if getattr(known, part)[0]), "" if known.decidable[0] else None)
 
 
 def _digest(data: bytes | NDArray[np.uint8]) -> str:

@@ -102,9 +102,9 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
 
 
 def choose_preprocessing(
-    settings: Settings, table: Architecture, source: Source | None, found: Scan, parts: Split
+    settings: Settings, table: Architecture, source: Source | None, found: Scan, split: Split
 ) -> Preprocessing:
-    """The weights' own where nothing else is asked for; mean and deviation measured on the training part for zscore."""
+    """The weights' own where nothing else is asked for; for zscore mean and deviation of the training split."""
     size = {"height": table.input.height, "width": table.input.width}
     if source is not None:
         chosen = source[1].preprocessing.model_copy(update=size)
@@ -121,7 +121,7 @@ def choose_preprocessing(
         constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
         chosen = chosen.model_copy(update=constants)
     elif settings.normalization == "zscore":
-        mean, std = mean_and_std(PreparedDataset(found.dataset, chosen), parts.train, settings.workers or 0)
+        mean, std = mean_and_std(PreparedDataset(found.dataset, chosen), split.train, settings.workers or 0)
         chosen = chosen.model_copy(update={"mean": mean, "std": std})
     return chosen
 

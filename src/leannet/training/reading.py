@@ -56,24 +56,24 @@ def _read(settings: Settings, console: Console) -> Scan:
 
 
 def _some(dataset: Dataset, limit: int, seed: int) -> Dataset:
-    """About so many images, each class of each part in its proportion, and two of each at least."""
+    """About so many images, each class of each split in its proportion, and two of each at least."""
     order = np.random.default_rng(seed).permutation(len(dataset))
     groups: dict[tuple[str | None, int], list[int]] = {}
     for index in order.tolist():
-        groups.setdefault((dataset.parts[index], int(dataset.labels[index])), []).append(index)
+        groups.setdefault((dataset.splits[index], int(dataset.labels[index])), []).append(index)
     share = min(1.0, limit / max(len(dataset), 1))
     return dataset.keep(sorted(i for group in groups.values() for i in group[: max(2, round(share * len(group)))]))
 
 
-def tell_split(console: Console, found: Scan, parts: Split) -> None:
-    how = "as the data comes" if parts.ratio is None else f"by content, seed {parts.seed}"
-    sizes = f"{len(parts.train):,} to train on, {len(parts.validation):,} to validate on"
-    console.say(f"split {how}: {sizes}" + (f", {len(parts.test):,} to test on" if len(parts.test) else ""))
-    if parts.dropped:
-        names = ", ".join(found.dataset.names[i] for i in parts.dropped[:3])
+def tell_split(console: Console, found: Scan, split: Split) -> None:
+    how = "as the data comes" if split.ratio is None else f"by content, seed {split.seed}"
+    sizes = f"{len(split.train):,} to train on, {len(split.validation):,} to validate on"
+    console.say(f"split {how}: {sizes}" + (f", {len(split.test):,} to test on" if len(split.test) else ""))
+    if split.dropped:
+        names = ", ".join(found.dataset.names[i] for i in split.dropped[:3])
         console.say(
-            f"  {len(parts.dropped)} images with another label in a later split are left out: {names}", style="yellow"
+            f"  {len(split.dropped)} images with another label in a later split are left out: {names}", style="yellow"
         )
-    both = {found.digests[i] for i in parts.train} & {found.digests[i] for i in (*parts.validation, *parts.test)}
+    both = {found.digests[i] for i in split.train} & {found.digests[i] for i in (*split.validation, *split.test)}
     if both:
-        console.say(f"  {len(both)} images are in the training part and in another, as equal copies", style="yellow")
+        console.say(f"  {len(both)} images are in the training split and in another, as equal copies", style="yellow")

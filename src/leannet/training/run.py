@@ -1,4 +1,4 @@
-"""`train`: from images to a run folder. Says what it found and chose, trains, and scores the test part once."""
+"""`train`: from images to a run folder. Says what it found and chose, trains, and scores the test split once."""
 
 import shlex
 import sys
@@ -16,13 +16,15 @@ from leannet.console import Console
 from leannet.data.dataset import Dataset
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import Scan, report_left_out, report_skipped
-from leannet.data.split import Split, parse_ratio, split
+from leannet.data.split import Split, parse_ratio, split_dataset
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.retired import current_settings
+from leannet.run_files import CONFIG, MODEL
 from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
@@ -33,7 +35,7 @@ from leannet.training.reading import Reader, tell_split
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
-from leannet.training.state import Saved, find_state, load_state
+from leannet.training.state import SavedState, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 from leannet.weights import read_weights
@@ -70,7 +72,7 @@ class Run:
             "log": self.log,
             "skipped": self.skipped,
             "left_out": self.left_out,
-            "split": self.header.split.model_copy(update={"fingerprints": {}}).to_dict(),
+            "split": {key: value for key, value in self.header.split.to_dict().items() if key != "fingerprints"},
             "provenance": self.header.provenance.to_dict(),
         }
 
@@ -98,7 +100,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
     """`train`, with settings that are made, and images that another run may have read already."""
     join(wanted)
     check_out(out, wanted)
-    processes.meet()  # no process makes the folder before all have seen that it is free
+    processes.barrier()  # no process makes the folder before all have seen that it is free
     ratio = parse_ratio(wanted.split) if wanted.split else None
     console = Console(quiet or processes.rank() > 0)
     source = None
@@ -117,8 +119,8 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
 
     found = reader.read(wanted, console)
     processes.settle()
-    parts = split(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
-    tell_split(console, found, parts)
+    split = split_dataset(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
+    tell_split(console, found, split)
     settings_, table = choose(wanted, found, source)
     torch.manual_seed(settings_.seed)
     network = build(table)
@@ -127,8 +129,8 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
     header = Header(
         architecture=table,
         classes=found.dataset.classes,
-        preprocessing=choose_preprocessing(settings_, table, source, found, parts),
-        split=parts.record(),
+        preprocessing=choose_preprocessing(settings_, table, source, found, split),
+        split=split.record(),
         provenance=Provenance(
             command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
             data=settings_.data,
@@ -143,10 +145,10 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
         ),
     )
-    run = processes.in_first(lambda: make_run(out, settings_.data))
+    run = processes.main_process_first(lambda: make_run(out, settings_.data))
     with alone_together(run):
-        processes.in_first(lambda: begin_run(run, out, settings_, header))
-        return _train(network, header, found, parts, settings_, run, console)
+        processes.main_process_first(lambda: begin_run(run, out, settings_, header))
+        return _train(network, header, found, split, settings_, run, console)
 
 
 def resume(run: str | Path, quiet: bool = False, cpu: bool = False) -> Run:
@@ -166,7 +168,7 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
-    settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
+    settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
     settings = settings.model_copy(update={"cpu": settings.cpu or cpu})
     if settings.tensorboard:
         check_tensorboard()
@@ -174,20 +176,20 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
     with alone_together(path):
         saved = load_state(path)
         done = _is_done(saved, settings)
-        # A run killed between its last epoch and its test part has that left to do.
+        # A run killed between its last epoch and its test split has that left to do.
         untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
         if done and not untested and not finished_too:
             raise LeannetError(
-                f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
+                f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
             )
         found = reader.read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
-        parts = split(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
-        if saved.header.split.digests != parts.digests:
+        split = split_dataset(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
+        if saved.header.split.digests != split.digests:
             raise LeannetError(
                 f"{path}: the images have changed since this run began; start a new one, --weights {path}"
             )
-        return _train(build(saved.header.architecture), saved.header, found, parts, settings, path, console, saved)
+        return _train(build(saved.header.architecture), saved.header, found, split, settings, path, console, saved)
 
 
 def _check_settings(wanted: Settings) -> None:
@@ -232,18 +234,18 @@ def _train(
     network: Network,
     header: Header,
     found: Scan,
-    parts: Split,
+    split: Split,
     settings: Settings,
     run: Path,
     console: Console,
-    saved: Saved | None = None,
+    saved: SavedState | None = None,
 ) -> Run:
     preprocessing = header.preprocessing
     training_set = PreparedDataset(found.dataset, preprocessing, settings.augment, settings.seed)
     plain = PreparedDataset(found.dataset, preprocessing)
     if saved is not None and _is_done(saved, settings):
-        console.say(f"{run}: has finished, with epoch {saved.standing.epoch}; scoring its best weights")
-        standing, interrupted, device = saved.standing, False, make_accelerator(settings).device
+        console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
+        state, interrupted, device = saved.state, False, make_accelerator(settings).device
     else:
         size = f"{preprocessing.width} x {preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
@@ -253,36 +255,36 @@ def _train(
             training_set, plain = cached(training_set, plain, found.sizes, found.formats)
             if training_set.cache is None:
                 console.say("the decoded images do not fit into memory: each is read anew in every epoch")
-        task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, parts))
-        standing, interrupted = fit(network, task, training_set, plain, parts, settings, header, run, console, saved)
+        task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, split))
+        state, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
         device = next(network.parameters()).device
-    finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
-    processes.meet()  # the first process has written the best
-    best, header = load(run / "model.safetensors")
-    validation = _scores(best, plain, parts.validation, settings, device)
+    finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
+    processes.barrier()  # the first process has written the best
+    best, header = load(run / MODEL)
+    validation = _scores(best, plain, split.validation, settings, device)
     test = None
-    if finished and len(parts.test):  # once, and kept
-        test = _scores(best, plain, parts.test, settings, device)
+    if finished and len(split.test):  # once, and kept
+        test = _scores(best, plain, split.test, settings, device)
         if header.metrics.test is None:
             metrics = header.metrics.model_copy(update={"test": test.summary()})
             header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
-                save(run / "model.safetensors", best, header)
+                save(run / MODEL, best, header)
     skipped, left_out = report_skipped(found), report_left_out(found)
-    return Run(run, header, validation, test, finished, standing.log, skipped, left_out, interrupted)
+    return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 
 
-def _is_done(saved: Saved, settings: Settings) -> bool:
+def _is_done(saved: SavedState, settings: Settings) -> bool:
     """Whether a run has no step left to train."""
-    return saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
+    return saved.state.ended or (settings.time is None and saved.state.epoch >= settings.epochs)
 
 
-def _class_weights(settings: Settings, dataset: Dataset, parts: Split) -> tuple[float, ...] | None:
+def _class_weights(settings: Settings, dataset: Dataset, split: Split) -> tuple[float, ...] | None:
     """One a class, so that all classes weigh the same together; on average one an image."""
     if settings.class_weights == "none":
         return None
-    counts = np.bincount(dataset.labels[parts.train], minlength=len(dataset.classes))
-    return tuple((len(parts.train) / (len(counts) * counts)).tolist())
+    counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.classes))
+    return tuple((len(split.train) / (len(counts) * counts)).tolist())
 
 
 def _parent(wanted: Settings, source: Source | None) -> str | None:
@@ -296,11 +298,11 @@ def _from_command_line() -> bool:
 
 
 def _scores(
-    best: Network, plain: PreparedDataset, part: NDArray[np.int64], settings: Settings, device: torch.device
+    best: Network, plain: PreparedDataset, indices: NDArray[np.int64], settings: Settings, device: torch.device
 ) -> Scores:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
-    shared = Batches(part, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
+    shared = Batches(indices, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
     processes.settle()
     batches = Loader(plain, shared, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
-    return score(predictions, plain.dataset.labels[part], plain.dataset.classes)
+    return score(predictions, plain.dataset.labels[indices], plain.dataset.classes)

@@ -56,7 +56,7 @@ def tar(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
 def counted(dataset: Dataset) -> dict[tuple[str | None, str], int]:
     """How many images there are of each split and class."""
     words = [dataset.classes[label] for label in dataset.labels]
-    return dict(Counter(zip(dataset.parts, words, strict=True)))
+    return dict(Counter(zip(dataset.splits, words, strict=True)))
 
 
 def missed(dataset: Dataset) -> dict[str, tuple[str, ...]]:

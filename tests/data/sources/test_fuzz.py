@@ -103,11 +103,11 @@ def test_every_file_of_any_layout_is_an_image_of_the_set_or_named(tree: Tree) ->
         assert len(names) == len(set(names))
         assert set(names) <= {str(path) for kind, path in expected if kind == "image"}
         # No image is of a class that is none of the folders above it, and no split is a class beside other splits.
-        for name, label, split in zip(images.names, images.labels, images.parts, strict=True):
+        for name, label, split in zip(images.names, images.labels, images.splits, strict=True):
             word = images.classes[label]
             assert split or word in name.split("/")[:-1]
-        if any(images.parts):
-            assert not {"train", "test", "Val"} & set(images.classes) or "train" in images.parts
+        if any(images.splits):
+            assert not {"train", "test", "Val"} & set(images.classes) or "train" in images.splits
 
 
 LABELS = st.one_of(

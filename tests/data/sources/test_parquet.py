@@ -140,7 +140,7 @@ def test_rows_of_no_split_beside_splits_are_counted(tmp_path: Path) -> None:
     for name in ("train-0", "test-0", "extra-0"):
         table(tmp_path / f"{name}.parquet", [0, 1])
     dataset = open_dataset(str(tmp_path))
-    assert set(dataset.parts) == {"train", "test"}
+    assert set(dataset.splits) == {"train", "test"}
     assert missed(dataset) == {
         "image of no split, where others have one": ("extra-0.parquet row 0", "extra-0.parquet row 1")
     }
@@ -161,4 +161,4 @@ def test_what_has_no_split_is_the_train_split_where_none_is_called_so(tmp_path: 
     assert "taken for the train split" in dataset.remarks[0]
     for place in ("partial-train", "partial-test"):  # the folders of the hub's own conversion
         table(tmp_path / "default" / place / "0000.parquet", [0, 1], first=30)
-    assert open_dataset(str(tmp_path / "default")).parts.count("train") == 2
+    assert open_dataset(str(tmp_path / "default")).splits.count("train") == 2

@@ -66,7 +66,7 @@ def test_parts_by_name(shapes: Path, tmp_path: Path) -> None:
     shards_of(shapes, tmp_path / "all")
     for old, new in (("000", "train-000"), ("001", "val-000"), ("002", "test-000")):
         (tmp_path / "all" / f"{old}.tar").rename(tmp_path / "all" / f"{new}.tar")
-    assert set(open_dataset(str(tmp_path / "all")).parts) == {"train", "validation", "test"}
+    assert set(open_dataset(str(tmp_path / "all")).splits) == {"train", "validation", "test"}
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_class_folders(shapes: Path) -> None:
     assert dataset.classes == ("disc", "square")
     assert len(dataset) == 24
     assert [(each.why, each.names) for each in dataset.left_out] == [("not named as an image", ("disc/notes.txt",))]
-    assert set(dataset.parts) == {None}
+    assert set(dataset.splits) == {None}
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
@@ -40,7 +40,7 @@ def test_split_folders(tmp_path: Path, name: str) -> None:
         draw_folder(tmp_path / "data" / part, each=3)
     dataset = open_dataset(str(tmp_path / "data"))
     assert dataset.kind == "split folders of class folders"
-    assert sorted(dataset.parts) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
+    assert sorted(dataset.splits) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
 
 
 def test_a_class_called_train_is_a_class(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:
         table = pa.table({"img": rows, "label": [n % 2 for n in range(count)]})
         pq.write_table(table, tmp_path / f"{name}.parquet")
     dataset = open_dataset(str(tmp_path))
-    assert sorted(p or "" for p in dataset.parts) == ["test"] * 2 + ["train"] * 8
+    assert sorted(p or "" for p in dataset.splits) == ["test"] * 2 + ["train"] * 8
 
 
 def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("\n".join(lines))
     dataset = open_dataset(str(tmp_path / "list.csv"))
     assert dataset.classes == ("angular", "round")
-    assert dataset.parts.count("validation") == 4
+    assert dataset.splits.count("validation") == 4
     assert len(scan(dataset).dataset) == 12
 
 
@@ -110,7 +110,7 @@ def test_the_real_photographs(photographs: Path) -> None:
 
 def test_cifar10(cifar10: Path) -> None:
     dataset = open_dataset(str(cifar10))
-    assert (len(dataset), dataset.classes[6], dataset.parts.count("test")) == (60_000, "frog", 10_000)
+    assert (len(dataset), dataset.classes[6], dataset.splits.count("test")) == (60_000, "frog", 10_000)
 
 
 def test_folders_without_a_image_are_no_classes(shapes: Path) -> None:

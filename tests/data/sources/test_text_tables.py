@@ -213,8 +213,8 @@ def test_columns_that_say_the_splits(tmp_path: Path, name: str, words: tuple[str
     lines = [f"path,label,{name}", *(f"a/{n}.png,{'xy'[n % 2]},{words[n // 4]}" for n in range(8))]
     (tmp_path / "x.csv").write_text("\n".join(lines))
     dataset = open_dataset(str(tmp_path / "x.csv"))
-    assert dataset.parts.count("train") == 4
-    assert None not in dataset.parts
+    assert dataset.splits.count("train") == 4
+    assert None not in dataset.splits
     assert any("says the splits" in remark for remark in dataset.remarks)
 
 

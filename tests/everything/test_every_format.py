@@ -1,0 +1,99 @@
+"""Every network of the zoo in every format that ships: written, checked in each engine, and predicting as torch does.
+
+Under an hour on two cores, so it is not in the suite: `make test-all`. The suite has each family in its debug form.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import leannet
+from leannet.artifact import open_artifact
+from leannet.artifact.exporting import export, export_folder
+from leannet.checkpoint import save
+from leannet.header import Header
+from leannet.preprocessing import Preprocessing
+from leannet.quantization import quantize
+from leannet.zoo import FAMILIES, architecture
+from tests.conftest import draw, draw_folder, lively
+
+pytestmark = pytest.mark.everything
+
+CLASSES = ("ape", "bee", "cat")
+RESOLUTIONS = (96, 128, None)  # the first that the rows accept; None: the family's own
+NAMES = sorted(FAMILIES)
+FLOATS = [("float32", "float32"), ("float16", "float32"), ("bfloat16", "float32"), ("float32", "uint8"),
+          ("float32", "uint8-sized")]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Weights that all do something, never trained."""
+    for resolution in (None,) if request.param.startswith("cifar") else RESOLUTIONS:
+        try:
+            rows = architecture(request.param, resolution=resolution, classes=len(CLASSES))
+        except leannet.LeannetError:
+            continue
+        break
+    if len(rows.output_names) > 1:
+        pytest.skip("several outputs, which no format ships yet")
+    folder = tmp_path_factory.mktemp(request.param)
+    shape = rows.input
+    header = Header(
+        architecture=rows,
+        classes=CLASSES,
+        preprocessing=Preprocessing(height=shape.height, width=shape.width),
+    )
+    save(folder / "model.safetensors", lively(leannet.build(rows)), header)
+    draw_folder(folder / "images", each=6, kinds=CLASSES)
+    yield folder / "model.safetensors"
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.unlink()
+
+
+def _predicts_as(checkpoint: Path, artifact: Path, tolerance: float) -> None:
+    image = draw("ring", 5, 70)
+    ours, torchs = (
+        dict(zip(each.classes, each.probabilities, strict=True))
+        for each in (leannet.predict(path, [image])[0][0] for path in (artifact, checkpoint))
+    )
+    assert ours == pytest.approx(torchs, abs=tolerance)
+
+
+@pytest.mark.parametrize(("precision", "taken"), FLOATS)
+def test_onnx(checkpoint: Path, tmp_path: Path, precision: str, taken: str) -> None:
+    if precision == "float32":
+        exported = export(checkpoint, tmp_path / "x.onnx", precision=precision, input=taken)
+    else:
+        try:  # weights drawn at random need not bear rounding: then it says so and writes nothing
+            exported = export(checkpoint, tmp_path / "x.onnx", precision=precision, input=taken)
+        except leannet.LeannetError as refusal:
+            message = str(refusal)
+        else:
+            message = ""
+        if message:
+            assert f"{precision} weights change what it answers by too much" in message
+            assert not (tmp_path / "x.onnx").exists()
+            return
+    assert {check.name for check in exported.checks} >= {"onnxruntime", "openvino"}
+    assert all(check.passed for check in exported.checks if check.name not in open_artifact(exported.path).wrong_in)
+    _predicts_as(checkpoint, exported.path, {"float32": 1e-3}.get(precision, 0.1))
+
+
+@pytest.mark.parametrize("format", ["openvino", "ncnn", "litert"])
+def test_folder(checkpoint: Path, tmp_path: Path, format: str) -> None:
+    exported = export_folder(checkpoint, format, tmp_path / format)
+    assert all(check.passed for check in exported.checks)
+    _predicts_as(checkpoint, exported.path, 1e-2)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "litert"])
+def test_integers(checkpoint: Path, tmp_path: Path, engine: str) -> None:
+    out = tmp_path / ("int8.onnx" if engine != "litert" else "int8")
+    data = str(checkpoint.parent / "images")
+    quantized = quantize(checkpoint, data, out, engine, max_drop=100, quiet=True, seconds=0.02)
+    assert quantized.path == out
+    assert all(check.passed for check in quantized.checks)
+    assert open_artifact(out).precision == "int8"
