@@ -27,7 +27,7 @@ from leannet.artifact.artifact import normalized
 from leannet.data.images import prepare, read
 from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
-from leannet.quantization.comparison import MIN_AGREEMENT, MIN_DECIBELS, Comparison
+from leannet.quantization.comparison import MIN_AGREEMENT, POINTS_PER_NOISE, Comparison, min_decibels
 from leannet.runtime import ENGINES, Program
 
 ROOT = Path(__file__).parents[1]
@@ -146,8 +146,10 @@ def page(results: dict[str, Any], noise: list[dict[str, Any]]) -> str:
 
 def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
     """What decides where images are few, and why."""
-    quiet = [each for each in noise if each["decibels"] >= MIN_DECIBELS]
-    loud = [each for each in noise if each["decibels"] < MIN_DECIBELS]
+    limit = min_decibels(0.5)
+    quiet = [each for each in noise if each["decibels"] >= limit]
+    loud = [each for each in noise if each["decibels"] < limit]
+    spread = [each["decibels_deviation_of_80"] for each in noise]
     return [
         "", "## How many images does a limit need?", "",
         "Half a point of 80 images is less than one image. Whether a network lost it is luck there, and so is every "
@@ -158,20 +160,23 @@ def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
         *(f"| {drop:g} | " + " | ".join(f"{_needed(drop, percent):,}" for percent in (0, 1, 2, 5)) + " |"
           for drop in (0.25, 0.5, 1, 2)),
         "",
-        f"Of fewer images, two things are still certain, and need no labels: the noise that integers add to the "
-        f"outputs, and how many images keep their class. They decide then: the outputs must be {MIN_DECIBELS:g} dB "
-        f"over the noise, and {100 * MIN_AGREEMENT:.0f} % of the images keep their class (one may always change). The "
-        "noise is measured to a tenth of a dB on a dozen images. The limit comes from the table below "
+        "Fewer images still tell two things, and need no labels for it: how much noise the integers add to the "
+        f"outputs, and how many images keep their class. They decide then: the noise may be {1 / POINTS_PER_NOISE:g} of "
+        f"the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for half a "
+        f"point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must keep their "
+        "class, of which one may always change. Unlike the loss, the noise is known from few images: samples of 80 "
+        f"differ by {min(spread):.1f} to {max(spread):.1f} dB (standard deviation). What noise costs was measured "
         f"(`python experiments/int8_noise.py DATA`, 10,000 test images): of {len(noise)} networks, the {len(quiet)} at "
-        f"{MIN_DECIBELS:g} dB or more lose {max(each['drop_points'] for each in quiet):.2f} points at most and keep "
+        f"{limit:g} dB or more lose {max(each['drop_points'] for each in quiet):.2f} points at most and keep "
         f"{100 * min(each['agreement'] for each in quiet):.1f} % of the classes or more; the other {len(loud)} lose "
         f"{min(each['drop_points'] for each in loud):.2f} and more.", "",
         "| network | bits of weights | dB | agreement | points lost |", "|---|--:|--:|--:|--:|",
         *(f"| `{each['network']}` | {each['weight_bits']} | {each['decibels']:.1f} | {100 * each['agreement']:.2f} % | "
           f"{each['drop_points']:+.2f} |" for each in sorted(noise, key=lambda each: -each["decibels"])),
         "",
-        "`quantize` says in one line when it decides so, and `--json` under `decided_by` and `images_needed`. More "
-        "images: `leannet quantize RUN FOLDER`, of which one half calibrates.", "",
+        "`quantize` says in one line when noise decides, and `--json` under `decided_by` and `images_needed`. Other, more "
+        "images: `leannet quantize RUN FOLDER`; one half calibrates, the other evaluates. Where too many layers stay in "
+        "float, `--finetune 3` or a larger `--max-drop` help.", "",
         "**Not faster?** Both are timed on this machine, and where integers take 0.95 of float's time or more, "
         "`quantize` says so: they then save size alone. Small networks gain least, since little of their time is "
         "arithmetic. `leannet export RUN --fastest` times every engine and precision here and keeps the best.",

@@ -1,5 +1,6 @@
 """What so many images can show: the interval against every possible outcome, the number of images against a count."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leannet.evaluation.metrics import Scores
-from leannet.quantization.comparison import MIN_DECIBELS, Comparison, decibels, relative_noise
+from leannet.quantization.comparison import MIN_AGREEMENT, Comparison, decibels, min_decibels, relative_noise
+from tests.conftest import ROOT
 
 
 def comparison(images: int, lost: int, gained: int, agreement: float = 1.0, db: float = 30.0) -> Comparison:
@@ -42,7 +44,7 @@ def test_the_interval_holds_the_true_loss(images: int, p_lost: float, p_gained: 
 
 @given(st.integers(1, 300), st.floats(0, 0.2), st.sampled_from([0.1, 0.5, 1.0, 5.0]))
 def test_so_many_images_are_needed(images: int, share: float, max_drop: float) -> None:
-    """As many as a count from one finds at which half the interval, of a loss of nothing, is no wider than the limit."""
+    """With so many, half the interval of a loss of nothing is no wider than the limit; with three fewer it is."""
     differing = round(share * images)
     needed = comparison(images, differing - differing // 2, differing // 2).images_needed(max_drop)
     rate = differing / images
@@ -50,9 +52,8 @@ def test_so_many_images_are_needed(images: int, share: float, max_drop: float) -
     def margin(n: int) -> float:
         return 196 * math.sqrt(rate * (n + 2) + 1) / (n + 2)
 
-    fewest = next(n for n in range(1, 1_000_000) if margin(n) <= max_drop)
     assert needed is not None
-    assert fewest <= needed <= fewest + 3
+    assert margin(needed) <= max_drop < margin(needed - 3)
 
 
 def test_one_image_is_less_than_the_limit_where_accuracy_decides() -> None:
@@ -72,7 +73,7 @@ def test_noise_decides_without_the_labels() -> None:
     few = comparison(80, 1, 0, agreement=78 / 80)
     assert not few.within(0.5, 0.0, "accuracy")  # one image
     assert few.within(0.5, 0.0, "noise")
-    assert not replace(few, decibels=MIN_DECIBELS - 0.1).within(0.5, 0.0, "noise")
+    assert not replace(few, decibels=19.9).within(0.5, 0.0, "noise")
     assert not replace(few, agreement=75 / 80).within(0.5, 0.0, "noise")
     assert not few.within(0.5, 0.99, "noise")  # as was asked for
     assert comparison(8, 1, 0, agreement=7 / 8).within(0.5, 0.0, "noise")  # one image may always change
@@ -85,3 +86,16 @@ def test_decibels_are_outputs_over_noise() -> None:
     noisy = outputs + generator.normal(0, 0.2, outputs.shape).astype(np.float32)
     assert decibels(relative_noise(noisy, outputs)) == pytest.approx(20, abs=0.1)
     assert decibels(relative_noise(outputs, outputs)) == 120
+
+
+def test_the_noise_that_is_allowed_follows_the_loss_that_is() -> None:
+    """Of the networks that experiments/int8_noise.py measured, those within the limit keep it, but for luck."""
+    assert [round(min_decibels(drop), 1) for drop in (0.5, 1.0, 2.0)] == [20.0, 17.0, 14.0]
+    assert min_decibels(0.0) == min_decibels(0.1)
+    lines = json.loads((ROOT / "docs" / "experiments" / "int8_noise.json").read_text())
+    assert len({line["network"] for line in lines}) == 4
+    for line in lines:
+        for max_drop in (0.25, 0.5, 1.0, 2.0):
+            if line["decibels"] >= min_decibels(max_drop):
+                assert line["drop_points"] <= max_drop, line
+                assert line["agreement"] >= MIN_AGREEMENT or max_drop > 0.5

@@ -224,7 +224,7 @@ def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch
 def test_noise_moves_layers_to_float_until_it_is_low_enough(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = quantize(run, out=run / "a.onnx", quiet=True, seconds=0)
     for module in ("comparison", "quantizing"):
-        monkeypatch.setattr(f"leannet.quantization.{module}.MIN_DECIBELS", plain.decibels + 1)
+        monkeypatch.setattr(f"leannet.quantization.{module}.min_decibels", lambda max_drop: plain.decibels + 1)
     quieter = quantize(run, out=run / "b.onnx", quiet=True, seconds=0)
     assert len(quieter.float_layers) > len(plain.float_layers)
     assert quieter.decibels >= plain.decibels + 1

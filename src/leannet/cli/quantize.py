@@ -94,7 +94,7 @@ def _print(quantized: "Quantized") -> None:
 
 def _refusal(quantized: "Quantized") -> str:
     """Why nothing was written."""
-    from leannet.quantization.comparison import MIN_AGREEMENT, MIN_DECIBELS
+    from leannet.quantization.comparison import MIN_AGREEMENT, min_decibels
 
     agreement, needed = f"{100 * quantized.agreement:.2f} % of images keep their class", quantized.min_agreement
     if quantized.decided_by == "accuracy":
@@ -103,6 +103,6 @@ def _refusal(quantized: "Quantized") -> str:
             f"{agreement} (needed: --min-agreement {needed:g})"
         )
     return (
-        f"as int8 its outputs are {quantized.decibels:.1f} dB over the noise (needed: {MIN_DECIBELS:g}), it loses "
+        f"as int8 its outputs are {quantized.decibels:.1f} dB over the noise (needed: {min_decibels(quantized.max_drop):.1f}), it loses "
         f"{quantized.drop:.2f} points, and {agreement} (needed: {100 * max(needed, MIN_AGREEMENT):g} %)"
     )

@@ -8,7 +8,8 @@ paired table, so that the interval is not empty where no image differs (Agresti 
 where they differ on one of a hundred.
 
 Fewer images still tell two things without their labels: how much noise the change adds to the outputs, and how many
-images keep their class. 20 dB and 98 % go together in networks that lose 0.1 points and less (docs/int8.md).
+images keep their class. Of four networks, quantized to 8 down to 4 bits, none lost clearly more than 50 points times
+the noise, as a share of the outputs' variance (docs/int8.md): half a point goes with a hundredth, 20 dB.
 """
 
 import math
@@ -22,8 +23,9 @@ from leannet.runtime.engines import Floats
 
 Criterion = Literal["accuracy", "noise"]
 Z = 1.96  # 95 % of a normal distribution lie within so many standard errors
-MIN_DECIBELS = 20.0  # a noise of a tenth of the outputs
-MIN_AGREEMENT = 0.95  # of few images, where those of a network at 20 dB keep 98 %; one image may always change
+POINTS_PER_NOISE = 50  # that a noise as large as the outputs' variance would cost, in proportion
+LEAST_DROP = 0.1  # a limit of less is taken for this one, where noise decides
+MIN_AGREEMENT = 0.95  # of few images; at 20 dB networks keep 97 % and more. One image may always change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,8 @@ class Comparison:
         """Whether the change costs no more than is allowed.
 
         accuracy: at most `max_drop` points, and the class of at least `min_agreement` (0 to 1) of the images is kept.
-        noise: the outputs are at least 20 dB over the noise, 95 % of the images keep their class (but for one, and
-        `min_agreement` of them in any case), and the interval of the points lost does not begin above `max_drop`.
+        noise: the outputs are `min_decibels` over the noise, 95 % of the images keep their class (one may always
+        change; `min_agreement` of them in any case), and the interval of the points lost begins at most at `max_drop`.
         """
         if self.agreement < min_agreement:
             return False
@@ -81,7 +83,7 @@ class Comparison:
             return self.drop <= max_drop
         changed = round((1 - self.agreement) * self.before.images)
         few_changed = changed <= max(1, (1 - MIN_AGREEMENT) * self.before.images)
-        return self.decibels >= MIN_DECIBELS and few_changed and self.drop_interval[0] <= max_drop
+        return self.decibels >= min_decibels(max_drop) and few_changed and self.drop_interval[0] <= max_drop
 
     def note(self, max_drop: float) -> str:
         """One line for images that are too few for accuracy to decide."""
@@ -93,6 +95,11 @@ class Comparison:
             f"{images:,} image{'s' if images > 1 else ''}, of which one is {100 / images:.2g} points, cannot show a "
             f"loss of {abs(max_drop):g} points ({enough}): noise and agreement decide instead"
         )
+
+
+def min_decibels(max_drop: float) -> float:
+    """How far outputs have to be over the noise where it decides: 20 dB for half a point, 17 for one."""
+    return decibels(max(abs(max_drop), LEAST_DROP) / POINTS_PER_NOISE)
 
 
 def relative_noise(outputs: Floats, reference: Floats) -> float:

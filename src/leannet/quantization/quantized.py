@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from leannet.artifact.checking import EngineCheck
-from leannet.quantization.comparison import MIN_DECIBELS, Comparison, Criterion, decibels
+from leannet.quantization.comparison import Comparison, Criterion, decibels, min_decibels
 from leannet.runtime import Latency, Machine
 
 NOT_FASTER = 0.95  # of float's time: what is nearer to it is no gain to count on
@@ -79,7 +79,7 @@ class Quantized(Comparison):
         agree = f"{100 * self.agreement:.2f} % agree"
         if self.decided_by == "accuracy":
             return f"{self.drop:+.2f} points lost, {agree}"
-        return f"outputs {self.decibels:.1f} dB over the noise (needed: {MIN_DECIBELS:g}), {agree}"
+        return f"outputs {self.decibels:.1f} dB over the noise (needed: {min_decibels(self.max_drop):.1f}), {agree}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

@@ -20,7 +20,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.calibration import Calibration
-from leannet.quantization.comparison import MIN_DECIBELS, Criterion, relative_noise
+from leannet.quantization.comparison import Criterion, min_decibels, relative_noise
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
@@ -99,7 +99,7 @@ def quantize(
         marked = tuple(replace(layer, kept_float=layer.path in paths) for layer in layers)
         trial = trials[number] = replace(trial, layers=marked, decided_by=criterion)
         # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
-        enough = trial.allowed if criterion == "accuracy" else trial.decibels >= MIN_DECIBELS
+        enough = trial.allowed if criterion == "accuracy" else trial.decibels >= min_decibels(max_drop)
         console.say(f"  {len(paths)} layers in float: {trial.line()}" + (", enough" if enough else ""))
         return enough
 
