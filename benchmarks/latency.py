@@ -160,18 +160,18 @@ def artifacts(name: str) -> dict[str, dict[str, Any]]:
         rounded.append(("bfloat16", "openvino"))
     for precision, engine in rounded:
         target = folder / (f"{name}-{engine}-{precision}" + ("" if engine == "litert" else ".onnx"))
-        facts = judged(network, precision, engine, plain, target)
+        facts = evaluate(network, precision, engine, plain, target)
         found[f"leannet {precision}, {engine}"] = {"path": target, "engine": engine, "cost": facts}
         if precision == "int8" and engine in MIXED and facts["agreement_of_choice"] < AGREEMENT:
             target = target.with_name(target.name.replace("int8", "mixed"))
-            facts = judged(network, "mixed", engine, plain, target)
+            facts = evaluate(network, "mixed", engine, plain, target)
             if facts["made"]:
                 found[f"leannet mixed, {engine}"] = {"path": target, "engine": engine, "cost": facts}
     return found
 
 
-def judged(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
-    """What rounding costs; artifact and figures are made once and kept."""
+def evaluate(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
+    """What rounding costs. Artifact and figures are made once."""
     kept = target.with_suffix(".json")
     if kept.exists():
         return json.loads(kept.read_text())

@@ -1,7 +1,7 @@
-"""Which programs read leannet's files, and read them right: reader and version x family x kind of file.
+"""Which programs read leannet's files correctly: reader and version x family x kind of file.
 
     python benchmarks/readers.py [--results docs/benchmarks/readers.jsonl] [--work FOLDER]
-    python benchmarks/readers.py --page          # docs/readers.md anew, from the results alone
+    python benchmarks/readers.py --page          # docs/readers.md alone, from the results
 
 Every reader gets an environment of its own (below FOLDER, pinned packages, from PyPI). A line of JSON a cell is added
 to the results as soon as a reader is done; cells that are there already are not run again, so a run that was stopped
@@ -35,7 +35,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "alexnet_grouped": {"classes": 10, "width": 0.25}, "vgg_debug": {},
     "two_layer_debug": {},
 }  # fmt: skip
-EXACT, ROUNDED = 1e-4, 5e-2  # of the largest output: what is right of floats, and at least of quantized_program
+FLOAT_TOLERANCE, INTEGER_TOLERANCE = 1e-4, 5e-2  # of the largest output; of integers, at least
 IMAGES = 4
 TIMEOUT = 1200  # seconds, for all files of a reader
 
@@ -84,7 +84,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What one reader makes of one file. difference: the largest, over the largest output."""
+    """One reader's outputs for one file. difference: the largest, over the largest output."""
 
     reader: str
     version: str
@@ -164,17 +164,17 @@ def make(family: str, folder: Path) -> Files:
     for engine in ("onnxruntime", "openvino", "litert"):
         bits = 8 if engine == "litert" else weight_bits()
         corrections = ranges.bias_corrections(bits)
-        whole = quantized_program(table, weights, ranges.ranges(), engine, bits=bits, bias_corrections=corrections)
-        programs[f"int8 for {engine}"] = whole
-        answers = made.wanted[f"int8 for {engine}"] = ENGINES[engine].prepare(whole, 1)(floats)[0]
+        quantized = quantized_program(table, weights, ranges.ranges(), engine, bits=bits, bias_corrections=corrections)
+        programs[f"int8 for {engine}"] = quantized
+        answers = made.wanted[f"int8 for {engine}"] = ENGINES[engine].prepare(quantized, 1)(floats)[0]
         # Another way of rounding may be as far from the float network as the engine's own, on its other side.
-        made.allowed[f"int8 for {engine}"] = max(ROUNDED, 2 * difference(answers, exact))
+        made.allowed[f"int8 for {engine}"] = max(INTEGER_TOLERANCE, 2 * difference(answers, exact))
     for kind, sized in (("uint8", False), ("uint8-sized", True)):
         graph = to_onnx(table, weights, preprocessing, sized=sized).SerializeToString()
         programs[kind] = Program.of_file(table, graph)
     for kind in ("float32", "uint8", "uint8-sized"):
-        made.wanted[kind], made.allowed[kind] = exact, EXACT
-    made.allowed["uint8"] = max(EXACT, aliased / 4)  # as `leannet check` allows
+        made.wanted[kind], made.allowed[kind] = exact, FLOAT_TOLERANCE
+    made.allowed["uint8"] = max(FLOAT_TOLERANCE, aliased / 4)  # as `leannet check` allows
     for kind, forms in KINDS.items():
         for form in forms:
             place = made.file(kind, form).parent
@@ -234,13 +234,13 @@ def run(reader: Reader, wanted: list[tuple[Files, str]], work: Path) -> Iterator
                     wanted = wanted[number + 1 :]
                     break
                 with np.load(file) as found:
-                    yield judged(reader, kind, files, {key: found[key] for key in found.files})
+                    yield evaluate(reader, kind, files, {key: found[key] for key in found.files})
             else:
                 return
 
 
-def judged(reader: Reader, kind: str, files: Files, arrays: dict[str, Any]) -> Cell:
-    """One cell of what a reader made."""
+def evaluate(reader: Reader, kind: str, files: Files, arrays: dict[str, Any]) -> Cell:
+    """The cell of a reader's outputs."""
     where = (reader.name, reader.version, reader.form, kind, files.family)
     allowed, wanted = files.allowed[kind], files.wanted[kind]
     if "one_error" in arrays:

@@ -161,9 +161,9 @@ def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
           for drop in (0.25, 0.5, 1, 2)),
         "",
         "Fewer images still tell two things, and need no labels for it: how much noise the integers add to the "
-        f"outputs, and how many images keep their class. They decide then: the noise may be {1 / POINTS_PER_NOISE:g} of "
-        f"the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for half a "
-        f"point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must keep their "
+        f"outputs, and how many images keep their class. They decide then: the noise may be {1 / POINTS_PER_NOISE:g} "
+        f"of the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for half "
+        f"a point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must keep their "
         "class, of which one may always change. Unlike the loss, the noise is known from few images: samples of 80 "
         f"differ by {min(spread):.1f} to {max(spread):.1f} dB (standard deviation). What noise costs was measured "
         f"(`python experiments/int8_noise.py DATA`, 10,000 test images): of {len(noise)} networks, the {len(quiet)} at "
@@ -174,9 +174,9 @@ def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
         *(f"| `{each['network']}` | {each['weight_bits']} | {each['decibels']:.1f} | {100 * each['agreement']:.2f} % | "
           f"{each['drop_points']:+.2f} |" for each in sorted(noise, key=lambda each: -each["decibels"])),
         "",
-        "`quantize` says in one line when noise decides, and `--json` under `decided_by` and `images_needed`. Other, more "
-        "images: `leannet quantize RUN FOLDER`; one half calibrates, the other evaluates. Where too many layers stay in "
-        "float, `--finetune 3` or a larger `--max-drop` help.", "",
+        "`quantize` says in one line when noise decides, and `--json` under `decided_by` and `images_needed`. More "
+        "images, which the run does not know: `leannet quantize RUN FOLDER`; one half calibrates, the other evaluates. "
+        "Where too many layers stay in float, `--finetune 3` or a larger `--max-drop` helps.", "",
         "**Not faster?** Both are timed on this machine, and where integers take 0.95 of float's time or more, "
         "`quantize` says so: they then save size alone. Small networks gain least, since little of their time is "
         "arithmetic. `leannet export RUN --fastest` times every engine and precision here and keeps the best.",

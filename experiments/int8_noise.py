@@ -3,9 +3,9 @@
     python experiments/int8_noise.py DATA        # a quarter of an hour; the networks of bases.py
 
 DATA: a folder with train.parquet and test.parquet. Fewer bits make more noise, so that one network becomes five. Ranges
-are measured on 512 training images; all 10,000 test images are scored, in ONNX Runtime. `quantize` decides by the limit
-that stands in quantization/comparison.py where images are too few for accuracy. Writes docs/experiments/int8_noise.json;
-`python experiments/int8.py --page` then writes docs/int8.md anew.
+are measured on 512 training images; all 10,000 test images are scored, in ONNX Runtime. From this comes the limit in
+quantization/comparison.py, by which `quantize` decides where images are too few for accuracy. Writes
+docs/experiments/int8_noise.json; `python experiments/int8.py --page` then writes docs/int8.md.
 """
 
 import argparse

@@ -14,8 +14,8 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import check, export, open_artifact
-from leannet.artifact.readers import WITHOUT_ANTIALIAS, wrong_in
 from leannet.artifact.checking import without_antialiasing
+from leannet.artifact.readers import WITHOUT_ANTIALIAS, wrong_in
 from leannet.data.images import prepare
 from leannet.runtime import ENGINES, Program
 from leannet.sections import Input

@@ -7,7 +7,12 @@ import torch
 from leannet.blocks import ConvLayer
 from leannet.network import build
 from leannet.quantization.calibration import Calibration
-from leannet.quantization.fake_quantization import FakeQuantizedConv, fake_quantize, fake_quantize_filters, fake_quantized_network
+from leannet.quantization.fake_quantization import (
+    FakeQuantizedConv,
+    fake_quantize,
+    fake_quantize_filters,
+    fake_quantized_network,
+)
 from leannet.quantization.quantizing import quantize
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.int8_graph import Int8Writer, Range
@@ -47,7 +52,9 @@ def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
     made = fake_quantized_network(network, ranges, 8)
     assert list(made.state_dict()) == list(network.state_dict())
     kinds = [
-        sum(isinstance(m, kind) for m in net.modules()) for net in (network, made) for kind in (ConvLayer, FakeQuantizedConv)
+        sum(isinstance(m, kind) for m in net.modules())
+        for net in (network, made)
+        for kind in (ConvLayer, FakeQuantizedConv)
     ]
     assert kinds[0] == kinds[3] > 0
     assert kinds[1] == kinds[2] == 0

@@ -161,7 +161,8 @@ def test_before_h_swish_the_range_reaches_to_where_it_is_zero() -> None:
     assert 3 < high <= observer.high
     plain, values = observer.range(), np.concatenate(observer.samples)
     losses = [
-        np.square(h_swish(Range.of(*each).fake_quantize(values)) - h_swish(values)).mean() for each in ((low, high), plain)
+        np.square(h_swish(Range.of(*each).fake_quantize(values)) - h_swish(values)).mean()
+        for each in ((low, high), plain)
     ]
     assert losses[0] <= losses[1]
     few = Observer()
@@ -176,7 +177,9 @@ def test_the_range_is_the_best_of_all_that_were_tried() -> None:
         observer.observe(values.reshape(1, 1, 1, -1).astype(np.float32), draw_)
         lost = np.square(Range.of(*observer.range()).fake_quantize(values) - values).mean()
         for share in np.linspace(0.2, 1, 30):
-            other = np.square(Range.of(observer.low * share, observer.high * share).fake_quantize(values) - values).mean()
+            other = np.square(
+                Range.of(observer.low * share, observer.high * share).fake_quantize(values) - values
+            ).mean()
             assert lost <= other * 1.05
 
 
@@ -198,7 +201,7 @@ def test_bias_corrections_keep_the_mean_of_each_channel() -> None:
 
 
 def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a point of 24 images: the same layers stay in float, and the same file is kept, with labels that are luck."""
+    """Half a point of 24 images: with labels that are luck, the same layers stay in float and the same file is kept."""
     from leannet.quantization.evaluator import Evaluator
 
     plain = quantize(run, out=run / "plain.onnx", quiet=True)

@@ -47,8 +47,9 @@ class Case:
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """20 dB: an error of a tenth of the outputs' size. Random weights have no other structure to rely on."""
     case = Case(architecture(name))
+    corrections = case.calibration.bias_corrections(BITS)
     for style, engine in FORMS:
-        assert case.decibels(case.outputs(style, engine, bias_corrections=case.calibration.bias_corrections(BITS))) > 20, style
+        assert case.decibels(case.outputs(style, engine, bias_corrections=corrections)) > 20, style
 
 
 def test_a_convolution_is_the_integer_one() -> None:
@@ -150,7 +151,8 @@ def test_no_family_lets_the_runtime_round_what_is_in_float(name: str) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     for floats in (layers[::2], layers[1::2]):
-        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), float_layers=frozenset(floats), bits=BITS)
+        ranges = case.calibration.ranges()
+        writer = Int8Writer(case.rows, case.weights, ranges, float_layers=frozenset(floats), bits=BITS)
         graph = writer.model().SerializeToString()
         found, wanted = (
             onnxruntime.InferenceSession(graph, options, disabled_optimizers=without).run(None, {"input": case.x})[0]
@@ -192,7 +194,7 @@ def test_shuffles_slices_and_concatenations_move_bytes() -> None:
 
 @pytest.mark.parametrize("name", ["squeezenet_1_1", "shufflenet_v2", "mobilenet_v2"])
 def test_ranges_that_nothing_was_measured_for_cut_too(name: str) -> None:
-    """What only copies has the range of what it copies, so that ReLU is where bytes end and is timed as it is shipped."""
+    """What copies has the range of what it copies, so that ReLU is where integers end and is timed as it is shipped."""
     graph = onnx.load_from_string(program(architecture(name, classes=3), "int8").onnx).graph
     assert not {"Relu", "Clip"} & {node.op_type for node in graph.node}
 

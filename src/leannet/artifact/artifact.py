@@ -69,7 +69,7 @@ class Artifact(abc.ABC):
 
     @property
     def compute(self) -> str:
-        """The type that what is not an integer is computed in: float32, or bfloat16 where engine and processor have it."""
+        """The type of what is computed in float: float32, or bfloat16 where engine and processor have it."""
         return self.shipping.compute
 
     @property

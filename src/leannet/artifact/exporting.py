@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leannet.artifact.artifact import Artifact
+from leannet.artifact.checking import EngineCheck, write_checked
 from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
 from leannet.artifact.golden import record
 from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, with_doc_string
 from leannet.artifact.readers import doc_string, wrong_in
-from leannet.artifact.checking import EngineCheck, write_checked
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx

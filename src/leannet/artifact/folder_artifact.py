@@ -91,8 +91,7 @@ class FolderArtifact(Artifact):
 
 
 def folder_path(out: str | Path | None, default: Path, replace: bool = False) -> Path:
-    """Where a folder is to be written. replace: an artifact that was made before may
-    be at the default.
+    """Where a folder is to be written. replace: an artifact at the default path may be replaced.
 
     Raises LeannetError, before any work, where it cannot be.
     """

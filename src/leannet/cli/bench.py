@@ -70,8 +70,8 @@ def command(
         f"{rate:.0f} with {number} thread{'s' if number > 1 else ''}"
         for number, rate in sorted({each.threads: each.matrix_gflops for each in benchmark.timed}.items())
     )
-    print(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s. memory: what loading and running")
-    print("adds to a process at most.")
+    print(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s.")
+    print("memory: what loading and running adds to a process at most.")
 
 
 def _by_row(

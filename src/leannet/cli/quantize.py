@@ -102,7 +102,8 @@ def _refusal(quantized: "Quantized") -> str:
             f"as int8 it loses {quantized.drop:.2f} points (allowed: --max-drop {quantized.max_drop:g}) and "
             f"{agreement} (needed: --min-agreement {needed:g})"
         )
+    least = f"{min_decibels(quantized.max_drop):.1f}"
     return (
-        f"as int8 its outputs are {quantized.decibels:.1f} dB over the noise (needed: {min_decibels(quantized.max_drop):.1f}), it loses "
+        f"as int8 its outputs are {quantized.decibels:.1f} dB over the noise (needed: {least}), it loses "
         f"{quantized.drop:.2f} points, and {agreement} (needed: {100 * max(needed, MIN_AGREEMENT):g} %)"
     )

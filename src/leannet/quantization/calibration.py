@@ -53,9 +53,10 @@ class Observer:
 
     def _best(self, ranges: list[tuple[float, float]], activation: Callable[[Array], Array]) -> tuple[float, float]:
         values = np.concatenate(self.samples)
-        exact = activation(values)
+        unquantized = activation(values)
         losses = [
-            float(np.square(activation(Range.of(*limits).fake_quantize(values)) - exact).mean()) for limits in ranges
+            float(np.square(activation(Range.of(*limits).fake_quantize(values)) - unquantized).mean())
+            for limits in ranges
         ]
         return ranges[int(np.argmin(losses))]
 

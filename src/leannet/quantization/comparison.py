@@ -58,7 +58,7 @@ class Comparison:
         return 100 * (difference - margin) / images, 100 * (difference + margin) / images
 
     def criterion(self, max_drop: float) -> Criterion:
-        """What decides whether the change costs more than `max_drop` points: accuracy, or noise where images are few."""
+        """What decides whether the change costs more than `max_drop` points: noise where images are too few."""
         low, high = self.drop_interval
         return "accuracy" if (high - low) / 2 <= abs(max_drop) else "noise"
 

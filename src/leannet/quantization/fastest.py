@@ -115,8 +115,8 @@ def export_fastest(
                     rounded.append((choice, half if cost.within(max_drop, min_agreement, criterion) else None))
                 if name in INTEGER_ENGINES:
                     console.say(f"integers for {name}")
-                    words: dict[str, Any] = {"finetune": finetune, "quiet": quiet, "seconds": 0}
-                    integers = quantize(file, data, trial, cast(EngineName, name), **limits, **words)
+                    options: dict[str, Any] = {"finetune": finetune, "quiet": quiet, "seconds": 0}
+                    integers = quantize(file, data, trial, cast(EngineName, name), **limits, **options)
                     notes |= dict.fromkeys(integers.notes)
                     number = len(integers.float_layers)
                     choice = _choice(name, "int8", integers, integers.decided_by, integers.size_bytes_after, number)

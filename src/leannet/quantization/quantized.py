@@ -1,4 +1,4 @@
-"""What `quantize` found: what integers cost and give, and layer by layer the noise that they add."""
+"""The result of `quantize`: what integers cost and save, and the noise of each layer."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class LayerNoise:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized(Comparison):
-    """What integers cost and give. `path` None: the loss was too large, and nothing was written."""
+    """What integers cost and save. `path` None: they cost too much, and nothing was written."""
 
     path: Path | None
     engine: str

@@ -10,12 +10,12 @@ import numpy as np
 
 from leannet import __version__
 from leannet.artifact.artifact import Artifact
+from leannet.artifact.checking import write_checked
 from leannet.artifact.exporting import described_tflite, shipped_header
 from leannet.artifact.folder_artifact import FolderArtifact, folder_path
 from leannet.artifact.golden import Golden, golden_pngs
 from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
 from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
-from leannet.artifact.checking import write_checked
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
@@ -261,9 +261,7 @@ class _Quantizer:
             weight_bits=None if self.engine == "litert" else self.bits,
         )
         header = shipped_header(self.header, shipping)
-        step = Step(
-            done="quantized", leannet=__version__, parameters={"finetuned_epochs": quantized.finetuned_epochs}
-        )
+        step = Step(done="quantized", leannet=__version__, parameters={"finetuned_epochs": quantized.finetuned_epochs})
         provenance = header.provenance.model_copy(update={"history": (*header.provenance.history, step)})
         header = header.model_copy(update={"provenance": provenance})
         artifact: Artifact

@@ -52,50 +52,50 @@ class NcnnWriter:
 
     def _text(self) -> str:
         """The lines, with a split before each value's second reader."""
-        readers = Counter(name for _, _, read, _, _ in self.lines for name in read)
-        left = {name: [f"{name}:{i}" for i in range(count)] for name, count in readers.items() if count > 1}
+        readers = Counter(name for _, _, inputs, _, _ in self.lines for name in inputs)
+        copies = {name: [f"{name}:{i}" for i in range(count)] for name, count in readers.items() if count > 1}
         written, blobs = [], 0
-        for kind, name, read, made, settings in self.lines:
-            read = [left[value].pop(0) if value in left else value for value in read]
-            written.append(_line(kind, name, read, made, settings))
-            blobs += len(made)
-            for value in made:
-                if value in left:
-                    written.append(_line("Split", f"{value}:split", [value], list(left[value]), {}))
-                    blobs += len(left[value])
+        for kind, name, inputs, outputs, settings in self.lines:
+            inputs = [copies[value].pop(0) if value in copies else value for value in inputs]
+            written.append(_line(kind, name, inputs, outputs, settings))
+            blobs += len(outputs)
+            for value in outputs:
+                if value in copies:
+                    written.append(_line("Split", f"{value}:split", [value], list(copies[value]), {}))
+                    blobs += len(copies[value])
         return "\n".join([str(MAGIC), f"{len(written)} {blobs}", *written]) + "\n"
 
     def layer(
-        self, kind: str, read: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
+        self, kind: str, inputs: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
     ) -> str:
         """Adds a layer; its output has its name."""
-        self.lines.append((kind, name, list(read), [name], settings or {}))
+        self.lines.append((kind, name, list(inputs), [name], settings or {}))
         self.data += data
         return name
 
     # Layers
 
     def _layer(self, placed: Placed) -> str:
-        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, read[0])
+                return self._conv(placed, layer, inputs[0])
             case rows.Linear():
-                return self._linear(placed, layer, read[0])
+                return self._linear(placed, layer, inputs[0])
             case rows.Dropout():
-                return read[0]
+                return inputs[0]
             case rows.Activate():
-                return self.activation(layer.activation, read[0], path)
+                return self.activation(layer.activation, inputs[0], path)
             case rows.Add():
-                total = read[0]
-                for number, other in enumerate(read[1:]):
+                total = inputs[0]
+                for number, other in enumerate(inputs[1:]):
                     total = self.layer("BinaryOp", [total, other], f"{path}:add_{number}", {0: 0})
                 return self.activation(layer.activation, total, path)
             case rows.Multiply():
-                return self.layer("BinaryOp", read, path, {0: 2})
+                return self.layer("BinaryOp", inputs, path, {0: 2})
             case rows.Concat():
-                return self.layer("Concat", read, path, {0: 0})
-        return self._reshaped(placed, read[0])
+                return self.layer("Concat", inputs, path, {0: 0})
+        return self._reshaped(placed, inputs[0])
 
     def _reshaped(self, placed: Placed, x: str) -> str:
         """Layers of one input, without weights or with normalisation alone."""
@@ -175,8 +175,8 @@ class NcnnWriter:
         return self.layer(kinds[kind], [x], name)
 
 
-def _line(kind: str, name: str, read: Sequence[str], made: Sequence[str], settings: dict[int, Setting]) -> str:
-    words = [kind, name, str(len(read)), str(len(made)), *read, *made]
+def _line(kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], settings: dict[int, Setting]) -> str:
+    words = [kind, name, str(len(inputs)), str(len(outputs)), *inputs, *outputs]
     for key, value in sorted(settings.items()):
         if isinstance(value, int | float):
             words.append(f"{key}={_number(value)}")

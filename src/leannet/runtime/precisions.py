@@ -43,7 +43,9 @@ def program(
             raise LeannetError(f"bfloat16 in {engine}: expected {REQUIREMENTS[precision]}")
         return Program(architecture, weights, precision)
     if not runs_in(precision, engine):
-        raise LeannetError(f"int8 in {engine}: expected {REQUIREMENTS[precision]}; nearest: {nearest(engine, INTEGER_ENGINES)}")
+        raise LeannetError(
+            f"int8 in {engine}: expected {REQUIREMENTS[precision]}; nearest: {nearest(engine, INTEGER_ENGINES)}"
+        )
     if weights is None:
         from leannet.network import build
 

@@ -31,8 +31,8 @@ class Program:
     """
 
     def __init__(self, architecture: Architecture, weights: Weights | None = None, compute: str = "float32"):
-        """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: the type that what is not an
-        integer is computed in; bfloat16 only in an engine that has it, the others take float32."""
+        """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: the type of what is
+        computed in float; bfloat16 only in an engine that has it, the others take float32."""
         self.architecture, self.compute = architecture, compute
         self._weights = weights
         self._forms: dict[str, tuple[bytes, ...]] = {}
@@ -72,8 +72,8 @@ class Program:
         if name not in self._forms:
             if self._from_files:
                 raise LeannetError(
-                    f"expected {' and '.join(FORMS[name])}, found {self._file_names()} alone, which this engine does not "
-                    "read: leannet export RUN --format makes the files of other engines"
+                    f"expected {' and '.join(FORMS[name])}, found {self._file_names()} alone, which this engine does "
+                    "not read: leannet export RUN --format makes the files of other engines"
                 )
             self._forms[name] = self._make(name)
         return self._forms[name]

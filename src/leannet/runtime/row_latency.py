@@ -146,7 +146,7 @@ def measure_rows(
             ms = max(times[key].median_ms - times[empties[key]].median_ms, 0.0)
         in_shapes = [shapes[name] for name in reads[row.name]]
         out_shape, row_macs = shapes[row.name], macs.get(row.name, 0)
-        rows.append(RowTime(row.name, str(row.kind), key, tuple(in_shapes), out_shape, row_macs, ms))  # type: ignore[attr-defined]
+        rows.append(RowTime(row.name, str(row.kind), key, tuple(in_shapes), out_shape, row_macs, ms))
     return RowTimes(
         name=architecture.name,
         engine=chosen_engine.version(),

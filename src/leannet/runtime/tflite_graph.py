@@ -226,9 +226,7 @@ class TfliteWriter:
         fused = FUSED.get(layer.activation, 0)
         inputs = [flat, *self.filters(placed, flat, weight, bias)]
         fields = {"FusedActivationFunction": fused}
-        product = self.op(
-            "FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), "FullyConnectedOptions", **fields
-        )
+        product = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), "FullyConnectedOptions", **fields)
         name = path if layer.activation in FUSED else f"{path}:image"
         output = self._reshape(product, name, out)
         return output if layer.activation in FUSED else self.activation(layer.activation, output, path)

@@ -35,8 +35,8 @@ VERSIONS = {
 
 
 def float_only(placed: Placed) -> bool:
-    """Whether LiteRT has no integer form of a layer, or none that serves: of sums of three, the range of the first two is
-    not known, and depthwise filters of more than 25 weights have no fast integers."""
+    """Whether LiteRT has no integer form of a layer, or none that serves: the range of the first two of a sum of three
+    is not known, and depthwise filters of more than 25 weights have no fast integers."""
     match placed.layer:
         case rows.LocalResponse() | rows.Normalize():
             return True
@@ -93,9 +93,7 @@ class Int8TfliteWriter(TfliteWriter):
         if (value, None) not in self._converted:
             name = f"{self.tensors[value].name}:floats"
             options, version = "DequantizeOptions", VERSIONS["DEQUANTIZE"]
-            self._converted[value, None] = super().op(
-                "DEQUANTIZE", [value], name, self._shape(value), options, version
-            )
+            self._converted[value, None] = super().op("DEQUANTIZE", [value], name, self._shape(value), options, version)
         return self._converted[value, None]
 
     def _set_range(self, value: int, range_: Range) -> int:
