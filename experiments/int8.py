@@ -162,8 +162,8 @@ def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
         "",
         "Fewer images still tell two things, and need no labels for it: how much noise the integers add to the "
         f"outputs, and how many images keep their class. They decide then: the noise may be {1 / POINTS_PER_NOISE:g} "
-        f"of the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for half "
-        f"a point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must keep their "
+        f"of the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for "
+        f"half a point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must keep their "
         "class, of which one may always change. Unlike the loss, the noise is known from few images: samples of 80 "
         f"differ by {min(spread):.1f} to {max(spread):.1f} dB (standard deviation). What noise costs was measured "
         f"(`python experiments/int8_noise.py DATA`, 10,000 test images): of {len(noise)} networks, the {len(quiet)} at "
