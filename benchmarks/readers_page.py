@@ -38,8 +38,8 @@ def _lines(cells: Sequence[Any]) -> Iterator[str]:
         "**right**: of floats, within 1e-4 of the largest output; of uint8 images of any size, within a quarter of "
         "what skipping antialiasing changes, as `leannet check` allows; of integers, within 5e-2, or twice what "
         "quantizing costs in the engine that they are made for, since another may round differently. **refused**: an "
-        "error. **wrong**: a different answer without an error. **one**: right one image at a time, several at once refused. "
-        "**one!**: right one image at a time, **wrong** several at once."
+        "error. **wrong**: a different answer without an error. **one**: right one image at a time, several at "
+        "once refused. **one!**: right one image at a time, **wrong** several at once."
     )
     yield ""
     floats = [cell for cell in cells if cell.kind in ("float32", "uint8-sized")]
