@@ -76,6 +76,16 @@ class Console:
         if self._line is not None:
             self._line.show(done, label, note, total)
 
+    def curve(self, loss: float, accuracy: float) -> None:
+        """In a notebook, one more step of the live curves. accuracy: 0 to 1, of the training batch."""
+        if self._line is not None:
+            self._line.curves.step(loss, accuracy)
+
+    def curve_epoch(self, loss: float, accuracy: float) -> None:
+        """In a notebook, the end of an epoch in the live curves: what validation gave."""
+        if self._line is not None:
+            self._line.curves.epoch(loss, accuracy)
+
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
         """The items of a scan, with a live line while they come."""
         return self.track(items, total, "reading every image once")

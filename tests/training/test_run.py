@@ -1,5 +1,6 @@
 """Training: a run that is stopped and goes on ends as one that was never stopped; what it leaves is enough."""
 
+import csv
 import json
 import os
 import shutil
@@ -69,6 +70,24 @@ def test_resumed_equals_uninterrupted(
     assert again.finished
     assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
     assert _log_without_times(tmp_path / "parts") == _log_without_times(tmp_path / "whole")
+    steps = (tmp_path / "whole" / "steps.csv").read_text()
+    assert (tmp_path / "parts" / "steps.csv").read_text() == steps
+
+
+def test_a_line_a_step(shapes: Path, tmp_path: Path) -> None:
+    """Its batches' means are those of log.csv, weighted by their images; the rate ends where the epoch's does."""
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 2})
+    lines = list(csv.DictReader((tmp_path / "run" / "steps.csv").read_text().splitlines()))
+    steps = -(-run.header.split.sizes["train"] // SMALL["batch_size"])
+    assert [int(line["step"]) for line in lines] == list(range(1, 2 * steps + 1))
+    assert [int(line["epoch"]) for line in lines] == [1] * steps + [2] * steps
+    sizes = [SMALL["batch_size"]] * (steps - 1) + [run.header.split.sizes["train"] - SMALL["batch_size"] * (steps - 1)]
+    for epoch, log in enumerate(run.log, start=1):
+        mine = [line for line in lines if int(line["epoch"]) == epoch]
+        for name in ("loss", "accuracy"):
+            mean = np.average([float(line[name]) for line in mine], weights=sizes)
+            assert mean == pytest.approx(log[f"train_{name}"], rel=1e-4)
+        assert float(mine[-1]["learning_rate"]) == pytest.approx(log["learning_rate"], rel=1e-4)
 
 
 def test_workers_change_nothing(shapes: Path, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from leannet import checkpoint
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
-from leannet.files import LOCK, alone_in, is_trained_in
+from leannet.files import alone_in, is_trained_in
 from leannet.reports import report
+from leannet.run_files import LOCK
 from leannet.training import resume, train
 from leannet.training.task import Classification
 

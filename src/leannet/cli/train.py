@@ -24,7 +24,10 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Continue this run, or these folds, as begun; --cpu may be new.")
+        Path | None,
+        typer.Option(
+            help="Continue this run, or these folds, as begun. DATA: where its images are now. --cpu may be new."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings as TOML, as runs leave them; flags win.")] = None,
     json: Json = False,
@@ -63,13 +66,13 @@ def _resume(run: Path, data: str | None, placed: Path | None, chosen: dict[str, 
     from leannet.training.run import resume
 
     cpu = bool(chosen.pop("cpu", False))  # where it trains, not what
-    extra = ", ".join(["DATA"] * (data is not None) + [f"--{name.replace('_', '-')}" for name in chosen])
+    extra = ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
     if extra or placed:
         raise LeannetError(f"--resume goes on with a run as it was begun: leave out {extra or '--out and --config'}")
     if are_folds(run):
-        _tell_folds(resume_folds(run, quiet, cpu), json)
+        _tell_folds(resume_folds(run, quiet, cpu, data), json)
         raise typer.Exit
-    return resume(run, quiet, cpu)
+    return resume(run, quiet, cpu, data)
 
 
 def _train(

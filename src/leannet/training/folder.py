@@ -48,6 +48,11 @@ def make_run(out: str | Path | None, data: str) -> Path:
 def begin_run(run: Path, out: str | Path | None, settings: Settings, header: Header) -> None:
     """The first file of a run, once no other training can come between."""
     check_out(out, settings)
+    write_settings(run, settings, header)
+
+
+def write_settings(run: Path, settings: Settings, header: Header) -> None:
+    """config.toml: the resolved settings, and the command as a comment."""
     words = f"# leannet {__version__}\n# {header.provenance.command}\n"
     write_whole(run / CONFIG, (words + settings.to_toml()).encode())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.retired import current_settings
 from leannet.run_files import CONFIG, FOLDS, PREDICTIONS, STATE
 from leannet.training import processes
 from leannet.training.reading import Reader
@@ -79,17 +80,17 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     return _every(path, folds, lambda fold, run: start(wanted[fold - 1], run, quiet, reader))
 
 
-def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Folds:
-    """Goes on with a cross-validation that was stopped: scores finished folds again, trains the others on.
+def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Folds:
+    """Continues a cross-validation that was stopped: scores finished folds again, trains the others on.
 
-    cpu: leaves a GPU alone, also where the folds began on one.
+    cpu: leaves a GPU alone, also where the folds began on one. data: where the images are now.
     Raises LeannetError where the folder has no folds, or as `resume` does.
     """
     path = Path(out)
     if not are_folds(path):
         raise LeannetError(f"{out}: expected the folds of a cross-validation (fold-1, ...), found none")
     first = path / "fold-1" / CONFIG
-    settings = Settings.make(read_toml(first), str(first))
+    settings = Settings.make(current_settings(read_toml(first)), str(first))
     if settings.folds is None:
         raise LeannetError(f"{first}: expected a fold of a cross-validation, found a run of its own")
     folds, reader = settings.folds, Reader()
@@ -97,9 +98,9 @@ def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Fol
 
     def make(fold: int, run: Path) -> Run:
         if processes.main_process_first(lambda: (run / STATE).exists()):
-            return go_on(run, quiet, cpu, reader, finished_too=True)
+            return go_on(run, quiet, cpu, reader, data, finished_too=True)
         values = settings.model_dump(exclude_none=True, exclude={"data"}) | {"fold": fold, "cpu": settings.cpu or cpu}
-        return start(make_settings(settings.data, values), run, quiet, reader)
+        return start(make_settings(data or settings.data, values), run, quiet, reader)
 
     return _every(path, folds, make)
 

@@ -29,6 +29,7 @@ from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState, save_state
 from leannet.training.statistics import recalibrate
+from leannet.training.steps import StepLog, step_log
 from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
 
@@ -74,7 +75,8 @@ def fit(
     done = state.epoch * batches.an_epoch + state.step
     clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, state.spent)
 
-    def save_all() -> None:
+    def save_all(steps: StepLog) -> None:
+        steps.flush()
         state.spent = clock.spent
         learner.note_scaler(state)
         if learner.first:
@@ -87,6 +89,7 @@ def fit(
         console.bar(clock.way[1]),
         keeping_memory(device.type == "cpu"),
         events(run if settings.tensorboard and learner.first else None, len(state.log)) as log_events,
+        step_log(run if learner.first else None, done) as steps,
     ):
         spent = state.spent
         processes.settle()
@@ -107,13 +110,15 @@ def fit(
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
-                found = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
+                loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
 
-                state.add(*found)
+                state.add(loss, correct, seen)
+                steps.add(epoch * batches.an_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(state.loss_sum):
                     raise _no_number("the loss is", where, run)
-                clock.tick(found[2])
+                clock.tick(seen)
+                console.curve(loss, correct / seen)
                 console.advance(clock.way[0], _label(epoch, settings), note(state, clock))
                 # What one process sees, all do at the same step; and they share one clock.
                 seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
@@ -126,7 +131,7 @@ def fit(
                 if due:
                     now = time.perf_counter()
                     state.seconds, began = state.seconds + now - began, now
-                    save_all()
+                    save_all(steps)
                 if stop:
                     console.say("stopped after this batch, and saved")
                     if learner.first:
@@ -158,9 +163,10 @@ def fit(
                     save(run / MODEL, learner.evaluated, current)
                     task.write(run / PREDICTIONS, predictions, validated)
                 save(run / LAST, learner.evaluated, current)
+                console.curve_epoch(result.loss, result.accuracy)
                 console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
-            save_all()
+            save_all(steps)
             if state.stale == settings.patience:
                 console.say(f"no better epoch in {settings.patience}: this is enough")
     return state, processes.any_of(bool(interrupted))
