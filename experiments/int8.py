@@ -161,13 +161,14 @@ def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
           for drop in (0.25, 0.5, 1, 2)),
         "",
         "Fewer images still tell two things, and need no labels for it: how much noise the integers add to the "
-        f"outputs, and how many images keep their class. They decide then: the noise may be {1 / POINTS_PER_NOISE:g} "
-        f"of the outputs' variance for each point of `--max-drop`, so the outputs must be {limit:g} dB over it for "
-        f"half a point and {min_decibels(1):.0f} dB for one; and {100 * MIN_AGREEMENT:.0f} % of the images must "
-        "keep their class, of which one may always change. Unlike the loss, the noise is known from few images: samples "
-        f"of 80 differ by {min(spread):.1f} to {max(spread):.1f} dB (standard deviation). What noise costs was measured "
-        f"(`python experiments/int8_noise.py DATA`, 10,000 test images): of {len(noise)} networks, the {len(quiet)} at "
-        f"{limit:g} dB or more lose {max(each['drop_points'] for each in quiet):.2f} points at most and keep "
+        "outputs, and how many images keep their class. They decide then. "
+        f"The noise may be {1 / POINTS_PER_NOISE:g} of the outputs' variance for each point of `--max-drop`: the "
+        f"outputs must be {limit:g} dB over it for half a point, {min_decibels(1):.0f} dB for one. And "
+        f"{100 * MIN_AGREEMENT:.0f} % of the images must keep their class, of which one may always change. Unlike the "
+        f"loss, the noise is known from few images: samples of 80 differ by {min(spread):.1f} to {max(spread):.1f} dB "
+        "(standard deviation). What noise costs was measured by `python experiments/int8_noise.py DATA` on 10,000 test "
+        f"images. Of {len(noise)} networks, the {len(quiet)} at {limit:g} dB or more lose "
+        f"{max(each['drop_points'] for each in quiet):.2f} points at most and keep "
         f"{100 * min(each['agreement'] for each in quiet):.1f} % of the classes or more; the other {len(loud)} lose "
         f"{min(each['drop_points'] for each in loud):.2f} and more.", "",
         "| network | bits of weights | dB | agreement | points lost |", "|---|--:|--:|--:|--:|",
