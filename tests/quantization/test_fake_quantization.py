@@ -1,4 +1,4 @@
-"""Rounding in training is what integers do: against the integers themselves, and its gradients by hand."""
+"""Fake quantization is what integers do: against the integers themselves, and its gradients by hand."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_gradients_pass_where_nothing_is_cut_off() -> None:
     np.testing.assert_allclose(weight.grad, 2 * fake_quantize_filters(weight, 8).detach(), atol=1e-5)
 
 
-def test_training_with_rounding_ends_in_integers(run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_quantization_aware_training_ends_in_integers(run, tmp_path) -> None:  # type: ignore[no-untyped-def]
     found = quantize(run, out=tmp_path / "x.onnx", max_drop=100, finetune=1, quiet=True)
     assert found.finetuned_epochs == 1
     assert found.path == tmp_path / "x.onnx"

@@ -1,4 +1,4 @@
-"""What a network with rounding in place learns: to answer as the float network does."""
+"""What quantization-aware training learns: to answer as the float network does."""
 
 import pytest
 import torch
@@ -10,11 +10,11 @@ from leannet.zoo import architecture
 from tests.conftest import lively
 
 
-def test_a_network_learns_what_its_teacher_says() -> None:
+def test_a_student_learns_what_its_teacher_says() -> None:
     """By hand: the divergence of both answers, and nothing of the teacher in the state."""
     network, teacher = (lively(build(architecture("mobilenet_v2_debug")), seed) for seed in (0, 1))
     x, labels = torch.randn(6, 3, 32, 32), torch.arange(6)
-    plain, wanted = network.eval()(x), teacher.eval()(x)
+    plain, teachers = network.eval()(x), teacher.eval()(x)
     names = list(network.state_dict())
     attach_teacher(network, teacher)
     assert list(network.state_dict()) == names
@@ -22,8 +22,8 @@ def test_a_network_learns_what_its_teacher_says() -> None:
     network.training = True  # itself, not its layers: no dropout, no new statistics
     outputs = network(x)
     assert outputs.shape == (6, 2, 10)
-    torch.testing.assert_close(outputs, torch.stack([plain, wanted], dim=1))
-    p, q = F.softmax(wanted, dim=1), F.softmax(plain, dim=1)
+    torch.testing.assert_close(outputs, torch.stack([plain, teachers], dim=1))
+    p, q = F.softmax(teachers, dim=1), F.softmax(plain, dim=1)
     loss = Distillation().loss(outputs, labels)
     assert loss.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-4)
     assert Distillation().right(outputs, plain.argmax(dim=1)).item() == 6

@@ -1,4 +1,4 @@
-"""Files for runtimes of some years ago: the lowest opset and IR that hold what is written, judged by ONNX's checker."""
+"""Files for older runtimes: the lowest opset and IR that a graph needs, by ONNX's own checker."""
 
 from typing import Any
 
