@@ -21,7 +21,7 @@ BATCH = "batch"
 # One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and
 # answers something else without an error; this value moves no answer by more than rounding does.
 SIXTH = float(np.nextafter(np.float32(1 / 6), np.float32(0)))
-IMAGES = "images"  # the input of a graph that normalizes; "pictures" in files of format version 1
+IMAGES = "images"  # the input of a graph that normalizes; in files of format version 1 it has another name
 
 
 def to_onnx(
