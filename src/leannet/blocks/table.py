@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
+from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, infer_shapes
 
 RESERVED = {"architecture", "vectors"}  # what a Network holds besides its rows
 
@@ -34,7 +34,7 @@ class Table(nn.Module):
         self.input_names = [INPUT if i == 0 else f"{INPUT}_{i + 1}" for i in range(len(shapes))]
         self.output_names = tuple(outputs) or (rows[-1].name,)
         given = list(zip(self.input_names, shapes, strict=True))
-        _, made = place(rows, given)
+        _, made = infer_shapes(rows, given)
         known = dict(given) | {name: shape for name, (_, shape) in made.items()}
         above = [INPUT, *(row.name for row in rows)]
         reads = [row.inputs or (before,) for before, row in zip(above, rows, strict=False)]
@@ -51,7 +51,7 @@ class Table(nn.Module):
             raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another")
         module: nn.Module
         if isinstance(row, BlockBase):
-            module = Block(row.inside(*shapes), shapes)
+            module = Block(row.expand(*shapes), shapes)
         else:
             assert isinstance(row, LayerBase)
             module = layer_module(row, shapes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leannet.errors import LeannetError, nearest
-from leannet.rows import INPUT, Architecture, BlockBase, RowBase, Shape, Slice, place
+from leannet.rows import INPUT, Architecture, BlockBase, RowBase, Shape, Slice, infer_shapes
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def find(architecture: Architecture, path: str) -> Opened:
 def inside_of(block: Opened, architecture: Architecture) -> list[Opened]:
     """The rows inside a block. Raises LeannetError where it is not a block."""
     given = [(input_name(number), shape) for number, shape in enumerate(block.in_shapes)]
-    rows = _block(block, architecture).inside(*block.in_shapes)
-    _, made = place(rows, given)
+    rows = _block(block, architecture).expand(*block.in_shapes)
+    _, made = infer_shapes(rows, given)
     shapes = dict(given) | {name: shape for name, (_, shape) in made.items()}
     found, above = [], INPUT
     for row in rows:

@@ -1,8 +1,7 @@
-"""A network is a table of rows: the rows, what is inside them, and the table. No torch."""
+"""A network is an architecture of rows: the rows, what blocks expand to, and the architecture. No torch."""
 
 from leannet.rows.blocks import (
     BasicResidual,
-    Block,
     BlockBase,
     BottleneckResidual,
     Fire,
@@ -16,6 +15,8 @@ from leannet.rows.blocks import (
     SqueezeExcite,
     TwiceSeparable,
 )
+from leannet.rows.description import Description
+from leannet.rows.error_lines import all_errors, first_error
 from leannet.rows.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
 from leannet.rows.layers import (
     Activate,
@@ -26,7 +27,6 @@ from leannet.rows.layers import (
     Dropout,
     Flatten,
     GlobalPool,
-    Layer,
     LayerBase,
     Linear,
     LocalResponse,
@@ -39,22 +39,24 @@ from leannet.rows.layers import (
     Slice,
     Upsample,
 )
-from leannet.rows.placing import Placed, place
-from leannet.rows.table import Architecture, Input, Row, first_error
+from leannet.rows.registry import KINDS, Row, describe, find_kind, register
+from leannet.rows.shape_inference import Placed, infer_shapes
+from leannet.rows.table import Architecture, Input
 
 __all__ = [
     "INPUT",
+    "KINDS",
     "Activate",
     "Activation",
     "Add",
     "Architecture",
     "BasicResidual",
-    "Block",
     "BlockBase",
     "BottleneckResidual",
     "Concat",
     "Conv",
     "Depthwise",
+    "Description",
     "Dropout",
     "Fire",
     "Flatten",
@@ -62,7 +64,6 @@ __all__ = [
     "Inception",
     "Input",
     "InvertedResidual",
-    "Layer",
     "LayerBase",
     "Linear",
     "LocalResponse",
@@ -87,7 +88,11 @@ __all__ = [
     "SqueezeExcite",
     "TwiceSeparable",
     "Upsample",
+    "all_errors",
+    "describe",
+    "find_kind",
     "first_error",
+    "infer_shapes",
     "pad_before_after",
-    "place",
+    "register",
 ]

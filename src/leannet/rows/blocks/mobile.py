@@ -13,13 +13,21 @@ class Separable(BlockBase):
 
     kind: Literal["separable"] = "separable"
     out_channels: Width
+    """Channels of the output."""
     kernel: Size = 3
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     norm: Norm | None = Norm()
+    """Normalization after both convolutions; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after both convolutions."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         after = {"norm": self.norm, "bias": self.norm is None, "activation": self.activation}
         return (
             Depthwise(name="depthwise", kernel=self.kernel, stride=self.stride, padding=self.padding, **after),
@@ -30,15 +38,18 @@ class Separable(BlockBase):
 class SqueezeExcite(BlockBase):
     """Squeeze-and-excitation: each channel scaled by what all channels say of the whole image.
 
-    With biases and without normalisation, and a hard sigmoid for the scale, as in MobileNetV3 (section 5.3).
+    With biases and without normalization, and a hard sigmoid for the scale, as in MobileNetV3 (section 5.3).
     """
 
     kind: Literal["squeeze_excite"] = "squeeze_excite"
     squeeze_channels: Width
+    """Channels between the two 1x1 convolutions."""
     activation: Activation = "relu"
+    """Activation function of the first 1x1 convolution."""
     scale_activation: Activation = "h_sigmoid"
+    """Activation function of the second, which makes the scales."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         channels = shapes[0].channels
         return (
             GlobalPool(name="pool"),
@@ -57,19 +68,33 @@ class InvertedResidual(BlockBase):
 
     kind: Literal["inverted_residual"] = "inverted_residual"
     out_channels: Width
+    """Channels of the output."""
     expansion_channels: Width | None = None
+    """Channels of the depthwise convolution; null: those of the input, without a 1x1 convolution before it."""
     kernel: Size = 3
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu6"
+    """Activation function after the expansion and the depthwise convolution."""
     project_activation: Activation = "linear"
+    """Activation function of the output; linear is the paper's linear bottleneck."""
     squeeze_channels: Width | None = None
+    """Channels inside squeeze-and-excitation, behind the depthwise convolution; null: none."""
     squeeze_activation: Activation = "relu"
+    """Activation function inside squeeze-and-excitation."""
     scale_activation: Activation = "h_sigmoid"
+    """Activation function of its scales."""
     residual: Flag = False
+    """Whether the input is added to the output; needs stride 1 and equal widths."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         if self.residual and self.stride != 1:
             raise RowError("residual", f"a residual needs stride 1, found {self.stride}")

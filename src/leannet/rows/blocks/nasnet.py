@@ -11,15 +11,19 @@ PREVIOUS = "input_2"  # the row before the one before
 
 
 class TwiceSeparable(BlockBase):
-    """ReLU, separable convolution, normalisation, and all of it again (NASNet, appendix A); the stride comes first."""
+    """ReLU, separable convolution, normalization, and all of it again (NASNet, appendix A); the stride comes first."""
 
     kind: Literal["twice_separable"] = "twice_separable"
     out_channels: Width
+    """Channels of the output."""
     kernel: Size
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the first depthwise convolution in pixels."""
     norm: Norm | None = Norm()
+    """Normalization after each 1x1 convolution; null: none, and biases instead."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows: list[RowBase] = []
         for number, stride in ((1, self.stride), (2, 1)):
             rows += [
@@ -36,15 +40,16 @@ class TwiceSeparable(BlockBase):
 
 
 class _Cell(BlockBase):
-    """What both cells have. They read the row before (input) and the one before that (input_2).
+    """What both cells have. They read the row before (input) and the one before that (input_2)."""
 
-    adjust: how the latter is made to fit: not at all, by a 1x1 convolution, or by halving it too, in two halves that
-    look at even and at odd pixels.
-    """
-
-    out_channels: Width  # of each of the branches that are joined
+    out_channels: Width
+    """Channels of each branch; the output concatenates several."""
     adjust: Literal["none", "project", "reduce"] = "project"
+    """How the second input is made to fit: not at all, by a 1x1 convolution, or by halving it too, in two halves that
+    read the even and the odd pixels.
+    """
     norm: Norm | None = Norm()
+    """Normalization after each 1x1 convolution; null: none, and biases instead."""
     arity = 2
 
     def _conv(self, name: str, channels: int, source: str, norm: bool = True) -> Conv:
@@ -95,7 +100,7 @@ class NasnetNormal(_Cell):
 
     kind: Literal["nasnet_normal"] = "nasnet_normal"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows, p = self._start()
         return [
             *rows,
@@ -121,7 +126,7 @@ class NasnetReduction(_Cell):
 
     kind: Literal["nasnet_reduction"] = "nasnet_reduction"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows, p = self._start()
         return [
             *rows,

@@ -12,10 +12,15 @@ class _Residual(BlockBase):
     """What both have: an output width, a stride, and a shortcut that is the input itself or a 1x1 projection of it."""
 
     out_channels: Width
+    """Channels of the output."""
     stride: Size = 1
+    """Step in pixels of the first 3x3 convolution and of the projection."""
     project: Flag = False
+    """Whether the shortcut is a 1x1 convolution; false: the input itself, at stride 1 and equal widths."""
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each convolution, and of the sum."""
 
     def _conv(self, name: str, channels: int, kernel: int, stride: int = 1, last: bool = False) -> Conv:
         return Conv(
@@ -49,7 +54,7 @@ class BasicResidual(_Residual):
 
     kind: Literal["basic_residual"] = "basic_residual"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
             shapes[0],
             [
@@ -67,8 +72,9 @@ class BottleneckResidual(_Residual):
 
     kind: Literal["bottleneck_residual"] = "bottleneck_residual"
     bottleneck_channels: Width
+    """Channels of the 3x3 convolution."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
             shapes[0],
             [

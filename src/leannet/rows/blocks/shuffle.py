@@ -18,14 +18,21 @@ class ShuffleUnit(BlockBase):
 
     kind: Literal["shuffle_unit"] = "shuffle_unit"
     out_channels: Width
+    """Channels of the output."""
     bottleneck_channels: Width
+    """Channels of the depthwise convolution."""
     groups: Size
+    """Groups of the last 1x1 convolution, and of the channel shuffle."""
     first_groups: Size
+    """Groups of the first 1x1 convolution; 1 in a network's first unit (section 3.2)."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels: 1 adds the input, 2 pools and concatenates it."""
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after the first convolution, and of the output."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         made = self.out_channels if self.stride == 1 else self.out_channels - x.channels
         if self.stride == 1 and self.out_channels != x.channels:
@@ -71,16 +78,27 @@ class ShuffleUnitV2(BlockBase):
 
     kind: Literal["shuffle_unit_v2"] = "shuffle_unit_v2"
     out_channels: Width
+    """Channels of the output."""
     left_channels: Width
+    """Channels of the left branch."""
     branch_channels: Width
+    """Channels inside the right branch."""
     stride: Size = 1
+    """Step of the depthwise convolutions in pixels."""
     split: Flag = True
+    """Whether the input's channels are split and the left ones pass untouched (3c); false: both branches read all
+    (3d).
+    """
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each 1x1 convolution."""
     squeeze_channels: Width | None = None
+    """Channels inside squeeze-and-excitation at the end of the right branch; null: none."""
     residual: Flag = False
+    """Whether the right branch adds its own input, as in the large networks of the appendix."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         right = self.out_channels - self.left_channels
         if right < 1:
