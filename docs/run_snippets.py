@@ -4,6 +4,7 @@ python docs/run_snippets.py [PAGE ...]     # README.md, docs/shipping.md, ...; n
 
 A block is what is indented by four spaces, or fenced as sh or python. It is run in a folder of the page's own, which
 has what the pages speak of: photos/, cat.jpg, cifar10/, ... What a line needs besides is made first, as NEEDS says.
+A block of Python that begins with `# NAME.py` is that file: it is written, and run by itself.
 Changed is nothing but what CHANGES says; left out is what a visible mark says (`# needs a GPU`, `# needs the hub`,
 `# needs several machines`) and what LEFT_OUT says.
 """
@@ -170,13 +171,15 @@ class Folder:
         self.path = path
         self.server: subprocess.Popen[bytes] | None = None
         paths = os.pathsep.join([str(BIN), os.environ["PATH"]])
-        threads = {name: value for name, value in os.environ.items() if name.startswith("OMP")}
+        passed_on = {
+            name: value for name, value in os.environ.items() if name.startswith("OMP") or name == "PYTHONPATH"
+        }
         self.environment = {
             "PATH": paths,
             "HOME": os.environ["HOME"],
             "LANG": "C.UTF-8",
             "MPLBACKEND": "agg",
-            **threads,
+            **passed_on,
         }
 
     def run(self, text: str) -> tuple[int, str]:
@@ -279,6 +282,9 @@ def _run(folder: Folder, line: Line) -> tuple[int, str]:
             text = "\n".join(each for each in text.splitlines() if not any(mark in each for mark in MARKS))
             folder.prepare(text)
             folder.make_room(text)
+            if file := re.match(r"# (\w+\.py)\n", text):
+                (folder.path / file[1]).write_text(text + "\n")
+                return folder.run(f"python {file[1]}")
             past = folder.path / "past.py"  # blocks of a page follow each other
             whole = (past.read_text() if past.exists() else "import leannet\n") + text + "\n"
             (folder.path / "block.py").write_text(whole)

@@ -283,6 +283,7 @@ FLAGS = {
     "report": "engine json measure out images quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
+    "rows": "json kind",
     "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config "
     "cpu crop cutmix data dropout epochs erase flip folds freeze image-column json label-column label-smoothing "
     "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy precision quiet "

@@ -1,7 +1,8 @@
 """The program `leannet`. A verb is one file here; it parses, calls the library, and prints."""
 
 import sys
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,6 +27,7 @@ from leannet.cli import (
     quantize,
     recipes,
     report,
+    rows,
     serve,
     train,
     web,
@@ -47,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    models, count, draw, compare, guidelines, train, recipes, evaluate, predict, report,
+    models, rows, count, draw, compare, guidelines, train, recipes, evaluate, predict, report,
     activations, attention, embed, filters,
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
@@ -61,11 +63,30 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _import(modules: list[str]) -> None:
+    """Imports the modules that register blocks, those of the working folder too, as `python -m` would."""
+    if modules and "" not in sys.path:
+        sys.path.insert(0, "")
+    for name in modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            raise LeannetError(f"--import {name}: {type(error).__name__}: {error}") from error
+
+
 @app.callback()
 def _program(
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Import this Python module first, for the blocks that it registers. Stands before the verb. Repeat.",
+        ),
+    ] = None,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    _import(modules or [])
 
 
 def main() -> NoReturn:

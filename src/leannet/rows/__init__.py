@@ -17,7 +17,20 @@ from leannet.rows.blocks import (
 )
 from leannet.rows.description import Description
 from leannet.rows.error_lines import all_errors, first_error
-from leannet.rows.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
+from leannet.rows.fields import (
+    INPUT,
+    Activation,
+    Flag,
+    Name,
+    Norm,
+    Padding,
+    Rate,
+    RowError,
+    Shape,
+    Size,
+    Width,
+    pad_before_after,
+)
 from leannet.rows.layers import (
     Activate,
     Add,
@@ -59,6 +72,7 @@ __all__ = [
     "Description",
     "Dropout",
     "Fire",
+    "Flag",
     "Flatten",
     "GlobalPool",
     "Inception",
@@ -68,6 +82,7 @@ __all__ = [
     "Linear",
     "LocalResponse",
     "Multiply",
+    "Name",
     "NasnetNormal",
     "NasnetReduction",
     "Norm",
@@ -75,6 +90,7 @@ __all__ = [
     "Padding",
     "Placed",
     "Pool",
+    "Rate",
     "Row",
     "RowBase",
     "RowError",
@@ -84,10 +100,12 @@ __all__ = [
     "Shuffle",
     "ShuffleUnit",
     "ShuffleUnitV2",
+    "Size",
     "Slice",
     "SqueezeExcite",
     "TwiceSeparable",
     "Upsample",
+    "Width",
     "all_errors",
     "describe",
     "find_kind",

@@ -46,19 +46,33 @@ class Description:
         return asdict(self)
 
 
-def describe_fields(model: type[BaseModel]) -> tuple[Field, ...]:
-    """The fields of a model in order, without `kind`, which says which model it is."""
-    return tuple(
-        Field(
-            name=name,
-            type=_type(field.annotation, field.metadata),
-            required=field.is_required(),
-            default=None if field.is_required() else _as_json(field.get_default(call_default_factory=True)),
-            meaning=" ".join((field.description or "").split()),
+def describe_fields(model: type[BaseModel], prefix: str = "") -> tuple[Field, ...]:
+    """The fields of a model in order, without `kind`, which says which model it is.
+
+    Behind a field that holds another model stand that one's fields, as `norm.eps`.
+    """
+    fields: list[Field] = []
+    for name, field in model.model_fields.items():
+        if name == "kind":
+            continue
+        fields.append(
+            Field(
+                name=prefix + name,
+                type=_type(field.annotation, field.metadata),
+                required=field.is_required(),
+                default=None if field.is_required() else _as_json(field.get_default(call_default_factory=True)),
+                meaning=" ".join((field.description or "").split()),
+            )
         )
-        for name, field in model.model_fields.items()
-        if name != "kind"
-    )
+        for inner in models_in(field.annotation):
+            fields += describe_fields(inner, f"{prefix}{name}.")
+    return tuple(fields)
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold."""
+    choices = [annotation, *get_args(annotation)]
+    return [each for each in choices if inspect.isclass(each) and issubclass(each, BaseModel)]
 
 
 def text_of(model: type[BaseModel]) -> tuple[str, str]:
@@ -105,7 +119,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if annotation is NoneType:
         return "null"
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return f"object of {', '.join(annotation.model_fields)}"
+        return "object"
     if any(getattr(each, "pattern", None) for each in metadata):
         return "name"
     bounds = [

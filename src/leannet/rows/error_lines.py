@@ -1,11 +1,13 @@
 """pydantic's errors as one line for people: which row by its name, which field, what was expected, what was found."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from leannet.errors import nearest
+from leannet.rows.description import models_in
 from leannet.rows.registry import KINDS
 
 MOST = 10  # errors that are told; the others are counted
@@ -39,10 +41,15 @@ def _lines(error: ValidationError, data: Mapping[str, Any], model: type[BaseMode
     """A line a field: where it may have several forms, pydantic has an error for each of them."""
     by_field: dict[tuple[str, str], list[str]] = {}
     values: dict[tuple[str, str], str] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    unknown = Counter(detail["ctx"]["kind"] for detail in details if detail["type"] == "unknown_kind")
+    for detail in details:
         where, location, row = _row_of(detail["loc"], data)
         if detail["type"] == "unknown_kind":
+            if (rows := unknown.pop(detail["ctx"]["kind"], 0)) == 0:
+                continue  # another row of the same kind was told about
             location = ["kind"]
+            where = where if rows == 1 else f"{where.removesuffix(', ')} and {rows - 1} more, "
         location = [part for part in location if not _is_union_branch(part)]
         key = where, ".".join(map(str, location))
         by_field.setdefault(key, []).append(_message(detail, location, row or model, data))
@@ -91,9 +98,7 @@ def _model_at(model: type[BaseModel] | None, location: Location) -> type[BaseMod
     for part in location:
         if model is None or part not in model.model_fields:
             return None
-        annotation = model.model_fields[str(part)].annotation
-        choices = [annotation, *get_args(annotation)]
-        model = next((each for each in choices if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        model = next(iter(models_in(model.model_fields[str(part)].annotation)), None)
     return model
 
 

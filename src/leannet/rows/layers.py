@@ -90,7 +90,9 @@ class Conv(LayerBase):
 
 
 class Depthwise(LayerBase):
-    """Depthwise convolution: one filter a channel, so as many channels out as in; then normalization, then activation.
+    """Depthwise convolution, normalization, activation.
+
+    One filter a channel, so it has no width of its own.
 
     (C, H, W) -> (C, H / stride, W / stride), with symmetric padding and an odd kernel.
     """
@@ -117,7 +119,9 @@ class Depthwise(LayerBase):
 
 
 class Linear(LayerBase):
-    """Fully connected over the input, which is flattened in (C, H, W) order; then activation.
+    """Fully connected, then activation.
+
+    The input is flattened in (C, H, W) order.
 
     (C, H, W) -> (out_channels, 1, 1).
     """
@@ -135,9 +139,11 @@ class Linear(LayerBase):
 
 
 class Pool(LayerBase):
-    """Max pooling or average pooling. Padding does not count towards a mean.
+    """Max pooling or average pooling.
 
-    (C, H, W) -> (C, H', W').
+    Padding does not count towards a mean.
+
+    (C, H, W) -> (C, H', W'), one value a window.
     """
 
     kind: Literal["pool"] = "pool"
@@ -162,7 +168,9 @@ class Pool(LayerBase):
 
 
 class GlobalPool(LayerBase):
-    """Global average pooling: the mean of each channel, or the mean of each of `size` x `size` equal cells of it.
+    """Global average pooling.
+
+    The mean of each channel, or the mean of each of `size` x `size` equal cells of it.
 
     (C, H, W) -> (C, size, size).
     """
@@ -176,7 +184,7 @@ class GlobalPool(LayerBase):
 
 
 class Flatten(LayerBase):
-    """The input as one vector, in (C, H, W) order.
+    """All values as one vector, in (C, H, W) order.
 
     (C, H, W) -> (C * H * W, 1, 1).
     """
@@ -188,7 +196,10 @@ class Flatten(LayerBase):
 
 
 class Dropout(LayerBase):
-    """Dropout: in training, zeroes a fraction of the input at random and scales up the rest."""
+    """Dropout: zeroes values at random in training.
+
+    The values that remain are scaled up, so that their mean stays. Outside training nothing happens.
+    """
 
     kind: Literal["dropout"] = "dropout"
     rate: Rate
@@ -199,7 +210,10 @@ class Dropout(LayerBase):
 
 
 class Activate(LayerBase):
-    """An activation function by itself, as before the convolutions of a NASNet cell."""
+    """An activation function by itself.
+
+    As before the convolutions of a NASNet cell.
+    """
 
     kind: Literal["activate"] = "activate"
     activation: Activation
@@ -210,7 +224,10 @@ class Activate(LayerBase):
 
 
 class Add(LayerBase):
-    """The sum of inputs of the same shape, then activation: the end of every residual block."""
+    """The sum of its inputs, then activation.
+
+    Every residual block ends in it. All inputs have the same shape.
+    """
 
     kind: Literal["add"] = "add"
     activation: Activation = "linear"
@@ -224,7 +241,9 @@ class Add(LayerBase):
 
 
 class Multiply(LayerBase):
-    """The first input scaled by the second, which has one value a channel, as in squeeze-and-excitation.
+    """The first input scaled by the second.
+
+    The second has one value a channel: the end of squeeze-and-excitation.
 
     (C, H, W), (C, 1, 1) -> (C, H, W).
     """
@@ -240,7 +259,7 @@ class Multiply(LayerBase):
 
 
 class Concat(LayerBase):
-    """Inputs of the same height and width, concatenated along channels.
+    """Its inputs concatenated along channels.
 
     (C1, H, W), (C2, H, W), ... -> (C1 + C2 + ..., H, W).
     """
@@ -255,7 +274,7 @@ class Concat(LayerBase):
 
 
 class Upsample(LayerBase):
-    """Nearest-neighbor upsampling: each pixel repeated in both directions, as in a feature pyramid.
+    """Nearest-neighbor upsampling, as in a feature pyramid.
 
     (C, H, W) -> (C, factor * H, factor * W).
     """
@@ -270,9 +289,9 @@ class Upsample(LayerBase):
 
 
 class Shuffle(LayerBase):
-    """Channel shuffle: the channels of the groups interleaved (ShuffleNet, section 3.1).
+    """Channel shuffle (ShuffleNet, section 3.1).
 
-    With n channels a group, channel g * n + i moves to i * groups + g.
+    The channels of the groups interleaved: with n channels a group, channel g * n + i moves to i * groups + g.
     """
 
     kind: Literal["shuffle"] = "shuffle"
@@ -287,7 +306,9 @@ class Shuffle(LayerBase):
 
 
 class Slice(LayerBase):
-    """Some neighboring channels: half of the channel split of ShuffleNetV2.
+    """Some neighboring channels, as in a channel split.
+
+    Two of them are the channel split of ShuffleNetV2.
 
     (C, H, W) -> (out_channels, H, W).
     """
@@ -306,7 +327,7 @@ class Slice(LayerBase):
 
 
 class LocalResponse(LayerBase):
-    """Local response normalization across channels (AlexNet, section 3.3).
+    """Local response normalization (AlexNet, section 3.3).
 
     x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta.
     """
@@ -326,7 +347,10 @@ class LocalResponse(LayerBase):
 
 
 class Shift(LayerBase):
-    """The feature map moved one pixel up and to the left, filled with zeros: a stride of 2 then reads the odd pixels."""
+    """Moves the feature map one pixel up and to the left.
+
+    Zeros fill what is free; a stride of 2 then reads the odd pixels.
+    """
 
     kind: Literal["shift"] = "shift"
 
@@ -335,7 +359,10 @@ class Shift(LayerBase):
 
 
 class Normalize(LayerBase):
-    """Normalization by itself, as behind the concatenated halves in a NASNet cell."""
+    """Normalization by itself.
+
+    As behind the concatenated halves in a NASNet cell.
+    """
 
     kind: Literal["normalize"] = "normalize"
     norm: Norm = Norm()

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from leannet.errors import LeannetError, nearest
 from leannet.notebook import markdown_table
@@ -48,7 +48,7 @@ class Architecture(Documented):
     """What the network is called."""
     input: Input = Input()
     """The image that it reads."""
-    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    rows: tuple[Row, ...]
     """Its rows, each one after those it reads."""
     outputs: tuple[Name, ...] = ()
     """Names of the rows whose outputs are the network's; empty: the last row."""
@@ -63,6 +63,8 @@ class Architecture(Documented):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.rows:
+            raise LeannetError("rows: expected at least one row, found none")
         shapes = self.shapes  # infers all shapes, so checks every row
         errors = [f"outputs: '{name}' is named twice" for name in set(self.outputs) if self.outputs.count(name) > 1]
         errors += [

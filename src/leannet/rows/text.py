@@ -1,6 +1,7 @@
 """Rows as lines of text: name, kind, the fields that are not at their defaults, and the shape of the output."""
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,12 +26,20 @@ def describe_fields_of(row: RowBase) -> str:
     return ", ".join(words)
 
 
-def align(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells as text, every column as wide as its widest cell."""
+def align(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Lines of cells as text, every column as wide as its widest cell.
+
+    width: of the whole; the fields, the third column, are then folded where they are too long.
+    """
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    ]
+    if width is not None:
+        others = sum(widths) - widths[2] + 2 * (len(widths) - 1)
+        widths[2] = min(widths[2], max(width - others, 20))
+    folded = []
+    for first, second, fields, *rest in lines:
+        parts = textwrap.wrap(fields, widths[2], break_long_words=False) or [""]
+        folded += [(first, second, parts[0], *rest), *(("", "", part, *[""] * len(rest)) for part in parts[1:])]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in folded]
 
 
 def _words(value: Any) -> str:

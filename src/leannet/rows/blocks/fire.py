@@ -9,9 +9,9 @@ from leannet.rows.layers import Add, Concat, Conv, RowBase
 
 
 class Fire(BlockBase):
-    """Fire module: a few 1x1 filters squeeze, then 1x1 and 3x3 filters side by side expand (SqueezeNet, section 3.2).
+    """Fire module (SqueezeNet, section 3.2).
 
-    The bypasses are those of section 6.
+    A few 1x1 filters squeeze, then 1x1 and 3x3 filters side by side expand. The bypasses are those of section 6.
     """
 
     kind: Literal["fire"] = "fire"

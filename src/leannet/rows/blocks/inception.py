@@ -9,9 +9,10 @@ from leannet.rows.layers import Concat, Conv, Pool, RowBase
 
 
 class Inception(BlockBase):
-    """1x1, 3x3 and 5x5 convolutions and a pool side by side, each with 1x1 to save work (GoogLeNet, figure 2b).
+    """Inception module (GoogLeNet, figure 2b).
 
-    The fields are the columns of the paper's table 1. `kernel5`: torchvision has 3 where the paper has 5.
+    1x1, 3x3 and 5x5 convolutions and a pooling side by side, each with a 1x1 convolution that saves work. The fields are
+    the columns of the paper's table 1.
     """
 
     kind: Literal["inception"] = "inception"

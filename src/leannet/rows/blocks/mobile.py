@@ -9,7 +9,10 @@ from leannet.rows.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowB
 
 
 class Separable(BlockBase):
-    """Depthwise separable convolution: a filter a channel, then 1x1 across channels (MobileNets, section 3.1)."""
+    """Depthwise separable convolution (MobileNets, 3.1).
+
+    A filter a channel, then a 1x1 convolution across channels.
+    """
 
     kind: Literal["separable"] = "separable"
     out_channels: Width
@@ -36,9 +39,10 @@ class Separable(BlockBase):
 
 
 class SqueezeExcite(BlockBase):
-    """Squeeze-and-excitation: each channel scaled by what all channels say of the whole image.
+    """Squeeze-and-excitation: scales each channel.
 
-    With biases and without normalization, and a hard sigmoid for the scale, as in MobileNetV3 (section 5.3).
+    The scales come from the means of all channels, through two 1x1 convolutions with biases and without normalization.
+    The defaults are those of MobileNetV3 (section 5.3): ReLU, then a hard sigmoid.
     """
 
     kind: Literal["squeeze_excite"] = "squeeze_excite"
@@ -60,10 +64,10 @@ class SqueezeExcite(BlockBase):
 
 
 class InvertedResidual(BlockBase):
-    """Inverted residual with linear bottleneck (MobileNetV2, section 3.3), in V3 with squeeze-and-excitation.
+    """Inverted residual, linear bottleneck (MobileNetV2, 3.3).
 
-    `expansion_channels` None: no expansion layer, as in MobileNetV2's first block. `residual` is said, not inferred:
-    a pruned block whose widths come to agree must not grow a connection it was not trained with.
+    In MobileNetV3 with squeeze-and-excitation. `residual` is a field and not inferred: a pruned block whose widths come
+    to agree must not get a shortcut that it was not trained with.
     """
 
     kind: Literal["inverted_residual"] = "inverted_residual"

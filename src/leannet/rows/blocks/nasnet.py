@@ -11,7 +11,10 @@ PREVIOUS = "input_2"  # the row before the one before
 
 
 class TwiceSeparable(BlockBase):
-    """ReLU, separable convolution, normalization, and all of it again (NASNet, appendix A); the stride comes first."""
+    """Two separable convolutions (NASNet, appendix A).
+
+    ReLU, separable convolution, normalization, and all of it again; the stride is in the first.
+    """
 
     kind: Literal["twice_separable"] = "twice_separable"
     out_channels: Width
@@ -96,7 +99,10 @@ class _Cell(BlockBase):
 
 
 class NasnetNormal(_Cell):
-    """NASNet-A's normal cell (NASNet, figure 4 left): five sums of two, joined with the row before the one before."""
+    """NASNet-A's normal cell (NASNet, figure 4 left).
+
+    Five sums of two, concatenated with the row before the one before. Inputs: the row before, and the one before that.
+    """
 
     kind: Literal["nasnet_normal"] = "nasnet_normal"
 
@@ -122,7 +128,10 @@ class NasnetNormal(_Cell):
 
 
 class NasnetReduction(_Cell):
-    """NASNet-A's reduction cell (NASNet, figure 4 right): halves the image; four of its five sums are joined."""
+    """NASNet-A's reduction cell (NASNet, figure 4 right).
+
+    Halves height and width; four of its five sums are concatenated. Inputs: the row before, and the one before that.
+    """
 
     kind: Literal["nasnet_reduction"] = "nasnet_reduction"
 

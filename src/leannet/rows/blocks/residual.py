@@ -50,7 +50,10 @@ class _Residual(BlockBase):
 
 
 class BasicResidual(_Residual):
-    """Two 3x3 convolutions around which the input is added (ResNet, figure 5 left)."""
+    """Basic residual block (ResNet, figure 5 left).
+
+    Two 3x3 convolutions around which the input is added.
+    """
 
     kind: Literal["basic_residual"] = "basic_residual"
 
@@ -65,9 +68,10 @@ class BasicResidual(_Residual):
 
 
 class BottleneckResidual(_Residual):
-    """1x1, 3x3, 1x1 convolutions around which the input is added (ResNet, figure 5 right).
+    """Bottleneck residual block (ResNet, figure 5 right).
 
-    The stride is at the 3x3, as in torchvision; the paper's is at the first 1x1, for the same mult-adds elsewhere.
+    1x1, 3x3 and 1x1 convolutions around which the input is added. The stride is at the 3x3, as in torchvision; the
+    paper's is at the first 1x1, for the same mult-adds elsewhere.
     """
 
     kind: Literal["bottleneck_residual"] = "bottleneck_residual"

@@ -10,10 +10,10 @@ from leannet.rows.layers import Activate, Add, Concat, Conv, Depthwise, Pool, Ro
 
 
 class ShuffleUnit(BlockBase):
-    """Grouped 1x1, shuffle, depthwise, grouped 1x1 (ShuffleNet, figure 2b; at stride 2 figure 2c).
+    """Shuffle unit (ShuffleNet, figures 2b and 2c).
 
-    At stride 1 the input is added; at stride 2 it is pooled and stands beside, so the branch makes the channels that
-    are missing. `first_groups`: of the first 1x1, which the first unit of a network does not group (section 3.2).
+    Grouped 1x1, channel shuffle, depthwise, grouped 1x1. At stride 1 the input is added (2b). At stride 2 it is pooled
+    and concatenated, so the branch has the channels that are missing (2c).
     """
 
     kind: Literal["shuffle_unit"] = "shuffle_unit"
@@ -69,11 +69,10 @@ class ShuffleUnit(BlockBase):
 
 
 class ShuffleUnitV2(BlockBase):
-    """Split, one half through 1x1, depthwise, 1x1, join, shuffle (ShuffleNetV2, figure 3c; at stride 2 figure 3d).
+    """Shuffle unit V2 (ShuffleNetV2, figures 3c and 3d).
 
-    `split`: the input is parted, and its first `left_channels` pass untouched (3c); else both branches read all of it,
-    and the left one makes `left_channels` (3d). `squeeze_channels`: of squeeze-and-excitation at the end of the right
-    branch; `residual`: around it (the large networks of the appendix).
+    Channel split, one half through 1x1, depthwise and 1x1, concatenation, channel shuffle (3c). Without the split both
+    branches read all of the input, and the left one has a depthwise and a 1x1 convolution too (3d).
     """
 
     kind: Literal["shuffle_unit_v2"] = "shuffle_unit_v2"
