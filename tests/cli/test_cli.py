@@ -263,7 +263,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 FLAGS = {
     "models": "json pattern",
     "compare": "classes engine json measure out images quiet resolution seconds threads what width",
-    "count": "by classes convention in-channels json resolution what width",
+    "count": "by classes convention figure in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
     "web": "artifact force json out quiet runtime samples title webgpu",
