@@ -107,4 +107,3 @@ def resolve(
     elif in_channels is not None:
         result = result.with_input(result.input.height, result.input.width, in_channels)
     return result if classes is None else result.with_classes(classes)
-

@@ -1,4 +1,4 @@
-"""Blocks from outside: as good as those that leannet has, refused where they cannot be, and never imported from a file."""
+"""Blocks from outside: as good as leannet's own, refused where they are impossible, never imported from a file."""
 
 import json
 import pickle
@@ -168,7 +168,13 @@ def test_registering_twice_and_anew_is_allowed_another_class_of_the_kind_is_not(
 def _block(**body: object) -> type[BlockBase]:
     """A block class as at the top of a module, with something of its own."""
     annotations = {"kind": Literal["odd"], **body.pop("annotations", {})}  # type: ignore[dict-item]
-    namespace = {"__module__": "somewhere", "__qualname__": "Odd", "__annotations__": annotations, "kind": "odd", **body}
+    namespace = {
+        "__module__": "somewhere",
+        "__qualname__": "Odd",
+        "__annotations__": annotations,
+        "kind": "odd",
+        **body,
+    }
     return type("Odd", (Nothing,), namespace)
 
 
@@ -200,7 +206,7 @@ def test_what_cannot_be_a_row_is_refused(block: object, says: str) -> None:
 
 def test_a_block_that_expands_to_nothing_is_refused_in_a_table() -> None:
     register(Nothing)
-    with pytest.raises(ValueError, match="row 'a' .*'nothing' expands to no rows here"):
+    with pytest.raises(ValueError, match=r"row 'a' .*'nothing' expands to no rows here"):
         Architecture(name="x", rows=(Nothing(name="a"),))
 
 

@@ -21,7 +21,7 @@ TABLE_7 = ((224, 70.6, 569, 4.2), (192, 69.1, 418, 4.2), (160, 67.2, 290, 4.2), 
 
 def test_tables_6_and_7_are_printed_by_one_command() -> None:
     """The counts round to the printed figures, but for 290 of 290.68, which the paper cut off."""
-    words = "count mobilenet_v1 --width 1,0.75,0.5,0.25 --resolution 224,192,160,128".split()
+    words = ["count", "mobilenet_v1", "--width", "1,0.75,0.5,0.25", "--resolution", "224,192,160,128"]
     done = subprocess.run([sys.executable, "-m", "leannet", *words], capture_output=True, text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines()[2:18]]
     assert len({(line[1], line[2]) for line in lines}) == 16

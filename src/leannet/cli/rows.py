@@ -70,5 +70,9 @@ def _paragraph(text: str, indent: int = 0, further: int | None = None) -> None:
     from textwrap import fill
 
     later = " " * (indent if further is None else further)
-    whole = {"break_long_words": False, "break_on_hyphens": False}
-    print(fill(text, 80, initial_indent=" " * indent, subsequent_indent=later, **whole))
+    print(
+        fill(
+            text, 80, initial_indent=" " * indent, subsequent_indent=later,
+            break_long_words=False, break_on_hyphens=False,
+        )
+    )  # fmt: skip

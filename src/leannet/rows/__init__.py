@@ -53,12 +53,13 @@ from leannet.rows.layers import (
     Upsample,
 )
 from leannet.rows.registry import KINDS, Row, describe, find_kind, register
-from leannet.rows.shape_inference import Placed, infer_shapes
+from leannet.rows.shape_inference import LABELS, Placed, infer_shapes
 from leannet.rows.table import Architecture, Input
 
 __all__ = [
     "INPUT",
     "KINDS",
+    "LABELS",
     "Activate",
     "Activation",
     "Add",

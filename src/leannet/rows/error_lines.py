@@ -21,7 +21,9 @@ def first_error(error: ValidationError) -> str:
     return next(_lines(error, {}, None))
 
 
-def all_errors(error: ValidationError, data: Mapping[str, Any] | None = None, model: type[BaseModel] | None = None) -> str:
+def all_errors(
+    error: ValidationError, data: Mapping[str, Any] | None = None, model: type[BaseModel] | None = None
+) -> str:
     """All errors as one line, numbered where there are several.
 
     data: what was read, for the names of rows. model: what was to be made of it, for the names of its fields.

@@ -269,7 +269,9 @@ class Concat(LayerBase):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if len({shape[1:] for shape in shapes}) > 1:
-            raise RowError("inputs", "expected inputs of the same height and width, found " + " and ".join(map(str, shapes)))
+            raise RowError(
+                "inputs", "expected inputs of the same height and width, found " + " and ".join(map(str, shapes))
+            )
         return Shape(sum(shape.channels for shape in shapes), *shapes[0][1:])
 
 
@@ -322,7 +324,8 @@ class Slice(LayerBase):
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
         if self.start + self.out_channels > x.channels:
-            raise RowError("out_channels", f"expected channels among the {x.channels} there are, found {self.start} to {self.start + self.out_channels - 1}")
+            last = self.start + self.out_channels - 1
+            raise RowError("out_channels", f"expected some of {x.channels} channels, found {self.start} to {last}")
         return Shape(self.out_channels, *x[1:])
 
 

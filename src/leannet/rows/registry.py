@@ -40,7 +40,8 @@ def register(block: BlockClass) -> BlockClass:
     where = f"register {block.__module__}.{block.__qualname__}"
     if inspect.isabstract(block):
         raise LeannetError(f"{where}: expected a method expand(self, *shapes) that returns rows, found none")
-    kind = block.model_fields["kind"]
+    fields = block.__pydantic_fields__
+    kind = fields["kind"]
     name = kind.default
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (name,):
         raise LeannetError(f'{where}: expected a field kind: Literal["my_block"] = "my_block", found none like it')
@@ -48,7 +49,7 @@ def register(block: BlockClass) -> BlockClass:
         raise LeannetError(f"{where}: expected a kind of small letters, digits and underscores, found '{name}'")
     if not block.model_config.get("frozen") or block.model_config.get("extra") != "forbid":
         raise LeannetError(f"{where}: rows are frozen and refuse unknown fields: leave out its model_config")
-    for field, info in block.model_fields.items():
+    for field, info in fields.items():
         if _is_mutable(info.annotation):
             raise LeannetError(f"{where}: field '{field}' may be changed in place: expected a tuple or a frozen model")
     if "<locals>" in block.__qualname__:

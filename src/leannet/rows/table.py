@@ -1,7 +1,7 @@
 """Architecture: a network as rows, checked when it is made, and exact as JSON. No torch here."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self

@@ -84,4 +84,3 @@ def arrange(points: Sequence[SweepPoint]) -> tuple[str, Callable[[SweepPoint], f
     lines = dict(sorted(lines.items(), key=lambda item: min(order[id(point)] for point in item[1])))
     label = "resolution, pixels" if x == "resolution" else "width multiplier"
     return label, lambda point: float(getattr(point, x)), lines
-

@@ -1,4 +1,4 @@
-"""Networks at several widths and resolutions, a line each, with the published accuracies: Tables 6 and 7 of MobileNetV1.
+"""Networks at several widths and resolutions, with published accuracies: Tables 6 and 7 of MobileNetV1.
 
 Howard et al., arXiv 1704.04861, sections 3.3 and 3.4. No torch.
 """
@@ -96,9 +96,7 @@ def sweep(
     return Sweep(tuple(points.values()))
 
 
-def _point(
-    name: str, width: float, resolution: int | None, classes: int | None, in_channels: int | None
-) -> SweepPoint:
+def _point(name: str, width: float, resolution: int | None, classes: int | None, in_channels: int | None) -> SweepPoint:
     architecture = resolve(name, width, resolution, classes, in_channels)
     pixels = architecture.input.height
     is_published = classes is None and in_channels is None

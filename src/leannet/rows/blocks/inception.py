@@ -11,8 +11,8 @@ from leannet.rows.layers import Concat, Conv, Pool, RowBase
 class Inception(BlockBase):
     """Inception module (GoogLeNet, figure 2b).
 
-    1x1, 3x3 and 5x5 convolutions and a pooling side by side, each with a 1x1 convolution that saves work. The fields are
-    the columns of the paper's table 1.
+    1x1, 3x3 and 5x5 convolutions and a pooling side by side, each with a 1x1 convolution that saves work. The fields
+    are the columns of the paper's table 1.
     """
 
     kind: Literal["inception"] = "inception"
