@@ -27,9 +27,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes the tables of docs/ anew from the rows.
+# Writes the tables of docs/ anew, from the rows and from the settings.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
+	$(BIN)/python docs/write_settings.py
 
 # Runs every command and snippet of README and docs/ as printed, on small data: about half an hour.
 docs-check: .venv/ready

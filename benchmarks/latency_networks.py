@@ -132,7 +132,7 @@ def _train(out: Path, epochs: int, *words: str) -> None:
     begun = (out / STATE).exists()
     if not begun:
         shutil.rmtree(out, ignore_errors=True)
-    if not begun or load_state(out).standing.epoch < epochs:
+    if not begun or load_state(out).state.epoch < epochs:
         command = ["train", "--resume", str(out)] if begun else ["train", str(CELLS), "--out", str(out), *words]
         subprocess.run([sys.executable, "-m", "leannet", *command], check=True)
     (out / "done").touch()

@@ -45,7 +45,7 @@ def trained(name: str, data: Path) -> None:
     begun = (run / "state").exists()
     if not begun:
         shutil.rmtree(run, ignore_errors=True)
-    ended = begun and load_state(run).standing.epoch == epochs
+    ended = begun and load_state(run).state.epoch == epochs
     if not ended:
         command = ["train", "--resume", str(run)] if begun else words
         subprocess.run([sys.executable, "-m", "leannet", *command], check=True)

@@ -13,10 +13,10 @@ import leannet
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
-    {"errors", "lazy", "notebook"},
+    {"errors", "lazy", "notebook", "run_files"},
     {"files", "launcher", "onnx_file", "rows"},
     {"style"},
-    {"preprocessing"},
+    {"preprocessing", "retired", "sections"},
     {"cost", "zoo", "header"},
     {"blocks", "diagrams", "what"},
     {"network"},

@@ -98,6 +98,45 @@ def test_training_in_a_notebook(cell: Cell, shapes: Path, tmp_path: Path) -> Non
     assert "<run>" not in html
 
 
+def test_curves_grow_while_a_network_trains(
+    cell: Cell, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A figure of the loss and one of the accuracy, which end at the last step; each epoch is a point."""
+    monkeypatch.setattr(notebook, "OFTEN", 0.0)
+    seen: list[str] = []
+    show = notebook.LiveLine.show
+
+    def watched(self: notebook.LiveLine, *words: Any) -> None:
+        show(self, *words)
+        seen.append("".join(cell.html()))
+
+    monkeypatch.setattr(notebook.LiveLine, "show", watched)
+    train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=3, batch_size=5, workers=0)
+    grown = [html for html in seen if "<polyline" in html]
+    assert all(html.count("<svg") == 2 for html in grown)
+    assert ">loss</text>" in grown[0]
+    assert "accuracy, %" in grown[0]
+    assert grown[0].count("<circle") == 0
+    assert grown[-1].count("<circle") == 2 * 2  # two epochs are done while the third trains
+    assert "step 12<" in grown[-1]
+    assert "<polyline" not in "".join(cell.html())
+
+
+def test_a_curve_is_where_its_values_are() -> None:
+    """By hand: two steps of loss 4 and 2, the axis from 0 to the largest; long ones are means of groups."""
+    curves = notebook.Curves()
+    for loss in (4.0, 2.0):
+        curves.step(loss, loss / 4)
+    curves.epoch(1.0, 0.5)
+    html = curves.to_html()
+    bottom, top = notebook.HEIGHT - 18, 22
+    heights = [float(point.split(",")[1]) for point in html.split('points="')[1].split('"')[0].split()]
+    assert heights == [top, pytest.approx((bottom + top) / 2)]
+    for _ in range(10_000):
+        curves.step(2.0, 0.5)
+    assert len(curves.to_html().split('points="')[1].split('"')[0].split()) <= notebook.MOST_POINTS
+
+
 def test_tables_as_markdown() -> None:
     count = leannet.count(leannet.architecture("mobilenet_v3_debug"))
     table = count._repr_markdown_()

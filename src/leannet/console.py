@@ -26,13 +26,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def parse_time(text: str) -> float:
-    """Seconds from 90s, 30m, 1.5h. Raises LeannetError."""
+def as_seconds(text: object) -> object:
+    """Seconds from 90s, 30m, 1.5h; what is no text is returned as it is. Raises LeannetError."""
+    if not isinstance(text, str):
+        return text
     units = {"s": 1, "m": 60, "h": 3600}
     try:
         return float(text[:-1]) * units[text[-1:]]
     except (ValueError, KeyError):
-        raise LeannetError(f"--time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
+        raise LeannetError(f"time: expected a time such as 90s, 30m or 1.5h, found '{text}'") from None
 
 
 class Console:
@@ -73,6 +75,16 @@ class Console:
             self._progress.update(self._task, completed=done, description=label, note=note, total=total)
         if self._line is not None:
             self._line.show(done, label, note, total)
+
+    def curve(self, loss: float, accuracy: float) -> None:
+        """In a notebook, one more step of the live curves. accuracy: 0 to 1, of the training batch."""
+        if self._line is not None:
+            self._line.curves.step(loss, accuracy)
+
+    def curve_epoch(self, loss: float, accuracy: float) -> None:
+        """In a notebook, the end of an epoch in the live curves: what validation gave."""
+        if self._line is not None:
+            self._line.curves.epoch(loss, accuracy)
 
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
         """The items of a scan, with a live line while they come."""

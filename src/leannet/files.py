@@ -1,30 +1,31 @@
 """Files that are written whole or not at all, and folders that one process at a time writes to."""
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from leannet import run_files
 from leannet.errors import LeannetError
 
-LOCK = ".lock"  # in a run folder; the system lets go of it when its process ends, in whatever way
 SECONDS = 1.0  # a look at the lock takes less
-OF_A_RUN = {"model.safetensors", "last.safetensors", "config.toml", "log.csv", "predictions.csv"}
 
 
 def spare_inputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
-    """Raises LeannetError, before any work, where an output is also an input, a file of a run, or named twice."""
+    """Raises LeannetError, before any work, where an output is an input, a run's, named twice, or not writable."""
     read, taken = {Path(each).resolve() for each in inputs}, set[Path]()
     for path in (Path(each) for each in outputs if each is not None):
         place = path.resolve()
         if place in read:
             raise LeannetError(f"{path}: is what this reads: choose another name to write to")
-        if path.name in OF_A_RUN and path.exists():
+        if path.name in run_files.ALL and path.exists():
             raise LeannetError(f"{path}: is part of a run, which this would replace: choose another name")
         if place in taken:
             raise LeannetError(f"{path}: expected a name for each file, found it twice")
+        check_writable(path)
         taken.add(place)
 
 
@@ -34,8 +35,27 @@ def check_page(out: str | Path | None, folder: str | Path | None) -> None:
         page = Path(out)
         if page.suffix != ".html" or page.is_dir() or not page.absolute().parent.is_dir():
             raise LeannetError(f"--out {out}: expected a name ending in .html, in a folder that exists")
-    if folder is not None and any(each.is_file() for each in (Path(folder), *Path(folder).parents)):
-        raise LeannetError(f"--figures {folder}: expected a folder, or room for one, found a file")
+        check_writable(page)
+    if folder is not None:
+        if Path(folder).is_file():
+            raise LeannetError(f"--figures {folder}: expected a folder, or room for one, found a file")
+        check_writable(folder)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raises LeannetError, before any work, where no file or folder of this name can be written.
+
+    Folders above it may be missing. It is tried, since a mode says little: root may ignore it, a mount may not.
+    """
+    target = Path(path).absolute()
+    if (file := next((each for each in target.parents if each.is_file()), None)) is not None:
+        raise LeannetError(f"{path}: expected a folder to write into, found that {file} is a file")
+    folder = next(each for each in (target, *target.parents) if each.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise LeannetError(f"{path}: cannot be written to ({error.strerror}): choose another place") from None
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
@@ -59,7 +79,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
 @contextmanager
 def alone_in(run: Path) -> Iterator[None]:
     """Keeps other trainings out of a run folder meanwhile. Raises LeannetError where one is there."""
-    lock = FileLock(run / LOCK, timeout=SECONDS)
+    lock = FileLock(run / run_files.LOCK, timeout=SECONDS)
     try:
         lock.acquire()
     except Timeout:
@@ -74,10 +94,10 @@ def alone_in(run: Path) -> Iterator[None]:
 
 def is_trained_in(run: Path) -> bool:
     """Whether a process trains in a run folder at this moment."""
-    if not (run / LOCK).exists():
+    if not (run / run_files.LOCK).exists():
         return False
     try:
-        with FileLock(run / LOCK, timeout=0):
+        with FileLock(run / run_files.LOCK, timeout=0):
             return False
     except Timeout:
         return True

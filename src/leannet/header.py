@@ -17,6 +17,7 @@ from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_S
 from leannet.retired import header_of_version_1
 from leannet.rows import Architecture, first_error
 from leannet.rows.fields import Frozen
+from leannet.run_files import FOLDS, MODEL
 from leannet.sections import Metrics, Provenance, Shipping, SplitRecord
 
 FORMAT_VERSION = 2
@@ -94,10 +95,10 @@ def checkpoint_file(path: str | Path) -> Path:
     """The checkpoint that a path means: itself, or the best weights of a run folder."""
     file = Path(path)
     if file.is_dir():
-        if (file / "folds.json").exists():
+        if (file / FOLDS).exists():
             fold = file / "fold-1"
             raise LeannetError(f"{path}: expected one run, found the folds of a cross-validation: name {fold}")
-        file = file / "model.safetensors"
+        file = file / MODEL
         if not file.exists():
             raise LeannetError(f"{path}: expected a run folder with a model.safetensors, found none")
     if not file.exists():

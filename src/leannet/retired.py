@@ -14,7 +14,13 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
     "embed": {"--part": "--split"},
     "evaluate": {"--part": "--split"},
     "report": {"--pictures": "--figures"},
+    "train": {"--average": "--ema-decay"},
 }
+
+# Setting that a TOML file had -> what it is called now.
+SETTINGS: Mapping[str, str] = {"average": "ema_decay"}
+# Of tensors in state/resume.safetensors.
+EMA_PREFIX = "average."
 
 _SHIPPING = {"kept_float": "keep_float", "judged_on": "evaluated_on"}
 
@@ -33,6 +39,19 @@ def header_of_version_1(data: Mapping[str, Any]) -> dict[str, Any]:
         done = provenance.pop("done", None)
         header["provenance"] = provenance | ({"history": [{"done": done}]} if done else {})
     return header
+
+
+def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that an older leannet began, as they are called now."""
+    return {SETTINGS.get(name, name): value for name, value in values.items()}
+
+
+def current_state(words: Mapping[str, Any]) -> dict[str, Any]:
+    """What state/resume.safetensors says of a run, as it is called now."""
+    if "standing" not in words:
+        return dict(words)
+    state = _renamed(words["standing"], {"right": "correct"})
+    return {key: value for key, value in words.items() if key != "standing"} | {"state": state}
 
 
 def _renamed(section: Any, names: Mapping[str, str]) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leannet.errors import LeannetError
-from leannet.files import write_whole
+from leannet.files import check_writable, write_whole
 
 INK = "#0a0b0c"  # stands for the page's text color until an SVG is written into a page
 COLORS = ("#2f7ed8", "#e07b1f", "#3f9b4f", "#a0559c", "#c0392b", "#7f7f7f")
@@ -75,6 +75,7 @@ def check_format(path: str | Path) -> None:
         raise LeannetError(f"{path}: expected a figure's name ending in {', '.join(FORMATS)}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise LeannetError(f"{path}: expected a file name in a folder that exists")
+    check_writable(path)
 
 
 def write_figure(drawn: Any, path: str | Path) -> None:

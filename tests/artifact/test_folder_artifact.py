@@ -128,8 +128,8 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         ({"header": None}, "no JSON object"),
         ({"header": []}, "no JSON object"),
         ({"header.classes": ["ape"]}, "do not belong together"),
-        ({"header.shipping": {"tolerance": "x"}}, "header: shipping.tolerance"),
-        ({"header.shipping": {"weight_bits": "x"}}, "header: shipping.weight_bits"),
+        ({"header.shipping": {"tolerance": "x"}}, "header: field 'shipping.tolerance'"),
+        ({"header.shipping": {"weight_bits": "x"}}, "header: field 'shipping.weight_bits'"),
     ],
 )
 def test_what_was_put_together_by_hand_is_one_line(

@@ -1,20 +1,22 @@
 """The program as a person meets it: what it prints, what it refuses, and in how many lines."""
 
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import typer
 
 import leannet
-from leannet.cli import train
+from leannet import retired
 from leannet.cli.app import app as program
 from leannet.cli.app import main
+from leannet.cli.settings_options import settings
 from tests.conftest import ROOT, draw_folder
 
 VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group, which typer hides
@@ -102,7 +104,7 @@ def test_compare(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Pat
     found = json.loads(out)["networks"]
     assert [x["accuracy"] for x in found][0:2] == pytest.approx([0.718, 0.694])
     assert found[0]["accuracy_source"].endswith("mobilenet/README.md")
-    assert found[2]["accuracy_source"] == "its own validation part"
+    assert found[2]["accuracy_source"] == "its own validation split"
     assert found[3]["accuracy"] is None
     assert found[0]["macs"] == 300_774_272
     _, out, _ = run(capsys, "compare", *words)
@@ -127,7 +129,7 @@ def test_from_a_folder_to_predictions(capsys: pytest.CaptureFixture[str], shapes
     code, out, _ = run(capsys, "evaluate", out_folder, "--json")
     assert json.loads(out)["confusion"] == trained["validation"]["confusion"]
     code, out, errors = run(capsys, "evaluate", out_folder)
-    assert "only the validation part" not in out
+    assert "only the validation split" not in out
     image = str(shapes / "disc" / "1.png")
     code, out, _ = run(capsys, "predict", out_folder, image, "--json")
     assert json.loads(out)["predictions"][0]["prediction"] in {"disc", "square"}
@@ -273,45 +275,83 @@ FLAGS = {
     "bench": "batch by engine json precision quiet resolution seconds threads what width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
-    "evaluate": "class-depth data image-column json label-column part quiet run",
+    "evaluate": "class-depth data image-column json label-column split quiet run",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
-    "embed": "csv data json layer limit out part perplexity quiet run seed suspects",
+    "embed": "csv data json layer limit out split perplexity quiet run seed suspects",
     "filters": "csv json layer out run scale",
     "report": "engine json measure out images quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "rows": "json kind",
-    "train": "accumulate average batch-size batch-statistics cache class-depth class-weights clip color compile config "
-    "cpu crop cutmix data dropout epochs erase flip folds freeze image-column json label-column label-smoothing "
-    "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy precision quiet "
-    "recipe resize resolution resume sampling schedule seed skip split step-epochs sync-norm tensorboard time "
-    "warmup weight-decay weights width workers",
+    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
+    "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
+    "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "
+    "policy-changes policy-strength precision quiet recipe resize resolution resume sampling schedule seed skip split "
+    "step-epochs step-factor stretch sync-norm tensorboard time warmup weight-decay weights width workers",
 }
 
 
+def flags_of(verb: Any) -> list[str]:
+    """Names of its options and arguments, without dashes."""
+    with typer.Context(verb) as context:
+        parameters = [each for each in verb.get_params(context) if each.name != "help"]
+    return sorted(
+        next((flag for flag in each.opts if flag.startswith("--")), each.name or "").lstrip("-") for each in parameters
+    )
+
+
 def test_the_flags_are_these() -> None:
-    found = {
-        name: sorted(
-            next((o for o in p.opts if o.startswith("--")), p.name or "").lstrip("-")
-            for p in verb.params
-            if p.name != "help"
-        )
-        for name, verb in VERBS.items()
+    assert {name: flags_of(verb) for name, verb in VERBS.items()} == {
+        name: sorted(flags.split()) for name, flags in FLAGS.items()
     }
-    assert found == {name: sorted(flags.split()) for name, flags in FLAGS.items()}
 
 
-def test_every_flag_of_train_is_a_setting() -> None:
+def test_every_setting_has_a_flag_a_group_and_a_word() -> None:
+    """And each is reached: what the command line parses is what the settings take."""
     from leannet.training import Settings
 
-    others = {"data", "out", "resume", "config", "json", "quiet", "help", "folds"}
-    for parameter in VERBS["train"].params:
-        if parameter.name not in others:
-            branch = train.TREE.get(parameter.name or "", (parameter.name,))[0]
-            assert branch in Settings.model_fields
+    leaves = settings()
+    assert len({setting.flag for setting in leaves}) == len(leaves)
+    assert all(setting.help.endswith(".") and setting.group for setting in leaves)
+    assert {setting.path[0] for setting in leaves} == set(Settings.model_fields) - {"data", "fold"}
+    for setting in leaves:
+        value: Any = {bool: True, int: 2, float: 0.5, str: "x", list[str]: ["x"]}.get(setting.type)
+        if get_origin(setting.type) is Literal:
+            value = get_args(setting.type)[-1]
+        value = {"time": "30m", "stretch": 1.5}.get(setting.flag, value)
+        tree: Any = value
+        for key in reversed(setting.path):
+            tree = {key: tree}
+        made: Any = Settings.make({"data": "x", **tree})
+        for key in setting.path:
+            made = getattr(made, key)
+        assert made == {"30m": 1800.0}.get(str(value), tuple(value) if isinstance(value, list) else value)
+
+
+def test_the_page_of_settings_is_current() -> None:
+    spec = importlib.util.spec_from_file_location("write_settings", ROOT / "docs" / "write_settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page()
+
+
+def test_a_setting_that_was_renamed_is_refused_with_its_new_name(
+    capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "old.toml").write_text("average = 0.9\n")
+    line = refused(capsys, "train", str(shapes), "--config", str(tmp_path / "old.toml"))
+    assert "field 'average': it is called ema_decay now" in line
+    for verb, renamed in retired.FLAGS.items():
+        for old, new in renamed.items():
+            assert new.removeprefix("--no-").removeprefix("--") in flags_of(VERBS[verb])
+            assert (
+                refused(capsys, verb, "x", old, "y") == f"leannet: {old} is called {new} now; see leannet {verb} --help"
+            )
 
 
 def test_a_config_file_fills_and_flags_win(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_datas_own_parts_are_kept_and_a_test_part_never_touched() -> None:
     assert [parts[i] for i in kept.validation] == ["validation"] * len(kept.validation)
     cut = split_dataset(given_parts, digests, (0.5, 0.5), 0)
     assert set(cut.test) == {i for i, part in enumerate(parts) if part == "test"}
-    with pytest.raises(LeannetError, match="a test part of its own"):
+    with pytest.raises(LeannetError, match="a test split of its own"):
         split_dataset(given_parts, digests, (0.6, 0.2, 0.2), 0)
 
 

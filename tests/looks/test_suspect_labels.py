@@ -84,7 +84,7 @@ def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
     found = suspects(run.path)
     number = run.header.split.sizes["validation"]
     assert len(found.images) == number
-    assert found.coverage.startswith(f"the validation part alone, {number} of 24 images; leannet train --folds")
+    assert found.coverage.startswith(f"the validation split alone, {number} of 24 images; leannet train --folds")
     table = list(csv.reader((run.path / "predictions.csv").read_text().splitlines()))
     assert sorted(each.image for each in found.images) == sorted(line[0] for line in table[1:])
     alone = suspects(run.path / "predictions.csv")

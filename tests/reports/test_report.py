@@ -171,7 +171,7 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
     _, header = load(finished.path)
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
-    assert not {sample.name for sample in shown} & set(names)  # none of the validation part
+    assert not {sample.name for sample in shown} & set(names)  # none of the validation split
     dataset = open_dataset(header.provenance.data)
     loader = PreparedDataset(dataset, header.preprocessing, augment, seed=3)
     for index in (0, 5, 20):

@@ -19,9 +19,9 @@ from leannet.reports.held import read_run
 from leannet.reports.page import middle, short
 from leannet.reports.standing import STATE, unfinished
 from leannet.reports.words import resolved
+from leannet.run_files import STATE as FILE
 from leannet.sections import Metrics
 from leannet.training import Settings
-from leannet.training.state import FILE
 from tests.reports.making import made_up_run
 
 

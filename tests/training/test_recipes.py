@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 from leannet.checkpoint import load
-from leannet.console import parse_time
+from leannet.console import as_seconds
 from leannet.data.augment import RAND, TRIVIAL, Augment, change
 from leannet.data.loader import Batches, PreparedDataset, cached
 from leannet.data.scan import scan
@@ -24,7 +24,7 @@ from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.preprocessing import Preprocessing
 from leannet.training import Settings, resume, train
-from leannet.training.average import Average
+from leannet.training.ema import EMA
 from leannet.training.loop import balanced
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows, make_optimizer, set_rate
@@ -95,10 +95,10 @@ def test_a_linear_schedule_ends_at_its_end() -> None:
 
 
 def test_times() -> None:
-    assert [parse_time(text) for text in ("90s", "30m", "1.5h")] == [90, 1800, 5400]
+    assert [as_seconds(text) for text in ("90s", "30m", "1.5h")] == [90, 1800, 5400]
     for text in ("", "30", "m", "30 minutes"):
-        with pytest.raises(LeannetError, match="--time"):
-            parse_time(text)
+        with pytest.raises(LeannetError, match="time: expected a time"):
+            as_seconds(text)
 
 
 # Changes of images
@@ -232,7 +232,7 @@ def test_what_is_frozen_stays_bit_for_bit(shapes: Path, tmp_path: Path) -> None:
 def test_the_average_is_the_average() -> None:
     """Against the formula, worked out step by step; statistics too, counters copied."""
     network = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)).double()
-    average = Average(network, 0.5)
+    average = EMA(network, 0.5)
     wanted = network[0].weight.detach().clone()
     for step in range(1, 6):
         nn.init.normal_(network[0].weight)

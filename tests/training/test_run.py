@@ -1,5 +1,6 @@
 """Training: a run that is stopped and goes on ends as one that was never stopped; what it leaves is enough."""
 
+import csv
 import json
 import os
 import shutil
@@ -69,6 +70,24 @@ def test_resumed_equals_uninterrupted(
     assert again.finished
     assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
     assert _log_without_times(tmp_path / "parts") == _log_without_times(tmp_path / "whole")
+    steps = (tmp_path / "whole" / "steps.csv").read_text()
+    assert (tmp_path / "parts" / "steps.csv").read_text() == steps
+
+
+def test_a_line_a_step(shapes: Path, tmp_path: Path) -> None:
+    """Its batches' means are those of log.csv, weighted by their images; the rate ends where the epoch's does."""
+    run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 2})
+    lines = list(csv.DictReader((tmp_path / "run" / "steps.csv").read_text().splitlines()))
+    steps = -(-run.header.split.sizes["train"] // SMALL["batch_size"])
+    assert [int(line["step"]) for line in lines] == list(range(1, 2 * steps + 1))
+    assert [int(line["epoch"]) for line in lines] == [1] * steps + [2] * steps
+    sizes = [SMALL["batch_size"]] * (steps - 1) + [run.header.split.sizes["train"] - SMALL["batch_size"] * (steps - 1)]
+    for epoch, log in enumerate(run.log, start=1):
+        mine = [line for line in lines if int(line["epoch"]) == epoch]
+        for name in ("loss", "accuracy"):
+            mean = np.average([float(line[name]) for line in mine], weights=sizes)
+            assert mean == pytest.approx(log[f"train_{name}"], rel=1e-4)
+        assert float(mine[-1]["learning_rate"]) == pytest.approx(log["learning_rate"], rel=1e-4)
 
 
 def test_workers_change_nothing(shapes: Path, tmp_path: Path) -> None:
@@ -125,7 +144,7 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "moved")
     scores = leannet.evaluate(alone, str(tmp_path / "moved"), quiet=True)
     assert scores.split == "validation"
-    assert "20 of the 24 images trained this network: only its validation part is scored, 4" in scores.why
+    assert "20 of the 24 images trained this network: only its validation split is scored, 4" in scores.why
     assert run.validation is not None
     assert scores.scores.confusion == run.validation.confusion
     assert scores.scores.loss == pytest.approx(run.validation.loss, abs=1e-5)
@@ -175,7 +194,7 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     assert Settings.make(values).model == "mobilenet_v3_debug"
     assert values["resolution"] == 32
     assert set(run.to_dict()["split"]) == {"seed", "ratio", "sizes", "digests", "counts"}
-    assert {"leannet", "command", "seed", "data", "parent", "torch"} <= set(run.header.provenance)
+    assert {"leannet", "command", "seed", "data", "torch", "history"} <= set(run.header.provenance.to_dict())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
@@ -380,7 +399,7 @@ def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    """SavedState by the clock in the middle of the first epoch, it has a state and no weights yet."""
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 

@@ -20,14 +20,16 @@ from leannet import checkpoint
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
-from leannet.files import LOCK, alone_in, is_trained_in
+from leannet.files import alone_in, is_trained_in
 from leannet.reports import report
+from leannet.run_files import LOCK
 from leannet.training import resume, train
 from leannet.training.task import Classification
 
 SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "epochs": 6}
 RICH: dict[str, Any] = SMALL | {
-    "average": 0.9, "sampling": "balanced", "augment": {"policy": "trivial", "erase": 0.3, "mixup": 0.2, "cutmix": 0.5},
+    "ema_decay": 0.9, "sampling": "balanced",
+    "augment": {"policy": "trivial", "erase": 0.3, "mixup": 0.2, "cutmix": 0.5},
 }  # fmt: skip
 
 # A run that saves after every step, so that a kill may come anywhere.
@@ -182,9 +184,9 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_one(
     assert resume(tmp_path / "run", quiet=True).finished
 
 
-@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_weights_that_are_no_numbers_are_never_saved(
-    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ema_decay: float
 ) -> None:
     """A last step of an epoch spoils them: no loss of its own tells, and validation would be of them."""
     calls, move = [], torch.optim.AdamW.step
@@ -198,7 +200,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
     monkeypatch.setattr(torch.optim.AdamW, "step", poison)
     monkeypatch.setattr("leannet.training.loop.SAVE_SECONDS", 0)
     with pytest.raises(LeannetError, match=r"^weights are no number any more at epoch 2, step 4, .*holds the best"):
-        train(str(shapes), out=tmp_path / "run", **SMALL, average=average)
+        train(str(shapes), out=tmp_path / "run", **SMALL, ema_decay=ema_decay)
     for name in ("model", "last", "state/resume"):
         held = load_file(tmp_path / "run" / f"{name}.safetensors")
         assert all(torch.isfinite(value).all() for value in held.values())

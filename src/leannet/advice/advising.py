@@ -14,6 +14,7 @@ from leannet.cost.published import BY_SOURCE
 from leannet.data.sources.listing import Options
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
+from leannet.run_files import MODEL
 from leannet.runtime import Latency, Machine, engine, machine, measure
 from leannet.runtime.precisions import program
 from leannet.zoo import architecture
@@ -139,7 +140,7 @@ def _looked_at(about: str, options: Options | None) -> tuple[str, int, int]:
     path = Path(about)
     from leannet.header import is_artifact, read_header
 
-    if path.suffix == ".safetensors" or is_artifact(path) or (path / "model.safetensors").exists():
+    if path.suffix == ".safetensors" or is_artifact(path) or (path / MODEL).exists():
         header = read_header(path)
         data = header.provenance.data or "DATA"
         return data, len(header.classes), min(header.preprocessing.height, header.preprocessing.width)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from leannet.artifact.base import Artifact, check_parts
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
+from leannet.files import check_writable
 from leannet.header import ABOUT, FORMAT_VERSION, is_artifact, parse_header
 from leannet.runtime import Program
 from leannet.runtime.programs import FORMS
@@ -101,6 +102,7 @@ def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> P
         raise LeannetError(f"{target}: expected a new or empty folder; another one: --out FOLDER")
     if not target.absolute().parent.is_dir():
         raise LeannetError(f"{target}: expected a folder in one that exists")
+    check_writable(target)
     return target
 
 

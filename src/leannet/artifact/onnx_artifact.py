@@ -12,7 +12,7 @@ from pathlib import Path
 from leannet.artifact.base import Artifact, check_parts
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
-from leannet.files import write_whole
+from leannet.files import check_writable, write_whole
 from leannet.header import KEY, of_onnx, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.runtime import ENGINES, Program
@@ -74,6 +74,7 @@ def artifact_path(out: str | Path | None, usual: Path) -> Path:
     target = Path(out) if out is not None else usual
     if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
         raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
+    check_writable(target)
     return target
 
 

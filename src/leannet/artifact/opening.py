@@ -5,7 +5,7 @@ from pathlib import Path
 from leannet.artifact.base import Artifact
 from leannet.artifact.folder_artifact import FolderArtifact
 from leannet.artifact.onnx_artifact import OnnxArtifact
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 
 
 def open_artifact(path: str | Path) -> Artifact:
@@ -15,7 +15,9 @@ def open_artifact(path: str | Path) -> Artifact:
     """
     file = Path(path)
     if file.suffix == ".safetensors" or (file / "model.safetensors").exists():
-        raise LeannetError(f"{path}: expected an artifact, found a checkpoint: leannet export {path} makes one")
+        raise LeannetError(
+            f"{path}: expected an artifact, found a checkpoint: {command_line('export', path)} makes one"
+        )
     if file.is_dir():
         return FolderArtifact.read(file)
     if not file.is_file():

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from leannet import __version__
 from leannet.cli import (
@@ -54,7 +55,7 @@ VERBS = (
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:
-    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
+    app.command(name=verb.__name__.rsplit(".", 1)[-1], cls=getattr(verb, "CLASS", TyperCommand))(verb.command)
 
 
 def _version(wanted: bool) -> None:

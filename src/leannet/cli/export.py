@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.artifact.exporting import Exported
@@ -85,7 +85,7 @@ def command(
         return
     print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.precision}")
     _print_checks(found)
-    print(f"try next  leannet predict {found.path} IMAGE   ·   leannet bench {found.path}")
+    print(f"try next  {command_line('predict', found.path, 'IMAGE')}   ·   {command_line('bench', found.path)}")
 
 
 def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
@@ -97,7 +97,7 @@ def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Pat
         return
     print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.format}, float32")
     _print_checks(found)
-    print(f"try next  leannet check {found.path}")
+    print(f"try next  {command_line('check', found.path)}")
 
 
 def _print_checks(found: "Exported") -> None:
@@ -130,4 +130,4 @@ def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any]
     threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
     print(f"{found.machine.line()}; one image at a time, {threads}, in turns")
     print(f"written   {found.path}")
-    print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} IMAGE")
+    print(f"try next  {command_line('check', found.path)}   ·   {command_line('predict', found.path, 'IMAGE')}")

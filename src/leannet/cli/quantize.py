@@ -7,6 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table
+from leannet.errors import LeannetError, command_line
 
 
 def command(
@@ -71,10 +72,8 @@ def command(
                   f"{found.engine}, {found.machine.line()}")  # fmt: skip
         if found.path:
             print(f"written   {found.path}")
-            print(f"try next  leannet check {found.path}   ·   leannet predict {found.path} IMAGE")
+            print(f"try next  {command_line('check', found.path)}   ·   {command_line('predict', found.path, 'IMAGE')}")
     if found.path is None:
-        from leannet.errors import LeannetError
-
         raise LeannetError(
             f"{run}: as int8 it loses {found.drop:.2f} points (allowed: --max-drop {max_drop:g}) and "
             f"{100 * found.agreement:.2f} % of images keep their class (needed: --min-agreement {min_agreement:g}), "

@@ -7,6 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json
+from leannet.errors import command_line
 
 
 def command(
@@ -41,4 +42,4 @@ def command(
         return
     print(f"{found.path}  {found.files} files, {found.size_bytes / 1e6:.2f} MB, version {found.version}")
     print(f"  {found.precision} on {' and '.join(found.backends)}, {found.runtime}; {found.samples} samples")
-    print(f"try next  leannet serve {found.path}")
+    print(f"try next  {command_line('serve', found.path)}")

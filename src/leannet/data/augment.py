@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from leannet.data.images import GREY, Box, to_array
 from leannet.preprocessing import Preprocessing
@@ -24,16 +24,28 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Augment(Frozen):
     """Random changes of training images. `crop` 0: no box is drawn, the image is prepared as for validation."""
 
-    crop: Share = Field(default=0.35, description="least share of the area a random crop keeps; 0: no crop")
-    stretch: float = Field(default=4 / 3, ge=1, description="most a random crop changes the proportions")
-    pad: int = Field(default=0, ge=0, description="pixels of black around, of which a random window is kept")
-    flip: Flag = Field(default=True, description="mirror every second image, left to right")
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    crop: Share = 0.35
+    """Smallest share of the area that a random crop keeps. 0: no crop."""
+    stretch: Annotated[float, Field(ge=1)] = 4 / 3
+    """Largest change of a crop's aspect ratio."""
+    pad: Annotated[int, Field(ge=0)] = 0
+    """Pixels of black around the image, of which a random window is kept."""
+    flip: Flag = True
+    """Mirror every second image, left to right."""
     policy: Literal["none", "trivial", "rand"] = "none"
-    policy_changes: int = Field(default=2, ge=1, description="rand: changes an image")
-    policy_strength: Share = Field(default=0.3, description="rand: of the most there is")
-    erase: Share = Field(default=0.0, description="how often a rectangle is filled with noise")
-    mixup: float = Field(default=0.0, ge=0, description="alpha of mixing two images; 0: never")
-    cutmix: float = Field(default=0.0, ge=0, description="alpha of pasting a part of another; 0: never")
+    """TrivialAugment or RandAugment."""
+    policy_changes: Annotated[int, Field(ge=1)] = 2
+    """Of RandAugment: changes an image."""
+    policy_strength: Share = 0.3
+    """Of RandAugment: magnitude, 0 to 1."""
+    erase: Share = 0.0
+    """Probability that a rectangle is filled with noise (random erasing)."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of mixup."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of CutMix."""
 
 
 def random_box(

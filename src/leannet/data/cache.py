@@ -56,10 +56,10 @@ class ImageCache:
 def fits(sizes: Sequence[Room]) -> bool:
     """Whether these may be kept: in a share of the available memory, on a disk with room, for each process here."""
     total = sum(h * w * c for h, w, c in sizes) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return total < SHARE_OF_MEMORY * _available() and total < SHARE_OF_DISK * shutil.disk_usage(_folder()).free
+    return total < SHARE_OF_MEMORY * available_memory() and total < SHARE_OF_DISK * shutil.disk_usage(_folder()).free
 
 
-def _available() -> int:
+def available_memory() -> int:
     """Bytes of memory that could be had, as Linux estimates them; within a container, of what it may have."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -12,7 +12,7 @@ from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
 from leannet.data.sources import Options, open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.header import Header
 
 
@@ -58,6 +58,9 @@ def opened(
     where = data or header.provenance.data
     if not where:
         raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
+    if data is None and where != "digits" and not Path(where).exists():
+        here = command_line("evaluate", file, "FOLDER")
+        raise LeannetError(f"{where}: not there any more; where its images are now (known by content): {here}")
     dataset = open_dataset(where, options or reading_of(header))
     dataset.numbered_as(header.classes, str(file))
     renumber = np.array([header.classes.index(name) for name in dataset.classes])

@@ -13,6 +13,7 @@ from leannet.looks.embedding_figure import SHAPES, style
 from leannet.looks.names import short
 from leannet.looks.thumbnails import TINY, data_uri, sprite
 from leannet.reports.page import percent
+from leannet.run_files import MODEL
 from leannet.style import FORMATS, check_format
 
 SPAN = 1000  # the plane's width in the page's own unit
@@ -62,7 +63,7 @@ def _contents(found: Embedding) -> dict[str, Any]:
     where = {name: number for number, name in enumerate(found.names)}
     folder = found.checkpoint.absolute().parent
     run = f"{folder.parent.name}, {folder.name}," if folder.name.startswith("fold-") else folder.name
-    network = run if found.checkpoint.name == "model.safetensors" else found.checkpoint.stem
+    network = run if found.checkpoint.name == MODEL else found.checkpoint.stem
     listed = [] if found.suspects is None else found.suspects.doubtful[:SHOWN]
     split = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.split]
     return {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
+from leannet.run_files import FOLDS, MODEL, PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ def suspects(run: str | Path) -> Suspects:
     Raises LeannetError where there are no predictions.
     """
     path = Path(run)
-    file = path / "predictions.csv" if path.is_dir() else path
+    file = path / PREDICTIONS if path.is_dir() else path
     if not file.exists():
         raise LeannetError(f"{run}: expected predictions.csv, as leannet train leaves it in a run or beside its folds")
     names, labels, probabilities, classes = read_predictions(file)
     number = f"{len(names):,}"
     if has_folds(path):
         coverage = f"all {number} images, each judged by the fold that did not train on it"
-    elif (path / "model.safetensors").exists():
+    elif (path / MODEL).exists():
         every = sum(read_header(path).split.sizes.values())
         coverage = f"the validation split alone, {number} of {every:,} images; leannet train --folds 5 judges them all"
     else:
@@ -90,7 +91,7 @@ def suspects(run: str | Path) -> Suspects:
 
 def has_folds(run: str | Path) -> bool:
     """Whether this is a folder of folds, as `train --folds` leaves it."""
-    return (Path(run) / "folds.json").exists()
+    return (Path(run) / FOLDS).exists()
 
 
 def ranked(

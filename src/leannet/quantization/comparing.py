@@ -58,7 +58,7 @@ class Judging:
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
         from leannet.data.loader import PreparedDataset
-        from leannet.data.split import membership, split_dataset
+        from leannet.data.split import Split, membership, split_dataset
         from leannet.evaluation.labelled import opened
 
         where, found, renumber = opened(file, header, data, console)

@@ -8,6 +8,7 @@ from typing import Any
 from leannet.errors import LeannetError
 from leannet.files import is_trained_in
 from leannet.header import open_tensors
+from leannet.retired import current_state
 
 STATE = Path("state") / "resume.safetensors"  # as training.state, which needs torch, calls it
 
@@ -57,7 +58,7 @@ def _standing(run: Path) -> dict[str, Any] | None:
         return None
     try:
         with open_tensors(path) as opened:
-            found: dict[str, Any] = json.loads((opened.metadata() or {})["state"])["standing"]
+            found: dict[str, Any] = current_state(json.loads((opened.metadata() or {})["state"]))["state"]
         return {"epoch": int(found["epoch"]), "ended": bool(found.get("ended", False))}
     except (LeannetError, ValueError, KeyError, TypeError):
         return None

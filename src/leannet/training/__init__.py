@@ -1,7 +1,25 @@
 """Training: settings, the loop, what a run leaves behind."""
 
-from leannet.training.folds import Folds, cross_validate
-from leannet.training.run import Run, resume, train
-from leannet.training.settings import Settings
+from typing import TYPE_CHECKING
 
-__all__ = ["Folds", "Run", "Settings", "cross_validate", "resume", "train"]
+from leannet.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Folds": ".folds",
+        "Run": ".run",
+        "Settings": ".settings",
+        "cross_validate": ".folds",
+        "resume": ".run",
+        "train": ".run",
+    },
+)
+
+if TYPE_CHECKING:
+    from leannet.training.folds import Folds as Folds
+    from leannet.training.folds import cross_validate as cross_validate
+    from leannet.training.run import Run as Run
+    from leannet.training.run import resume as resume
+    from leannet.training.run import train as train
+    from leannet.training.settings import Settings as Settings

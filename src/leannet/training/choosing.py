@@ -26,8 +26,8 @@ FEW_CORES = 2
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
 
-def check_model(wanted: Settings, source: Source | None) -> None:
-    """What can be known to be wrong before any image is read."""
+def check_model(wanted: Settings, source: Source | None) -> Architecture | None:
+    """The network, where it is known before any image is read. Raises LeannetError for one that cannot be trained."""
     name = wanted.model
     if name is not None and name.endswith(".json"):
         table = Architecture.load(name)
@@ -36,7 +36,7 @@ def check_model(wanted: Settings, source: Source | None) -> None:
     elif source is not None:
         table = source[1].architecture
     else:
-        return
+        return None
     if wanted.width is not None and (name is None or name.endswith(".json")):
         raise LeannetError(f"--width {wanted.width:g}: a multiplier is for zoo names; {table.name} has its widths")
     output = table.shapes[table.output_names[0]]
@@ -44,7 +44,8 @@ def check_model(wanted: Settings, source: Source | None) -> None:
         raise LeannetError(
             f"{table.name}: expected one output of one value a class, found {', '.join(table.output_names)}"
         )
-    table.with_classes(2)
+    table = table.with_classes(2)
+    return table.with_input(wanted.resolution) if wanted.resolution else table
 
 
 def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settings, Architecture]:
@@ -80,12 +81,17 @@ def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settin
         table = with_dropout(table, wanted.dropout)
     frozen_rows(table, wanted.freeze)
     # From wherever the run is used next. A zoo name stays one, also where a folder happens to be called like it.
-    paths = {"data": wanted.data if wanted.data != "digits" else None, "weights": wanted.weights}
+    paths = {"data": wanted.data, "weights": wanted.weights}
     paths["model"] = name if name is not None and name.endswith(".json") else None
-    absolute = {key: str(Path(path).resolve()) for key, path in paths.items() if path and Path(path).exists()}
+    absolute = {key: in_full(path) for key, path in paths.items() if path}
     size = table.input
     chosen = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
     return wanted.model_copy(update=chosen | absolute), table
+
+
+def in_full(path: str) -> str:
+    """A path as it is called from everywhere. A word that is none, as `digits`, stays."""
+    return str(Path(path).resolve()) if path != "digits" and Path(path).exists() else path
 
 
 def start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:

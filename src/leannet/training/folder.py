@@ -6,13 +6,13 @@ from pathlib import Path
 
 from leannet import __version__
 from leannet.errors import LeannetError
-from leannet.files import alone_in, write_whole
+from leannet.files import alone_in, check_writable, write_whole
 from leannet.header import Header
+from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
 from leannet.training import processes
 from leannet.training.settings import Settings
-from leannet.training.state import FILE as STATE
 
-RUN_FILES = ("model.safetensors", "last.safetensors", "log.csv", str(STATE))
+RUN_FILES = (MODEL, LAST, LOG, str(STATE))
 
 
 def check_out(out: str | Path | None, settings: Settings) -> None:
@@ -26,6 +26,7 @@ def check_out(out: str | Path | None, settings: Settings) -> None:
     data = Path(settings.data).resolve()
     if data.is_dir() and path.resolve().is_relative_to(data):
         raise LeannetError(f"--out {path}: lies among the images of {settings.data}; choose a folder outside")
+    check_writable(path)
 
 
 def make_run(out: str | Path | None, data: str) -> Path:
@@ -47,13 +48,18 @@ def make_run(out: str | Path | None, data: str) -> Path:
 def begin_run(run: Path, out: str | Path | None, settings: Settings, header: Header) -> None:
     """The first file of a run, once no other training can come between."""
     check_out(out, settings)
+    write_settings(run, settings, header)
+
+
+def write_settings(run: Path, settings: Settings, header: Header) -> None:
+    """config.toml: the resolved settings, and the command as a comment."""
     words = f"# leannet {__version__}\n# {header.provenance.command}\n"
-    write_whole(run / "config.toml", (words + settings.to_toml()).encode())
+    write_whole(run / CONFIG, (words + settings.to_toml()).encode())
 
 
 @contextmanager
 def alone_together(run: Path) -> Iterator[None]:
     """Keeps other trainings out of the folder; the processes of this one are one to them."""
     with ExitStack() as stack:
-        processes.in_first(lambda: stack.enter_context(alone_in(run)))
+        processes.main_process_first(lambda: stack.enter_context(alone_in(run)))
         yield

@@ -9,11 +9,12 @@ from typing import Any
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.retired import current_settings
+from leannet.run_files import CONFIG, FOLDS, PREDICTIONS, STATE
 from leannet.training import processes
 from leannet.training.reading import Reader
 from leannet.training.run import Run, go_on, join, make_settings, start
 from leannet.training.settings import Settings, read_toml
-from leannet.training.state import FILE as STATE
 
 
 @dataclass(frozen=True)
@@ -74,39 +75,39 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     if path.exists() and (path.is_file() or list(path.iterdir())):
         goes_on = f", or go on with its folds, --resume {out}" if are_folds(path) else ""
         raise LeannetError(f"--out {out}: expected a new or empty folder, found another{goes_on}")
-    processes.meet()  # no process makes the folder before all have seen that it is free
+    processes.barrier()  # no process makes the folder before all have seen that it is free
     reader = Reader()
     return _every(path, folds, lambda fold, run: start(wanted[fold - 1], run, quiet, reader))
 
 
-def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False) -> Folds:
-    """Goes on with a cross-validation that was stopped: scores finished folds again, trains the others on.
+def resume_folds(out: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Folds:
+    """Continues a cross-validation that was stopped: scores finished folds again, trains the others on.
 
-    cpu: leaves a GPU alone, also where the folds began on one.
+    cpu: leaves a GPU alone, also where the folds began on one. data: where the images are now.
     Raises LeannetError where the folder has no folds, or as `resume` does.
     """
     path = Path(out)
     if not are_folds(path):
         raise LeannetError(f"{out}: expected the folds of a cross-validation (fold-1, ...), found none")
-    first = path / "fold-1" / "config.toml"
-    settings = Settings.make(read_toml(first), str(first))
+    first = path / "fold-1" / CONFIG
+    settings = Settings.make(current_settings(read_toml(first)), str(first))
     if settings.folds is None:
         raise LeannetError(f"{first}: expected a fold of a cross-validation, found a run of its own")
     folds, reader = settings.folds, Reader()
     join(settings.model_copy(update={"cpu": settings.cpu or cpu}))
 
     def make(fold: int, run: Path) -> Run:
-        if processes.in_first(lambda: (run / STATE).exists()):
-            return go_on(run, quiet, cpu, reader, finished_too=True)
+        if processes.main_process_first(lambda: (run / STATE).exists()):
+            return go_on(run, quiet, cpu, reader, data, finished_too=True)
         values = settings.model_dump(exclude_none=True, exclude={"data"}) | {"fold": fold, "cpu": settings.cpu or cpu}
-        return start(make_settings(settings.data, values), run, quiet, reader)
+        return start(make_settings(data or settings.data, values), run, quiet, reader)
 
     return _every(path, folds, make)
 
 
 def are_folds(path: Path) -> bool:
     """Whether a folder is that of a cross-validation."""
-    return (path / "fold-1" / "config.toml").is_file()
+    return (path / "fold-1" / CONFIG).is_file()
 
 
 def _every(path: Path, folds: int, make: Callable[[int, Path], Run]) -> Folds:
@@ -122,8 +123,8 @@ def _every(path: Path, folds: int, make: Callable[[int, Path], Run]) -> Folds:
             break
     found = Folds(path, tuple(runs), folds)
     if processes.rank() == 0:
-        write_whole(path / "predictions.csv", _joined([run.path / "predictions.csv" for run in found.finished]))
-        write_whole(path / "folds.json", (json.dumps(found.to_dict(), indent=1) + "\n").encode())
+        write_whole(path / PREDICTIONS, _joined([run.path / PREDICTIONS for run in found.finished]))
+        write_whole(path / FOLDS, (json.dumps(found.to_dict(), indent=1) + "\n").encode())
     return found
 
 

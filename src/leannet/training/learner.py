@@ -12,18 +12,18 @@ from leannet import launcher
 from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.training import processes
-from leannet.training.average import Average
+from leannet.training.ema import EMA
 from leannet.training.optimizing import freeze, make_optimizer, set_rate
 from leannet.training.settings import Settings
-from leannet.training.state import Saved, Standing
+from leannet.training.state import SavedState, TrainState
 from leannet.training.task import Task
 
 
 class Learner:
-    """A network with its optimizer and its average, on its device."""
+    """A network with its optimizer and its EMA, on its device."""
 
-    def __init__(self, network: Network, task: Task, settings: Settings, saved: Saved | None = None):
-        """saved: where a run goes on: the weights, the optimizer and the average as they were."""
+    def __init__(self, network: Network, task: Task, settings: Settings, saved: SavedState | None = None):
+        """saved: where a run goes on: the weights, the optimizer and the EMA as they were."""
         accelerator = make_accelerator(settings)
         self.network, self.task, self.settings, self.accelerator = network, task, settings, accelerator
         self.device, self.first = accelerator.device, accelerator.is_main_process
@@ -32,15 +32,15 @@ class Learner:
         if self._norms_meet():
             processes.synchronize(network)
         network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
-        self.average = Average(network, settings.average) if settings.average else None
+        self.ema = EMA(network, settings.ema_decay) if settings.ema_decay else None
         optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
         if saved is not None:
-            saved.restore(network, optimizer, self.average)
+            saved.restore(network, optimizer, self.ema)
         model = torch.compile(network) if settings.compile else network
         self._model, self.optimizer = accelerator.prepare(model, optimizer)
-        network.__dict__.pop("forward", None)  # accelerate's half precision is for training, not for what is judged
-        if saved is not None and saved.standing.scaler is not None and accelerator.scaler is not None:
-            accelerator.scaler.load_state_dict(saved.standing.scaler)
+        network.__dict__.pop("forward", None)  # accelerate's half precision is for training, not for evaluation
+        if saved is not None and saved.state.scaler is not None and accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(saved.state.scaler)
 
     def _norms_meet(self) -> bool:
         """Whether batch norm is over all processes: where one alone has few images at once."""
@@ -49,14 +49,14 @@ class Learner:
         return world > 1 and (wanted == "always" or (wanted == "auto" and alone < processes.SMALL_BATCH))
 
     @property
-    def judged(self) -> Network:
-        """What validation and the run's files are of: the average of the weights, where there is one."""
-        return self.average.network if self.average else self.network
+    def evaluated(self) -> Network:
+        """The network that validation and the run's files are of: the EMA of the weights, where there is one."""
+        return self.ema.network if self.ema else self.network
 
     @property
     def is_sound(self) -> bool:
         """Whether every weight is a number."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.judged.parameters())
+        return all(bool(torch.isfinite(weight).all()) for weight in self.evaluated.parameters())
 
     def begin_epoch(self) -> None:
         """Layers as they are in training; those that are frozen, with their statistics, as they are in use."""
@@ -64,8 +64,8 @@ class Learner:
         for module in self._frozen:
             module.eval()
 
-    def learn(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
-        """One step. Returns the mean loss, how many were right, and how many there were, over all processes.
+    def train_step(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
+        """One step. Returns the mean loss, how many were correct, and how many there were, over all processes.
 
         x: (N, C, H, W), this process's share of the batch; labels: as the task takes them. parts: in how many it is
         learned, for less memory at once.
@@ -89,16 +89,16 @@ class Learner:
             accelerator.clip_grad_norm_(self._model.parameters(), self.settings.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.average is not None:
-            self.average.update(self.network)
+        if self.ema is not None:
+            self.ema.update(self.network)
         counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=self.device)])
         mean_loss, right_ones, seen = processes.total(counts).tolist()
         return mean_loss, right_ones, int(seen)
 
-    def note_scaler(self, standing: Standing) -> None:
+    def note_scaler(self, state: TrainState) -> None:
         """Puts the state of float16's loss scale, where there is one, to what is saved."""
         scaler = self.accelerator.scaler
-        standing.scaler = scaler.state_dict() if scaler is not None else None
+        state.scaler = scaler.state_dict() if scaler is not None else None
 
 
 def make_accelerator(settings: Settings) -> Accelerator:

@@ -17,6 +17,7 @@ from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network
+from leannet.run_files import LAST, MODEL, PREDICTIONS
 from leannet.sections import Metrics
 from leannet.training import processes
 from leannet.training.interrupts import noticing_interrupt
@@ -26,8 +27,9 @@ from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
 from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
 from leannet.training.settings import Settings
-from leannet.training.state import Saved, Standing, save_state
+from leannet.training.state import SavedState, TrainState, save_state
 from leannet.training.statistics import recalibrate
+from leannet.training.steps import StepLog, step_log
 from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
 
@@ -47,8 +49,8 @@ def fit(
     header: Header,
     run: Path,
     console: Console,
-    saved: Saved | None = None,
-) -> tuple[Standing, bool]:
+    saved: SavedState | None = None,
+) -> tuple[TrainState, bool]:
     """Trains a network in place and leaves a run folder behind; from `saved` on, where a run goes on.
 
     Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
@@ -59,27 +61,26 @@ def fit(
     cannot be read; what was saved stays.
     """
     learner = Learner(network, task, settings, saved)
-    standing = saved.standing if saved is not None else Standing()
+    state = saved.state if saved is not None else TrainState()
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
-    epochs = range(standing.epoch, MANY_EPOCHS if settings.time else settings.epochs)
+    epochs = range(state.epoch, MANY_EPOCHS if settings.time else settings.epochs)
     chances = balanced(dataset, split.train) if settings.sampling == "balanced" else None
-    batches = Batches(
-        split.train, settings.batch_size, epochs, settings.seed, True, standing.step, rank, world, chances
-    )
+    batches = Batches(split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, chances)
     if not batches.an_epoch:
         raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
     validated = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
     population = _population(plain, split, settings, batches.an_epoch)
-    done = standing.epoch * batches.an_epoch + standing.step
-    clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, standing.spent)
+    done = state.epoch * batches.an_epoch + state.step
+    clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, state.spent)
 
-    def save_all() -> None:
-        standing.spent = clock.spent
-        learner.note_scaler(standing)
+    def save_all(steps: StepLog) -> None:
+        steps.flush()
+        state.spent = clock.spent
+        learner.note_scaler(state)
         if learner.first:
-            save_state(run, network, learner.optimizer, standing, header, learner.average)
+            save_state(run, network, learner.optimizer, state, header, learner.ema)
         clock.saved()
 
     with (
@@ -87,17 +88,18 @@ def fit(
         noticing_interrupt() as interrupted,
         console.bar(clock.way[1]),
         keeping_memory(device.type == "cpu"),
-        events(run if settings.tensorboard and learner.first else None, len(standing.log)) as log_events,
+        events(run if settings.tensorboard and learner.first else None, len(state.log)) as log_events,
+        step_log(run if learner.first else None, done) as steps,
     ):
-        spent = standing.spent
+        spent = state.spent
         processes.settle()
         stream = iter(Loader(dataset, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
-            if standing.ended:
+            if state.ended:
                 break
             learner.begin_epoch()
             began = time.perf_counter()
-            for step in range(standing.step, batches.an_epoch):
+            for step in range(state.step, batches.an_epoch):
                 images, labels, _ = next(stream)
                 labels = labels.to(device, non_blocking=True)
                 x = _as_input(images.to(device, non_blocking=True), dataset, dtype)
@@ -108,63 +110,66 @@ def fit(
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
-                found = learner.learn(x, labels, rate, batches.parts(step, settings.accumulate))
+                loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
 
-                standing.add(*found)
+                state.add(loss, correct, seen)
+                steps.add(epoch * batches.an_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
-                if not np.isfinite(standing.loss_sum):
+                if not np.isfinite(state.loss_sum):
                     raise _no_number("the loss is", where, run)
-                clock.tick(found[2])
-                console.advance(clock.way[0], _label(epoch, settings), note(standing, clock))
+                clock.tick(seen)
+                console.curve(loss, correct / seen)
+                console.advance(clock.way[0], _label(epoch, settings), note(state, clock))
                 # What one process sees, all do at the same step; and they share one clock.
                 seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
                 stop, up, spent = processes.total(seen_by_all).tolist()
                 spent /= world
                 due = stop or clock.since_save() > SAVE_SECONDS
                 # A step can spoil the weights that its own loss says nothing of; such are never saved.
-                if (due or up or standing.step == batches.an_epoch) and not learner.is_sound:
+                if (due or up or state.step == batches.an_epoch) and not learner.is_sound:
                     raise _no_number("weights are", where, run)
                 if due:
                     now = time.perf_counter()
-                    standing.seconds, began = standing.seconds + now - began, now
-                    save_all()
+                    state.seconds, began = state.seconds + now - began, now
+                    save_all(steps)
                 if stop:
                     console.say("stopped after this batch, and saved")
                     if learner.first:
-                        if standing.best_rank is None:  # no epoch is done: the weights as they are, that some are there
-                            save(run / "model.safetensors", learner.judged, _with_metrics(header, epoch))
-                        save(run / "last.safetensors", learner.judged, _with_metrics(header, epoch))
-                    return standing, True
+                        if state.best_rank is None:  # no epoch is done: the weights as they are, that some are there
+                            save(run / MODEL, learner.evaluated, _with_metrics(header, epoch))
+                        save(run / LAST, learner.evaluated, _with_metrics(header, epoch))
+                    return state, True
                 if up:
-                    standing.ended = True
+                    state.ended = True
                     break
 
-            processes.share_buffers(learner.judged)
+            processes.share_buffers(learner.evaluated)
             if epoch == epochs[0]:  # the workers of the next two loaders start
                 processes.settle()
             if population is not None:
                 measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
-                recalibrate(learner.judged, measured, frozen_rows(network.architecture, settings.freeze))
-            standing.seconds += time.perf_counter() - began
-            predictions = predictions_of(learner.judged, validation, plain, task, device, dtype)
+                recalibrate(learner.evaluated, measured, frozen_rows(network.architecture, settings.freeze))
+            state.seconds += time.perf_counter() - began
+            predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
             result = task.score(predictions, validated)
             if not np.isfinite(result.loss):
                 raise _no_number("the validation loss is", f"epoch {epoch + 1}", run)
-            best = standing.rank(result.rank, settings.patience)
+            best = state.rank(result.rank, settings.patience)
             if learner.first:
-                log_epoch(run, standing, result, learner.optimizer.param_groups[0]["lr"])
-                log_events(standing.log[-1])
+                log_epoch(run, state, result, learner.optimizer.param_groups[0]["lr"])
+                log_events(state.log[-1])
                 current = _with_metrics(header, epoch, result)
                 if best:
-                    save(run / "model.safetensors", learner.judged, current)
-                    task.write(run / "predictions.csv", predictions, validated)
-                save(run / "last.safetensors", learner.judged, current)
-                console.say(epoch_line(standing, None if settings.time else settings.epochs, clock, best))
-            standing.next_epoch()
-            save_all()
-            if standing.stale == settings.patience:
+                    save(run / MODEL, learner.evaluated, current)
+                    task.write(run / PREDICTIONS, predictions, validated)
+                save(run / LAST, learner.evaluated, current)
+                console.curve_epoch(result.loss, result.accuracy)
+                console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
+            state.next_epoch()
+            save_all(steps)
+            if state.stale == settings.patience:
                 console.say(f"no better epoch in {settings.patience}: this is enough")
-    return standing, processes.any_of(bool(interrupted))
+    return state, processes.any_of(bool(interrupted))
 
 
 def _no_number(what: str, where: str, run: Path) -> LeannetError:
@@ -206,8 +211,8 @@ def predictions_of(
         found.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
         indices.append(numbers)
     if not found:  # fewer images than processes
-        return processes.gathered(np.empty(0, np.int64), np.empty(0, np.float32))
-    return processes.gathered(_places(batches, torch.cat(indices).numpy()), torch.cat(found).float().numpy())
+        return processes.all_gather(np.empty(0, np.int64), np.empty(0, np.float32))
+    return processes.all_gather(_places(batches, torch.cat(indices).numpy()), torch.cat(found).float().numpy())
 
 
 def _places(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -110,7 +110,7 @@ def total(value: Tensor) -> Tensor:
     return value
 
 
-def gathered(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+def all_gather(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """The rows of all processes in the order of their indices (0 to N - 1, each once); of one process its own."""
     parts: list[Any] = [(indices, values)]
     if world() > 1:
@@ -161,7 +161,7 @@ def same(value: Any) -> Any:
     return values[0]
 
 
-def in_first(do: Callable[[], T]) -> T:
+def main_process_first(do: Callable[[], T]) -> T:
     """What a function gives in the first process, in all of them. A LeannetError there is raised in all."""
     found: tuple[T | None, str | None] = None, None
     if rank() == 0:
@@ -203,7 +203,7 @@ def settle() -> None:
         time.sleep(SETTLE_SECONDS)
 
 
-def meet() -> None:
+def barrier() -> None:
     """Waits until all processes are here."""
     if world() > 1:
         dist.barrier()

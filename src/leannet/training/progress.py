@@ -5,7 +5,8 @@ from pathlib import Path
 
 from leannet.console import duration
 from leannet.files import write_whole
-from leannet.training.state import Standing
+from leannet.run_files import LOG, MODEL
+from leannet.training.state import TrainState
 from leannet.training.task import Result
 
 
@@ -63,35 +64,35 @@ class Clock:
         return self._images / max(time.perf_counter() - self._began, 1e-9)
 
 
-def log_epoch(run: Path, standing: Standing, result: Result, rate: float) -> None:
+def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None:
     """One more line in log.csv."""
-    standing.log.append(
+    state.log.append(
         {
-            "epoch": standing.epoch + 1,
-            "train_loss": standing.loss_sum / standing.seen,
-            "train_accuracy": standing.right / standing.seen,
+            "epoch": state.epoch + 1,
+            "train_loss": state.loss_sum / state.seen,
+            "train_accuracy": state.correct / state.seen,
             "validation_loss": result.loss,
             "validation_accuracy": result.accuracy,
             "learning_rate": rate,
-            "seconds": standing.seconds,
-            "images_per_s": standing.seen / max(standing.seconds, 1e-9),
+            "seconds": state.seconds,
+            "images_per_s": state.seen / max(state.seconds, 1e-9),
         }
     )
-    lines = [",".join(standing.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in standing.log)]
-    write_whole(run / "log.csv", ("\n".join(lines) + "\n").encode())
+    lines = [",".join(state.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in state.log)]
+    write_whole(run / LOG, ("\n".join(lines) + "\n").encode())
 
 
-def note(standing: Standing, clock: Clock) -> str:
+def note(state: TrainState, clock: Clock) -> str:
     """For the live line."""
     return (
-        f"loss {standing.loss_sum / standing.seen:.3f}  accuracy {100 * standing.right / standing.seen:.1f} %  "
+        f"loss {state.loss_sum / state.seen:.3f}  accuracy {100 * state.correct / state.seen:.1f} %  "
         f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
     )
 
 
-def epoch_line(standing: Standing, epochs: int | None, clock: Clock, best: bool) -> str:
+def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) -> str:
     """For the end of an epoch. epochs: None where time decides."""
-    last = standing.log[-1]
+    last = state.log[-1]
     of = f"/{epochs}" if epochs else ""
     return (
         f"epoch {last['epoch']:>3}{of}  loss {last['train_loss']:.3f}  "
@@ -102,5 +103,5 @@ def epoch_line(standing: Standing, epochs: int | None, clock: Clock, best: bool)
 
 def kept(run: Path) -> str:
     """What is there when a run breaks off."""
-    best = run / "model.safetensors"
+    best = run / MODEL
     return f"{best} holds the best before" if best.exists() else "none was saved"

@@ -17,23 +17,26 @@ from leannet.data.dataset import Dataset
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split_dataset
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.evaluation.metrics import Scores, score
 from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network, build
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.retired import current_settings
+from leannet.run_files import CONFIG, MODEL
 from leannet.sections import Provenance, Step
 from leannet.training import processes
-from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
-from leannet.training.folder import alone_together, begin_run, check_out, make_run
+from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, in_full, start_from
+from leannet.training.folder import alone_together, begin_run, check_out, make_run, write_settings
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import fit, predictions_of
+from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, tell_split
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
-from leannet.training.state import Saved, find_state, load_state
+from leannet.training.state import SavedState, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 from leannet.weights import read_weights
@@ -70,7 +73,7 @@ class Run:
             "log": self.log,
             "skipped": self.skipped,
             "left_out": self.left_out,
-            "split": self.header.split.model_copy(update={"fingerprints": {}}).to_dict(),
+            "split": {key: value for key, value in self.header.split.to_dict().items() if key != "fingerprints"},
             "provenance": self.header.provenance.to_dict(),
         }
 
@@ -98,7 +101,7 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
     """`train`, with settings that are made, and images that another run may have read already."""
     join(wanted)
     check_out(out, wanted)
-    processes.meet()  # no process makes the folder before all have seen that it is free
+    processes.barrier()  # no process makes the folder before all have seen that it is free
     ratio = parse_ratio(wanted.split) if wanted.split else None
     console = Console(quiet or processes.rank() > 0)
     source = None
@@ -113,27 +116,32 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             preprocessing = source[1].preprocessing.model_copy(update=grey)
             update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
             source = adapted, source[1].model_copy(update=update)
-    check_model(wanted, source)
+    planned = check_model(wanted, source)
+    if planned is not None:
+        check_memory(planned, wanted, console)
 
     found = reader.read(wanted, console)
     processes.settle()
     split = split_dataset(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
     tell_split(console, found, split)
-    settings_, table = choose(wanted, found, source)
-    torch.manual_seed(settings_.seed)
+    resolved, table = choose(fitting_batch(wanted, len(split.train), console), found, source)
+    check_input(table, console)
+    if planned is None:
+        check_memory(table, resolved, console)
+    torch.manual_seed(resolved.seed)
     network = build(table)
     if source is not None:
         start_from(network, source, found.dataset.classes, str(wanted.weights), console)
     header = Header(
         architecture=table,
         classes=found.dataset.classes,
-        preprocessing=choose_preprocessing(settings_, table, source, found, split),
+        preprocessing=choose_preprocessing(resolved, table, source, found, split),
         split=split.record(),
         provenance=Provenance(
             command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
-            data=settings_.data,
-            reading=settings_.reading.to_dict(),
-            seed=settings_.seed,
+            data=resolved.data,
+            reading=resolved.reading.to_dict(),
+            seed=resolved.seed,
             parent=_parent(wanted, source),
             license=source[1].provenance.license if source else None,
             torch=torch.__version__,
@@ -143,31 +151,39 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
             history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
         ),
     )
-    run = processes.in_first(lambda: make_run(out, settings_.data))
+    run = processes.main_process_first(lambda: make_run(out, resolved.data))
     with alone_together(run):
-        processes.in_first(lambda: begin_run(run, out, settings_, header))
-        return _train(network, header, found, split, settings_, run, console)
+        processes.main_process_first(lambda: begin_run(run, out, resolved, header))
+        return _train(network, header, found, split, resolved, run, console)
 
 
-def resume(run: str | Path, quiet: bool = False, cpu: bool = False) -> Run:
-    """Goes on with a run that was stopped, to the same end as if it had not been. Raises LeannetError.
+def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Run:
+    """Continues a run that was stopped, to the same end as if it had not been.
 
-    cpu: leaves a GPU alone, also where the run began on one.
+    cpu: leaves a GPU alone, also where the run began on one. data: where its images are now, which are known by their
+    content. Raises LeannetError where they are others, or the run has finished.
     """
-    return go_on(Path(run), quiet, cpu, Reader())
+    return go_on(Path(run), quiet, cpu, Reader(), data)
 
 
 @processes.told_of_others()
 @told_of_workers()
-def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool = False) -> Run:
+def go_on(
+    path: Path, quiet: bool, cpu: bool, reader: Reader, data: str | None = None, finished_too: bool = False
+) -> Run:
     """`resume`, with images that another run may have read already.
 
     finished_too: a run that has finished is scored again, on the same images.
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
-    settings = Settings.make(read_toml(path / "config.toml"), str(path / "config.toml"))
-    settings = settings.model_copy(update={"cpu": settings.cpu or cpu})
+    settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
+    began_with = settings.data
+    settings = settings.model_copy(update={"cpu": settings.cpu or cpu, "data": in_full(data or settings.data)})
+    if data is None and settings.data != "digits" and not Path(settings.data).exists():
+        raise LeannetError(
+            f"{settings.data}: not there any more; from where it is now: {command_line('train DATA --resume', path)}"
+        )
     if settings.tensorboard:
         check_tensorboard()
     join(settings)
@@ -178,16 +194,23 @@ def go_on(path: Path, quiet: bool, cpu: bool, reader: Reader, finished_too: bool
         untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
         if done and not untested and not finished_too:
             raise LeannetError(
-                f"{path}: has finished its {saved.standing.epoch} epochs; to train on, a new run, --weights {path}"
+                f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
             )
         found = reader.read(settings, console, saved.header)
         ratio = parse_ratio(settings.split) if settings.split else None
         split = split_dataset(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
         if saved.header.split.digests != split.digests:
+            there = f" and are not those of {settings.data}" if data else ""
             raise LeannetError(
-                f"{path}: the images have changed since this run began; start a new one, --weights {path}"
+                f"{path}: the images have changed since this run began{there}; start a new one, --weights {path}"
             )
-        return _train(build(saved.header.architecture), saved.header, found, split, settings, path, console, saved)
+        header = saved.header
+        if settings.data != began_with:
+            header = header.model_copy(
+                update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
+            )
+            processes.main_process_first(lambda: write_settings(path, settings, header))
+        return _train(build(header.architecture), header, found, split, settings, path, console, saved)
 
 
 def _check_settings(wanted: Settings) -> None:
@@ -236,14 +259,14 @@ def _train(
     settings: Settings,
     run: Path,
     console: Console,
-    saved: Saved | None = None,
+    saved: SavedState | None = None,
 ) -> Run:
     preprocessing = header.preprocessing
     training_set = PreparedDataset(found.dataset, preprocessing, settings.augment, settings.seed)
     plain = PreparedDataset(found.dataset, preprocessing)
     if saved is not None and _is_done(saved, settings):
-        console.say(f"{run}: has finished, with epoch {saved.standing.epoch}; scoring its best weights")
-        standing, interrupted, device = saved.standing, False, make_accelerator(settings).device
+        console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
+        state, interrupted, device = saved.state, False, make_accelerator(settings).device
     else:
         size = f"{preprocessing.width} x {preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
@@ -254,11 +277,11 @@ def _train(
             if training_set.cache is None:
                 console.say("the decoded images do not fit into memory: each is read anew in every epoch")
         task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, split))
-        standing, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
+        state, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
         device = next(network.parameters()).device
-    finished = standing.ended or (settings.time is None and standing.epoch == settings.epochs)
-    processes.meet()  # the first process has written the best
-    best, header = load(run / "model.safetensors")
+    finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
+    processes.barrier()  # the first process has written the best
+    best, header = load(run / MODEL)
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
     if finished and len(split.test):  # once, and kept
@@ -267,14 +290,14 @@ def _train(
             metrics = header.metrics.model_copy(update={"test": test.summary()})
             header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
-                save(run / "model.safetensors", best, header)
+                save(run / MODEL, best, header)
     skipped, left_out = report_skipped(found), report_left_out(found)
-    return Run(run, header, validation, test, finished, standing.log, skipped, left_out, interrupted)
+    return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 
 
-def _is_done(saved: Saved, settings: Settings) -> bool:
+def _is_done(saved: SavedState, settings: Settings) -> bool:
     """Whether a run has no step left to train."""
-    return saved.standing.ended or (settings.time is None and saved.standing.epoch >= settings.epochs)
+    return saved.state.ended or (settings.time is None and saved.state.epoch >= settings.epochs)
 
 
 def _class_weights(settings: Settings, dataset: Dataset, split: Split) -> tuple[float, ...] | None:

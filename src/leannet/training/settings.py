@@ -2,33 +2,48 @@
 
 import math
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
+from leannet.console import as_seconds
 from leannet.data.augment import Augment
 from leannet.data.sources.listing import Options
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, nearest
+from leannet.retired import SETTINGS
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
 
 WARMUP_SHARE = 0.05  # of a run that has a clock
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, BeforeValidator(as_seconds), Field(gt=0)]
 
 
-class Optimizer(Frozen):
-    """`lr` None: the usual rate of the optimizer for a batch of 32, scaled with the batch. `weight_decay` None: the
-    usual one, which is decoupled from the rate for adamw and part of the gradient for the others.
-    """
+class Section(Frozen):
+    """Settings whose fields say what they are: flags, help, TOML keys and docs come from them."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Optimizer(Section):
+    """What moves the weights."""
 
     name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    """The optimizer."""
     lr: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate. Default: adamw and adam 0.002, sgd 0.05, rmsprop 0.001 at a batch of 32, scaled with the
+    batch."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
-    momentum: Share = 0.9  # sgd, rmsprop
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # the rate of each stage over that of the next
+    """On weights, never on biases and normalization; decoupled from the rate for adamw. Default: adamw 0.05, adam and
+    sgd 1e-4, rmsprop 1e-5."""
+    momentum: Share = 0.9
+    """Of sgd and rmsprop."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of each stage over that of the next one: below 1, early stages learn more slowly."""
 
     def rate(self, batch_size: int) -> float:
         """The peak rate: it grows with the square root of the batch for Adam's kin, in proportion for the others."""
@@ -44,14 +59,19 @@ class Optimizer(Frozen):
         return usual[self.name] if self.weight_decay is None else self.weight_decay
 
 
-class Schedule(Frozen):
-    """How the learning rate goes over a run: up in a line, then down a half cosine, a line, steps, or not."""
+class Schedule(Section):
+    """The learning rate over a run: a linear warm-up, then a half cosine, a line, steps, or a constant."""
 
     name: Literal["cosine", "linear", "step", "constant"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
-    step_epochs: Annotated[float, Field(gt=0)] = 30.0  # step: every so many epochs ...
-    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # ... by this factor
-    end_factor: Share = 0.01  # cosine, linear: the last rate over the peak
+    """The learning rate after warm-up."""
+    warmup_epochs: Annotated[float, Field(ge=0, json_schema_extra={"flag": "warmup"})] = 1.0
+    """Epochs of linearly rising learning rate."""
+    step_epochs: Annotated[float, Field(gt=0)] = 30.0
+    """Of the step schedule: epochs between steps."""
+    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Of the step schedule: learning rate after a step over that before."""
+    end_factor: Share = 0.01
+    """Of cosine and linear: last learning rate over the peak."""
 
     def factor(self, epoch: float, epochs: int, share: float | None = None) -> float:
         """The rate over its peak after `epoch` epochs, which may be a fraction.
@@ -76,58 +96,108 @@ class Schedule(Frozen):
         return self.end_factor + (1 - self.end_factor) * left
 
 
-class Settings(Frozen):
+class Settings(Section):
     """A training run. None where leannet chooses by the data, and says what it chose."""
 
-    data: str
-    recipe: str | None = None  # the named settings (recipes.py) that these began with
+    data: Annotated[str, Field(json_schema_extra={"flag": None})]
+    """Class folders, Parquet, CSV, JSON lines, WebDataset shards, or `digits`."""
+
     model: str | None = None
+    """A zoo name or an architecture JSON. Default: by the size of the images."""
     width: Annotated[float, Field(gt=0, le=16)] | None = None
+    """The family's own width multiplier. Default: 1."""
     resolution: Size | None = None
-    color: Literal["RGB", "L"] = "RGB"
+    """Height and width of the input in pixels. Default: the family's own."""
     weights: str | None = None
+    """Weights to start from: a run, a checkpoint, a file of timm or torchvision, or hub:OWNER/NAME."""
+    freeze: str | None = None
+    """The last row that keeps its weights, or 'stem'. Needs --weights."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Rate of the dropout rows. Default: as the rows say."""
+
     split: str | None = None
-    folds: Annotated[int, Field(strict=True, ge=2)] | None = None  # of a cross-validation, ...
-    fold: Size | None = None  # ... and which of them validates, counted from 1
+    """Shares of train:validation, or train:validation:test, as 80:20. Default: the data's own splits, or 80:20."""
+    folds: Annotated[int, Field(strict=True, ge=2)] | None = None
+    """Cross-validation: so many runs, in which every image validates once."""
+    fold: Annotated[Size | None, Field(json_schema_extra={"flag": None})] = None
+    """Which fold validates, counted from 1."""
     skip: tuple[str, ...] = ()
-    image_column: str | None = None  # of a table: what holds the image, ...
-    label_column: str | None = None  # ... and what the label; None: the usual names
-    class_depth: Literal[1, 2] | None = None  # how many folders deep class folders lie; None: refused where unclear
+    """Leave out images whose name matches this pattern. Repeat."""
     limit: Size | None = None
-    normalization: Literal["imagenet", "zscore"] | None = None
+    """Use about so many images, each class in proportion."""
+    image_column: str | None = None
+    """Of a table: the column that holds the image. Default: the usual names."""
+    label_column: str | None = None
+    """Of a table: the column that holds the label. Default: the usual names."""
+    class_depth: Literal[1, 2] | None = None
+    """How many folders deep class folders lie. Asked for where it is unclear."""
+    color: Literal["RGB", "L"] = "RGB"
+    """L: one grey channel."""
     resize: Literal["crop", "squash", "letterbox"] | None = None
-    augment: Augment = Augment()
+    """How an image becomes the input's shape. Default: crop."""
+    normalization: Literal["imagenet", "zscore"] | None = None
+    """zscore: by mean and standard deviation of the training split. Default: imagenet."""
+
     epochs: Size = 30
-    batch_size: Annotated[int, Field(strict=True, ge=2)] = 32  # one image cannot be normalised by its batch
+    """Passes over the training images."""
+    time: Seconds | None = None
+    """Train for 90s, 30m or 1.5h: the schedule fits the clock, and epochs do not count."""
+    patience: Size | None = None
+    """Early stopping: end after so many epochs without a better one."""
+    batch_size: Annotated[int, Field(strict=True, ge=2)] = 32
+    """Images a step, over all processes."""
+    accumulate: Size = 1
+    """Forward and backward passes a step, each over a part of the batch: less memory."""
+    recipe: str | None = None
+    """Named settings (leannet recipes), over which all others win."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    # precise: batch norm's statistics measured anew before each validation. auto: where an epoch is under 100 steps.
-    batch_statistics: Literal["auto", "running", "precise"] = "auto"
+    clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; larger ones are scaled down."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average (EMA) of the weights, which then is evaluated and saved, as 0.999."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # None: as the rows say
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay of the weights' moving average; 0: none
-    class_weights: Literal["none", "balanced"] = "none"  # in the loss
-    sampling: Literal["plain", "balanced"] = "plain"  # balanced: every class as often as any other
-    clip: Annotated[float, Field(gt=0)] | None = None  # the most the gradient's norm may be
-    accumulate: Size = 1  # parts that a batch is learned in, where it does not fit into memory at once
-    freeze: str | None = None  # the last row that keeps its weights; "stem": those before the first smaller image
-    patience: Size | None = None  # epochs without a better one, after which it ends
-    time: Annotated[float, Field(gt=0)] | None = None  # seconds; the schedule fits them, and `epochs` does not count
+    """Share of each label that is spread over all classes."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: in the loss, all classes weigh the same together."""
+    sampling: Literal["plain", "balanced"] = "plain"
+    """balanced: images are drawn so that every class comes equally often."""
+    batch_statistics: Literal["auto", "running", "precise"] = "auto"
+    """Of batch norm in evaluation. precise: precise batch norm; auto: precise where an epoch has under 100 steps."""
+
+    augment: Augment = Augment()
+
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
+    """Of every random draw."""
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """Processes that prepare images. Default: by the machine."""
     precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
-    sync_norm: Literal["auto", "always", "never"] = (
-        "auto"  # batch norm over all processes; auto: where batches are small
-    )
-    cache: Flag = True  # decoded images stay in memory between epochs, where they fit
+    """bf16, fp16: mixed precision; fp64: for checks."""
+    sync_norm: Literal["auto", "always", "never"] = "auto"
+    """Batch norm over all processes. auto: where each has few images a step."""
+    cache: Flag = True
+    """Keep decoded images in memory between epochs, where they fit."""
     compile: Flag = False
+    """torch.compile the network, for GPUs."""
     cpu: Flag = False
-    tensorboard: Flag = False  # event files in the run too
+    """Leave a GPU alone."""
+    tensorboard: Flag = False
+    """Write RUN/tensorboard too, which TensorBoard shows live."""
 
     @property
     def reading(self) -> Options:
         """How the data is to be read where it does not say itself."""
         return Options(self.image_column, self.label_column, self.class_depth)
+
+    @staticmethod
+    def check_names(names: Iterable[str], where: str) -> None:
+        """Raises LeannetError for a name that no setting has, with what it is called now, or the nearest."""
+        for name in names:
+            if name in SETTINGS:
+                raise LeannetError(f"{where}: field '{name}': it is called {SETTINGS[name]} now")
+            if name not in Settings.model_fields:
+                near = nearest(name, Settings.model_fields)
+                raise LeannetError(f"{where}: field '{name}': no setting has this name; nearest: {near}")
 
     def to_toml(self) -> str:
         """As TOML; what is None is left out."""
@@ -136,6 +206,7 @@ class Settings(Frozen):
     @classmethod
     def make(cls, values: dict[str, Any], where: str = "settings") -> "Settings":
         """From plain data. Raises LeannetError: one line with the field and what was found."""
+        cls.check_names(values, where)
         try:
             return cls.model_validate(values)
         except ValidationError as error:

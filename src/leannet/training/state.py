@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.header import Header, parse_header
-from leannet.training.average import Average
-
-FILE = Path("state") / "resume.safetensors"
+from leannet.retired import EMA_PREFIX, current_state
+from leannet.run_files import LAST, MODEL, STATE
+from leannet.training.ema import EMA
 
 
 @dataclass
-class Standing:
+class TrainState:
     """Where a run stands: `step` batches of epoch `epoch` are done."""
 
     epoch: int = 0
     step: int = 0
     seen: int = 0  # in this epoch: images, ...
-    right: int = 0  # ... of them right, ...
+    correct: int = 0  # ... of them correct, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
     spent: float = 0.0  # seconds in all, where the run has a clock
@@ -36,15 +36,15 @@ class Standing:
     ended: bool = False  # before its last epoch: its time was up, or its patience
     log: list[dict[str, float]] = field(default_factory=list)
 
-    def add(self, mean_loss: float, right: float, seen: int) -> None:
-        """One more step: the mean loss of its images, how many of them were right, and how many there were."""
+    def add(self, mean_loss: float, correct: float, seen: int) -> None:
+        """One more step: the mean loss of its images, how many of them were correct, and how many there were."""
         self.step += 1
         self.seen += seen
-        self.right += int(right)
+        self.correct += int(correct)
         self.loss_sum += mean_loss * seen
 
     def rank(self, rank: Sequence[float], patience: int | None) -> bool:
-        """An epoch is judged, by figures of which larger ones are better. Returns whether it is the best yet.
+        """Compares an epoch, by figures of which larger ones are better. Returns whether it is the best yet.
 
         patience: epochs without a better one, after which the run ends.
         """
@@ -57,49 +57,49 @@ class Standing:
 
     def next_epoch(self) -> None:
         """Moves to the start of the next epoch."""
-        self.epoch, self.step, self.seen, self.right, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0, 0.0, 0.0
+        self.epoch, self.step, self.seen, self.correct, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0, 0.0, 0.0
 
 
 def save_state(
     run: Path,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    standing: Standing,
+    state: TrainState,
     header: Header,
-    average: Average | None = None,
+    ema: EMA | None = None,
 ) -> None:
     """Writes what resuming needs. The file is the old one or all of the new one."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    if average is not None:
-        tensors |= {f"average.{name}": value for name, value in average.state().items()}
+    if ema is not None:
+        tensors |= {f"ema.{name}": value for name, value in ema.state().items()}
     plain: dict[str, dict[str, Any]] = {}
     saved = optimizer.state_dict()
-    for index, state in saved["state"].items():
-        for name, value in state.items():
+    for index, values in saved["state"].items():
+        for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{name}"] = value
             elif value is not None:
                 plain.setdefault(str(index), {})[name] = value
-    words = {"standing": asdict(standing), "groups": saved["param_groups"], "plain": plain, "header": header.to_dict()}
-    (run / FILE).parent.mkdir(exist_ok=True)
+    words = {"state": asdict(state), "groups": saved["param_groups"], "plain": plain, "header": header.to_dict()}
+    (run / STATE).parent.mkdir(exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_whole(run / FILE, serialize(tensors, {"state": json.dumps(words)}))
+    write_whole(run / STATE, serialize(tensors, {"state": json.dumps(words)}))
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedState:
     """A state file as it was read. `header` is that of the run's checkpoints."""
 
     header: Header
-    standing: Standing
+    state: TrainState
     tensors: dict[str, Tensor]
     groups: list[dict[str, Any]]
     plain: dict[str, dict[str, Any]]
 
-    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None = None) -> None:
-        """Puts network and optimizer back, and the average of the weights."""
-        if average is not None:
-            average.restore(_under("average.", self.tensors))
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None = None) -> None:
+        """Puts the network, the optimizer and the EMA back."""
+        if ema is not None:
+            ema.restore(_under("ema.", self.tensors) or _under(EMA_PREFIX, self.tensors))
         network.load_state_dict(_under("network.", self.tensors))
         state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in self.plain.items()}
         for key, value in _under("optimizer.", self.tensors).items():
@@ -110,23 +110,23 @@ class Saved:
 
 def find_state(run: Path) -> Path:
     """The file of a run that resuming needs. Raises LeannetError where there is none."""
-    path = run / FILE
+    path = run / STATE
     if not path.exists():
-        raise LeannetError(f"{run}: expected a run that can be resumed ({FILE}), found none")
+        raise LeannetError(f"{run}: expected a run that can be resumed ({STATE}), found none")
     return path
 
 
-def load_state(run: Path) -> Saved:
+def load_state(run: Path) -> SavedState:
     """What a run left for resuming. Raises LeannetError where there is nothing, or it is damaged."""
     path = find_state(run)
     try:
         with safe_open(path, framework="pt") as opened:
-            words = json.loads(opened.metadata()["state"])
+            words = current_state(json.loads(opened.metadata()["state"]))
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
         header = parse_header(words["header"], path)
-        return Saved(header, Standing(**words["standing"]), tensors, words["groups"], words["plain"])
+        return SavedState(header, TrainState(**words["state"]), tensors, words["groups"], words["plain"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        left = [name for name in ("model.safetensors", "last.safetensors") if (run / name).exists()]
+        left = [name for name in (MODEL, LAST) if (run / name).exists()]
         still = (
             f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} still there" if left else "no weights were saved"
         )

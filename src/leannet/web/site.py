@@ -30,6 +30,7 @@ from leannet.data.dataset import LeftOut, gathered
 from leannet.data.sources.walking import walk
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import wilson
+from leannet.files import check_writable
 from leannet.header import Header
 from leannet.sections import Provenance
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
@@ -95,6 +96,7 @@ def make_site(
         )
     target = Path(out)
     _must_be_free(target, force)
+    check_writable(target)
     images = _samples(samples or (), console)
     backends = tuple(BACKENDS) if webgpu else ("wasm",)
     inside = _page() | _backends(runtime_files(runtime, backends, console))

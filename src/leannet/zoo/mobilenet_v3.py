@@ -207,14 +207,14 @@ CIFAR_SUMMARY = "MobileNetV3-Small for 32 x 32 images, total stride 8"
 
 # version, what it is, paper, resolution, classes, libraries whose weights load
 VARIANTS: tuple[tuple[Version, str, str, int, int, tuple[Source, ...]], ...] = (
-    (LARGE,                "searched rows, squeeze-and-excitation, h-swish",  TABLE_1, 224, 1000, LARGE_SOURCES),
-    (SMALL,               "searched for low resources",                    TABLE_2, 224, 1000, SMALL_SOURCES),
-    (LARGE_MINIMAL,       "Large without h-swish, squeeze and 5 x 5",      README,  224, 1000, (_timm(LARGE_MINIMAL),)),
-    (SMALL_MINIMAL,       "Small without h-swish, squeeze and 5 x 5",      README,  224, 1000, (_timm(SMALL_MINIMAL),)),
-    (_torchvision(LARGE), "Large with torchvision's width rule",           TABLE_1, 224, 1000, LARGE_SOURCES[1:]),
-    (_torchvision(SMALL), "Small with torchvision's width rule",           TABLE_2, 224, 1000, SMALL_SOURCES[1:]),
-    (CIFAR_SMALL,         CIFAR_SUMMARY,                                   TABLE_2,  32,   10, ()),
-    (DEBUG,               "two blocks, for quick tests",                   TABLE_2,  32,   10, ()),
+    (LARGE,               "searched rows, squeeze-and-excitation, h-swish", TABLE_1, 224, 1000, LARGE_SOURCES),
+    (SMALL,               "searched for low resources",                     TABLE_2, 224, 1000, SMALL_SOURCES),
+    (LARGE_MINIMAL,       "Large without h-swish, squeeze and 5 x 5",       README,  224, 1000, (_timm(LARGE_MINIMAL),)),
+    (SMALL_MINIMAL,       "Small without h-swish, squeeze and 5 x 5",       README,  224, 1000, (_timm(SMALL_MINIMAL),)),
+    (_torchvision(LARGE), "Large with torchvision's width rule",            TABLE_1, 224, 1000, LARGE_SOURCES[1:]),
+    (_torchvision(SMALL), "Small with torchvision's width rule",            TABLE_2, 224, 1000, SMALL_SOURCES[1:]),
+    (CIFAR_SMALL,         CIFAR_SUMMARY,                                    TABLE_2,  32,   10, ()),
+    (DEBUG,               "two blocks, for quick tests",                    TABLE_2,  32,   10, ()),
 )  # fmt: skip
 for _version, _summary, _paper, _resolution, _classes, _sources in VARIANTS:
     family(_version.name, _summary, _paper, _resolution, _classes, sources=_sources)(partial(_table, _version))

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is often better than the weights themselves."""
+"""The exponential moving average (EMA) of a network's weights, which is often more accurate than the weights."""
 
 import copy
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from leannet.network import Network
 
 
-class Average:
+class EMA:
     """Weights and statistics averaged over steps, in a network of their own (Polyak; Tan and Le, arXiv 1905.11946).
 
     In the first steps the average follows quickly: its decay after n of them is at most (1 + n) / (10 + n).
@@ -21,7 +21,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: Network) -> None:
-        """Takes in one more step."""
+        """One more step."""
         self.steps += 1
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         mine, theirs = self.network.state_dict(), network.state_dict()
@@ -35,6 +35,6 @@ class Average:
         return {**self.network.state_dict(), "steps": torch.tensor(self.steps)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Puts it back."""
+        """From a state file."""
         self.steps = int(state.pop("steps"))
         self.network.load_state_dict(state)

@@ -1,0 +1,146 @@
+"""The options of `train`, made from the fields of its settings: one rule from field to flag, type and help.
+
+A field's flag is its own name, and that of `optimizer` and `schedule` the flag of their `name`; a field may name
+another flag, or none (`json_schema_extra`). The settings are imported when the options are asked for, since
+`leannet --help` lists the verb without them.
+"""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+import typer.core
+import typer.main
+
+CHOSEN = "leannet.settings"  # in the context's meta: the values that were given, by the flag's parameter name
+GROUPS = {  # of help: the first field of each
+    "model": "Network",
+    "split": "Data",
+    "epochs": "Training",
+    "optimizer": "Optimization",
+    "clip": "Loss and evaluation",
+    "augment": "Augmentation",
+    "seed": "Machine",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A leaf of the tree of settings. path: its keys, as in TOML. flag: without dashes."""
+
+    path: tuple[str, ...]
+    flag: str
+    type: Any
+    default: Any
+    help: str
+    group: str
+
+    @property
+    def parameter(self) -> str:
+        """The flag as a Python name."""
+        return self.flag.replace("-", "_")
+
+
+def settings() -> list[Setting]:
+    """All settings that have a flag, in their order."""
+    from leannet.training.settings import Settings
+
+    return list(_leaves(Settings, (), ""))
+
+
+def _leaves(section: Any, path: tuple[str, ...], group: str) -> Iterator[Setting]:
+    for name, field in section.model_fields.items():
+        if not path:
+            group = GROUPS.get(name, group)
+        place = (*path, name)
+        if hasattr(field.annotation, "model_fields"):
+            yield from _leaves(field.annotation, place, group)
+            continue
+        flag = (field.json_schema_extra or {}).get("flag", path[-1] if name == "name" else name)
+        if flag is not None:
+            kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            help = " ".join((field.description or "").split())
+            yield Setting(place, flag.replace("_", "-"), _plain(kind), field.default, help, group)
+
+
+def _plain(annotation: Any) -> Any:
+    """The type that the command line parses: without None and limits, which the settings check."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        parsed = any(type(each).__name__ == "BeforeValidator" for each in arguments[1:])
+        return str if parsed else _plain(arguments[0])
+    if origin in (Union, UnionType):
+        return _plain(next(each for each in arguments if each is not NoneType))
+    if origin is Literal and isinstance(arguments[0], int):
+        return int
+    return list[str] if origin is tuple else annotation
+
+
+def _words(setting: Setting) -> str:
+    """The help, with the default where there is one to name."""
+    default = setting.default
+    if default is None or default is False or default in ((), "none"):
+        return setting.help
+    if isinstance(default, float):
+        default = f"{default:.3g}" if default else "none"
+    shown = "yes" if default is True else default
+    return f"{setting.help} Default: {shown}."
+
+
+def _choose(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    if value is not None and value != []:
+        context.meta.setdefault(CHOSEN, {})[parameter.name] = value
+    return value
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    names = [f"--{setting.flag}"]
+    if setting.type is bool and setting.default is True:
+        names = [f"--{setting.flag}/--no-{setting.flag}"]
+    option = typer.Option(*names, help=_words(setting), callback=_choose, expose_value=False)
+    annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # a value, not a type
+    return inspect.Parameter(setting.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _options() -> dict[str, list[Any]]:
+    """Options of the command line by group, as typer makes them from a function's signature."""
+    leaves = settings()
+
+    def collect(**values: Any) -> None: ...
+
+    parameters = [_option(setting) for setting in leaves]
+    collect.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    collect.__annotations__ = {each.name: each.annotation for each in parameters}
+    program = typer.Typer(add_completion=False)
+    program.command()(collect)
+    by_name = {option.name: option for option in typer.main.get_command(program).params}
+    groups: dict[str, list[Any]] = {}
+    for setting in leaves:
+        groups.setdefault(setting.group, []).append(by_name[setting.parameter])
+    return groups
+
+
+class SettingsCommand(typer.core.TyperCommand):
+    """A command that has the settings of training as options, beside its own parameters."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own parameters, then the settings."""
+        own = super().get_params(ctx)
+        return [*own, *(option for options in self._groups().values() for option in options)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """For --help: its own parameters, then the settings under a heading for each group."""
+        own = super().get_params(ctx)
+        sections = {"Arguments": [each for each in own if each.param_type_name == "argument"]}
+        sections["Options"] = [each for each in own if each.param_type_name == "option"]
+        for heading, parameters in (sections | self._groups()).items():
+            with formatter.section(heading):
+                formatter.write_dl([record for each in parameters if (record := each.get_help_record(ctx))])
+
+    def _groups(self) -> dict[str, list[Any]]:
+        if not hasattr(self, "_made"):
+            self._made = _options()
+        return self._made

@@ -1,0 +1,16 @@
+"""What the files of a run are called, in its folder."""
+
+from pathlib import Path
+
+MODEL = "model.safetensors"  # the best epoch's weights
+LAST = "last.safetensors"  # the last epoch's
+STATE = Path("state") / "resume.safetensors"  # what resuming needs
+CONFIG = "config.toml"
+LOG = "log.csv"  # a line an epoch
+STEPS = "steps.csv"  # a line a step
+PREDICTIONS = "predictions.csv"
+REPORT = "report.html"
+FOLDS = "folds.json"  # beside the runs of a cross-validation
+LOCK = ".lock"  # held while a process trains here; the system lets go of it when that ends, in whatever way
+
+ALL = (MODEL, LAST, CONFIG, LOG, STEPS, PREDICTIONS)
