@@ -18,8 +18,8 @@ def draw(sweep: Sweep, path: Path) -> None:
     """
     x_label, x_of, lines = arrange(sweep.points)
     dashes = dict(zip(sweep.sources, DASHES * len(sweep.sources), strict=False))
-    with figure(11 if dashes else 6, 5) as drawn:
-        panels = drawn.subplots(1, 2 if dashes else 1, squeeze=False)[0]
+    with figure(11 if dashes else 6, 5) as canvas:
+        panels = canvas.subplots(1, 2 if dashes else 1, squeeze=False)[0]
         for (label, points), color in zip(lines.items(), COLORS * len(lines), strict=False):
             macs = [point.cost.macs / 1e6 for point in points]
             panels[0].plot([x_of(point) for point in points], macs, "o-", color=color, label=label)
@@ -35,18 +35,18 @@ def draw(sweep: Sweep, path: Path) -> None:
                 panels[1].plot([], [], "o", linestyle=dash, color="gray", mfc="white" if number else "gray")[0]
                 for number, dash in enumerate(dashes.values())
             ]
-            drawn.legend(samples, list(dashes), loc="outside lower right", frameon=False, fontsize=9)
+            canvas.legend(samples, list(dashes), loc="outside lower right", frameon=False, fontsize=9)
         for axes in panels:
             axes.set_xlabel(x_label)
             axes.set_xticks(sorted({x_of(point) for point in sweep.points}))
             plain_axes(axes)
         if len(lines) > 1:
-            drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+            canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         names = ", ".join(dict.fromkeys(point.name for point in sweep.points))
         what = "cost and published accuracy" if dashes else "cost"
         varied = [word for word in ("width", "resolution") if len({getattr(p, word) for p in sweep.points}) > 1]
-        drawn.suptitle(f"{names}: {what} by {' and '.join(varied)}", fontsize=13)
-        write_figure(drawn, path)
+        canvas.suptitle(f"{names}: {what} by {' and '.join(varied)}", fontsize=13)
+        write_figure(canvas, path)
 
 
 def _top1(point: SweepPoint, source: str) -> float | None:

@@ -52,14 +52,14 @@ class Example:
 def example(kind: str) -> Example | None:
     """An example of a kind of row. Raises LeannetError for an unknown kind.
 
-    None for a block of which nobody has said what it reads: where the values that were tried do not fit.
+    None for a block from outside that the values tried do not fit.
     """
     row_class = find_kind(kind)
     for name in FAMILIES:
         network = architecture(name)
         rows = _rows_of(network.rows, [network.input.shape], name)
-        if examples := [each for each in rows if type(each.row) is row_class]:
-            return max(examples, key=lambda each: len(each.json))
+        if examples := [row for row in rows if type(row.row) is row_class]:
+            return max(examples, key=lambda row: len(row.json))
     return _guess(row_class)
 
 

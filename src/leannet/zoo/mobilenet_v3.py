@@ -182,14 +182,14 @@ def _torchvision_weights(version: Version) -> Source:
         blocks = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
         for number, row in enumerate(blocks, start=1):
             prefix = f"features.{number}.block"
-            parts = ["expand"] * (row.expansion_channels is not None) + ["depthwise"]
-            parts += ["squeeze_excite"] * (row.squeeze_channels is not None) + ["project"]
-            for step, part in enumerate(parts):
-                if part == "squeeze_excite":
-                    yield from convolution(f"{row.name}.{part}.reduce", f"{prefix}.{step}.fc1")
-                    yield from convolution(f"{row.name}.{part}.restore", f"{prefix}.{step}.fc2")
+            layers = ["expand"] * (row.expansion_channels is not None) + ["depthwise"]
+            layers += ["squeeze_excite"] * (row.squeeze_channels is not None) + ["project"]
+            for step, layer in enumerate(layers):
+                if layer == "squeeze_excite":
+                    yield from convolution(f"{row.name}.{layer}.reduce", f"{prefix}.{step}.fc1")
+                    yield from convolution(f"{row.name}.{layer}.restore", f"{prefix}.{step}.fc2")
                 else:
-                    yield from convolution(f"{row.name}.{part}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
+                    yield from convolution(f"{row.name}.{layer}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
         last = len(blocks) + 1
         yield from convolution("Conv_1", f"features.{last}.0", f"features.{last}.1")
         yield from convolution("Conv_2", "classifier.0")
@@ -203,14 +203,15 @@ README = "slim/nets/mobilenet/README.md"
 LARGE_MINIMAL, SMALL_MINIMAL = _minimal(LARGE), _minimal(SMALL)
 LARGE_SOURCES = (_timm(LARGE), _torchvision_weights(LARGE))
 SMALL_SOURCES = (_timm(SMALL), _torchvision_weights(SMALL))
+TIMM_LARGE_MINIMAL, TIMM_SMALL_MINIMAL = (_timm(LARGE_MINIMAL),), (_timm(SMALL_MINIMAL),)
 CIFAR_SUMMARY = "MobileNetV3-Small for 32 x 32 images, total stride 8"
 
 # version, what it is, paper, resolution, classes, libraries whose weights load
 VARIANTS: tuple[tuple[Version, str, str, int, int, tuple[Source, ...]], ...] = (
     (LARGE,               "searched rows, squeeze-and-excitation, h-swish", TABLE_1, 224, 1000, LARGE_SOURCES),
     (SMALL,               "searched for low resources",                     TABLE_2, 224, 1000, SMALL_SOURCES),
-    (LARGE_MINIMAL,       "Large without h-swish, squeeze and 5 x 5",       README,  224, 1000, (_timm(LARGE_MINIMAL),)),
-    (SMALL_MINIMAL,       "Small without h-swish, squeeze and 5 x 5",       README,  224, 1000, (_timm(SMALL_MINIMAL),)),
+    (LARGE_MINIMAL,       "Large without h-swish, squeeze and 5 x 5",       README,  224, 1000, TIMM_LARGE_MINIMAL),
+    (SMALL_MINIMAL,       "Small without h-swish, squeeze and 5 x 5",       README,  224, 1000, TIMM_SMALL_MINIMAL),
     (_torchvision(LARGE), "Large with torchvision's width rule",            TABLE_1, 224, 1000, LARGE_SOURCES[1:]),
     (_torchvision(SMALL), "Small with torchvision's width rule",            TABLE_2, 224, 1000, SMALL_SOURCES[1:]),
     (CIFAR_SMALL,         CIFAR_SUMMARY,                                    TABLE_2,  32,   10, ()),

@@ -1,10 +1,10 @@
-"""ShuffleNetV2: channel split, equal widths, no groups: built by four guidelines that look at time and not at FLOPs.
+"""ShuffleNetV2: channel split, equal widths, no groups: built by four guidelines about time instead of FLOPs.
 
 Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv 1807.11164, Table 5, and
 the appendix for the large forms. `width` is the paper's scale: 0.5, 1, 1.5 and 2 have columns of their own there;
 others scale the column of 1.
 
-Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the image its left
+Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the size its left
 branch keeps the input's channels and the right one makes the rest: `shufflenet_v2`. torchvision's: both make one half,
 for up to 1.3 % less work: `shufflenet_v2_torchvision`. The weights of one do not fit the other.
 """
@@ -110,9 +110,9 @@ def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
             if not row.split:
                 yield from convolution(f"{row.name}.left_depthwise", f"{prefix}.branch1.0", f"{prefix}.branch1.1")
                 yield from convolution(f"{row.name}.left_project", f"{prefix}.branch1.2", f"{prefix}.branch1.3")
-            for part, number in (("expand", 0), ("depthwise", 3), ("project", 5)):
+            for layer, number in (("expand", 0), ("depthwise", 3), ("project", 5)):
                 theirs = f"{prefix}.branch2"
-                yield from convolution(f"{row.name}.{part}", f"{theirs}.{number}", f"{theirs}.{number + 1}")
+                yield from convolution(f"{row.name}.{layer}", f"{theirs}.{number}", f"{theirs}.{number + 1}")
     yield from convolution("Conv5", "conv5.0", "conv5.1")
     yield "FC.linear", "fc"
 

@@ -1,10 +1,10 @@
-"""SqueezeNet: Fire modules, no fully connected layer, no normalisation.
+"""SqueezeNet: Fire modules, no fully connected layer, no normalization.
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv
 1602.07360. 1.0 is Table 1; 1.1 is the authors' later form, with less work for the same accuracy (their repository).
 The bypass forms are figure 2, section 6: simple ones where widths agree (Fire 3, 5, 7, 9), complex ones at the others.
 
-Pooling lets the last window reach beyond the image, as Caffe does. The convolution that makes the classes has no
+Pooling lets the last window reach beyond the image, as Caffe does. The convolution of the classes has no
 padding here and in torchvision; the authors' Caffe file pads it by 1, which is why their 1.72 GFLOPs an image are
 2 x 861.3 M mult-adds at 227 pixels, where these rows have 832.7 M.
 """
@@ -94,8 +94,8 @@ def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
     number = 2
     for row in architecture.rows[1:]:
         if isinstance(row, Fire):
-            for part in ("squeeze", "expand1x1", "expand3x3"):
-                yield from convolution(f"{row.name}.{part}", f"features.{number}.{part}")
+            for layer in ("squeeze", "expand1x1", "expand3x3"):
+                yield from convolution(f"{row.name}.{layer}", f"features.{number}.{layer}")
         number += 1
     yield from convolution("conv10", "classifier.1")
 

@@ -65,7 +65,7 @@ class _Cell(BlockBase):
         )
 
     def _start(self) -> tuple[list[RowBase], str]:
-        """The row before through a 1x1 convolution, h, and the one before that made to fit; its name."""
+        """The row before through a 1x1 convolution, h, and the one before that, made to fit; with its name."""
         rows: list[RowBase] = [
             Activate(name="relu", activation="relu", inputs=(INPUT,)),
             self._conv("h", self.out_channels, "relu"),

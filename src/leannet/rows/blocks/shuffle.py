@@ -34,12 +34,12 @@ class ShuffleUnit(BlockBase):
 
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
-        made = self.out_channels if self.stride == 1 else self.out_channels - x.channels
+        branch_channels = self.out_channels if self.stride == 1 else self.out_channels - x.channels
         if self.stride == 1 and self.out_channels != x.channels:
             raise RowError(
                 "out_channels", f"at stride 1 the input is added: {x.channels} channels in, {self.out_channels} out"
             )
-        if made < 1:
+        if branch_channels < 1:
             raise RowError("out_channels", f"the pooled input alone has {x.channels} channels")
         bias = self.norm is None
         rows: list[RowBase] = [
@@ -55,7 +55,7 @@ class ShuffleUnit(BlockBase):
         if self.groups > 1:
             rows.append(Shuffle(name="shuffle", groups=self.groups))
         rows.append(Depthwise(name="depthwise", stride=self.stride, bias=bias, norm=self.norm))
-        rows.append(Conv(name="restore", out_channels=made, groups=self.groups, bias=bias, norm=self.norm))
+        rows.append(Conv(name="restore", out_channels=branch_channels, groups=self.groups, bias=bias, norm=self.norm))
         if self.stride == 1:
             rows.append(Add(name="add", inputs=("restore", INPUT), activation=self.activation))
         else:
@@ -109,7 +109,7 @@ class ShuffleUnitV2(BlockBase):
                 f"{x.channels} in, {self.out_channels} out",
             )
         if self.residual and not self.split:
-            raise RowError("residual", "only around the part of a split that is worked on")
+            raise RowError("residual", "expected with a split only: it is around the right branch")
         bias, rows = self.norm is None, list[RowBase]()
         if self.split:
             rows.append(Slice(name="left", inputs=(INPUT,), out_channels=self.left_channels))
