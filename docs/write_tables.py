@@ -50,9 +50,9 @@ def markdown(headers: Sequence[str], lines: Iterable[Sequence[object]], left: in
     return "\n".join([lines_of[0], "|" + "|".join(ruler) + "|", *lines_of[1:]]) + "\n"
 
 
-def with_last(made: Architecture, channels: int) -> Architecture:
+def with_last(network: Architecture, channels: int) -> Architecture:
     """MobileNetV3 with another width behind the pooling."""
-    return made.edit("Conv_2", out_channels=channels)
+    return network.edit("Conv_2", out_channels=channels)
 
 
 def decimals(number: float) -> int:
@@ -77,17 +77,17 @@ MACS: list[Way] = [
 ]
 PARAMS: list[Way] = [
     ("", lambda c: c.params, round),
-    ("weights alone, no biases or normalisation", lambda c: c.total.weights, round),
-    ("three values a normalised channel", lambda c: c.params + sum(x.norm_params for x in c.layers) / 2, round),
+    ("weights alone, no biases or normalization", lambda c: c.total.weights, round),
+    ("three values a normalized channel", lambda c: c.params + sum(x.norm_params for x in c.layers) / 2, round),
     ("cut off", lambda c: c.params, math.floor),
 ]
 
 
-def why(printed: float, made: Architecture, ways: list[Way]) -> str:
+def why(printed: float, network: Architecture, ways: list[Way]) -> str:
     """How a figure printed in millions comes about: nothing where it is the counted one, rounded."""
-    variants = [("", made)]
-    if "mobilenet_v3_small" in made.name:
-        variants.append(("with the 1280 of the early paper", with_last(made, 1280)))
+    variants = [("", network)]
+    if "mobilenet_v3_small" in network.name:
+        variants.append(("with the 1280 of the early paper", with_last(network, 1280)))
     scale = 10 ** decimals(printed)
     for variant, rows in variants:
         cost = count(rows)
@@ -97,10 +97,10 @@ def why(printed: float, made: Architecture, ways: list[Way]) -> str:
     return "not reproduced by any way of counting known to us"
 
 
-def remark(row: Published, made: Architecture) -> str:
+def remark(row: Published, network: Architecture) -> str:
     parts = []
     for what, printed, ways in (("mult-adds", row.macs_m, MACS), ("params", row.params_m, PARAMS)):
-        reason = "" if printed is None else why(printed, made, ways)
+        reason = "" if printed is None else why(printed, network, ways)
         if reason:
             parts.append(f"{what} {printed:g}: {reason}")
     return "; ".join(parts)
@@ -111,8 +111,8 @@ def compare(
 ) -> str:
     lines = []
     for row in published:
-        made = architecture(row.name, row.width, row.resolution)
-        cost = count(made)
+        network = architecture(row.name, row.width, row.resolution)
+        cost = count(network)
         lines.append(
             [
                 *([f"`{row.name}`"] if named else []),
@@ -123,7 +123,7 @@ def compare(
                 f"{cost.macs / 1e6:.2f}",
                 f"{row.macs_m:g}",
                 *(value(row) if value(row) is not None else "" for _, value in extra),
-                remark(row, made),
+                remark(row, network),
             ]
         )
     headers = [
@@ -147,9 +147,9 @@ PIXEL = ("Pixel 1, ms", lambda row: row.latency_ms)
 
 
 def mobilenet_v1() -> str:
-    made = count(architecture("mobilenet_v1"))
+    network = count(architecture("mobilenet_v1"))
     body = markdown(
-        ("layer", "type / stride", "filter", "input", "params", "mult-adds", "of dense"),
+        ("layer", "type / stride", "filter", "input", "params", "mult-adds", "fraction of dense"),
         [
             (
                 f"`{x.path}`",
@@ -160,7 +160,7 @@ def mobilenet_v1() -> str:
                 f"{x.macs:,}",
                 f"{100 * x.saving:.1f} %" if x.saving else "",
             )
-            for x in made.layers
+            for x in network.layers
             if x.filter
         ],
         left=4,
@@ -171,14 +171,16 @@ def mobilenet_v1() -> str:
             (
                 group.name,
                 f"{group.macs:,}",
-                f"{100 * group.macs / made.macs:.2f}",
+                f"{100 * group.macs / network.macs:.2f}",
                 paper[0],
                 f"{group.weights:,}",
-                f"{100 * group.weights / made.total.weights:.2f}",
+                f"{100 * group.weights / network.total.weights:.2f}",
                 paper[1],
             )
             for group, paper in zip(
-                made.by_type(), (("94.86", "74.59"), ("3.06", "1.06"), ("1.19", "0.02"), ("0.18", "24.33")), strict=True
+                network.by_type(),
+                (("94.86", "74.59"), ("3.06", "1.06"), ("1.19", "0.02"), ("0.18", "24.33")),
+                strict=True,
             )
         ],
     )
@@ -198,8 +200,8 @@ Source: {V1_PAPER}.
 {compare(MOBILENET_V1_PAPER, (TOP1,), named=False)}
 ## Table 1, the body
 
-`leannet count mobilenet_v1`. "Of dense" is what a depthwise and a pointwise layer cost over the convolution they stand
-for, 1/N + 1/Dk^2 (section 3.1).
+`leannet count mobilenet_v1`. "Fraction of dense" is what a depthwise and a pointwise layer cost over the
+convolution that they replace, 1/N + 1/Dk^2 (section 3.1).
 
 {body}
 {errata}
@@ -212,8 +214,8 @@ for, 1/N + 1/Dk^2 (section 3.1).
 
 
 def mobilenet_v2() -> str:
-    made = architecture("mobilenet_v2")
-    bug = made.edit("expanded_conv", expansion_channels=32)
+    network = architecture("mobilenet_v2")
+    bug = network.edit("expanded_conv", expansion_channels=32)
     wrong = count(bug)
     return f"""# MobileNetV2
 
@@ -348,7 +350,7 @@ FAMILY_COLORS = {
 PUBLISHED = (*MOBILENET_V1, *MOBILENET_V2, *MOBILENET_V3, *SHUFFLENET_V1, *SHUFFLENET_V2, *TORCHVISION_WEIGHTS, NASNET)
 
 
-def image() -> str:
+def figure() -> str:
     """Published top-1 against counted mult-adds, one point a published network: an SVG."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -368,6 +370,7 @@ def image() -> str:
                     name = row.name.removesuffix("_torchvision")
                     below = (0, 7) if name == "googlenet" else (0, -13)  # clear of resnet18
                     axes.annotate(name, (x, row.top1), below, textcoords="offset points", ha="center", fontsize=9)
+        axes.set_title("Published networks: accuracy against mult-adds", loc="left")
         axes.set_xscale("log")
         axes.set_xticks([10, 30, 100, 300, 1000, 3000, 10000], ["10", "30", "100", "300", "1,000", "3,000", "10,000"])
         axes.set_xlabel("mult-adds, millions (counted)")
@@ -386,8 +389,8 @@ def main() -> None:
         path = TABLES / f"{write.__name__}.md"
         path.write_text(write())
         print(path.relative_to(TABLES.parents[1]))
-    path = TABLES.parent / "images" / "published.svg"
-    path.write_text(image())
+    path = TABLES.parent / "figures" / "published.svg"
+    path.write_text(figure())
     print(path.relative_to(TABLES.parents[1]))
 
 
