@@ -12,7 +12,7 @@ from leannet.header import read_header
 from leannet.rows import Architecture
 from leannet.zoo import FAMILIES, architecture
 
-NUMBER, DIGITS = r"[0-9]*\.?[0-9]+", r"[0-9]+"
+NUMBER, DIGITS = r"-?[0-9]*\.?[0-9]+", r"-?[0-9]+"
 PATTERN = re.compile(r"(.+?)(?::([^:@]*))?(?:@([^:@]*))?")  # name, width, resolution
 
 

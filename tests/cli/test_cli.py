@@ -236,7 +236,11 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "a flag of another": (lambda root: ["export", "run", "--max-drop", "1"], "--max-drop goes with --fastest"),
     "a verb that is none": (lambda root: ["trian"], "no verb 'trian'; nearest: train"),
     "a flag that is none": (lambda root: ["count", "mobilenet_v2", "--widht", "2"], "No such option"),
-    "a word for a number": (lambda root: ["count", "mobilenet_v2", "--width", "wide"], "Invalid value"),
+    "a word for a number": (lambda _: ["draw", "mobilenet_v2", "--width", "wide"], "Invalid value"),
+    "a word among numbers": (
+        lambda _: ["count", "mobilenet_v2", "--width", "1,wide"],
+        "expected numbers with commas between",
+    ),
     "a width of nothing": (lambda root: ["count", "mobilenet_v2", "--width", "0"], "width must be above 0"),
 }
 
