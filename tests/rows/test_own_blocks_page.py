@@ -1,11 +1,8 @@
 """The page on own blocks, run exactly as it stands."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -17,28 +14,22 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "own_blocks.md"
 
 
-@pytest.fixture(scope="module")
-def snippets() -> ModuleType:
-    """docs/run_snippets.py, which runs what pages print."""
-    spec = importlib.util.spec_from_file_location("run_snippets", DOCS / "run_snippets.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["run_snippets"] = module
-    spec.loader.exec_module(module)
-    return module
+def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    from snippets.folder import Folder
+    from snippets.reading import files_of, lines_of
 
-
-def test_the_page_does_what_it_says(snippets: ModuleType, tmp_path: Path) -> None:
-    folder = snippets.Folder(tmp_path)
-    lines = list(snippets.lines_of(PAGE))
+    folder = Folder(tmp_path)
+    for name, text in files_of(PAGE).items():
+        (tmp_path / name).write_text(text)
+    lines = list(lines_of(PAGE))
     assert sum(line.is_python for line in lines) == 3
     assert {line.text.split()[3] for line in lines if not line.is_python} == {
         "rows", "count", "draw", "train", "evaluate", "export",
     }  # fmt: skip
     printed = {}
     for line in lines:
-        code, printed[line.number] = snippets._run(folder, line)
+        code, printed[line.number] = folder.run_line(line)
         assert code == 0, f"{line.text}\n{printed[line.number]}"
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
     assert (tmp_path / "mine.json").read_text() == shown

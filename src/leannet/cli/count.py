@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.options import Json
+from leannet.cli.options import Json, Wide
 from leannet.cli.output import print_json, print_table
 
 
@@ -44,6 +44,7 @@ def command(
     figure: Annotated[
         Path | None, typer.Option(help="Of several widths or resolutions: a figure to write, .svg, .png or .pdf.")
     ] = None,
+    wide: Wide = False,
     json: Json = False,
 ) -> None:
     """Count parameters and mult-adds, exactly; of several networks, widths or resolutions a line each.
@@ -55,7 +56,7 @@ def command(
 
     widths, resolutions = parse_widths(width), parse_resolutions(resolution)
     if len(what) * len(widths) * len(resolutions) == 1 and figure is None:
-        _print_one(what[0], widths[0], resolutions[0], classes, in_channels, by or "layer", convention or [], json)
+        _print_one(what[0], widths[0], resolutions[0], classes, in_channels, by or "layer", convention or [], wide, json)
         return
     for flag, value in (("--by", by), ("--convention", convention)):
         if value:
@@ -123,6 +124,7 @@ def _print_one(
     in_channels: int | None,
     by: Literal["layer", "row", "type"],
     conventions: list[str],
+    wide: bool,
     json: bool,
 ) -> None:
     from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count, graph
@@ -146,7 +148,7 @@ def _print_one(
     size = architecture.input
     print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
     print()
-    notes += {"layer": _print_layers, "row": _print_rows, "type": _print_types}[by](cost, shape)
+    notes += {"layer": _print_layers, "row": _print_rows, "type": _print_types}[by](cost, shape, wide)
     print()
     total = cost.total
     print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
@@ -160,7 +162,7 @@ def _print_one(
 RECEPTIVE_FIELD = "receptive field: in pixels of the image"
 
 
-def _print_layers(cost: Any, shape: Any) -> list[str]:
+def _print_layers(cost: Any, shape: Any, wide: bool) -> list[str]:
     """Prints a line a layer; returns what its columns mean."""
     headers = ("layer", "type / stride", "filter", "input", "output", "params", "mult-adds", "fraction of dense",
                "receptive field")  # fmt: skip
@@ -182,12 +184,14 @@ def _print_layers(cost: Any, shape: Any) -> list[str]:
             if layer.filter
         ],
         left=5,
+        optional=("receptive field", "output", "filter", "fraction of dense"),
+        wide=wide,
     )
     dense = "fraction of dense: a depthwise and a pointwise layer over the convolution they replace, 1/N + 1/Dk^2"
     return [*[dense] * any(layer.saving for layer in cost.layers), RECEPTIVE_FIELD]
 
 
-def _print_rows(cost: Any, shape: Any) -> list[str]:
+def _print_rows(cost: Any, shape: Any, wide: bool) -> list[str]:
     """Prints a line a row; returns what its columns mean."""
     total = cost.total
     headers = ("row", "mult-adds", "%", "params", "%", "MB moved", "mult-adds/byte", "peak MB", "depth", "branches",
@@ -210,6 +214,8 @@ def _print_rows(cost: Any, shape: Any) -> list[str]:
             )
             for group, row in zip(cost.by_row(), shape.rows, strict=True)
         ],
+        optional=("mult-adds/byte", "MB moved", "branches", "depth", "receptive field"),
+        wide=wide,
     )
     return [
         "MB moved: inputs and weights read, outputs written; peak MB: peak activation memory while the row runs; "
@@ -219,7 +225,7 @@ def _print_rows(cost: Any, shape: Any) -> list[str]:
     ]
 
 
-def _print_types(cost: Any, shape: Any) -> list[str]:
+def _print_types(cost: Any, shape: Any, wide: bool) -> list[str]:
     """Prints a line a type of layer; its columns need no words."""
     total = cost.total
     print_table(

@@ -1,0 +1,139 @@
+"""A job: what is trained, on what, and how; made from settings, with every choice said."""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leannet import __version__
+from leannet.console import Console
+from leannet.data.loader import PreparedDataset
+from leannet.data.scan import Scan, report_left_out, report_skipped
+from leannet.data.split import Split, parse_ratio, split_dataset
+from leannet.errors import LeannetError
+from leannet.factory import adapt
+from leannet.header import Header, checkpoint_file
+from leannet.network import Network, build
+from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.sections import Provenance, Step
+from leannet.training import processes
+from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
+from leannet.training.plausible import check_input, check_memory, fitting_batch
+from leannet.training.reading import Reader, tell_split
+from leannet.training.settings import Settings
+from leannet.training.task import Classification
+from leannet.weights import read_weights
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained. header: of its checkpoints, without metrics. settings: with nothing left open."""
+
+    network: Network
+    header: Header
+    scan: Scan
+    split: Split
+    settings: Settings
+
+    def datasets(self) -> tuple[PreparedDataset, PreparedDataset]:
+        """The images as they train, with augmentation, and as they are evaluated, without."""
+        preprocessing, settings = self.header.preprocessing, self.settings
+        return (
+            PreparedDataset(self.scan.dataset, preprocessing, settings.augment, settings.seed),
+            PreparedDataset(self.scan.dataset, preprocessing),
+        )
+
+    def task(self) -> Classification:
+        """The loss; with balanced class weights all classes weigh the same together, and an image 1 on average."""
+        weights = None
+        if self.settings.class_weights == "balanced":
+            labels, classes = self.scan.dataset.labels[self.split.train], len(self.header.classes)
+            counts = np.bincount(labels, minlength=classes)
+            weights = tuple((len(labels) / (classes * counts)).tolist())
+        return Classification(self.settings.label_smoothing, weights)
+
+
+def prepare(wanted: Settings, reader: Reader, console: Console) -> Job:
+    """The job of settings: images read and split, what was left open chosen, weights taken over, the network built.
+
+    Raises LeannetError, one line, for data, weights or settings that will not do.
+    """
+    source = None
+    if wanted.weights:
+        torch.manual_seed(wanted.seed)  # a file may lack more than the head
+        by_name = wanted.model if wanted.model and not wanted.model.endswith(".json") else None
+        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution, say=console.say)
+        channels = 1 if wanted.color == "L" else 3
+        if source[1].architecture.input.channels != channels:
+            adapted = adapt(*source, None, channels, wanted.weights)
+            grey = {"color": wanted.color, "mean": GREY_MEAN, "std": GREY_STD} if channels == 1 else {}
+            preprocessing = source[1].preprocessing.model_copy(update=grey)
+            update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
+            source = adapted, source[1].model_copy(update=update)
+    planned = check_model(wanted, source)
+    if planned is not None:
+        check_memory(planned, wanted, console)
+
+    scan = reader.read(wanted, console)
+    processes.settle()
+    split = split_scan(scan, wanted)
+    tell_split(console, scan, split)
+    resolved, table = choose(fitting_batch(wanted, len(split.train), console), scan, source)
+    check_input(table, console)
+    if planned is None:
+        check_memory(table, resolved, console)
+    torch.manual_seed(resolved.seed)
+    network = build(table)
+    if source is not None:
+        start_from(network, source, scan.dataset.classes, str(wanted.weights), console)
+    header = Header(
+        architecture=table,
+        classes=scan.dataset.classes,
+        preprocessing=choose_preprocessing(resolved, table, source, scan, split),
+        split=split.record(),
+        provenance=Provenance(
+            command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
+            data=resolved.data,
+            reading=resolved.reading.to_dict(),
+            seed=resolved.seed,
+            parent=_parent(wanted, source),
+            license=source[1].provenance.license if source else None,
+            torch=torch.__version__,
+            skipped=tuple(report_skipped(scan)[:100]),
+            left_out=tuple(report_left_out(scan, 100)),
+            remarks=tuple(scan.lines()),
+            history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
+        ),
+    )
+    return Job(network, header, scan, split, resolved)
+
+
+def split_scan(scan: Scan, settings: Settings) -> Split:
+    """The images split as the settings say. Raises LeannetError as `split_dataset` does."""
+    ratio = parse_ratio(settings.split) if settings.split else None
+    return split_dataset(scan.dataset, scan.digests, ratio, settings.seed, _fold(settings))
+
+
+def _fold(settings: Settings) -> tuple[int, int] | None:
+    """Which fold of how many. Raises LeannetError where one is said without the other, or with a split."""
+    if settings.folds is None and settings.fold is None:
+        return None
+    if settings.folds is None or settings.fold is None or settings.fold > settings.folds or settings.split:
+        raise LeannetError(
+            "expected folds, a fold of 1 to so many, and no split, "
+            f"found folds {settings.folds}, fold {settings.fold}, split {settings.split}"
+        )
+    return settings.fold, settings.folds
+
+
+def _parent(wanted: Settings, source: Source | None) -> str | None:
+    if wanted.weights is None or source is None:
+        return None
+    return source[1].provenance.source or str(checkpoint_file(wanted.weights).resolve())
+
+
+def _from_command_line() -> bool:
+    return Path(sys.argv[0]).name == "leannet" or Path(sys.argv[0]).parts[-2:] == ("leannet", "__main__.py")
