@@ -17,13 +17,13 @@ PAGE = DOCS / "own_blocks.md"
 def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(DOCS)
     from snippets.folder import Folder
-    from snippets.reading import files_of, lines_of
+    from snippets.reading import Line, files_of, lines_of
 
     folder = Folder(tmp_path)
     for name, text in files_of(PAGE).items():
         (tmp_path / name).write_text(text)
     lines = list(lines_of(PAGE))
-    assert sum(line.is_python for line in lines) == 3
+    assert sum(line.is_python for line in lines) == 2
     assert {line.text.split()[3] for line in lines if not line.is_python} == {
         "rows", "count", "draw", "train", "evaluate", "export",
     }  # fmt: skip
@@ -48,5 +48,5 @@ def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     without_hint = json.loads(shown)
     del without_hint["modules"]
     (tmp_path / "mine.json").write_text(json.dumps(without_hint))
-    code, text = folder.run("leannet --import my_blocks count mine.json --json")
+    code, text = folder.run_line(Line("", 0, "leannet --import my_blocks count mine.json --json", is_python=False))
     assert (code, json.loads(text)["name"]) == (0, "mine")

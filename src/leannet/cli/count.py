@@ -56,7 +56,9 @@ def command(
 
     widths, resolutions = parse_widths(width), parse_resolutions(resolution)
     if len(what) * len(widths) * len(resolutions) == 1 and figure is None:
-        _print_one(what[0], widths[0], resolutions[0], classes, in_channels, by or "layer", convention or [], wide, json)
+        _print_one(
+            what[0], widths[0], resolutions[0], classes, in_channels, by or "layer", convention or [], wide, json
+        )
         return
     for flag, value in (("--by", by), ("--convention", convention)):
         if value:
