@@ -14,9 +14,8 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Activate, Architecture, Conv, Dropout, Shape
+from leannet.rows import INPUT, LABELS, Activate, Architecture, Conv, Dropout, Shape
 from leannet.rows.layers import RowBase
-from leannet.rows.placing import LABELS
 from leannet.rows.table import Input
 from leannet.runtime.engines import engine
 from leannet.runtime.latency import Latency, measure
@@ -67,7 +66,7 @@ class RowTimes:
 def row_key(row: RowBase, shapes: Sequence[Shape]) -> str:
     """What a row's time depends on: all of its fields but its labels, and the shapes it reads."""
     fields = row.model_dump(mode="json", exclude_defaults=True, exclude=set(LABELS))
-    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)  # type: ignore[attr-defined]
+    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)
 
 
 def alone(row: RowBase, shapes: Sequence[Shape]) -> tuple[Architecture, Architecture]:
