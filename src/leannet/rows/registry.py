@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, SerializeAsAny
 from pydantic_core import PydanticCustomError
 
 from leannet.errors import LeannetError, nearest
+from leannet.rows.base import RowBase
 from leannet.rows.blocks import BLOCKS, BlockBase
 from leannet.rows.description import Description, describe_fields, text_of
-from leannet.rows.layers import LAYERS, RowBase
+from leannet.rows.layers import LAYERS
 
 OWN_PACKAGE = "leannet."
 MUTABLE = (list, dict, set, bytearray)
