@@ -21,6 +21,7 @@ from leannet.cli import (
     evaluate,
     export,
     filters,
+    find_lr,
     guidelines,
     models,
     predict,
@@ -48,12 +49,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    models, count, draw, compare, guidelines, train, recipes, evaluate, predict, report,
+    models, count, draw, compare, guidelines, train, find_lr, recipes, evaluate, predict, report,
     activations, attention, embed, filters,
     export, quantize, check, bench, advise, web, serve, demo,
 )  # fmt: skip
 for verb in VERBS:
-    app.command(name=verb.__name__.rsplit(".", 1)[-1], cls=getattr(verb, "CLASS", TyperCommand))(verb.command)
+    app.command(name=verb.__name__.rsplit(".", 1)[-1].replace("_", "-"), cls=getattr(verb, "CLASS", TyperCommand))(
+        verb.command
+    )
 
 
 def _version(wanted: bool) -> None:

@@ -1,7 +1,5 @@
 """`train`: from images to a run folder. Says what it found and chose, trains, and scores the test split once."""
 
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,36 +8,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leannet import __version__, launcher
+from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.dataset import Dataset
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
-from leannet.data.scan import Scan, report_left_out, report_skipped
-from leannet.data.split import Split, parse_ratio, split_dataset
+from leannet.data.scan import report_left_out, report_skipped
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.metrics import Scores, score
-from leannet.factory import adapt
-from leannet.header import Header, checkpoint_file, read_header
+from leannet.header import Header, read_header
 from leannet.network import Network, build
-from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.retired import current_settings
 from leannet.run_files import CONFIG, MODEL
-from leannet.sections import Provenance, Step
 from leannet.training import processes
-from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, in_full, start_from
+from leannet.training.choosing import in_full
 from leannet.training.folder import alone_together, begin_run, check_out, make_run, write_settings
+from leannet.training.job import Job, check_settings, prepare, split_by
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import fit, predictions_of
-from leannet.training.plausible import check_input, check_memory, fitting_batch
-from leannet.training.reading import Reader, tell_split
+from leannet.training.reading import Reader
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
 from leannet.training.state import SavedState, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
-from leannet.weights import read_weights
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
 def make_settings(data: str | Path, settings: dict[str, Any]) -> Settings:
     """The settings of a new run. Raises LeannetError for a setting that will not do, or does not go with another."""
     wanted = Settings.make(with_recipe({"data": str(data), **settings}))
-    _check_settings(wanted)
+    check_settings(wanted)
     return wanted
 
 
@@ -102,59 +94,12 @@ def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader)
     join(wanted)
     check_out(out, wanted)
     processes.barrier()  # no process makes the folder before all have seen that it is free
-    ratio = parse_ratio(wanted.split) if wanted.split else None
     console = Console(quiet or processes.rank() > 0)
-    source = None
-    if wanted.weights:
-        torch.manual_seed(wanted.seed)  # a file may lack more than the head
-        by_name = wanted.model if wanted.model and not wanted.model.endswith(".json") else None
-        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution, say=console.say)
-        channels = 1 if wanted.color == "L" else 3
-        if source[1].architecture.input.channels != channels:
-            adapted = adapt(*source, None, channels, wanted.weights)
-            grey = {"color": wanted.color, "mean": GREY_MEAN, "std": GREY_STD} if channels == 1 else {}
-            preprocessing = source[1].preprocessing.model_copy(update=grey)
-            update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
-            source = adapted, source[1].model_copy(update=update)
-    planned = check_model(wanted, source)
-    if planned is not None:
-        check_memory(planned, wanted, console)
-
-    found = reader.read(wanted, console)
-    processes.settle()
-    split = split_dataset(found.dataset, found.digests, ratio, wanted.seed, _fold(wanted))
-    tell_split(console, found, split)
-    resolved, table = choose(fitting_batch(wanted, len(split.train), console), found, source)
-    check_input(table, console)
-    if planned is None:
-        check_memory(table, resolved, console)
-    torch.manual_seed(resolved.seed)
-    network = build(table)
-    if source is not None:
-        start_from(network, source, found.dataset.classes, str(wanted.weights), console)
-    header = Header(
-        architecture=table,
-        classes=found.dataset.classes,
-        preprocessing=choose_preprocessing(resolved, table, source, found, split),
-        split=split.record(),
-        provenance=Provenance(
-            command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
-            data=resolved.data,
-            reading=resolved.reading.to_dict(),
-            seed=resolved.seed,
-            parent=_parent(wanted, source),
-            license=source[1].provenance.license if source else None,
-            torch=torch.__version__,
-            skipped=tuple(report_skipped(found)[:100]),
-            left_out=tuple(report_left_out(found, 100)),
-            remarks=tuple(found.lines()),
-            history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
-        ),
-    )
-    run = processes.main_process_first(lambda: make_run(out, resolved.data))
+    job = prepare(wanted, reader, console)
+    run = processes.main_process_first(lambda: make_run(out, job.settings.data))
     with alone_together(run):
-        processes.main_process_first(lambda: begin_run(run, out, resolved, header))
-        return _train(network, header, found, split, resolved, run, console)
+        processes.main_process_first(lambda: begin_run(run, out, job.settings, job.header))
+        return _train(job, run, console)
 
 
 def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Run:
@@ -196,9 +141,8 @@ def go_on(
             raise LeannetError(
                 f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
             )
-        found = reader.read(settings, console, saved.header)
-        ratio = parse_ratio(settings.split) if settings.split else None
-        split = split_dataset(found.dataset, found.digests, ratio, settings.seed, _fold(settings))
+        scanned = reader.read(settings, console, saved.header)
+        split = split_by(settings, scanned)
         if saved.header.split.digests != split.digests:
             there = f" and are not those of {settings.data}" if data else ""
             raise LeannetError(
@@ -210,35 +154,8 @@ def go_on(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
-        return _train(build(header.architecture), header, found, split, settings, path, console, saved)
-
-
-def _check_settings(wanted: Settings) -> None:
-    """Raises LeannetError for settings that do not go together."""
-    if wanted.tensorboard:
-        check_tensorboard()
-    if wanted.freeze and not wanted.weights:
-        recipe = f" (recipe {wanted.recipe})" if wanted.recipe else ""
-        raise LeannetError(
-            f"--freeze {wanted.freeze}{recipe}: expected weights that are worth keeping, found a fresh network; "
-            "give --weights RUN_OR_CHECKPOINT, or another recipe"
-        )
-    if wanted.class_weights == wanted.sampling == "balanced":
-        raise LeannetError(
-            "--class-weights balanced --sampling balanced: expected one of them, as each alone makes classes equal"
-        )
-
-
-def _fold(settings: Settings) -> tuple[int, int] | None:
-    """Which fold of how many. Raises LeannetError where one is said without the other, or with a split."""
-    if settings.folds is None and settings.fold is None:
-        return None
-    if settings.folds is None or settings.fold is None or settings.fold > settings.folds or settings.split:
-        raise LeannetError(
-            "expected folds, a fold of 1 to so many, and no split, "
-            f"found folds {settings.folds}, fold {settings.fold}, split {settings.split}"
-        )
-    return settings.fold, settings.folds
+        job = Job(build(header.architecture), header, scanned, split, settings)
+        return _train(job, path, console, saved)
 
 
 def join(settings: Settings) -> None:
@@ -251,19 +168,10 @@ def join(settings: Settings) -> None:
         make_accelerator(settings)
 
 
-def _train(
-    network: Network,
-    header: Header,
-    found: Scan,
-    split: Split,
-    settings: Settings,
-    run: Path,
-    console: Console,
-    saved: SavedState | None = None,
-) -> Run:
+def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None) -> Run:
+    network, header, split, settings = job.network, job.header, job.split, job.settings
+    training_set, plain = job.training_set, job.plain_set
     preprocessing = header.preprocessing
-    training_set = PreparedDataset(found.dataset, preprocessing, settings.augment, settings.seed)
-    plain = PreparedDataset(found.dataset, preprocessing)
     if saved is not None and _is_done(saved, settings):
         console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
         state, interrupted, device = saved.state, False, make_accelerator(settings).device
@@ -273,11 +181,10 @@ def _train(
         if settings.compile:
             console.say("torch.compile: the first steps compile the network, and may take minutes")
         if settings.cache:
-            training_set, plain = cached(training_set, plain, found.sizes, found.formats)
+            training_set, plain = cached(training_set, plain, job.scan.sizes, job.scan.formats)
             if training_set.cache is None:
                 console.say("the decoded images do not fit into memory: each is read anew in every epoch")
-        task = Classification(settings.label_smoothing, _class_weights(settings, found.dataset, split))
-        state, interrupted = fit(network, task, training_set, plain, split, settings, header, run, console, saved)
+        state, interrupted = fit(network, job.task, training_set, plain, split, settings, header, run, console, saved)
         device = next(network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the first process has written the best
@@ -291,31 +198,13 @@ def _train(
             header = header.model_copy(update={"metrics": metrics})
             if processes.rank() == 0:
                 save(run / MODEL, best, header)
-    skipped, left_out = report_skipped(found), report_left_out(found)
+    skipped, left_out = report_skipped(job.scan), report_left_out(job.scan)
     return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 
 
 def _is_done(saved: SavedState, settings: Settings) -> bool:
     """Whether a run has no step left to train."""
     return saved.state.ended or (settings.time is None and saved.state.epoch >= settings.epochs)
-
-
-def _class_weights(settings: Settings, dataset: Dataset, split: Split) -> tuple[float, ...] | None:
-    """One a class, so that all classes weigh the same together; on average one an image."""
-    if settings.class_weights == "none":
-        return None
-    counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.classes))
-    return tuple((len(split.train) / (len(counts) * counts)).tolist())
-
-
-def _parent(wanted: Settings, source: Source | None) -> str | None:
-    if wanted.weights is None or source is None:
-        return None
-    return source[1].provenance.source or str(checkpoint_file(wanted.weights).resolve())
-
-
-def _from_command_line() -> bool:
-    return Path(sys.argv[0]).name == "leannet" or Path(sys.argv[0]).parts[-2:] == ("leannet", "__main__.py")
 
 
 def _scores(
