@@ -119,9 +119,8 @@ def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[n
     settings, dataset = job.settings, job.training_set
     learner = Learner(job.network, job.task, settings)
     chances = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
-    order = {"seed": settings.seed, "training": True, "chances": chances}
-    an_epoch = Batches(job.split.train, settings.batch_size, **order).an_epoch
-    batches = Batches(job.split.train, settings.batch_size, range(-(-len(rates) // an_epoch)), **order)
+    batches = Batches(job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, chances=chances)
+    an_epoch = batches.an_epoch
     losses: list[float] = []
     running = least = 0.0
     learner.begin_epoch()
