@@ -26,7 +26,7 @@ def test_a_network_learns_what_its_teacher_says() -> None:
     p, q = F.softmax(wanted, dim=1), F.softmax(plain, dim=1)
     loss = Taught().loss(outputs, labels)
     assert loss.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-4)
-    assert Taught().right(outputs, plain.argmax(dim=1)).item() == 6
+    assert Taught().correct(outputs, plain.argmax(dim=1)).item() == 6
 
 
 def test_who_answers_as_the_teacher_has_nothing_to_learn() -> None:

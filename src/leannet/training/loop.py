@@ -55,8 +55,8 @@ def fit(
 
     Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
 
-    images, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
-    the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
+    dataset, plain: the same images, with augmentation and without. After each epoch: log.csv, last.safetensors, and,
+    where the task ranks it the best yet, model.safetensors and predictions.csv. Ctrl-C ends the batch, saves, returns.
     Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or an image
     cannot be read; what was saved stays.
     """

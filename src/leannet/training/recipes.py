@@ -24,7 +24,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         {
             "epochs": 200,
             "patience": 15,
-            # At one rate: a cosine improves most at its end, which early stopping would cut off. The EMA takes its part.
+            # At one rate: a cosine improves most at its end, which early stopping would cut off.
             "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
             "schedule": {"name": "constant", "warmup_epochs": 5.0},
             "augment": {"crop": 0.25, "policy": "trivial"},

@@ -159,9 +159,9 @@ def go_on(
 
 
 def join(settings: Settings) -> None:
-    """Under a launcher of several processes: meets the others, before anything is read or written.
+    """Under a launcher of several processes: joins the others, before anything is read or written.
 
-    Raises LeannetError where they cannot meet.
+    Raises LeannetError where they cannot be joined.
     """
     launcher.check_not_left_alone()
     if launcher.world() > 1:
