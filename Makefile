@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint docs docs-check clean
+.PHONY: demo test test-all lint docs tour docs-check clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,10 +27,15 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes the tables of docs/ anew, from the rows and from the settings.
+# Writes docs/ anew where it is made from the source: tables from the rows, settings, the API from the docstrings.
 docs: .venv/ready
 	$(BIN)/python docs/write_tables.py
 	$(BIN)/python docs/write_settings.py
+	$(BIN)/python docs/write_api.py
+
+# Runs docs/tour.ipynb and writes what its cells show.
+tour: .venv/ready
+	$(BIN)/python docs/write_tour.py
 
 # Runs every command and snippet of README and docs/ as printed, on small data: about half an hour.
 docs-check: .venv/ready

@@ -1,13 +1,14 @@
-"""Writes docs/tables anew: the published figures beside the counted ones. Run: make docs
+"""Writes docs/tables and docs/figures/published.svg anew: published beside counted figures. Run: make docs
 
 Why two figures differ is worked out here, not typed: each published number is compared with what other ways of
 counting give, and the way that reproduces it is named. Where none does, the table says that it is not reproduced.
 """
 
-import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from published_figure import published_figure
 
 from leannet.cost import Count, count
 from leannet.cost.published import (
@@ -33,7 +34,7 @@ from leannet.rows import Architecture
 from leannet.zoo import FAMILIES, architecture
 
 TABLES = Path(__file__).parent / "tables"
-HOW = "Written by `make docs` (docs/write_tables.py). 1000 classes; conventions as in [counting](../counting.md).\n"
+SOURCE = "Written by `make docs` (docs/write_tables.py). 1000 classes; conventions as in [counting](../counting.md).\n"
 
 
 def markdown(headers: Sequence[str], lines: Iterable[Sequence[object]], left: int = 1, words_last: bool = False) -> str:
@@ -50,9 +51,9 @@ def markdown(headers: Sequence[str], lines: Iterable[Sequence[object]], left: in
     return "\n".join([lines_of[0], "|" + "|".join(ruler) + "|", *lines_of[1:]]) + "\n"
 
 
-def with_last(made: Architecture, channels: int) -> Architecture:
+def with_last(network: Architecture, channels: int) -> Architecture:
     """MobileNetV3 with another width behind the pooling."""
-    return made.edit("Conv_2", out_channels=channels)
+    return network.edit("Conv_2", out_channels=channels)
 
 
 def decimals(number: float) -> int:
@@ -83,11 +84,11 @@ PARAMS: list[Way] = [
 ]
 
 
-def why(printed: float, made: Architecture, ways: list[Way]) -> str:
+def why(printed: float, network: Architecture, ways: list[Way]) -> str:
     """How a figure printed in millions comes about: nothing where it is the counted one, rounded."""
-    variants = [("", made)]
-    if "mobilenet_v3_small" in made.name:
-        variants.append(("with the 1280 of the early paper", with_last(made, 1280)))
+    variants = [("", network)]
+    if "mobilenet_v3_small" in network.name:
+        variants.append(("with the 1280 of the early paper", with_last(network, 1280)))
     scale = 10 ** decimals(printed)
     for variant, rows in variants:
         cost = count(rows)
@@ -97,10 +98,10 @@ def why(printed: float, made: Architecture, ways: list[Way]) -> str:
     return "not reproduced by any way of counting known to us"
 
 
-def remark(row: Published, made: Architecture) -> str:
+def remark(row: Published, network: Architecture) -> str:
     parts = []
     for what, printed, ways in (("mult-adds", row.macs_m, MACS), ("params", row.params_m, PARAMS)):
-        reason = "" if printed is None else why(printed, made, ways)
+        reason = "" if printed is None else why(printed, network, ways)
         if reason:
             parts.append(f"{what} {printed:g}: {reason}")
     return "; ".join(parts)
@@ -111,8 +112,8 @@ def compare(
 ) -> str:
     lines = []
     for row in published:
-        made = architecture(row.name, row.width, row.resolution)
-        cost = count(made)
+        network = architecture(row.name, row.width, row.resolution)
+        cost = count(network)
         lines.append(
             [
                 *([f"`{row.name}`"] if named else []),
@@ -123,7 +124,7 @@ def compare(
                 f"{cost.macs / 1e6:.2f}",
                 f"{row.macs_m:g}",
                 *(value(row) if value(row) is not None else "" for _, value in extra),
-                remark(row, made),
+                remark(row, network),
             ]
         )
     headers = [
@@ -147,9 +148,9 @@ PIXEL = ("Pixel 1, ms", lambda row: row.latency_ms)
 
 
 def mobilenet_v1() -> str:
-    made = count(architecture("mobilenet_v1"))
+    cost = count(architecture("mobilenet_v1"))
     body = markdown(
-        ("layer", "type / stride", "filter", "input", "params", "mult-adds", "of dense"),
+        ("layer", "type / stride", "filter", "input", "params", "mult-adds", "fraction of dense"),
         [
             (
                 f"`{x.path}`",
@@ -160,7 +161,7 @@ def mobilenet_v1() -> str:
                 f"{x.macs:,}",
                 f"{100 * x.saving:.1f} %" if x.saving else "",
             )
-            for x in made.layers
+            for x in cost.layers
             if x.filter
         ],
         left=4,
@@ -171,21 +172,21 @@ def mobilenet_v1() -> str:
             (
                 group.name,
                 f"{group.macs:,}",
-                f"{100 * group.macs / made.macs:.2f}",
+                f"{100 * group.macs / cost.macs:.2f}",
                 paper[0],
                 f"{group.weights:,}",
-                f"{100 * group.weights / made.total.weights:.2f}",
+                f"{100 * group.weights / cost.total.weights:.2f}",
                 paper[1],
             )
             for group, paper in zip(
-                made.by_type(), (("94.86", "74.59"), ("3.06", "1.06"), ("1.19", "0.02"), ("0.18", "24.33")), strict=True
+                cost.by_type(), (("94.86", "74.59"), ("3.06", "1.06"), ("1.19", "0.02"), ("0.18", "24.33")), strict=True
             )
         ],
     )
     errata = "\n".join(f"- {note}" for note in FAMILIES["mobilenet_v1"].notes)
     return f"""# MobileNetV1
 
-{HOW}
+{SOURCE}
 ## All sixteen of the authors' code
 
 Source: {V1_README}. Its accuracies are not the paper's (70.9 here, 70.6 there at width 1 and 224 pixels).
@@ -198,8 +199,8 @@ Source: {V1_PAPER}.
 {compare(MOBILENET_V1_PAPER, (TOP1,), named=False)}
 ## Table 1, the body
 
-`leannet count mobilenet_v1`. "Of dense" is what a depthwise and a pointwise layer cost over the convolution they stand
-for, 1/N + 1/Dk^2 (section 3.1).
+`leannet count mobilenet_v1`. "Fraction of dense" is the cost of a depthwise and a pointwise layer over that of the
+convolution they stand for, 1/N + 1/Dk^2 (section 3.1).
 
 {body}
 {errata}
@@ -212,18 +213,18 @@ for, 1/N + 1/Dk^2 (section 3.1).
 
 
 def mobilenet_v2() -> str:
-    made = architecture("mobilenet_v2")
-    bug = made.edit("expanded_conv", expansion_channels=32)
+    network = architecture("mobilenet_v2")
+    bug = network.edit("expanded_conv", expansion_channels=32)
     wrong = count(bug)
     return f"""# MobileNetV2
 
-{HOW}
+{SOURCE}
 ## All twenty-two of the authors' code
 
 Source: {V2_V3_README}.
 
 {compare(MOBILENET_V2, (TOP1, TOP5, PIXEL), named=False)}
-## Two figures that go around
+## Two figures that are often quoted
 
 - {wrong.macs / 1e6:.1f} M mult-adds, {wrong.params:,} parameters: the first block with a 1x1 expansion that it does
   not have. In rows: `rows.edit("expanded_conv", expansion_channels=32)`. Seen as "313 M" in papers and tools.
@@ -252,7 +253,7 @@ def mobilenet_v3() -> str:
     both = markdown(("", "width", "params", "mult-adds, M", "torchvision's params", "mult-adds, M"), widths)
     return f"""# MobileNetV3
 
-{HOW}
+{SOURCE}
 ## Published
 
 Source: {V2_V3_README}.
@@ -274,7 +275,7 @@ They agree at width 1 only. The published weights for 0.75 follow the first.
 def shufflenet() -> str:
     return f"""# ShuffleNet
 
-{HOW}
+{SOURCE}
 ## V1: the fifteen of Table 2
 
 Source: {SHUFFLENET_V1_PAPER}. The complexities are printed once for each scale: 140, 38 and 13 M; top-1 is 100 less the
@@ -300,8 +301,8 @@ def others() -> str:
     padded = count(architecture("squeezenet_1_0", 1.0, 227).edit("conv10", padding=1)).macs / 1e6
     return f"""# The others
 
-{HOW}
-## All in one image
+{SOURCE}
+## All in one figure
 
 One point a published network: top-1 as published, with its authors' or torchvision's first weights, against mult-adds
 by one count.
@@ -332,62 +333,14 @@ Both agree: 5,289,978 is "5.3 M" and 563.6 M is "564 M".
 """
 
 
-FAMILY_COLORS = {
-    "mobilenet_v1": "#2f7ed8",
-    "mobilenet_v2": "#1b9e77",
-    "mobilenet_v3": "#d62f5d",
-    "shufflenet_v1": "#b58900",
-    "shufflenet_v2": "#e07b1f",
-    "squeezenet": "#7a5cc4",
-    "nasnet": "#4a90a4",
-    "resnet": "#808890",
-    "vgg16": "#808890",
-    "alexnet": "#808890",
-    "googlenet": "#808890",
-}
-PUBLISHED = (*MOBILENET_V1, *MOBILENET_V2, *MOBILENET_V3, *SHUFFLENET_V1, *SHUFFLENET_V2, *TORCHVISION_WEIGHTS, NASNET)
-
-
-def image() -> str:
-    """Published top-1 against counted mult-adds, one point a published network: an SVG."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    grey = "#808890"  # legible on light and on dark
-    style = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), grey)
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "leannet", "font.size": 11} | style):
-        figure = Figure(figsize=(9, 5.6), layout="constrained")
-        axes = figure.subplots()
-        for stem, color in FAMILY_COLORS.items():
-            rows = [row for row in PUBLISHED if row.name.startswith(stem)]
-            macs = [count(architecture(row.name, row.width, row.resolution)).macs / 1e6 for row in rows]
-            label = stem if color != grey else None
-            axes.scatter(macs, [row.top1 for row in rows], s=26, color=color, alpha=0.85, label=label)
-            if color == grey:
-                for x, row in zip(macs, rows, strict=True):
-                    name = row.name.removesuffix("_torchvision")
-                    below = (0, 7) if name == "googlenet" else (0, -13)  # clear of resnet18
-                    axes.annotate(name, (x, row.top1), below, textcoords="offset points", ha="center", fontsize=9)
-        axes.set_xscale("log")
-        axes.set_xticks([10, 30, 100, 300, 1000, 3000, 10000], ["10", "30", "100", "300", "1,000", "3,000", "10,000"])
-        axes.set_xlabel("mult-adds, millions (counted)")
-        axes.set_ylabel("ImageNet top-1, % (published)")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color=grey, alpha=0.15)
-        axes.legend(frameon=False, loc="lower right")
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
 def main() -> None:
     TABLES.mkdir(exist_ok=True)
     for write in (mobilenet_v1, mobilenet_v2, mobilenet_v3, shufflenet, others):
         path = TABLES / f"{write.__name__}.md"
         path.write_text(write())
         print(path.relative_to(TABLES.parents[1]))
-    path = TABLES.parent / "images" / "published.svg"
-    path.write_text(image())
+    path = TABLES.parent / "figures" / "published.svg"
+    path.write_text(published_figure())
     print(path.relative_to(TABLES.parents[1]))
 
 

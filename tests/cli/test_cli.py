@@ -263,7 +263,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
-    "models": "json pattern",
+    "models": "json pattern wide",
     "compare": "classes engine json measure out images quiet resolution seconds threads what width",
     "count": "by classes convention in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
@@ -373,7 +373,17 @@ def test_a_config_file_fills_and_flags_win(capsys: pytest.CaptureFixture[str], s
 def test_without_words_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys)
     assert code == 0
-    assert "Commands:" in out
+    assert "Networks:" in out
+
+
+def test_the_help_has_a_line_a_verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(capsys, "--help")[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in VERBS:
+        (line,) = (line for line in lines if line.startswith(f"  {name} "))
+        assert line.endswith(".")
+        assert not line.endswith("...")
 
 
 def test_a_package_that_is_not_here_is_one_line() -> None:

@@ -1,10 +1,11 @@
 """The program `leannet`. A verb is one file here; it parses, calls the library, and prints."""
 
 import sys
+from types import ModuleType
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from leannet import __version__
 from leannet.cli import (
@@ -41,22 +42,67 @@ from leannet.retired import FLAGS
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
 UsageError: Any = typer.BadParameter.__base__
 
+SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
+    "Networks": {
+        models: "List the networks of the zoo.",
+        count: "Count parameters and mult-adds, by layer, row or type.",
+        draw: "Draw networks, or the inside of a row.",
+        compare: "Compare networks and runs: accuracy, cost, memory.",
+        guidelines: "Measure ShuffleNetV2's four guidelines on this machine.",
+    },
+    "Training": {
+        train: "Train a network on a folder of images.",
+        find_lr: "Find a learning rate, by a short test.",
+        recipes: "List the recipes of training, or print one as TOML.",
+        evaluate: "Evaluate a run or an artifact on labelled images.",
+        predict: "Predict the classes of images.",
+        report: "Write the page of a run.",
+        demo: "Train a small network on built-in handwritten digits.",
+    },
+    "Inside a network": {
+        activations: "Draw the feature maps of a layer.",
+        attention: "Draw what in an image speaks for a class (Grad-CAM).",
+        embed: "Draw images in a plane (t-SNE), and list suspect labels.",
+        filters: "Draw the kernels of the first convolution.",
+    },
+    "On a device": {
+        export: "Export a run as ONNX, or for OpenVINO, ncnn or LiteRT.",
+        quantize: "Quantize a run to 8-bit integers.",
+        check: "Replay an artifact's golden images in every engine.",
+        bench: "Measure latency, in turns.",
+        advise: "Find the networks that fit your data and budget.",
+        web: "Make a page that runs a network in the browser.",
+        serve: "Answer over HTTP.",
+    },
+}
+
+
+class Program(TyperGroup):
+    """The verbs, listed under headings."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """For --help: a line a verb."""
+        for heading, verbs in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(_name(verb), line) for verb, line in verbs.items()])
+
+
+def _name(verb: ModuleType) -> str:
+    return verb.__name__.rsplit(".", 1)[-1].replace("_", "-")
+
+
 app = typer.Typer(
     name="leannet",
-    help="Lightweight convolutional networks: build, count, train, look into and ship them.",
+    cls=Program,
+    help="Lightweight convolutional networks: build, count, train, inspect and ship them.",
+    epilog="leannet VERB --help tells the rest.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-VERBS = (
-    models, count, draw, compare, guidelines, train, find_lr, recipes, evaluate, predict, report,
-    activations, attention, embed, filters,
-    export, quantize, check, bench, advise, web, serve, demo,
-)  # fmt: skip
-for verb in VERBS:
-    app.command(name=verb.__name__.rsplit(".", 1)[-1].replace("_", "-"), cls=getattr(verb, "CLASS", TyperCommand))(
-        verb.command
-    )
+for verbs in SECTIONS.values():
+    for verb in verbs:
+        app.command(name=_name(verb), cls=getattr(verb, "CLASS", TyperCommand))(verb.command)
 
 
 def _version(wanted: bool) -> None:

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from leannet.cli.options import Json
+from leannet.cli.options import Json, Wide
 from leannet.cli.output import print_json, print_table
 
 
 def command(
     pattern: Annotated[str, typer.Argument(help="A part of the name, or a pattern with * and ?.")] = "*",
+    wide: Wide = False,
     json: Json = False,
 ) -> None:
     """List the networks of the zoo.
@@ -44,4 +45,7 @@ def command(
         ("name", "what", "pixels", "classes", "params", "mult-adds"),
         [(x["name"], x["summary"], x["resolution"], x["classes"], f"{x['params']:,}", f"{x['macs']:,}") for x in lines],
         left=2,
+        wrapped="what",
+        optional=("classes", "pixels"),
+        wide=wide,
     )

@@ -11,3 +11,4 @@ ImageColumn = Annotated[str | None, typer.Option(help="Of a table: what holds th
 LabelColumn = Annotated[str | None, typer.Option(help="Of a table: what holds the label. Default: the usual names.")]
 ClassDepth = Annotated[int | None, typer.Option(help="How many folders deep class folders lie: 1 or 2.", min=1, max=2)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
+Wide = Annotated[bool, typer.Option("--wide", help="All columns of tables, however wide.")]

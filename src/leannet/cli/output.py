@@ -1,12 +1,15 @@
 """How verbs print: aligned tables and JSON on standard output, nothing else there; and how they fail."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from leannet import launcher
 
+NARROWEST = 20  # letters of a column whose cells are wrapped
 MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
 
 _objects: list[bool] = []  # an item for each JSON object that was printed
@@ -48,16 +51,51 @@ def fail(message: str, status: int = MISTAKE) -> NoReturn:
 
 
 def print_table(
-    headers: Sequence[str], lines: Sequence[Sequence[Any]], left: int = 1, words_last: bool = False
+    headers: Sequence[str],
+    lines: Sequence[Sequence[Any]],
+    left: int = 1,
+    words_last: bool = False,
+    optional: Sequence[str] = (),
+    wrapped: str | None = None,
+    wide: bool = False,
 ) -> None:
-    """Aligned columns, the first `left` of them and, with `words_last`, the last one to the left."""
+    """Aligned columns, the first `left` of them and, with `words_last`, the last one to the left.
+
+    Where the terminal is narrower (80 columns where there is none), the cells of the column `wrapped` take several
+    lines, and the columns `optional` are left out, the first one first, which is said below. wide: neither.
+    """
+    room = 1 << 30 if wide else shutil.get_terminal_size().columns
     cells = [[str(cell) for cell in line] for line in (headers, *lines)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    shown = list(range(len(headers)))
+    column = headers.index(wrapped) if wrapped is not None else None
+    least = list(widths)
+    if column is not None:
+        least[column] = min(widths[column], max(len(headers[column]), NARROWEST))
+    omitted = []
+    for header in optional:
+        if _total(least, shown) <= room:
+            break
+        shown.remove(headers.index(header))
+        omitted.append(header)
+    if column is not None:  # it takes what the others leave
+        widths[column] = max(least[column], min(widths[column], room - _total(widths, shown) + widths[column]))
+    texts = {*range(left), *([len(headers) - 1] if words_last else [])}
     for number, line in enumerate(cells):
-        aligned = (
-            cell.ljust(width) if column < left or (words_last and column == len(headers) - 1) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        print("  ".join(aligned).rstrip())
+        parts = {column: textwrap.wrap(line[column], widths[column]) or [""] for column in shown
+                 if len(line[column]) > widths[column]}  # fmt: skip
+        for row in range(max([1, *map(len, parts.values())])):
+            aligned = []
+            for column in shown:
+                values = parts.get(column, [line[column]])
+                text = values[row] if row < len(values) else ""
+                aligned.append(text.ljust(widths[column]) if column in texts else text.rjust(widths[column]))
+            print("  ".join(aligned).rstrip())
         if number == 0:
-            print("  ".join("-" * width for width in widths))
+            print("  ".join("-" * widths[column] for column in shown))
+    if omitted:
+        print(f"left out: {', '.join(omitted)}; --wide shows all columns")
+
+
+def _total(widths: Sequence[int], columns: Sequence[int]) -> int:
+    return sum(widths[column] for column in columns) + 2 * (len(columns) - 1)

@@ -28,6 +28,6 @@ def command(
         print(f"# {name}: {RECIPES[name][0]}")
         print(tomli_w.dumps(settings), end="")
     else:
-        print_table(("recipe", "for"), [(key, words) for key, (words, _) in RECIPES.items()], left=2)
+        print_table(("recipe", "for"), [(key, words) for key, (words, _) in RECIPES.items()], left=2, wrapped="for")
         print()
         print("One of them: leannet recipes NAME. To train by it: leannet train DATA --recipe NAME; flags win.")

@@ -116,8 +116,8 @@ def find_lr(
 
 def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[np.float64]:
     """The loss of a step at each rate, up to where it explodes."""
-    settings, dataset = job.settings, job.training_set
-    learner = Learner(job.network, job.task, settings)
+    settings, (dataset, _) = job.settings, job.datasets()
+    learner = Learner(job.network, job.task(), settings)
     chances = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
     batches = Batches(job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, chances=chances)
     an_epoch = batches.an_epoch

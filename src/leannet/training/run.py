@@ -13,6 +13,7 @@ from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import report_left_out, report_skipped
+from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, read_header
@@ -22,7 +23,7 @@ from leannet.run_files import CONFIG, MODEL
 from leannet.training import processes
 from leannet.training.choosing import in_full
 from leannet.training.folder import alone_together, begin_run, check_out, make_run, write_settings
-from leannet.training.job import Job, check_settings, prepare, split_by
+from leannet.training.job import Job, prepare, split_scan
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import fit, predictions_of
 from leannet.training.reading import Reader
@@ -83,7 +84,7 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
 def make_settings(data: str | Path, settings: dict[str, Any]) -> Settings:
     """The settings of a new run. Raises LeannetError for a setting that will not do, or does not go with another."""
     wanted = Settings.make(with_recipe({"data": str(data), **settings}))
-    check_settings(wanted)
+    _check_settings(wanted)
     return wanted
 
 
@@ -141,8 +142,8 @@ def go_on(
             raise LeannetError(
                 f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
             )
-        scanned = reader.read(settings, console, saved.header)
-        split = split_by(settings, scanned)
+        scan = reader.read(settings, console, saved.header)
+        split = split_scan(scan, settings)
         if saved.header.split.digests != split.digests:
             there = f" and are not those of {settings.data}" if data else ""
             raise LeannetError(
@@ -154,8 +155,25 @@ def go_on(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
-        job = Job(build(header.architecture), header, scanned, split, settings)
-        return _train(job, path, console, saved)
+        return _train(Job(build(header.architecture), header, scan, split, settings), path, console, saved)
+
+
+def _check_settings(wanted: Settings) -> None:
+    """Raises LeannetError for settings that do not go together."""
+    if wanted.tensorboard:
+        check_tensorboard()
+    if wanted.split:
+        parse_ratio(wanted.split)  # before any image is read
+    if wanted.freeze and not wanted.weights:
+        recipe = f" (recipe {wanted.recipe})" if wanted.recipe else ""
+        raise LeannetError(
+            f"--freeze {wanted.freeze}{recipe}: expected weights that are worth keeping, found a fresh network; "
+            "give --weights RUN_OR_CHECKPOINT, or another recipe"
+        )
+    if wanted.class_weights == wanted.sampling == "balanced":
+        raise LeannetError(
+            "--class-weights balanced --sampling balanced: expected one of them, as each alone makes classes equal"
+        )
 
 
 def join(settings: Settings) -> None:
@@ -169,23 +187,22 @@ def join(settings: Settings) -> None:
 
 
 def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None) -> Run:
-    network, header, split, settings = job.network, job.header, job.split, job.settings
-    training_set, plain = job.training_set, job.plain_set
-    preprocessing = header.preprocessing
+    header, settings, split = job.header, job.settings, job.split
+    training, plain = job.datasets()
     if saved is not None and _is_done(saved, settings):
         console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
         state, interrupted, device = saved.state, False, make_accelerator(settings).device
     else:
-        size = f"{preprocessing.width} x {preprocessing.height} px"
+        size = f"{header.preprocessing.width} x {header.preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
         if settings.compile:
             console.say("torch.compile: the first steps compile the network, and may take minutes")
         if settings.cache:
-            training_set, plain = cached(training_set, plain, job.scan.sizes, job.scan.formats)
-            if training_set.cache is None:
+            training, plain = cached(training, plain, job.scan.sizes, job.scan.formats)
+            if training.cache is None:
                 console.say("the decoded images do not fit into memory: each is read anew in every epoch")
-        state, interrupted = fit(network, job.task, training_set, plain, split, settings, header, run, console, saved)
-        device = next(network.parameters()).device
+        state, interrupted = fit(job.network, job.task(), training, plain, split, settings, header, run, console, saved)
+        device = next(job.network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the first process has written the best
     best, header = load(run / MODEL)
