@@ -23,7 +23,7 @@ from peers import ROOT
 from PIL import Image
 
 from leannet.checkpoint import load, save
-from leannet.training.state import FILE as STATE
+from leannet.run_files import STATE
 from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"

@@ -144,7 +144,7 @@ def make(family: str, folder: Path) -> Files:
     preprocessing = Preprocessing(height=shape.height, width=shape.width, resize="squash", **color)
     draw, made = np.random.default_rng(0), Files(family, folder)
     sizes = [(3 * shape.height + 1, 2 * shape.width + 3), (2 * shape.height + 5, 3 * shape.width + 2)] * (IMAGES // 2)
-    images: list[Any] = [draw.quantized_program(0, 256, (*size, shape.channels), np.uint8) for size in sizes]
+    images: list[Any] = [draw.integers(0, 256, (*size, shape.channels), np.uint8) for size in sizes]
     resized: Any = np.stack([to_array(fit(to_image(each), preprocessing)) for each in images])
     cruder: Any = np.stack([without_antialiasing(each, shape.width, shape.height) for each in images])
     floats = normalized(resized, preprocessing)
