@@ -37,6 +37,7 @@ _public, __dir__, _names = attach(
         "evaluate": ".evaluation",
         "export": ".artifact",
         "filters": ".looks",
+        "find_lr": ".training",
         "guidelines": ".studies",
         "load": ".checkpoint",
         "models": ".zoo",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from leannet.serving import serve as serve
     from leannet.studies import guidelines as guidelines
     from leannet.training import cross_validate as cross_validate
+    from leannet.training import find_lr as find_lr
     from leannet.training import train as train
     from leannet.zoo import architecture as architecture
     from leannet.zoo import models as models

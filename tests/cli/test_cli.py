@@ -298,6 +298,7 @@ FLAGS = {
     "policy-changes policy-strength precision quiet recipe resize resolution resume sampling schedule seed skip split "
     "step-epochs step-factor stretch sync-norm tensorboard time warmup weight-decay weights width workers",
 }
+FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 
 
 def flags_of(verb: Any) -> list[str]:

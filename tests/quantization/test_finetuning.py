@@ -26,7 +26,7 @@ def test_a_student_learns_what_its_teacher_says() -> None:
     p, q = F.softmax(teachers, dim=1), F.softmax(plain, dim=1)
     loss = Distillation().loss(outputs, labels)
     assert loss.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-4)
-    assert Distillation().right(outputs, plain.argmax(dim=1)).item() == 6
+    assert Distillation().correct(outputs, plain.argmax(dim=1)).item() == 6
 
 
 def test_who_answers_as_the_teacher_has_nothing_to_learn() -> None:

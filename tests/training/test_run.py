@@ -26,6 +26,7 @@ from leannet.header import read_header
 from leannet.training import Settings, resume, train
 from leannet.training.optimizing import make_optimizer
 from leannet.training.settings import Optimizer, Schedule, read_toml
+from leannet.training.state import load_state
 from leannet.training.statistics import recalibrate
 from leannet.training.task import Classification
 from tests.conftest import draw_folder
@@ -118,16 +119,21 @@ def test_ctrl_c_leaves_a_run_that_evaluates(shapes: Path, tmp_path: Path, worker
 
 def test_a_killed_run_keeps_what_was_saved_and_goes_on(shapes: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "leannet", "train", str(shapes), "--model", "two_layer_debug"]
-    command += ["--epochs", "60", "--out", str(tmp_path / "run"), "--quiet"]
+    command += ["--epochs", "100000", "--out", str(tmp_path / "run"), "--quiet"]  # more than it can do by then
     with subprocess.Popen(command) as process:
         for _ in range(600):
             if (tmp_path / "run" / "state" / "resume.safetensors").exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
         process.kill()
+    assert process.returncode == -signal.SIGKILL
     load(tmp_path / "run")
-    if process.returncode == -signal.SIGKILL:
-        assert resume(tmp_path / "run", quiet=True).finished
+    config = tmp_path / "run" / "config.toml"
+    done = load_state(tmp_path / "run").state.epoch
+    config.write_text(config.read_text().replace("epochs = 100000\n", f"epochs = {done + 2}\n"))
+    run = resume(tmp_path / "run", quiet=True)
+    assert run.finished
+    assert [line["epoch"] for line in run.log] == list(range(1, done + 3))
 
 
 def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from leannet.cli import (
     evaluate,
     export,
     filters,
+    find_lr,
     guidelines,
     models,
     predict,
@@ -54,6 +55,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
     },
     "Training": {
         train: "Train a network on a folder of images.",
+        find_lr: "Find a learning rate, by a short test.",
         recipes: "List the recipes of training, or print one as TOML.",
         evaluate: "Evaluate a run or an artifact on labelled images.",
         predict: "Predict the classes of images.",
@@ -89,7 +91,7 @@ class Program(TyperGroup):
 
 
 def _name(verb: ModuleType) -> str:
-    return verb.__name__.rsplit(".", 1)[-1]
+    return verb.__name__.rsplit(".", 1)[-1].replace("_", "-")
 
 
 app = typer.Typer(

@@ -8,12 +8,15 @@ another flag, or none (`json_schema_extra`). The settings are imported when the 
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 import typer.core
 import typer.main
+
+from leannet.errors import LeannetError
 
 CHOSEN = "leannet.settings"  # in the context's meta: the values that were given, by the flag's parameter name
 GROUPS = {  # of help: the first field of each
@@ -49,6 +52,30 @@ def settings() -> list[Setting]:
     from leannet.training.settings import Settings
 
     return list(_leaves(Settings, (), ""))
+
+
+def merged_settings(context: typer.Context, data: str | None, config: Path | None) -> tuple[str, dict[str, Any]]:
+    """Where the images are, and the settings of a TOML file, over which the flags win. Raises LeannetError."""
+    from leannet.training.settings import Settings, read_toml
+
+    chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
+    if data is None and config is None:
+        raise LeannetError("expected DATA: a folder of class folders, a Parquet or CSV file, or 'digits'")
+    values: dict[str, Any] = read_toml(config) if config else {}
+    Settings.check_names(values, str(config))
+    paths = {setting.parameter: setting.path for setting in settings()}
+    for name, value in chosen.items():
+        table = values
+        *branches, leaf = paths[name]
+        for branch in branches:
+            table = table.setdefault(branch, {})
+            if not isinstance(table, dict):
+                raise LeannetError(f"{config}: field '{branch}': expected a table, [{branch}], found {table!r}")
+        table[leaf] = value
+    from_file = values.pop("data", None)
+    if not (place := data or from_file):
+        raise LeannetError(f"{config}: names no data: give DATA")
+    return str(place), values
 
 
 def _leaves(section: Any, path: tuple[str, ...], group: str) -> Iterator[Setting]:

@@ -8,7 +8,7 @@ import typer
 from leannet import launcher
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json
-from leannet.cli.settings_options import CHOSEN, SettingsCommand, settings
+from leannet.cli.settings_options import CHOSEN, SettingsCommand, merged_settings
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ def command(
     launcher.end_with_launcher()
     if resume is not None:
         run = _resume(resume, data, out or config, chosen, quiet, json)
-    elif data is None and config is None:
-        raise LeannetError("expected DATA: a folder of class folders, a Parquet or CSV file, or 'digits'")
     else:
-        run = _train(data, out, config, chosen, quiet, json)
+        run = _train(*merged_settings(context, data, config), out, quiet, json)
     from leannet.reports import report
 
     if launcher.rank():  # of several processes the first one speaks
@@ -75,34 +73,16 @@ def _resume(run: Path, data: str | None, placed: Path | None, chosen: dict[str, 
     return resume(run, quiet, cpu, data)
 
 
-def _train(
-    data: str | None, out: Path | None, config: Path | None, chosen: dict[str, Any], quiet: bool, json: bool
-) -> "Run":
+def _train(place: str, values: dict[str, Any], out: Path | None, quiet: bool, json: bool) -> "Run":
     """Trains by a file's settings, over which the flags win."""
     from leannet.training.folds import cross_validate
     from leannet.training.run import train
-    from leannet.training.settings import Settings, read_toml
 
-    values: dict[str, Any] = read_toml(config) if config else {}
-    Settings.check_names(values, str(config))
-    paths = {setting.parameter: setting.path for setting in settings()}
-    for name, value in chosen.items():
-        table = values
-        *branches, leaf = paths[name]
-        for branch in branches:
-            table = table.setdefault(branch, {})
-            if not isinstance(table, dict):
-                raise LeannetError(f"{config}: field '{branch}': expected a table, [{branch}], found {table!r}")
-        table[leaf] = value
-    where = data or values.get("data")
-    if not where:
-        raise LeannetError(f"{config}: names no data: give DATA")
-    values.pop("data", None)
     if (folds := values.pop("folds", None)) is None or "fold" in values:
-        return train(str(where), out, quiet, **values | ({"folds": folds} if folds is not None else {}))
+        return train(place, out, quiet, **values | ({"folds": folds} if folds is not None else {}))
     if out is None:
         raise LeannetError("--folds makes a folder of runs: name it, --out runs/NAME")
-    _tell_folds(cross_validate(str(where), folds, out, quiet, **values), json)
+    _tell_folds(cross_validate(place, folds, out, quiet, **values), json)
     raise typer.Exit
 
 

@@ -43,8 +43,8 @@ class Distillation(Classification):
         student, teacher = outputs.log_softmax(dim=2).unbind(dim=1)
         return F.kl_div(student, teacher, reduction="sum", log_target=True)
 
-    def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return super().right(outputs[:, 0], targets)
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return super().correct(outputs[:, 0], targets)
 
 
 def attach_teacher(student: Network, teacher: Network) -> None:

@@ -8,9 +8,11 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Folds": ".folds",
+        "LearningRates": ".lr_finder",
         "Run": ".run",
         "Settings": ".settings",
         "cross_validate": ".folds",
+        "find_lr": ".lr_finder",
         "resume": ".run",
         "train": ".run",
     },
@@ -19,6 +21,8 @@ __getattr__, __dir__, __all__ = attach(
 if TYPE_CHECKING:
     from leannet.training.folds import Folds as Folds
     from leannet.training.folds import cross_validate as cross_validate
+    from leannet.training.lr_finder import LearningRates as LearningRates
+    from leannet.training.lr_finder import find_lr as find_lr
     from leannet.training.run import Run as Run
     from leannet.training.run import resume as resume
     from leannet.training.run import train as train

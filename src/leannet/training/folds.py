@@ -1,4 +1,4 @@
-"""Cross-validation: every image validates once, so a small set is judged by all of its images."""
+"""Cross-validation: every image validates once, so a small set is evaluated on all of its images."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class Folds:
 
 
 def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = False, **settings: Any) -> Folds:
-    """Trains a network a fold, each judged on the images that it did not see, and returns the runs.
+    """Trains a network a fold, each evaluated on the images that it did not see, and returns the runs.
 
     data, settings: as for `train`. out: a new folder, which gets `fold-1` to `fold-K`, `folds.json`, and
     `predictions.csv` with a line for each image, from the run that did not train on it. A test split stays untouched

@@ -1,4 +1,4 @@
-"""Ctrl-C while a network learns: noticed, and answered when the batch is done."""
+"""Ctrl-C while a network trains: noticed, and answered when the batch is done."""
 
 import signal
 from collections.abc import Iterator

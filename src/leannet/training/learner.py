@@ -29,7 +29,7 @@ class Learner:
         self.device, self.first = accelerator.device, accelerator.is_main_process
         self.dtype = torch.float64 if settings.precision == "fp64" else torch.float32
         self._frozen = freeze(network, settings)
-        if self._norms_meet():
+        if self._syncs_batch_norm():
             processes.synchronize(network)
         network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
         self.ema = EMA(network, settings.ema_decay) if settings.ema_decay else None
@@ -42,7 +42,7 @@ class Learner:
         if saved is not None and saved.state.scaler is not None and accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(saved.state.scaler)
 
-    def _norms_meet(self) -> bool:
+    def _syncs_batch_norm(self) -> bool:
         """Whether batch norm is over all processes: where one alone has few images at once."""
         world, wanted = self.accelerator.num_processes, self.settings.sync_norm
         alone = self.settings.batch_size // world // self.settings.accumulate
@@ -67,13 +67,13 @@ class Learner:
     def train_step(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
         """One step. Returns the mean loss, how many were correct, and how many there were, over all processes.
 
-        x: (N, C, H, W), this process's share of the batch; labels: as the task takes them. parts: in how many it is
-        learned, for less memory at once.
+        x: (N, C, H, W), this process's share of the batch; labels: as the task takes them. parts: forward and backward
+        passes that the batch is divided into, so that less memory is needed at once.
         """
         accelerator, task = self.accelerator, self.task
         set_rate(self.optimizer, rate)
         weight = processes.total(task.weight(labels))
-        loss_sum = right = torch.zeros((), device=self.device)
+        loss_sum = correct = torch.zeros((), device=self.device)
         shares = zip(x.tensor_split(parts), labels.tensor_split(parts), strict=True)
         for number, (part, targets) in enumerate(shares, start=1):
             # Gradients travel between processes once a step, with the last part.
@@ -84,16 +84,16 @@ class Learner:
                 # Processes average their gradients; the batch is the mean over all of their images.
                 accelerator.backward(loss * (accelerator.num_processes / weight))
             loss_sum = loss_sum + loss.detach()
-            right = right + task.right(outputs, targets)
+            correct = correct + task.correct(outputs, targets)
         if self.settings.clip is not None:
             accelerator.clip_grad_norm_(self._model.parameters(), self.settings.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.ema is not None:
             self.ema.update(self.network)
-        counts = torch.stack([loss_sum / weight, right, torch.tensor(float(len(labels)), device=self.device)])
-        mean_loss, right_ones, seen = processes.total(counts).tolist()
-        return mean_loss, right_ones, int(seen)
+        counts = torch.stack([loss_sum / weight, correct, torch.tensor(float(len(labels)), device=self.device)])
+        mean_loss, correct_images, seen = processes.total(counts).tolist()
+        return mean_loss, correct_images, int(seen)
 
     def note_scaler(self, state: TrainState) -> None:
         """Puts the state of float16's loss scale, where there is one, to what is saved."""
@@ -116,7 +116,7 @@ def make_accelerator(settings: Settings) -> Accelerator:
     cpu = settings.cpu or (launcher.world() > 1 and not torch.accelerator.is_available())
     try:
         accelerator = Accelerator(cpu=cpu, mixed_precision=precision)
-    except ValueError as error:  # the launcher did not say where they are to meet
+    except ValueError as error:  # the launcher did not say where they can find each other
         if launcher.world() == 1:
             raise
         raise LeannetError(f"{launcher.world()} processes cannot train together: {error}") from None

@@ -55,8 +55,8 @@ def fit(
 
     Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
 
-    images, plain: the same set, with augmentation and without. After each epoch: log.csv, last.safetensors, and where
-    the task ranks it the best yet model.safetensors and predictions.csv. Ctrl-C ends the batch, saves and returns.
+    dataset, plain: the same images, with augmentation and without. After each epoch: log.csv, last.safetensors, and,
+    where the task ranks it the best yet, model.safetensors and predictions.csv. Ctrl-C ends the batch, saves, returns.
     Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or an image
     cannot be read; what was saved stays.
     """
@@ -101,12 +101,7 @@ def fit(
             began = time.perf_counter()
             for step in range(state.step, batches.an_epoch):
                 images, labels, _ = next(stream)
-                labels = labels.to(device, non_blocking=True)
-                x = _as_input(images.to(device, non_blocking=True), dataset, dtype)
-                torch.manual_seed(_seed(settings.seed, epoch, step))  # dropout draws the same when resumed
-                if dataset.augment is not None:
-                    draw = np.random.default_rng((settings.seed, epoch, step, rank))
-                    x, labels = mix(x, labels, len(header.classes), dataset.augment, draw)
+                x, labels = as_step_input(images, labels, dataset, settings.seed, epoch, step, device, dtype)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
@@ -170,6 +165,29 @@ def fit(
             if state.stale == settings.patience:
                 console.say(f"no better epoch in {settings.patience}: this is enough")
     return state, processes.any_of(bool(interrupted))
+
+
+def as_step_input(
+    images: Tensor,
+    labels: Tensor,
+    dataset: PreparedDataset,
+    seed: int,
+    epoch: int,
+    step: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """A batch as a training step takes it: on its device, normalized, mixed where augmentation mixes images.
+
+    Also seeds torch by the step, so that dropout draws the same when a run is resumed.
+    """
+    labels = labels.to(device, non_blocking=True)
+    x = _as_input(images.to(device, non_blocking=True), dataset, dtype)
+    torch.manual_seed(_seed(seed, epoch, step))
+    if dataset.augment is not None:
+        draw = np.random.default_rng((seed, epoch, step, processes.rank()))
+        x, labels = mix(x, labels, len(dataset.dataset.classes), dataset.augment, draw)
+    return x, labels
 
 
 def _no_number(what: str, where: str, run: Path) -> LeannetError:

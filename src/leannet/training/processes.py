@@ -71,7 +71,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
 
 @cache
 def leave_together() -> None:
-    """At the end of this program, leaves the other processes. To be called before they meet.
+    """At the end of this program, leaves the other processes. To be called before they join.
 
     The group's threads must end before the interpreter does, or one that then asks for it ends the program by an abort.
     They end with the last reference to the group.
@@ -135,7 +135,7 @@ def shared_out(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> li
 
 
 def share_buffers(network: nn.Module) -> None:
-    """Gives all processes the first one's statistics: those are what is saved, so those are what must be judged."""
+    """Gives all processes the first one's statistics: those are what is saved, so those are what must be evaluated."""
     if world() > 1:
         for buffer in network.buffers():
             dist.broadcast(buffer, src=0)
@@ -147,7 +147,7 @@ def world() -> int:
 
 
 def rank() -> int:
-    """Which of them this is. Also before they have met: launchers say so in the environment."""
+    """Which of them this is. Also before they have joined: launchers say so in the environment."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank()
     return launcher.rank()
@@ -182,7 +182,7 @@ def any_of(value: bool) -> bool:
 
 @contextmanager
 def told_of_others() -> Iterator[None]:
-    """Raises LeannetError where another process of this training has ended, which is met in whatever waits for it."""
+    """Raises LeannetError where another process of this training has ended, which shows in whatever waits for it."""
     try:
         yield
     except RuntimeError as error:

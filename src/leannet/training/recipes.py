@@ -19,6 +19,19 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "label_smoothing": 0.1,
         },
     ),
+    "early-stop-small": (
+        "a few hundred images, no weights: as long as it helps; ends after 15 epochs without a better one (--patience)",
+        {
+            "epochs": 200,
+            "patience": 15,
+            # At one rate: a cosine improves most at its end, which early stopping would cut off.
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
+            "schedule": {"name": "constant", "warmup_epochs": 5.0},
+            "augment": {"crop": 0.25, "policy": "trivial"},
+            "ema_decay": 0.99,
+            "label_smoothing": 0.1,
+        },
+    ),
     "fine-tune": (
         "from weights (--weights): the stem stays, earlier stages learn slower, few epochs",
         {

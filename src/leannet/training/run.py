@@ -13,6 +13,7 @@ from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached, told_of_workers
 from leannet.data.scan import report_left_out, report_skipped
+from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, read_header
@@ -161,6 +162,8 @@ def _check_settings(wanted: Settings) -> None:
     """Raises LeannetError for settings that do not go together."""
     if wanted.tensorboard:
         check_tensorboard()
+    if wanted.split:
+        parse_ratio(wanted.split)  # before any image is read
     if wanted.freeze and not wanted.weights:
         recipe = f" (recipe {wanted.recipe})" if wanted.recipe else ""
         raise LeannetError(
@@ -174,9 +177,9 @@ def _check_settings(wanted: Settings) -> None:
 
 
 def join(settings: Settings) -> None:
-    """Under a launcher of several processes: meets the others, before anything is read or written.
+    """Under a launcher of several processes: joins the others, before anything is read or written.
 
-    Raises LeannetError where they cannot meet.
+    Raises LeannetError where they cannot be joined.
     """
     launcher.check_not_left_alone()
     if launcher.world() > 1:

@@ -8,7 +8,7 @@ from leannet.style import COLORS, figure, inline_svg, plain_axes
 if TYPE_CHECKING:
     from leannet.training.run import Run
 
-PARTS = {"train": ("training", "-"), "validation": ("validation", "--")}
+SPLITS = {"train": ("training", "-"), "validation": ("validation", "--")}
 
 
 def run_html(run: "Run") -> str:
@@ -31,8 +31,8 @@ def _curves(log: list[dict[str, float]]) -> str:
     with figure(8.5, 2.8) as drawn:
         for axes, name in zip(drawn.subplots(1, 2), ("accuracy", "loss"), strict=True):
             scale, unit = (100, ", %") if name == "accuracy" else (1, "")
-            for color, (part, (word, style)) in zip(COLORS, PARTS.items(), strict=False):
-                values = [scale * line[f"{part}_{name}"] for line in log]
+            for color, (split, (word, style)) in zip(COLORS, SPLITS.items(), strict=False):
+                values = [scale * line[f"{split}_{name}"] for line in log]
                 axes.plot(epochs, values, style, color=color, label=word, marker="o" if len(log) == 1 else None)
             axes.set_xlabel("epoch")
             axes.set_ylabel(f"{name}{unit}")

@@ -1,4 +1,4 @@
-"""Batch normalisation's statistics, measured anew: what a network of few steps needs before it is judged.
+"""Precise batch norm: what a network of few steps needs before it is evaluated.
 
 The running statistics are a moving average over the last few dozen steps, taken while the weights move. Where an epoch
 is shorter than that they lag behind, and a network that has learned looks as if it had not. Wu and Johnson, "Rethinking

@@ -48,8 +48,8 @@ class Task(abc.ABC):
         """The sum of those weights, a scalar: a batch's loss is the one over the other."""
 
     @abc.abstractmethod
-    def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """How many of a batch are right, a scalar."""
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """How many images of a batch are classified correctly, a scalar."""
 
     @abc.abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Classification(Task):
         weights = like.new_tensor(self.class_weights)
         return targets.to(weights.dtype) @ weights if targets.ndim == 2 else weights[targets]
 
-    def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         truth = targets.argmax(dim=1) if targets.ndim == 2 else targets
         return (outputs.argmax(dim=1) == truth).sum()
 

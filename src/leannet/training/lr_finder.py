@@ -1,0 +1,153 @@
+"""`find_lr`: which learning rate suits a network, its images and its settings, by a short test that is thrown away.
+
+The range test of Smith (arXiv 1506.01186, section 3.3): train for some steps while the rate rises, and look at the
+loss. As in practice today, the rate rises exponentially, a step at a time, and the test ends where the loss explodes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet import launcher
+from leannet.console import Console
+from leannet.data.loader import Batches, Loader, told_of_workers
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+from leannet.style import COLORS, INK, figure, plain_axes, write_figure
+from leannet.training.job import Job, prepare
+from leannet.training.learner import Learner
+from leannet.training.loop import as_step_input, balanced
+from leannet.training.reading import Reader
+from leannet.training.run import make_settings
+
+EXPLODED = 4.0  # times the least smoothed loss so far: the test ends
+SMOOTHING = 0.03  # of all steps: the deviation of the Gaussian that smooths the losses
+BELOW_MINIMUM = 10.0  # the suggestion is the rate of the least loss over this
+RULE = "a tenth of the rate at which the smoothed loss is least"
+COLUMNS = ("step", "learning_rate", "loss", "smoothed_loss")
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """A range test: the loss of each step, and the rate that it suggests."""
+
+    model: str
+    rates: NDArray[np.float64]  # (steps,), rising
+    losses: NDArray[np.float64]  # (steps,), the mean loss of each step's batch
+    smoothed: NDArray[np.float64]  # (steps,), without lag
+    exploded: bool  # whether the loss did, before the last rate
+
+    @property
+    def suggested(self) -> float | None:
+        """A peak learning rate. None: the loss never fell by more than its noise, so that there is none to name."""
+        least = int(self.smoothed.argmin())
+        noise = float(np.std(self.losses[: least + 1] - self.smoothed[: least + 1]))
+        if self.smoothed[0] - self.smoothed[least] <= noise:
+            return None
+        return float(self.rates[least] / BELOW_MINIMUM)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        columns = {"learning_rates": self.rates, "losses": self.losses, "smoothed_losses": self.smoothed}
+        head = {"model": self.model, "suggested": self.suggested, "rule": RULE, "exploded": self.exploded}
+        return head | {name: values.tolist() for name, values in columns.items()}
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the figure, as SVG, PNG or PDF, and beside it the CSV of the same name, whose path it returns."""
+        path = Path(path)
+        rows = zip(self.rates, self.losses, self.smoothed, strict=True)
+        lines = [f"{step},{rate:.6g},{loss:.6g},{smooth:.6g}" for step, (rate, loss, smooth) in enumerate(rows, 1)]
+        self._draw(path)
+        table = path.with_suffix(".csv")
+        write_whole(table, ("\n".join([",".join(COLUMNS), *lines]) + "\n").encode())
+        return table
+
+    def _draw(self, path: Path) -> None:
+        with figure(7.5, 4) as drawn:
+            axes = drawn.subplots()
+            axes.plot(self.rates, self.losses, ".", color=COLORS[0], alpha=0.35, label="each step")
+            axes.plot(self.rates, self.smoothed, color=COLORS[0], label="smoothed")
+            if self.suggested is not None:
+                axes.axvline(self.suggested, color=COLORS[1], label=f"suggested: {self.suggested:.2g}")
+            axes.set_xscale("log")
+            top = 1.2 * float(self.smoothed[: max(1, len(self.smoothed) // 2)].max())
+            axes.set_ylim(0, max(top, 1.5 * float(self.smoothed.min())))
+            axes.set_xlabel("learning rate")
+            axes.set_ylabel("training loss")
+            axes.set_title(f"Learning-rate range test of {self.model}", color=INK)
+            plain_axes(axes)
+            axes.legend(frameon=False)
+            write_figure(drawn, path)
+
+
+@told_of_workers()
+def find_lr(
+    data: str | Path,
+    steps: int = 100,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    quiet: bool = False,
+    **settings: Any,
+) -> LearningRates:
+    """Trains for some steps while the learning rate rises, and returns the losses and the rate that they suggest.
+
+    data, settings: as for `train`; weights, batch, augmentation and optimizer are those of the run to come, and the
+    rate and its schedule are not used. Seeded as training is. Writes nothing; the network is thrown away.
+    Raises LeannetError, one line, as `train` does, for a range that is none, and under a launcher.
+    """
+    if steps < 10 or not 0 < lowest < highest:
+        raise LeannetError(
+            f"expected 10 steps or more and 0 < lowest < highest rate, found {steps}, {lowest:g} and {highest:g}"
+        )
+    if launcher.world() > 1:
+        raise LeannetError(f"the learning rate is looked for by one process, found {launcher.world()}: leave torchrun")
+    console = Console(quiet)
+    job = prepare(make_settings(data, settings), Reader(), console)
+    rates = np.geomspace(lowest, highest, steps)
+    losses = _losses(job, rates, console)
+    exploded = len(losses) < steps
+    return LearningRates(
+        job.header.architecture.name, rates[: len(losses)], losses, _smooth(losses, SMOOTHING * steps), exploded
+    )
+
+
+def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[np.float64]:
+    """The loss of a step at each rate, up to where it explodes."""
+    settings, (dataset, _) = job.settings, job.datasets()
+    learner = Learner(job.network, job.task(), settings)
+    chances = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
+    batches = Batches(job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, chances=chances)
+    an_epoch = batches.an_epoch
+    losses: list[float] = []
+    running = least = 0.0
+    learner.begin_epoch()
+    with console.bar(len(rates)):
+        for number, (rate, (images, labels, _)) in enumerate(
+            zip(rates, Loader(dataset, batches, settings.workers or 0), strict=False)
+        ):
+            epoch, step = divmod(number, an_epoch)
+            x, labels = as_step_input(
+                images, labels, dataset, settings.seed, epoch, step, learner.device, learner.dtype
+            )
+            loss, _, _ = learner.train_step(x, labels, float(rate), batches.parts(step, settings.accumulate))
+            if not np.isfinite(loss):
+                break
+            losses.append(loss)
+            running = loss if number == 0 else 0.8 * running + 0.2 * loss
+            least = running if number == 0 else min(least, running)
+            console.advance(number + 1, "learning rate", f"{rate:.2g}  loss {loss:.3f}")
+            if running > EXPLODED * least:
+                break
+    if not losses:
+        raise LeannetError(f"the loss is no number at the lowest rate, {rates[0]:g}; try a lower one")
+    return np.array(losses)
+
+
+def _smooth(losses: NDArray[np.float64], deviation: float) -> NDArray[np.float64]:
+    """Each loss as the mean of those around it, weighted by a Gaussian of so many steps: it lags behind nothing."""
+    steps = np.arange(len(losses))
+    weights = np.exp(-0.5 * ((steps[:, None] - steps[None]) / deviation) ** 2)
+    return np.asarray(weights @ losses / weights.sum(axis=1))
