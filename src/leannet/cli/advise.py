@@ -36,7 +36,7 @@ def command(
     from leannet.advice import advise
     from leannet.advice.figure import draw
     from leannet.console import Console
-    from leannet.data.sources.listing import Options
+    from leannet.data.sources.listing import ReadingOptions
     from leannet.style import check_format
 
     check_format(out)
@@ -44,7 +44,7 @@ def command(
         found = advise(
             about, latency, size, macs, engine, precision, threads, seconds,
             progress=lambda label: bar.advance(0, "advise", label),
-            options=Options(image_column, label_column, class_depth),
+            options=ReadingOptions(image_column, label_column, class_depth),
         )  # fmt: skip
     draw(found, out)
     if json:

@@ -171,7 +171,7 @@ def _shared(a: Compared, b: Compared) -> int | None:
     """How many validation images two networks have in common; None where their headers do not tell."""
     import numpy as np
 
-    from leannet.data.split import MOST_MARKS
+    from leannet.data.split import MAX_FINGERPRINTS
 
     marks = []
     for each in (a, b):
@@ -179,7 +179,7 @@ def _shared(a: Compared, b: Compared) -> int | None:
         if not text:
             return None
         marks.append(np.frombuffer(base64.b64decode(text), dtype="<u4"))
-    return None if max(map(len, marks)) >= MOST_MARKS else len(np.intersect1d(marks[0], marks[1]))
+    return None if max(map(len, marks)) >= MAX_FINGERPRINTS else len(np.intersect1d(marks[0], marks[1]))
 
 
 def _listed(words: Sequence[str], before: str = "") -> str:
