@@ -231,7 +231,7 @@ class Membership:
 
 
 def membership(digests: Sequence[str], fingerprints: dict[str, str]) -> Membership:
-    """Looks images up among the fingerprints of a checkpoint. A copy in several splits of the data is in all of them."""
+    """Looks images up among the fingerprints of a checkpoint. A copy that lies in several splits is in all of them."""
     prefixes = _digest_prefixes(digests)
     prefixes_by_split = {
         name: np.frombuffer(base64.b64decode(fingerprints.get(name, "")), dtype="<u4") for name in SPLIT_NAMES
