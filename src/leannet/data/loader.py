@@ -185,7 +185,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         return full + (rest >= least)
 
     def parts(self, step: int, most: int) -> int:
-        """How many shares of two images or more a training batch can have, `most` at most; the same in all processes."""
+        """Shares of two images or more that a training batch can have, `most` at most; the same in all processes."""
         size = min(self.batch_size, len(self.indices) - step * self.batch_size)
         return max(1, min(most, size // self.world // 2))
 
