@@ -10,6 +10,7 @@ from typing import Any
 FLAGS: Mapping[str, Mapping[str, str]] = {
     "activations": {"--picture": "--image", "--no-picture": "--no-image"},
     "attention": {"--picture": "--image", "--no-picture": "--no-image"},
+    "advise": {"--out": "--figure"},
     "compare": {"--pictures": "--figures"},
     "embed": {"--part": "--split"},
     "evaluate": {"--part": "--split"},

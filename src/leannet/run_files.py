@@ -10,6 +10,7 @@ LOG = "log.csv"  # a line an epoch
 STEPS = "steps.csv"  # a line a step
 PREDICTIONS = "predictions.csv"
 REPORT = "report.html"
+TIMES = "latency.json"  # the time of each row, where it has been measured
 FOLDS = "folds.json"  # beside the runs of a cross-validation
 LOCK = ".lock"  # held while a process trains here; the system lets go of it when that ends, in whatever way
 

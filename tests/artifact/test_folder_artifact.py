@@ -15,7 +15,7 @@ from leannet.artifact.exporting import export_folder
 from leannet.artifact.folder_artifact import Format
 from leannet.errors import LeannetError
 from leannet.header import ARTIFACT_HEADER, read_header
-from leannet.reports.comparing.compared import look
+from leannet.reports.comparison.network import read_network
 from leannet.runtime import ENGINES
 from leannet.what import resolve
 from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
@@ -68,7 +68,7 @@ def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format:
     assert [each.engine.split()[0] for each in timed] == [format]
     assert timed[0].size_bytes == open_artifact(made).size_bytes
     assert resolve(str(made)) == read_header(checkpoint).architecture
-    compared = look(str(made), "out", 1.0, None, None)
+    compared = read_network(str(made), "out", 1.0, None, None)
     assert (compared.kind, compared.size_bytes) == ("artifact", sum(each.stat().st_size for each in made.iterdir()))
     with pytest.raises(LeannetError, match="browsers run onnxruntime" if format != "openvino" else "browsers"):
         leannet.web.make_site(made, tmp_path / "site", quiet=True)

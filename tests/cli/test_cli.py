@@ -108,7 +108,9 @@ def test_compare(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Pat
     assert found[3]["accuracy"] is None
     assert found[0]["macs"] == 300_774_272
     _, out, _ = run(capsys, "compare", *words)
-    assert len(out.splitlines()) == 2 + 4 + 1 + 3
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[2:6]] == ["mobilenet_v2", "shufflenet_v2", "run", "mine.json"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,14 +266,14 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 # Changing a flag breaks somebody's script: it should be meant.
 FLAGS = {
     "models": "json pattern wide",
-    "compare": "classes engine json measure out images quiet resolution seconds threads what width",
+    "compare": "classes engine figures json measure out quiet resolution seconds threads what wide width",
     "count": "by classes convention in-channels json resolution what width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
     "web": "artifact force json out quiet runtime samples title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
-    "advise": "about class-depth engine image-column json label-column latency macs out precision quiet seconds size "
-    "threads",
+    "advise": "about class-depth engine figure image-column json label-column latency macs precision quiet seconds "
+    "size threads wide",
     "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
@@ -282,7 +284,7 @@ FLAGS = {
     "attention": "class csv images json layer out image run top",
     "embed": "csv data json layer limit out split perplexity quiet run seed suspects",
     "filters": "csv json layer out run scale",
-    "report": "engine json measure out images quiet run seconds threads",
+    "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
     "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "

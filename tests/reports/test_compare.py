@@ -23,13 +23,15 @@ from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
 from leannet.files import alone_in
 from leannet.header import read_header
-from leannet.reports.comparing import Comparison, Timing, compare, write_figures, write_page
-from leannet.reports.comparing.compared import own_accuracy
-from leannet.reports.comparing.front import pareto_front
-from leannet.reports.comparing.labels import overlap, place_labels
-from leannet.reports.comparing.pairs import Pair, answers, pair
+from leannet.reports.comparison import Comparison, Timing, compare, write_figures, write_page
+from leannet.reports.comparison.figures import figures
+from leannet.reports.comparison.front import pareto_front
+from leannet.reports.comparison.label_placement import overlap, place_labels
+from leannet.reports.comparison.network import own_accuracy
+from leannet.reports.comparison.pairs import Pair, answers, pair
 from leannet.runtime import Latency
 from leannet.sections import Metrics, Shipping
+from leannet.style import figure
 from leannet.training import train
 from tests.conftest import draw_folder
 
@@ -85,17 +87,17 @@ def test_a_point_alone_has_its_name_at_its_right() -> None:
 @settings(deadline=None)  # the first one loads scipy
 @given(some.integers(0, 60), some.integers(0, 60))
 def test_mcnemar_is_a_coin_thrown_for_each_image(first: int, second: int) -> None:
-    found = Pair("a", "b", 7, first, second, 3)
+    counted = Pair("a", "b", 7, first, second, 3)
     thrown, fewer = first + second, min(first, second)
     tail = sum(math.comb(thrown, heads) for heads in range(fewer + 1)) / 2**thrown
-    assert found.p_value == pytest.approx(min(1.0, 2 * tail), rel=1e-9)
-    assert found.images == 10 + thrown
+    assert counted.p_value == pytest.approx(min(1.0, 2 * tail), rel=1e-9)
+    assert counted.images == 10 + thrown
 
 
-def test_who_was_right_counted_by_hand() -> None:
+def test_who_is_correct_counted_by_hand() -> None:
     labels = np.array([0, 1, 1, 0])
-    a = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)  # right, right, wrong, wrong
-    b = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]], np.float32)  # right, wrong, right, wrong
+    a = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)  # correct, correct, wrong, wrong
+    b = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]], np.float32)  # correct, wrong, correct, wrong
     names = ["1.png", "2.png", "3.png", "4.png"]
     one, two = answers(names, labels, a, ("x", "y")), answers(names, labels, b, ("x", "y"))
     assert pair("a", one, "b", two) == Pair("a", "b", both=1, only_first=1, only_second=1, neither=1)
@@ -121,14 +123,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(runs: Path) -> Comparison:
+def comparison(runs: Path) -> Comparison:
     words = ["one", "two <b>$_{", "one/model.onnx", "mine.json"]
     return compare([*(str(runs / word) for word in words), "mobilenet_v2"])
 
 
-def test_costs_are_those_of_count_and_files(found: Comparison, runs: Path) -> None:
-    one, two, artifact, mine, zoo = found.networks
-    assert [each.kind for each in found.networks] == ["run", "run", "artifact", "architecture file", "zoo name"]
+def test_costs_are_those_of_count_and_files(comparison: Comparison, runs: Path) -> None:
+    one, two, artifact, mine, zoo = comparison.networks
+    assert [network.kind for network in comparison.networks] == [
+        "run",
+        "run",
+        "artifact",
+        "architecture file",
+        "zoo name",
+    ]
     assert one.size_bytes == (runs / "one" / "model.safetensors").stat().st_size
     assert artifact.size_bytes == (runs / "one" / "model.onnx").stat().st_size
     assert mine.size_bytes is zoo.size_bytes is None
@@ -141,38 +149,38 @@ def test_costs_are_those_of_count_and_files(found: Comparison, runs: Path) -> No
     assert artifact.log == mine.log == zoo.log == []
 
 
-def test_pairs_are_those_of_the_predictions(found: Comparison, runs: Path) -> None:
-    right = {}
+def test_pairs_are_those_of_the_predictions(comparison: Comparison, runs: Path) -> None:
+    correct = {}
     for name in ("one", "two <b>$_{"):
         with (runs / name / "predictions.csv").open() as file:
-            right[name] = {line["path"]: line["truth"] == line["prediction"] for line in csv.DictReader(file)}
-    (pair,) = found.pairs
-    first, second = right[pair.first], right[pair.second]
+            correct[name] = {line["path"]: line["truth"] == line["prediction"] for line in csv.DictReader(file)}
+    (pair,) = comparison.pairs
+    first, second = correct[pair.first], correct[pair.second]
     assert sum(first.values()) >= sum(second.values())
     assert pair.images == len(first) == 16
     assert pair.only_first == sum(first[name] and not second[name] for name in first)
     assert pair.only_second == sum(second[name] and not first[name] for name in first)
 
 
-def test_only_what_differs_is_among_the_settings(found: Comparison) -> None:
-    assert found.settings == {
+def test_only_what_differs_is_among_the_settings(comparison: Comparison) -> None:
+    assert comparison.settings == {
         "model": ["mobilenet_v3_debug", "two_layer_debug"],
         "epochs": ["3", "2"],
     }
 
 
-def test_other_validation_images_are_told_and_kept_apart(runs: Path) -> None:
-    found = compare([str(runs / "one"), str(runs / "other")])
-    assert [[each.label for each in group] for group in found.groups] == [["one"], ["other"]]
-    assert found.pairs == []
+def test_other_validation_images_are_said_to_be_and_stay_apart(runs: Path) -> None:
+    comparison = compare([str(runs / "one"), str(runs / "other")])
+    assert [[network.label for network in group] for group in comparison.groups] == [["one"], ["other"]]
+    assert comparison.pairs == []
     marks = [read_header(runs / name).split.fingerprints["validation"] for name in ("one", "other")]
     digests = [read_header(runs / name).split.digests["validation"] for name in ("one", "other")]
     assert digests[0] != digests[1]
     assert marks[0] != marks[1]
-    assert found.warnings[0].startswith("Not judged on the same images: one | other.")
+    assert comparison.warnings[0].startswith("Not evaluated on the same images: one | other.")
     one, other = ({line["path"] for line in _predictions(runs / name)} for name in ("one", "other"))
-    assert found.warnings[1].startswith(f"{len(one & other)} of the validation images of other")
-    assert [len(front) for front in found.fronts("macs")] == [1, 1]
+    assert comparison.warnings[1].startswith(f"{len(one & other)} of the validation images of other")
+    assert [len(front) for front in comparison.fronts("macs")] == [1, 1]
 
 
 def _predictions(run: Path) -> list[dict[str, str]]:
@@ -180,12 +188,12 @@ def _predictions(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_published_accuracies_compare_only_among_themselves(found: Comparison) -> None:
-    assert all(each.kind != "zoo name" for group in found.groups for each in group)
-    assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these images" in found.missing[-1]
+def test_published_accuracies_compare_only_among_themselves(comparison: Comparison) -> None:
+    assert all(network.kind != "zoo name" for group in comparison.groups for network in group)
+    assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these images" in comparison.missing[-1]
     zoo = compare(["mobilenet_v2", "shufflenet_v2", "resnet50"])
     assert len(zoo.groups) == 1
-    assert [each.what for each in zoo.fronts("macs")[0]] == ["shufflenet_v2", "mobilenet_v2", "resnet50"]
+    assert [network.what for network in zoo.fronts("macs")[0]] == ["shufflenet_v2", "mobilenet_v2", "resnet50"]
     assert zoo.fronts("size_bytes") == [[]]
 
 
@@ -200,11 +208,11 @@ def test_a_run_that_was_stopped_is_no_equal(runs: Path, tmp_path: Path, capsys: 
         return str(tmp_path / name)
 
     whole, short = copied("whole"), copied("short", ("epochs = 3", "epochs = 9"))
-    found = compare([whole, short])
-    assert found.warnings == ["short was stopped after 3 of its 9 epochs."]
-    assert [each.progress.epochs for each in found.networks] == ["3", "3 of 9"]
-    page = write_page(found, tmp_path / "x.html").read_text()
-    assert page.index("short was stopped after 3 of its 9 epochs.") < page.index("is the most accurate")
+    comparison = compare([whole, short])
+    assert comparison.warnings == ["short was stopped after 3 of its 9 epochs."]
+    assert [network.progress.epochs for network in comparison.networks] == ["3", "3 of 9"]
+    page = write_page(comparison, tmp_path / "x.html").read_text()
+    assert page.index("short was stopped after 3 of its 9 epochs.") < page.index("No difference shown between whole")
     command([whole, short])
     assert "warning: short was stopped after 3 of its 9 epochs." in capsys.readouterr().out
     with alone_in(Path(short)):
@@ -229,21 +237,21 @@ def test_accuracy_is_left_out_where_options_change_the_rows(runs: Path) -> None:
     assert missing == ["one, a run, whose rows the options changed: no learning curves, no accuracy and no file."]
 
 
-def test_integers_are_worth_what_they_were_judged_to_be(runs: Path) -> None:
+def test_integers_have_the_accuracy_that_quantize_measured(runs: Path) -> None:
     header = read_header(runs / "one")
     shipping = Shipping(precision="int8", accuracy_after=0.75, evaluated_on=16)
     after = own_accuracy(header.model_copy(update={"shipping": shipping}), "x.onnx")
     float_one = own_accuracy(header, "one")
     assert after is not None
     assert float_one is not None
-    assert (after.value, after.judged_on) == (0.75, float_one.judged_on)
+    assert (after.value, after.evaluated_on) == (0.75, float_one.evaluated_on)
     assert after.low is not None
     assert after.low < 0.75
     elsewhere = own_accuracy(
         header.model_copy(update={"shipping": shipping.model_copy(update={"evaluated_on": 15})}), "x.onnx"
     )
     assert elsewhere is not None
-    assert elsewhere.judged_on != float_one.judged_on
+    assert elsewhere.evaluated_on != float_one.evaluated_on
     assert own_accuracy(header.model_copy(update={"metrics": Metrics()}), "x") is None
 
 
@@ -269,11 +277,11 @@ def test_names_are_as_short_as_they_can_be() -> None:
     assert labels(["/runs/a", "/runs/a"]) == ["/runs/a", "/runs/a"]
 
 
-# The page and its images
+# The page and its figures
 
 
-def test_the_page_shows_what_was_compared(found: Comparison, tmp_path: Path) -> None:
-    page = write_page(found, tmp_path / "compare.html").read_text()
+def test_the_page_shows_what_was_compared(comparison: Comparison, tmp_path: Path) -> None:
+    page = write_page(comparison, tmp_path / "compare.html").read_text()
     for heading in ("Curves", "Accuracy against cost", "Table", "Image by image", "Settings that differ"):
         assert f"<h2>{heading}</h2>" in page
     assert "<b>$_{" not in page
@@ -288,10 +296,10 @@ def test_the_page_shows_what_was_compared(found: Comparison, tmp_path: Path) -> 
     assert "<h2>Settings" not in alone
 
 
-def test_every_image_is_written_with_its_data(found: Comparison, tmp_path: Path) -> None:
+def test_every_figure_is_written_with_its_data(comparison: Comparison, tmp_path: Path) -> None:
     latency = Latency(2.0, 1.9, 2.1, 2.2, 9)
-    timing = Timing("an engine, 1 thread, a machine", {found.networks[0].what: latency})
-    timed = compare([each.what for each in found.networks], timing=timing)
+    timing = Timing("an engine, 1 thread, a machine", {comparison.networks[0].what: latency})
+    timed = compare([network.what for network in comparison.networks], timing=timing)
     assert "latency, being made for another engine" in timed.missing[0]
     files = write_figures(timed, tmp_path / "images")
     stems = {path.stem for path in files}
@@ -306,11 +314,21 @@ def test_every_image_is_written_with_its_data(found: Comparison, tmp_path: Path)
                 assert image.size[0] >= 700
     with (tmp_path / "images" / "loss_over_epochs.csv").open() as file:
         lines = list(csv.DictReader(file))
-    logs = [(each.what, line) for each in timed.networks for line in each.log]
+    logs = [(network.what, line) for network in timed.networks for line in network.log]
     assert [(x["network"], float(x["validation_loss"])) for x in lines] == [(w, x["validation_loss"]) for w, x in logs]
     with (tmp_path / "images" / "accuracy_against_latency.csv").open() as file:
         (line,) = csv.DictReader(file)
     assert (line["latency_ms"], line["on_front"]) == ("2.0", "True")
+
+
+def test_every_figure_has_a_title_and_validation_is_solid(comparison: Comparison) -> None:
+    for drawn in figures(comparison):
+        with figure(5, drawn.height) as drawing:
+            drawn.paint(drawing)
+        (axes,) = drawing.axes
+        assert axes.get_title() == drawn.label.capitalize()
+        if "_over_" in drawn.name:
+            assert not any(line.is_dashed() for line in axes.lines)
 
 
 # The verb
@@ -325,7 +343,7 @@ def test_a_table_of_runs_in_the_terminal_loads_no_torch(runs: Path) -> None:
     )
     words = [sys.executable, "-c", code, str(runs / "one")]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
-    assert done.stdout.endswith("at one depth.\n\n"), done.stderr
+    assert done.stdout.endswith("its own validation split\n\n"), done.stderr
 
 
 def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -335,16 +353,16 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
     assert data["page"] == str(tmp_path / "x.html")
     assert "onnxruntime" in data["latency_of"]
     assert "1 thread" in data["latency_of"]
-    assert all(each["latency_ms"] > 0 for each in data["networks"])
-    assert all(each["on_front"]["latency_ms"] in {True, False} for each in data["networks"])
+    assert all(network["latency_ms"] > 0 for network in data["networks"])
+    assert all(network["on_front"]["latency_ms"] in {True, False} for network in data["networks"])
     assert data["latency_of"] in (tmp_path / "x.html").read_text()
-    for wrong, told in (
+    for options, message in (
         ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
         ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
         ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
-        ({"images": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
+        ({"figures": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):
-        with pytest.raises(LeannetError, match=told):
-            command(words, **wrong)  # type: ignore[arg-type]
+        with pytest.raises(LeannetError, match=message):
+            command(words, **options)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leannet.artifact import export
-from leannet.reports.comparing import compare, write_page
+from leannet.reports.comparison import compare, write_page
 from leannet.training import train
 from tests.conftest import draw_folder
 

@@ -26,15 +26,17 @@ from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.reports.costs import measure
-from leannet.reports.held import read_run
+from leannet.reports.curves import PANELS, draw_curve
 from leannet.reports.images import augmented, mistakes, open_run, samples
 from leannet.reports.run import class_counts
+from leannet.reports.run_contents import read_run
 from leannet.sections import Metrics
+from leannet.style import figure
 from leannet.training import Run, train
 from tests.conftest import draw_folder
-from tests.reports.making import made_up_run
+from tests.reports.synthetic_runs import synthetic_run
 
-HEADINGS = ("Learning curves", "Confusion matrix", "Classes", "Calibration", "Cost by row", "Data", "Settings")
+HEADINGS = ("Learning curves", "Confusion matrix", "Classes", "Calibration", "Cost", "Data", "Settings")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def test_the_page_shows_what_the_run_holds(finished: Run) -> None:
     for heading in HEADINGS:
         assert f"<h2>{heading}</h2>" in page
     assert finished.validation is not None
-    assert f"Right on {100 * finished.validation.accuracy:.1f} % of {finished.validation.images} validation" in page
+    assert f"Correct on {100 * finished.validation.accuracy:.1f} % of {finished.validation.images} validation" in page
     assert "disc/broken.png: not an image" in page
     assert "<b>co" not in page  # class names are text, whatever they look like
     assert "square &amp; &lt;b&gt;co" in page
@@ -118,15 +120,15 @@ def test_the_matrix_is_scikit_learns(finished: Run) -> None:
 
 
 def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
-    run = made_up_run(tmp_path / "run", classes=100, images=2000)
+    run = synthetic_run(tmp_path / "run", classes=100, images=2000)
     page = _page(run)
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
     _, labels, probabilities, classes = read_predictions(run / "predictions.csv")
     expected = confusion_matrix(labels, probabilities.argmax(1), labels=range(100))
-    found = np.zeros((100, 100), int)
+    matrix = np.zeros((100, 100), int)
     for t, p, n in data["cells"]:
-        found[t, p] = n
-    assert (found == expected).all()
+        matrix[t, p] = n
+    assert (matrix == expected).all()
     assert data["classes"] == list(classes)
     wrong = Counter({(t, p): int(expected[t, p]) for t in range(100) for p in range(100) if t != p})
     pairs = re.findall(r"<li><b[^>]*>kind (\d+)</b> taken for <b[^>]*>kind (\d+)</b>: (\d+) of (\d+)</li>", page)
@@ -136,36 +138,40 @@ def test_of_a_hundred_classes_it_draws_a_map(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_the_surest_first_with_their_images(finished: Run) -> None:
-    held = read_run(finished.path)
-    assert held.judged is not None
-    found = mistakes(held.judged, open_run(held))
-    wrong = held.judged.probabilities.argmax(1) != held.judged.labels
-    assert len(found) == min(12, wrong.sum())
-    assert [m.probability for m in found] == sorted(held.judged.probabilities.max(1)[wrong].tolist(), reverse=True)[:12]
-    assert all(m.seen is not None and m.name.startswith(m.truth + "/") and m.prediction != m.truth for m in found)
+    contents = read_run(finished.path)
+    assert contents.predictions is not None
+    worst = mistakes(contents.predictions, open_run(contents))
+    wrong = contents.predictions.probabilities.argmax(1) != contents.predictions.labels
+    assert len(worst) == min(12, wrong.sum())
+    assert [m.probability for m in worst] == sorted(
+        contents.predictions.probabilities.max(1)[wrong].tolist(), reverse=True
+    )[:12]
+    assert all(
+        m.network_input is not None and m.name.startswith(m.truth + "/") and m.prediction != m.truth for m in worst
+    )
 
 
 def test_another_image_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "shapes")
     run = train(str(folder), out=tmp_path / "run", model="mobilenet_v3_debug", epochs=1, quiet=True).path
-    held = read_run(run)
-    assert held.judged is not None
-    first = mistakes(held.judged, open_run(held))
+    contents = read_run(run)
+    assert contents.predictions is not None
+    first = mistakes(contents.predictions, open_run(contents))
     assert first
     Image.new("RGB", (40, 40), "red").save(folder / first[0].name)
     (folder / first[-1].name).unlink()
-    after = mistakes(held.judged, open_run(held))
-    assert [m.seen is None for m in after] == [m.name in {first[0].name, first[-1].name} for m in first]
-    assert "not the image that was judged, or gone" in _page(run)
+    after = mistakes(contents.predictions, open_run(contents))
+    assert [m.network_input is None for m in after] == [m.name in {first[0].name, first[-1].name} for m in first]
+    assert "not the image that was evaluated, or missing" in _page(run)
     folder.rename(tmp_path / "elsewhere")
     page = _page(run)
     assert "The images cannot be shown" in page
-    assert "says <b" in page
+    assert "predicted <b" in page
 
 
 def test_samples_are_training_images_changed_as_the_loader_changes_them(finished: Run) -> None:
-    held = read_run(finished.path)
-    opened = open_run(held)
+    contents = read_run(finished.path)
+    opened = open_run(contents)
     augment = Augment(policy="trivial", erase=0.5)
     shown = samples(opened, augment, seed=0)
     _, header = load(finished.path)
@@ -184,21 +190,21 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
         assert (mine == loader[index, 0][0].permute(1, 2, 0).numpy()).all()
 
 
-def test_classes_are_counted_in_each_part(finished: Run) -> None:
-    held = read_run(finished.path)
-    assert held.judged is not None
-    counts = class_counts(held, open_run(held))
+def test_classes_are_counted_in_each_split(finished: Run) -> None:
+    contents = read_run(finished.path)
+    assert contents.predictions is not None
+    counts = class_counts(contents, open_run(contents))
     assert sum(counts["train"]) == finished.header.split.sizes["train"]
-    assert counts["validation"] == np.bincount(held.judged.labels).tolist()
+    assert counts["validation"] == np.bincount(contents.predictions.labels).tolist()
     assert np.add(counts["train"], counts["validation"]).tolist() == [12, 12]
-    assert held.header is not None
-    assert {name: list(numbers) for name, numbers in held.header.split.counts.items()} == counts | {"test": [0, 0]}
-    without = held.header.model_copy(update={"split": held.header.split.model_copy(update={"counts": {}})})
-    assert class_counts(replace(held, header=without), open_run(held)) == counts  # found out from the images
-    assert class_counts(replace(held, header=without), None) == {"validation": counts["validation"]}
-    split = held.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
-    recorded = held.header.model_copy(update={"split": split})
-    assert class_counts(replace(held, header=recorded), None) == {"train": [3, 4]}
+    assert contents.header is not None
+    assert {name: list(numbers) for name, numbers in contents.header.split.counts.items()} == counts | {"test": [0, 0]}
+    without = contents.header.model_copy(update={"split": contents.header.split.model_copy(update={"counts": {}})})
+    assert class_counts(replace(contents, header=without), open_run(contents)) == counts  # from the images
+    assert class_counts(replace(contents, header=without), None) == {"validation": counts["validation"]}
+    split = contents.header.split.model_copy(update={"counts": {"train": (3, 4), "test": (0, 0)}})
+    recorded = contents.header.model_copy(update={"split": split})
+    assert class_counts(replace(contents, header=recorded), None) == {"train": [3, 4]}
 
 
 def test_measured_times_are_kept_and_shown(copied: Path) -> None:
@@ -222,23 +228,23 @@ def test_on_the_command_line(copied: Path, tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(LeannetError, match="--threads: expected --measure with it"):
         command(str(copied), threads=2)
     command(str(copied), tmp_path / "p.html", tmp_path / "f", True, "torch", seconds=0.01, json=True, quiet=True)
-    found = json.loads(capsys.readouterr().out)
-    assert found == {
+    result = json.loads(capsys.readouterr().out)
+    assert result == {
         "report": str(tmp_path / "p.html"),
         "latency": str(copied / "latency.json"),
-        "images": str(tmp_path / "f"),
+        "figures": str(tmp_path / "f"),
     }
     assert "measured time" in (tmp_path / "p.html").read_text()
     with (tmp_path / "f" / "cost_by_row.csv").open() as file:
         assert float(next(csv.DictReader(file))["ms"]) >= 0
     (tmp_path / "file").write_text("x")
     with pytest.raises(LeannetError, match="expected a folder, or room for one"):
-        command(str(copied), images=tmp_path / "file")
+        command(str(copied), figures=tmp_path / "file")
 
 
 def test_every_figure_as_maps_and_data(finished: Run, tmp_path: Path) -> None:
-    leannet.report(finished.path, tmp_path / "page.html", images=tmp_path / "figures")
-    names = ("learning_curves", "confusion", "calibration", "cost_by_row", "class_counts")
+    leannet.report(finished.path, tmp_path / "page.html", figures=tmp_path / "figures")
+    names = ("learning_curves", "confusion", "calibration", "cost_by_row", "cost_by_kind", "class_counts")
     files = {path.name for path in (tmp_path / "figures").iterdir()}
     assert files == {f"{name}{ending}" for name in names for ending in (".png", ".svg", ".csv")}
     for name in names:
@@ -288,7 +294,7 @@ def test_each_file_damaged(copied: Path, name: str, damage: str) -> None:
     else:
         (copied / name).write_bytes({"empty": b"", "half": data[: len(data) // 2 - 3], "noise": noise}[damage])
     page = _page(copied)
-    whole = {"log.csv": "Settings", "predictions.csv": "Learning curves", "config.toml": "Cost by row"}
+    whole = {"log.csv": "Settings", "predictions.csv": "Learning curves", "config.toml": "Cost"}
     assert f"<h2>{whole.get(name, 'Confusion matrix')}</h2>" in page
     assert "Missing:" in page or (name, damage) == ("config.toml", "empty") or damage == "half"
 
@@ -305,19 +311,19 @@ def test_a_trained_run_of_which_more_was_wanted(copied: Path) -> None:
     settings = (copied / "config.toml").read_text()
     assert "Stopped" not in _page(copied)
     (copied / "config.toml").write_text(settings.replace("epochs = 2\n", "epochs = 5\n"))
-    assert f"Stopped after 2 of 5 epochs: leannet train --resume {copied} goes on." in _page(copied)
+    assert f"Stopped after 2 of 5 epochs; to go on: leannet train --resume {copied}" in _page(copied)
 
 
 def test_predictions_of_other_weights_are_left_out(copied: Path) -> None:
     text = (copied / "predictions.csv").read_text().replace("disc", "ring")
     (copied / "predictions.csv").write_text(text)
     page = _page(copied)
-    assert "is not of these weights: it has 2 classes (ring, square" in page
+    assert "belongs to other weights: it has 2 classes (ring, square" in page
     assert "<h2>Confusion matrix</h2>" not in page
-    assert "<h2>Cost by row</h2>" in page
+    assert "<h2>Cost</h2>" in page
 
 
-def test_predictions_of_another_epoch_are_told(copied: Path) -> None:
+def test_predictions_of_another_epoch_are_said_to_be(copied: Path) -> None:
     network, header = load(copied)
     assert header.metrics.validation is not None
     other = header.metrics.validation.model_copy(update={"accuracy": 0.123})
@@ -353,3 +359,27 @@ def test_it_needs_no_torch(finished: Run) -> None:
     code = f"import sys, leannet; leannet.report({str(finished.path)!r}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_every_figure_has_a_title_and_training_is_dashed(finished: Run, tmp_path: Path) -> None:
+    leannet.report(finished.path, tmp_path / "page.html", figures=tmp_path / "figures")
+    titles = {
+        "learning_curves": ["Accuracy by epoch", "Loss by epoch", "Learning rate by epoch"],
+        "confusion": ["Confusion matrix, validation images"],
+        "calibration": ["Accuracy by confidence"],
+        "cost_by_row": ["Cost by row"],
+        "cost_by_kind": ["Cost by kind of layer"],
+        "class_counts": ["Images of each class"],
+    }
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == titles.keys()
+    for name, expected in titles.items():
+        drawing = (tmp_path / "figures" / f"{name}.svg").read_text()
+        assert [title for title in expected if f">{title}</text>" in drawing] == expected
+    page = (tmp_path / "page.html").read_text()
+    assert all(f">{title}</text>" in page for title in (*titles["learning_curves"], *titles["calibration"]))
+    for name in PANELS:
+        with figure(5, 3) as drawing:
+            axes = drawing.subplots()
+            draw_curve(axes, name, read_run(finished.path).log, best_epoch=1)
+        is_dashed = {line.get_label(): line.is_dashed() for line in axes.lines[:2]}
+        assert is_dashed == {"training": True, "validation": False}

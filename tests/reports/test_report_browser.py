@@ -11,10 +11,10 @@ import pytest
 
 import leannet
 from leannet.reports.costs import measure
-from leannet.reports.held import read_log
+from leannet.reports.run_contents import read_log
 from leannet.training import train
 from tests.conftest import draw_folder, keep
-from tests.reports.making import made_up_run, with_images
+from tests.reports.synthetic_runs import synthetic_run, with_images
 
 SIZES = {390: 844, 1440: 900}
 NAMES = ("two", "ten", "hundred")
@@ -34,14 +34,14 @@ FOCUSED = """() => { const each = document.activeElement;
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of a trained run of 2 classes, with measured times, and of made-up ones of 10 and 100."""
+    """The page of a trained run of 2 classes, with measured times, and of synthetic ones of 10 and 100."""
     root = tmp_path_factory.mktemp("pages")
     folder = draw_folder(root / "shapes", each=40)
     (folder / "disc" / "broken.png").write_bytes(b"x")
     two = train(str(folder), out=root / "two", model="mobilenet_v3_debug", epochs=3, quiet=True).path
     measure(two, "torch", seconds=0.01)
-    ten = made_up_run(root / "ten", classes=10, images=10_000)
-    hundred = made_up_run(root / "hundred", classes=100, images=2000)
+    ten = synthetic_run(root / "ten", classes=10, images=10_000)
+    hundred = synthetic_run(root / "hundred", classes=100, images=2000)
     with_images(hundred, root / "hundred" / "gone")
     return {name: leannet.report(run) for name, run in zip(NAMES, (two, ten, hundred), strict=True)}
 
@@ -93,12 +93,12 @@ def test_the_pointer_over_a_curve_reads_its_epoch(browser: Any, pages: dict[str,
         for line, band in zip(log, bands.all(), strict=True):
             band.hover()
             box = band.bounding_box()
-            told = page.evaluate(
+            tooltip = page.evaluate(
                 "([x, y]) => document.elementFromPoint(x, y).closest('.band').querySelector('title').textContent",
                 [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
             )
             training, validation = (f"{100 * line[f'{part}_accuracy']:.1f} %" for part in ("train", "validation"))
-            assert told == f"epoch {line['epoch']:.0f}: training {training}, validation {validation}"
+            assert tooltip == f"epoch {line['epoch']:.0f}: training {training}, validation {validation}"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,7 +117,7 @@ def test_the_keyboard_reaches_everything(browser: Any, pages: dict[str, Path], n
 
 @pytest.mark.parametrize("width", SIZES)
 def test_a_long_name_pushes_no_number_away(browser: Any, tmp_path: Path, width: int) -> None:
-    run = made_up_run(tmp_path / "run", classes=6, images=200)
+    run = synthetic_run(tmp_path / "run", classes=6, images=200)
     (run / "model.safetensors").unlink()
     predictions = (run / "predictions.csv").read_text()
     (run / "predictions.csv").write_text(predictions.replace("kind 001", "x" * 196 + "0001"))
@@ -181,7 +181,7 @@ def test_the_map_says_its_cells(browser: Any, pages: dict[str, Path]) -> None:
         heat.focus()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowRight")
-        assert words.inner_text().startswith("kind 001 recognised: ")
+        assert words.inner_text().startswith("kind 001 predicted correctly: ")
         page.keyboard.press("Shift+ArrowDown")
         assert words.inner_text().startswith("kind 011 taken for kind 001: 0 of ")
         for _ in range(20):
@@ -189,7 +189,7 @@ def test_the_map_says_its_cells(browser: Any, pages: dict[str, Path]) -> None:
         assert words.inner_text().startswith("kind 011 taken for kind 099")
         box = heat.bounding_box()
         heat.hover(position={"x": box["width"] * 0.505, "y": box["height"] * 0.505})
-        assert words.inner_text().startswith("kind 050 recognised")
+        assert words.inner_text().startswith("kind 050 predicted correctly")
 
 
 def test_a_phone_shows_one_measure_at_a_time(browser: Any, pages: dict[str, Path]) -> None:

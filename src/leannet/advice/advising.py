@@ -1,4 +1,4 @@
-"""`advise`: which networks of the zoo keep to a budget on this machine, and which of them is likely the most exact."""
+"""`advise`: which networks of the zoo meet limits on this machine, and which of them is likely the most accurate."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -23,14 +23,14 @@ SMALL_IMAGES = 48  # pixels of the shorter side up to which the 32-pixel forms a
 SMALL_FORMS = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflenet_v2", "cifar_resnet20")
 SMALL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
-COARSE_RUNS, SLACK = 3, 1.3  # a first look; what is further above the budget is not timed again
-LOOKS = 50  # images, to see how large they are
+FIRST_RUNS, SLACK = 3, 1.3  # runs of a first timing; what exceeds the limit by more is not timed again
+SIZED_IMAGES = 50  # images read to find their usual size
 Progress = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Advised:
-    """One network of the zoo. latency: on this machine; None where the budget ruled it out before."""
+    """One network of the zoo. latency: on this machine; None where a first timing ruled it out."""
 
     name: str
     width: float
@@ -42,10 +42,10 @@ class Advised:
     source: str
     latency: Latency | None = None
     fits: bool = False
-    best_for_its_time: bool = False  # none that is as quick is more exact
+    best_for_its_time: bool = False  # none that is as fast has a higher published accuracy
 
     def command(self, data: str) -> str:
-        """What trains it."""
+        """The command that trains it."""
         words = ["leannet", "train", data, "--model", self.name]
         words += ["--width", f"{self.width:g}"] if self.width != 1 else []
         return shlex.join([*words, "--resolution", str(self.resolution)])
@@ -53,7 +53,7 @@ class Advised:
 
 @dataclass(frozen=True)
 class Advice:
-    """What was asked, of which machine, and what there is; those that fit come first, the best of them first."""
+    """The limits, the machine, and the networks: those that fit come first, the most accurate of them first."""
 
     about: str
     data: str
@@ -69,12 +69,12 @@ class Advice:
 
     @property
     def fitting(self) -> list[Advised]:
-        """Those within the budget."""
-        return [each for each in self.networks if each.fits]
+        """Those within the limits."""
+        return [network for network in self.networks if network.fits]
 
     @property
     def command(self) -> str | None:
-        """What trains the first of them."""
+        """The command that trains the first of them; None where none fits."""
         return self.fitting[0].command(self.data) if self.fitting else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,49 +94,49 @@ def advise(
     progress: Progress = lambda label: None,
     options: ReadingOptions | None = None,
 ) -> Advice:
-    """Networks of the zoo with published accuracy, timed here with the classes of this data or run.
+    """Networks of the zoo with a published accuracy, timed here with the classes of this data or run.
 
-    latency_ms: the most that one image may take, in the median. size_mb: of the file, in millions of bytes. macs_m:
-    millions of mult-adds. options: how the data is to be read where it does not say itself. Small images get the
-    32-pixel forms, of which no accuracy is published: the largest that fits comes first.
-    Raises LeannetError for data that cannot be read, and a budget that is not above 0.
+    latency_ms: the most that one image may take, as the median. size_mb: of the file, in millions of bytes. macs_m:
+    millions of mult-adds. options: how the data is to be read where it does not say so itself. Small images get the
+    32-pixel forms, which have no published accuracy: the largest that fits comes first.
+    Raises LeannetError for data that cannot be read, and a limit that is not above 0.
     """
     for flag, value in (("latency", latency_ms), ("size", size_mb), ("macs", macs_m)):
         if value is not None and value <= 0:
             raise LeannetError(f"--{flag} {value:g}: expected more than 0")
-    chosen = engine(engine_name)
-    data, classes, side = _looked_at(str(about), options)
-    known = [
-        (each, table)
-        for each, table in _candidates(classes, small=side <= SMALL_IMAGES, precision=precision)
-        if (size_mb is None or each.size_bytes <= 1e6 * size_mb) and (macs_m is None or each.macs <= 1e6 * macs_m)
+    runner = engine(engine_name)
+    data, classes, side = _data_of(str(about), options)
+    candidates = [
+        (network, rows)
+        for network, rows in _candidates(classes, small=side <= SMALL_IMAGES, precision=precision)
+        if (size_mb is None or network.size_bytes <= 1e6 * size_mb) and (macs_m is None or network.macs <= 1e6 * macs_m)
     ]
     runs: dict[int, Callable[[], object]] = {}
-    for index, (each, table) in enumerate(known):
-        progress(f"{index + 1} of {len(known)}: {each.name} {each.width:g} at {each.resolution} px")
-        x = np.random.default_rng(0).normal(size=(1, *table.input.shape)).astype(np.float32)
-        run = partial(chosen.prepare(program(table, precision, engine_name), threads), x)
-        rough = measure({index: run}, 0, least_runs=COARSE_RUNS, most_runs=COARSE_RUNS)[index]
-        if latency_ms is None or rough.median_ms <= SLACK * latency_ms:
+    for index, (network, rows) in enumerate(candidates):
+        progress(f"{index + 1} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
+        x = np.random.default_rng(0).normal(size=(1, *rows.input.shape)).astype(np.float32)
+        run = partial(runner.prepare(program(rows, precision, engine_name), threads), x)
+        first = measure({index: run}, 0, least_runs=FIRST_RUNS, most_runs=FIRST_RUNS)[index]
+        if latency_ms is None or first.median_ms <= SLACK * latency_ms:
             runs[index] = run
     progress(f"timing {len(runs)} in turns, {seconds:g} s")
-    times = measure(runs, seconds) if runs else {}
+    latencies = measure(runs, seconds) if runs else {}
     timed = [
         replace(
-            each,
-            latency=times.get(index),
-            fits=index in times and (latency_ms is None or times[index].median_ms <= latency_ms),
+            network,
+            latency=latencies.get(index),
+            fits=index in latencies and (latency_ms is None or latencies[index].median_ms <= latency_ms),
         )
-        for index, (each, _) in enumerate(known)
+        for index, (network, _) in enumerate(candidates)
     ]
-    ranked = tuple(sorted(_front(timed), key=_rank))
+    ranked = tuple(sorted(_mark_front(timed), key=_rank))
     return Advice(
-        str(about), data, classes, chosen.version(), precision, threads, machine(), latency_ms, size_mb, macs_m, ranked
+        str(about), data, classes, runner.version(), precision, threads, machine(), latency_ms, size_mb, macs_m, ranked
     )
 
 
-def _looked_at(about: str, options: ReadingOptions | None) -> tuple[str, int, int]:
-    """The data to train on, its number of classes, and the shorter side of most of its images."""
+def _data_of(about: str, options: ReadingOptions | None) -> tuple[str, int, int]:
+    """The data to train on, its number of classes, and the median of the shorter sides of its images."""
     path = Path(about)
     from leannet.header import is_artifact, read_header
 
@@ -149,52 +149,58 @@ def _looked_at(about: str, options: ReadingOptions | None) -> tuple[str, int, in
 
     dataset = open_dataset(about, options or ReadingOptions())
     sides = []
-    for index in np.random.default_rng(0).permutation(len(dataset))[:LOOKS].tolist():
+    for index in np.random.default_rng(0).permutation(len(dataset))[:SIZED_IMAGES].tolist():
         source = dataset.reader(index)
         try:
             sides.append(min(source.shape[:2]) if isinstance(source, np.ndarray) else min(read(source).size))
-        except BrokenImage:  # training tells of it
+        except BrokenImage:  # training names it
             continue
     if not sides:
-        raise LeannetError(f"{about}: no image of {LOOKS} could be read")
+        raise LeannetError(f"{about}: none of {min(len(dataset), SIZED_IMAGES)} images could be read")
     return about, len(dataset.classes), int(np.median(sides))
 
 
 def _candidates(classes: int, small: bool, precision: str) -> list[tuple[Advised, Architecture]]:
     """Each network once, with the first accuracy published of it."""
-    wanted: dict[tuple[str, float, int], tuple[float | None, str]] = {}
+    published: dict[tuple[str, float, int], tuple[float | None, str]] = {}
     if small:
-        wanted = {(name, width, 32): (None, "") for name in SMALL_FORMS for width in SMALL_WIDTHS}
-        wanted = {key: value for key, value in wanted.items() if key[0] != "cifar_resnet20" or key[1] == 1}
+        published = {(name, width, 32): (None, "") for name in SMALL_FORMS for width in SMALL_WIDTHS}
+        published = {key: value for key, value in published.items() if key[0] != "cifar_resnet20" or key[1] == 1}
     else:
         for source, rows in BY_SOURCE:
             for row in rows:
-                wanted.setdefault((row.name, row.width, row.resolution), (row.top1, source))
-    found = []
-    for (name, width, resolution), (top1, source) in wanted.items():
+                published.setdefault((row.name, row.width, row.resolution), (row.top1, source))
+    candidates = []
+    for (name, width, resolution), (top1, source) in published.items():
         try:
-            table = architecture(name, width, resolution, classes)
+            network = architecture(name, width, resolution, classes)
         except LeannetError:  # a width that the family does not have
             continue
-        cost = count(table)
+        cost = count(network)
         size = cost.params * WEIGHT_BYTES.get(precision, 4)
-        found.append((Advised(name, width, resolution, cost.params, cost.macs, size, top1, source), table))
-    return found
+        candidates.append((Advised(name, width, resolution, cost.params, cost.macs, size, top1, source), network))
+    return candidates
 
 
-def _front(timed: Sequence[Advised]) -> list[Advised]:
+def _mark_front(timed: Sequence[Advised]) -> list[Advised]:
     """Marks the networks that no other beats in both time and published accuracy."""
 
-    def beaten(one: Advised) -> bool:
+    def is_beaten(network: Advised) -> bool:
         return any(
-            other.latency is not None and one.latency is not None and other is not one
-            and other.latency.median_ms <= one.latency.median_ms and (other.top1 or 0) > (one.top1 or 0)
+            other.latency is not None and network.latency is not None and other is not network
+            and other.latency.median_ms <= network.latency.median_ms and (other.top1 or 0) > (network.top1 or 0)
             for other in timed
         )  # fmt: skip
 
-    return [replace(one, best_for_its_time=one.latency is not None and not beaten(one)) for one in timed]
+    return [
+        replace(
+            network,
+            best_for_its_time=network.latency is not None and network.top1 is not None and not is_beaten(network),
+        )
+        for network in timed
+    ]
 
 
-def _rank(each: Advised) -> tuple[Any, ...]:
-    ms = each.latency.median_ms if each.latency else float("inf")
-    return not each.fits, -(each.top1 or 0), -each.macs if each.top1 is None else 0, ms
+def _rank(network: Advised) -> tuple[Any, ...]:
+    ms = network.latency.median_ms if network.latency else float("inf")
+    return not network.fits, -(network.top1 or 0), -network.macs if network.top1 is None else 0, ms

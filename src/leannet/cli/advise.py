@@ -1,14 +1,18 @@
-"""leannet advise: which network for this data, this machine and this budget."""
+"""leannet advise: which network for this data, this machine and these limits."""
 
+import textwrap
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet, Wide
 from leannet.cli.output import print_json, print_table
 
-SHOWN = 12
+if TYPE_CHECKING:
+    from leannet.advice.advising import Advice, Advised
+
+SHOWN, TOO_SLOW = 12, 3  # networks in the table: that fit, and that do not
 
 
 def command(
@@ -18,58 +22,93 @@ def command(
     macs: Annotated[float | None, typer.Option(help="The most million mult-adds.")] = None,
     engine: Annotated[str, typer.Option(help="torch, onnxruntime, openvino.")] = "onnxruntime",
     precision: Annotated[
-        Literal["float32", "bfloat16", "int8"], typer.Option(help="That it shall run in.")
+        Literal["float32", "bfloat16", "int8"], typer.Option(help="The precision to time.")
     ] = "float32",
-    threads: Annotated[int, typer.Option(min=1)] = 1,
-    seconds: Annotated[float, typer.Option(help="To measure for, after a first look at each.", min=0.1)] = 20,
-    out: Annotated[Path, typer.Option(help="The image: .svg, .png or .pdf.")] = Path("advice.svg"),
+    threads: Annotated[int, typer.Option(help="To measure with.", min=1)] = 1,
+    seconds: Annotated[float, typer.Option(help="To measure for, after a first timing of each.", min=0.1)] = 20,
+    figure: Annotated[
+        Path | None, typer.Option(help="A figure to write, accuracy against time: .svg, .png or .pdf.")
+    ] = None,
+    wide: Wide = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     class_depth: ClassDepth = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Rank the zoo's networks for your data by published accuracy, those first that keep to a budget on this machine.
+    """Rank the zoo's networks for your data by published accuracy, those that meet the limits on this machine first.
 
     Example: leannet advise photos/ --latency 5
     """
     from leannet.advice import advise
-    from leannet.advice.figure import draw
     from leannet.console import Console
     from leannet.data.sources.listing import ReadingOptions
     from leannet.style import check_format
 
-    check_format(out)
+    if figure is not None:
+        check_format(figure)
     with Console(quiet).bar(1) as bar:
-        found = advise(
+        advice = advise(
             about, latency, size, macs, engine, precision, threads, seconds,
             progress=lambda label: bar.advance(0, "advise", label),
             options=ReadingOptions(image_column, label_column, class_depth),
         )  # fmt: skip
-    draw(found, out)
+    if figure is not None:
+        from leannet.advice.figure import draw
+
+        draw(advice, figure)
     if json:
-        print_json(found.to_dict() | {"image": str(out)})
+        print_json(advice.to_dict() | ({"figure": str(figure)} if figure is not None else {}))
         return
-    rows = [
-        [
-            each.name, f"{each.width:g}", each.resolution,
-            "" if each.latency is None else f"{each.latency.median_ms:.2f}",
-            "" if each.latency is None else f"{each.latency.p90_ms:.2f}",
-            "" if each.top1 is None else f"{each.top1:.1f} %", f"{each.macs / 1e6:.1f}", f"{each.size_bytes / 1e6:.1f}",
-            "fits" if each.fits else "too slow", "*" if each.best_for_its_time else "",
-        ]
-        for each in [*found.fitting[:SHOWN], *[each for each in found.networks if not each.fits and each.latency][:3]]
-    ]  # fmt: skip
-    headers = ("network", "width", "pixels", "median ms", "p90 ms", "published top-1", "M mult-adds", "MB", "", "")
-    print_table(headers, rows, left=1)
-    print()
-    print(
-        f"{len(found.fitting)} of {len(found.networks)} fit; {found.classes} classes; *: no quicker one is more exact."
-    )
-    print(f"{found.engine}, {found.precision}, {threads} thread{'s' if threads > 1 else ''}, one image at a time, "
-          f"{found.machine.line()}. Published accuracy is of ImageNet's 1,000 classes.")  # fmt: skip
-    print(f"image   {out}")
-    if found.command:
-        print(f"try next  {found.command}")
+    _print(advice, wide)
+    if figure is not None:
+        print(f"figure    {figure}")
+    if advice.command:
+        print(f"try next  {advice.command}")
     else:
-        print("none fits: allow more" + ("" if found.precision == "int8" else ", or try --precision int8"))
+        print("none fits: raise a limit" + ("" if advice.precision == "int8" else ", or try --precision int8"))
+
+
+def _print(advice: "Advice", wide: bool) -> None:
+    """The table, and what its figures are of."""
+    too_slow = [network for network in advice.networks if not network.fits and network.latency]
+    shown = [*advice.fitting[:SHOWN], *too_slow[:TOO_SLOW]]
+    headers = ["network", "width", "px", "ms", "p90 ms", "top-1", "mult-adds", "MB", "fits", "source"]
+    print_table(
+        headers, [_cells(network) for network in shown], words_last=True, optional=("source", "p90 ms"), wide=wide
+    )
+    print()
+    published = any(network.top1 is not None for network in advice.networks)
+    _say(
+        f"{len(advice.fitting)} of {len(advice.networks)} networks fit, for {advice.classes} classes."
+        + (" *: none that is as fast has a higher published accuracy." if published else "")
+    )
+    _say(
+        f"ms: median of an image, {advice.engine}, {advice.precision}, "
+        f"{advice.threads} thread{'s' if advice.threads > 1 else ''}, {advice.machine.line()}."
+    )
+    if published:
+        _say("top-1: as published, on the 1,000 classes of ImageNet.")
+    else:
+        _say("These 32-pixel networks have no published accuracy: the largest that fits comes first.")
+
+
+def _cells(network: "Advised") -> list[object]:
+    latency = network.latency
+    mark = " *" if network.best_for_its_time else "  "
+    return [
+        network.name,
+        f"{network.width:g}",
+        network.resolution,
+        "" if latency is None else f"{latency.median_ms:.2f}",
+        "" if latency is None else f"{latency.p90_ms:.2f}",
+        "" if network.top1 is None else f"{network.top1:.1f} %{mark}",
+        f"{network.macs / 1e6:.1f} M",
+        f"{network.size_bytes / 1e6:.1f}",
+        "yes" if network.fits else "no",
+        network.source,
+    ]
+
+
+def _say(words: str) -> None:
+    print(textwrap.fill(words, 80, break_long_words=False, break_on_hyphens=False))

@@ -1,12 +1,27 @@
 """leannet compare: networks side by side."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leannet.cli.options import Json, Quiet, Resolution, Width
+from leannet.cli.options import Json, Quiet, Resolution, Wide, Width
 from leannet.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from leannet.reports.comparison import Comparison, Timing
+    from leannet.reports.comparison.network import ComparedNetwork
+
+LINE = 80  # letters of what is said below the table
+NAME = 30  # letters of a name that takes one line
+MEANINGS = {
+    "MB moved": "MB moved: each layer reads its inputs and weights and writes its output once",
+    "peak MB": "peak MB: the most memory that activations take at once",
+    "mult-adds/byte": "mult-adds/byte: over the bytes moved",
+    "depth": "depth: layers with weights on the longest path",
+    "branches": "branches: the most such layers at one depth",
+}
+OMITTED_FIRST = ("mult-adds/byte", "branches", "MB moved", "peak MB", "depth")  # where the terminal is narrow
 
 
 def command(
@@ -15,9 +30,10 @@ def command(
     resolution: Resolution = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes. Default: each its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="A page to write: curves, fronts, table, settings.")] = None,
-    images: Annotated[
+    figures: Annotated[
         Path | None, typer.Option(help="A folder for every figure as PNG and SVG, and its data as CSV.")
     ] = None,
+    wide: Wide = False,
     measure: Annotated[bool, typer.Option("--measure", help="Measure latency; leave the machine alone.")] = False,
     engine: Annotated[str | None, typer.Option(help="To measure in. Default: onnxruntime.")] = None,
     threads: Annotated[int | None, typer.Option(help="To measure with. Default: 1.", min=1)] = None,
@@ -25,7 +41,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Set networks side by side: parameters, mult-adds, memory, depth, branches, published or own accuracy.
+    """Set networks side by side: parameters, mult-adds, memory, depth, accuracy, and whether its difference is shown.
 
     With --out as a page: curves together, accuracy against cost with the Pareto front, settings that differ.
 
@@ -33,80 +49,123 @@ def command(
     """
     from leannet.errors import LeannetError
     from leannet.files import check_page, spare_inputs
-    from leannet.reports.comparing import compare, write_figures, write_page
+    from leannet.reports.comparison import compare, write_figures, write_page
 
-    check_page(out, images)
+    check_page(out, figures)
     spare_inputs([out], what)
-    given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
-    extra = [name for name, value in given.items() if value is not None]
+    options = {"--engine": engine, "--threads": threads, "--seconds": seconds}
+    extra = [name for name, value in options.items() if value is not None]
     if extra and not measure:
         raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
     if measure and classes is not None:
         raise LeannetError("--measure times networks as they are: leave out --classes")
-    found = compare(what, width, resolution, classes)
+    comparison = compare(what, width, resolution, classes)
     if measure:
         how = engine or "onnxruntime", threads or 1, seconds or 10.0
-        found = compare(what, width, resolution, timing=_time(what, *how, width, resolution, quiet))
-    page = write_page(found, out) if out is not None else None
-    drawn = write_figures(found, images) if images is not None else []
+        comparison = compare(what, width, resolution, timing=_time(what, *how, width, resolution, quiet))
+    page = write_page(comparison, out) if out is not None else None
+    paths = write_figures(comparison, figures) if figures is not None else []
     if json:
-        print_json(found.to_dict() | {"page": page and str(page), "images": [str(path) for path in drawn]})
+        print_json(comparison.to_dict() | {"page": page and str(page), "figures": [str(path) for path in paths]})
         return
-    _print(found)
-    for line in found.warnings:
-        print(f"warning: {line}")
+    _print(comparison, wide)
+    for line in comparison.warnings:
+        _say(f"warning: {line}")
     if page is not None:
         print(f"page      {page}")
-    if drawn:
-        print(f"images  {len(drawn)} files in {images}")
+    if paths:
+        print(f"figures   {len(paths)} files in {figures}")
 
 
 def _time(
     what: list[str], engine: str, threads: int, seconds: float, width: float, resolution: int | None, quiet: bool
-) -> Any:
+) -> "Timing":
     from leannet.benchmark import bench
     from leannet.console import Console
-    from leannet.reports.comparing import Timing
+    from leannet.reports.comparison import Timing
 
     with Console(quiet).bar(1) as bar:
-        found = bench(
+        timed = bench(
             what, [engine], ["float32"], [threads], 1, width, resolution, seconds, memory=False,
             progress=lambda label: bar.advance(0, "timing", label),
         )  # fmt: skip
-    words = f"{found.timed[0].engine}, {threads} thread{'s' if threads > 1 else ''}, batch 1, {found.machine.line()}"
-    return Timing(words, {each.what: each.latency for each in found.timed})
+    conditions = (
+        f"{timed.timed[0].engine}, {threads} thread{'s' if threads > 1 else ''}, batch 1, {timed.machine.line()}"
+    )
+    return Timing(conditions, {row.what: row.latency for row in timed.timed})
 
 
-def _print(found: Any) -> None:
-    timed, trained = found.timing is not None, any(each.progress.epochs for each in found.networks)
-    headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * timed, "MB moved", "MB held",
-               "mult-adds/byte", "depth", "branches", *["epochs"] * trained, "top-1", "source"]  # fmt: skip
+def _print(comparison: "Comparison", wide: bool) -> None:
+    """The table, the verdicts, and what the columns mean."""
+    from leannet.reports.comparison.verdict import listed
+
+    networks = comparison.networks
+    is_timed, has_runs = comparison.timing is not None, any(network.progress.epochs for network in networks)
+    winners = [network for verdict in comparison.verdicts for network in verdict.winners]
+    headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * is_timed, *MEANINGS]
+    headers += [*["epochs"] * has_runs, "accuracy", *["source"] * wide]
     rows = []
-    for each in found.networks:
-        accuracy, latency = each.accuracy, each.latency
+    for network in networks:
+        accuracy, latency = network.accuracy, network.latency
+        best = " *" if any(network is winner for winner in winners) else "  " if winners else ""
         rows.append(
             [
-                each.architecture.name if each.kind == "zoo name" else each.what,
-                each.architecture.input.height,
-                f"{each.cost.params:,}",
-                f"{each.cost.macs:,}",
-                *["" if latency is None else f"{latency.median_ms:.2f}"] * timed,
-                f"{each.cost.total.bytes_moved / 1e6:.1f}",
-                f"{each.shape.peak_activation_bytes / 1e6:.2f}",
-                f"{each.shape.arithmetic_intensity:.1f}",
-                each.shape.sequential_depth,
-                each.shape.branches,
-                *[each.progress.epochs] * trained,
-                "" if accuracy is None else f"{100 * accuracy.value:.1f} %",
-                "" if accuracy is None else accuracy.source,
+                network.what if wide else network.label,
+                network.architecture.input.height,
+                f"{network.cost.params:,}",
+                f"{network.cost.macs:,}",
+                *["" if latency is None else f"{latency.median_ms:.2f}"] * is_timed,
+                f"{network.cost.total.bytes_moved / 1e6:.1f}",
+                f"{network.shape.peak_activation_bytes / 1e6:.2f}",
+                f"{network.shape.arithmetic_intensity:.1f}",
+                network.shape.sequential_depth,
+                network.shape.branches,
+                *[network.progress.epochs] * has_runs,
+                "" if accuracy is None else f"{100 * accuracy.value:.1f} %{best}",
+                *[_source(network)] * wide,
             ]
         )
-    print_table(headers, rows, words_last=True)
-    print()
-    print("MB moved: each layer reads its inputs and weights and writes its output once; MB held: the most activations")
-    print(
-        "there are at once; float32, one image. depth: layers with weights on the longest way; branches: most of them"
+    longest = max(len(str(row[0])) for row in rows)
+    omitted = print_table(
+        headers,
+        rows,
+        words_last=wide,
+        optional=[*OMITTED_FIRST, "pixels"],
+        wrapped="network" if longest > NAME else None,
+        wide=wide,
     )
-    print("at one depth.")
-    if found.timing is not None:
-        print(f"median ms: {found.timing.words}")
+    print()
+    for verdict in comparison.verdicts:
+        _say(verdict.sentence())
+    if winners:
+        print("*: the best accuracy")
+    meanings = [meaning for header, meaning in MEANINGS.items() if header not in omitted]
+    if meanings:
+        _say(f"{'; '.join(meanings)}. In float32, for one image.")
+    if not wide:
+        sources = _sources(networks)
+        for source, names in sources.items():
+            _say(f"accuracy{f' of {listed(names)}' if len(sources) > 1 else ''}: {source}")
+    if comparison.timing is not None:
+        _say(f"median ms: {comparison.timing.conditions}")
+
+
+def _source(network: "ComparedNetwork") -> str:
+    """Where an accuracy is from, and what other sources print."""
+    others = [f"{100 * top1:.1f} % in {source}" for source, top1 in network.published[1:]]
+    return "; ".join([network.accuracy.source, *others]) if network.accuracy else ""
+
+
+def _sources(networks: "tuple[ComparedNetwork, ...]") -> dict[str, list[str]]:
+    """Where accuracies are from, and which networks' they are."""
+    names: dict[str, list[str]] = {}
+    for network in networks:
+        if network.accuracy is not None:
+            names.setdefault(network.accuracy.source, []).append(network.label)
+    return names
+
+
+def _say(words: str) -> None:
+    import textwrap
+
+    print(textwrap.fill(words, LINE, break_long_words=False, break_on_hyphens=False))

@@ -58,11 +58,12 @@ def print_table(
     optional: Sequence[str] = (),
     wrapped: str | None = None,
     wide: bool = False,
-) -> None:
+) -> list[str]:
     """Aligned columns, the first `left` of them and, with `words_last`, the last one to the left.
 
     Where the terminal is narrower (80 columns where there is none), the cells of the column `wrapped` take several
-    lines, and the columns `optional` are left out, the first one first, which is said below. wide: neither.
+    lines, and the columns `optional` are left out, the first one first, which is said below. wide: neither. Returns the
+    headers of the columns left out.
     """
     room = 1 << 30 if wide else shutil.get_terminal_size().columns
     cells = [[str(cell) for cell in line] for line in (headers, *lines)]
@@ -94,7 +95,8 @@ def print_table(
         if number == 0:
             print("  ".join("-" * widths[column] for column in shown))
     if omitted:
-        print(f"left out: {', '.join(omitted)}; --wide shows all columns")
+        print(textwrap.fill(f"left out: {', '.join(omitted)}; --wide shows all columns", max(room, 80)))
+    return omitted
 
 
 def _total(widths: Sequence[int], columns: Sequence[int]) -> int:

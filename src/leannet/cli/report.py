@@ -13,11 +13,11 @@ from leannet.errors import LeannetError
 def command(
     run: Annotated[str, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Where to write it. Default: report.html in the run.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="A folder for every figure as PNG and SVG and its data as CSV.")
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder for every figure as PNG and SVG, and its data as CSV.")
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Time each row on this machine first, and keep it in the run.")
+        bool, typer.Option("--measure", help="Time each row on this machine first, and store the times in the run.")
     ] = False,
     engine: Annotated[str | None, typer.Option(help="To measure in. Default: onnxruntime.")] = None,
     threads: Annotated[int | None, typer.Option(help="To measure with. Default: 1.", min=1)] = None,
@@ -25,7 +25,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the page of a run: curves, confusion matrix, mistakes, cost by row, data. One file, no network.
+    """Write the page of a run: curves, confusion matrix, mistakes, cost, data. One file that fetches nothing.
 
     Example: leannet report runs/photos --measure
     """
@@ -35,22 +35,22 @@ def command(
     from leannet.reports.costs import SECONDS
     from leannet.reports.costs import measure as measure_rows
 
-    given = {"--engine": engine, "--threads": threads, "--seconds": seconds}
-    extra = [name for name, value in given.items() if value is not None]
+    options = {"--engine": engine, "--threads": threads, "--seconds": seconds}
+    extra = [name for name, value in options.items() if value is not None]
     if extra and not measure:
         raise LeannetError(f"{extra[0]}: expected --measure with it, since it says how to measure")
-    check_page(out, images)
+    check_page(out, figures)
     spare_inputs([out], [run])
     times = None
     if measure:
-        console, wanted = Console(quiet), seconds or SECONDS
-        console.say(f"timing each row, {wanted:g} s; leave the machine alone meanwhile")
-        times = measure_rows(run, engine or "onnxruntime", threads or 1, wanted)
-    page = report(run, out, images)
+        console, duration = Console(quiet), seconds or SECONDS
+        console.say(f"timing each row, {duration:g} s; leave the machine alone meanwhile")
+        times = measure_rows(run, engine or "onnxruntime", threads or 1, duration)
+    page = report(run, out, figures)
+    paths = {"report": page, "latency": times, "figures": figures}
     if json:
-        kept = {"latency": str(times)} if times else {}
-        print_json({"report": str(page)} | kept | ({"images": str(images)} if images else {}))
-    else:
-        print(page)
-        if images is not None:
-            print(images)
+        print_json({name: str(path) for name, path in paths.items() if path is not None})
+        return
+    print(page)
+    if figures is not None:
+        print(figures)

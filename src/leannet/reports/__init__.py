@@ -1,6 +1,6 @@
 """The pages people look at."""
 
-from leannet.reports.comparing import compare
+from leannet.reports.comparison import compare
 from leannet.reports.run import report
 
 __all__ = ["compare", "report"]

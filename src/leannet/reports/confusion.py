@@ -16,12 +16,12 @@ FEW, MANY = 4, 20  # up to FEW classes each cell shows all its figures; above MA
 NARROW = 4  # letters of a name that fits above its column
 PAIRS = 12
 TICKS, LETTERS = 10, 13  # names beside a heat map, and of each at most
-HIT, MISS = (47, 126, 216), (222, 100, 42)  # legible on white and on black
+CORRECT, INCORRECT = (47, 126, 216), (222, 100, 42)  # colors that are legible on white and on black
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Images of one class taken for one class: how many, of all of the true class, of all that got this answer."""
+    """Images of one class with one prediction: how many, of how many of the class, of how many so predicted."""
 
     truth: str
     prediction: str
@@ -36,26 +36,26 @@ class Cell:
 
     @property
     def column(self) -> float:
-        """The share of all that got this answer."""
+        """The share of all images with this prediction."""
         return self.images / max(self.of_prediction, 1)
 
     @property
-    def is_right(self) -> bool:
+    def is_correct(self) -> bool:
         return self.truth == self.prediction
 
 
 def cells(scores: Scores) -> list[list[Cell]]:
     """The matrix: a line a true class, a column a predicted one."""
-    every = range(len(scores.per_class))
-    return [_cells(scores, [(t, p) for p in every]) for t in every]
+    numbers = range(len(scores.per_class))
+    return [_cells(scores, [(truth, prediction) for prediction in numbers]) for truth in numbers]
 
 
 def most_confused(scores: Scores, most: int | None = PAIRS) -> list[Cell]:
-    """The mistakes that happen most often, of equal ones those of the smaller class first. most: None: all."""
-    wrong = np.array(scores.confusion)
-    np.fill_diagonal(wrong, 0)
-    found = _cells(scores, np.argwhere(wrong).tolist())
-    return sorted(found, key=lambda cell: (-cell.images, -cell.row))[:most]
+    """The commonest mistakes, of equal ones those of the smaller class first. most: None: all."""
+    mistakes = np.array(scores.confusion)
+    np.fill_diagonal(mistakes, 0)
+    cells = _cells(scores, np.argwhere(mistakes).tolist())
+    return sorted(cells, key=lambda cell: (-cell.images, -cell.row))[:most]
 
 
 def _cells(scores: Scores, places: Iterable[Sequence[int]]) -> list[Cell]:
@@ -65,16 +65,16 @@ def _cells(scores: Scores, places: Iterable[Sequence[int]]) -> list[Cell]:
 
 
 def shades(scores: Scores, least: int = 80) -> NDArray[np.uint8]:
-    """(classes, classes, 4) RGBA: blue where it is right, orange where wrong, clear where nothing is.
+    """(classes, classes, 4) RGBA: blue for correct, orange for incorrect predictions, clear where there are none.
 
     Opacity grows with the root of the share of the true class: one mistake of a hundred has to be seen beside a hundred
-    of a hundred that are right. least: of a cell with an image, of 255.
+    of a hundred that are correct. least: opacity of a cell with an image, of 255.
     """
     counts = np.array(scores.confusion, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     pixels = np.zeros((*counts.shape, 4), np.uint8)
-    pixels[..., :3] = MISS
-    pixels[np.eye(len(counts), dtype=bool), :3] = HIT
+    pixels[..., :3] = INCORRECT
+    pixels[np.eye(len(counts), dtype=bool), :3] = CORRECT
     pixels[..., 3] = np.where(counts > 0, np.round(least + (255 - least) * np.sqrt(shares)), 0)
     return pixels
 

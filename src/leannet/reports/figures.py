@@ -15,20 +15,30 @@ from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
 from leannet.reports.confusion import MANY, NARROW, shades
-from leannet.reports.costs import RowCost, conditions, costs_by_row, measures
+from leannet.reports.costs import (
+    GROUPS,
+    KindCost,
+    RowCost,
+    conditions,
+    costs_by_kind,
+    costs_by_row,
+    measures,
+)
 from leannet.reports.curves import draw_curve, draw_rate
-from leannet.reports.held import COLUMNS, Held
 from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
+from leannet.reports.run_contents import LOG_COLUMNS, RunContents
+from leannet.reports.summary import split_name
 from leannet.style import COLORS, figure, plain_axes, write_figure
 
 Line = Sequence[Any]
 LEGIBLE = 60  # names on an axis, at most, ...
 LETTERS = 24  # ... and letters of each
+UNITS = {"params": ("thousands", 1e-3), "macs": ("millions", 1e-6), "bytes_moved": ("MB", 1e-6), "ms": ("ms", 1.0)}
 
 
-def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], folder: Path) -> list[Path]:
-    """Writes learning_curves, confusion, calibration, cost_by_row and class_counts, those there is data for.
+def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, list[int]], folder: Path) -> list[Path]:
+    """Writes the figures there is data for: learning curves, confusion matrix, calibration, costs, class counts.
 
     Returns the files. Raises LeannetError where the folder cannot be made.
     """
@@ -39,41 +49,56 @@ def write_figures(held: Held, cost: Count | None, counts: dict[str, list[int]], 
     written: list[Path] = []
 
     def write(name: str, size: tuple[float, float], draw: Callable[[Any], None], lines: Iterable[Line]) -> None:
-        with figure(*size) as drawn, warnings.catch_warnings():
+        with figure(*size) as drawing, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a class name in letters that the font lacks
-            draw(drawn)
+            draw(drawing)
             for ending in (".png", ".svg"):
-                write_figure(drawn, folder / f"{name}{ending}")
+                write_figure(drawing, folder / f"{name}{ending}")
                 written.append(folder / f"{name}{ending}")
         written.append(_write_csv(folder / f"{name}.csv", lines))
 
-    if held.log:
-        lines = [[line[name] for name in COLUMNS] for line in held.log]
-        write("learning_curves", (13, 3.8), lambda drawn: _curves(drawn, held), [COLUMNS, *lines])
-    if held.judged:
-        scores, names = held.judged.scores, held.judged.classes
-        beside = 0.09 * min(max(map(len, names)), LETTERS)  # inches of the longest name
-        side = 2.5 + beside + 0.55 * len(names) if len(names) <= MANY else 11.0 + beside
+    if contents.log:
+        lines = [[line[name] for name in LOG_COLUMNS] for line in contents.log]
+        write("learning_curves", (13, 4.1), lambda drawing: _draw_curves(drawing, contents), [LOG_COLUMNS, *lines])
+    if contents.predictions:
+        scores, names = contents.predictions.scores, contents.predictions.classes
+        longest = 0.09 * min(max(map(len, names)), LETTERS)  # inches of the longest name
+        side = 2.7 + longest + 0.55 * len(names) if len(names) <= MANY else 11.0 + longest
         header = ["true \\ predicted", *names]
         matrix = [[name, *line] for name, line in zip(names, scores.confusion, strict=True)]
-        write("confusion", (side + 0.5, side), lambda drawn: _confusion(drawn, scores), [header, *matrix])
-        found = held.judged.calibration
-        bins = [list(asdict(each).values()) for each in found.bins]
+        write("confusion", (side + 0.5, side), lambda drawing: _draw_confusion(drawing, scores), [header, *matrix])
+        calibration = contents.predictions.calibration
+        bins = [list(asdict(group).values()) for group in calibration.bins]
         header = ["above", "up_to", "images", "mean_confidence", "accuracy"]
-        write("calibration", (6, 5.5), lambda drawn: draw_reliability(drawn, found), [header, *bins])
+        write("calibration", (6, 5.8), lambda drawing: draw_reliability(drawing, calibration), [header, *bins])
     if cost:
-        rows, columns = costs_by_row(cost, held.times), measures(held.times)
-        measured = [conditions(held.times)] if held.times else []
-        table = [[row.name, row.what, row.out, *(row[key] for key in columns), *measured] for row in rows]
-        header = ["row", "what", "output", *columns, *(["measured"] if measured else [])]
-        size = 2 + 3 * len(columns), 1.4 + 0.24 * len(rows)
-        write("cost_by_row", size, lambda drawn: _costs(drawn, rows, columns, *measured), [header, *table])
+        _write_costs(contents, cost, write)
     if counts:
-        classes = held.header.classes if held.header else held.judged.classes if held.judged else ()
-        table = [[name, *(counts[part][i] for part in counts)] for i, name in enumerate(classes)]
-        height = 1.2 + min(0.3 * len(classes), 14.0)
-        write("class_counts", (7, height), lambda drawn: _counts(drawn, classes, counts), [["class", *counts], *table])
+        classes: Sequence[str] = ()
+        if contents.header:
+            classes = contents.header.classes
+        elif contents.predictions:
+            classes = contents.predictions.classes
+        table = [[name, *(counts[split][i] for split in counts)] for i, name in enumerate(classes)]
+        height = 1.6 + min(0.3 * len(classes), 14.0)
+        header = ["class", *counts]
+        write("class_counts", (7, height), lambda drawing: _draw_counts(drawing, classes, counts), [header, *table])
     return written
+
+
+def _write_costs(contents: RunContents, cost: Count, write: Callable[..., None]) -> None:
+    """Cost by row, with its data by layer too, and by kind of layer."""
+    rows, columns = costs_by_row(cost, contents.times), measures(contents.times)
+    measured = [conditions(contents.times)] if contents.times else []
+    table = [[row.name, row.inside, row.out, *(row[key] for key in columns), *measured] for row in rows]
+    header = ["row", "layers", "output", *columns, *(["measured"] if measured else [])]
+    size = 2 + 3 * len(columns), 2.2 + 0.24 * len(rows)
+    write("cost_by_row", size, lambda drawing: _draw_costs(drawing, rows, columns, *measured), [header, *table])
+    kinds = costs_by_kind(rows)
+    header = ["kind", "layers", "params", "macs", "bytes_moved"]
+    table = [[kind.kind, kind.layers, kind.params, kind.macs, kind.bytes_moved] for kind in kinds]
+    size = 9, 1.6 + 0.3 * len(kinds)
+    write("cost_by_kind", size, lambda drawing: _draw_kinds(drawing, kinds), [header, *table])
 
 
 def _write_csv(path: Path, lines: Iterable[Line]) -> Path:
@@ -85,16 +110,16 @@ def _write_csv(path: Path, lines: Iterable[Line]) -> Path:
     return path
 
 
-def _curves(drawn: Any, held: Held) -> None:
-    accuracy, loss, rate = drawn.subplots(1, 3)
-    draw_curve(accuracy, "accuracy", held.log, held.best_epoch)
-    draw_curve(loss, "loss", held.log, held.best_epoch)
-    draw_rate(rate, held.log, held.best_epoch)
+def _draw_curves(drawing: Any, contents: RunContents) -> None:
+    accuracy, loss, rate = drawing.subplots(1, 3)
+    draw_curve(accuracy, "accuracy", contents.log, contents.best_epoch)
+    draw_curve(loss, "loss", contents.log, contents.best_epoch)
+    draw_rate(rate, contents.log, contents.best_epoch)
 
 
-def _confusion(drawn: Any, scores: Scores) -> None:
+def _draw_confusion(drawing: Any, scores: Scores) -> None:
     names = [_plain(c.name) for c in scores.per_class]
-    axes = drawn.subplots()
+    axes = drawing.subplots()
     pixels = shades(scores, least=80 if len(names) > MANY else 10)
     if len(names) <= MANY:
         pixels[..., 3] = np.round(0.7 * pixels[..., 3])  # for the figures above them
@@ -113,6 +138,7 @@ def _confusion(drawn: Any, scores: Scores) -> None:
     _margins(axes, scores, step)
     axes.set_xlabel("predicted" + (" (%: of the true class)" if len(names) <= MANY else ""))
     axes.set_ylabel("true")
+    axes.set_title("Confusion matrix, validation images")
 
 
 def _margins(axes: Any, scores: Scores, step: int) -> None:
@@ -129,36 +155,67 @@ def _margins(axes: Any, scores: Scores, step: int) -> None:
         side.tick_params(length=0)
 
 
-def _costs(drawn: Any, rows: Sequence[RowCost], columns: dict[str, str], measured: str = "") -> None:
+def _draw_costs(drawing: Any, rows: Sequence[RowCost], columns: dict[str, str], measured: str = "") -> None:
+    """A bar a row, in the colors of the layers inside; times are of whole rows."""
+    from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
 
     places = np.arange(len(rows))
-    units = {"params": ("thousands", 1e-3), "macs": ("millions", 1e-6), "bytes_moved": ("MB", 1e-6), "ms": ("ms", 1.0)}
-    panels = drawn.subplots(1, len(columns), sharey=True)
+    panels = drawing.subplots(1, len(columns), sharey=True)
     for axes, (key, words) in zip(panels, columns.items(), strict=True):
-        unit, scale = units[key]
-        axes.barh(places, [scale * row[key] for row in rows], color=COLORS[0])
+        unit, scale = UNITS[key]
+        if key == "ms":
+            axes.barh(places, [row[key] for row in rows], color=COLORS[5])
+        else:
+            for place, row in zip(places, rows, strict=True):
+                start = 0.0
+                for layer in row.layers:
+                    axes.barh(place, scale * layer[key], left=start, color=GROUPS[layer.group])
+                    start += scale * layer[key]
         axes.set_xlabel(f"{words}, {unit}")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         plain_axes(axes)
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(places, [_plain(row.name) for row in rows], fontsize=9)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    drawing.suptitle("Cost by row", fontsize="large")
+    groups = {layer.group for row in rows for layer in row.layers}
+    patches = [Patch(color=color, label=group) for group, color in GROUPS.items() if group in groups]
+    drawing.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, fontsize=9)
     if measured:
-        drawn.supxlabel(f"time: {measured}", fontsize=8)
+        drawing.supxlabel(f"time: {measured}", fontsize=8)
 
 
-def _counts(drawn: Any, classes: Sequence[str], counts: dict[str, list[int]]) -> None:
-    axes = drawn.subplots()
+def _draw_kinds(drawing: Any, kinds: Sequence[KindCost]) -> None:
+    """The share of each kind of layer in the mult-adds and in the parameters."""
+    places = np.arange(len(kinds))
+    panels = drawing.subplots(1, 2, sharey=True)
+    for axes, (key, words) in zip(panels, (("macs", "mult-adds"), ("params", "parameters")), strict=True):
+        total = sum(kind[key] for kind in kinds) or 1
+        shares = [100 * kind[key] / total for kind in kinds]
+        bars = axes.barh(places, shares, color=[GROUPS[kind.group] for kind in kinds])
+        axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=3, fontsize=9)
+        axes.set_xlim(0, 1.15 * max(shares, default=1))
+        axes.set_xlabel(f"% of {words}")
+        plain_axes(axes)
+        axes.grid(visible=False, axis="y")
+    panels[0].set_yticks(places, [kind.kind for kind in kinds], fontsize=9)
+    panels[0].set_ylim(len(kinds) - 0.4, -0.6)
+    drawing.suptitle("Cost by kind of layer", fontsize="large")
+
+
+def _draw_counts(drawing: Any, classes: Sequence[str], counts: dict[str, list[int]]) -> None:
+    axes = drawing.subplots()
     places = np.arange(len(classes))
     before = np.zeros(len(classes), np.int64)
-    for (part, numbers), color in zip(counts.items(), COLORS, strict=False):
-        axes.barh(places, numbers, left=before, color=color, label="training" if part == "train" else part)
+    for (split, numbers), color in zip(counts.items(), COLORS, strict=False):
+        axes.barh(places, numbers, left=before, color=color, label=split_name(split))
         before = before + np.array(numbers)
     step = max(1, -(-len(classes) // LEGIBLE))
     axes.set_yticks(places[::step], [_plain(name) for name in classes[::step]], fontsize=9 if len(classes) <= 40 else 6)
     axes.invert_yaxis()
     axes.set_xlabel("images")
+    axes.set_title("Images of each class")
     plain_axes(axes)
     axes.grid(visible=False, axis="y")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,4 +1,4 @@
-"""The images of a run, looked up in its data. None is shown that is not the one the run knew, by its content."""
+"""The images of a run, found in its data. An image is shown only if its content is what the run recorded."""
 
 import hashlib
 import io
@@ -18,13 +18,13 @@ from leannet.errors import LeannetError
 from leannet.evaluation.labelled import reading_of
 from leannet.header import Header
 from leannet.reports.confusion import as_uri
-from leannet.reports.held import Held, Judged
+from leannet.reports.run_contents import RunContents, ValidationPredictions
 
 SIDE = 160  # pixels of an image in the page, at most
-SMALL = 64  # up to here an image is kept as it is
+SMALL = 64  # images up to here are not resized
 MISTAKES, SAMPLES = 12, 16
-TRIES = 40  # images read for each sample wanted, at most
-READ_AT_MOST = 1 << 30  # bytes, to count the classes of each part
+TRIES = 40  # images read for each sample, at most
+READ_AT_MOST = 1 << 30  # bytes, to count the classes of each split
 
 
 @dataclass(frozen=True)
@@ -37,45 +37,45 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A validation image that was taken for something else, and how sure the network was of it."""
+    """A validation image whose prediction is wrong, with its probabilities."""
 
     name: str
     truth: str
     prediction: str
     probability: float
-    of_truth: float  # the probability of what is right
-    seen: Thumbnail | None  # as the network saw it; None where the image is gone or another one
-    whole: Thumbnail | None  # None where that is no more than what the network saw
+    truth_probability: float
+    network_input: Thumbnail | None  # None where the image is missing or another one
+    whole: Thumbnail | None  # None where the network's input is all of the image
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A training image, changed as in training."""
+    """A training image, augmented as in training."""
 
     name: str
     label: str
-    seen: Thumbnail
+    network_input: Thumbnail
 
 
 class RunImages:
-    """The data of a run, opened again. Images are read one by one, those that are asked for."""
+    """The data of a run, opened again. Only the images that are asked for are read, one by one."""
 
     def __init__(self, dataset: Dataset, header: Header):
-        self.images, self.header = dataset, header
+        self.dataset, self.header = dataset, header
         self._places = {name: index for index, name in enumerate(dataset.names)}
 
-    def find(self, name: str, label: str, part: str) -> Image.Image | None:
-        """An image by its name, in the network's colors; None where it is another one now, or gone."""
+    def find(self, name: str, label: str, split: str) -> Image.Image | None:
+        """An image by its name, in the network's colors; None where it has changed or is missing."""
         index = self._places.get(name)
-        if index is None or self.images.classes[self.images.labels[index]] != label:
+        if index is None or self.dataset.classes[self.dataset.labels[index]] != label:
             return None
-        return self.image(index, part)
+        return self.image(index, split)
 
-    def image(self, index: int, part: str) -> Image.Image | None:
-        """An image in the network's colors; None where its content says that it is not of that part."""
+    def image(self, index: int, split: str) -> Image.Image | None:
+        """An image in the network's colors; None where its content is not in that split."""
         try:
             data = self._bytes(index)
-            if self._part(data) not in {part, None}:
+            if self._split_of(data) not in {split, None}:
                 return None
             image = Image.fromarray(data) if isinstance(data, np.ndarray) else read(data)
             return to_color(image, self.header.preprocessing)
@@ -83,12 +83,12 @@ class RunImages:
             return None
 
     def class_counts(self) -> dict[str, list[int]] | None:
-        """The images of each class of the header in each part, told by their content.
+        """The images of each class of the header in each split, by their content.
 
-        None where there are too many to be told apart, or they would take too long to read.
+        None where there are too many for fingerprints to tell apart, or they would take too long to read.
         """
         digests, total = [], 0
-        for index in range(len(self.images)):
+        for index in range(len(self.dataset)):
             try:
                 data = self._bytes(index)
             except OSError:
@@ -97,86 +97,92 @@ class RunImages:
             if total > READ_AT_MOST:
                 return None
             digests.append(_digest(data))
-        known = membership(digests, self.header.split.fingerprints)
-        if not known.decidable.all():
+        members = membership(digests, self.header.split.fingerprints)
+        if not members.decidable.all():
             return None
-        numbers = np.array([self.header.classes.index(name) for name in self.images.classes])[self.images.labels]
-        every = len(self.header.classes)
-        return {part: np.bincount(numbers[getattr(known, part)], minlength=every).tolist() for part in SPLIT_NAMES}
+        numbers = np.array([self.header.classes.index(name) for name in self.dataset.classes])[self.dataset.labels]
+        classes = len(self.header.classes)
+        return {
+            split: np.bincount(numbers[getattr(members, split)], minlength=classes).tolist() for split in SPLIT_NAMES
+        }
 
     def _bytes(self, index: int) -> bytes | NDArray[np.uint8]:
-        source = self.images.reader(index)
+        source = self.dataset.reader(index)
         return source.read_bytes() if isinstance(source, Path) else source
 
-    def _part(self, data: bytes | NDArray[np.uint8]) -> str | None:
-        """The part that has an image of this content: "" for none, None where the run's marks cannot tell."""
-        known = membership([_digest(data)], self.header.split.fingerprints)
-        return next((part for part in SPLIT_NAMES if getattr(known, part)[0]), "" if known.decidable[0] else None)
+    def _split_of(self, data: bytes | NDArray[np.uint8]) -> str | None:
+        """The split that has an image of this content: "" for none, None where the fingerprints cannot tell."""
+        members = membership([_digest(data)], self.header.split.fingerprints)
+        unknown = "" if members.decidable[0] else None
+        return next((split for split in SPLIT_NAMES if getattr(members, split)[0]), unknown)
 
 
 def _digest(data: bytes | NDArray[np.uint8]) -> str:
     return hashlib.sha256(data.tobytes() if isinstance(data, np.ndarray) else data).hexdigest()
 
 
-def open_run(held: Held) -> RunImages:
-    """The images a run was made of. Raises LeannetError where they are not there any more, or not known."""
-    where = held.settings.get("data") or (held.header.provenance.data if held.header else None)
-    if held.header is None or not where:
+def open_run(contents: RunContents) -> RunImages:
+    """The images that a run was trained on. Raises LeannetError where they are missing, or not known."""
+    header = contents.header
+    data = contents.settings.get("data") or (header.provenance.data if header else None)
+    if header is None or not data:
         raise LeannetError("the run does not say which they are")
     try:
-        dataset = open_dataset(str(where), reading_of(held.header))
+        dataset = open_dataset(str(data), reading_of(header))
     except OSError as error:
-        raise LeannetError(f"{where}: {error.strerror}") from None
+        raise LeannetError(f"{data}: {error.strerror}") from None
     except LeannetError as error:
-        raise LeannetError(str(error).split(";")[0]) from None  # what to do about it is not asked here
-    unknown = sorted(set(dataset.classes) - set(held.header.classes))
+        raise LeannetError(str(error).split(";")[0]) from None  # what to do about it does not matter here
+    unknown = sorted(set(dataset.classes) - set(header.classes))
     if unknown:
-        raise LeannetError(f"{where} has changed: it has a class '{unknown[0]}' that the run does not know")
-    return RunImages(dataset, held.header)
+        raise LeannetError(f"{data} has changed: it has a class '{unknown[0]}' that the run does not know")
+    return RunImages(dataset, header)
 
 
-def mistakes(judged: Judged, dataset: RunImages | None, most: int = MISTAKES) -> list[Mistake]:
-    """The wrong answers that the network was surest of, the surest first."""
-    predicted, confidence = judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != judged.labels)
-    found = []
+def mistakes(predictions: ValidationPredictions, images: RunImages | None, most: int = MISTAKES) -> list[Mistake]:
+    """The wrong predictions of the highest probability, the highest first."""
+    predicted, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != predictions.labels)
+    worst = []
     for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most].tolist():
-        name, truth = judged.names[i], judged.classes[judged.labels[i]]
-        image = dataset.find(name, truth, "validation") if dataset else None
-        seen = fit(image, dataset.header.preprocessing) if image is not None and dataset is not None else None
-        larger = image is not None and seen is not None and max(image.size) > max(seen.size)
-        found.append(
+        name, truth = predictions.names[i], predictions.classes[predictions.labels[i]]
+        image = images.find(name, truth, "validation") if images else None
+        network_input = None
+        if image is not None and images is not None:
+            network_input = fit(image, images.header.preprocessing)
+        larger = image is not None and network_input is not None and max(image.size) > max(network_input.size)
+        worst.append(
             Mistake(
                 name,
                 truth,
-                judged.classes[predicted[i]],
+                predictions.classes[predicted[i]],
                 float(confidence[i]),
-                float(judged.probabilities[i, judged.labels[i]]),
-                thumbnail(seen) if seen is not None else None,
+                float(predictions.probabilities[i, predictions.labels[i]]),
+                thumbnail(network_input) if network_input is not None else None,
                 thumbnail(image) if image is not None and larger else None,
             )
         )
-    return found
+    return worst
 
 
-def samples(dataset: RunImages, augment: Augment, seed: int, most: int = SAMPLES) -> list[Sample]:
-    """Training images, changed as in training. Mixing of several, which is done to whole batches, is left out."""
-    found = []
-    order = np.random.default_rng(seed).permutation(len(dataset.images))
+def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES) -> list[Sample]:
+    """Training images, augmented as in training. Mixing of several, which is done to whole batches, is left out."""
+    shown = []
+    order = np.random.default_rng(seed).permutation(len(images.dataset))
     for index in order[: TRIES * most].tolist():
-        image = dataset.image(index, "train")
+        image = images.image(index, "train")
         if image is None:
             continue
-        seen = augmented(image, dataset.header, augment, np.random.default_rng((seed, 0, index)))
-        label = dataset.images.classes[dataset.images.labels[index]]
-        found.append(Sample(dataset.images.names[index], label, thumbnail(seen)))
-        if len(found) == most:
+        network_input = augmented(image, images.header, augment, np.random.default_rng((seed, 0, index)))
+        label = images.dataset.classes[images.dataset.labels[index]]
+        shown.append(Sample(images.dataset.names[index], label, thumbnail(network_input)))
+        if len(shown) == most:
             break
-    return found
+    return shown
 
 
 def augmented(image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator) -> Image.Image:
-    """An image in the network's colors, cut, resized and changed at random, as the loader does it in training."""
+    """An image in the network's colors, cropped, resized and changed at random, as the loader does in training."""
     box = random_box(image.size, header.preprocessing, augment, draw)
     return to_image(change(fit(image, header.preprocessing, box), augment, draw))
 

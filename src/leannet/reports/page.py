@@ -13,18 +13,18 @@ def render(template: str, **contents: Any) -> bytes:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "short": short, "as_bytes": short_bytes, "middle": middle}
-    # A file name need not be text: what is none becomes a question mark.
+    environment.filters |= {"percent": percent, "short": short, "short_bytes": short_bytes, "middle": middle}
+    # A file name need not be text: bytes that are none become question marks.
     return environment.get_template(template).render(**contents).encode(errors="replace")
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as people write it: 0.928 is "92.8 %"."""
+    """A share in percent: 0.928 is "92.8 %"."""
     return f"{100 * share:.{digits}f} %"
 
 
 def middle(name: str, most: int) -> str:
-    """A name of at most so many letters: what is too much is cut out of the middle, as both ends tell names apart."""
+    """A name of at most so many letters: a longer one is cut in the middle, as both ends tell names apart."""
     return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
 
 

@@ -1,4 +1,4 @@
-"""The reliability diagram: how often answers are right, against how sure the network was of them."""
+"""The reliability diagram: how often predictions are correct, against the network's confidence in them."""
 
 from typing import Any
 
@@ -6,56 +6,63 @@ from leannet.evaluation.calibration import Calibration
 from leannet.reports.page import percent
 from leannet.style import COLORS, INK, figure, inline_svg, plain_axes
 
-FEW = 10  # images of a bin, below which its share says little
+FEW = 10  # images of a bin, below which its accuracy says little
 CLOSE = 0.02  # mean confidence and accuracy within two points of each other
 
 
-def reliability_diagram(found: Calibration) -> str:
-    """Accuracy by confidence, and below it how many images each bin holds, as an <svg> element."""
-    with figure(5, 4.6) as drawn:
-        draw_reliability(drawn, found)
-        return inline_svg(drawn, "reliability diagram: accuracy against the probability of the answer")
+def reliability_diagram(calibration: Calibration) -> str:
+    """Accuracy by confidence, and below it how many images each bin has, as an <svg> element."""
+    with figure(5, 4.9) as drawing:
+        draw_reliability(drawing, calibration)
+        return inline_svg(drawing, "reliability diagram: accuracy against confidence")
 
 
-def draw_reliability(drawn: Any, found: Calibration) -> None:
+def draw_reliability(drawing: Any, calibration: Calibration) -> None:
     """Draws both panels into a figure."""
-    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    width = 100 / len(found.bins)
-    above.plot([0, 100], [0, 100], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="as sure as right")
-    for each in found.bins:
-        if each.accuracy is None or each.confidence is None:
+    accuracy_axes, count_axes = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    width = 100 / len(calibration.bins)
+    accuracy_axes.plot(
+        [0, 100], [0, 100], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="perfectly calibrated"
+    )
+    for group in calibration.bins:
+        if group.accuracy is None or group.confidence is None:
             continue
-        middle, right, pale = 50 * (each.low + each.high), 100 * each.accuracy, 0.35 if each.images < FEW else 0.9
-        above.bar(middle, right, 0.9 * width, color=COLORS[0], alpha=pale)
-        # The gap that the calibration error sums up: from how often it is right to how sure it is.
-        gap = [right, 100 * each.confidence]
-        above.plot([middle, middle], gap, color=COLORS[1], alpha=pale, linewidth=2.2)
-    above.plot([], [], color=COLORS[0], linewidth=6, label="right")
-    above.plot([], [], color=COLORS[1], linewidth=2.2, label="gap")
-    above.set_ylim(0, 100)
-    above.set_ylabel("is right, %")
-    above.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handlelength=1.5)
-    below.bar(
-        [50 * (each.low + each.high) for each in found.bins],
-        [each.images for each in found.bins],
+        middle, accuracy = 50 * (group.low + group.high), 100 * group.accuracy
+        opacity = 0.35 if group.images < FEW else 0.9
+        accuracy_axes.bar(middle, accuracy, 0.9 * width, color=COLORS[0], alpha=opacity)
+        # The gap that the calibration error sums up: from accuracy to mean confidence.
+        gap = [accuracy, 100 * group.confidence]
+        accuracy_axes.plot([middle, middle], gap, color=COLORS[1], alpha=opacity, linewidth=2.2)
+    accuracy_axes.plot([], [], color=COLORS[0], linewidth=6, label="accuracy")
+    accuracy_axes.plot([], [], color=COLORS[1], linewidth=2.2, label="gap")
+    accuracy_axes.set_ylim(0, 100)
+    accuracy_axes.set_ylabel("accuracy, %")
+    accuracy_axes.legend(
+        frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handlelength=1.5, columnspacing=1.2
+    )
+    drawing.suptitle("Accuracy by confidence", fontsize="large")
+    count_axes.bar(
+        [50 * (group.low + group.high) for group in calibration.bins],
+        [group.images for group in calibration.bins],
         0.9 * width,
         color=COLORS[5],
     )
-    below.set_xlim(0, 100)
-    below.set_xlabel("says, %")
-    below.set_ylabel("images")
-    plain_axes(above)
-    plain_axes(below)
+    count_axes.set_xlim(0, 100)
+    count_axes.set_xlabel("confidence, %")
+    count_axes.set_ylabel("images")
+    plain_axes(accuracy_axes)
+    plain_axes(count_axes)
 
 
-def calibration_words(found: Calibration, smoothing: float) -> str:
-    """How sure it is and how often right, in a sentence or two."""
-    says, right = percent(found.confidence), percent(found.accuracy)
-    words = f"On average it gives its answer a probability of {says}, and is right {right} of the time"
-    gap = found.confidence - found.accuracy
+def calibration_words(calibration: Calibration, smoothing: float) -> str:
+    """Mean confidence against accuracy, in a sentence or two."""
+    confidence, accuracy = percent(calibration.confidence), percent(calibration.accuracy)
+    words = f"On average the network gives its prediction a probability of {confidence} and is correct {accuracy}"
+    words += " of the time"
+    gap = calibration.confidence - calibration.accuracy
     if abs(gap) < CLOSE:
-        return f"{words}: its probabilities can be taken at their word, on average."
+        return f"{words}: on average its probabilities can be taken at face value."
     if gap > 0:
-        return f"{words}: it is surer than it should be."
-    tail = f" Label smoothing of {smoothing:g} in training teaches that." if smoothing else ""
-    return f"{words}: it is less sure than it could be.{tail}"
+        return f"{words}: it is overconfident."
+    reason = f" Label smoothing of {smoothing:g} in training has this effect." if smoothing else ""
+    return f"{words}: it is underconfident.{reason}"

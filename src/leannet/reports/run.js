@@ -31,12 +31,12 @@ for (const heat of document.querySelectorAll(".heat")) {
   const { classes, cells } = JSON.parse(heat.querySelector("script").textContent);
   const [map, words] = [heat.querySelector(".map"), heat.querySelector("output")];
   const number = classes.length;
-  const counts = new Map(cells.map(([truth, said, n]) => [truth * number + said, n]));
+  const counts = new Map(cells.map(([truth, predicted, n]) => [truth * number + predicted, n]));
   const ofTruth = new Array(number).fill(0);
-  const ofAnswer = new Array(number).fill(0);
-  for (const [truth, said, n] of cells) {
+  const ofPrediction = new Array(number).fill(0);
+  for (const [truth, predicted, n] of cells) {
     ofTruth[truth] += n;
-    ofAnswer[said] += n;
+    ofPrediction[predicted] += n;
   }
   const cursor = document.createElement("div");
   cursor.className = "cursor";
@@ -52,9 +52,9 @@ for (const heat of document.querySelectorAll(".heat")) {
   const show = (y, x) => {
     [row, column] = [y, x].map((i) => Math.min(Math.max(i, 0), number - 1));
     const n = counts.get(row * number + column) ?? 0;
-    const what = row === column ? "recognised" : `taken for ${classes[column]}`;
+    const what = row === column ? "predicted correctly" : `taken for ${classes[column]}`;
     words.textContent = `${classes[row]} ${what}: ${n} of ${ofTruth[row]} (${share(n, ofTruth[row])}). `
-      + `Of all said to be ${classes[column]}: ${share(n, ofAnswer[column])}.`;
+      + `Of all predicted as ${classes[column]}: ${share(n, ofPrediction[column])}.`;
     const side = 100 / number;
     Object.assign(cursor.style, { left: `${column * side}%`, top: `${row * side}%`, width: `${side}%`, height: `${side}%` });
     cursor.hidden = false;

@@ -1,12 +1,12 @@
-"""The Pareto front: what nothing else beats."""
+"""The Pareto front: the points that no other one beats."""
 
 from collections.abc import Sequence
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of the points (cost, worth) that no other point beats, in order of cost.
+    """The places of the points (cost, accuracy) that no other point beats, in order of cost.
 
-    One point beats another that costs as much or more and is worth as much or less, unless they are equal: equal points
+    One point beats another that costs as much or more and is as accurate or less, unless they are equal: equal points
     stand together.
     """
     front: list[int] = []

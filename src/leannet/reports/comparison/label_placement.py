@@ -1,11 +1,11 @@
-"""Where the names of points go, so that none lies on another, on a point, or outside. Geometry alone."""
+"""Where the names of points go, so that none covers another, a point, or the edge. Geometry alone."""
 
 from collections.abc import Iterator, Sequence
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
-RINGS = (7.0, 16.0, 28.0, 42.0, 60.0)  # how far a name may be from its point
+RINGS = (7.0, 16.0, 28.0, 42.0, 60.0)  # distances of a name from its point
 
 
 def place_labels(
@@ -14,8 +14,8 @@ def place_labels(
     """The lower left corner of each name, or None where there is no room left for it.
 
     points: in order of importance; the first ones choose first. sizes: width and height of the names. taken: boxes that
-    no name may touch. lines: boxes that a name touches only where there is no other room. The line from a point to its
-    name crosses no name. All in one unit, upwards.
+    no name may touch. lines: boxes that a name touches only where there is no other room. The leader from a point to
+    its name crosses no name. All in one unit, upwards.
     """
     occupied = list(taken)
     names: list[Box] = []
@@ -24,26 +24,26 @@ def place_labels(
         fitting = []
         for corner in _candidates(point, size):
             box = (*corner, corner[0] + size[0], corner[1] + size[1])
-            way = _dots(point, anchor(point, box))
+            leader = _dots(point, anchor(point, box))
             if (
-                _inside(box, frame)
+                _is_inside(box, frame)
                 and not any(overlap(box, other) for other in occupied)
-                and not any(overlap(dot, other) for dot in way for other in names)
+                and not any(overlap(dot, other) for dot in leader for other in names)
             ):
-                fitting.append((corner, box, way))
-        clear = [one for one in fitting if not any(overlap(one[1], line) for line in lines)]
+                fitting.append((corner, box, leader))
+        clear = [candidate for candidate in fitting if not any(overlap(candidate[1], line) for line in lines)]
         if not fitting:
             corners.append(None)
             continue
-        corner, box, way = (clear or fitting)[0]
+        corner, box, leader = (clear or fitting)[0]
         names.append(box)
-        occupied += [box, *way]
+        occupied += [box, *leader]
         corners.append(corner)
     return corners
 
 
 def anchor(point: Point, box: Box) -> Point:
-    """Where a line from a point meets the box of its name."""
+    """Where the leader from a point meets the box of its name."""
     return min(max(point[0], box[0]), box[2]), min(max(point[1], box[1]), box[3])
 
 
@@ -53,14 +53,14 @@ def overlap(a: Box, b: Box) -> bool:
 
 
 def _dots(start: Point, end: Point) -> list[Box]:
-    """Small boxes along a line, which keep others off it."""
+    """Small boxes along a line, which names keep clear of."""
     steps = int(max(abs(end[0] - start[0]), abs(end[1] - start[1])) / 3)
     shares = [step / steps for step in range(1, steps)]
     between = [(a + share * (b - a) for a, b in zip(start, end, strict=True)) for share in shares]
     return [(x - 1, y - 1, x + 1, y + 1) for x, y in between]
 
 
-def _inside(box: Box, frame: Box) -> bool:
+def _is_inside(box: Box, frame: Box) -> bool:
     return box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] and box[3] <= frame[3]
 
 
@@ -69,6 +69,6 @@ def _candidates(point: Point, size: Point) -> Iterator[Point]:
     (x, y), (width, height) = point, size
     for ring in RINGS:
         right, left, above, below = x + ring, x - ring - width, y + ring, y - ring - height
-        middle, centre = y - height / 2, x - width / 2
-        yield from ((right, middle), (left, middle), (centre, above), (centre, below))
+        middle, center = y - height / 2, x - width / 2
+        yield from ((right, middle), (left, middle), (center, above), (center, below))
         yield from ((right, above), (left, above), (right, below), (left, below))

@@ -1,4 +1,4 @@
-"""What a run folder holds, read part by part: what is missing or broken is put into words, and the rest is there."""
+"""What a run folder contains, read part by part: what is missing or broken is said, and the rest is used."""
 
 import csv
 import json
@@ -16,20 +16,21 @@ from leannet.evaluation.calibration import Calibration, calibrate
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import read_whole_lines
 from leannet.header import Header, read_header
-from leannet.reports.standing import best_of, unfinished
+from leannet.reports.completion import best_logged_epoch, unfinished
 from leannet.rows import INPUT
+from leannet.run_files import CONFIG, LAST, LOG, MODEL, PREDICTIONS, TIMES
 from leannet.runtime.processor import Machine
 
-TIMES = "latency.json"  # the time of each row, where it has been measured
-COLUMNS = (
+LOG_COLUMNS = (
     "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
 )  # fmt: skip
-ANY_OF = ("model.safetensors", "config.toml", "log.csv", "predictions.csv")  # what makes a folder a run
+EVIDENCE = (MODEL, CONFIG, LOG, PREDICTIONS)  # any of them makes a folder a run
+SAME_ACCURACY = 0.002  # predictions whose accuracy differs more from the header's are of another epoch
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The validation images and what the network said of them: labels (N,), probabilities (N, classes)."""
+class ValidationPredictions:
+    """The validation images and the network's answers: labels (N,), probabilities (N, classes)."""
 
     names: list[str]
     labels: NDArray[np.int64]
@@ -37,86 +38,86 @@ class Judged:
     classes: tuple[str, ...]
     scores: Scores
     calibration: Calibration
-    of: int  # validation images that the run had; more than these where lines are broken or gone
+    images_in_run: int  # more than the names where lines are broken or missing
 
     @property
-    def is_all(self) -> bool:
-        return self.of <= len(self.names)
+    def is_complete(self) -> bool:
+        return self.images_in_run <= len(self.names)
 
 
 @dataclass(frozen=True)
-class Held:
-    """The parts of a run that are there. `missing`: what is not, a sentence each."""
+class RunContents:
+    """The parts of a run that are there. `missing`: those that are not, a sentence each."""
 
     path: Path
     header: Header | None
     log: list[dict[str, float]]
-    judged: Judged | None
+    predictions: ValidationPredictions | None
     settings: dict[str, Any]
     times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
     missing: list[str] = field(default_factory=list)
-    unfinished: str = ""  # a sentence about a run that is not finished
-    is_best: bool = True  # the header is that of the best weights, not of the last
+    unfinished: str = ""  # a sentence about a run that has not finished
+    has_best_weights: bool = True  # the header is that of the best weights, not of the last
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights the run keeps, counted from 1; without those weights, the best by its log."""
-        found: int | None = self.header.metrics.epoch if self.header and self.is_best else None
-        return best_of(self.log) if found is None else found
+        """The epoch whose weights the run keeps, counted from 1; without those weights, the best in its log."""
+        epoch: int | None = self.header.metrics.epoch if self.header and self.has_best_weights else None
+        return best_logged_epoch(self.log) if epoch is None else epoch
 
 
-def read_run(run: str | Path) -> Held:
-    """Reads a run folder. Raises LeannetError where it is no run at all."""
+def read_run(run: str | Path) -> RunContents:
+    """Reads a run folder. Raises LeannetError where the folder is no run."""
     path = Path(run)
-    fold = next((each for each in sorted(path.glob("fold-*")) if (each / "config.toml").is_file()), None)
-    if fold is not None and not (path / "config.toml").exists():
+    fold = next((child for child in sorted(path.glob("fold-*")) if (child / CONFIG).is_file()), None)
+    if fold is not None and not (path / CONFIG).exists():
         raise LeannetError(f"{run}: expected one run, found the folds of a cross-validation: leannet report {fold}")
-    if not path.is_dir() or not any((path / name).exists() for name in ANY_OF):
-        raise LeannetError(f"{run}: expected a run folder (config.toml, model.safetensors, log.csv), found none")
+    if not path.is_dir() or not any((path / name).exists() for name in EVIDENCE):
+        raise LeannetError(f"{run}: expected a run folder ({CONFIG}, {MODEL}, {LOG}), found none")
     missing: list[str] = []
     log: list[dict[str, float]] = []
-    judged: Judged | None = None
+    predictions: ValidationPredictions | None = None
     settings: dict[str, Any] = {}
-    header, is_best = _read_header(path, missing)
+    header, has_best_weights = _read_header(path, missing)
     try:
-        log, broken = _read_log(path / "log.csv")
+        log, broken = _read_log(path / LOG)
         if broken:
-            missing.append(f"Missing: {broken} of the {len(log) + broken} lines of log.csv, which are broken.")
+            missing.append(f"Missing: {broken} of the {len(log) + broken} lines of {LOG}, which are broken.")
     except LeannetError as error:
         missing.append(f"Missing: learning curves ({error}).")
     try:
-        judged = _read_judged(path / "predictions.csv", header, missing)
-        if is_best and judged.is_all:
-            _compare(judged.scores, header, missing)
+        predictions = _read_predictions(path / PREDICTIONS, header, missing)
+        if has_best_weights and predictions.is_complete:
+            _check_epoch(predictions.scores, header, missing)
     except LeannetError as error:
-        missing.append(f"Missing: what it said of the validation images ({error}).")
+        missing.append(f"Missing: the predictions of the validation images ({error}).")
     try:
-        settings = _read_settings(path / "config.toml")
+        settings = _read_settings(path / CONFIG)
     except LeannetError as error:
         missing.append(f"Missing: the settings ({error}).")
     times = _read_times(path / TIMES, header, missing)
-    return Held(path, header, log, judged, settings, times, missing, unfinished(path, settings, log), is_best)
+    return RunContents(
+        path, header, log, predictions, settings, times, missing, unfinished(path, settings, log), has_best_weights
+    )
 
 
 def _read_header(path: Path, missing: list[str]) -> tuple[Header | None, bool]:
-    """That of the best weights, or of the last where those are gone or damaged; and whether it is the best's."""
+    """The header of the best weights, else of the last ones; and whether it is that of the best."""
     try:
         return read_header(path), True
     except LeannetError as error:
         problem = error
     try:
-        header = read_header(path / "last.safetensors")
+        header = read_header(path / LAST)
     except LeannetError:
         missing.append(f"Missing: the best weights, and with them their rows, cost and data ({problem}).")
         return None, False
-    missing.append(
-        f"Missing: the best weights ({problem}). Rows, cost and data are read from last.safetensors instead."
-    )
+    missing.append(f"Missing: the best weights ({problem}). Rows, cost and data are read from {LAST} instead.")
     return header, False
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """log.csv, a dict an epoch. Raises LeannetError where there is none or it is broken."""
+    """The lines of log.csv, one an epoch. Raises LeannetError where the file is missing or broken."""
     lines, broken = _read_log(path)
     if broken:
         raise LeannetError(f"{path}: expected a line of numbers an epoch, found {broken} broken")
@@ -128,30 +129,30 @@ def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            found, header = list(reader), reader.fieldnames or []
+            records, header = list(reader), reader.fieldnames or []
     except FileNotFoundError:
         raise LeannetError(f"{path.name}: not there") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LeannetError(f"{path}: expected a line an epoch, found: {error}") from None
-    absent = [name for name in COLUMNS if name not in header]
+    absent = [name for name in LOG_COLUMNS if name not in header]
     if absent:
         raise LeannetError(f"{path}: expected a column '{absent[0]}', found {', '.join(header) or 'none'}")
     lines = []
-    for line in found:
+    for record in records:
         try:
-            values = {key: float(value) for key, value in line.items()}
+            values = {key: float(value) for key, value in record.items()}
         except (TypeError, ValueError):  # a line with too few or too many values, or with words in it
             continue
         if all(math.isfinite(value) for value in values.values()):
             lines.append(values)
     if not lines:
         raise LeannetError(f"{path}: no epoch is finished")
-    return lines, len(found) - len(lines)
+    return lines, len(records) - len(lines)
 
 
-def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judged:
+def _read_predictions(path: Path, header: Header | None, missing: list[str]) -> ValidationPredictions:
     if not path.exists():
-        raise LeannetError("predictions.csv: not there")
+        raise LeannetError(f"{path.name}: not there")
     (names, labels, probabilities, classes), broken = read_whole_lines(path)
     if broken and not names:
         raise LeannetError(f"{path}: none of its {broken} lines is whole")
@@ -159,34 +160,36 @@ def _read_judged(path: Path, header: Header | None, missing: list[str]) -> Judge
         raise LeannetError(f"{path}: expected a line a validation image, found none")
     if header is not None and classes != header.classes:
         raise LeannetError(
-            f"{path}: is not of these weights: it has {_some(classes)}; model.safetensors has {_some(header.classes)}"
+            f"{path}: belongs to other weights: it has {_listed(classes)}; {MODEL} has {_listed(header.classes)}"
         )
     scores, lines = score(probabilities, labels, classes), len(names) + broken
-    of = max(lines, header.split.sizes.get("validation", 0) if header else 0)
+    images_in_run = max(lines, header.split.sizes.get("validation", 0) if header else 0)
     if broken:
         be = "is" if broken == 1 else "are"
-        missing.append(f"{broken:,} of the {lines:,} lines of predictions.csv {be} broken and left out.")
-    if lines < of:
-        missing.append(f"{of - lines:,} of the {of:,} validation images are not in predictions.csv.")
-    return Judged(names, labels, probabilities, classes, scores, calibrate(probabilities, labels), of)
+        missing.append(f"{broken:,} of the {lines:,} lines of {PREDICTIONS} {be} broken and left out.")
+    if lines < images_in_run:
+        absent = images_in_run - lines
+        missing.append(f"{absent:,} of the {images_in_run:,} validation images are not in {PREDICTIONS}.")
+    calibration = calibrate(probabilities, labels)
+    return ValidationPredictions(names, labels, probabilities, classes, scores, calibration, images_in_run)
 
 
-def _some(classes: tuple[str, ...]) -> str:
+def _listed(classes: tuple[str, ...]) -> str:
     return f"{len(classes)} classes ({', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''})"
 
 
-def _compare(scores: Scores, header: Header | None, missing: list[str]) -> None:
-    """A run killed between two files holds predictions of another epoch than its weights are of."""
-    kept = header.metrics.accuracy if header else None
-    if kept is not None and abs(kept - scores.accuracy) > 0.002:
+def _check_epoch(scores: Scores, header: Header | None, missing: list[str]) -> None:
+    """A run killed between two files has predictions of another epoch than its weights."""
+    recorded = header.metrics.accuracy if header else None
+    if recorded is not None and abs(recorded - scores.accuracy) > SAME_ACCURACY:
         missing.append(
-            f"predictions.csv is of another epoch than model.safetensors: {100 * scores.accuracy:.1f} % right, "
-            f"the weights {100 * kept:.1f} %. What follows is of predictions.csv."
+            f"{PREDICTIONS} is of another epoch than {MODEL}: its accuracy is {100 * scores.accuracy:.1f} "
+            f"%, that of the weights {100 * recorded:.1f} %. The figures below are those of {PREDICTIONS}."
         )
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    """As plain data: settings of any version can be shown, and training need not be imported."""
+    """As plain data: so settings of any version can be shown, and training is not imported."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -196,23 +199,23 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _read_times(path: Path, header: Header | None, missing: list[str]) -> dict[str, Any] | None:
-    """What was measured of these very rows; of others it is left out, with a remark."""
+    """The times measured of these very rows; times of other rows are left out, with a remark."""
     if header is None or not path.exists():
         return None
     architecture = header.architecture
     shapes, reads = {INPUT: architecture.input.shape, **architecture.shapes}, architecture.reads()
-    known = [
+    rows = [
         [row.name, str(row.kind), [list(shapes[name]) for name in reads[row.name]], list(shapes[row.name])]
         for row in architecture.rows
     ]
     try:
         times: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if [[row[key] for key in ("row", "kind", "in_shapes", "out_shape")] for row in times["rows"]] != known:
-            missing.append(f"Missing: measured times, as {path.name} is of other rows: measure anew, --measure.")
+        if [[row[key] for key in ("row", "kind", "in_shapes", "out_shape")] for row in times["rows"]] != rows:
+            missing.append(f"Missing: measured times, as {path.name} is of other rows: measure again with --measure.")
             return None
         _ = float(times["whole"]["median_ms"]), [float(row["ms"]) for row in times["rows"]]
         _ = Machine(**times["machine"]), [times[key] for key in ("engine", "precision", "threads", "batch")]
     except (OSError, ValueError, KeyError, TypeError):
-        missing.append(f"Missing: measured times, as {path.name} is broken: measure anew, --measure.")
+        missing.append(f"Missing: measured times, as {path.name} is broken: measure again with --measure.")
         return None
     return times

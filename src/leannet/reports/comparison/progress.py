@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from leannet.files import is_trained_in
-from leannet.reports.standing import STATE, unfinished
+from leannet.reports.completion import unfinished
+from leannet.run_files import CONFIG, LOG, STATE
 
 
 @dataclass(frozen=True)
@@ -21,35 +22,34 @@ class Progress:
 
 def read_progress(run: Path) -> Progress:
     """How far a run has come, as far as its files tell."""
-    settings, log = _settings(run), _log(run)
-    done, wanted = len(log), settings.get("epochs")
-    goes_on = is_trained_in(run)
+    settings, log = _read_settings(run), _read_log(run)
+    done, epochs = len(log), settings.get("epochs")
     if not unfinished(run, settings, log):
         return Progress(str(done) if done else "")
-    clock = bool(settings.get("time"))
-    share = _epochs(done) if clock else f"{done} of its {_epochs(int(str(wanted)))}"
-    if goes_on:
-        return Progress(str(done) if clock else f"{done} of {wanted}", f"is still training, after {share}")
-    if clock:
+    has_time_limit = bool(settings.get("time"))
+    share = _epochs(done) if has_time_limit else f"{done} of its {_epochs(int(str(epochs)))}"
+    if is_trained_in(run):
+        return Progress(str(done) if has_time_limit else f"{done} of {epochs}", f"is still training, after {share}")
+    if has_time_limit:
         return Progress(str(done), f"was stopped after {share}, before its time was up")
     # Patience may have ended it: the state alone tells.
-    sure = (run / STATE).is_file() or not settings.get("patience")
-    said = f"was stopped after {share}" if sure else f"has {share}, and nothing tells whether it was stopped"
-    return Progress(f"{done} of {wanted}", said)
+    is_certain = (run / STATE).is_file() or not settings.get("patience")
+    words = f"was stopped after {share}" if is_certain else f"has {share}, and nothing tells whether it was stopped"
+    return Progress(f"{done} of {epochs}", words)
 
 
-def _settings(run: Path) -> dict[str, Any]:
+def _read_settings(run: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((run / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
-def _log(run: Path) -> list[dict[str, float]]:
+def _read_log(run: Path) -> list[dict[str, float]]:
     """The whole lines of log.csv."""
     lines = []
     try:
-        with (run / "log.csv").open(newline="", encoding="utf-8") as file:
+        with (run / LOG).open(newline="", encoding="utf-8") as file:
             for line in csv.DictReader(file):
                 with suppress(TypeError, ValueError):  # a line with too few values, or with words in it
                     lines.append({name: float(value) for name, value in line.items()})

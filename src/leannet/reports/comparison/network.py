@@ -1,24 +1,24 @@
-"""One network of a comparison: what it costs, what it is worth and on which images, and what its run kept."""
+"""One network of a comparison: what it costs, how accurate it is and on which images, and what its run recorded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leannet.cost import Count, Graph, count, graph
-from leannet.cost.published import find
+from leannet.cost.published import BY_SOURCE, MOBILENET_V1_PAPER, V1_PAPER
 from leannet.header import Header, bytes_on_disk, is_artifact, read_header
-from leannet.reports.comparing.progress import Progress, read_progress
+from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
-from leannet.what import resolve
-from leannet.zoo import FAMILIES
+from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
-    from leannet.reports.comparing.pairs import Answers
-    from leannet.reports.held import Held
+    from leannet.reports.comparison.pairs import Answers
+    from leannet.reports.run_contents import RunContents
     from leannet.runtime import Latency
 
-PUBLISHED = "published"  # as `judged_on`: on ImageNet, by others
+PUBLISHED = "published"  # as `evaluated_on`: on ImageNet, by others
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Accuracy:
     low: float | None
     high: float | None
     images: int | None
-    judged_on: str  # equal where it was the same images; PUBLISHED
+    evaluated_on: str  # equal for the same images; PUBLISHED
     source: str  # for a person
     loss: float | None = None
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedNetwork:
     """One network. What it does not have is None."""
 
     what: str
@@ -46,6 +46,9 @@ class Compared:
     accuracy: Accuracy | None
     size_bytes: int | None  # on disk
     latency: "Latency | None" = None
+    family: str | None = None  # of a zoo name, ...
+    width: float | None = None  # ... with its width multiplier, ...
+    published: tuple[tuple[str, float], ...] = ()  # ... and all its published top-1: source, 0 to 1
 
     @cached_property
     def cost(self) -> Count:
@@ -56,18 +59,18 @@ class Compared:
         return graph(self.architecture)
 
     @cached_property
-    def held(self) -> "Held | None":
-        """What its run folder holds, read when it is first asked for."""
+    def contents(self) -> "RunContents | None":
+        """What its run folder contains, read when it is first asked for."""
         if self.kind != "run" or self.header is None:
             return None
-        from leannet.reports.held import read_run
+        from leannet.reports.run_contents import read_run
 
         return read_run(self.what)
 
     @property
     def log(self) -> list[dict[str, float]]:
-        """An epoch each; none where it is no run."""
-        return self.held.log if self.held else []
+        """A line an epoch; none where it is no run."""
+        return self.contents.log if self.contents else []
 
     @cached_property
     def progress(self) -> Progress:
@@ -76,7 +79,7 @@ class Compared:
 
     @property
     def precision(self) -> str:
-        """Of an artifact its own."""
+        """That of an artifact, else float32."""
         return self.header.shipping.precision if self.header and self.header.shipping else "float32"
 
     @property
@@ -88,8 +91,10 @@ class Compared:
         """As plain data, for JSON, without the log."""
         accuracy, latency = self.accuracy, self.latency
         return {
-            "name": self.architecture.name if self.kind == "zoo name" else self.what,
+            "name": self.what,
+            "architecture": self.architecture.name,
             "kind": self.kind,
+            "width": self.width,
             "resolution": self.architecture.input.height,
             "params": self.cost.params,
             "macs": self.cost.macs,
@@ -100,7 +105,8 @@ class Compared:
             "accuracy_low": accuracy.low if accuracy else None,
             "accuracy_high": accuracy.high if accuracy else None,
             "accuracy_source": accuracy.source if accuracy else "",
-            "judged_on": accuracy.judged_on if accuracy else None,
+            "evaluated_on": accuracy.evaluated_on if accuracy else None,
+            "published": [{"source": source, "accuracy": top1} for source, top1 in self.published],
             "loss": accuracy.loss if accuracy else None,
             "precision": self.precision,
             "size_bytes": self.size_bytes,
@@ -113,40 +119,55 @@ class Compared:
         }
 
 
-def look(
+def read_network(
     word: str, label: str, width: float, resolution: int | None, classes: int | None, latency: "Latency | None" = None
-) -> Compared:
-    """What a word means, with the options that change it. Raises LeannetError where it means no network."""
-    if word in FAMILIES:
-        table = resolve(word, width, resolution, classes)
-        top1, source = find(word, width, table.input.height)
-        told = None if top1 is None else Accuracy(top1 / 100, None, None, None, PUBLISHED, source)
-        return Compared(word, label, "zoo name", table, None, told, None, latency)
-    table = resolve(word, 1.0, resolution, classes)
-    path = Path(word)
+) -> ComparedNetwork:
+    """The network that a WHAT means; the options change what the word leaves open.
+
+    Raises LeannetError where it means none.
+    """
+    pieces = parse(word)
+    if pieces.in_zoo:
+        architecture = resolve(word, width, resolution, classes)
+        multiplier = width if pieces.width is None else pieces.width
+        published = tuple(_published(pieces.name, multiplier, architecture.input.height))
+        accuracy = Accuracy(published[0][1], None, None, None, PUBLISHED, published[0][0]) if published else None
+        return ComparedNetwork(
+            word, label, "zoo name", architecture, None, accuracy, None, latency, pieces.name, multiplier, published
+        )
+    architecture = resolve(word, 1.0, resolution, classes)
+    path = Path(pieces.name)
     if path.suffix == ".json":
-        return Compared(word, label, "architecture file", table, None, None, None, latency)
+        return ComparedNetwork(word, label, "architecture file", architecture, None, None, None, latency)
     kind = "artifact" if is_artifact(path) else "run" if path.is_dir() else "checkpoint"
     header = read_header(path)
-    if table != header.architecture:
-        return Compared(word, label, kind, table, None, None, None, latency)
+    if architecture != header.architecture:
+        return ComparedNetwork(word, label, kind, architecture, None, None, None, latency)
     accuracy = own_accuracy(header, word)
-    return Compared(word, label, kind, table, header, accuracy, bytes_on_disk(path), latency)
+    return ComparedNetwork(word, label, kind, architecture, header, accuracy, bytes_on_disk(path), latency)
+
+
+def _published(name: str, width: float, resolution: int) -> Iterator[tuple[str, float]]:
+    """Each published top-1 of a network, 0 to 1, with its source."""
+    for source, rows in (*BY_SOURCE, (V1_PAPER, MOBILENET_V1_PAPER)):
+        for row in rows:
+            if (row.name, row.width, row.resolution) == (name, width, resolution):
+                yield source, row.top1 / 100
 
 
 def own_accuracy(header: Header, word: str) -> Accuracy | None:
-    """What a header says of its network on validation images; integers were judged again when they were made."""
+    """The accuracy in a header, on validation images; integers were evaluated again when they were made."""
     from leannet.evaluation.metrics import wilson
 
     digest = header.split.digests.get("validation")
-    judged_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"images of {word}"
+    evaluated_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"images of {word}"
     shipping = header.shipping
     if shipping is not None and shipping.accuracy_after is not None:
-        value, number = shipping.accuracy_after, shipping.evaluated_on or 0
-        if number != header.split.sizes.get("validation"):
-            judged_on = f"images that quantize was given for {word}"
-        low, high = wilson(round(value * number), number)
-        return Accuracy(value, low, high, number, judged_on, "as quantize judged it")
+        accuracy, images = shipping.accuracy_after, shipping.evaluated_on or 0
+        if images != header.split.sizes.get("validation"):
+            evaluated_on = f"images that quantize was given for {word}"
+        low, high = wilson(round(accuracy * images), images)
+        return Accuracy(accuracy, low, high, images, evaluated_on, "as quantize evaluated it")
     own = header.metrics.validation
     if own is None or own.accuracy is None:
         return None
@@ -155,22 +176,22 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
         own.accuracy_low,
         own.accuracy_high,
         own.images,
-        judged_on,
+        evaluated_on,
         "its own validation split",
         own.loss,
     )
 
 
-def answers_of(network: Compared) -> "Answers | None":
-    """What a run's network said of each validation image, by the image's name.
+def answers_of(network: ComparedNetwork) -> "Answers | None":
+    """What a run's network predicts of each validation image, by the image's name.
 
     None where it is no run, where predictions.csv is of other weights, and where two images have one name.
     """
-    from leannet.reports.comparing.pairs import answers
+    from leannet.reports.comparison.pairs import answers
 
-    judged = network.held.judged if network.held else None
-    if judged is None or network.accuracy is None or len(set(judged.names)) < len(judged.names):
+    predictions = network.contents.predictions if network.contents else None
+    if predictions is None or network.accuracy is None or len(set(predictions.names)) < len(predictions.names):
         return None
-    if abs(judged.scores.accuracy - network.accuracy.value) * len(judged.names) > 0.5:
+    if abs(predictions.scores.accuracy - network.accuracy.value) * len(predictions.names) > 0.5:
         return None
-    return answers(judged.names, judged.labels, judged.probabilities, judged.classes)
+    return answers(predictions.names, predictions.labels, predictions.probabilities, predictions.classes)

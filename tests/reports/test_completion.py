@@ -15,20 +15,20 @@ from leannet.checkpoint import load, save
 from leannet.cli.report import command
 from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions, read_whole_lines
-from leannet.reports.held import read_run
+from leannet.reports.completion import unfinished
 from leannet.reports.page import middle, short
-from leannet.reports.standing import STATE, unfinished
-from leannet.reports.words import resolved
-from leannet.run_files import STATE as FILE
+from leannet.reports.run_contents import read_run
+from leannet.reports.summary import resolved
+from leannet.run_files import STATE
 from leannet.sections import Metrics
 from leannet.training import Settings
-from tests.reports.making import made_up_run
+from tests.reports.synthetic_runs import synthetic_run
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Ten epochs of ten, the eighth kept, and no state for resuming."""
-    return made_up_run(tmp_path / "run", classes=3, images=360)
+    return synthetic_run(tmp_path / "run", classes=3, images=360)
 
 
 def _page(run: Path) -> str:
@@ -37,7 +37,7 @@ def _page(run: Path) -> str:
 
 def _state(run: Path, epoch: int, ended: bool = False) -> None:
     (run / STATE).parent.mkdir(exist_ok=True)
-    words = {"standing": {"epoch": epoch, "step": 0, "ended": ended}}
+    words = {"state": {"epoch": epoch, "step": 0, "ended": ended}}
     save_file({"network.a": np.zeros(1, np.float32)}, run / STATE, {"state": json.dumps(words)})
 
 
@@ -47,29 +47,30 @@ def _cut(run: Path, lines: int) -> None:
 
 
 def test_a_stopped_run_is_named(run: Path) -> None:
-    assert STATE == FILE
     assert "Stopped" not in _page(run)
     _cut(run, 9)
-    assert "Stopped after 9 of 10 epochs; state/resume.safetensors, which resuming needs, is not there" in _page(run)
+    assert "Stopped after 9 of 10 epochs. It cannot be resumed: state/resume.safetensors is missing" in _page(run)
     _state(run, 9)
-    assert f"Stopped after 9 of 10 epochs: leannet train --resume {run} goes on." in _page(run)
+    assert f"Stopped after 9 of 10 epochs; to go on: leannet train --resume {run}" in _page(run)
     _state(run, 9, ended=True)
     assert "Stopped" not in _page(run)
     _state(run, 10)
     assert "Stopped" not in _page(run)
     _state(run, 0)
-    assert "Stopped after less than one of 10 epochs: leannet train --resume" in _page(run)
+    assert "Stopped after less than one of 10 epochs; to go on: leannet train --resume" in _page(run)
 
 
 def test_an_end_before_the_last_epoch_is_none(run: Path) -> None:
     log = read_run(run).log
     with_clock = {"epochs": 40, "time": 60.0}
     assert unfinished(run, with_clock, log) == ""  # nothing tells
-    assert "10 of 40 epochs are in log.csv" in unfinished(run, {"epochs": 40, "patience": 5}, log)
+    assert "log.csv has 10 of 40 epochs" in unfinished(run, {"epochs": 40, "patience": 5}, log)
     worse = [line | {"validation_accuracy": 0.0} for line in log[4:]]
     assert unfinished(run, {"epochs": 40, "patience": 6}, log[:4] + worse) == ""
     _state(run, 10)
-    assert unfinished(run, with_clock, log).startswith("Stopped after 10 epochs, before its time was up: leannet train")
+    assert unfinished(run, with_clock, log).startswith(
+        "Stopped after 10 epochs, before its time was up; to go on: leannet train"
+    )
     assert unfinished(run, {}, log) == ""
 
 
@@ -105,12 +106,12 @@ def test_without_the_best_weights_the_last_tell_the_rest(run: Path) -> None:
     network, header = load(run)
     save(run / "last.safetensors", network, header.model_copy(update={"metrics": Metrics(epoch=10)}))
     (run / "model.safetensors").write_bytes(b"")
-    held = read_run(run)
-    accuracies = [line["validation_accuracy"] for line in held.log]
-    assert held.best_epoch == 1 + accuracies.index(max(accuracies))
+    contents = read_run(run)
+    accuracies = [line["validation_accuracy"] for line in contents.log]
+    assert contents.best_epoch == 1 + accuracies.index(max(accuracies))
     page = _page(run)
     assert "Rows, cost and data are read from last.safetensors instead." in page
-    assert all(f"<h2>{name}</h2>" in page for name in ("Data", "Cost by row", "Confusion matrix"))
+    assert all(f"<h2>{name}</h2>" in page for name in ("Data", "Cost", "Confusion matrix"))
     assert "its weights are kept" not in page
     (run / "last.safetensors").unlink()
     assert "Missing: the best weights, and with them their rows, cost and data (" in _page(run)
@@ -135,18 +136,18 @@ def test_folds_are_no_run(run: Path) -> None:
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
 def test_settings_left_alone_are_shown_as_training_takes_them(name: str) -> None:
     settings = Settings.make({"data": "x", "batch_size": 128, "optimizer": {"name": name}})
-    found = resolved(settings.model_dump(mode="json", exclude_none=True))["optimizer"]
-    assert found["lr"] == f"{settings.optimizer.rate(128):.4g} (default)"
-    assert found["weight_decay"] == f"{settings.optimizer.decay():g} (default)"
-    given = {"batch_size": 128, "optimizer": {"name": name, "lr": 0.3, "weight_decay": 0.0}}
-    assert resolved(given) == given
+    shown = resolved(settings.model_dump(mode="json", exclude_none=True))["optimizer"]
+    assert shown["lr"] == f"{settings.optimizer.rate(128):.4g} (default)"
+    assert shown["weight_decay"] == f"{settings.optimizer.decay():g} (default)"
+    chosen = {"batch_size": 128, "optimizer": {"name": name, "lr": 0.3, "weight_decay": 0.0}}
+    assert resolved(chosen) == chosen
 
 
 def test_remarks_on_the_files_are_shown(run: Path) -> None:
     network, header = load(run)
     remarks = ["1 file cannot be read and is left out: a.jpg", "2 files are converted to RGB: b.png, c.gif"]
-    told = header.provenance.model_copy(update={"remarks": tuple(remarks)})
-    save(run / "model.safetensors", network, header.model_copy(update={"provenance": told}))
+    provenance = header.provenance.model_copy(update={"remarks": tuple(remarks)})
+    save(run / "model.safetensors", network, header.model_copy(update={"provenance": provenance}))
     page = _page(run)
     assert "2 files are converted to RGB: b.png, c.gif" in page
     assert "1 file cannot be read" not in page  # these are listed, each with its reason
@@ -156,7 +157,7 @@ def test_long_names_are_cut_in_the_middle(tmp_path: Path, capsys: pytest.Capture
     assert middle("class_number_042", 13) == "class_…er_042"
     assert [len(middle("x" * 200, most)) for most in (12, 13)] == [12, 13]
     assert short(15_400) == "15.4\N{NO-BREAK SPACE}k"
-    run = made_up_run(tmp_path / "run", classes=4, images=100)
+    run = synthetic_run(tmp_path / "run", classes=4, images=100)
     long = "x" * 196 + "0001"
     network, header = load(run)
     classes = tuple(name.replace("kind 001", long) for name in header.classes)
@@ -164,12 +165,12 @@ def test_long_names_are_cut_in_the_middle(tmp_path: Path, capsys: pytest.Capture
     (run / "predictions.csv").write_text((run / "predictions.csv").read_text().replace("kind 001", long))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        command(str(run), images=tmp_path / "figures")
+        command(str(run), figures=tmp_path / "figures")
     assert capsys.readouterr().out.split() == [str(run / "report.html"), str(tmp_path / "figures")]
     with (tmp_path / "figures" / "confusion.csv").open(newline="") as file:
         assert next(csv.reader(file))[2] == long  # data are never cut
     svg = (tmp_path / "figures" / "confusion.svg").read_text()
-    scores = read_run(run).judged
+    scores = read_run(run).predictions
     assert scores is not None
     shown = re.findall(r"<text[^>]*>(\d+)</text>", svg)
     assert all(f"{100 * each.recall:.0f}" in shown for each in scores.scores.per_class)
@@ -181,7 +182,7 @@ def test_where_to_write_is_checked_before_it_measures(run: Path, tmp_path: Path)
         command(str(run), tmp_path / "none" / "page.html", measure=True)
     (tmp_path / "file").write_text("x")
     with pytest.raises(LeannetError, match=r"--figures .*: expected a folder, or room for one"):
-        command(str(run), images=tmp_path / "file", measure=True)
+        command(str(run), figures=tmp_path / "file", measure=True)
     with pytest.raises(LeannetError, match="no engine is named 'none'"):
         command(str(run), measure=True, engine="none", quiet=True)
     assert not (run / "latency.json").exists()
