@@ -34,8 +34,8 @@ import leannet
 from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.exporting import export_folder
 from leannet.console import Console
-from leannet.quantization.comparing import Paired
-from leannet.quantization.fastest import judged_floats
+from leannet.quantization.comparison import Comparison
+from leannet.quantization.fastest import compare_floats
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
 
@@ -160,18 +160,18 @@ def artifacts(name: str) -> dict[str, dict[str, Any]]:
         rounded.append(("bfloat16", "openvino"))
     for precision, engine in rounded:
         target = folder / (f"{name}-{engine}-{precision}" + ("" if engine == "litert" else ".onnx"))
-        facts = judged(network, precision, engine, plain, target)
+        facts = evaluate(network, precision, engine, plain, target)
         found[f"leannet {precision}, {engine}"] = {"path": target, "engine": engine, "cost": facts}
         if precision == "int8" and engine in MIXED and facts["agreement_of_choice"] < AGREEMENT:
             target = target.with_name(target.name.replace("int8", "mixed"))
-            facts = judged(network, "mixed", engine, plain, target)
+            facts = evaluate(network, "mixed", engine, plain, target)
             if facts["made"]:
                 found[f"leannet mixed, {engine}"] = {"path": target, "engine": engine, "cost": facts}
     return found
 
 
-def judged(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
-    """What rounding costs; artifact and figures are made once and kept."""
+def evaluate(network: Path, precision: str, engine: str, plain: Path, target: Path) -> dict[str, Any]:
+    """What rounding costs. Artifact and figures are made once."""
     kept = target.with_suffix(".json")
     if kept.exists():
         return json.loads(kept.read_text())
@@ -182,13 +182,13 @@ def judged(network: Path, precision: str, engine: str, plain: Path, target: Path
     if precision == "bfloat16":
         leannet.export(network, target, precision)
         opened = open_artifact(target)
-        cost: Paired = judged_floats(network, str(CELLS), exact, opened, engine, Console(quiet=True))
+        cost: Comparison = compare_floats(network, str(CELLS), exact, opened, engine, Console(quiet=True))
         floats = 0
     else:
         wanted = AGREEMENT if precision == "mixed" else 0.0
         words = {"max_drop": 100, "min_agreement": wanted, "quiet": True}
         rounded = leannet.quantize(network, str(CELLS), target, engine, **words)
-        cost, floats = rounded, len(rounded.kept_float)
+        cost, floats = rounded, len(rounded.float_layers)
     if cost.before.images != len(list((CELLS / "val").glob("*/*.png"))):
         raise SystemExit(f"{CELLS}: not the windows that {network.name} learned; another Pillow may write other files")
     facts: dict[str, Any] = {

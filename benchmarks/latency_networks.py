@@ -5,7 +5,7 @@
 DATA: BCCD, blood smears under a microscope as a Pascal VOC folder. From them come windows of 160 px, and what is in the
 middle of each: a red cell, a white one, a platelet, or none of these (the background). Windows of one smear stay on one
 side: of the smears of its `train.txt` one third, drawn, validates and says what may be chosen, the others train, and
-those of its `val.txt` and `test.txt` judge. Each network of the zoo learns them at 112 px, then at 224 px, the size
+those of its `val.txt` and `test.txt` evaluate. Each network of the zoo learns them at 112 px, then at 224 px, the size
 that it is timed at. The windows stand in runs/latency/cells, the runs in runs/latency/NAME. What was trained is kept in
 benchmarks/networks, convolutions in float16; a network that is there is not trained again.
 """
@@ -23,7 +23,7 @@ from peers import ROOT
 from PIL import Image
 
 from leannet.checkpoint import load, save
-from leannet.training.state import FILE as STATE
+from leannet.run_files import STATE
 from leannet.training.state import load_state
 
 RUNS = ROOT / "runs" / "latency"

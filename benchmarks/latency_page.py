@@ -1,4 +1,4 @@
-"""The page and the image of `latency`; anew: `python benchmarks/latency_page.py RESULTS.json`."""
+"""The page and the figure of `latency`: `python benchmarks/latency_page.py RESULTS.json` writes them alone."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def agrees(facts: dict[str, Any]) -> bool:
 
 
 def write(results: dict[str, Any], out: Path) -> None:
-    """The JSON, and the page and the image beside it."""
+    """The JSON, and the page and the figure beside it."""
     cells = [cell for each in results["networks"].values() for cell in each["threads"].values()]
     for ratio in RATIOS:
         results[ratio] = geometric_mean(cell[ratio] for cell in cells)

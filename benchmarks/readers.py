@@ -1,7 +1,7 @@
-"""Which programs read leannet's files, and read them right: reader and version x family x kind of file.
+"""Which programs read leannet's files correctly: reader and version x family x kind of file.
 
     python benchmarks/readers.py [--results docs/benchmarks/readers.jsonl] [--work FOLDER]
-    python benchmarks/readers.py --page          # docs/readers.md anew, from the results alone
+    python benchmarks/readers.py --page          # docs/readers.md alone, from the results
 
 Every reader gets an environment of its own (below FOLDER, pinned packages, from PyPI). A line of JSON a cell is added
 to the results as soon as a reader is done; cells that are there already are not run again, so a run that was stopped
@@ -35,7 +35,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "alexnet_grouped": {"classes": 10, "width": 0.25}, "vgg_debug": {},
     "two_layer_debug": {},
 }  # fmt: skip
-EXACT, ROUNDED = 1e-4, 5e-2  # of the largest output: what is right of floats, and at least of integers
+FLOAT_TOLERANCE, INTEGER_TOLERANCE = 1e-4, 5e-2  # of the largest output; of integers, at least
 IMAGES = 4
 TIMEOUT = 1200  # seconds, for all files of a reader
 
@@ -84,7 +84,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What one reader makes of one file. difference: the largest, over the largest output."""
+    """One reader's outputs for one file. difference: the largest, over the largest output."""
 
     reader: str
     version: str
@@ -125,15 +125,15 @@ def make(family: str, folder: Path) -> Files:
     """Writes all files of a network."""
     import torch
 
-    from leannet.artifact.base import as_floats
-    from leannet.artifact.replaying import without_antialiasing
+    from leannet.artifact.artifact import normalized
+    from leannet.artifact.checking import without_antialiasing
     from leannet.data.images import fit, to_array, to_image
     from leannet.network import build
     from leannet.preprocessing import Preprocessing
     from leannet.quantization.calibration import Calibration
     from leannet.runtime import ENGINES, Program, numpy_weights, to_onnx
     from leannet.runtime.processor import weight_bits
-    from leannet.runtime.programs import integers
+    from leannet.runtime.programs import quantized_program
     from leannet.zoo import architecture
 
     torch.manual_seed(0)
@@ -147,7 +147,7 @@ def make(family: str, folder: Path) -> Files:
     images: list[Any] = [draw.integers(0, 256, (*size, shape.channels), np.uint8) for size in sizes]
     resized: Any = np.stack([to_array(fit(to_image(each), preprocessing)) for each in images])
     cruder: Any = np.stack([without_antialiasing(each, shape.width, shape.height) for each in images])
-    floats = as_floats(resized, preprocessing)
+    floats = normalized(resized, preprocessing)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, arrays in (("float32", floats), ("uint8-sized", resized)):
         np.savez(made.given(kind), **{str(number): each[None] for number, each in enumerate(arrays)})
@@ -158,23 +158,23 @@ def make(family: str, folder: Path) -> Files:
             return network(torch.from_numpy(x)).numpy()
 
     exact = torch_says(floats)
-    aliased = float(np.abs(torch_says(as_floats(cruder, preprocessing)) - exact).max() / np.abs(exact).max())
+    aliased = float(np.abs(torch_says(normalized(cruder, preprocessing)) - exact).max() / np.abs(exact).max())
     programs = {"float32": Program(table, weights)}
     ranges = Calibration(table, weights, [floats])
     for engine in ("onnxruntime", "openvino", "litert"):
         bits = 8 if engine == "litert" else weight_bits()
-        corrections = ranges.corrections(bits)
-        whole = integers(table, weights, ranges.ranges(), engine, bits=bits, corrections=corrections)
-        programs[f"int8 for {engine}"] = whole
-        answers = made.wanted[f"int8 for {engine}"] = ENGINES[engine].prepare(whole, 1)(floats)[0]
+        corrections = ranges.bias_corrections(bits)
+        quantized = quantized_program(table, weights, ranges.ranges(), engine, bits=bits, bias_corrections=corrections)
+        programs[f"int8 for {engine}"] = quantized
+        answers = made.wanted[f"int8 for {engine}"] = ENGINES[engine].prepare(quantized, 1)(floats)[0]
         # Another way of rounding may be as far from the float network as the engine's own, on its other side.
-        made.allowed[f"int8 for {engine}"] = max(ROUNDED, 2 * difference(answers, exact))
+        made.allowed[f"int8 for {engine}"] = max(INTEGER_TOLERANCE, 2 * difference(answers, exact))
     for kind, sized in (("uint8", False), ("uint8-sized", True)):
         graph = to_onnx(table, weights, preprocessing, sized=sized).SerializeToString()
         programs[kind] = Program.of_file(table, graph)
     for kind in ("float32", "uint8", "uint8-sized"):
-        made.wanted[kind], made.allowed[kind] = exact, EXACT
-    made.allowed["uint8"] = max(EXACT, aliased / 4)  # as `leannet check` allows
+        made.wanted[kind], made.allowed[kind] = exact, FLOAT_TOLERANCE
+    made.allowed["uint8"] = max(FLOAT_TOLERANCE, aliased / 4)  # as `leannet check` allows
     for kind, forms in KINDS.items():
         for form in forms:
             place = made.file(kind, form).parent
@@ -234,13 +234,13 @@ def run(reader: Reader, wanted: list[tuple[Files, str]], work: Path) -> Iterator
                     wanted = wanted[number + 1 :]
                     break
                 with np.load(file) as found:
-                    yield judged(reader, kind, files, {key: found[key] for key in found.files})
+                    yield evaluate(reader, kind, files, {key: found[key] for key in found.files})
             else:
                 return
 
 
-def judged(reader: Reader, kind: str, files: Files, arrays: dict[str, Any]) -> Cell:
-    """One cell of what a reader made."""
+def evaluate(reader: Reader, kind: str, files: Files, arrays: dict[str, Any]) -> Cell:
+    """The cell of a reader's outputs."""
     where = (reader.name, reader.version, reader.form, kind, files.family)
     allowed, wanted = files.allowed[kind], files.wanted[kind]
     if "one_error" in arrays:

@@ -1,4 +1,4 @@
-"""docs/readers.md: the table of readers from its cells; anew: `python benchmarks/readers.py --page`."""
+"""Writes docs/readers.md, the table of readers, from its cells: `python benchmarks/readers.py --page`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,29 +25,28 @@ def write(cells: Sequence[Any], out: Path) -> None:
 
 
 def _lines(cells: Sequence[Any]) -> Iterator[str]:
-    yield "# Which programs read the files, and read them right"
+    yield "# Which programs read the files correctly"
     yield ""
     yield (
-        "Made by `python benchmarks/readers.py`, which installs every reader in an environment of its own, runs small "
-        "forms of every family with random weights on noise, one image at a time and four at once, and adds a line of "
-        f"JSON for each cell to [benchmarks/readers.jsonl](benchmarks/readers.jsonl): {len(cells)} cells. The page "
-        "alone: `--page`. CPU; x86-64."
+        "Written by `python benchmarks/readers.py`, which installs every reader in an environment of its own and runs "
+        "small networks of every family, with random weights, on noise: one image at a time, then four at once. Each "
+        f"cell is a line of JSON in [benchmarks/readers.jsonl](benchmarks/readers.jsonl): {len(cells)} cells. `--page` "
+        "writes the page alone. CPU; x86-64."
     )
     yield ""
     yield (
-        "**right**: floats within 1e-4 of the largest output; uint8 images of any size within a quarter of what "
-        "leaving out antialiasing changes, as `leannet check` allows; integers within 5e-2, or within twice what "
-        "rounding costs in the engine that they are made for, since another may round another way. **refused**: an "
-        "error. "
-        "**wrong**: another answer without an error. **one**: right one image at a time, several at once refused. "
-        "**one!**: right one image at a time, **wrong** several at once."
+        "**right**: of floats, within 1e-4 of the largest output; of uint8 images of any size, within a quarter of "
+        "what skipping antialiasing changes, as `leannet check` allows; of integers, within 5e-2, or twice what "
+        "quantizing costs in the engine that they are made for, since another may round differently. **refused**: an "
+        "error. **wrong**: a different answer without an error. **one**: right one image at a time, several at "
+        "once refused. **one!**: right one image at a time, **wrong** several at once."
     )
     yield ""
     floats = [cell for cell in cells if cell.kind in ("float32", "uint8-sized")]
     wrong = sum("wrong" in (cell.verdict, cell.batch) for cell in floats)
     yield (
-        f"Of {len(floats)} cells of float32 networks that do not resize, {wrong} are wrong. What is wrong elsewhere "
-        "stands below, and in the files themselves: under `wrong_in` in the header, and in the doc string that viewers "
+        f"Of {len(floats)} cells of float32 networks that do not resize, {wrong} are wrong. What is wrong elsewhere is "
+        "listed below, and in the files themselves: in the header under `wrong_in`, and in the doc string that viewers "
         "of ONNX show."
     )
     for kind, title in TITLES.items():

@@ -78,8 +78,8 @@ MACS: list[Way] = [
 ]
 PARAMS: list[Way] = [
     ("", lambda c: c.params, round),
-    ("weights alone, no biases or normalisation", lambda c: c.total.weights, round),
-    ("three values a normalised channel", lambda c: c.params + sum(x.norm_params for x in c.layers) / 2, round),
+    ("weights alone, no biases or normalization", lambda c: c.total.weights, round),
+    ("three values a normalized channel", lambda c: c.params + sum(x.norm_params for x in c.layers) / 2, round),
     ("cut off", lambda c: c.params, math.floor),
 ]
 

@@ -1,9 +1,10 @@
 """What 8-bit integers cost the trained CIFAR-10 networks, on all test images, and which layers are to blame.
 
     python experiments/int8.py DATA        # some minutes; the networks of bases.py that are there
+    python experiments/int8.py --page      # docs/int8.md anew, from the results alone
 
 DATA: a folder with train.parquet and test.parquet. Each network is quantized for three engines: training images
-calibrate, the validation part judges, and the test images are scored here, once. Beside it what ONNX Runtime's own
+calibrate, the validation split evaluates, and the test images are scored here, once. Beside it what ONNX Runtime's own
 quantizer makes of the same file (static, QDQ, per channel) with the same calibration images. Writes docs/int8.md and
 docs/experiments/int8.json.
 """
@@ -22,13 +23,16 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import Artifact, open_artifact
-from leannet.artifact.base import as_floats
+from leannet.artifact.artifact import normalized
 from leannet.data.images import prepare, read
+from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
-from leannet.runtime import ENGINES, Program, machine
+from leannet.quantization.comparison import MIN_AGREEMENT, POINTS_PER_NOISE, Comparison, min_decibels
+from leannet.runtime import ENGINES, Program
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "experiments" / "int8.json"
+NOISE = ROOT / "docs" / "experiments" / "int8_noise.json"  # of int8_noise.py
 FEW = 512  # images that calibrate ONNX Runtime's quantizer
 WORST = 12
 ENGINES_HERE = ("onnxruntime", "openvino", "litert")
@@ -52,7 +56,7 @@ def by_the_runtime(artifact: Artifact, data: Path, test: tuple[list[Image.Image]
             if image is None:
                 return None
             array = prepare(read(image["bytes"]), artifact.header.preprocessing)
-            return {"input": as_floats(array[None], artifact.header.preprocessing)}
+            return {"input": normalized(array[None], artifact.header.preprocessing)}
 
     with tempfile.TemporaryDirectory() as place:
         given, ready, made = (Path(place) / name for name in ("given.onnx", "ready.onnx", "made.onnx"))
@@ -72,7 +76,7 @@ def batches(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> I
     images, labels = test
     for start in range(0, len(images), 250):
         arrays = np.stack([prepare(each, artifact.header.preprocessing) for each in images[start : start + 250]])
-        yield as_floats(arrays, artifact.header.preprocessing), labels[start : start + 250]
+        yield normalized(arrays, artifact.header.preprocessing), labels[start : start + 250]
 
 
 def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> dict[str, Any]:
@@ -97,36 +101,40 @@ def accuracy(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> 
     return sum(int((run(x)[0].argmax(axis=1) == y).sum()) for x, y in batches(artifact, test)) / len(test[1])
 
 
-def page(found: dict[str, Any]) -> str:
+def page(results: dict[str, Any], noise: list[dict[str, Any]]) -> str:
     """docs/int8.md."""
+    machines = {each["engines"][engine]["machine"]["processor"] for each in results.values() for engine in ENGINES_HERE}
     lines = [
         "# What integers cost", "",
-        f"Written by `python experiments/int8.py DATA`, {machine().line()}. CIFAR-10, all 10,000 test images, scored "
-        "once; networks of [bases.md](bases.md). Calibrated on 512 training images, judged on the validation part.",
+        f"Written by `python experiments/int8.py DATA`, {', '.join(sorted(machines))}. CIFAR-10, all 10,000 test "
+        "images, scored once; networks of [bases.md](bases.md). Calibrated on 512 training images, evaluated on the "
+        "validation split.",
         "",
         "| network | float32 | int8, ONNX Runtime | OpenVINO | LiteRT | ONNX Runtime's own quantizer | in float "
         "| agreement | MB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]  # fmt: skip
-    for name, each in found.items():
+    for name, each in results.items():
         cells = []
         for engine in ENGINES_HERE:
             after = each["engines"][engine]["test_accuracy"]
             cells.append("refused" if after is None else _beside(after, each["float32"]))
         ort = each["engines"]["onnxruntime"]
-        kept = [sum(layer["kept_float"] for layer in one["layers"]) for one in each["engines"].values()]
-        agreed = [f"{100 * one['agreement']:.1f}" for one in each["engines"].values()]
+        float_layers = [sum(layer["kept_float"] for layer in one["layers"]) for one in each["engines"].values()]
+        agreement = [f"{100 * one['agreement']:.1f}" for one in each["engines"].values()]
         lines.append(
             f"| `{name}` | {100 * each['float32']:.2f} % | {' | '.join(cells)} | "
-            f"{_beside(each[THEIRS], each['float32'])} | {', '.join(map(str, kept))} | {', '.join(agreed)} % | "
-            f"{ort['size_bytes_before'] / 1e6:.2f} -> {ort['size_bytes_after'] / 1e6:.2f} |"
+            f"{_beside(each[THEIRS], each['float32'])} | {', '.join(map(str, float_layers))} | "
+            f"{', '.join(agreement)} % | {ort['size_bytes_before'] / 1e6:.2f} -> {ort['size_bytes_after'] / 1e6:.2f} |"
         )
     lines += [
-        "", "In brackets: points against float32. Layers in float, and the share of validation images that keep "
-        "their class: for each engine in turn. MB: of the ONNX file.", "", "## Layer by layer", "",
-        "Each layer alone as integers: the outputs over the noise that it adds. Less is worse; 20 dB is a tenth.",
+        "", "In brackets: points against float32. In float: layers that are not quantized. Agreement: the share of "
+        "validation images that keep their class. Both for each engine in turn. MB: of the ONNX file.",
+        *_how_many_images(noise), "", "## Layer by layer", "",
+        "Each layer alone as integers: the outputs over the noise that it adds. Less is worse; at 20 dB the noise is a "
+        "tenth of the outputs.",
     ]  # fmt: skip
-    for name, each in found.items():
+    for name, each in results.items():
         layers = sorted(each["engines"]["onnxruntime"]["layers"], key=lambda layer: layer["decibels"])
         lines += ["", f"### {name}", "", "| layer | kind | dB |", "|---|---|--:|"]
         lines += [f"| {layer['path']} | {layer['kind']} | {layer['decibels']:.1f} |" for layer in layers[:WORST]]
@@ -136,6 +144,55 @@ def page(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _how_many_images(noise: list[dict[str, Any]]) -> list[str]:
+    """What decides where images are few, and why."""
+    limit = min_decibels(0.5)
+    quiet = [each for each in noise if each["decibels"] >= limit]
+    loud = [each for each in noise if each["decibels"] < limit]
+    spread = [each["decibels_deviation_of_80"] for each in noise]
+    return [
+        "", "## How many images does a limit need?", "",
+        "Half a point of 80 images is less than one image. Whether a network lost it is luck there, and so is every "
+        "layer that would stay in float because of it. So accuracy decides only where the images can show the loss: "
+        "where half the 95 % interval of the paired difference is no wider than the limit (Agresti and Min, "
+        "Statistics in Medicine 24, 2005). It depends on how many images are correct before or after only:", "",
+        "| `--max-drop` | none differ | 1 of 100 | 2 of 100 | 5 of 100 |", "|--:|--:|--:|--:|--:|",
+        *(f"| {drop:g} | " + " | ".join(f"{_needed(drop, percent):,}" for percent in (0, 1, 2, 5)) + " |"
+          for drop in (0.25, 0.5, 1, 2)),
+        "",
+        "Fewer images still tell two things, and need no labels for it: how much noise the integers add to the "
+        "outputs, and how many images keep their class. They decide then. "
+        f"The noise may be {1 / POINTS_PER_NOISE:g} of the outputs' variance for each point of `--max-drop`: the "
+        f"outputs must be {limit:g} dB over it for half a point, {min_decibels(1):.0f} dB for one. And "
+        f"{100 * MIN_AGREEMENT:.0f} % of the images must keep their class, of which one may always change. Unlike the "
+        f"loss, the noise is known from few images: samples of 80 differ by {min(spread):.1f} to {max(spread):.1f} dB "
+        "(standard deviation). What noise costs was measured by `python experiments/int8_noise.py DATA` on 10,000 test "
+        f"images. Of {len(noise)} networks, the {len(quiet)} at {limit:g} dB or more lose "
+        f"{max(each['drop_points'] for each in quiet):.2f} points at most and keep "
+        f"{100 * min(each['agreement'] for each in quiet):.1f} % of the classes or more; the other {len(loud)} lose "
+        f"{min(each['drop_points'] for each in loud):.2f} and more.", "",
+        "| network | bits of weights | dB | agreement | points lost |", "|---|--:|--:|--:|--:|",
+        *(f"| `{each['network']}` | {each['weight_bits']} | {each['decibels']:.1f} | {100 * each['agreement']:.2f} % | "
+          f"{each['drop_points']:+.2f} |" for each in sorted(noise, key=lambda each: -each["decibels"])),
+        "",
+        "`quantize` says in one line when noise decides, and `--json` under `decided_by` and `images_needed`. More "
+        "images, which the run does not know: `leannet quantize RUN FOLDER`; one half calibrates, the other evaluates. "
+        "Where too many layers stay in float, `--finetune 3` or a larger `--max-drop` helps.", "",
+        "**Not faster?** Both are timed on this machine, and where integers take 0.95 of float's time or more, "
+        "`quantize` says so: they then save size alone. Small networks gain least, since little of their time is "
+        "arithmetic. `leannet export RUN --fastest` times every engine and precision here and keeps the best.",
+    ]  # fmt: skip
+
+
+def _needed(max_drop: float, percent: int) -> int:
+    """Images that show a loss, of which so many in a hundred differ."""
+    scores = Scores(10_000, 0.5, 0.5, 0.5, None, None, None, 0.0, (), ())
+    differing = {"lost": 50 * percent, "gained": 50 * percent, "agreement": 1.0, "decibels": 0.0}
+    needed = Comparison(before=scores, after=scores, **differing).images_needed(max_drop)
+    assert needed is not None
+    return round(needed, -1)
+
+
 def _beside(accuracy: float, plain: float) -> str:
     return f"{100 * accuracy:.2f} % ({100 * (accuracy - plain):+.2f})"
 
@@ -143,14 +200,20 @@ def _beside(accuracy: float, plain: float) -> str:
 def main() -> None:
     """Measures what is kept in bases/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    given = parser.parse_args()
-    table = pq.read_table(given.data / "test.parquet")
-    images = [read(image["bytes"]) for image in table["img"].to_pylist()]
-    test = images, np.array(table["label"].to_pylist())
-    found = {name: measured(name, given.data, test) for name in NETWORKS if (BASES / f"{name}.safetensors").exists()}
-    write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
-    write_whole(ROOT / "docs" / "int8.md", page(found).encode())
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    asked = parser.parse_args()
+    if not asked.page:
+        if asked.data is None:
+            parser.error("expected DATA, or --page")
+        table = pq.read_table(asked.data / "test.parquet")
+        images = [read(image["bytes"]) for image in table["img"].to_pylist()]
+        test = images, np.array(table["label"].to_pylist())
+        there = [name for name in NETWORKS if (BASES / f"{name}.safetensors").exists()]
+        results = {name: measured(name, asked.data, test) for name in there}
+        write_whole(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    results, noise = (json.loads(path.read_text()) for path in (RESULTS, NOISE))
+    write_whole(ROOT / "docs" / "int8.md", page(results, noise).encode())
 
 
 if __name__ == "__main__":

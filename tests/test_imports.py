@@ -13,8 +13,8 @@ import leannet
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
-    {"errors", "lazy", "run_files"},
-    {"files", "launcher", "notebook", "onnx_file", "rows"},
+    {"errors", "lazy", "notebook", "run_files"},
+    {"files", "launcher", "onnx_file", "rows"},
     {"style"},
     {"preprocessing", "retired", "sections"},
     {"cost", "zoo", "header"},

@@ -16,12 +16,13 @@ from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine,
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
-from leannet.runtime.precisions import NEEDED, program, runs_in
+from leannet.runtime.precisions import REQUIREMENTS, program, runs_in
+from leannet.sections import Input
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
 REST = 0.02  # seconds: the threads of torch and ncnn spin some milliseconds on after a run
-IMAGE = (256, 320)  # height and width of what an artifact that takes images is given
+IMAGE_SIZE = (256, 320)  # height and width of what a graph that resizes is timed with
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Timed:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was measured, and on what."""
+    """What was timed, and on which machine."""
 
     machine: Machine
     timed: tuple[Timed, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {"machine": self.machine.to_dict(), "timed": [each.to_dict() for each in self.timed]}
+        return {"machine": self.machine.to_dict(), "timed": [timed.to_dict() for timed in self.timed]}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Candidate:
     engine: str
     precision: str
     program: Program
-    kind: str = "float32"  # of the input
+    input: Input = "float32"
 
 
 def bench(
@@ -83,34 +84,38 @@ def bench(
 ) -> Benchmark:
     """Times networks in turns, so that a machine that drifts does so for all of them.
 
-    what: zoo names, architecture files, runs, checkpoints and artifacts, as they come. engines: None: all that are
-    installed. precisions: float32, and int8 for time alone, with ranges that nothing was measured for; an artifact has
-    its own precision and engines. seconds: for each number of threads.
-    Raises LeannetError for what means no network, and an engine that is not there.
+    what: zoo names, architecture files, runs, checkpoints and artifacts. engines: None: all that are installed.
+    precisions: float32, bfloat16, and int8 for its time alone, with ranges that nothing was measured for; an artifact
+    has its own precision and engines. seconds: for each number of threads. memory: whether peak memory is measured.
+    Raises LeannetError for what means no network, and an engine that is not installed.
     """
     names = list(engines) if engines else [name for name in ENGINES if is_installed(name)]
     for name in names:
         engine(name)
-    candidates = [each for word in what for each in _candidates(word, names, precisions, width, resolution)]
+    candidates = [one for word in what for one in _candidates(word, names, precisions, width, resolution)]
     if not candidates:
-        needed = [f"; {each} needs {NEEDED[each]}" for each in precisions if each in NEEDED]
+        requirements = [f"; {name} needs {REQUIREMENTS[name]}" for name in precisions if name in REQUIREMENTS]
         raise LeannetError(
             f"nothing to time: {', '.join(what)} in {' or '.join(precisions)} cannot run in {', '.join(names)} here"
-            + "".join(needed)
+            + "".join(requirements)
         )
-    found: list[Timed] = []
+    results: list[Timed] = []
+    rest = REST if len({candidate.engine for candidate in candidates}) > 1 else 0.0
     for number in threads:
         runs: dict[int, Callable[[], object]] = {}
-        for index, each in enumerate(candidates):
-            progress(f"loading {each.what} in {each.engine}")
-            runs[index] = partial(engine(each.engine).prepare(each.program, number), _input(each, batch))
+        for index, candidate in enumerate(candidates):
+            progress(f"loading {candidate.what} in {candidate.engine}")
+            run = engine(candidate.engine).prepare(candidate.program, number)
+            runs[index] = partial(run, _random_input(candidate, batch))
         progress(f"timing {len(runs)} in turns, {number} thread{'s' if number > 1 else ''}, {seconds:g} s")
-        times = measure(runs, seconds, rest=REST if len({each.engine for each in candidates}) > 1 else 0.0)
-        for index, each in enumerate(candidates):
-            progress(f"memory of {each.what} in {each.engine}")
-            bytes_ = peak_memory(each.program, each.engine, number, batch, each.kind) if memory else None
-            found.append(_timed(each, number, batch, times[index], bytes_))
-    return Benchmark(machine(), tuple(found))
+        latencies = measure(runs, seconds, rest=rest)
+        for index, candidate in enumerate(candidates):
+            peak_bytes = None
+            if memory:
+                progress(f"memory of {candidate.what} in {candidate.engine}")
+                peak_bytes = peak_memory(candidate.program, candidate.engine, number, batch, candidate.input)
+            results.append(_timed(candidate, number, batch, latencies[index], peak_bytes))
+    return Benchmark(machine(), tuple(results))
 
 
 def _candidates(
@@ -119,58 +124,57 @@ def _candidates(
     path = Path(word)
     if is_artifact(path):
         artifact = open_artifact(path)
-        kind = artifact.input
-        run_in = [name for name in engines if name in artifact.engines]
-        return [_Candidate(word, name, artifact.precision, artifact.program, kind) for name in run_in]
+        return [
+            _Candidate(word, name, artifact.precision, artifact.program, artifact.input)
+            for name in engines if name in artifact.engines
+        ]  # fmt: skip
     in_zoo = not path.exists()
-    table = resolve(word, width if in_zoo else 1.0, resolution)
+    architecture = resolve(word, width if in_zoo else 1.0, resolution)
     weights = None
     if not in_zoo and path.suffix != ".json":
         from leannet.checkpoint import load
 
         weights = numpy_weights(load(path)[0].state_dict())
-    made = []
-    for precision in precisions:
-        for name in engines:
-            if runs_in(precision, name):
-                made.append(_Candidate(word, name, precision, program(table, precision, name, weights)))
-    return made
+    return [
+        _Candidate(word, name, precision, program(architecture, precision, name, weights))
+        for precision in precisions for name in engines if runs_in(precision, name)
+    ]  # fmt: skip
 
 
-def _input(each: _Candidate, batch: int) -> Any:
-    draw = np.random.default_rng(0)
-    channels, height, width = each.program.architecture.input.shape
-    if each.kind == "uint8-sized":
-        return draw.integers(0, 256, (batch, height, width, channels), dtype=np.uint8)
-    if each.kind == "uint8":
-        return draw.integers(0, 256, (batch, *IMAGE, channels), dtype=np.uint8)
-    return draw.normal(size=(batch, channels, height, width)).astype(np.float32)
+def _random_input(candidate: _Candidate, batch: int) -> Any:
+    generator = np.random.default_rng(0)
+    channels, height, width = candidate.program.architecture.input.shape
+    if candidate.input == "uint8-sized":
+        return generator.integers(0, 256, (batch, height, width, channels), dtype=np.uint8)
+    if candidate.input == "uint8":
+        return generator.integers(0, 256, (batch, *IMAGE_SIZE, channels), dtype=np.uint8)
+    return generator.normal(size=(batch, channels, height, width)).astype(np.float32)
 
 
-def _timed(each: _Candidate, threads: int, batch: int, latency: Latency, memory: int | None) -> Timed:
-    table = each.program.architecture
-    cost = count(table)
+def _timed(candidate: _Candidate, threads: int, batch: int, latency: Latency, peak_bytes: int | None) -> Timed:
+    architecture = candidate.program.architecture
+    cost = count(architecture)
     return Timed(
-        what=each.what,
-        name=table.name,
-        engine=engine(each.engine).version(),
-        precision=each.precision,
+        what=candidate.what,
+        name=architecture.name,
+        engine=engine(candidate.engine).version(),
+        precision=candidate.precision,
         threads=threads,
         batch=batch,
-        input=tuple(table.input.shape),
+        input=tuple(architecture.input.shape),
         params=cost.params,
         macs=cost.macs,
-        size_bytes=_file_bytes(each),
-        peak_memory_bytes=memory,
+        size_bytes=_file_bytes(candidate),
+        peak_memory_bytes=peak_bytes,
         latency=latency,
         gflops=2 * cost.macs * batch / (latency.median_ms / 1e3) / 1e9,
         matrix_gflops=matrix_gflops(threads),
     )
 
 
-def _file_bytes(each: _Candidate) -> int:
-    """Of what the engine reads: torch its weights, the others a file or two."""
-    form = ENGINES[each.engine].reads(each.program)
+def _file_bytes(candidate: _Candidate) -> int:
+    """Of what the engine reads: torch weights, the others a file or two."""
+    form = ENGINES[candidate.engine].reads(candidate.program)
     if not form:
-        return count(each.program.architecture).weight_bytes
-    return sum(map(len, each.program.form(form)))
+        return count(candidate.program.architecture).weight_bytes
+    return sum(map(len, candidate.program.form(form)))

@@ -13,13 +13,13 @@ from leannet.rows import Architecture, LayerBase
 class Network(Table):
     """The torch module of an architecture: (N, C, H, W) float32 -> (N, classes).
 
-    An output that is not a vector is (N, C, H, W); several outputs come as a dict by row name. `architecture` is the
-    table it was built from. State keys are the rows' own names: `block_1.expand.conv.weight`,
+    An output that is not a vector is (N, C, H, W); several outputs come as a dict by row name. `architecture` is what
+    it was built from. State keys are the rows' own names: `block_1.expand.conv.weight`,
     `block_1.expand.norm.weight`, ...
     """
 
     architecture: Architecture
-    origin: Header | None = None  # of the weights it was made from: classes, preprocessing, source
+    origin: Header | None = None  # of the weights that it started from: classes, preprocessing, source
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)
@@ -39,20 +39,20 @@ class Network(Table):
         return count(self.architecture)._repr_markdown_()
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """What the last row that sees an image makes: (N, C, H, W), before pooling and classes."""
+        """The last feature map, before pooling and classes: (N, C, H, W)."""
         return self.run(x, until=self.architecture.features)[0]
 
     def reset_classifier(self, classes: int) -> None:
-        """A fresh row of classes in place of the old one; the rest keeps its weights, and `origin` what still holds."""
-        table = self.architecture.with_classes(classes)
-        row = table.row(table.head)
-        shapes = [table.shapes.get(name, table.input.shape) for name in table.reads()[row.name]]
+        """Replaces the head by a fresh one. The other rows keep their weights, `origin` keeps what is still true."""
+        architecture = self.architecture.with_classes(classes)
+        row = architecture.row(architecture.head)
+        shapes = [architecture.shapes.get(name, architecture.input.shape) for name in architecture.reads()[row.name]]
         assert isinstance(row, LayerBase)
         module = layer_module(row, shapes).apply(initialize)
         self._modules[row.name] = module.to(next(self.parameters()).device)
-        self.architecture = table
+        self.architecture = architecture
         if self.origin is not None:
-            self.origin = self.origin.for_rows(table, fresh_head=True)
+            self.origin = self.origin.for_rows(architecture, fresh_head=True)
 
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.
@@ -62,11 +62,11 @@ class Network(Table):
         paths = {path: module for path, module in self.named_modules() if path}
         if name in paths:
             return paths[name]
-        either = {path.replace(".", "_"): module for path, module in paths.items()}
-        if name.replace(".", "_") in either:
-            return either[name.replace(".", "_")]
+        by_name = {path.replace(".", "_"): module for path, module in paths.items()}
+        if name.replace(".", "_") in by_name:
+            return by_name[name.replace(".", "_")]
         known = dict.fromkeys(
-            [*(each.path for each in self.architecture.layers), *(row.name for row in self.architecture.rows)]
+            [*(placed.path for placed in self.architecture.layers), *(row.name for row in self.architecture.rows)]
         )
         raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
 

@@ -129,10 +129,10 @@ class LiveLine:
             self._handle.update(shown)
 
 
-def markdown_table(headers: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """A table, the first column to the left and the others to the right. Names may hold anything."""
+def markdown_table(headers: Sequence[str], lines: Sequence[Sequence[Any]], left: int = 1) -> str:
+    """A table, the first `left` columns to the left and the others to the right. Names may hold anything."""
     rows = [[_plain(str(cell)) for cell in line] for line in (headers, *lines)]
-    rows.insert(1, [":--", *["--:"] * (len(headers) - 1)])
+    rows.insert(1, [*[":--"] * left, *["--:"] * (len(headers) - left)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

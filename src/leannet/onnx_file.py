@@ -1,7 +1,7 @@
 """The envelope of an ONNX file: its metadata apart from its graph, read and written without the package onnx.
 
-A model is a Protocol Buffers message (onnx.proto, ModelProto): fields one behind the other, each with its number. The
-metadata are the fields of number 14, pairs of key and value; all else is kept as it is, byte for byte.
+A model is a Protocol Buffers message (onnx.proto, ModelProto): a sequence of fields, each with its number. Metadata are
+the fields of number 14, pairs of key and value; all else stays as it is, byte for byte.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 from leannet.errors import LeannetError
 
 GRAPH, METADATA = 7, 14  # numbers of ModelProto's fields
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # ways a field is written
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types of a field
 
 
 def split_metadata(data: bytes, where: str | Path) -> tuple[bytes, dict[str, str]]:
@@ -32,43 +32,43 @@ def split_metadata(data: bytes, where: str | Path) -> tuple[bytes, dict[str, str
 
 
 def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
-    """A model with these metadata behind those that it has."""
+    """A model with more metadata, after those that it has."""
     pairs = (_bytes(1, key.encode()) + _bytes(2, value.encode()) for key, value in metadata.items())
     return data + b"".join(_bytes(METADATA, pair) for pair in pairs)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """The number of each field, where it starts, where its content starts, and where it stops."""
-    place = 0
-    while place < len(data):
-        start = place
-        tag, place = _varint(data, place)
-        number, way = tag >> 3, tag & 7
-        content = place
-        if way == VARINT:
-            _, stop = _varint(data, place)
-        elif way == BYTES:
-            size, content = _varint(data, place)
+    position = 0
+    while position < len(data):
+        start = position
+        tag, position = _varint(data, position)
+        number, wire_type = tag >> 3, tag & 7
+        content = position
+        if wire_type == VARINT:
+            _, stop = _varint(data, position)
+        elif wire_type == BYTES:
+            size, content = _varint(data, position)
             stop = content + size
-        elif way in {FIXED32, FIXED64}:
-            stop = place + (4 if way == FIXED32 else 8)
+        elif wire_type in {FIXED32, FIXED64}:
+            stop = position + (4 if wire_type == FIXED32 else 8)
         else:
-            raise ValueError(f"no field is written in way {way}")
+            raise ValueError(f"no field has wire type {wire_type}")
         if stop > len(data) or not number:
             raise ValueError("cut off")
         yield number, start, content, stop
-        place = stop
+        position = stop
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int) -> tuple[int, int]:
     """A number in groups of seven bits, the lowest first, and where it ends."""
     value = shift = 0
     while True:
-        byte = data[place]
+        byte = data[position]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        position, shift = position + 1, shift + 7
         if byte < 0x80:
-            return value, place
+            return value, position
         if shift > 63:
             raise ValueError("too long")
 

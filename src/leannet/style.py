@@ -44,26 +44,26 @@ def plain_axes(axes: Any) -> None:
     axes.set_axisbelow(True)
 
 
-def bands(axes: Any, told: Mapping[float, str]) -> dict[str, str]:
+def bands(axes: Any, tooltips: Mapping[float, str]) -> dict[str, str]:
     """Lays a band over the plot around each place on the x-axis (one apart); see `inline_svg`."""
     within = axes.get_xlim()
-    for x in told:
+    for x in tooltips:
         axes.axvspan(x - 0.5, x + 0.5, color=INK, alpha=0, linewidth=0, zorder=10, gid=f"band-{x:g}")
     axes.set_xlim(within)
-    return {f"band-{x:g}": words for x, words in told.items()}
+    return {f"band-{x:g}": words for x, words in tooltips.items()}
 
 
-def inline_svg(drawn: Any, label: str, told: Mapping[str, str] | None = None) -> str:
+def inline_svg(drawn: Any, label: str, tooltips: Mapping[str, str] | None = None) -> str:
     """The figure as an <svg> element for a page, in the page's text color.
 
-    told: gid of a part of the figure -> words that are shown while the pointer is over it.
+    tooltips: gid of an element of the figure -> words that are shown while the pointer is over it.
     """
     text = io.StringIO()
     with _any_letter():
         drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    for gid, words in (told or {}).items():
+    for gid, words in (tooltips or {}).items():
         svg = svg.replace(f'<g id="{gid}">', f'<g class="band"><title>{escape(words)}</title>', 1)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 

@@ -12,6 +12,7 @@ from leannet.header import read_header
 from leannet.rows import Architecture
 from leannet.zoo import FAMILIES, architecture
 
+NUMBER, DIGITS = r"-?[0-9]*\.?[0-9]+", r"-?[0-9]+"
 PATTERN = re.compile(r"(.+?)(?::([^:@]*))?(?:@([^:@]*))?")  # name, width, resolution
 
 
@@ -46,11 +47,29 @@ def parse(what: str) -> Word:
     expected = f"{what}: expected NAME:WIDTH@RESOLUTION, as mobilenet_v2:0.5@160, mobilenet_v2:0.5 or mobilenet_v2@160"
     if name != family and family in FAMILIES:
         raise LeannetError(expected)
-    if width is not None and not re.fullmatch(r"[0-9]*\.?[0-9]+", width):
+    if width is not None and not re.fullmatch(NUMBER, width):
         raise LeannetError(f"{expected}, found the width '{width}'")
-    if resolution is not None and not re.fullmatch(r"[0-9]+", resolution):
+    if resolution is not None and not re.fullmatch(DIGITS, resolution):
         raise LeannetError(f"{expected}, found the resolution '{resolution}'")
     return Word(name, None if width is None else float(width), None if resolution is None else int(resolution))
+
+
+def parse_widths(text: str) -> list[float]:
+    """Width multipliers from "1,0.75,0.5". Raises LeannetError for what is no such list."""
+    return [float(number) for number in _numbers("--width", text, NUMBER, "1,0.75,0.5")]
+
+
+def parse_resolutions(text: str | None) -> list[int | None]:
+    """Resolutions in pixels from "224,192"; None is the network's own. Raises LeannetError for what is no such list."""
+    return [None] if text is None else [int(number) for number in _numbers("--resolution", text, DIGITS, "224,192")]
+
+
+def _numbers(flag: str, text: str, pattern: str, example: str) -> list[str]:
+    numbers = [number.strip() for number in text.split(",")]
+    for number in numbers:
+        if not re.fullmatch(pattern, number):
+            raise LeannetError(f"{flag}: expected numbers with commas between, as {example}, found '{text}'")
+    return numbers
 
 
 def resolve(

@@ -19,7 +19,7 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import check, export, open_artifact
-from leannet.artifact.base import as_floats, softmax
+from leannet.artifact.artifact import normalized, softmax
 from leannet.artifact.onnx_artifact import DIGEST, GOLDEN
 from leannet.checkpoint import save
 from leannet.data.images import prepare
@@ -136,7 +136,7 @@ def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, preci
     wrong = [each for each in check(made.path) if not each.passed]
     if kind == "uint8":
         (found,) = wrong
-        assert (found.name, found.resized, found.named) == ("openvino", True, "resizes without antialiasing")
+        assert (found.name, found.resized, found.known) == ("openvino", True, "resizes without antialiasing")
     else:
         assert not wrong
     tensors = onnx.load(made.path).graph.initializer
@@ -170,7 +170,7 @@ def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) ->
 def test_images_become_floats_as_in_training(checkpoint: Path) -> None:
     preprocessing = read_header(checkpoint).preprocessing
     image = prepare(draw("disc", 1), preprocessing)
-    ours = as_floats(image[None], preprocessing)
+    ours = normalized(image[None], preprocessing)
     theirs = normalize(torch.from_numpy(image.transpose(2, 0, 1).copy())[None], preprocessing).numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -284,9 +284,9 @@ def test_integers_that_overflow_here_are_refused(artifact: Path, monkeypatch: py
     made = open_artifact(artifact)
     header = made.header.model_copy(update={"shipping": Shipping(weight_bits=8)})
     there, here = replace(made, header=header), replace(made, header=header)
-    monkeypatch.setattr("leannet.artifact.base.weight_bits", lambda: 8)
+    monkeypatch.setattr("leannet.artifact.artifact.weight_bits", lambda: 8)
     there.run()
-    monkeypatch.setattr("leannet.artifact.base.weight_bits", lambda: 7)
+    monkeypatch.setattr("leannet.artifact.artifact.weight_bits", lambda: 7)
     with pytest.raises(LeannetError, match="8 bits overflow on this processor"):
         here.run()
     made.run()
@@ -299,7 +299,7 @@ def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
     made = open_artifact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
     assert made.engines == ("openvino", "onnxruntime")
     wanted = made.outputs([draw("disc", 5)], "onnxruntime")
-    monkeypatch.setattr("leannet.artifact.base.is_installed", "openvino".__ne__)
+    monkeypatch.setattr("leannet.artifact.artifact.is_installed", "openvino".__ne__)
     monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
     np.testing.assert_array_equal(open_artifact(made.path).outputs([draw("disc", 5)]), wanted)
 
@@ -316,6 +316,6 @@ def test_beside_others_no_thread_waits_awake(artifact: Path, monkeypatch: pytest
     monkeypatch.setattr(onnxruntime, "InferenceSession", listen)
     made, shown = open_artifact(artifact), np.full((1, 32, 32, 3), 90, np.uint8)
     found = made.probabilities(shown)
-    wanted = softmax(made.run()(made.given(shown))[0])
+    wanted = softmax(made.run()(made.as_input(shown))[0])
     np.testing.assert_array_equal(found, wanted)
     assert started == ["0", "1"]

@@ -9,7 +9,7 @@ import torch
 import leannet
 from leannet.artifact import check, export, open_artifact
 from leannet.artifact.exporting import GAP, MOST, TOLERANCE, allowance, export_folder
-from leannet.artifact.golden import recorded
+from leannet.artifact.golden import record
 from leannet.checkpoint import load, save
 from leannet.errors import LeannetError
 from leannet.header import read_header
@@ -30,7 +30,7 @@ def test_the_gap_is_that_of_torch_between_its_two_precisions(checkpoint: Path) -
     """Against the same network computed once more in each; and the golden answers are those of float64."""
     cancelling(checkpoint, 1e4)
     network, header = load(checkpoint)
-    golden, gap = recorded(network, header.preprocessing)
+    golden, gap = record(network, header.preprocessing)
     made = np.stack([each.outputs for each in golden])
     from leannet.data.images import prepare
     from leannet.data.loader import normalize
@@ -54,7 +54,7 @@ def test_an_ill_conditioned_network_is_named(checkpoint: Path, monkeypatch: pyte
     made = export(checkpoint)
     assert made.note == ""
     assert open_artifact(made.path).shipping.tolerance == 1e-4
-    monkeypatch.setattr("leannet.artifact.exporting.recorded", lambda *given: (recorded(*given)[0], 2.1e-4))
+    monkeypatch.setattr("leannet.artifact.exporting.record", lambda *given: (record(*given)[0], 2.1e-4))
     made = export(checkpoint)
     assert made.note.startswith("ill-conditioned: torch's own float32 is 2.1e-04 of the largest output away from its ")
     assert "\n" not in made.note

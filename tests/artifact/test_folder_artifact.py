@@ -13,10 +13,12 @@ import leannet
 from leannet.artifact import open_artifact
 from leannet.artifact.exporting import export_folder
 from leannet.artifact.folder_artifact import Format
+from leannet.benchmark import bench
 from leannet.errors import LeannetError
 from leannet.header import ARTIFACT_HEADER, read_header
 from leannet.reports.comparison.network import read_network
 from leannet.runtime import ENGINES
+from leannet.web import make_site
 from leannet.what import resolve
 from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
 from tests.artifact.test_artifact import predicted_without_torch
@@ -64,14 +66,14 @@ def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format:
     images = apes_and_bees(tmp_path / "shapes", each=3)
     scores = [leannet.evaluate(which, str(images), quiet=True).scores for which in (made, checkpoint)]
     assert scores[0].accuracy == scores[1].accuracy
-    timed = leannet.benchmark.bench([str(made)], seconds=0.05).timed
+    timed = bench([str(made)], seconds=0.05).timed
     assert [each.engine.split()[0] for each in timed] == [format]
     assert timed[0].size_bytes == open_artifact(made).size_bytes
     assert resolve(str(made)) == read_header(checkpoint).architecture
     compared = read_network(str(made), "out", 1.0, None, None)
     assert (compared.kind, compared.size_bytes) == ("artifact", sum(each.stat().st_size for each in made.iterdir()))
     with pytest.raises(LeannetError, match="browsers run onnxruntime" if format != "openvino" else "browsers"):
-        leannet.web.make_site(made, tmp_path / "site", quiet=True)
+        make_site(made, tmp_path / "site", quiet=True)
 
 
 def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:

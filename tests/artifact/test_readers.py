@@ -14,8 +14,8 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import check, export, open_artifact
+from leannet.artifact.checking import without_antialiasing
 from leannet.artifact.readers import WITHOUT_ANTIALIAS, wrong_in
-from leannet.artifact.replaying import without_antialiasing
 from leannet.data.images import prepare
 from leannet.runtime import ENGINES, Program
 from leannet.sections import Input
@@ -61,7 +61,7 @@ def test_check_replays_what_the_graph_resizes(checkpoint: Path, tmp_path: Path) 
     done = said("check", str(file))
     assert done.returncode == 0
     (line,) = (line for line in done.stdout.splitlines() if not line.startswith("ok"))
-    assert line.startswith("named  openvino")
+    assert line.startswith("known  openvino")
     assert "resizes without antialiasing, as the file says: resize before, or export with --input uint8-sized" in line
     assert sum("resized by the graph" in line for line in done.stdout.splitlines()) == 2
     asked = said("check", str(file), "--engine", "openvino", "--json")

@@ -238,7 +238,11 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "a flag of another": (lambda root: ["export", "run", "--max-drop", "1"], "--max-drop goes with --fastest"),
     "a verb that is none": (lambda root: ["trian"], "no verb 'trian'; nearest: train"),
     "a flag that is none": (lambda root: ["count", "mobilenet_v2", "--widht", "2"], "No such option"),
-    "a word for a number": (lambda root: ["count", "mobilenet_v2", "--width", "wide"], "Invalid value"),
+    "a word for a number": (lambda _: ["draw", "mobilenet_v2", "--width", "wide"], "Invalid value"),
+    "a word among numbers": (
+        lambda _: ["count", "mobilenet_v2", "--width", "1,wide"],
+        "expected numbers with commas between",
+    ),
     "a width of nothing": (lambda root: ["count", "mobilenet_v2", "--width", "0"], "width must be above 0"),
 }
 
@@ -267,7 +271,7 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 FLAGS = {
     "models": "json pattern wide",
     "compare": "classes engine figures json measure out quiet resolution seconds threads what wide width",
-    "count": "by classes convention in-channels json resolution what width",
+    "count": "by classes convention figure in-channels json resolution what wide width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
     "web": "artifact force json out quiet runtime samples title webgpu",
@@ -287,6 +291,7 @@ FLAGS = {
     "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
+    "rows": "json kind",
     "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
     "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
     "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "

@@ -1,22 +1,22 @@
-"""What must be true of every drawing, checked from its coordinates alone."""
+"""What must be true of every diagram, checked from its coordinates alone."""
 
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from leannet.diagrams.scene import Area, Box, Drawing, Panel, Point, Shape
+from leannet.diagrams.scene import Area, Box, Diagram, Panel, Point, Shape
 
 
-def faults(drawing: Drawing) -> list[str]:
-    """What is wrong with a drawing, in words; nothing where all is well."""
+def faults(diagram: Diagram) -> list[str]:
+    """What is wrong with a diagram, in words; nothing where all is well."""
     return [
-        *_beyond(drawing),
-        *_texts(drawing),
+        *_beyond(diagram),
+        *_texts(diagram),
         *(
             fault
-            for panel in drawing.panels
+            for panel in diagram.panels
             for fault in (*_boxes(panel), *_frames(panel), *_edges(panel), *_ends(panel))
         ),
-        *_together(drawing),
+        *_together(diagram),
     ]
 
 
@@ -27,21 +27,21 @@ def _panel(panel: Panel) -> Iterator[str]:
     yield from _ends(panel)
 
 
-def _beyond(drawing: Drawing) -> Iterator[str]:
-    page = Area(0, 0, drawing.width, drawing.height)
-    for text in drawing.all_texts():
+def _beyond(diagram: Diagram) -> Iterator[str]:
+    page = Area(0, 0, diagram.width, diagram.height)
+    for text in diagram.all_texts():
         if not page.contains(text.area):
             yield f"text '{text.text}' leaves the page"
-    for panel in drawing.panels:
+    for panel in diagram.panels:
         if not page.contains(panel.area):
             yield f"panel {panel.name} leaves the page"
 
 
-def _texts(drawing: Drawing) -> Iterator[str]:
-    for first, second in combinations(drawing.all_texts(), 2):
+def _texts(diagram: Diagram) -> Iterator[str]:
+    for first, second in combinations(diagram.all_texts(), 2):
         if first.area.overlaps(second.area):
             yield f"texts '{first.text}' and '{second.text}' overlap"
-    for panel in drawing.panels:
+    for panel in diagram.panels:
         for box in panel.boxes:
             for text in box.texts:
                 if not box.area.grown(-1).contains(text.area):
@@ -50,7 +50,7 @@ def _texts(drawing: Drawing) -> Iterator[str]:
                 area = getattr(part, "area", None)
                 if area is not None and not box.area.contains(area):
                     yield f"a part of {box.key} leaves it"
-            for text in [*panel.texts, *drawing.texts, *(frame.title for frame in panel.frames)]:
+            for text in [*panel.texts, *diagram.texts, *(frame.title for frame in panel.frames)]:
                 if text.area.overlaps(box.area):
                     yield f"text '{text.text}' lies on box {box.key}"
 
@@ -123,12 +123,12 @@ def _on_outline(point: Point, area: Area, is_round: bool) -> bool:
     return min(x - area.left, area.right - x, y - area.top, area.bottom - y) < 0.01
 
 
-def _together(drawing: Drawing) -> Iterator[str]:
-    for first, second in combinations(drawing.panels, 2):
+def _together(diagram: Diagram) -> Iterator[str]:
+    for first, second in combinations(diagram.panels, 2):
         if first.area.overlaps(second.area):
             yield f"panels {first.name} and {second.name} overlap"
-    for panel in drawing.panels:
-        if any(shape.area.overlaps(panel.area) for shape in drawing.shapes):
+    for panel in diagram.panels:
+        if any(shape.area.overlaps(panel.area) for shape in diagram.shapes):
             yield f"the legend lies on panel {panel.name}"
 
 

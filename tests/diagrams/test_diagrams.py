@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leannet.cost import count
-from leannet.diagrams import Drawing, draw, to_csv, to_dict, to_svg, typical_unit, write
+from leannet.diagrams import Diagram, draw, to_csv, to_dict, to_svg, typical_unit, write
 from leannet.diagrams.layered import Item, Link
 from leannet.diagrams.routes import lay_out
 from leannet.diagrams.scene import Panel
@@ -108,9 +108,9 @@ def owners(panel: Panel) -> dict[str, str]:
     return {row: box.key for box in panel.boxes for row in box.rows}
 
 
-def check_whole(made: Architecture, drawing: Drawing) -> None:
+def check_whole(made: Architecture, diagram: Diagram) -> None:
     """Every row is in one box, in order, and the edges are those of the table."""
-    (panel,) = drawing.panels
+    (panel,) = diagram.panels
     assert [row for box in panel.boxes for row in box.rows] == [row.name for row in made.rows]
     box = {"input": "input", **owners(panel)}
     wanted = [
@@ -120,9 +120,9 @@ def check_whole(made: Architecture, drawing: Drawing) -> None:
     assert sorted((edge.source, edge.target) for edge in panel.edges) == sorted(wanted)
 
 
-def check_inside(made: Architecture, row: str, drawing: Drawing) -> None:
+def check_inside(made: Architecture, row: str, diagram: Diagram) -> None:
     """With all blocks opened, boxes are the layers, and the edges through frames are what the layers read."""
-    (panel,) = drawing.panels
+    (panel,) = diagram.panels
     box = owners(panel)
     layers = [layer for layer in made.layers if layer.path.startswith(f"{row}.")]
     assert sorted(box) == sorted(layer.path for layer in layers)
@@ -150,9 +150,9 @@ def check_inside(made: Architecture, row: str, drawing: Drawing) -> None:
 def test_every_network(name: str) -> None:
     made = architecture(name)
     for direction in DIRECTIONS:
-        drawing = draw(made, direction=direction)
-        assert faults(drawing) == []
-        check_whole(made, drawing)
+        diagram = draw(made, direction=direction)
+        assert faults(diagram) == []
+        check_whole(made, diagram)
     opened = draw(made, everything=True)
     check_whole(made, opened)
     assert len(opened.panels[0].boxes) == len(made.rows) + 1
@@ -163,18 +163,18 @@ def test_the_inside_of_every_form_of_block(name: str, row: str) -> None:
     made = architecture(name)
     for direction in DIRECTIONS:
         assert faults(draw(made, rows=[row], direction=direction)) == []
-        drawing = draw(made, rows=[row], direction=direction, everything=True)
-        assert faults(drawing) == []
-        check_inside(made, row, drawing)
+        diagram = draw(made, rows=[row], direction=direction, everything=True)
+        assert faults(diagram) == []
+        check_inside(made, row, diagram)
 
 
 @pytest.mark.parametrize("made", [pruned(), pyramid()], ids=["pruned", "pyramid"])
 def test_tables_that_no_paper_has(made: Architecture) -> None:
     for direction in DIRECTIONS:
         for everything in (False, True):
-            drawing = draw(made, direction=direction, everything=everything)
-            assert faults(drawing) == []
-            check_whole(made, drawing)
+            diagram = draw(made, direction=direction, everything=everything)
+            assert faults(diagram) == []
+            check_whole(made, diagram)
     for row in made.rows:
         if isinstance(row, BlockBase):
             assert faults(draw(made, rows=[row.name])) == []
@@ -187,16 +187,16 @@ def test_tables_that_no_paper_has(made: Architecture) -> None:
 @given(st.integers(0, 10**9), st.sampled_from(DIRECTIONS))
 def test_any_graph(seed: int, direction: str) -> None:
     made = any_graph(seed)
-    drawing = draw(made, direction=direction, everything=True)  # type: ignore[arg-type]
-    assert faults(drawing) == []
-    check_whole(made, drawing)
+    diagram = draw(made, direction=direction, everything=True)  # type: ignore[arg-type]
+    assert faults(diagram) == []
+    check_whole(made, diagram)
 
 
 def test_side_by_side_tops_are_aligned() -> None:
     networks = [architecture(name) for name in ("nasnet_a_mobile", "mobilenet_v1", "shufflenet_v1", "mobilenet_v2")]
-    for drawing in (draw(*networks), draw(*networks, units=True), draw(networks[2], rows=["stage2_1", "stage2_2"])):
-        assert faults(drawing) == []
-        assert len({min(box.area.top for box in panel.boxes) for panel in drawing.panels}) == 1
+    for diagram in (draw(*networks), draw(*networks, units=True), draw(networks[2], rows=["stage2_1", "stage2_2"])):
+        assert faults(diagram) == []
+        assert len({min(box.area.top for box in panel.boxes) for panel in diagram.panels}) == 1
     below = draw(*networks, units=True, columns=3)
     assert faults(below) == []
     tops = [min(box.area.top for box in panel.boxes) for panel in below.panels]
@@ -213,12 +213,12 @@ def test_side_by_side_tops_are_aligned() -> None:
 def test_equal_rows_are_folded_as_the_paper_counts_them() -> None:
     """MobileNetV2, Table 2, column n, less the first of each stage, whose stride or width differs."""
     boxes = draw(architecture("mobilenet_v2")).panels[0].boxes
-    repeats = [box.figures["repeats"] for box in boxes if box.kind == "inverted_residual"]
+    repeats = [box.cost["repeats"] for box in boxes if box.kind == "inverted_residual"]
     assert repeats == [1, 1, 1, 1, 2, 1, 3, 1, 2, 1, 2, 1]
     assert sum(repeats) == 17
     tapped = architecture("resnet50").only("layer1_1", "fc")  # the middle of three equal rows is read from outside
     check_whole(tapped, draw(tapped))
-    assert all(box.figures.get("repeats") != 3 or "layer1" not in box.key for box in draw(tapped).panels[0].boxes)
+    assert all(box.cost.get("repeats") != 3 or "layer1" not in box.key for box in draw(tapped).panels[0].boxes)
 
 
 def test_figures_are_those_of_the_count() -> None:
@@ -226,12 +226,12 @@ def test_figures_are_those_of_the_count() -> None:
         made = architecture(name)
         cost = count(made)
         boxes = [box for box in draw(made).panels[0].boxes if box.rows]
-        assert sum(box.figures["macs"] for box in boxes) == cost.macs
-        assert sum(box.figures["params"] for box in boxes) == cost.params
+        assert sum(box.cost["macs"] for box in boxes) == cost.macs
+        assert sum(box.cost["params"] for box in boxes) == cost.params
     made = architecture("mobilenet_v3_large")
     (group,) = [group for group in count(made).by_row() if group.name == "block_4"]
     inside = draw(made, rows=["block_4"]).panels[0]
-    assert sum(box.figures["macs"] for box in inside.boxes if box.rows) == group.macs
+    assert sum(box.cost["macs"] for box in inside.boxes if box.rows) == group.macs
     (frame,) = inside.frames
     assert (frame.key, frame.kind) == ("block_4.squeeze_excite", "squeeze_excite")
 
@@ -269,9 +269,9 @@ def test_names_of_any_length_and_letters() -> None:
     )
     made = Architecture(name='<b>&"\x00\x1b 日本 é', input=Input(height=8, width=8), rows=rows)
     for direction in DIRECTIONS:
-        drawing = draw(made, direction=direction)
-        assert faults(drawing) == []
-        assert ElementTree.fromstring(to_svg(drawing)) is not None
+        diagram = draw(made, direction=direction)
+        assert faults(diagram) == []
+        assert ElementTree.fromstring(to_svg(diagram)) is not None
     assert draw(made).file_name == "_b_日本_é.svg"
 
 
@@ -290,10 +290,10 @@ def test_svg_is_xml_with_a_title_for_every_box_and_always_the_same() -> None:
 
 
 def test_csv_and_json_have_a_line_a_box() -> None:
-    drawing = draw(architecture("mobilenet_v3_small"), rows=["block_1"])
-    (panel,) = drawing.panels
-    lines = list(csv.DictReader(io.StringIO(to_csv(drawing))))
-    data = to_dict(drawing)["panels"][0]
+    diagram = draw(architecture("mobilenet_v3_small"), rows=["block_1"])
+    (panel,) = diagram.panels
+    lines = list(csv.DictReader(io.StringIO(to_csv(diagram))))
+    data = to_dict(diagram)["panels"][0]
     assert len(lines) == len(panel.boxes) + len(panel.frames) == len(data["boxes"]) + len(data["frames"])
     by_box = {line["box"]: line for line in lines}
     expand = next(layer for layer in count(architecture("mobilenet_v3_small")).layers if layer.path == "block_1.expand")
@@ -330,14 +330,14 @@ def test_a_layout_by_hand() -> None:
     """A diamond of 40 x 20 boxes: branches side by side 22 apart, their source and their join at the middle."""
     items = [Item(key, 40, 20) for key in "abcd"]
     links = [Link("a", "b"), Link("a", "c"), Link("b", "d"), Link("c", "d", place=1)]
-    laid = lay_out(items, links)
-    assert {key: (spot.before, spot.start) for key, spot in laid.spots.items()} == {
+    layout = lay_out(items, links)
+    assert {key: (spot.before, spot.start) for key, spot in layout.spots.items()} == {
         "a": (31, 0),
         "b": (0, 42),
         "c": (62, 42),
         "d": (31, 84),
     }
-    assert laid.routes[0] == [(51, 20), (51, 27), (20, 27), (20, 42)]
+    assert layout.routes[0] == [(51, 20), (51, 27), (20, 27), (20, 42)]
 
 
 def test_drawings_are_written_under_names_of_any_kind(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rounding in training is what integers do: against the integers themselves, and its gradients by hand."""
+"""Fake quantization is what integers do: against the integers themselves, and its gradients by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,12 @@ import torch
 from leannet.blocks import ConvLayer
 from leannet.network import build
 from leannet.quantization.calibration import Calibration
-from leannet.quantization.fake_quantization import RoundedConv, rounded, rounded_filters, rounded_network
+from leannet.quantization.fake_quantization import (
+    FakeQuantizedConv,
+    fake_quantize,
+    fake_quantize_filters,
+    fake_quantized_network,
+)
 from leannet.quantization.quantizing import quantize
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.int8_graph import Int8Writer, Range
@@ -33,7 +38,7 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     found = ENGINES["onnxruntime"].prepare(integers, 1)(x.numpy())[0]
     with torch.no_grad():
         exact = network(x).numpy()
-        ours = rounded_network(network, ranges, bits).eval()(x).numpy()
+        ours = fake_quantized_network(network, ranges, bits).eval()(x).numpy()
     errors = ours - exact, found - exact
     assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.7
     assert 0.8 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.25
@@ -44,10 +49,12 @@ def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
     ranges = {"input": (-2.0, 2.0)}
     for placed in network.architecture.layers:
         ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    made = rounded_network(network, ranges, 8)
+    made = fake_quantized_network(network, ranges, 8)
     assert list(made.state_dict()) == list(network.state_dict())
     kinds = [
-        sum(isinstance(m, kind) for m in net.modules()) for net in (network, made) for kind in (ConvLayer, RoundedConv)
+        sum(isinstance(m, kind) for m in net.modules())
+        for net in (network, made)
+        for kind in (ConvLayer, FakeQuantizedConv)
     ]
     assert kinds[0] == kinds[3] > 0
     assert kinds[1] == kinds[2] == 0
@@ -56,19 +63,19 @@ def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
 def test_gradients_pass_where_nothing_is_cut_off() -> None:
     x = torch.tensor([-1.0, -0.3, 0.0, 0.49, 2.9, 3.1, 9.0], requires_grad=True)
     range_ = Range.of(-0.5, 3.0)
-    made = rounded(x, range_)
-    np.testing.assert_allclose(made.detach(), range_.rounded(x.detach().numpy()), atol=1e-6)
+    made = fake_quantize(x, range_)
+    np.testing.assert_allclose(made.detach(), range_.fake_quantize(x.detach().numpy()), atol=1e-6)
     made.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0, 1, 1, 1, 1, 0, 0]
     weight = torch.randn(4, 3, 3, 3, requires_grad=True)
-    rounded_filters(weight, 8).square().sum().backward()
+    fake_quantize_filters(weight, 8).square().sum().backward()
     assert weight.grad is not None
-    np.testing.assert_allclose(weight.grad, 2 * rounded_filters(weight, 8).detach(), atol=1e-5)
+    np.testing.assert_allclose(weight.grad, 2 * fake_quantize_filters(weight, 8).detach(), atol=1e-5)
 
 
-def test_training_with_rounding_ends_in_integers(run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_quantization_aware_training_ends_in_integers(run, tmp_path) -> None:  # type: ignore[no-untyped-def]
     found = quantize(run, out=tmp_path / "x.onnx", max_drop=100, finetune=1, quiet=True)
-    assert found.finetuned == 1
+    assert found.finetuned_epochs == 1
     assert found.path == tmp_path / "x.onnx"
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]

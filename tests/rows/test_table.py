@@ -221,5 +221,5 @@ def test_a_cell_that_reads_the_two_rows_before() -> None:
 
 def test_rows_inside_blocks_are_rows() -> None:
     block = InvertedResidual(name="b", out_channels=16, expansion_channels=64, squeeze_channels=16, residual=True)
-    inside = [row.name for row in block.inside(Shape(16, 8, 8))]
+    inside = [row.name for row in block.expand(Shape(16, 8, 8))]
     assert inside == ["expand", "depthwise", "squeeze_excite", "project", "add"]

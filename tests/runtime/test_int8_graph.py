@@ -11,7 +11,7 @@ from leannet.quantization.calibration import Calibration
 from leannet.rows import Activate, Architecture, Concat, Conv, Dropout, GlobalPool, Input, Linear
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.folding import Array
-from leannet.runtime.int8_graph import Int8Writer, Range, moves, quantize_filters
+from leannet.runtime.int8_graph import Int8Writer, Range, copies, quantize_filters
 from leannet.runtime.onnx_graph import GraphWriter
 from leannet.runtime.precisions import program
 from leannet.runtime.processor import weight_bits
@@ -20,7 +20,7 @@ from tests.conftest import lively
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 BITS = weight_bits()  # more would overflow where the tests run
-FORMS = [("table", "onnxruntime"), ("fused", "onnxruntime"), ("fused", "openvino")]
+FORMS = [("lut", "onnxruntime"), ("fused", "onnxruntime"), ("fused", "openvino")]
 
 
 class Case:
@@ -47,8 +47,9 @@ class Case:
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """20 dB: an error of a tenth of the outputs' size. Random weights have no other structure to rely on."""
     case = Case(architecture(name))
+    corrections = case.calibration.bias_corrections(BITS)
     for style, engine in FORMS:
-        assert case.decibels(case.outputs(style, engine, corrections=case.calibration.corrections(BITS))) > 20, style
+        assert case.decibels(case.outputs(style, engine, bias_corrections=corrections)) > 20, style
 
 
 def test_a_convolution_is_the_integer_one() -> None:
@@ -70,8 +71,8 @@ def test_a_convolution_is_the_integer_one() -> None:
 
     _, found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": case.x})
     given, made = (Range.of(*writer.ranges[name]) for name in ("input", "a"))
-    assert made.zero == 0  # ReLU6 ends where bytes end
-    x = np.clip(np.rint(case.x / given.scale) + given.zero, 0, 255).astype(np.int64) - given.zero
+    assert made.zero_point == 0  # ReLU6 ends where bytes end
+    x = np.clip(np.rint(case.x / given.scale) + given.zero_point, 0, 255).astype(np.int64) - given.zero_point
     whole, scale = quantize_filters(case.weights["a.conv.weight"], BITS)
     bias = np.rint(case.weights["a.conv.bias"] / (scale.astype(np.float64) * given.scale)).astype(np.int64)
     sums = np.einsum("nchw,oc->nohw", x, whole[:, :, 0, 0].astype(np.int64)) + bias[:, None, None]
@@ -83,12 +84,12 @@ def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
         everything = frozenset(placed.path for placed in case.rows.layers)
-        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), floats=everything)
+        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
         kinds = [node.op_type for node in writer.model().graph.node]
         assert kinds.count("QuantizeLinear") == 0  # not the input either, which no integers read
         exact = GraphWriter(case.rows, case.weights).model()
         assert kinds.count("Conv") == sum(node.op_type == "Conv" for node in exact.graph.node)
-        np.testing.assert_array_equal(case.outputs("table", "onnxruntime", floats=everything), case.wanted)
+        np.testing.assert_array_equal(case.outputs("lut", "onnxruntime", float_layers=everything), case.wanted)
 
 
 def test_what_is_joined_with_integers_is_rounded_before_and_moved_as_bytes() -> None:
@@ -106,9 +107,9 @@ def test_what_is_joined_with_integers_is_rounded_before_and_moved_as_bytes() -> 
     case = Case(rows)
     for style, engine in FORMS:
         if (style, engine) != ("fused", "onnxruntime"):  # which would round b's filters as well, see the test below
-            assert case.decibels(case.outputs(style, engine, floats=frozenset({"b"}))) > 30, style
+            assert case.decibels(case.outputs(style, engine, float_layers=frozenset({"b"}))) > 30, style
         assert case.decibels(case.outputs(style, engine)) > 30, style  # a's ReLU is not lost to the range it shares
-    model = Int8Writer(rows, case.weights, case.calibration.ranges(), floats=frozenset({"b"})).model()
+    model = Int8Writer(rows, case.weights, case.calibration.ranges(), float_layers=frozenset({"b"})).model()
     concat = next(node for node in model.graph.node if node.op_type == "Concat")
     making = {node.output[0]: node.op_type for node in model.graph.node}
     assert [making[name] for name in concat.input] == ["QuantizeLinear"] * 2
@@ -133,7 +134,7 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
     ranges = Calibration(rows, case.weights, [case.x]).ranges()
     for value in ("b", "c"):
         ranges[value] = -4.0, 4.0  # the large one is cut off, and the others are seen
-    model = Int8Writer(rows, case.weights, ranges, floats=frozenset({"b", "c"}), bits=BITS).model()
+    model = Int8Writer(rows, case.weights, ranges, float_layers=frozenset({"b", "c"}), bits=BITS).model()
     found = ENGINES["onnxruntime"].prepare(Program.of_file(rows, model.SerializeToString()), 1)(case.x)[0]
     model.opset_import[0].version = 20  # the nodes mean the same, and onnx's reference begins to know them at 19
     wanted = onnx.reference.ReferenceEvaluator(model).run(None, {"input": case.x})[0].reshape(found.shape)
@@ -144,13 +145,14 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
 def test_no_family_lets_the_runtime_round_what_is_in_float(name: str) -> None:
     """Every other layer in float: what ONNX Runtime's optimizer would round, it finds nowhere."""
     case = Case(architecture(name))
-    layers = [placed.path for placed in case.rows.layers if not moves(placed.layer)]
+    layers = [placed.path for placed in case.rows.layers if not copies(placed.layer)]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     for floats in (layers[::2], layers[1::2]):
-        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), floats=frozenset(floats), bits=BITS)
+        ranges = case.calibration.ranges()
+        writer = Int8Writer(case.rows, case.weights, ranges, float_layers=frozenset(floats), bits=BITS)
         graph = writer.model().SerializeToString()
         found, wanted = (
             onnxruntime.InferenceSession(graph, options, disabled_optimizers=without).run(None, {"input": case.x})[0]
@@ -174,7 +176,7 @@ def test_an_activation_of_its_own_stays_in_float() -> None:
         case = Case(rows)
         for floats in (frozenset[str](), frozenset({"a"}), frozenset({"a", "b"})):
             for style, engine in FORMS:
-                assert case.decibels(case.outputs(style, engine, floats=floats)) > 25, (kind, floats, style)
+                assert case.decibels(case.outputs(style, engine, float_layers=floats)) > 25, (kind, floats, style)
 
 
 def test_shuffles_slices_and_concatenations_move_bytes() -> None:
@@ -182,17 +184,17 @@ def test_shuffles_slices_and_concatenations_move_bytes() -> None:
     case = Case(architecture("shufflenet_v2_debug"))
     writer = Int8Writer(case.rows, case.weights, case.calibration.ranges())
     rounded = {node.name for node in writer.model().graph.node if node.op_type == "QuantizeLinear"}
-    making = [p for p in case.rows.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
+    making = [p for p in case.rows.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
     assert len(rounded) == len(making)  # the input is one more, the output one less
     for placed in case.rows.layers:
-        if moves(placed.layer):
+        if copies(placed.layer):
             assert f"{placed.path}:bytes" not in rounded
             assert {writer.ranges[placed.path]} == {writer.ranges[source] for source in placed.inputs}
 
 
 @pytest.mark.parametrize("name", ["squeezenet_1_1", "shufflenet_v2", "mobilenet_v2"])
 def test_ranges_that_nothing_was_measured_for_cut_too(name: str) -> None:
-    """What only moves has the range of what it moves, so that ReLU is where bytes end and is timed as it is shipped."""
+    """What copies has the range of what it copies, so that ReLU is where integers end and is timed as it is shipped."""
     graph = onnx.load_from_string(program(architecture(name, classes=3), "int8").onnx).graph
     assert not {"Relu", "Clip"} & {node.op_type for node in graph.node}
 
@@ -222,9 +224,9 @@ def test_tables_hold_the_activation(kind: str) -> None:
 def test_bytes_hold_zero_exactly() -> None:
     for low, high in ((-1.0, 3.0), (0.0, 6.0), (0.5, 2.0), (-4.0, -1.0)):
         range_ = Range.of(low, high)
-        assert range_.rounded(np.zeros(1))[0] == 0
+        assert range_.fake_quantize(np.zeros(1))[0] == 0
         x = np.linspace(min(low, 0), max(high, 0), 1000)
-        assert np.abs(range_.rounded(x) - x).max() <= range_.scale * 1.001
+        assert np.abs(range_.fake_quantize(x) - x).max() <= range_.scale * 1.001
 
 
 def test_filters_lose_half_a_step_of_their_own_channel() -> None:

@@ -1,4 +1,4 @@
-"""Files for runtimes of some years ago: the lowest opset and IR that hold what is written, judged by ONNX's checker."""
+"""Files for older runtimes: the lowest opset and IR that a graph needs, by ONNX's own checker."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def forms(name: str) -> dict[str, Any]:
     shape = table.input
     color: dict[str, Any] = {} if shape.channels == 3 else {"color": "L", "mean": (0.5,), "std": (0.5,)}
     preprocessing = Preprocessing(height=shape.height, width=shape.width, **color)
-    made = {kind: to_onnx(table, weights, kept_as=kind) for kind in ("float32", "float16", "bfloat16")}
+    made = {kind: to_onnx(table, weights, stored_as=kind) for kind in ("float32", "float16", "bfloat16")}
     made |= {f"uint8 {sized}": to_onnx(table, weights, preprocessing, sized=sized) for sized in (False, True)}
     for engine in ("onnxruntime", "openvino"):
         made[engine] = onnx.load_from_string(program(table, "int8", engine, weights).onnx)

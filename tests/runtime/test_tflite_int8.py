@@ -32,10 +32,10 @@ def kinds(file: bytes) -> dict[str, int]:
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """As tests/runtime/test_int8_graph.py asks of the other engines; one image or sixteen at once."""
     case = Case(architecture(name))
-    corrections = case.calibration.corrections()
-    together = outputs(case, corrections=corrections)
+    corrections = case.calibration.bias_corrections()
+    together = outputs(case, bias_corrections=corrections)
     assert case.decibels(together) > 20
-    alone = np.concatenate([outputs(case, case.x[i : i + 1], corrections=corrections) for i in range(2)])
+    alone = np.concatenate([outputs(case, case.x[i : i + 1], bias_corrections=corrections) for i in range(2)])
     np.testing.assert_array_equal(alone, together[:2])
 
 
@@ -48,8 +48,8 @@ def test_a_convolution_is_the_integer_one() -> None:
     writer = Int8TfliteWriter(rows, case.weights, case.calibration.ranges())
     found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
     given, made = writer.ranges["input"], writer.ranges["a"]
-    assert made.zero == 0  # ReLU6 ends where bytes end
-    x = np.clip(np.rint(case.x / given.scale) + given.zero, 0, 255).astype(np.int64) - given.zero
+    assert made.zero_point == 0  # ReLU6 ends where bytes end
+    x = np.clip(np.rint(case.x / given.scale) + given.zero_point, 0, 255).astype(np.int64) - given.zero_point
     whole, scale = quantize_filters(case.weights["a.conv.weight"])
     steps = scale.astype(np.float64) * given.scale
     bias = np.rint(case.weights["a.conv.bias"] / steps).astype(np.int64)
@@ -66,7 +66,7 @@ def test_activations_are_those_of_floats() -> None:
         ))  # fmt: skip
         case = Case(rows)
         range_ = Range.of(-6, 6)
-        x = ((np.arange(256) - range_.zero) * range_.scale).astype(np.float32).reshape(1, 1, 16, 16)
+        x = ((np.arange(256) - range_.zero_point) * range_.scale).astype(np.float32).reshape(1, 1, 16, 16)
         exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(x)[0]
         ranges = {"input": (-6.0, 6.0), "a": (float(exact.min()), float(exact.max()))}
         made = Int8TfliteWriter(rows, case.weights, ranges)
@@ -79,10 +79,10 @@ def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
         everything = frozenset(placed.path for placed in case.rows.layers)
-        writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), floats=everything)
+        writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
         assert "INT8" not in kinds(writer.file())
         exact = ENGINES["litert"].prepare(Program(case.rows, case.weights), 1)(case.x)[0]
-        np.testing.assert_array_equal(outputs(case, floats=everything), exact)
+        np.testing.assert_array_equal(outputs(case, float_layers=everything), exact)
 
 
 def test_integers_and_floats_meet() -> None:
@@ -105,10 +105,10 @@ def test_integers_and_floats_meet() -> None:
     )
     case = Case(rows)
     plain = Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
-    some = Int8TfliteWriter(rows, case.weights, case.calibration.ranges(), floats=frozenset({"b", "f"})).file()
+    some = Int8TfliteWriter(rows, case.weights, case.calibration.ranges(), float_layers=frozenset({"b", "f"})).file()
     assert kinds(some)["INT8"] < kinds(plain)["INT8"]
     assert case.decibels(outputs(case)) > 30
-    assert case.decibels(outputs(case, floats=frozenset({"b", "f"}))) > 30
+    assert case.decibels(outputs(case, float_layers=frozenset({"b", "f"}))) > 30
 
 
 @pytest.mark.parametrize(("style", "engine"), [*FORMS, ("", "litert")])
@@ -168,7 +168,7 @@ def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, pa
     case = Case(rows)
     writer = Int8TfliteWriter(rows, {}, case.calibration.ranges())
     found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
-    given = writer.ranges["input"].rounded(case.x).astype(np.float32)
+    given = writer.ranges["input"].fake_quantize(case.x).astype(np.float32)
     exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(given)[0]
     least, most = case.calibration.ranges()["a"]
     steps = np.abs(found - np.clip(exact, least, most)) / writer.ranges["a"].scale

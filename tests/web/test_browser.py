@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 import leannet
 from leannet.artifact import export, open_artifact
-from leannet.artifact.base import as_floats
+from leannet.artifact.artifact import normalized
 from leannet.checkpoint import save
 from leannet.console import Console
 from leannet.data.images import prepare, read
@@ -118,7 +118,7 @@ def artifact(folder: Path, name: str, input: str = "float32", **words: Any) -> P
     network = lively(leannet.build(rows.with_input(40, 32, preprocessing.channels)))
     arrays = np.stack([prepare(scene(60, 50, seed), preprocessing) for seed in range(8)])
     with torch.no_grad():
-        outputs = network(torch.from_numpy(as_floats(arrays, preprocessing)))
+        outputs = network(torch.from_numpy(normalized(arrays, preprocessing)))
         last: Any = network.layer("Logits").linear
         last.weight.mul_(4 / outputs.std(0)[:, None])
         last.bias.sub_(outputs.mean(0)).mul_(4 / outputs.std(0))

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
+from leannet.artifact.checking import EngineCheck, write_checked
 from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
-from leannet.artifact.golden import recorded
-from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, described
-from leannet.artifact.readers import in_words, wrong_in
-from leannet.artifact.replaying import Checked, write_checked
+from leannet.artifact.golden import record
+from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, with_doc_string
+from leannet.artifact.readers import doc_string, wrong_in
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
+from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
 from leannet.sections import Input, Shipping
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -29,7 +30,7 @@ class Exported:
     path: Path
     size_bytes: int
     precision: str
-    checks: tuple[Checked, ...]
+    checks: tuple[EngineCheck, ...]
     format: str = "onnx"
     note: str = ""  # of a network that float32 computes badly
 
@@ -40,7 +41,7 @@ class Exported:
             "format": self.format,
             "size_bytes": self.size_bytes,
             "precision": self.precision,
-            "checks": [each.to_dict() for each in self.checks],
+            "checks": [check.to_dict() for check in self.checks],
             "note": self.note,
         }
 
@@ -62,12 +63,12 @@ def export(
     """
     file = checkpoint_file(run)
     target = artifact_path(out, file.with_suffix(".onnx"))
-    made = build_artifact(file, precision, input)
-    note = conditioning(made.header)
-    trouble = "the export does not give what torch gives"
+    artifact = build_artifact(file, precision, input)
+    note = conditioning(artifact.header)
+    problem = "the export does not give what torch gives"
     if precision != "float32":
-        trouble = f"{precision} weights change what it answers by too much; --precision float32 does not"
-    checks = write_checked(made, target, f"{file}: {trouble}", note)
+        problem = f"{precision} weights change what it answers by too much; --precision float32 does not"
+    checks = write_checked(artifact, target, f"{file}: {problem}", note)
     return Exported(target, target.stat().st_size, precision, checks, note=note)
 
 
@@ -82,10 +83,10 @@ def export_folder(run: str | Path, format: Format, out: str | Path | None = None
     engine(format)
     file = checkpoint_file(run)
     target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
-    made = build_folder(file, format, build_artifact(file, "float32", "float32"))
-    note = conditioning(made.header)
-    checks = write_checked(made, target, f"{file}: {format} does not give what torch gives", note)
-    size = sum(each.stat().st_size for each in target.iterdir())
+    artifact = build_folder(file, format, build_artifact(file, "float32", "float32"))
+    note = conditioning(artifact.header)
+    checks = write_checked(artifact, target, f"{file}: {format} does not give what torch gives", note)
+    size = sum(path.stat().st_size for path in target.iterdir())
     return Exported(target, size, "float32", checks, format, note)
 
 
@@ -100,7 +101,7 @@ def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifa
     images = header.preprocessing if input != "float32" else None
     model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized")
     try:
-        golden, gap = recorded(network, header.preprocessing)
+        golden, gap = record(network, header.preprocessing)
     except LeannetError as error:
         raise LeannetError(f"{file}: {error}") from None
     tolerance = allowance(precision, gap)
@@ -110,8 +111,8 @@ def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifa
     if precision == "bfloat16":
         engines = ("openvino", *(name for name in RUNNERS if name != "openvino"))
         shipping = shipping.model_copy(update={"compute": precision, "engines": engines})
-    graph = described(model.SerializeToString(), in_words(shipping))
-    return OnnxArtifact(graph=graph, header=header_of(header, shipping), golden=golden)
+    graph = with_doc_string(model.SerializeToString(), doc_string(shipping))
+    return OnnxArtifact(graph=graph, header=shipped_header(header, shipping), golden=golden)
 
 
 def allowance(precision: str, gap: float) -> float:
@@ -138,10 +139,46 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
 
     network, _ = load(file)
     files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
+    if format == "litert":
+        files = (described_tflite(files[0], plain.header),)
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
-def header_of(header: Header, shipping: Shipping) -> Header:
+RESIZE_RULES = {
+    "crop": "cut out its middle, {ratio:g} of the largest rectangle of the network's proportions, and resize that",
+    "squash": "resize it, whatever its proportions",
+    "letterbox": "resize it in its proportions, and fill up with grey (128)",
+}
+
+
+def described_tflite(file: bytes, header: Header) -> bytes:
+    """A .tflite with the header's classes and preprocessing in its metadata, which other programs read.
+
+    Raises LeannetError for a class name of several lines.
+    """
+    preprocessing = header.preprocessing
+    rule = RESIZE_RULES[preprocessing.resize].format(ratio=preprocessing.crop_ratio)
+    metadata = TfliteMetadata(
+        name=header.architecture.name,
+        description=f"An image classifier of {len(header.classes)} classes, written by leannet.",
+        license=header.provenance.license or "",
+        classes=header.classes,
+        color=preprocessing.color,
+        height=preprocessing.height,
+        width=preprocessing.width,
+        mean=tuple(mean / preprocessing.scale for mean in preprocessing.mean),
+        std=tuple(std / preprocessing.scale for std in preprocessing.std),
+        input_description=(
+            f"An image of {preprocessing.width} x {preprocessing.height} pixels, {preprocessing.color}, 0 to 255 each, "
+            f"less the mean, over the standard deviation. Of an image of another size: {rule}, "
+            f"{preprocessing.interpolation} with antialiasing, as Pillow does."
+        ),
+        output_description="One logit a class; softmax makes probabilities of them.",
+    )
+    return with_metadata(file, metadata)
+
+
+def shipped_header(header: Header, shipping: Shipping) -> Header:
     """A checkpoint's header for an artifact, which strangers may read.
 
     The fingerprints and names of the user's images stay at home, and so do folders.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from leannet.artifact.base import Artifact, check_parts
+from leannet.artifact.artifact import Artifact, check_consistent
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import check_writable
@@ -52,21 +52,21 @@ class FolderArtifact(Artifact):
             )
         if digest != _digest(about):
             raise LeannetError(f"{file}: its digest does not match: it is damaged or was edited: export it again")
-        known, examples, files = about.get("files"), about.get("golden"), []
-        if not isinstance(known, dict) or not isinstance(examples, list):
+        digests, golden_data, files = about.get("files"), about.get("golden"), []
+        if not isinstance(digests, dict) or not isinstance(golden_data, list):
             raise LeannetError(f"{file}: damaged (its files or golden images are missing): export it again")
         for name in FORMS[FORM_OF[format]]:
             data = (folder / name).read_bytes() if (folder / name).is_file() else b""
-            if known.get(name) != hashlib.sha256(data).hexdigest():
+            if digests.get(name) != hashlib.sha256(data).hexdigest():
                 raise LeannetError(f"{folder / name}: missing, damaged or edited: export it again")
             files.append(data)
-        golden = tuple(Golden.from_dict(each, file) for each in examples)
+        golden = tuple(Golden.from_dict(each, file) for each in golden_data)
         header = parse_header(about.get("header"), file)
-        check_parts(header, golden, file)
+        check_consistent(header, golden, file)
         return cls(header=header, golden=golden, path=folder, digest=digest, format=format, files=tuple(files))
 
     def save(self, path: str | Path) -> None:
-        with _written(Path(path)) as folder:
+        with _write_folder(Path(path)) as folder:
             names = FORMS[FORM_OF[self.format]]
             for name, data in zip(names, self.files, strict=True):
                 (folder / name).write_bytes(data)
@@ -92,12 +92,12 @@ class FolderArtifact(Artifact):
         return sum(map(len, self.files))
 
 
-def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> Path:
-    """Where a folder is to be written. replace: the usual one may be there, as an artifact that was made before.
+def folder_path(out: str | Path | None, default: Path, replace: bool = False) -> Path:
+    """Where a folder is to be written. replace: an artifact at the default path may be replaced.
 
     Raises LeannetError, before any work, where it cannot be.
     """
-    target = Path(out) if out is not None else usual
+    target = Path(out) if out is not None else default
     if out is None and replace and is_artifact(target):
         return target
     if target.exists() and (target.is_file() or any(target.iterdir())):
@@ -109,10 +109,10 @@ def folder_path(out: str | Path | None, usual: Path, replace: bool = False) -> P
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[Path]:
-    """A folder to write into, which is then there whole; after an error it is not there at all."""
+def _write_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into: the target appears whole; after an error, not at all."""
     with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as place:
-        folder = Path(place) / "made"
+        folder = Path(place) / "new"
         folder.mkdir()
         yield folder
         if is_artifact(target):

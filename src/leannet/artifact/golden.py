@@ -1,7 +1,8 @@
-"""Golden images: drawn, never a user's, so that they may travel with the network and lie on a web page.
+"""Golden images: images that leannet draws, with the network's outputs for them, by which a shipped file is checked.
 
-Each is another size and another kind of detail, so that a reader which resizes, crops, orders colors or rounds in
-another way than training did gives another answer.
+They are never a user's, so that they may travel with the network and lie on a web page. Each has another size and
+another kind of detail, so that a reader which resizes, crops, orders colors or rounds in another way than training did
+gives another answer.
 """
 
 import base64
@@ -22,7 +23,7 @@ SIZES = ((320, 240), (201, 333), (97, 97), (64, 180))  # width, height
 
 @dataclass(frozen=True)
 class Golden:
-    """An image as a PNG file, and what the network makes of it: (classes,) before softmax."""
+    """An image as a PNG file, and the network's outputs for it: (classes,), before softmax."""
 
     png: bytes
     outputs: NDArray[np.float32]
@@ -44,13 +45,13 @@ class Golden:
             raise LeannetError(f"{where}: its golden images cannot be read: the file is damaged") from None
 
 
-def drawn() -> list[bytes]:
+def golden_pngs() -> list[bytes]:
     """The golden images as PNG files, always the same."""
-    return [_png(kind(width, height)) for kind, (width, height) in zip(_KINDS, SIZES, strict=True)]
+    return [_png(pattern(width, height)) for pattern, (width, height) in zip(_PATTERNS, SIZES, strict=True)]
 
 
-def recorded(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ...], float]:
-    """The golden images with what a torch network makes of them in float64, and how far its float32 is from that.
+def record(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ...], float]:
+    """The golden images with a torch network's outputs in float64, and how far its float32 is from them.
 
     That gap is the largest difference over the largest output, one image at a time and all at once, in both layouts of
     memory: float32 sums in another order in each, as every engine does.
@@ -61,24 +62,25 @@ def recorded(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, 
     from leannet.data.images import prepare
     from leannet.data.loader import normalize
 
-    files = drawn()
-    arrays = np.stack([prepare(Golden(png, np.empty(0, np.float32)).image(), preprocessing) for png in files])
+    pngs = golden_pngs()
+    arrays = np.stack([prepare(Golden(png, np.empty(0, np.float32)).image(), preprocessing) for png in pngs])
     images = torch.from_numpy(arrays.transpose(0, 3, 1, 2).copy())
     mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in
                  (preprocessing.mean, preprocessing.std))  # fmt: skip
     with torch.inference_mode():
-        exact = copy.deepcopy(network).double()((images.double() * preprocessing.scale - mean) / std).numpy()
-        given = normalize(images, preprocessing)
-        found = []
-        for memory in (torch.contiguous_format, torch.channels_last):
-            batch = given.contiguous(memory_format=memory)
-            found += [network(batch).numpy(), torch.cat([network(batch[i : i + 1]) for i in range(len(batch))]).numpy()]
-    if not np.isfinite(exact).all() or not np.isfinite(found).all():
+        float64 = copy.deepcopy(network).double()((images.double() * preprocessing.scale - mean) / std).numpy()
+        x = normalize(images, preprocessing)
+        float32 = []
+        for memory_format in (torch.contiguous_format, torch.channels_last):
+            batch = x.contiguous(memory_format=memory_format)
+            one_by_one = torch.cat([network(batch[i : i + 1]) for i in range(len(batch))])
+            float32 += [network(batch).numpy(), one_by_one.numpy()]
+    if not np.isfinite(float64).all() or not np.isfinite(float32).all():
         raise LeannetError(
             "its outputs for the golden images are not finite: the training diverged; nothing was written"
         )
-    gap = max(float(np.abs(each - exact).max()) for each in found) / max(float(np.abs(exact).max()), 1e-30)
-    return tuple(Golden(png, line.astype(np.float32)) for png, line in zip(files, exact, strict=True)), gap
+    gap = max(float(np.abs(each - float64).max()) for each in float32) / max(float(np.abs(float64).max()), 1e-30)
+    return tuple(Golden(png, line.astype(np.float32)) for png, line in zip(pngs, float64, strict=True)), gap
 
 
 def _png(array: NDArray[np.uint8]) -> bytes:
@@ -92,31 +94,32 @@ def _grid(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.floa
     return across, down
 
 
-def _as_bytes(*channels: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _quantized(*channels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Channels of 0..1, each (height, width), as an image (height, width, 3) of 0..255."""
     return np.clip(np.rint(255 * np.stack(channels, axis=-1)), 0, 255).astype(np.uint8)
 
 
 def _gradients(width: int, height: int) -> NDArray[np.uint8]:
     across, down = _grid(width, height)
-    return _as_bytes(across, down, 1 - across)
+    return _quantized(across, down, 1 - across)
 
 
 def _rings(width: int, height: int) -> NDArray[np.uint8]:
     across, down = _grid(width, height)
-    away = np.hypot(across - 0.4, down - 0.6)
-    return _as_bytes(*(0.5 + 0.5 * np.cos(away**2 * turns) for turns in (150, 90, 60)))
+    distance = np.hypot(across - 0.4, down - 0.6)
+    return _quantized(*(0.5 + 0.5 * np.cos(distance**2 * turns) for turns in (150, 90, 60)))
 
 
 def _squares(width: int, height: int) -> NDArray[np.uint8]:
     across, down = _grid(width, height)
     board = (np.floor(across * 12) + np.floor(down * 12)) % 2
-    return _as_bytes(board, 0.2 + 0.6 * board, 1 - board)
+    return _quantized(board, 0.2 + 0.6 * board, 1 - board)
 
 
 def _stripes(width: int, height: int) -> NDArray[np.uint8]:
     across, down = _grid(width, height)
     lines = 0.5 + 0.5 * np.sin(40 * (across + 2 * down))
-    return _as_bytes(lines * across, lines, lines * down)
+    return _quantized(lines * across, lines, lines * down)
 
 
-_KINDS = (_gradients, _rings, _squares, _stripes)
+_PATTERNS = (_gradients, _rings, _squares, _stripes)

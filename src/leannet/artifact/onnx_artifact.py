@@ -1,4 +1,4 @@
-"""The artifact as a rule: one ONNX file.
+"""The usual artifact: one ONNX file.
 
 Its metadata hold the checkpoint's header as JSON under `leannet`, golden images with their answers under
 `leannet_golden`, and a SHA-256 over graph, header and golden images under `leannet_digest`, which opening verifies.
@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from leannet.artifact.base import Artifact, check_parts
+from leannet.artifact.artifact import Artifact, check_consistent
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import check_writable, write_whole
@@ -38,7 +38,7 @@ class OnnxArtifact(Artifact):
             raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")
         golden = tuple(Golden.from_dict(each, file) for each in json.loads(pairs.get(GOLDEN, "[]")))
         header = parse_header(data, file)
-        check_parts(header, golden, file)
+        check_consistent(header, golden, file)
         return cls(graph=graph, header=header, golden=golden, path=file, digest=digest)
 
     def save(self, path: str | Path) -> None:
@@ -50,7 +50,7 @@ class OnnxArtifact(Artifact):
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """Those that it is made for: integers may be written in a form that only one reads."""
+        """The engines that it is made for: integers may be written in a form that only one reads."""
         return self.shipping.engines or RUNNERS
 
     @property
@@ -62,16 +62,16 @@ class OnnxArtifact(Artifact):
         return self.path.stat().st_size if self.path else len(self.graph)
 
 
-def described(graph: bytes, words: str) -> bytes:
-    """A graph with words for people in its doc string, which viewers of networks show."""
+def with_doc_string(graph: bytes, text: str) -> bytes:
+    """A graph with a text for people, which viewers of networks show."""
     model = onnx_package().ModelProto.FromString(graph)
-    model.doc_string = words
+    model.doc_string = text
     return bytes(model.SerializeToString())
 
 
-def artifact_path(out: str | Path | None, usual: Path) -> Path:
+def artifact_path(out: str | Path | None, default: Path) -> Path:
     """Where an artifact is to be written. Raises LeannetError, before any work, where it cannot be."""
-    target = Path(out) if out is not None else usual
+    target = Path(out) if out is not None else default
     if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
         raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
     check_writable(target)
@@ -79,7 +79,7 @@ def artifact_path(out: str | Path | None, usual: Path) -> Path:
 
 
 def _digest(graph: bytes, pairs: dict[str, str]) -> str:
-    total = hashlib.sha256(graph)
+    digest = hashlib.sha256(graph)
     for key in (KEY, GOLDEN):
-        total.update(hashlib.sha256(pairs.get(key, "").encode()).digest())
-    return total.hexdigest()
+        digest.update(hashlib.sha256(pairs.get(key, "").encode()).digest())
+    return digest.hexdigest()

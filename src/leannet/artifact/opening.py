@@ -1,8 +1,8 @@
-"""Artifacts from where they lie."""
+"""`open_artifact`: a file or a folder as an artifact, whatever its form."""
 
 from pathlib import Path
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
 from leannet.artifact.folder_artifact import FolderArtifact
 from leannet.artifact.onnx_artifact import OnnxArtifact
 from leannet.errors import LeannetError, command_line

@@ -1,4 +1,4 @@
-"""Which programs read a shipped file wrong, as far as it is known: what docs/readers.md shows, said in the file too.
+"""Which programs are known to read a shipped file wrong: what docs/readers.md shows, said in the file too.
 
 A file says it in its header, under `wrong_in` (engine or program -> why), and an ONNX file in its doc string as well.
 """
@@ -31,22 +31,22 @@ def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | 
 
     integers_for: the engine that its integers are made for; empty for a file of floats. architecture: of the network.
     """
-    found = dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
+    reasons = dict.fromkeys(WITHOUT_ANTIALIAS, NO_ANTIALIAS) if input == "uint8" else {}
     for name, reason in INTEGERS.get(integers_for, {}).items():
-        found[name] = f"{found[name]}; {reason}" if name in found else reason
+        reasons[name] = f"{reasons[name]}; {reason}" if name in reasons else reason
     layers = architecture.layers if architecture is not None and integers_for in INTEGERS else ()
     if any(isinstance(placed.layer, LocalResponse) for placed in layers):
-        found["onnxruntime"] = LOCAL_RESPONSE
-    return found
+        reasons["onnxruntime"] = LOCAL_RESPONSE
+    return reasons
 
 
-def in_words(shipping: Shipping) -> str:
-    """What a file takes and which programs read it wrong: for its doc string."""
-    words = f"Takes {INPUT_WORDS[shipping.input]}."
+def doc_string(shipping: Shipping) -> str:
+    """What a file takes and which programs read it wrong, for people."""
+    text = f"Takes {INPUT_WORDS[shipping.input]}."
     if shipping.precision == "int8":
-        words += f" Its 8-bit integers are made for {' and '.join(shipping.engines)}."
+        text += f" Its 8-bit integers are made for {' and '.join(shipping.engines)}."
     if shipping.input == "uint8":
-        words += " onnxruntime resizes as training did. For others resize first, or export with --input uint8-sized."
+        text += " onnxruntime resizes as training did. For others resize first, or export with --input uint8-sized."
     for name, reason in shipping.wrong_in.items():
-        words += f" Wrong without an error in {name}: {reason}."
-    return words
+        text += f" Wrong without an error in {name}: {reason}."
+    return text

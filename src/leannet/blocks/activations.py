@@ -1,6 +1,6 @@
 """Activations as torch modules that keep no more than their backward pass needs.
 
-torch's ReLU6, h-swish, h-sigmoid and SiLU copy their input before they work in place, where a gradient is wanted.
+torch's ReLU6, h-swish, h-sigmoid and SiLU copy their input before they work in place, where a gradient is needed.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from leannet.rows import Activation
 
 
 class _ReLU6(torch.autograd.Function):
-    """In place. The output says where the gradient passes as well as the input would: where it is inside (0, 6)."""
+    """In place. The gradient passes where the output is inside (0, 6), so the input is not needed."""
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
@@ -38,21 +38,21 @@ class ReLU6(nn.ReLU6):
 
 
 class Hardswish(nn.Hardswish):
-    """x ReLU6(x + 3) / 6; in place where no gradient is wanted."""
+    """x ReLU6(x + 3) / 6; in place where no gradient is needed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardswish(x, inplace=self.inplace and not x.requires_grad)
 
 
 class Hardsigmoid(nn.Hardsigmoid):
-    """ReLU6(x + 3) / 6; in place where no gradient is wanted."""
+    """ReLU6(x + 3) / 6; in place where no gradient is needed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardsigmoid(x, inplace=self.inplace and not x.requires_grad)
 
 
 class SiLU(nn.SiLU):
-    """x sigmoid(x); in place where no gradient is wanted."""
+    """x sigmoid(x); in place where no gradient is needed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x, inplace=self.inplace and not x.requires_grad)

@@ -1,4 +1,4 @@
-"""One torch module a layer kind. Each is made from its row and the shapes it reads, and does nothing else."""
+"""One torch module for each kind of layer, built from its row and the shapes of its inputs."""
 
 from collections.abc import Sequence
 
@@ -30,14 +30,14 @@ class SamePad(nn.Module):
 
 
 def _padding(kernel: int, stride: int, padding: Padding) -> tuple[nn.Module, int]:
-    """What to do before a window, and the padding that torch's own window then adds."""
+    """The padding module before a window, and the padding that torch's own window adds."""
     if padding == "same" and (stride > 1 or kernel % 2 == 0):
         return SamePad(kernel, stride), 0
     return nn.Identity(), pad_before_after(kernel, kernel, 1, padding)[0]
 
 
 class ConvLayer(nn.Module):
-    """Convolution, normalisation, activation: (N, C, H, W) -> (N, C', H', W')."""
+    """Convolution, normalization, activation: (N, C, H, W) -> (N, C', H', W')."""
 
     def __init__(self, row: rows.Conv | rows.Depthwise, shapes: Sequence[Shape]):
         super().__init__()
@@ -58,7 +58,7 @@ class ConvLayer(nn.Module):
 
 
 class LinearLayer(nn.Module):
-    """Fully connected over all that comes in: (N, C, H, W) -> (N, C', 1, 1)."""
+    """Fully connected over the whole input: (N, C, H, W) -> (N, C', 1, 1)."""
 
     def __init__(self, row: rows.Linear, shapes: Sequence[Shape]):
         super().__init__()
@@ -70,7 +70,7 @@ class LinearLayer(nn.Module):
 
 
 class MaxPoolLayer(nn.Module):
-    """The largest of each window: (N, C, H, W) -> (N, C, H', W')."""
+    """Max pooling: (N, C, H, W) -> (N, C, H', W')."""
 
     def __init__(self, row: rows.Pool):
         super().__init__()
@@ -84,7 +84,7 @@ class MaxPoolLayer(nn.Module):
 
 
 class AveragePoolLayer(nn.Module):
-    """The mean of each window, over what is not padding: (N, C, H, W) -> (N, C, H', W')."""
+    """Average pooling, over what is not padding: (N, C, H, W) -> (N, C, H', W')."""
 
     def __init__(self, row: rows.Pool):
         super().__init__()
@@ -94,12 +94,12 @@ class AveragePoolLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not isinstance(self.pad, SamePad):
             return self.pool(x)
-        share = self.pool(self.pad(torch.ones_like(x[:1, :1])))  # of each window that is not padding
-        return self.pool(self.pad(x)) / share
+        fraction = self.pool(self.pad(torch.ones_like(x[:1, :1])))  # of each window that is not padding
+        return self.pool(self.pad(x)) / fraction
 
 
 class Flatten(nn.Module):
-    """All that comes in as channels: (N, C, H, W) -> (N, C * H * W, 1, 1)."""
+    """All values as channels: (N, C, H, W) -> (N, C * H * W, 1, 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(1)[:, :, None, None]
@@ -126,14 +126,14 @@ class Multiply(nn.Module):
 
 
 class Concat(nn.Module):
-    """The inputs behind each other in channels."""
+    """The inputs concatenated along channels."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return torch.cat(inputs, dim=1)
 
 
 class Normalize(nn.Module):
-    """Normalisation that stands alone."""
+    """Normalization by itself."""
 
     def __init__(self, row: rows.Normalize, shapes: Sequence[Shape]):
         super().__init__()
@@ -144,7 +144,7 @@ class Normalize(nn.Module):
 
 
 class Slice(nn.Module):
-    """Some neighbouring channels."""
+    """Some neighboring channels."""
 
     def __init__(self, row: rows.Slice):
         super().__init__()
@@ -162,7 +162,7 @@ class GlobalAverage(nn.Module):
 
 
 def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
-    """The torch module of a layer that reads activations of these shapes."""
+    """The torch module of a layer that reads feature maps of these shapes, (C, H, W) each."""
     match row:
         case rows.Conv() | rows.Depthwise():
             return ConvLayer(row, shapes)

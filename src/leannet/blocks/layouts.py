@@ -1,4 +1,4 @@
-"""Operations whose gradient keeps the layout of what came in.
+"""Operations whose gradient keeps the layout of the input.
 
 torch's gradients of a slice and of a mean come in the plain layout whatever the input's was, and everything before them
 then works on two layouts at once, which is slow (docs/performance.md).
@@ -19,8 +19,8 @@ class _Channels(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        kept = gradients[0].contiguous(memory_format=torch.channels_last)
-        return F.pad(kept, (0, 0, 0, 0, *context.around)), None, None
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        return F.pad(gradient, (0, 0, 0, 0, *context.around)), None, None
 
 
 class _Mean(torch.autograd.Function):

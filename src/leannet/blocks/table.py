@@ -1,4 +1,4 @@
-"""A table of rows as a torch module: the one executor, of networks and of the blocks inside them alike."""
+"""Rows as a torch module: one executor, for networks and for the blocks inside them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, place
+from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, infer_shapes
 
 RESERVED = {"architecture", "vectors"}  # what a Network holds besides its rows
 
 
 @dataclass(frozen=True)
 class Step:
-    """One row at run time: which module, what it reads, and what nobody reads any more once it is done."""
+    """One row at run time: its module, what it reads, and the values that no later row reads."""
 
     name: str
     module: str
@@ -23,9 +23,9 @@ class Step:
 
 
 class Table(nn.Module):
-    """Runs rows in order. Each row is a child module under its own name, but for rows that use another's weights.
+    """Runs rows in order. Each row is a child module under its own name, except rows that share the weights of another.
 
-    rows, shapes: the table and the (C, H, W) of its inputs. outputs: the rows to return; none: the last.
+    rows, shapes: the rows, and (C, H, W) of what they read. outputs: the rows to return; empty: the last.
     Between rows every value is (N, C, H, W), as the rows say; a vector is (N, C, 1, 1).
     """
 
@@ -33,9 +33,9 @@ class Table(nn.Module):
         super().__init__()
         self.input_names = [INPUT if i == 0 else f"{INPUT}_{i + 1}" for i in range(len(shapes))]
         self.output_names = tuple(outputs) or (rows[-1].name,)
-        given = list(zip(self.input_names, shapes, strict=True))
-        _, made = place(rows, given)
-        known = dict(given) | {name: shape for name, (_, shape) in made.items()}
+        inputs = list(zip(self.input_names, shapes, strict=True))
+        _, outputs_by_name = infer_shapes(rows, inputs)
+        known = dict(inputs) | {name: shape for name, (_, shape) in outputs_by_name.items()}
         above = [INPUT, *(row.name for row in rows)]
         reads = [row.inputs or (before,) for before, row in zip(above, rows, strict=False)]
         self.steps = tuple(
@@ -51,7 +51,7 @@ class Table(nn.Module):
             raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another")
         module: nn.Module
         if isinstance(row, BlockBase):
-            module = Block(row.inside(*shapes), shapes)
+            module = Block(row.expand(*shapes), shapes)
         else:
             assert isinstance(row, LayerBase)
             module = layer_module(row, shapes)

@@ -1,8 +1,9 @@
 """The program `leannet`. A verb is one file here; it parses, calls the library, and prints."""
 
 import sys
+from importlib import import_module
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -28,6 +29,7 @@ from leannet.cli import (
     quantize,
     recipes,
     report,
+    rows,
     serve,
     train,
     web,
@@ -44,7 +46,8 @@ UsageError: Any = typer.BadParameter.__base__
 SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
     "Networks": {
         models: "List the networks of the zoo.",
-        count: "Count parameters and mult-adds, by layer, row or type.",
+        rows: "List the kinds of rows, or explain one.",
+        count: "Count parameters and mult-adds, or a sweep of them.",
         draw: "Draw networks, or the inside of a row.",
         compare: "Compare networks and runs: accuracy, cost, memory.",
         guidelines: "Measure ShuffleNetV2's four guidelines on this machine.",
@@ -109,11 +112,30 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _import(modules: list[str]) -> None:
+    """Imports the modules that register blocks, those of the working folder too, as `python -m` would."""
+    if modules and "" not in sys.path:
+        sys.path.insert(0, "")
+    for name in modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            raise LeannetError(f"--import {name}: {type(error).__name__}: {error}") from error
+
+
 @app.callback()
 def _program(
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Import this Python module first, for the blocks that it registers. Stands before the verb. Repeat.",
+        ),
+    ] = None,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    _import(modules or [])
 
 
 def main() -> NoReturn:

@@ -46,14 +46,14 @@ def command(
     from leannet.benchmark import bench
 
     with console.bar(1) as bar:
-        found = bench(
+        benchmark = bench(
             what, engine, precision or ["float32"], threads or [1], batch, width, resolution, seconds,
             progress=lambda label: bar.advance(0, "bench", label),
         )  # fmt: skip
     if json:
-        print_json(found.to_dict())
+        print_json(benchmark.to_dict())
         return
-    first = found.timed[0].latency.median_ms
+    first = benchmark.timed[0].latency.median_ms
     rows = [
         [
             each.what, each.engine, each.precision, each.threads, f"{each.latency.median_ms:.2f}",
@@ -61,7 +61,7 @@ def command(
             f"{each.gflops:.0f}", f"{100 * each.gflops / each.matrix_gflops:.0f} %", f"{each.size_bytes / 1e6:.2f}",
             "" if each.peak_memory_bytes is None else f"{each.peak_memory_bytes / 1e6:.0f}",
         ]
-        for each in found.timed
+        for each in benchmark.timed
     ]  # fmt: skip
     headers = ("network", "engine", "precision", "threads", "median ms", "p90 ms", "of the first", "M mult-adds",
                "GFLOP/s", "of matrices", "file MB", "memory MB")  # fmt: skip
@@ -75,10 +75,10 @@ def command(
     print()
     rates = ", ".join(
         f"{rate:.0f} with {number} thread{'s' if number > 1 else ''}"
-        for number, rate in sorted({each.threads: each.matrix_gflops for each in found.timed}.items())
+        for number, rate in sorted({each.threads: each.matrix_gflops for each in benchmark.timed}.items())
     )
-    print(f"{found.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s. memory: what loading and running")
-    print("adds to a process at most.")
+    print(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s.")
+    print("memory: what loading and running adds to a process at most.")
 
 
 def _by_row(
@@ -91,24 +91,24 @@ def _by_row(
     from leannet.runtime.row_latency import measure_rows
     from leannet.what import resolve
 
-    artifact = next((word for word in what if is_artifact(word)), None)
+    artifact = next((name for name in what if is_artifact(name)), None)
     if artifact:
         raise LeannetError(
             f"{artifact}: expected rows with --by row, found an artifact: name the run that it was made of"
         )
-    for name, given in (("engine", engine), ("precision", precision), ("threads", threads)):
-        if len(given or []) > 1:
-            raise LeannetError(f"--by row: expected one --{name}, found several")
-    found = []
-    for word in what:
-        table = resolve(word, 1.0 if Path(word).exists() else width, resolution)
-        one = (engine or ["onnxruntime"])[0], (threads or [1])[0], (precision or ["float32"])[0]
-        console.say(f"timing {len(table.rows)} rows of {table.name}, {seconds:g} s")
-        found.append(measure_rows(table, *one, batch=batch, seconds=seconds))
+    for flag, values in (("engine", engine), ("precision", precision), ("threads", threads)):
+        if len(values or []) > 1:
+            raise LeannetError(f"--by row: expected one --{flag}, found several")
+    networks = []
+    for name in what:
+        architecture = resolve(name, 1.0 if Path(name).exists() else width, resolution)
+        setting = (engine or ["onnxruntime"])[0], (threads or [1])[0], (precision or ["float32"])[0]
+        console.say(f"timing {len(architecture.rows)} rows of {architecture.name}, {seconds:g} s")
+        networks.append(measure_rows(architecture, *setting, batch=batch, seconds=seconds))
     if json:
-        print_json({"networks": [each.to_dict() for each in found]})
+        print_json({"networks": [each.to_dict() for each in networks]})
         return
-    for each in found:
+    for each in networks:
         total = sum(row.ms for row in each.rows)
         rows = [
             [row.row, row.kind, " + ".join("x".join(map(str, shape)) for shape in row.in_shapes),
@@ -124,6 +124,6 @@ def _by_row(
             wide=wide,
         )
         print()
-        words = f"{each.engine}, {each.precision}, {each.threads} thread{'s' if each.threads > 1 else ''}"
+        setting_words = f"{each.engine}, {each.precision}, {each.threads} thread{'s' if each.threads > 1 else ''}"
         print(f"{each.name}: {each.whole.median_ms:.2f} ms as a whole, {each.sum_ms:.2f} ms as the sum of its rows;")
-        print(f"{words}, batch {each.batch}, {each.machine.line()}")
+        print(f"{setting_words}, batch {each.batch}, {each.machine.line()}")

@@ -1,4 +1,4 @@
-"""leannet check: whether an artifact still gives what it gave."""
+"""leannet check: whether an artifact still answers as it did."""
 
 from typing import Annotated
 
@@ -18,17 +18,19 @@ def command(
 ) -> None:
     """Replay an artifact's golden images in every engine installed here, from image to answer.
 
-    Exits 2 where one of them differs, unless the file itself says that it is wrong there and --engine does not ask for
-    it. Example: leannet check runs/photos/model.onnx
+    Exits 2 where an engine differs, unless the file itself says that it is wrong there ("known") and --engine does not
+    ask for it.
+
+    Example: leannet check runs/photos/model.onnx
     """
     from leannet.artifact import check
 
-    found = check(artifact, engine)
-    passed = all(each.passed or each.named for each in found)
+    checks = check(artifact, engine)
+    passed = all(one.passed or one.known for one in checks)
     if json:
-        print_json({"passed": passed, "checks": [each.to_dict() for each in found]})
+        print_json({"passed": passed, "checks": [one.to_dict() for one in checks]})
     else:
-        for each in found:
-            print(f"{'ok' if each.passed else 'named' if each.named else 'DIFFERS'}  {each.line()}")
+        for one in checks:
+            print(f"{'ok' if one.passed else 'known' if one.known else 'DIFFERS'}  {one.line()}")
     if not passed:
         raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""leannet draw: architectures as images, from the rows alone."""
+"""leannet draw: architectures as figures, from the rows alone."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from leannet.cli.output import print_json
 
 def command(
     what: Annotated[
-        list[str], typer.Argument(help="Zoo names, architecture JSON files, runs, checkpoints: side by side.")
+        list[str], typer.Argument(help="Zoo names (mobilenet_v2:0.5@160), architecture JSON files, runs, checkpoints.")
     ],
     row: Annotated[
         list[str] | None,
@@ -21,9 +21,9 @@ def command(
     ] = None,
     units: Annotated[bool, typer.Option("--units", help="Draw the block that each network repeats most.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Fold no equal rows, and open blocks in blocks.")] = False,
-    direction: Annotated[Literal["down", "right"], typer.Option(help="Where the image goes.")] = "down",
+    direction: Annotated[Literal["down", "right"], typer.Option(help="Which way the data flows.")] = "down",
     columns: Annotated[
-        int | None, typer.Option(help="So many beside each other, the next ones below. Default: all.", min=1)
+        int | None, typer.Option(help="How many stand side by side; the others stand below. Default: all.", min=1)
     ] = None,
     width: Width = 1.0,
     resolution: Resolution = None,
@@ -38,7 +38,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw networks, or the inside of their rows, with widths, resolutions and where the work is.
+    """Draw networks, or the inside of their rows, with channels, resolutions and the share of mult-adds.
 
     Example: leannet draw shufflenet_v2 --row stage2_1 --row stage2_2
     """
@@ -48,8 +48,7 @@ def command(
     from leannet.diagrams.names import labels
     from leannet.errors import LeannetError
     from leannet.files import spare_inputs
-    from leannet.what import resolve
-    from leannet.zoo import FAMILIES
+    from leannet.what import parse, resolve
 
     to_screen = "-" in (out or ())
     if to_screen and json:
@@ -67,8 +66,8 @@ def command(
         everything=everything,
         columns=columns,
         names=[
-            each.name if word in FAMILIES else label
-            for word, label, each in zip(what, labels(what), architectures, strict=True)
+            architecture.name if parse(word).in_zoo else label
+            for word, label, architecture in zip(what, labels(what), architectures, strict=True)
         ],
     )
     if not out:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
     data: Annotated[
-        str | None, typer.Argument(help="With --fastest: images to judge on. Default: those of the run.")
+        str | None, typer.Argument(help="With --fastest: images to evaluate on. Default: those of the run.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: model.onnx, or a folder, beside the checkpoint.")] = None,
     precision: Annotated[
@@ -49,7 +49,7 @@ def command(
         typer.Option(help="With --fastest: the least share of images that keep their class.", min=0, max=1),
     ] = None,
     finetune: Annotated[
-        int | None, typer.Option(help="With --fastest: epochs of training with rounding in place.", min=0)
+        int | None, typer.Option(help="With --fastest: epochs of quantization-aware training.", min=0)
     ] = None,
     threads: Annotated[int | None, typer.Option(help="With --fastest. Default: 1.", min=1)] = None,
     json: Json = False,
@@ -61,73 +61,78 @@ def command(
 
     Example: leannet export runs/photos
     """
-    words = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune, "threads": threads}
-    given = {name: value for name, value in words.items() if value is not None}
-    if given and not fastest:
-        raise LeannetError(f"--{next(iter(given)).replace('_', '-')} goes with --fastest, which is not asked for")
+    options = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune, "threads": threads}
+    for_fastest = {name: value for name, value in options.items() if value is not None}
+    if for_fastest and not fastest:
+        flag = next(iter(for_fastest)).replace("_", "-")
+        raise LeannetError(f"--{flag} goes with --fastest, which is not asked for")
     if format != "onnx":
         if fastest or precision or input or data:
             raise LeannetError(f"--format {format} takes a run and --out alone")
-        _as_folder(run, format, out, json)
+        _export_folder(run, format, out, json)
         return
     if fastest:
         if precision or input:
             raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
-        _fastest(run, data, out, given, json, quiet)
+        _export_fastest(run, data, out, for_fastest, json, quiet)
         return
     if data is not None:
         raise LeannetError(f"{data}: images are for --fastest; expected a run alone")
     from leannet.artifact import export
 
-    found = export(run, out, precision or "float32", input or "float32")
+    exported = export(run, out, precision or "float32", input or "float32")
     if json:
-        print_json(found.to_dict())
+        print_json(exported.to_dict())
         return
-    print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.precision}")
-    _print_checks(found)
-    print(f"try next  {command_line('predict', found.path, 'IMAGE')}   ·   {command_line('bench', found.path)}")
+    print(f"{exported.path}  {exported.size_bytes / 1e6:.2f} MB, {exported.precision}")
+    _print_checks(exported)
+    print(f"try next  {command_line('predict', exported.path, 'IMAGE')}   ·   {command_line('bench', exported.path)}")
 
 
-def _as_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
+def _export_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
     from leannet.artifact.exporting import export_folder
 
-    found = export_folder(run, format, out)
+    exported = export_folder(run, format, out)
     if json:
-        print_json(found.to_dict())
+        print_json(exported.to_dict())
         return
-    print(f"{found.path}  {found.size_bytes / 1e6:.2f} MB, {found.format}, float32")
-    _print_checks(found)
-    print(f"try next  {command_line('check', found.path)}")
+    print(f"{exported.path}  {exported.size_bytes / 1e6:.2f} MB, {exported.format}, float32")
+    _print_checks(exported)
+    print(f"try next  {command_line('check', exported.path)}")
 
 
-def _print_checks(found: "Exported") -> None:
-    for each in found.checks:
-        print(f"  {each.line()}")
-    if found.note:
-        print(f"note      {found.note}")
+def _print_checks(exported: "Exported") -> None:
+    for check in exported.checks:
+        print(f"  {check.line()}")
+    if exported.note:
+        print(f"note      {exported.note}")
 
 
-def _fastest(run: str, data: str | None, out: Path | None, words: dict[str, Any], json: bool, quiet: bool) -> None:
+def _export_fastest(
+    run: str, data: str | None, out: Path | None, options: dict[str, Any], json: bool, quiet: bool
+) -> None:
     from leannet.quantization import export_fastest
 
-    found = export_fastest(run, data, out, quiet=quiet, **words)
+    fastest = export_fastest(run, data, out, quiet=quiet, **options)
     if json:
-        print_json(found.to_dict())
+        print_json(fastest.to_dict())
         return
-    lines: list[list[Any]] = []
-    for each in found.choices:
-        agree = "" if each.agreement is None else f"{100 * each.agreement:.2f} %"
-        lost = "" if each.drop is None else f"{each.drop:+.2f} ± {1.96 * (each.drop_error or 0):.2f}"
-        time = "loses too much" if each.latency is None else f"{each.latency.median_ms:.2f}"
-        p90 = "" if each.latency is None else f"{each.latency.p90_ms:.2f}"
-        lines.append(
-            [each.engine, each.precision, time, p90, lost, agree, each.float_layers or "",
-             f"{each.size_bytes / 1e6:.2f}", "<- kept" if each.chosen else ""]
+    rows: list[list[Any]] = []
+    for choice in fastest.choices:
+        agreement = "" if choice.agreement is None else f"{100 * choice.agreement:.2f} %"
+        lost = "" if choice.drop is None else f"{choice.drop:+.2f} ± {1.96 * (choice.drop_error or 0):.2f}"
+        median = "costs too much" if choice.latency is None else f"{choice.latency.median_ms:.2f}"
+        p90 = "" if choice.latency is None else f"{choice.latency.p90_ms:.2f}"
+        rows.append(
+            [choice.engine, choice.precision, median, p90, lost, agreement, choice.float_layers or "",
+             f"{choice.size_bytes / 1e6:.2f}", "<- kept" if choice.chosen else ""]
         )  # fmt: skip
     headers = ("engine", "precision", "median ms", "p90 ms", "points lost", "agree", "float layers", "MB", "")
-    print_table(headers, lines, left=2, words_last=True)
+    print_table(headers, rows, left=2, words_last=True)
     print()
-    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
-    print(f"{found.machine.line()}; one image at a time, {threads}, in turns")
-    print(f"written   {found.path}")
-    print(f"try next  {command_line('check', found.path)}   ·   {command_line('predict', found.path, 'IMAGE')}")
+    threads = f"{fastest.threads} thread{'s' if fastest.threads > 1 else ''}"
+    print(f"{fastest.machine.line()}; one image at a time, {threads}, in turns")
+    for note in fastest.notes:
+        print(f"note      {note}")
+    print(f"written   {fastest.path}")
+    print(f"try next  {command_line('check', fastest.path)}   ·   {command_line('predict', fastest.path, 'IMAGE')}")

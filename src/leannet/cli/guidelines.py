@@ -16,8 +16,8 @@ def command(
     threads: Annotated[
         list[int] | None, typer.Option(help="Repeat. Default: one, and as many as there are cores.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="To spend on measuring, in all.", min=1)] = 100,
-    out: Annotated[Path, typer.Option(help="The image: .svg, .png or .pdf.")] = Path("guidelines.svg"),
+    seconds: Annotated[float, typer.Option(help="For all measurements together.", min=1)] = 100,
+    out: Annotated[Path, typer.Option(help="The figure: .svg, .png or .pdf.")] = Path("guidelines.svg"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -33,42 +33,42 @@ def command(
     check_format(out)
     console = Console(quiet)
     with console.bar(1) as bar:
-        found = guidelines(
+        study = guidelines(
             engine or ("torch", "onnxruntime"),
             threads,
             seconds,
             lambda done, total, label: bar.advance(done, f"measuring {done + 1} of {total}", label, total),
         )
-    draw(found, out)
+    draw(study, out)
     if json:
-        print_json(found.to_dict() | {"image": str(out)})
+        print_json(study.to_dict() | {"figure": str(out)})
         return
-    print(f"{found.machine.line()}; {', '.join(found.versions)}; batch 1, float32, 56 x 56 px")
-    for table in found.tables:
+    print(f"{study.machine.line()}; {', '.join(study.versions)}; batch 1, float32, 56 x 56 px")
+    for table in study.tables:
         print()
         print(f"{table.key}  {table.title} (paper, Table {table.table}): times as long as {table.cases[0].name}")
         print()
-        _print(table, found)
+        _print(table, study)
     print()
     print("Each trio: the scales x1, x2, x4 of the channels; milliseconds and all else: --json.")
     print("Over all of these networks:")
-    for fit in found.fits:
+    for fit in study.fits:
         print(f"  {fit.line()}")
     print()
-    for line in (*found.words(), *found.parallelism()):
+    for line in (*study.words(), *study.parallelism()):
         print(line)
     print()
-    print(f"image: {out}")
+    print(f"figure: {out}")
 
 
-def _print(table: Any, found: Any) -> None:
+def _print(table: Any, study: Any) -> None:
     from leannet.cost import count, graph
     from leannet.studies.guideline_study import slowdowns
 
     def trio(ratios: list[float]) -> str:
         return " ".join(f"{ratio:5.2f}" for ratio in ratios)
 
-    settings = found.settings
+    settings = study.settings
     lines = []
     for case in table.cases:
         cost, shape = count(case.networks[0]), graph(case.networks[0])
@@ -79,7 +79,7 @@ def _print(table: Any, found: Any) -> None:
                 f"{cost.total.bytes_moved / 1e6:.1f}",
                 shape.sequential_depth,
                 shape.branches,
-                *(trio(found.slowdowns(table.key, case.name, setting)) for setting in settings),
+                *(trio(study.slowdowns(table.key, case.name, setting)) for setting in settings),
                 trio(slowdowns(table, case, "gpu")),
                 trio(slowdowns(table, case, "arm")),
             )

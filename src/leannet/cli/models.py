@@ -9,7 +9,7 @@ from leannet.cli.output import print_json, print_table
 
 
 def command(
-    pattern: Annotated[str, typer.Argument(help="A part of the name, or a pattern with * and ?.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Some letters of the name, or a pattern with * and ?.")] = "*",
     wide: Wide = False,
     json: Json = False,
 ) -> None:
@@ -26,14 +26,14 @@ def command(
         raise LeannetError(f"no network matches '{pattern}'; all: leannet models")
     lines = []
     for name in names:
-        found, cost = FAMILIES[name], count(architecture(name))
+        family, cost = FAMILIES[name], count(architecture(name))
         lines.append(
             {
                 "name": name,
-                "summary": found.summary,
-                "paper": found.paper,
-                "resolution": found.resolution,
-                "classes": found.classes,
+                "summary": family.summary,
+                "paper": family.paper,
+                "resolution": family.resolution,
+                "classes": family.classes,
                 "params": cost.params,
                 "macs": cost.macs,
             }

@@ -12,9 +12,9 @@ from leannet.rows import Architecture, GlobalPool, Pool
 
 @dataclass(frozen=True)
 class Elements:
-    """Numbers that pass through the operations that mult-adds leave out, for one image."""
+    """How many values pass through the operations that mult-adds leave out, for one image."""
 
-    norm: int  # out of normalisation
+    norm: int  # out of normalization
     relu: int
     relu6: int
     bias: int  # with a bias added
@@ -28,18 +28,18 @@ class Elements:
         """Counted over every layer."""
         total = dict.fromkeys(cls.__dataclass_fields__, 0)
         for placed in architecture.layers:
-            layer, read, made = placed.layer, placed.in_shapes[0].elements, placed.out_shape.elements
+            layer, inputs, outputs = placed.layer, placed.in_shapes[0].elements, placed.out_shape.elements
             activation = getattr(layer, "activation", "linear")
             if getattr(layer, "norm", None) is not None:
-                total["norm"] += made
+                total["norm"] += outputs
                 total["norm_channels"] += placed.out_shape.channels if placed.shares is None else 0
             if activation in {"relu", "relu6"}:
-                total[activation] += made
-            total["bias"] += made if getattr(layer, "bias", False) else 0
-            total["pool_in"] += read if isinstance(layer, Pool) else 0
+                total[activation] += outputs
+            total["bias"] += outputs if getattr(layer, "bias", False) else 0
+            total["pool_in"] += inputs if isinstance(layer, Pool) else 0
             if isinstance(layer, GlobalPool):
-                total["global_pool_in"] += read
-                total["global_pool_out"] += made
+                total["global_pool_in"] += inputs
+                total["global_pool_out"] += outputs
         return cls(**total)
 
 
@@ -69,13 +69,13 @@ CONVENTIONS = {
         ),
         Convention(
             "thop",
-            "thop 0.1: 4 for each normalised value, and what global pooling reads and writes",
+            "thop 0.1: 4 for each normalized value, and what global pooling reads and writes",
             lambda macs, e: macs + 4 * e.norm + e.global_pool_in + e.global_pool_out,
             _plain,
         ),
         Convention(
             "ptflops",
-            "ptflops 0.7, its module backend: 2 for each normalised value, biases, 1 for a ReLU6; ReLU and what "
+            "ptflops 0.7, its module backend: 2 for each normalized value, biases, 1 for a ReLU6; ReLU and what "
             "pooling reads twice, as a module and as a function; h-swish and h-sigmoid not at all",
             lambda macs, e: macs + 2 * e.norm + e.bias + 2 * e.relu + e.relu6 + 2 * (e.pool_in + e.global_pool_in),
             _plain,
@@ -88,7 +88,7 @@ CONVENTIONS = {
         ),
         Convention(
             "fvcore",
-            "fvcore 0.1: 2 for each normalised value, and what global pooling reads",
+            "fvcore 0.1: 2 for each normalized value, and what global pooling reads",
             lambda macs, e: macs + 2 * e.norm + e.global_pool_in,
             _plain,
         ),

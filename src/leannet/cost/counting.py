@@ -2,12 +2,13 @@
 
 The convention, which the papers and torchvision's published figures follow:
 - macs: convolutions and fully connected rows only, weights times output positions. One multiply-add is one. No
-  bias, normalisation, activation, pooling or element-wise operation is counted.
-- params: what training changes: weights, biases, and normalisation's scale and shift. Running statistics are not
+  bias, normalization, activation, pooling or element-wise operation is counted.
+- params: what training changes: weights, biases, and normalization's scale and shift. Running statistics are not
   parameters. Weights that several rows share count once, their mult-adds each time.
-- bytes moved: each layer reads its inputs and weights and writes its output once, 4 bytes a number. Normalisation and
+- bytes moved: each layer reads its inputs and weights and writes its output once, 4 bytes a number. Normalization and
   activation are taken as part of the layer they follow.
-- receptive field: along the image's own path; squeeze-and-excitation's scale, which sees everything, is left out.
+- receptive field: along the image's own path; the scale of squeeze-and-excitation, which depends on the whole
+  image, is left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +38,9 @@ CONVENTION = "mult-adds of convolutions and fully connected rows, one multiply-a
 
 @dataclass(frozen=True)
 class LayerCount:
-    """What one layer costs. Shapes are (C, H, W); `saving` is for a pointwise layer behind its depthwise one."""
+    """What one layer costs. Shapes are (C, H, W); `saving`, the fraction of dense, is that of a pointwise layer
+    behind its depthwise one.
+    """
 
     path: str
     row: str
@@ -52,7 +55,7 @@ class LayerCount:
     macs: int
     bytes_moved: int
     receptive_field: int
-    saving: float | None  # (depthwise + pointwise) / the dense convolution they stand for = 1/N + 1/Dk^2
+    saving: float | None  # (depthwise + pointwise) / the dense convolution that they replace = 1/N + 1/Dk^2
 
     @property
     def params(self) -> int:
@@ -97,7 +100,7 @@ class Count:
         return BYTES * self.params
 
     def by_row(self) -> list[Group]:
-        """The cost of each row of the table, in order."""
+        """The cost of each row, in order."""
         return _groups(self.layers, lambda layer: layer.row)
 
     def by_type(self) -> list[Group]:
@@ -136,7 +139,7 @@ class Count:
 
 def count(architecture: Architecture) -> Count:
     """What the architecture costs, in the convention at the head of this file."""
-    fields: dict[str, tuple[int, float]] = {INPUT: (1, 1.0)}  # path -> receptive field and step between neighbours
+    fields: dict[str, tuple[int, float]] = {INPUT: (1, 1.0)}  # path -> receptive field and step between neighbors
     before: dict[str, Placed] = {}
     layers = []
     for placed in architecture.layers:

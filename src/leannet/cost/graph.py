@@ -1,4 +1,4 @@
-"""What a network costs beside mult-adds: how deep and wide its graph is, and how much it must hold at once. No torch.
+"""What a network costs besides mult-adds: depth and width of its graph, and the memory of its activations. No torch.
 
 Ma et al., "ShuffleNet V2", arXiv 1807.11164, section 2: two networks of equal mult-adds differ in time by memory access
 and by how much can run side by side.
@@ -16,16 +16,16 @@ class RowGraph:
     """One row in the graph. For a block, of all the layers inside it."""
 
     name: str
-    sequential_depth: int  # layers with weights on the longest way from the image to here, this row's included
-    branches: int  # this row's layers with weights that are at most at one depth: what could run side by side
-    peak_activation_bytes: int  # float32, batch 1: the most that must be held while this row runs
+    sequential_depth: int  # layers with weights on the longest path from the image to here, this row's included
+    branches: int  # this row's layers with weights at the same depth, at most: what could run side by side
+    peak_activation_bytes: int  # float32, batch 1: the most activations in memory while this row runs
     arithmetic_intensity: float  # mult-adds a byte moved
     receptive_field: int  # pixels of the image
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The graph of a network, its layers with weights being the steps; the figures of a row, for all of it."""
+    """The graph of a network, counted in layers with weights; of all of it what RowGraph has of a row."""
 
     sequential_depth: int
     branches: int
@@ -39,7 +39,7 @@ class Graph:
 
 
 def graph(architecture: Architecture) -> Graph:
-    """The shape of the graph. Values are held from the layer that makes them to the last that reads them."""
+    """The shape of the graph. A value is in memory from the layer that makes it to the last that reads it."""
     cost = count(architecture)
     placed = architecture.layers
     last_read = {path: number for number, layer in enumerate(placed) for path in layer.inputs}
@@ -50,18 +50,18 @@ def graph(architecture: Architecture) -> Graph:
     reached: dict[str, int] = {}
     peaks = dict.fromkeys(depths, 0)
     sizes = {INPUT: architecture.input.shape.elements}
-    held = sizes[INPUT]
+    live = sizes[INPUT]
     for number, (layer, counted) in enumerate(zip(placed, cost.layers, strict=True)):
         depth[layer.path] = max(depth[path] for path in layer.inputs) + (counted.macs > 0)
         reached[layer.row] = max(reached.get(layer.row, 0), depth[layer.path])
         if counted.macs:
             depths[layer.row].append(depth[layer.path])
         sizes[layer.path] = layer.out_shape.elements
-        held += sizes[layer.path]
-        peaks[layer.row] = max(peaks[layer.row], held)
-        held -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
+        live += sizes[layer.path]
+        peaks[layer.row] = max(peaks[layer.row], live)
+        live -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
     costs = {group.name: group for group in cost.by_row()}
-    sees = {layer.row: layer.receptive_field for layer in cost.layers}  # of the last, behind any gate
+    receptive_fields = {layer.row: layer.receptive_field for layer in cost.layers}  # of the last, behind any gate
     rows = tuple(
         RowGraph(
             name=name,
@@ -69,7 +69,7 @@ def graph(architecture: Architecture) -> Graph:
             branches=_most_equal(at),
             peak_activation_bytes=BYTES * peaks[name],
             arithmetic_intensity=costs[name].macs / costs[name].bytes_moved,
-            receptive_field=sees[name],
+            receptive_field=receptive_fields[name],
         )
         for name, at in depths.items()
     )

@@ -174,10 +174,16 @@ BY_SOURCE = (
 )
 
 
+def find_all(name: str, width: float, resolution: int) -> list[tuple[Published, str]]:
+    """What is published of a network at a width and resolution, with its source; of MobileNetV1 the paper's last."""
+    return [
+        (row, source)
+        for source, rows in (*BY_SOURCE, (V1_PAPER, MOBILENET_V1_PAPER))
+        for row in rows
+        if (row.name, row.width, row.resolution) == (name, width, resolution)
+    ]
+
+
 def find(name: str, width: float, resolution: int) -> tuple[float | None, str]:
-    """Published top-1 in percent and its source; None where nothing is published of these."""
-    for source, rows in BY_SOURCE:
-        for row in rows:
-            if (row.name, row.width, row.resolution) == (name, width, resolution):
-                return row.top1, source
-    return None, ""
+    """Published top-1 in percent and its source, the first of `find_all`; None where nothing is published."""
+    return next(((row.top1, source) for row, source in find_all(name, width, resolution)), (None, ""))

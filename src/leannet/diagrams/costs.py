@@ -1,4 +1,4 @@
-"""What boxes say of cost: figures for programs, and the words of a tooltip."""
+"""What boxes say of cost: numbers for programs, and the words of a tooltip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,13 +8,13 @@ from leannet.rows import Architecture, Shape
 
 
 class Costs:
-    """The count of one architecture, asked by the paths of rows, layers and blocks."""
+    """The costs of one architecture by the paths of its rows, layers and blocks."""
 
     def __init__(self, architecture: Architecture):
         self.count = count(architecture)
         self.total = self.count.total
 
-    def figures(self, paths: Sequence[str], reads: Sequence[Shape], out: Shape) -> dict[str, Any]:
+    def of(self, paths: Sequence[str], reads: Sequence[Shape], out: Shape) -> dict[str, Any]:
         """Shapes, and the sums over all that is inside: parameters, mult-adds, its share of them, receptive field."""
         layers = [
             layer
@@ -32,22 +32,22 @@ class Costs:
         }
 
 
-def note(name: str, said: Sequence[str], figures: dict[str, Any]) -> str:
+def note(name: str, descriptions: Sequence[str], cost: dict[str, Any]) -> str:
     """The lines of a tooltip."""
-    reads = " and ".join(str(Shape(*shape)) for shape in figures["in_shapes"])
+    reads = " and ".join(str(Shape(*shape)) for shape in cost["in_shapes"])
     return "\n".join(
         (
             name,
-            ", ".join(said),
-            f"{reads} to {Shape(*figures['out_shape'])}",
-            f"{figures['params']:,} params, {figures['macs']:,} mult-adds ({100 * figures['share_of_macs']:.2f} %)",
-            f"sees {figures['receptive_field']} px",
+            ", ".join(descriptions),
+            f"{reads} to {Shape(*cost['out_shape'])}",
+            f"{cost['params']:,} params, {cost['macs']:,} mult-adds ({100 * cost['share_of_macs']:.2f} %)",
+            f"receptive field {cost['receptive_field']} px",
         )
     )
 
 
 def short(number: int) -> str:
-    """Three figures and a unit: 300.8 M."""
+    """A number with a unit, rounded: 300.8 M."""
     for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             value = number / size

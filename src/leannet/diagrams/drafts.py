@@ -1,4 +1,4 @@
-"""Boxes before they have their places: how large they must be for what they say, and how they are painted."""
+"""Boxes before they have their places: how large they must be for their text, and how they are painted."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ class Draft:
     height: int
     paint: Callable[[Area], Sequence[Part]]
     form: Literal["box", "bar", "circle", "point"] = "box"
-    labels: tuple[str, ...] = ("",)  # beside each value that leaves it
+    labels: tuple[str, ...] = ("",)  # beside per_group value that leaves it
     note: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
-    inside: Panel | None = None  # of a block that is drawn opened, in a frame
+    cost: dict[str, Any] = field(default_factory=dict)
+    inside: Panel | None = None  # of a block that is drawn expanded, in a frame
     title: str = ""  # of the frame
     enters: tuple[int, ...] = ()
     leaves: int = 0
@@ -56,12 +56,15 @@ def card(
     lines: Sequence[str],
     badge: str = "",
     share: float | None = None,
-    most: float = 1,
+    largest_share: float = 1,
 ) -> Draft:
-    """A row of a network: its name, what it is, how often, and its share of the cost, as a bar beside the `most`."""
-    said = "" if share is None else f"{100 * share:.1f} %"
+    """A row of a network: its name, what it is, how often, and its share of mult-adds, also as a bar.
+
+    largest_share: the share at which the bar is full.
+    """
+    percent = "" if share is None else f"{100 * share:.1f} %"
     first = text_width(name, NAME, True) + (14 + text_width(badge, NAME, True) if badge else 0)
-    last = text_width(lines[-1], SMALL) + (14 + text_width(said, SMALL) if said else 0)
+    last = text_width(lines[-1], SMALL) + (14 + text_width(percent, SMALL) if percent else 0)
     width = 2 * PAD + max(first, last, *(text_width(line, SMALL) for line in lines))
     deck = 6 if badge else 0
     height = 30 + 14 * len(lines) + deck
@@ -78,11 +81,11 @@ def card(
             parts.append(Text(front.right - PAD, front.top + 17, badge, NAME, bold=True, anchor="end"))
         for number, line in enumerate(lines, start=1):
             parts.append(Text(front.left + PAD, front.top + 17 + 14 * number, line, SMALL, tone="dim"))
-        if said:
-            parts.append(Text(front.right - PAD, front.top + 17 + 14 * len(lines), said, SMALL, anchor="end"))
+        if percent:
+            parts.append(Text(front.right - PAD, front.top + 17 + 14 * len(lines), percent, SMALL, anchor="end"))
         if share:
-            long = max(1.0, (front.width - 2 * PAD) * share / most)
-            bar = Area(front.left + PAD, front.bottom - 8, front.left + PAD + long, front.bottom - 5)
+            length = max(1.0, (front.width - 2 * PAD) * share / largest_share)
+            bar = Area(front.left + PAD, front.bottom - 8, front.left + PAD + length, front.bottom - 5)
             parts.append(Shape(bar, f"{style}.bar", radius=0))
         return parts
 
@@ -90,7 +93,7 @@ def card(
 
 
 def wrapped(parts: Sequence[str], size: float, limit: float) -> list[str]:
-    """Parts with commas between them, in lines of at most `limit` pixels where a part is not longer itself."""
+    """Parts with commas between them, in lines of at largest_share `limit` pixels where a part is not longer itself."""
     lines = [parts[0]]
     for part in parts[1:]:
         longer = f"{lines[-1]}, {part}"
@@ -103,7 +106,7 @@ def wrapped(parts: Sequence[str], size: float, limit: float) -> list[str]:
 
 
 def pill(key: str, title: str, below: str = "") -> Draft:
-    """What a drawing begins with: the image, or the rows that a block reads."""
+    """What a diagram begins with: the image, or the rows that a block reads."""
     width = 2 * PAD + 8 + max(text_width(title, TITLE, True), text_width(below, SMALL))
     height = 40 if below else 26
 
@@ -144,18 +147,20 @@ def layer(
 
 
 def shuffle(key: str, rows: tuple[str, ...], kind: str, style: str, title: str, name: str, groups: int) -> Draft:
-    """A channel shuffle, with the lines of the paper's figure 1: what was a group goes to every group."""
+    """A channel shuffle, with the lines of the paper's figure 1: every group goes to every group."""
     plain = layer(key, rows, kind, style, title, name)
     shown = min(groups, len(GROUPS))
-    each = shown if shown > 2 else 4
+    per_group = shown if shown > 2 else 4
 
     def paint(area: Area) -> list[Part]:
         top, bottom = area.top + 40, area.bottom - 6
-        places = [area.left + PAD + (area.width - 2 * PAD) * (n + 0.5) / (shown * each) for n in range(shown * each)]
+        places = [
+            area.left + PAD + (area.width - 2 * PAD) * (n + 0.5) / (shown * per_group) for n in range(shown * per_group)
+        ]
         lines = [
-            Line(((places[g * each + i], top), (places[i * shown + g], bottom)), GROUPS[g], width=1.3)
+            Line(((places[g * per_group + i], top), (places[i * shown + g], bottom)), GROUPS[g], width=1.3)
             for g in range(shown)
-            for i in range(each)
+            for i in range(per_group)
         ]
         return [*plain.paint(area), *lines]
 
@@ -179,7 +184,7 @@ def circle(key: str, rows: tuple[str, ...], kind: str, style: str, sign: Literal
 
 
 def bar(key: str, rows: tuple[str, ...], kind: str, style: str, title: str) -> Draft:
-    """What joins or parts channels: as wide as what it joins."""
+    """What concatenates or splits channels: as wide as what it concatenates."""
     width = even(text_width(title, TITLE, True) + 2 * PAD)
 
     def paint(area: Area) -> list[Part]:

@@ -1,10 +1,10 @@
-"""A drawing as PNG or PDF, on white: the same shapes and texts through matplotlib, in the font they are measured in."""
+"""A diagram as PNG or PDF, on white: the same shapes and texts through matplotlib, in the font they are measured in."""
 
 from pathlib import Path
 from typing import Any
 
 from leannet.diagrams.palette import STYLES, TONES
-from leannet.diagrams.scene import Drawing, Line, Shape, Text
+from leannet.diagrams.scene import Diagram, Line, Shape, Text
 from leannet.diagrams.svg import arrow_head, rounded
 from leannet.style import figure, write_figure
 
@@ -15,18 +15,18 @@ DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 SIDES = {"start": "left", "middle": "center", "end": "right"}
 
 
-def write_diagram(drawing: Drawing, path: Path) -> None:
-    """Writes the drawing by the name's ending."""
+def write_diagram(diagram: Diagram, path: Path) -> None:
+    """Writes the diagram by the name's ending."""
     from matplotlib import rc_context
 
     # Hinting would round each letter's width to whole dots, and long names out of their boxes.
-    with rc_context({"text.hinting": "no_hinting"}), figure(drawing.width / DOTS, drawing.height / DOTS) as drawn:
-        drawn.set_layout_engine("none")  # every place is known
+    with rc_context({"text.hinting": "no_hinting"}), figure(diagram.width / DOTS, diagram.height / DOTS) as drawn:
+        drawn.set_layout_engine("none")  # all places are known
         axes = drawn.add_axes((0, 0, 1, 1))
-        axes.set_xlim(0, drawing.width)
-        axes.set_ylim(drawing.height, 0)
+        axes.set_xlim(0, diagram.width)
+        axes.set_ylim(diagram.height, 0)
         axes.set_axis_off()
-        for panel in drawing.panels:
+        for panel in diagram.panels:
             for line in [*panel.lines, *(edge.line for edge in panel.edges)]:
                 _line(axes, line)
             for frame in panel.frames:
@@ -34,9 +34,9 @@ def write_diagram(drawing: Drawing, path: Path) -> None:
                 _text(axes, frame.title)
             for part in [part for box in panel.boxes for part in box.parts] + list(panel.texts):
                 _part(axes, part)
-        for shape in drawing.shapes:
+        for shape in diagram.shapes:
             _part(axes, shape)
-        for text in drawing.texts:
+        for text in diagram.texts:
             _part(axes, text)
         write_figure(drawn, path)
 

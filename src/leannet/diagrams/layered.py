@@ -1,4 +1,4 @@
-"""The ranks of boxes along the way of the data, and their order within a rank.
+"""The ranks of boxes along the flow of the data, and their order within a rank.
 
 After Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981): a rank for
 every item, lines cut where they pass a rank, an order with few crossings; then places (places.py), then lines
@@ -15,7 +15,7 @@ SWEEPS = 8
 
 @dataclass(frozen=True)
 class Item:
-    """What is to be placed. Sizes are even whole numbers, so that all places are whole."""
+    """What gets a place. Sizes are even whole numbers, so that all places are whole."""
 
     key: str
     across: int
@@ -31,7 +31,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Link:
-    """What `source` makes is the input number `place` of `target`. Side ways are not `main`."""
+    """The output of `source` is input number `place` of `target`. Side branches are not `main`."""
 
     source: str
     target: str
@@ -47,7 +47,7 @@ class Cell:
     rank: int
     net: tuple[str, int]
     item: Item | None = None
-    level: int = 2  # 0: on the way from input to output; 1: a line that skips part of that; 2: beside it
+    level: int = 2  # 0: on the path from input to output; 1: a line that skips part of that; 2: beside it
     upper: list["Join"] = field(default_factory=list)
     lower: list["Join"] = field(default_factory=list)
     place: int = 0  # in the order of the rank
@@ -84,7 +84,7 @@ class Ranked:
 
 
 def in_ranks(items: Sequence[Item], links: Sequence[Link]) -> Ranked:
-    """Items, which are given in an order in which sources come before targets, in ranks and in order."""
+    """Items in ranks, and each rank in order. Items come in an order in which sources stand before targets."""
     early: dict[str, int] = {}
     for item in items:
         early[item.key] = max((early[x.source] + 1 for x in links if x.target == item.key), default=0)
@@ -149,13 +149,13 @@ def _levels(items: Sequence[Item], links: Sequence[Link]) -> list[int]:
 
 
 def _first_order(cells: Sequence[Cell], ranks: list[list[Cell]]) -> None:
-    """From the ends back, inputs in their order: what is told first stands first."""
-    seen: set[Cell] = set()
+    """From the ends back, inputs in their order."""
+    visited: set[Cell] = set()
     todo = [cell for cell in reversed(cells) if not cell.lower]
     while todo:
         cell = todo.pop()
-        if cell not in seen:
-            seen.add(cell)
+        if cell not in visited:
+            visited.add(cell)
             cell.place = len(ranks[cell.rank])
             ranks[cell.rank].append(cell)
             todo += [join.above for join in reversed(cell.upper)]
@@ -172,8 +172,8 @@ def _order(ranks: list[list[Cell]]) -> None:
             rank.sort(key=lambda cell: _mean_place(cell, down))
             _number(rank)
         _swap(ranks)
-        if (found := _crossings(ranks)) < fewest:
-            best, fewest = [list(rank) for rank in ranks], found
+        if (crossings := _crossings(ranks)) < fewest:
+            best, fewest = [list(rank) for rank in ranks], crossings
     for rank, cells in zip(ranks, best, strict=True):
         rank[:] = cells
         _number(rank)
@@ -185,7 +185,7 @@ def _mean_place(cell: Cell, down: bool) -> float:
 
 
 def _swap(ranks: list[list[Cell]]) -> None:
-    """Neighbours that cross less the other way round change places."""
+    """Neighbors that cross less when swapped are swapped."""
     for rank in ranks:
         for place in range(len(rank) - 1):
             first, second = rank[place], rank[place + 1]

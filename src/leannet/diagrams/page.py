@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from leannet.diagrams.letters import text_width
-from leannet.diagrams.scene import Area, Drawing, Panel, Shape, Text
+from leannet.diagrams.scene import Area, Diagram, Panel, Shape, Text
 
 MARGIN, BETWEEN = 20, 44
 TITLE, SUBTITLE, LEGEND = 16, 11.5, 11
 SWATCH, SPACE = 14, 20
-LEAST = 340  # pixels in which a legend has room
+LEAST = 340  # pixels that a legend needs
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Titled:
 
     @property
     def width(self) -> float:
-        said = [text_width(self.title, TITLE, True), *(text_width(line, SUBTITLE) for line in self.lines)]
-        return max(self.panel.area.width, *said)
+        widths = [text_width(self.title, TITLE, True), *(text_width(line, SUBTITLE) for line in self.lines)]
+        return max(self.panel.area.width, *widths)
 
 
 def make_page(
     titled: Sequence[Titled], legend: Sequence[tuple[str, str]], remarks: Sequence[str], columns: int | None = None
-) -> Drawing:
-    """One drawing of several panels: side by side, or so many in a line and the others below."""
+) -> Diagram:
+    """One diagram of several panels: side by side, or `columns` in a line and the others below."""
     columns = columns or len(titled)
     lines, bottom = list[list[Panel]](), 0.0
     for start in range(0, len(titled), columns):
@@ -43,22 +43,22 @@ def make_page(
         panel.moved(round((width - end) / 2), 0) for line, end in zip(lines, right, strict=True) for panel in line
     ]
     shapes, texts, bottom = _legend(legend, remarks, width, bottom + 34)
-    names = ", ".join(each.title for each in titled)
-    said = "; ".join(": ".join((each.title, ". ".join(each.lines))) for each in titled)
-    return Drawing(
-        names, said, math.ceil(width), math.ceil(bottom + MARGIN), tuple(panels), tuple(shapes), tuple(texts)
+    title = ", ".join(panel.title for panel in titled)
+    description = "; ".join(": ".join((panel.title, ". ".join(panel.lines))) for panel in titled)
+    return Diagram(
+        title, description, math.ceil(width), math.ceil(bottom + MARGIN), tuple(panels), tuple(shapes), tuple(texts)
     )
 
 
 def _line(titled: Sequence[Titled], top: float) -> list[Panel]:
     """Panels from the left margin on, with their titles, the tops of what they show at one height."""
-    head = 32 + 16 * max(len(each.lines) for each in titled)
+    head = 32 + 16 * max(len(panel.lines) for panel in titled)
     panels, x = list[Panel](), float(MARGIN)
-    for each in titled:
-        area, width = each.panel.area, each.width
-        moved = each.panel.moved(round(x + (width - area.width) / 2 - area.left), round(top + head - area.top))
-        texts = [Text(x + width / 2, top + 14, each.title, TITLE, bold=True, anchor="middle")]
-        for number, line in enumerate(each.lines, start=1):
+    for entry in titled:
+        area, width = entry.panel.area, entry.width
+        moved = entry.panel.moved(round(x + (width - area.width) / 2 - area.left), round(top + head - area.top))
+        texts = [Text(x + width / 2, top + 14, entry.title, TITLE, bold=True, anchor="middle")]
+        for number, line in enumerate(entry.lines, start=1):
             texts.append(Text(x + width / 2, top + 16 + 16 * number, line, SUBTITLE, anchor="middle", tone="dim"))
         panels.append(replace(moved, texts=(*moved.texts, *texts)))
         x += width + BETWEEN
@@ -68,16 +68,16 @@ def _line(titled: Sequence[Titled], top: float) -> list[Panel]:
 def _legend(
     legend: Sequence[tuple[str, str]], remarks: Sequence[str], width: float, top: float
 ) -> tuple[list[Shape], list[Text], float]:
-    """Color and words side by side, as many in a line as there is room for; then the remarks. And where it ends."""
+    """Colors with their labels, as many in a line as there is room for; then the remarks; and where it ends."""
     shapes, texts = list[Shape](), list[Text]()
     x, y = float(MARGIN), top
-    for style, said in legend:
-        long = SWATCH + 6 + text_width(said, LEGEND)
-        if x > MARGIN and x + long > width - MARGIN:
+    for style, label in legend:
+        length = SWATCH + 6 + text_width(label, LEGEND)
+        if x > MARGIN and x + length > width - MARGIN:
             x, y = MARGIN, y + 19
         shapes.append(Shape(Area(x, y - 10, x + SWATCH, y + 1), style, radius=3))
-        texts.append(Text(x + SWATCH + 6, y, said, LEGEND, tone="dim"))
-        x += long + SPACE
+        texts.append(Text(x + SWATCH + 6, y, label, LEGEND, tone="dim"))
+        x += length + SPACE
     for line in (line for remark in remarks for line in _lines(remark, width - 2 * MARGIN)):
         y += 19
         texts.append(Text(MARGIN, y, line, LEGEND, tone="dim"))
@@ -85,7 +85,7 @@ def _legend(
 
 
 def _lines(remark: str, width: float) -> list[str]:
-    """A remark in lines of at most `width` pixels, parted between words."""
+    """A remark in lines of at most `width` pixels, broken between words."""
     lines = [""]
     for word in remark.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""Colors, on light and on dark paper. A box always says in words, too, what its color says."""
+"""Colors, on light and on dark paper. What a color means, its box says in words too."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,8 @@ STYLES: dict[str, tuple[Ink, Ink]] = {
     "plain": (Ink("#f5f6f8", "#868d96"), Ink("#1d2125", "#7d858f")),
     "tag": (Ink("#ffffff", "#868d96"), Ink("#14171a", "#7d858f")),
 }
-# Each kind of block has its color in every drawing; those that are seldom drawn together share one.
+# Each kind of block has the same color in every diagram; those that are rarely drawn together share one. Blocks of
+# users have the first.
 BLOCKS = {
     "inverted_residual": "block_1",
     "fire": "block_1",
@@ -56,24 +57,24 @@ TONES: dict[str, tuple[str, str]] = {
 
 
 class Colors:
-    """Which style each row of a drawing has, and what its legend says."""
+    """The style of each row of a diagram, and its legend."""
 
     def __init__(self) -> None:
         self._used: dict[str, list[str]] = {}
 
     def style(self, row: RowBase) -> str:
         """The style of a row's box."""
-        found, said = style(row), kind(row)
-        if found == "block":
-            found = BLOCKS.get(written(row), "block_1")
+        name, label = style(row), kind(row)
+        if name == "block":
+            name = BLOCKS.get(written(row), "block_1")
         else:
-            said = LEGEND[found]
-        self._used.setdefault(found, [])
-        if said not in self._used[found]:
-            self._used[found].append(said)
-        return found
+            label = LEGEND[name]
+        self._used.setdefault(name, [])
+        if label not in self._used[name]:
+            self._used[name].append(label)
+        return name
 
     @property
     def legend(self) -> list[tuple[str, str]]:
-        """Styles and what they stand for, in the order of the palette."""
+        """Styles and what they mean, in the order of the palette."""
         return [(name, ", ".join(self._used[name])) for name in STYLES if name in self._used]

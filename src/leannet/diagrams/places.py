@@ -1,4 +1,4 @@
-"""Places across the way of the data: nothing overlaps, chains are straight, what parts and what joins is centered.
+"""Places across the flow of the data: nothing overlaps, chains are straight, splits and joins are centered.
 
 Cells that are joined in a chain make a segment, which moves as one (Sander, "A fast heuristic for hierarchical
 Manhattan layout", 1995). Segments are packed from one side, then moved towards what they are joined with.
@@ -30,7 +30,7 @@ def give_places(ranks: Sequence[Sequence[Cell]]) -> None:
     """Gives every cell its place."""
     segments = _segments(ranks, _straight_joins(ranks))
     ordered = _from_the_left(segments)
-    if ordered is None:  # chains in each other's way: none is kept straight
+    if ordered is None:  # chains in each other's way: none stays straight
         segments = _segments(ranks, set())
         ordered = _from_the_left(segments)
     assert ordered is not None
@@ -40,7 +40,7 @@ def give_places(ranks: Sequence[Sequence[Cell]]) -> None:
     for number in range(ROUNDS):
         moved = 0.0
         for segment in ordered if number % 2 else reversed(ordered):
-            moved += abs(_move(segment, _wanted(segment, of) - segment.at))
+            moved += abs(_move(segment, _ideal_place(segment, of) - segment.at))
         if moved < 0.01:
             break
     for segment in ordered:
@@ -81,7 +81,7 @@ def _segments(ranks: Sequence[Sequence[Cell]], straight: set[Join]) -> list[_Seg
 
 def _straight_joins(ranks: Sequence[Sequence[Cell]]) -> set[Join]:
     """Those that make chains. Of two that cross, the less important one may bend."""
-    found = set[Join]()
+    straight = set[Join]()
     for rank in ranks:
         joins = [join for cell in rank for join in cell.lower if _may_be_straight(join)]
         bent = set[Join]()
@@ -89,8 +89,8 @@ def _straight_joins(ranks: Sequence[Sequence[Cell]]) -> set[Join]:
             turns = (first.above.place - second.above.place) * (first.below.place - second.below.place) < 0
             if turns and first not in bent and second not in bent:
                 bent.add(max(second, first, key=_may_bend))
-        found |= set(joins) - bent
-    return found
+        straight |= set(joins) - bent
+    return straight
 
 
 def _may_bend(join: Join) -> tuple[int, bool]:
@@ -108,7 +108,7 @@ def _may_be_straight(join: Join) -> bool:
 
 
 def _from_the_left(segments: list[_Segment]) -> list[_Segment] | None:
-    """In an order in which each comes behind those left of it; None where there is no such order."""
+    """In an order in which each comes after those left of it; None where there is no such order."""
     waiting = {segment: len(segment.lefts) for segment in segments}
     ready = [segment for segment in segments if not waiting[segment]]
     for segment in ready:
@@ -119,9 +119,9 @@ def _from_the_left(segments: list[_Segment]) -> list[_Segment] | None:
     return ready if len(ready) == len(segments) else None
 
 
-def _wanted(segment: _Segment, of: dict[Cell, tuple[_Segment, int]]) -> float:
+def _ideal_place(segment: _Segment, of: dict[Cell, tuple[_Segment, int]]) -> float:
     """The mean of the places at which its most important lines would be straight, on the side that has more of them:
-    what joins stands below the middle of what it joins, what parts above the middle of its parts.
+    a join stands below the middle of its inputs, a split above the middle of its outputs.
     """
     sides: dict[int, tuple[list[float], list[float]]] = {}
     for cell, offset in segment.cells:
@@ -150,7 +150,7 @@ def _move(segment: _Segment, by: float) -> float:
 
 
 def _beside(segment: _Segment, ahead: bool) -> list[tuple[_Segment, float]]:
-    """Its neighbours on one side, with the free way to each."""
+    """Its neighbors on one side, with the free way to each."""
     if ahead:
         return [(right, right.at - segment.at - far) for right, far in segment.rights.items()]
     return [(left, segment.at - left.at - far) for left, far in segment.lefts.items()]

@@ -1,6 +1,6 @@
-"""How lines run between boxes that have their places: straight where they can, else level in a channel between ranks.
+"""How lines run between boxes that have their places: straight where possible, else level in a channel between ranks.
 
-Lines that carry the same value run together until they part. In a channel each value that has to turn has a track of
+Lines of the same value run together until they branch. In a channel each value that has to turn has a track of
 its own where others' are; their order is the one with the fewest crossings.
 """
 
@@ -31,7 +31,7 @@ class Spot:
 
 
 @dataclass
-class Laid:
+class Layout:
     """All places, from (0, 0) on: (across, along)."""
 
     spots: dict[str, Spot]
@@ -56,7 +56,7 @@ class _Net:
         return all(bottom == self.top for bottom in self.bottoms)
 
 
-def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
+def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Layout:
     """Places of items and the lines of links. Items come in an order in which sources stand before targets."""
     ranked = in_ranks(items, links)
     give_places(ranked.ranks)
@@ -68,7 +68,7 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
     def top(link: Link, cell: Cell) -> int:
         return cell.at if cell.item is None else leaves[link.source, link.out]
 
-    for tried in range(1 + UNLOCKS):
+    for attempt in range(1 + UNLOCKS):
         channels: list[dict[tuple[str, int], _Net]] = [{} for _ in ranked.ranks]
         for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
             for above, below in pairwise(chain):
@@ -77,7 +77,7 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Laid:
                 net = channels[above.rank].setdefault((link.source, link.out), _Net(start, []))
                 net.bottoms.append(end)
         spots, tracks = _along(ranked.ranks, channels)
-        if tried == UNLOCKS or not _unlock(links, ranked.chains, channels, ports):
+        if attempt == UNLOCKS or not _unlock(links, ranked.chains, channels, ports):
             break
     routes = []
     for number, (link, chain) in enumerate(zip(links, ranked.chains, strict=True)):
@@ -113,7 +113,7 @@ def _arrive(
 
 
 def _stretch(ranks: Sequence[Sequence[Cell]]) -> None:
-    """Bars reach over the columns of what they join or part, as far as there is room."""
+    """Bars reach over the columns of their inputs and outputs, as far as there is room."""
     for rank in ranks:
         for place, cell in enumerate(rank):
             if cell.item is None or cell.item.form != "bar":
@@ -138,12 +138,12 @@ def _leaves(
         if item.outs == 1:
             leaves[item.key, 0] = cell.at + item.leaves
             continue
-        wanted = []
+        ideal = []
         for out in range(item.outs):
             ends = [c[1].at for x, c in zip(links, chains, strict=True) if (x.source, x.out) == (item.key, out)]
             spread = cell.at + (out - (item.outs - 1) / 2) * PORTS
-            wanted.append(min(ends, key=lambda at: abs(at - cell.at)) if ends else spread)
-        for out, at in enumerate(_apart(wanted, cell)):
+            ideal.append(min(ends, key=lambda at: abs(at - cell.at)) if ends else spread)
+        for out, at in enumerate(_apart(ideal, cell)):
             leaves[item.key, out] = at
     return leaves
 
@@ -191,16 +191,16 @@ def _free(column: int, cell: Cell, rank: Sequence[Cell]) -> bool:
     )
 
 
-def _apart(wanted: Sequence[float], cell: Cell) -> list[int]:
-    """Places near the wanted ones, inside the cell and not too near to each other, in the order of the wanted ones."""
+def _apart(ideal: Sequence[float], cell: Cell) -> list[int]:
+    """Places near the ideal ones, inside the cell and not too near to each other, in the order of the ideal ones."""
     low, high = cell.at - cell.left + EDGE, cell.at + cell.right - EDGE
     step = PORTS
-    if (len(wanted) - 1) * step > high - low:
+    if (len(ideal) - 1) * step > high - low:
         low, high = cell.at - cell.left + 3, cell.at + cell.right - 3
-        step = min(10, max(1, (high - low) // (len(wanted) - 1)))
-    order = sorted(range(len(wanted)), key=lambda n: wanted[n])
-    places = [round(min(max(wanted[n], low), high)) for n in order]
-    fixed = min(range(len(order)), key=lambda n: (abs(wanted[order[n]] - places[n]), abs(places[n] - cell.at)))
+        step = min(10, max(1, (high - low) // (len(ideal) - 1)))
+    order = sorted(range(len(ideal)), key=lambda n: ideal[n])
+    places = [round(min(max(ideal[n], low), high)) for n in order]
+    fixed = min(range(len(order)), key=lambda n: (abs(ideal[order[n]] - places[n]), abs(places[n] - cell.at)))
     for n in range(fixed + 1, len(places)):
         places[n] = max(places[n], places[n - 1] + step)
     for n in range(fixed - 1, -1, -1):
@@ -209,10 +209,10 @@ def _apart(wanted: Sequence[float], cell: Cell) -> list[int]:
         places = [min(place, high - (len(places) - 1 - n) * step) for n, place in enumerate(places)]
     if places[0] < low:
         places = [max(place, low + n * step) for n, place in enumerate(places)]
-    found = [0] * len(wanted)
+    result = [0] * len(ideal)
     for place, n in zip(places, order, strict=True):
-        found[n] = place
-    return found
+        result[n] = place
+    return result
 
 
 # Along
@@ -261,10 +261,10 @@ def _ordered(nets: list[_Net]) -> list[_Net]:
     while better:
         better = False
         for net, place in product(tuple(best), range(len(best))):
-            tried = [other for other in best if other != net]
-            tried.insert(place, net)
-            if (cost := total(tried)) < least:
-                best, least, better = tried, cost, True
+            order = [other for other in best if other != net]
+            order.insert(place, net)
+            if (cost := total(order)) < least:
+                best, least, better = order, cost, True
     return [nets[number] for number in best]
 
 
@@ -320,21 +320,21 @@ def _near(first: _Net, second: _Net) -> bool:
 
 
 def _plain(points: list[Point]) -> list[Point]:
-    """Without points that lie on a straight line between their neighbours."""
-    kept = points[:1]
+    """Without points that lie on a straight line between their neighbors."""
+    corners = points[:1]
     for before, here in pairwise(points):
         if here == before:
             continue
-        if len(kept) > 1 and any(kept[-2][axis] == before[axis] == here[axis] for axis in (0, 1)):
-            kept.pop()
-        kept.append(here)
-    return kept
+        if len(corners) > 1 and any(corners[-2][axis] == before[axis] == here[axis] for axis in (0, 1)):
+            corners.pop()
+        corners.append(here)
+    return corners
 
 
-def _from_zero(spots: dict[str, Spot], routes: list[list[Point]], leaves: dict[tuple[str, int], int]) -> Laid:
+def _from_zero(spots: dict[str, Spot], routes: list[list[Point]], leaves: dict[tuple[str, int], int]) -> Layout:
     """All of it moved across, so that it begins at 0."""
     first = int(min([spot.before for spot in spots.values()] + [p[0] for route in routes for p in route]))
-    return Laid(
+    return Layout(
         {key: Spot(s.before - first, s.behind - first, s.start, s.end) for key, s in spots.items()},
         [[(u - first, v) for u, v in route] for route in routes],
         {key: at - first for key, at in leaves.items()},

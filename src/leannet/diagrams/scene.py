@@ -1,7 +1,7 @@
-"""What a drawing is made of: areas, texts, shapes, lines, and the boxes and edges that they make up.
+"""What a diagram is made of: areas, texts, shapes and lines, and the boxes and edges made of these.
 
 Coordinates are pixels from the upper left corner, to the right and down. A writer (svg.py, figure.py, tables.py) needs
-to know these few things only.
+to know only these.
 """
 
 import re
@@ -44,7 +44,7 @@ class Area:
         return Area(self.left - by, self.top - by, self.right + by, self.bottom + by)
 
     def overlaps(self, other: "Area") -> bool:
-        """Whether the two have more than an edge in common."""
+        """Whether the two share more than an edge."""
         across = min(self.right, other.right) - max(self.left, other.left)
         along = min(self.bottom, other.bottom) - max(self.top, other.top)
         return across > 1e-6 and along > 1e-6
@@ -120,15 +120,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Box:
-    """What stands for one row, or for the equal ones it is folded from. Everything in it lies in its area."""
+    """One row, or several equal rows folded. Everything in it lies in its area."""
 
     key: str
-    rows: tuple[str, ...]  # names of rows of the table, or paths of what is inside one
+    rows: tuple[str, ...]  # names of rows, or paths inside a block
     kind: str
     area: Area
     parts: tuple[Shape | Line | Text, ...]  # in the order of drawing
     note: str  # what a tooltip says
-    figures: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
 
     @property
     def texts(self) -> list[Text]:
@@ -140,7 +140,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Edge:
-    """What one box makes going into another."""
+    """The output of one box as an input of another."""
 
     source: str
     target: str
@@ -160,7 +160,7 @@ class Frame:
     area: Area
     title: Text
     note: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
 
     def moved(self, dx: float, dy: float) -> "Frame":
         return replace(self, area=self.area.moved(dx, dy), title=self.title.moved(dx, dy))
@@ -168,7 +168,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Panel:
-    """One network, or the inside of one row: boxes, edges, and what is written beside them."""
+    """One network, or the inside of one row: boxes, edges, and the texts beside them."""
 
     name: str
     boxes: tuple[Box, ...]
@@ -196,7 +196,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Diagram:
     """Panels side by side, a legend below them. Nothing reaches beyond (0, 0, width, height)."""
 
     title: str
@@ -209,7 +209,7 @@ class Drawing:
 
     @property
     def file_name(self) -> str:
-        """A name for the file: of the only panel, if there is one only."""
+        """A name for the file: that of the panel, if it is the only one."""
         name = self.panels[0].name if len(self.panels) == 1 else "side_by_side"
         return re.sub(r"[^\w.-]+", "_", name).lstrip(".-") + ".svg"
 
@@ -219,7 +219,7 @@ class Drawing:
         return to_svg(self)
 
     def all_texts(self) -> Iterator[Text]:
-        """Every text there is."""
+        """Every text of the diagram."""
         yield from self.texts
         for panel in self.panels:
             yield from panel.texts

@@ -1,11 +1,11 @@
-"""A drawing as data: JSON with every box and edge, CSV with a line a box."""
+"""A diagram as data: JSON with every box and edge, CSV with a line a box."""
 
 import csv
 import io
 from collections.abc import Iterator
 from typing import Any
 
-from leannet.diagrams.scene import Box, Drawing, Frame, Panel
+from leannet.diagrams.scene import Box, Diagram, Frame, Panel
 
 COLUMNS = (
     "panel", "box", "rows", "kind", "x", "y", "width", "height", "repeats",
@@ -13,12 +13,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def to_dict(drawing: Drawing) -> dict[str, Any]:
+def to_dict(diagram: Diagram) -> dict[str, Any]:
     """As plain data, for JSON. Coordinates are pixels from the upper left corner; shapes are (C, H, W)."""
     return {
-        "title": drawing.title,
-        "width": drawing.width,
-        "height": drawing.height,
+        "title": diagram.title,
+        "width": diagram.width,
+        "height": diagram.height,
         "panels": [
             {
                 "name": panel.name,
@@ -29,7 +29,7 @@ def to_dict(drawing: Drawing) -> dict[str, Any]:
                     for edge in panel.edges
                 ],
             }
-            for panel in drawing.panels
+            for panel in diagram.panels
         ],
     }
 
@@ -44,16 +44,16 @@ def _box(box: Box | Frame) -> dict[str, Any]:
         "y": area.top,
         "width": area.width,
         "height": area.height,
-        **box.figures,
+        **box.cost,
     }
 
 
-def to_csv(drawing: Drawing) -> str:
+def to_csv(diagram: Diagram) -> str:
     """A line a box, and a line a frame."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(line for panel in drawing.panels for line in _lines(panel))
+    writer.writerows(line for panel in diagram.panels for line in _lines(panel))
     return text.getvalue()
 
 

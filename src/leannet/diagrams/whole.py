@@ -1,4 +1,4 @@
-"""A whole network as a panel: a box a row, equal rows folded, with widths, resolutions and where the work is."""
+"""A whole network as a panel: a box a row, equal rows folded, with channels, resolutions and shares of mult-adds."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -27,16 +27,14 @@ def draw_whole(
     reads, costs = architecture.reads(), Costs(architecture)
     owner = {INPUT: INPUT} | {row.name: group[0].name for group in groups for row in group}
     links = [Link(owner[x], group[0].name, place=n) for group in groups for n, x in enumerate(reads[group[0].name])]
-    figures = [
-        costs.figures(
-            [row.name for row in group], [shapes[name] for name in reads[group[0].name]], shapes[group[-1].name]
-        )
+    costs_of_groups = [
+        costs.of([row.name for row in group], [shapes[name] for name in reads[group[0].name]], shapes[group[-1].name])
         for group in groups
     ]
-    most = max(found["share_of_macs"] for found in figures) or 1
-    cards = [_card(group, found, colors, most) for group, found in zip(groups, figures, strict=True)]
+    largest_share = max(cost["share_of_macs"] for cost in costs_of_groups) or 1
+    cards = [_card(group, cost, colors, largest_share) for group, cost in zip(groups, costs_of_groups, strict=True)]
     for card in cards:
-        card.width = max(each.width for each in cards)
+        card.width = max(other.width for other in cards)
     size = architecture.input
     start = drafts.pill(INPUT, f"image {size.height} x {size.width}")
     start.labels = (f"{size.channels:,}",)
@@ -46,10 +44,10 @@ def draw_whole(
     return _with_stages(panel, architecture, owner, direction)
 
 
-def _card(group: Sequence[RowBase], figures: dict[str, Any], colors: Colors, most: float) -> Draft:
-    """The box of a group of equal rows; `most`: the largest share of mult-adds that a box has."""
-    first, out = group[0], Shape(*figures["out_shape"])
-    said = words(first, out)
+def _card(group: Sequence[RowBase], cost: dict[str, Any], colors: Colors, largest_share: float) -> Draft:
+    """The box of a group of equal rows. largest_share: of mult-adds, of all boxes."""
+    first, out = group[0], Shape(*cost["out_shape"])
+    description = words(first, out)
     shared = (f"weights of {first.shares}",) if first.shares else ()
     name = first.name if len(group) == 1 else f"{first.name} to {group[-1].name}"
     card = drafts.card(
@@ -58,13 +56,13 @@ def _card(group: Sequence[RowBase], figures: dict[str, Any], colors: Colors, mos
         written(first),
         colors.style(first),
         name,
-        drafts.wrapped((said.title, *said.details, *shared), SMALL, WRAP),
+        drafts.wrapped((description.title, *description.details, *shared), SMALL, WRAP),
         badge=f"x {len(group)}" if len(group) > 1 else "",
-        share=figures["share_of_macs"] if figures["macs"] else None,
-        most=most,
+        share=cost["share_of_macs"] if cost["macs"] else None,
+        largest_share=largest_share,
     )
-    card.figures = figures | {"repeats": len(group)}
-    card.note = note(name, (said.line, *said.tags, *shared), figures)
+    card.cost = cost | {"repeats": len(group)}
+    card.note = note(name, (description.line, *description.tags, *shared), cost)
     card.labels = (f"{out.channels:,}",)
     return card
 
@@ -72,7 +70,7 @@ def _card(group: Sequence[RowBase], figures: dict[str, Any], colors: Colors, mos
 def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase]]:
     """Rows in groups of one, and of equal ones in a chain: each reads the one above, which nothing else reads.
 
-    chains False: of neighbours that are equal, whatever they read.
+    chains: whether a row must read the one above; else equal neighbors are a group, whatever they read.
     """
     reads, shapes = architecture.reads(), {INPUT: architecture.input.shape, **architecture.shapes}
     readers: dict[str, int] = {}
@@ -82,7 +80,7 @@ def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase
     for name in architecture.output_names:
         readers[name] = readers.get(name, 0) + 1
 
-    def what(row: RowBase) -> tuple[object, ...]:
+    def identity(row: RowBase) -> tuple[object, ...]:
         fields = row.model_dump(exclude={"name", "inputs"})
         return type(row), fields, [shapes[name] for name in reads[row.name]], shapes[row.name]
 
@@ -90,7 +88,7 @@ def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase
     for row in architecture.rows:
         above = groups[-1][-1] if groups else None
         chained = above and reads[row.name] == (above.name,) and readers[above.name] == 1
-        if above and (chained or not chains) and what(row) == what(above):
+        if above and (chained or not chains) and identity(row) == identity(above):
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -98,36 +96,36 @@ def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase
 
 
 def _with_stages(panel: Panel, architecture: Architecture, owner: dict[str, str], direction: Direction) -> Panel:
-    """Beside the boxes a bracket for each size of the image, along the longest way to the first output."""
+    """Beside the boxes a bracket for each height and width, along the longest path to the first output."""
     reads, shapes = architecture.reads(), architecture.shapes
     depth = {INPUT: 0}
     for name, sources in reads.items():
         depth[name] = 1 + max(depth[source] for source in sources)
-    way, name = list[str](), architecture.output_names[0]
+    path, name = list[str](), architecture.output_names[0]
     while name != INPUT:
         if owner[name] == name:
-            way.insert(0, name)
+            path.insert(0, name)
         name = max(reads[name], key=lambda source: depth[source])
     boxes = {box.key: box for box in panel.boxes}
     edge = panel.area
     lines, texts = [], []
-    for size, names in groupby(way, key=lambda name: (shapes[name].height, shapes[name].width)):
+    for size, names in groupby(path, key=lambda name: (shapes[name].height, shapes[name].width)):
         stage = [boxes[name] for name in names]
-        said = f"{size[0]} x {size[1]}"
-        line, text = _bracket(stage, said, edge.left if direction == "down" else edge.top, direction)
+        label = f"{size[0]} x {size[1]}"
+        line, text = _bracket(stage, label, edge.left if direction == "down" else edge.top, direction)
         lines.append(line)
         texts.append(text)
     return Panel(panel.name, panel.boxes, panel.edges, panel.frames, (*panel.texts, *texts), (*panel.lines, *lines))
 
 
-def _bracket(stage: Sequence[Box], said: str, edge: float, direction: Direction) -> tuple[Line, Text]:
+def _bracket(stage: Sequence[Box], label: str, edge: float, direction: Direction) -> tuple[Line, Text]:
     at, tip = edge - LANE - 5, edge - LANE
     if direction == "down":
         first, last = stage[0].area.top, stage[-1].area.bottom
         points = ((tip, first), (at, first), (at, last), (tip, last))
-        text = Text(at - 7, (first + last) / 2 + 4, said, SMALL, bold=True, anchor="end")
+        text = Text(at - 7, (first + last) / 2 + 4, label, SMALL, bold=True, anchor="end")
     else:
         first, last = stage[0].area.left, stage[-1].area.right
         points = ((first, tip), (first, at), (last, at), (last, tip))
-        text = Text((first + last) / 2, at - 7, said, SMALL, bold=True, anchor="middle")
+        text = Text((first + last) / 2, at - 7, label, SMALL, bold=True, anchor="middle")
     return Line(points, "faint", radius=3, width=1.5), text

@@ -1,4 +1,4 @@
-"""What a box says of its row, as the papers say it, and which color it has."""
+"""What a box says of its row, in the words of the papers, and the style of its color."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ ACTIVATIONS = {
     "tanh": "tanh",
     "linear": "linear",
 }
-# Kinds that are not called as they are written.
+# Kinds whose names are not their words in JSON.
 KINDS = {
     "squeeze_excite": "squeeze and excitation",
     "fire": "Fire module",
@@ -46,7 +46,7 @@ KINDS = {
     "nasnet_normal": "normal cell",
     "nasnet_reduction": "reduction cell",
 }
-# Fields of blocks, as words: what is not here is told by the image of the inside.
+# Fields of blocks as words; the others are seen in the figure of the inside.
 FIELDS = {
     "expansion_channels": "expansion {}",
     "bottleneck_channels": "bottleneck {}",
@@ -60,7 +60,7 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Words:
-    """The name of what a row is, its particulars, and what follows inside of it (normalisation, activation)."""
+    """What a row is, its details, and what follows inside of it (normalization, activation)."""
 
     title: str
     details: tuple[str, ...] = ()
@@ -72,25 +72,25 @@ class Words:
 
 
 def words(row: RowBase, out: Shape) -> Words:
-    """The words for a row that makes `out`. Every kind has some, also one that is not named here."""
+    """The words for a row whose output is `out`; a kind that is not named here has some too."""
     if isinstance(row, BlockBase):
         return _block(row)
     match row:
         case Conv():
             groups = f"{row.groups} groups" if row.groups > 1 else ""
             details = (groups, _stride(row.stride), f"{out.channels:,}")
-            return Words(f"{_square(row.kernel)} conv", _said(*details), _after(row))
+            return Words(f"{_square(row.kernel)} conv", _without_empty(*details), _after(row))
         case Depthwise():
-            return Words(f"{_square(row.kernel)} depthwise", _said(_stride(row.stride)), _after(row))
+            return Words(f"{_square(row.kernel)} depthwise", _without_empty(_stride(row.stride)), _after(row))
         case Linear():
             activation = () if row.activation == "linear" else (ACTIVATIONS[row.activation],)
             return Words("fully connected", (f"{out.channels:,}",), activation)
         case Pool():
             return Words(
-                f"{_square(row.kernel)} {'max' if row.op == 'max' else 'avg'} pool", _said(_stride(row.stride))
+                f"{_square(row.kernel)} {'max' if row.op == 'max' else 'avg'} pool", _without_empty(_stride(row.stride))
             )
         case GlobalPool():
-            return Words("global pool", _said(_square(row.size) if row.size > 1 else ""))
+            return Words("global pool", _without_empty(_square(row.size) if row.size > 1 else ""))
         case Dropout():
             return Words("dropout", (f"{row.rate:g}",))
         case Activate():
@@ -156,13 +156,13 @@ def written(row: RowBase) -> str:
 
 def _block(row: RowBase) -> Words:
     if isinstance(row, TwiceSeparable):
-        return Words(f"{_square(row.kernel)} separable", _said(_stride(row.stride)), ("twice",))
+        return Words(f"{_square(row.kernel)} separable", _without_empty(_stride(row.stride)), ("twice",))
     kernel = getattr(row, "kernel", None)
     details = [_square(kernel)] if kernel is not None else []
-    for field, said in FIELDS.items():
+    for field, text in FIELDS.items():
         value = getattr(row, field, None)
         if value not in (None, "none") and not (value == 1 and field in ("groups", "stride")):
-            details.append(said.format(value))
+            details.append(text.format(value))
     if getattr(row, "residual", False):
         details.append("residual")
     return Words(kind(row), tuple(details))
@@ -180,5 +180,5 @@ def _square(size: int) -> str:
     return f"{size}x{size}"
 
 
-def _said(*parts: str) -> tuple[str, ...]:
+def _without_empty(*parts: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""What values a network's activations take on real images, and the ranges of 8 bits that fit them best."""
+"""Calibration: the values that a network's activations take on real images, and the 8-bit ranges that fit them best."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,43 +18,46 @@ SHRINKS = np.concatenate([np.linspace(1, 0.5, 26), np.linspace(0.48, 0.2, 8)])
 
 
 @dataclass
-class Seen:
-    """What was seen of one value."""
+class Observer:
+    """What was observed of one value between layers: its extremes, samples of it, and the sum of each channel."""
 
     low: float = np.inf
     high: float = -np.inf
-    some: list[Array] = field(default_factory=list)
-    total: Array | float = 0.0  # of each channel
-    count: int = 0
+    samples: list[Array] = field(default_factory=list)
+    channel_sums: Array | float = 0.0
+    count: int = 0  # of values in each channel
 
-    def add(self, value: Floats, draw: np.random.Generator) -> None:
-        """One batch more."""
+    def observe(self, value: Floats, generator: np.random.Generator) -> None:
+        """Adds a batch, (N, C, ...)."""
         self.low, self.high = min(self.low, float(value.min())), max(self.high, float(value.max()))
         flat = value.reshape(-1)
-        self.some.append(flat if len(flat) <= SAMPLES else flat[draw.integers(0, len(flat), SAMPLES)])
+        self.samples.append(flat if len(flat) <= SAMPLES else flat[generator.integers(0, len(flat), SAMPLES)])
         axes = tuple(axis for axis in range(value.ndim) if axis != 1)
-        self.total = self.total + value.sum(axis=axes, dtype=np.float64)
+        self.channel_sums = self.channel_sums + value.sum(axis=axes, dtype=np.float64)
         self.count += value.size // value.shape[1]
 
     @property
-    def means(self) -> Array:
-        """Of each channel."""
-        return np.asarray(self.total) / self.count
+    def channel_means(self) -> Array:
+        """The mean of each channel, (C,)."""
+        return np.asarray(self.channel_sums) / self.count
 
     def range(self) -> tuple[float, float]:
-        """The range whose rounding and cutting lose least, in mean square."""
+        """The range whose rounding and clipping cost least, in mean square."""
         low, high = min(self.low, 0.0), max(self.high, 0.0)
         return self._best([(low * share, high * share) for share in SHRINKS], lambda values: values)
 
     def range_before_h_swish(self) -> tuple[float, float]:
-        """The same, judged behind h-swish. It has to reach down to -3, below which h-swish is 0."""
+        """The same by what h-swish makes of the values. It has to reach down to -3, below which h-swish is 0."""
         low, high = max(min(self.low, 0.0), -3.0), max(self.high, 0.0)
         return self._best([(low, high * share) for share in SHRINKS], h_swish)
 
-    def _best(self, ranges: list[tuple[float, float]], behind: Callable[[Array], Array]) -> tuple[float, float]:
-        values = np.concatenate(self.some)
-        wanted = behind(values)
-        losses = [float(np.square(behind(Range.of(*each).rounded(values)) - wanted).mean()) for each in ranges]
+    def _best(self, ranges: list[tuple[float, float]], activation: Callable[[Array], Array]) -> tuple[float, float]:
+        values = np.concatenate(self.samples)
+        unquantized = activation(values)
+        losses = [
+            float(np.square(activation(Range.of(*limits).fake_quantize(values)) - unquantized).mean())
+            for limits in ranges
+        ]
         return ranges[int(np.argmin(losses))]
 
 
@@ -64,54 +67,57 @@ def h_swish(x: Array) -> Array:
 
 
 class Calibration:
-    """A network's values on some images."""
+    """A network observed on some images."""
 
     def __init__(self, architecture: Architecture, weights: Weights, batches: Iterable[Floats], seed: int = 0):
-        """batches: (N, C, H, W), normalised."""
+        """batches: (N, C, H, W), normalized."""
         onnxruntime = package("onnxruntime")
         self.writer = GraphWriter(architecture, weights)
         self.architecture = architecture
         model = self.writer.model()
         names = {path: value for path, value in self.writer.values.items() if path != INPUT}
-        made = {node.name for node in model.graph.node}
-        last = {placed.path: f"add_{len(placed.inputs) - 2}" for placed in architecture.layers
-                if isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2}  # fmt: skip
-        before = {
-            f"{path}:before": f"{path}:{kind}" for path in names for kind in ("conv", "gemm", last.get(path, "add"))
-            if f"{path}:{kind}" in made
-        }  # fmt: skip
-        names |= before
-        wanted = sorted(set(names.values()))
+        nodes = {node.name for node in model.graph.node}
+        last_sum = {placed.path: f"add_{len(placed.inputs) - 2}" for placed in architecture.layers
+                    if isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2}  # fmt: skip
+        before_activation = {
+            f"{path}:before": f"{path}:{kind}"
+            for path in names
+            for kind in ("conv", "gemm", last_sum.get(path, "add"))
+            if f"{path}:{kind}" in nodes
+        }
+        names |= before_activation
+        observed = sorted(set(names.values()))
         kind = self.writer.onnx.TensorProto.FLOAT
-        for value in sorted(set(wanted) - {output.name for output in model.graph.output}):
+        for value in sorted(set(observed) - {output.name for output in model.graph.output}):
             model.graph.output.append(self.writer.onnx.helper.make_tensor_value_info(value, kind, None))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         self.values = {INPUT: INPUT} | names
-        self.seen = {value: Seen() for value in (*wanted, INPUT)}
-        draw = np.random.default_rng(seed)
+        self.observers = {value: Observer() for value in (*observed, INPUT)}
+        generator = np.random.default_rng(seed)
         for batch in batches:
-            found = dict(zip(wanted, session.run(wanted, {INPUT: batch}), strict=True))
-            for value, array in ({INPUT: batch} | found).items():
-                self.seen[value].add(array, draw)
+            arrays = dict(zip(observed, session.run(observed, {INPUT: batch}), strict=True))
+            for value, array in ({INPUT: batch} | arrays).items():
+                self.observers[value].observe(array, generator)
 
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Of the input, of each layer's output, and before its activation (`PATH:before`)."""
-        by_value = {value: seen.range() for value, seen in self.seen.items()}
-        found = {path: by_value[value] for path, value in self.values.items()}
+        """The range of the input, of each layer's output, and of that before its activation (`PATH:before`)."""
+        by_value = {value: observer.range() for value, observer in self.observers.items()}
+        ranges = {path: by_value[value] for path, value in self.values.items()}
         for path, value in self.values.items():
-            if path.endswith(":before") and self._kind(path.removesuffix(":before")) == "h_swish":
-                found[path] = self.seen[value].range_before_h_swish()
-        return found
+            if path.endswith(":before") and self._activation(path.removesuffix(":before")) == "h_swish":
+                ranges[path] = self.observers[value].range_before_h_swish()
+        return ranges
 
-    def _kind(self, path: str) -> str:
+    def _activation(self, path: str) -> str:
         layer = next(placed.layer for placed in self.architecture.layers if placed.path == path)
         return str(getattr(layer, "activation", "linear"))
 
-    def corrections(self, bits: int = 8) -> dict[str, Array]:
-        """What rounding the weights takes from each channel's mean (Nagel et al., arXiv 1906.04721, section 4.2)."""
-        found = {}
+    def bias_corrections(self, bits: int = 8) -> dict[str, Array]:
+        """What quantizing the weights takes from the mean of each output channel, by layer (Nagel et al., arXiv
+        1906.04721, section 4.2)."""
+        corrections = {}
         for placed in self.architecture.layers:
             layer = placed.layer
             if isinstance(layer, rows.Conv | rows.Depthwise):
@@ -120,13 +126,13 @@ class Calibration:
                 weight = self.writer.weights[f"{placed.shares or placed.path}.linear.weight"]
             else:
                 continue
-            whole, scale = quantize_filters(weight, bits)
-            error = weight - whole * scale.reshape(-1, *[1] * (weight.ndim - 1))
-            means = self.seen[self.values[placed.inputs[0]]].means
+            integers, scales = quantize_filters(weight, bits)
+            error = weight - integers * scales.reshape(-1, *[1] * (weight.ndim - 1))
+            means = self.observers[self.values[placed.inputs[0]]].channel_means
             error = error.reshape(*error.shape[:2], -1).sum(axis=2)  # (C', C / groups)
             if isinstance(layer, rows.Linear):
                 means = np.repeat(means, error.shape[1] // len(means))
             groups = len(means) // error.shape[1]
-            shared = means.reshape(groups, -1)[np.arange(len(error)) * groups // len(error)]
-            found[placed.path] = (error * shared).sum(axis=1)
-        return found
+            input_means = means.reshape(groups, -1)[np.arange(len(error)) * groups // len(error)]
+            corrections[placed.path] = (error * input_means).sum(axis=1)
+        return corrections

@@ -1,8 +1,8 @@
-"""A network that rounds as its integers will, so that training can make up for it (quantisation-aware training).
+"""Fake quantization: a network that rounds as its integers will, for quantization-aware training (QAT).
 
-Weights and values are rounded in the forward pass; the gradient goes through as if they were not, and stops where a
-value was cut off (Jacob et al., arXiv 1712.05877, section 3; Bengio et al., arXiv 1308.3432). Normalisation is folded
-into the filters before they are rounded, with the statistics that the network has: they do not move any more.
+Weights and activations are quantized and dequantized in the forward pass. The gradient passes as if they were not, and
+stops where a value was clipped (Jacob et al., arXiv 1712.05877, section 3; Bengio et al., arXiv 1308.3432). Batch norm
+is folded into the filters before they are quantized, with its running statistics, which do not change any more.
 """
 
 import copy
@@ -17,38 +17,38 @@ from torch import Tensor, nn
 from leannet.blocks import ConvLayer, LinearLayer
 from leannet.network import Network
 from leannet.rows import INPUT, Activation, Architecture, Dropout
-from leannet.runtime.int8_graph import GATE, TABLES, Range, joined, moves
+from leannet.runtime.int8_graph import GATE, LUT_ACTIVATIONS, Range, copies, tied_ranges
 
 
-class _Rounded(torch.autograd.Function):
+class _FakeQuantize(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x: Tensor, scale: float, zero: int) -> Tensor:
-        steps = torch.round(x / scale) + zero
-        context.save_for_backward((steps >= 0) & (steps <= 255))
-        return (steps.clamp(0, 255) - zero) * scale
+    def forward(context: Any, x: Tensor, scale: float, zero_point: int) -> Tensor:
+        integers = torch.round(x / scale) + zero_point
+        context.save_for_backward((integers >= 0) & (integers <= 255))
+        return (integers.clamp(0, 255) - zero_point) * scale
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (inside,) = context.saved_tensors
-        return gradients[0] * inside, None, None
+        (in_range,) = context.saved_tensors
+        return gradients[0] * in_range, None, None
 
 
 class _Gate(torch.autograd.Function):
-    """h-sigmoid by the table of `Int8Writer`: the bytes of x on the scale where [-3, 3] is all they hold."""
+    """h-sigmoid by the look-up table of `Int8Writer`: the integers of x on the scale whose range is [-3, 3]."""
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
-        steps = torch.round(x * (255 / 6)) + 128
-        context.save_for_backward((steps >= 0) & (steps <= 255))
-        return steps.clamp(0, 255) / 255
+        integers = torch.round(x * (255 / 6)) + 128
+        context.save_for_backward((integers >= 0) & (integers <= 255))
+        return integers.clamp(0, 255) / 255
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        (inside,) = context.saved_tensors
-        return gradients[0] * inside / 6
+        (in_range,) = context.saved_tensors
+        return gradients[0] * in_range / 6
 
 
-class _RoundedFilters(torch.autograd.Function):
+class _FakeQuantizeFilters(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, weight: Tensor, most: int) -> Tensor:
         largest = weight.flatten(1).abs().amax(dim=1).view(-1, *[1] * (weight.ndim - 1))
@@ -60,18 +60,18 @@ class _RoundedFilters(torch.autograd.Function):
         return gradients[0], None
 
 
-def rounded(x: Tensor, range_: Range) -> Tensor:
-    """A value as 8 bits hold it."""
-    return _Rounded.apply(x, range_.scale, range_.zero)  # type: ignore[no-untyped-call]  # torch does not say
+def fake_quantize(x: Tensor, range_: Range) -> Tensor:
+    """A value quantized to 8 bits and dequantized."""
+    return _FakeQuantize.apply(x, range_.scale, range_.zero_point)  # type: ignore[no-untyped-call]  # torch does not say
 
 
-def rounded_filters(weight: Tensor, bits: int) -> Tensor:
-    """Filters (C', ...) as signed integers hold them, with a scale for each output channel."""
-    return _RoundedFilters.apply(weight, 2 ** (bits - 1) - 1)  # type: ignore[no-untyped-call]  # torch does not say
+def fake_quantize_filters(weight: Tensor, bits: int) -> Tensor:
+    """Filters (C', ...) quantized to signed integers and dequantized, with a scale for each output channel."""
+    return _FakeQuantizeFilters.apply(weight, 2 ** (bits - 1) - 1)  # type: ignore[no-untyped-call]  # torch does not say
 
 
-class TableActivation(nn.Module):
-    """An activation that `Int8Writer` makes of a table: its input is rounded, and so is what scales it."""
+class LutActivation(nn.Module):
+    """An activation that `Int8Writer` makes of a look-up table (LUT): its input is quantized, and so is its gate."""
 
     def __init__(self, kind: Activation, before: Range):
         super().__init__()
@@ -80,15 +80,15 @@ class TableActivation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "h_sigmoid":
             return _Gate.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
-        x = rounded(x, self.before)
+        x = fake_quantize(x, self.before)
         if self.kind == "h_swish":
             return x * _Gate.apply(x)  # type: ignore[no-untyped-call]  # torch does not say
-        gate = rounded(torch.sigmoid(x), GATE)
+        gate = fake_quantize(torch.sigmoid(x), GATE)
         return x * gate if self.kind == "swish" else gate
 
 
-class RoundedConv(nn.Module):
-    """A convolution whose filters are rounded, its normalisation folded in. Its parts keep their names."""
+class FakeQuantizedConv(nn.Module):
+    """A convolution whose filters are quantized, batch norm folded in. Its submodules keep their names."""
 
     def __init__(self, layer: ConvLayer, bits: int):
         super().__init__()
@@ -104,13 +104,13 @@ class RoundedConv(nn.Module):
             scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
             weight = weight * scale[:, None, None, None]
             bias = norm.bias + ((bias if bias is not None else 0) - norm.running_mean) * scale
-        weight = rounded_filters(weight, self.bits)
-        made = F.conv2d(self.pad(x), weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
-        return self.activation(made)
+        weight = fake_quantize_filters(weight, self.bits)
+        output = F.conv2d(self.pad(x), weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        return self.activation(output)
 
 
-class RoundedLinear(nn.Module):
-    """A fully connected layer whose weights are rounded."""
+class FakeQuantizedLinear(nn.Module):
+    """A fully connected layer whose weights are quantized."""
 
     def __init__(self, layer: LinearLayer, bits: int):
         super().__init__()
@@ -118,41 +118,42 @@ class RoundedLinear(nn.Module):
         self.bits = bits
 
     def forward(self, x: Tensor) -> Tensor:
-        made = F.linear(x.flatten(1), rounded_filters(self.linear.weight, self.bits), self.linear.bias)
-        return self.activation(made)[:, :, None, None]
+        output = F.linear(x.flatten(1), fake_quantize_filters(self.linear.weight, self.bits), self.linear.bias)
+        return self.activation(output)[:, :, None, None]
 
 
-def rounded_network(
-    network: Network, ranges: Mapping[str, tuple[float, float]], bits: int, floats: frozenset[str] = frozenset()
+def fake_quantized_network(
+    network: Network, ranges: Mapping[str, tuple[float, float]], bits: int, float_layers: frozenset[str] = frozenset()
 ) -> Network:
-    """A copy that rounds what `Int8Writer` rounds. Its state has the same names, so it is saved as any network.
+    """A copy that quantizes what `Int8Writer` quantizes. Its state has the same names, so it is saved as any network.
 
-    ranges: as `Calibration` finds them. floats: layers that stay as they are.
+    ranges: as `Calibration` finds them. float_layers: layers that are not quantized.
     """
-    made = copy.deepcopy(network)
-    table: Architecture = network.architecture
-    known = joined(table, ranges)
-    outputs = {table.made_by[name] for name in table.output_names}
-    made.register_forward_pre_hook(partial(_round_input, range_=Range.of(*known[INPUT])))
-    for placed in table.layers:
+    copied = copy.deepcopy(network)
+    architecture: Architecture = network.architecture
+    tied = tied_ranges(architecture, ranges)
+    outputs = {architecture.made_by[name] for name in architecture.output_names}
+    copied.register_forward_pre_hook(partial(_quantize_input, range_=Range.of(*tied[INPUT])))
+    for placed in architecture.layers:
         path, layer = placed.path, placed.layer
-        if path in floats or placed.shares or moves(layer) or isinstance(layer, Dropout):
+        if path in float_layers or placed.shares or copies(layer) or isinstance(layer, Dropout):
             continue
-        module = made.get_submodule(path)
+        module = copied.get_submodule(path)
         if isinstance(module, ConvLayer | LinearLayer):
-            module = RoundedConv(module, bits) if isinstance(module, ConvLayer) else RoundedLinear(module, bits)
-            made.set_submodule(path, module)
-            kind: Activation = getattr(layer, "activation", "linear")
-            if kind in TABLES and path not in outputs:
-                module.activation = TableActivation(kind, Range.of(*ranges[f"{path}:before"]))
+            kind = FakeQuantizedConv if isinstance(module, ConvLayer) else FakeQuantizedLinear
+            module = kind(module, bits)  # type: ignore[arg-type]  # each with its own layer
+            copied.set_submodule(path, module)
+            activation: Activation = getattr(layer, "activation", "linear")
+            if activation in LUT_ACTIVATIONS and path not in outputs:
+                module.activation = LutActivation(activation, Range.of(*ranges[f"{path}:before"]))
         if path not in outputs:
-            module.register_forward_hook(partial(_round_output, range_=Range.of(*known[path])))
-    return made
+            module.register_forward_hook(partial(_quantize_output, range_=Range.of(*tied[path])))
+    return copied
 
 
-def _round_input(module: nn.Module, inputs: tuple[Tensor, ...], range_: Range) -> tuple[Tensor, ...]:
-    return (rounded(inputs[0], range_), *inputs[1:])
+def _quantize_input(module: nn.Module, inputs: tuple[Tensor, ...], range_: Range) -> tuple[Tensor, ...]:
+    return (fake_quantize(inputs[0], range_), *inputs[1:])
 
 
-def _round_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, range_: Range) -> Tensor:
-    return rounded(output, range_)
+def _quantize_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, range_: Range) -> Tensor:
+    return fake_quantize(output, range_)

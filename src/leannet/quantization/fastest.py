@@ -9,37 +9,39 @@ from typing import Any, cast
 
 import numpy as np
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
+from leannet.artifact.checking import write_checked
 from leannet.artifact.exporting import build_artifact, build_folder, conditioning
 from leannet.artifact.folder_artifact import folder_path
 from leannet.artifact.onnx_artifact import RUNNERS, artifact_path
 from leannet.artifact.opening import open_artifact
-from leannet.artifact.replaying import write_checked
 from leannet.benchmark import REST
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
-from leannet.quantization.comparing import Judging, Paired
+from leannet.quantization.comparison import Comparison, Criterion
+from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.quantizing import EngineName, quantize
 from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
 from leannet.runtime.engines import is_installed
-from leannet.runtime.programs import WHOLE
+from leannet.runtime.programs import INTEGER_ENGINES
 
-DEPLOYED = (*RUNNERS, "litert", "ncnn")  # the engines of devices: all but torch
+DEVICE_ENGINES = (*RUNNERS, "litert", "ncnn")  # all but torch
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to run a network here. drop: points of accuracy lost; None: not judged, since nothing is rounded."""
+    """One way to run a network here. drop: points of accuracy lost; None: not evaluated, since nothing is rounded."""
 
     engine: str
     precision: str
-    latency: Latency | None  # None: it lost too much, and was not timed
+    latency: Latency | None  # None: it costs too much, and was not timed
     drop: float | None
     drop_error: float | None
     agreement: float | None
     float_layers: int
     size_bytes: int
+    decided_by: Criterion | None = None
     chosen: bool = False
 
 
@@ -53,6 +55,7 @@ class Fastest:
     max_drop: float
     min_agreement: float
     choices: tuple[Choice, ...]
+    notes: tuple[str, ...] = ()  # what a person should know: images that are too few, rounding that is not faster
 
     @property
     def best(self) -> Choice:
@@ -78,7 +81,7 @@ def export_fastest(
     """Writes the artifact that is fastest here, of all engines that are installed, in float32, bfloat16 and integers.
 
     What rounds takes part where it loses no more than `max_drop` points and keeps the class of `min_agreement` (0 to 1)
-    of the images, judged as `quantize` does. bfloat16: in OpenVINO, on processors that have it. All are timed in
+    of the images, evaluated as `quantize` does. bfloat16: in OpenVINO, on processors that have it. All are timed in
     turns, one image at a time. out: a name that ends in .onnx: of the engines that read ONNX; another name: the
     folder, where ncnn or LiteRT is fastest, and the name before .onnx where it is not; None: `model.onnx` or the folder
     `model_fastest` beside the checkpoint. engines: None: all that are here and can run the network. The artifact names
@@ -91,86 +94,120 @@ def export_fastest(
     plain = build_artifact(file, "float32", "float32")
     if note := conditioning(plain.header):
         console.say(f"note: {note}")
-    made: list[tuple[Choice, Artifact | None]] = []
+    floats: list[tuple[Choice, Artifact | None]] = []
     rounded: list[tuple[Choice, Artifact | None]] = []
-    with tempfile.TemporaryDirectory() as place:
+    notes: dict[str, None] = {}  # in order, each once
+    with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            trial = Path(place) / (f"{name}.onnx" if name in RUNNERS else name)
-            words: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune}
+            trial = Path(folder) / (f"{name}.onnx" if name in RUNNERS else name)
+            limits: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement}
             try:
-                floats = plain if name in RUNNERS else build_folder(file, name, plain)
-                made.append((Choice(name, "float32", None, None, None, None, 0, floats.size_bytes), floats))
+                artifact = plain if name in RUNNERS else build_folder(file, name, plain)
+                floats.append((Choice(name, "float32", None, None, None, None, 0, artifact.size_bytes), artifact))
                 if name in RUNNERS and ENGINES[name].has_bfloat16:
                     console.say(f"bfloat16 for {name}")
                     half = build_artifact(file, "bfloat16", "float32")
-                    cost = judged_floats(file, data, plain, half, name, console)
-                    choice = _as_choice(name, "bfloat16", cost, half.size_bytes)
-                    rounded.append((choice, half if cost.holds(max_drop, min_agreement) else None))
-                if name in WHOLE:
+                    cost = compare_floats(file, data, plain, half, name, console)
+                    criterion = cost.criterion(max_drop)
+                    if criterion == "noise":
+                        notes[cost.note(max_drop)] = None
+                    choice = _choice(name, "bfloat16", cost, criterion, half.size_bytes)
+                    rounded.append((choice, half if cost.within(max_drop, min_agreement, criterion) else None))
+                if name in INTEGER_ENGINES:
                     console.say(f"integers for {name}")
-                    found = quantize(file, data, trial, cast(EngineName, name), quiet=quiet, seconds=0, **words)
-                    choice = _as_choice(name, "int8", found, found.size_bytes_after, len(found.kept_float))
-                    rounded.append((choice, open_artifact(trial) if found.path else None))
+                    options: dict[str, Any] = {"finetune": finetune, "quiet": quiet, "seconds": 0}
+                    integers = quantize(file, data, trial, cast(EngineName, name), **limits, **options)
+                    notes |= dict.fromkeys(integers.notes)
+                    number = len(integers.float_layers)
+                    choice = _choice(name, "int8", integers, integers.decided_by, integers.size_bytes_after, number)
+                    rounded.append((choice, open_artifact(trial) if integers.path else None))
             except LeannetError as error:
                 if engines is not None or name in RUNNERS:
                     raise
                 console.say(f"{name} takes no part further: {error}")
-    made += rounded
+    candidates = floats + rounded
     shape = plain.header.architecture.input.shape
     x = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     console.say(f"timing in turns, {seconds:g} s")
     runs = {
         index: partial(engine(choice.engine).prepare(artifact.program, threads), x)
-        for index, (choice, artifact) in enumerate(made)
+        for index, (choice, artifact) in enumerate(candidates)
         if artifact is not None
     }
-    times = measure(runs, seconds, rest=REST)
-    best = min(times, key=lambda index: times[index].median_ms)
+    latencies = measure(runs, seconds, rest=REST)
+    best = min(latencies, key=lambda index: latencies[index].median_ms)
     choices = tuple(
-        replace(choice, latency=times.get(index), chosen=index == best) for index, (choice, _) in enumerate(made)
+        replace(choice, latency=latencies.get(index), chosen=index == best)
+        for index, (choice, _) in enumerate(candidates)
     )
-    kept = made[best][1]
-    assert kept is not None
+    if note := _not_faster(choices):
+        notes[note] = None
     target = targets[choices[best].engine]
-    table = Fastest(target, machine(), threads, max_drop, min_agreement, choices)
-    told = {key: value for key, value in table.to_dict().items() if key != "path"}
-    update: dict[str, Any] = {"chosen_from": told}
-    if (first := choices[best].engine) in RUNNERS:
-        update["engines"] = (first, *(name for name in RUNNERS if name != first and name in kept.engines))
-    shipping = kept.shipping.model_copy(update=update)
-    kept = replace(kept, header=kept.header.model_copy(update={"shipping": shipping}))
-    write_checked(kept, target, f"{file}: what was made does not hold here")
+    table = Fastest(target, machine(), threads, max_drop, min_agreement, choices, tuple(notes))
+    chosen = _with_table(candidates[best][1], table)
+    write_checked(chosen, target, f"{file}: the fastest form does not answer here as torch does")
     return table
 
 
-def _engines(wanted: Sequence[str] | None, out: str | Path | None) -> list[str]:
+def _engines(names: Sequence[str] | None, out: str | Path | None) -> list[str]:
     """Those that take part. Raises LeannetError where there are none."""
-    for name in wanted or ():
+    for name in names or ():
         engine(name)
-    able = RUNNERS if out is not None and Path(out).suffix == ".onnx" else DEPLOYED
-    names = [name for name in wanted or able if name in able and is_installed(name)]
-    if not names:
-        raise LeannetError(f"expected one of {', '.join(able)}, found {', '.join(wanted or ['none'])}: "
+    able = RUNNERS if out is not None and Path(out).suffix == ".onnx" else DEVICE_ENGINES
+    here = [name for name in names or able if name in able and is_installed(name)]
+    if not here:
+        raise LeannetError(f"expected one of {', '.join(able)}, found {', '.join(names or ['none'])}: "
                            "pip install 'leannet[deploy,litert]'")  # fmt: skip
-    return names
+    return here
 
 
-def judged_floats(file: Path, data: str | None, plain: Artifact, half: Artifact, name: str, console: Console) -> Paired:
-    """An artifact whose floats are rounded beside the same in float32, on the images that judge."""
-    images = Judging(read_header(file), file, data, 1, console)
-    before, after = (images.outputs(each.program, name, f"judging {each.precision}") for each in (plain, half))
-    return images.paired(before, after)
+def compare_floats(
+    file: Path, data: str | None, plain: Artifact, half: Artifact, engine_name: str, console: Console
+) -> Comparison:
+    """An artifact whose floats are rounded beside the same in float32, on the images that evaluate."""
+    evaluator = Evaluator(read_header(file), file, data, 1, console)
+    before, after = (
+        evaluator.outputs(artifact.program, engine_name, f"evaluating {artifact.precision}")
+        for artifact in (plain, half)
+    )
+    return evaluator.compare(before, after)
 
 
-def _as_choice(name: str, precision: str, cost: Paired, size_bytes: int, float_layers: int = 0) -> Choice:
-    return Choice(name, precision, None, cost.drop, cost.drop_error, cost.agreement, float_layers, size_bytes)
+def _choice(
+    engine_name: str, precision: str, cost: Comparison, criterion: Criterion, size_bytes: int, float_layers: int = 0
+) -> Choice:
+    return Choice(
+        engine_name, precision, None, cost.drop, cost.drop_error, cost.agreement, float_layers, size_bytes, criterion
+    )
 
 
-def _target(file: Path, out: str | Path | None, engine: str) -> Path:
+def _not_faster(choices: Sequence[Choice]) -> str:
+    """One line where float32 is kept though what rounds was timed; else empty."""
+    timed = [choice for choice in choices if choice.latency is not None]
+    best = next(choice for choice in timed if choice.chosen)
+    if best.precision != "float32" or all(choice.precision == "float32" for choice in timed):
+        return ""
+    return (
+        "integers and bfloat16 are not faster than float32 on this machine, so float32 is kept; where size counts "
+        "more, leannet quantize RUN makes integers"
+    )
+
+
+def _with_table(artifact: Artifact | None, table: Fastest) -> Artifact:
+    """The artifact whose header says what it was chosen from, with its engine first."""
+    assert artifact is not None
+    update: dict[str, Any] = {"chosen_from": {key: value for key, value in table.to_dict().items() if key != "path"}}
+    if (first := table.best.engine) in RUNNERS:
+        update["engines"] = (first, *(name for name in RUNNERS if name != first and name in artifact.engines))
+    shipping = artifact.shipping.model_copy(update=update)
+    return replace(artifact, header=artifact.header.model_copy(update={"shipping": shipping}))
+
+
+def _target(file: Path, out: str | Path | None, engine_name: str) -> Path:
     """Where the best is written. Raises LeannetError where it cannot be."""
-    if engine in RUNNERS:
-        named = Path(out) if out is not None else None
-        if named is not None and named.suffix != ".onnx":
-            named = named.with_name(f"{named.name}.onnx")
-        return artifact_path(named, file.with_suffix(".onnx"))
+    if engine_name in RUNNERS:
+        path = Path(out) if out is not None else None
+        if path is not None and path.suffix != ".onnx":
+            path = path.with_name(f"{path.name}.onnx")
+        return artifact_path(path, file.with_suffix(".onnx"))
     return folder_path(out, file.with_name(f"{file.stem}_fastest"), replace=True)

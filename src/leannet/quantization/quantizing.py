@@ -1,116 +1,45 @@
-"""`quantize`: a run as integers of 8 bits, judged on images before it is kept."""
+"""`quantize`: a run as 8-bit integers, evaluated on images before it is kept."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from leannet import __version__
-from leannet.artifact.base import Artifact
-from leannet.artifact.exporting import header_of
+from leannet.artifact.artifact import Artifact
+from leannet.artifact.checking import write_checked
+from leannet.artifact.exporting import described_tflite, shipped_header
 from leannet.artifact.folder_artifact import FolderArtifact, folder_path
-from leannet.artifact.golden import Golden, drawn
-from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, described
-from leannet.artifact.readers import NO_ANTIALIAS, in_words, wrong_in
-from leannet.artifact.replaying import Checked, write_checked
+from leannet.artifact.golden import Golden, golden_pngs
+from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
+from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.calibration import Calibration
-from leannet.quantization.comparing import Judging, Paired
-from leannet.quantization.finetuning import finetuned
+from leannet.quantization.comparison import Criterion, min_decibels, relative_noise
+from leannet.quantization.evaluator import Evaluator
+from leannet.quantization.finetuning import finetune as finetune_network
+from leannet.quantization.quantized import LayerNoise, Quantized
 from leannet.rows import Architecture, Dropout
-from leannet.runtime import Latency, Machine, Program, engine, machine, measure, numpy_weights
+from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
-from leannet.runtime.int8_graph import moves
+from leannet.runtime.int8_graph import copies
 from leannet.runtime.precisions import fastest_float
 from leannet.runtime.processor import weight_bits
-from leannet.runtime.programs import integers
+from leannet.runtime.programs import quantized_program
 from leannet.runtime.tflite_int8 import float_only
 from leannet.sections import Input, Shipping, Step
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 SENSITIVITY_BATCHES = 4  # of the images that calibrate
-MOST_FLOAT = 0.5  # of the layers; with more in float it is no network of integers any more
+MOST_FLOAT = 0.5  # of the layers; with more in float it is no quantized network any more
 SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class LayerNoise:
-    """What one layer alone, made of integers, does to the outputs."""
-
-    path: str
-    kind: str
-    noise: float  # mean square of the change of the outputs over their variance
-    kept_float: bool = False
-
-    @property
-    def decibels(self) -> float:
-        """The outputs over that noise."""
-        return -10 * math.log10(max(self.noise, 1e-12))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantized(Paired):
-    """What integers cost and give. `path` None: the loss was too large, and nothing was written."""
-
-    path: Path | None
-    engine: str
-    machine: Machine
-    bits: int  # of the weights
-    calibrated_on: int
-    max_drop: float
-    min_agreement: float
-    layers: tuple[LayerNoise, ...]
-    size_bytes_before: int
-    size_bytes_after: int
-    latency_before: Latency | None = None  # not measured
-    latency_after: Latency | None = None
-    checks: tuple[Checked, ...] = ()
-    finetuned: int = 0  # epochs
-
-    @property
-    def allowed(self) -> bool:
-        """Whether it costs no more than was allowed."""
-        return self.holds(self.max_drop, self.min_agreement)
-
-    @property
-    def kept_float(self) -> list[str]:
-        """The layers that stayed as they were."""
-        return [layer.path for layer in self.layers if layer.kept_float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        return {
-            "path": str(self.path) if self.path else None,
-            "engine": self.engine,
-            "machine": self.machine.to_dict(),
-            "bits": self.bits,
-            "calibrated_on": self.calibrated_on,
-            "finetuned_epochs": self.finetuned,
-            "images": self.before.images,
-            "accuracy_before": self.before.accuracy,
-            "accuracy_after": self.after.accuracy,
-            "drop_points": self.drop,
-            "drop_error_points": self.drop_error,
-            "lost": self.lost,
-            "gained": self.gained,
-            "agreement": self.agreement,
-            "max_drop_points": self.max_drop,
-            "min_agreement": self.min_agreement,
-            "size_bytes_before": self.size_bytes_before,
-            "size_bytes_after": self.size_bytes_after,
-            "latency_before": self.latency_before.to_dict() if self.latency_before else None,
-            "latency_after": self.latency_after.to_dict() if self.latency_after else None,
-            "layers": [asdict(layer) | {"decibels": layer.decibels} for layer in self.layers],
-            "checks": [each.to_dict() for each in self.checks],
-        }
 
 
 def quantize(
@@ -129,199 +58,220 @@ def quantize(
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
-    Ranges are measured on `calibration` training images, accuracy before and after on the validation part. Where the
+    Ranges are measured on `calibration` training images, accuracy before and after on the validation split. Where the
     loss is more than `max_drop` points, or fewer than `min_agreement` (0 to 1) of the images keep their class, the
-    layers that do most harm stay in float, as many as are needed, up to half.
-    data: None: that of the run; other images: one half calibrates, the other judges. out: None: beside the checkpoint
-    `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers by path
-    that stay in float in any case. finetune: epochs of training with rounding in place, before (quantisation-aware;
-    Jacob et al., arXiv 1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
+    layers that do most harm stay in float, as many as are needed, up to half. Where the images are too few to show a
+    loss of `max_drop` points (quantization/comparison.py says how many it takes), the noise that the integers add to
+    the outputs decides in its place, and the agreement, so that no layer stays in float because of luck.
+    data: None: that of the run; other images: one half calibrates, the other evaluates. out: None: beside the
+    checkpoint `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers
+    by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
+    1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
     With a larger loss nothing is written and `path` is None.
-    Raises LeannetError for unknown layers, data without images that judge, and a missing package.
+    Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
     console = Console(quiet)
     file = checkpoint_file(run)
+    target = _target(file, out, engine, input)
+    architecture = read_header(file).architecture
+    unknown = sorted(set(keep_float) - {placed.path for placed in architecture.layers})
+    if unknown:
+        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: leannet count {run}")
+    quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console)
+    layers = quantizer.layer_noise()
+    worst_first = [layer.path for layer in sorted(layers, key=lambda layer: -layer.noise)
+                   if layer.path not in keep_float]  # fmt: skip
+    trials: dict[int, Quantized] = {}
+    criterion: Criterion | None = None  # decided by the first trial
+
+    def float_layers(number: int) -> frozenset[str]:
+        return frozenset([*keep_float, *worst_first[:number]])
+
+    def is_enough(number: int) -> bool:
+        """Whether so many of the worst layers in float are enough."""
+        nonlocal criterion
+        trial = quantizer.evaluate(float_layers(number), max_drop, min_agreement)
+        if criterion is None:
+            criterion = trial.criterion(max_drop)
+            if criterion == "noise":
+                console.say(trial.note(max_drop))
+        paths = float_layers(number)
+        marked = tuple(replace(layer, kept_float=layer.path in paths) for layer in layers)
+        trial = trials[number] = replace(trial, layers=marked, decided_by=criterion)
+        # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
+        enough = trial.allowed if criterion == "accuracy" else trial.decibels >= min_decibels(max_drop)
+        console.say(f"  {len(paths)} layers in float: {trial.line()}" + (", enough" if enough else ""))
+        return enough
+
+    number = fewest(is_enough, min(len(worst_first), int(MOST_FLOAT * len(layers))))
+    last = max(trials) if number is None else number
+    quantized = trials[last]
+    if seconds:
+        quantized = quantizer.time(quantized, float_layers(last), seconds)
+    if number is None or not quantized.allowed:
+        return quantized
+    artifact = quantizer.artifact(float_layers(number), quantized, input)
+    checks = write_checked(artifact, target, f"{file}: the integers do not answer here as they did when evaluated")
+    return replace(quantized, path=target, checks=checks)
+
+
+def _target(file: Path, out: str | Path | None, engine: EngineName, input: Input) -> Path:
+    """Where the artifact is to be written. Raises LeannetError, before any work, for what cannot be."""
     if engine == "litert":
         target = folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
         if input != "float32":
             raise LeannetError(f"--input {input}: LiteRT's integers take normalized images: leave it out")
-    else:
-        if input == "uint8" and engine in wrong_in(input):
-            raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
-                               "are resized outside the graph")  # fmt: skip
-        target = artifact_path(out, file.with_suffix(".int8.onnx"))
-    table = read_header(file).architecture
-    unknown = sorted(set(keep_float) - {placed.path for placed in table.layers})
-    if unknown:
-        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: leannet count {run}")
-    work = _Work(file, data, engine, calibration, finetune, frozenset(keep_float), console)
-    noise = work.noise()
-    order = [layer.path for layer in sorted(noise, key=lambda layer: -layer.noise) if layer.path not in keep_float]
-    tried: dict[int, Quantized] = {}
-
-    def floats(number: int) -> frozenset[str]:
-        return frozenset([*keep_float, *order[:number]])
-
-    def allowed(number: int) -> bool:
-        """Whether it holds with so many of the worst layers in float."""
-        kept = floats(number)
-        layers = tuple(replace(layer, kept_float=layer.path in kept) for layer in noise)
-        one = tried[number] = replace(work.judged(kept, max_drop, min_agreement), layers=layers)
-        lost = f"{one.drop:+.2f} points lost, {100 * one.agreement:.2f} % agree"
-        console.say(f"  {len(kept)} layers in float: {lost}" + (", enough" if one.allowed else ""))
-        return one.allowed
-
-    number = fewest(allowed, min(len(order), int(MOST_FLOAT * len(noise))))
-    last = max(tried) if number is None else number
-    found = work.timed(tried[last], floats(last), seconds) if seconds else tried[last]
-    if number is None:
-        return found
-    made = work.artifact(floats(number), found, input)
-    checks = write_checked(made, target, f"{file}: what was made does not hold here")
-    return replace(found, path=target, checks=checks)
+        return target
+    if input == "uint8" and engine in wrong_in(input):
+        raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
+                           "are resized outside the graph")  # fmt: skip
+    return artifact_path(out, file.with_suffix(".int8.onnx"))
 
 
-def fewest(allowed: Callable[[int], bool], most: int) -> int | None:
-    """The least number that is allowed, where more is never worse: doubled until it is, then halved in between.
+def fewest(is_enough: Callable[[int], bool], most: int) -> int | None:
+    """The least number that is enough, where more is never worse: doubled until it is, then halved in between.
 
     None: not even `most` is.
     """
-    least, number = -1, 0  # the largest that is known to be too few, and one to try
-    while not allowed(number):
+    too_few, number = -1, 0  # the largest that is known to be too few, and one to try
+    while not is_enough(number):
         if number >= most:
             return None
-        least, number = number, min(2 * number or 1, most)
-    while number - least > 1:
-        middle = (least + number) // 2
-        least, number = (least, middle) if allowed(middle) else (middle, number)
+        too_few, number = number, min(2 * number or 1, most)
+    while number - too_few > 1:
+        middle = (too_few + number) // 2
+        too_few, number = (too_few, middle) if is_enough(middle) else (middle, number)
     return number
 
 
-class _Work:
-    """The network, its calibration and the images that judge."""
+class _Quantizer:
+    """A network, its calibration, and the images that evaluate what becomes of it."""
 
     def __init__(
         self,
         file: Path,
         data: str | None,
-        engine_: EngineName,
+        engine_name: EngineName,
         calibration: int,
-        finetune: int,
-        floats: frozenset[str],
+        finetune_epochs: int,
+        keep_float: frozenset[str],
         console: Console,
     ):
         from leannet.checkpoint import load
 
-        self.network, self.header = load(file)
-        self.table: Architecture = self.header.architecture
-        if len(self.table.output_names) != 1:
-            raise LeannetError(f"{file}: expected a classifier of one output, found {self.table.output_names}")
-        self.engine, self.console = engine_, console
-        engine(engine_)
-        self.images = Judging(self.header, file, data, calibration, console)
-        self.weights: Weights = numpy_weights(self.network.state_dict())
-        self.bits = 8 if engine_ == "litert" else weight_bits()  # its products are added in 32 bits everywhere
-        self.finetuned = finetune
-        self.compute = fastest_float(engine_)
-        self.float_program = Program(self.table, self.weights)
-        self.before = self.images.outputs(self.float_program, engine_, "judging the float network")
-        batches = console.track(self.images.calibrating(), self.images.calibrating_batches, "measuring ranges")
-        self.measured = Calibration(self.table, self.weights, batches)
-        self.ranges, self.corrections = self.measured.ranges(), self.measured.corrections(self.bits)
-        if finetune:  # the network then learns what corrections were for
-            self.weights = finetuned(
-                self.network, self.header, self.ranges, self.bits, floats, self.images, finetune, console
+        network, self.header = load(file)
+        self.architecture: Architecture = self.header.architecture
+        if len(self.architecture.output_names) != 1:
+            raise LeannetError(f"{file}: expected a classifier of one output, found {self.architecture.output_names}")
+        self.engine, self.console = engine_name, console
+        engine(engine_name)
+        self.evaluator = Evaluator(self.header, file, data, calibration, console)
+        self.weights: Weights = numpy_weights(network.state_dict())
+        self.bits = 8 if engine_name == "litert" else weight_bits()  # its products are added in 32 bits everywhere
+        self.finetuned_epochs = finetune_epochs
+        self.compute = fastest_float(engine_name)
+        self.float_program = Program(self.architecture, self.weights)
+        self.float_outputs = self.evaluator.outputs(self.float_program, engine_name, "evaluating the float network")
+        batches = self.evaluator.calibration_batches()
+        tracked = console.track(batches, self.evaluator.calibration_batch_count, "calibrating")
+        calibrated = Calibration(self.architecture, self.weights, tracked)
+        self.ranges, self.bias_corrections = calibrated.ranges(), calibrated.bias_corrections(self.bits)
+        if finetune_epochs:  # the network then learns what bias corrections are for
+            self.weights = finetune_network(
+                network, self.header, self.ranges, self.bits, keep_float, self.evaluator, finetune_epochs, console
             )
-            self.corrections = {}
+            self.bias_corrections = {}
 
-    def program(self, floats: frozenset[str], input: Input = "float32", exact: bool = False) -> Program:
-        """The network of integers, with some layers in float. input: as for `export`. exact: floats are float32, though
-        another type may be faster."""
+    def program(self, float_layers: frozenset[str], input: Input = "float32", compute: str = "") -> Program:
+        """The quantized network, with some layers in float. input: as for `export`. compute: the type of what stays in
+        float; empty: the fastest that the engine has here."""
         images = self.header.preprocessing if input != "float32" else None
-        return integers(
-            self.table, self.weights, self.ranges, self.engine, floats, self.bits, self.corrections, images,
-            "float32" if exact else self.compute, input == "uint8-sized",
+        return quantized_program(
+            self.architecture, self.weights, self.ranges, self.engine, float_layers, self.bits, self.bias_corrections,
+            images, compute or self.compute, input == "uint8-sized",
         )  # fmt: skip
 
-    def run(self, program: Program) -> Callable[[Floats], list[Floats]]:
-        return engine(self.engine).prepare(program, threads=machine().cores)
+    def outputs(self, program: Program, x: Floats) -> Floats:
+        """(N, classes) of a batch."""
+        return engine(self.engine).prepare(program, threads=machine().cores)(x)[0]
 
-    def size(self, program: Program) -> int:
-        """Bytes of the files that the engine reads."""
+    def size_bytes(self, program: Program) -> int:
+        """Of the files that the engine reads."""
         return sum(map(len, program.form(engine(self.engine).form)))
 
-    def noise(self) -> list[LayerNoise]:
-        """Each layer alone, on a few of the images that calibrate."""
-        batches = self.images.calibrating()
-        x = np.concatenate([batch for batch, _ in zip(batches, range(SENSITIVITY_BATCHES), strict=False)])
-        wanted = self.run(Program(self.table, self.weights))(x)[0]  # as it is now
-        variance = float(wanted.var())
-        layers = [p for p in self.table.layers if not moves(p.layer) and not isinstance(p.layer, Dropout)]
+    def layer_noise(self) -> list[LayerNoise]:
+        """The noise of each layer alone as integers, on a few of the images that calibrate."""
+        batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
+        x = np.concatenate([batch for batch, _ in batches])
+        reference = self.outputs(Program(self.architecture, self.weights), x)  # after finetuning, not before
+        layers = [p for p in self.architecture.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
         if self.engine == "litert":
             layers = [placed for placed in layers if not float_only(placed)]
-        paths = {placed.path for placed in self.table.layers}
-        found = []
+        paths = {placed.path for placed in self.architecture.layers}
+        noises = []
         for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
-            made = self.run(self.program(frozenset(paths - {placed.path}), exact=True))(x)[0]
-            change = float(np.square(made - wanted).mean())
-            found.append(LayerNoise(placed.path, str(getattr(placed.layer, "kind", "")), change / max(variance, 1e-12)))
-        return found
+            outputs = self.outputs(self.program(frozenset(paths - {placed.path}), compute="float32"), x)
+            kind = str(getattr(placed.layer, "kind", ""))
+            noises.append(LayerNoise(placed.path, kind, relative_noise(outputs, reference)))
+        return noises
 
-    def judged(self, floats: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
-        """The network of integers beside the float one."""
-        made = self.program(floats)
-        cost = self.images.paired(self.before, self.images.outputs(made, self.engine, "judging the integers"))
+    def evaluate(self, float_layers: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
+        """The quantized network beside the float one."""
+        program = self.program(float_layers)
+        outputs = self.evaluator.outputs(program, self.engine, "evaluating the integers")
         return Quantized(
-            **vars(cost),
+            **vars(self.evaluator.compare(self.float_outputs, outputs)),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),
             bits=self.bits,
-            calibrated_on=self.images.calibrating_number,
+            calibrated_on=self.evaluator.calibration_images,
             max_drop=max_drop,
             min_agreement=min_agreement,
             layers=(),
-            size_bytes_before=self.size(self.float_program),
-            size_bytes_after=self.size(made),
-            finetuned=self.finetuned,
+            size_bytes_before=self.size_bytes(self.float_program),
+            size_bytes_after=self.size_bytes(program),
+            finetuned_epochs=self.finetuned_epochs,
         )
 
-    def timed(self, found: Quantized, floats: frozenset[str], seconds: float) -> Quantized:
+    def time(self, quantized: Quantized, float_layers: frozenset[str], seconds: float) -> Quantized:
         """The same with both networks' latencies: one image, one thread."""
-        one = next(self.images.judging())[:1]
-        both = {"before": self.float_program, "after": self.program(floats)}
-        ways = {name: engine(self.engine).prepare(made, 1) for name, made in both.items()}
-        times = measure({name: partial(run, one) for name, run in ways.items()}, seconds)
-        return replace(found, latency_before=times["before"], latency_after=times["after"])
+        image = next(self.evaluator.evaluation_batches())[:1]
+        programs = {"before": self.float_program, "after": self.program(float_layers)}
+        runs = {name: partial(engine(self.engine).prepare(each, 1), image) for name, each in programs.items()}
+        latencies = measure(runs, seconds)
+        return replace(quantized, latency_before=latencies["before"], latency_after=latencies["after"])
 
-    def artifact(self, floats: frozenset[str], found: Quantized, input: Input) -> Artifact:
-        """What is shipped; its golden images have the answers of the integers."""
-        program = self.program(floats, input)
+    def artifact(self, float_layers: frozenset[str], quantized: Quantized, input: Input) -> Artifact:
+        """What is shipped. The answers to its golden images are those of the integers."""
+        program = self.program(float_layers, input)
         shipping = Shipping(
             precision="int8",
             compute=self.compute,
             input=input,
             tolerance=TOLERANCE if self.compute == "float32" else 2 * TOLERANCE,  # bfloat16 rounds as much again
             engines=(self.engine,),
-            keep_float=tuple(found.kept_float),
-            calibrated_on=found.calibrated_on,
-            accuracy_before=found.before.accuracy,
-            accuracy_after=found.after.accuracy,
-            agreement=found.agreement,
-            evaluated_on=found.before.images,
-            wrong_in=wrong_in(input, self.engine, self.table),
+            keep_float=tuple(quantized.float_layers),
+            calibrated_on=quantized.calibrated_on,
+            accuracy_before=quantized.before.accuracy,
+            accuracy_after=quantized.after.accuracy,
+            agreement=quantized.agreement,
+            evaluated_on=quantized.before.images,
+            wrong_in=wrong_in(input, self.engine, self.architecture),
             weight_bits=None if self.engine == "litert" else self.bits,
         )
-        header = header_of(self.header, shipping)
-        step = Step(done="quantized", leannet=__version__, parameters={"finetuned_epochs": found.finetuned})
+        header = shipped_header(self.header, shipping)
+        step = Step(done="quantized", leannet=__version__, parameters={"finetuned_epochs": quantized.finetuned_epochs})
         provenance = header.provenance.model_copy(update={"history": (*header.provenance.history, step)})
         header = header.model_copy(update={"provenance": provenance})
-        made: Artifact
+        artifact: Artifact
         if self.engine == "litert":
-            made = FolderArtifact(header=header, golden=(), format=self.engine, files=program.form("tflite"))
+            files = (described_tflite(program.form("tflite")[0], header),)
+            artifact = FolderArtifact(header=header, golden=(), format=self.engine, files=files)
         else:
-            made = OnnxArtifact(header=header, golden=(), graph=described(program.onnx, in_words(shipping)))
-        images = [Golden(png, np.empty(0, np.float32)) for png in drawn()]
-        outputs = made.outputs([each.image() for each in images], self.engine)
+            graph = with_doc_string(program.onnx, doc_string(shipping))
+            artifact = OnnxArtifact(header=header, golden=(), graph=graph)
+        images = [Golden(png, np.empty(0, np.float32)) for png in golden_pngs()]
+        outputs = artifact.outputs([each.image() for each in images], self.engine)
         golden = tuple(replace(each, outputs=line) for each, line in zip(images, outputs, strict=True))
-        return replace(made, golden=golden)
+        return replace(artifact, golden=golden)

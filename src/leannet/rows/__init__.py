@@ -1,8 +1,7 @@
-"""A network is a table of rows: the rows, what is inside them, and the table. No torch."""
+"""A network is an architecture of rows: the rows, what blocks expand to, and the architecture. No torch."""
 
 from leannet.rows.blocks import (
     BasicResidual,
-    Block,
     BlockBase,
     BottleneckResidual,
     Fire,
@@ -16,7 +15,22 @@ from leannet.rows.blocks import (
     SqueezeExcite,
     TwiceSeparable,
 )
-from leannet.rows.fields import INPUT, Activation, Norm, Padding, RowError, Shape, pad_before_after
+from leannet.rows.description import Description
+from leannet.rows.error_lines import all_errors, first_error
+from leannet.rows.fields import (
+    INPUT,
+    Activation,
+    Flag,
+    Name,
+    Norm,
+    Padding,
+    Rate,
+    RowError,
+    Shape,
+    Size,
+    Width,
+    pad_before_after,
+)
 from leannet.rows.layers import (
     Activate,
     Add,
@@ -26,7 +40,6 @@ from leannet.rows.layers import (
     Dropout,
     Flatten,
     GlobalPool,
-    Layer,
     LayerBase,
     Linear,
     LocalResponse,
@@ -39,34 +52,38 @@ from leannet.rows.layers import (
     Slice,
     Upsample,
 )
-from leannet.rows.placing import Placed, place
-from leannet.rows.table import Architecture, Input, Row, first_error
+from leannet.rows.registry import KINDS, Row, describe, find_kind, register
+from leannet.rows.shape_inference import LABELS, Placed, infer_shapes
+from leannet.rows.table import Architecture, Input
 
 __all__ = [
     "INPUT",
+    "KINDS",
+    "LABELS",
     "Activate",
     "Activation",
     "Add",
     "Architecture",
     "BasicResidual",
-    "Block",
     "BlockBase",
     "BottleneckResidual",
     "Concat",
     "Conv",
     "Depthwise",
+    "Description",
     "Dropout",
     "Fire",
+    "Flag",
     "Flatten",
     "GlobalPool",
     "Inception",
     "Input",
     "InvertedResidual",
-    "Layer",
     "LayerBase",
     "Linear",
     "LocalResponse",
     "Multiply",
+    "Name",
     "NasnetNormal",
     "NasnetReduction",
     "Norm",
@@ -74,6 +91,7 @@ __all__ = [
     "Padding",
     "Placed",
     "Pool",
+    "Rate",
     "Row",
     "RowBase",
     "RowError",
@@ -83,11 +101,17 @@ __all__ = [
     "Shuffle",
     "ShuffleUnit",
     "ShuffleUnitV2",
+    "Size",
     "Slice",
     "SqueezeExcite",
     "TwiceSeparable",
     "Upsample",
+    "Width",
+    "all_errors",
+    "describe",
+    "find_kind",
     "first_error",
+    "infer_shapes",
     "pad_before_after",
-    "place",
+    "register",
 ]

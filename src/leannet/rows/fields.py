@@ -13,11 +13,17 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Documented(Frozen):
+    """Frozen, and the text under each field is its description, for programs, `help()` and `leannet rows`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
 Width = Annotated[int, Field(strict=True, ge=1)]
 Size = Annotated[int, Field(strict=True, ge=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-# No dots: a dot separates a row from what is inside it. "input" is what a table is given.
+# No dots: a dot separates a row from the rows that it stands for. "input" is what an architecture reads.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 Activation = Literal["linear", "relu", "relu6", "swish", "h_swish", "sigmoid", "h_sigmoid", "tanh"]
@@ -27,16 +33,19 @@ Padding = Literal["symmetric", "same", "valid"] | Annotated[int, Field(strict=Tr
 INPUT = "input"
 
 
-class Norm(Frozen):
-    """Normalisation after a convolution. The sources differ in epsilon: 1e-5 in torch code, 1e-3 in TensorFlow's."""
+class Norm(Documented):
+    """Normalization after a convolution. The sources differ in epsilon: 1e-5 in torch code, 1e-3 in TensorFlow's."""
 
     kind: Literal["batch"] = "batch"
+    """Batch normalization, the only kind: one mean and one variance a channel."""
     eps: Annotated[float, Field(gt=0)] = 1e-5
-    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1  # torch's: the weight of the newest batch
+    """Added to the variance before its root is taken."""
+    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Weight of the newest batch in the running mean and variance, as torch counts it (TensorFlow: 1 - momentum)."""
 
 
 class Shape(NamedTuple):
-    """One activation, without the batch: (C, H, W)."""
+    """The shape of one feature map, without the batch: (C, H, W)."""
 
     channels: int
     height: int
@@ -51,7 +60,7 @@ class Shape(NamedTuple):
 
 
 class RowError(LeannetError):
-    """A row that cannot be: which field, and why. The table adds which row."""
+    """A row that is impossible: which field, and why. Shape inference adds which row."""
 
     def __init__(self, field: str, message: str):
         super().__init__(message)
@@ -59,7 +68,7 @@ class RowError(LeannetError):
 
 
 def pad_before_after(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
-    """Zeros before and after one axis of `size` pixels."""
+    """How many zeros stand before and after one axis of `size` pixels."""
     if padding == "same":
         total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         return total // 2, total - total // 2
@@ -68,19 +77,19 @@ def pad_before_after(size: int, kernel: int, stride: int, padding: Padding) -> t
 
 
 def window(shape: Shape, kernel: int, stride: int, padding: Padding, ceil: bool = False) -> tuple[int, int]:
-    """Height and width after a window of `kernel` pixels has slid over `shape` in steps of `stride`.
+    """Height and width after a window of `kernel` pixels has moved over `shape` in steps of `stride`.
 
-    `ceil` lets a last window start inside the image and end beyond it, as Caffe's pooling does.
-    Raises RowError where no window fits, or where the stride is longer than the image.
+    `ceil` allows a last window that starts inside the feature map and ends beyond it, as Caffe's pooling does.
+    Raises RowError where no window fits, or where the stride is longer than the feature map.
     """
     sizes = []
     for size in (shape.height, shape.width):
         if stride > size:
-            raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the image here is {shape}")
+            raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the feature map here is {shape}")
         before, after = pad_before_after(size, kernel, stride, padding)
         span = size + before + after - kernel
         if span < 0:
-            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the image here is {shape}")
+            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the feature map here is {shape}")
         out = span // stride + 1
         if ceil and span % stride and out * stride < size + before:
             out += 1

@@ -1,18 +1,19 @@
-"""Layers: the rows that have nothing inside. Each knows the shape it makes; nothing here needs torch.
+"""Layers: the rows that have nothing inside. Each computes the shape of its output; nothing here needs torch.
 
-Every other row is a block, and a block is again a table of rows (blocks.py). So whoever reads a table, be it the
-counter, the builder, the painter or the pruner, needs to know the few kinds of this file only.
+Every other row is a block, and a block stands for rows again (blocks/). So whoever reads an architecture, be it the
+counter, the builder or the painter, needs to know the few kinds of this file only.
 """
 
 import abc
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from leannet.rows.description import document_fields, inherit_descriptions
 from leannet.rows.fields import (
     Activation,
+    Documented,
     Flag,
-    Frozen,
     Name,
     Norm,
     Padding,
@@ -25,36 +26,60 @@ from leannet.rows.fields import (
 )
 
 
-class RowBase(Frozen, abc.ABC):
-    """What every row has: a name, what it reads, and whose weights it uses."""
+class RowBase(Documented, abc.ABC):
+    """What every row has: a kind, a name, the rows it reads, and whose weights it uses."""
 
+    kind: str
+    """Which kind of row this is; it stands first in JSON."""
     name: Name
-    inputs: tuple[Name, ...] = ()  # none: the row above, or for the first row the table's input
-    shares: Name | None = None  # a row above, of the same kind and widths, whose weights are this row's too
+    """Unique name: letters, digits and underscores. Weights are stored under it."""
+    inputs: tuple[Name, ...] = ()
+    """Names of the rows it reads; empty: the row above. `input` is what the architecture reads."""
+    shares: Name | None = None
+    """A row above with the same fields and input widths, whose weights this row uses; null: weights of its own."""
 
     arity: ClassVar[int | None] = 1  # how many inputs; None: two or more
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        inherit_descriptions(cls)
+        cls.__doc__ = document_fields(cls)
+
 
 class LayerBase(RowBase):
-    """A row with nothing inside."""
+    """A row that stands for itself. Counting, building and exporting know every one."""
 
     @abc.abstractmethod
     def out_shape(self, *shapes: Shape) -> Shape:
-        """The shape made of the input shapes. Raises RowError, which names the field that cannot be."""
+        """The shape of the output, from those of the inputs. Raises RowError, which names the impossible field."""
 
 
 class Conv(LayerBase):
-    """Convolution, then normalisation, then activation."""
+    """Convolution, then normalization, then activation.
+
+    (C, H, W) -> (out_channels, H / stride, W / stride), with symmetric padding and an odd kernel.
+    """
 
     kind: Literal["conv"] = "conv"
     out_channels: Width
+    """Channels of the output."""
     kernel: Size = 1
+    """Height and width of the filters in pixels."""
     stride: Size = 1
+    """Step of the window in pixels; 2 halves height and width."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     groups: Size = 1
+    """Groups of channels that are convolved apart; divides input and output channels."""
     bias: Flag = False
+    """Whether each output channel has a bias."""
     norm: Norm | None = None
+    """Normalization after the convolution; null: none."""
     activation: Activation = "linear"
+    """Activation function, after the normalization."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
@@ -65,15 +90,28 @@ class Conv(LayerBase):
 
 
 class Depthwise(LayerBase):
-    """One filter for each channel, so it has no width of its own; then normalisation, then activation."""
+    """Depthwise convolution, normalization, activation.
+
+    One filter a channel, so it has no width of its own.
+
+    (C, H, W) -> (C, H / stride, W / stride), with symmetric padding and an odd kernel.
+    """
 
     kind: Literal["depthwise"] = "depthwise"
     kernel: Size = 3
+    """Height and width of the filters in pixels."""
     stride: Size = 1
+    """Step of the window in pixels; 2 halves height and width."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     bias: Flag = False
+    """Whether each channel has a bias."""
     norm: Norm | None = None
+    """Normalization after the convolution; null: none."""
     activation: Activation = "linear"
+    """Activation function, after the normalization."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
@@ -81,26 +119,46 @@ class Depthwise(LayerBase):
 
 
 class Linear(LayerBase):
-    """Fully connected, over all that comes in, flattened in (C, H, W) order; then activation."""
+    """Fully connected, then activation.
+
+    The input is flattened in (C, H, W) order.
+
+    (C, H, W) -> (out_channels, 1, 1).
+    """
 
     kind: Literal["linear"] = "linear"
     out_channels: Width
+    """Length of the output vector; in the last row the number of classes."""
     bias: Flag = True
+    """Whether each output has a bias."""
     activation: Activation = "linear"
+    """Activation function of the output."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return Shape(self.out_channels, 1, 1)
 
 
 class Pool(LayerBase):
-    """The largest or the mean of each window. Padding does not count towards a mean."""
+    """Max pooling or average pooling.
+
+    Padding does not count towards a mean.
+
+    (C, H, W) -> (C, H', W'), one value a window.
+    """
 
     kind: Literal["pool"] = "pool"
     op: Literal["max", "average"]
+    """What is taken of each window."""
     kernel: Size
+    """Height and width of the window in pixels."""
     stride: Size
+    """Step of the window in pixels."""
     padding: Padding = "valid"
+    """Padding around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's),
+    valid (none), or pixels on each side. It never counts towards a mean or a maximum.
+    """
     ceil: Flag = False
+    """Whether a last window may end beyond the feature map, as in Caffe; false: such a window is left out."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
@@ -110,17 +168,26 @@ class Pool(LayerBase):
 
 
 class GlobalPool(LayerBase):
-    """The mean of each channel over the whole image, or over each of `size` x `size` parts of it."""
+    """Global average pooling.
+
+    The mean of each channel, or the mean of each of `size` x `size` equal cells of it.
+
+    (C, H, W) -> (C, size, size).
+    """
 
     kind: Literal["global_pool"] = "global_pool"
     size: Size = 1
+    """Height and width of the output; 1: one mean a channel."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return Shape(shapes[0].channels, self.size, self.size)
 
 
 class Flatten(LayerBase):
-    """All that comes in as one vector, in (C, H, W) order."""
+    """All values as one vector, in (C, H, W) order.
+
+    (C, H, W) -> (C * H * W, 1, 1).
+    """
 
     kind: Literal["flatten"] = "flatten"
 
@@ -129,40 +196,57 @@ class Flatten(LayerBase):
 
 
 class Dropout(LayerBase):
-    """In training, zeroes a share of what comes in and scales up the rest."""
+    """Dropout: zeroes values at random in training.
+
+    The values that remain are scaled up, so that their mean stays. Outside training nothing happens.
+    """
 
     kind: Literal["dropout"] = "dropout"
     rate: Rate
+    """Fraction of the values that is zeroed, from 0 to below 1."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
 
 class Activate(LayerBase):
-    """An activation that stands alone, as before the convolutions of a NASNet cell."""
+    """An activation function by itself.
+
+    As before the convolutions of a NASNet cell.
+    """
 
     kind: Literal["activate"] = "activate"
     activation: Activation
+    """The activation function."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
 
 class Add(LayerBase):
-    """The sum of inputs of one shape, then activation: every residual ends in it."""
+    """The sum of its inputs, then activation.
+
+    Every residual block ends in it. All inputs have the same shape.
+    """
 
     kind: Literal["add"] = "add"
     activation: Activation = "linear"
+    """Activation function of the sum."""
     arity = None
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if len(set(shapes)) > 1:
-            raise RowError("inputs", "adds only what has one shape, found " + " and ".join(map(str, shapes)))
+            raise RowError("inputs", "expected inputs of the same shape, found " + " and ".join(map(str, shapes)))
         return shapes[0]
 
 
 class Multiply(LayerBase):
-    """The first input scaled by the second, which has one value a channel: the end of squeeze-and-excitation."""
+    """The first input scaled by the second.
+
+    The second has one value a channel: the end of squeeze-and-excitation.
+
+    (C, H, W), (C, 1, 1) -> (C, H, W).
+    """
 
     kind: Literal["multiply"] = "multiply"
     arity = 2
@@ -170,27 +254,36 @@ class Multiply(LayerBase):
     def out_shape(self, *shapes: Shape) -> Shape:
         x, scale = shapes
         if scale != Shape(x.channels, 1, 1):
-            raise RowError("inputs", f"scales {x} by one value a channel, found {scale}")
+            raise RowError("inputs", f"expected one value for each channel of {x} as second input, found {scale}")
         return x
 
 
 class Concat(LayerBase):
-    """Inputs of one height and width, behind each other in channels."""
+    """Its inputs concatenated along channels.
+
+    (C1, H, W), (C2, H, W), ... -> (C1 + C2 + ..., H, W).
+    """
 
     kind: Literal["concat"] = "concat"
     arity = None
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if len({shape[1:] for shape in shapes}) > 1:
-            raise RowError("inputs", "joins only one height and width, found " + " and ".join(map(str, shapes)))
+            raise RowError(
+                "inputs", "expected inputs of the same height and width, found " + " and ".join(map(str, shapes))
+            )
         return Shape(sum(shape.channels for shape in shapes), *shapes[0][1:])
 
 
 class Upsample(LayerBase):
-    """Each pixel repeated `factor` times in both directions, as in a feature pyramid."""
+    """Nearest-neighbor upsampling, as in a feature pyramid.
+
+    (C, H, W) -> (C, factor * H, factor * W).
+    """
 
     kind: Literal["upsample"] = "upsample"
     factor: Annotated[int, Field(strict=True, ge=2)] = 2
+    """How often each pixel is repeated in each direction."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
@@ -198,13 +291,14 @@ class Upsample(LayerBase):
 
 
 class Shuffle(LayerBase):
-    """Channels dealt out anew, one from each group in turn (ShuffleNet, section 3.1).
+    """Channel shuffle (ShuffleNet, section 3.1).
 
-    Of n channels a group, channel g * n + i goes to i * groups + g.
+    The channels of the groups interleaved: with n channels a group, channel g * n + i moves to i * groups + g.
     """
 
     kind: Literal["shuffle"] = "shuffle"
     groups: Annotated[int, Field(strict=True, ge=2)]
+    """Groups of channels to interleave; divides the channels."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
@@ -214,37 +308,52 @@ class Shuffle(LayerBase):
 
 
 class Slice(LayerBase):
-    """Some neighbouring channels: the channel split of ShuffleNetV2."""
+    """Some neighboring channels, as in a channel split.
+
+    Two of them are the channel split of ShuffleNetV2.
+
+    (C, H, W) -> (out_channels, H, W).
+    """
 
     kind: Literal["slice"] = "slice"
     start: Annotated[int, Field(strict=True, ge=0)] = 0
+    """The first channel that is taken, counted from 0."""
     out_channels: Width
+    """How many channels are taken."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
         if self.start + self.out_channels > x.channels:
-            raise RowError("out_channels", f"channels {self.start} to {self.start + self.out_channels} of {x.channels}")
+            last = self.start + self.out_channels - 1
+            raise RowError("out_channels", f"expected some of {x.channels} channels, found {self.start} to {last}")
         return Shape(self.out_channels, *x[1:])
 
 
 class LocalResponse(LayerBase):
-    """Local response normalisation across channels (AlexNet, section 3.3).
+    """Local response normalization (AlexNet, section 3.3).
 
-    x / (k + alpha / size * the sum of squares of `size` neighbouring channels)^beta.
+    x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta.
     """
 
     kind: Literal["local_response"] = "local_response"
     size: Size = 5
+    """How many neighboring channels are summed."""
     alpha: Annotated[float, Field(gt=0)] = 1e-4
+    """Factor of the sum of squares, before it is divided by `size`."""
     beta: Annotated[float, Field(gt=0)] = 0.75
+    """Exponent of the divisor."""
     k: Annotated[float, Field(gt=0)] = 1.0
+    """What the divisor starts from."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
 
 class Shift(LayerBase):
-    """The image one pixel up and to the left, zeros coming in: a stride of 2 then sees the odd pixels."""
+    """Moves the feature map one pixel up and to the left.
+
+    Zeros fill what is free; a stride of 2 then reads the odd pixels.
+    """
 
     kind: Literal["shift"] = "shift"
 
@@ -253,31 +362,35 @@ class Shift(LayerBase):
 
 
 class Normalize(LayerBase):
-    """Normalisation that stands alone, as behind the joined halves of a NASNet cell."""
+    """Normalization by itself.
+
+    As behind the concatenated halves in a NASNet cell.
+    """
 
     kind: Literal["normalize"] = "normalize"
     norm: Norm = Norm()
+    """Normalization, with its epsilon and momentum."""
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
 
-Layer = (
-    Conv
-    | Depthwise
-    | Linear
-    | Pool
-    | GlobalPool
-    | Flatten
-    | Dropout
-    | Activate
-    | Add
-    | Multiply
-    | Concat
-    | Upsample
-    | Shuffle
-    | Slice
-    | LocalResponse
-    | Shift
-    | Normalize
+LAYERS: tuple[type[LayerBase], ...] = (
+    Conv,
+    Depthwise,
+    Linear,
+    Pool,
+    GlobalPool,
+    Flatten,
+    Dropout,
+    Activate,
+    Add,
+    Multiply,
+    Concat,
+    Upsample,
+    Shuffle,
+    Slice,
+    LocalResponse,
+    Shift,
+    Normalize,
 )

@@ -1,85 +1,112 @@
-"""Architecture: a network as a table of rows, checked when it is made, and exact as JSON. No torch here."""
+"""Architecture: a network as rows, checked when it is made, and exact as JSON. No torch here."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from leannet.errors import LeannetError, nearest
-from leannet.rows.blocks import Block
-from leannet.rows.fields import INPUT, Frozen, Name, Shape, Size, Width
-from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Layer, Linear, Pool, RowBase
-from leannet.rows.placing import LABELS, Placed, place
+from leannet.notebook import markdown_table
+from leannet.rows.error_lines import all_errors, numbered
+from leannet.rows.fields import INPUT, Documented, Name, Shape, Size, Width
+from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
+from leannet.rows.registry import Row, modules_of
+from leannet.rows.shape_inference import LABELS, Outputs, Placed, infer_shapes
+from leannet.rows.text import HEADERS, align, describe_rows
 
-Row = Annotated[Layer | Block, Field(discriminator="kind")]
 KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
 
 
-class Input(Frozen):
-    """The image an architecture expects."""
+class Input(Documented):
+    """The image that an architecture reads: (channels, height, width)."""
 
     channels: Width = 3
+    """Channels of the image: 3 for RGB, 1 for gray."""
     height: Size = 224
+    """Height in pixels."""
     width: Size = 224
+    """Width in pixels."""
 
     @property
     def shape(self) -> Shape:
         return Shape(self.channels, self.height, self.width)
 
 
-class Architecture(Frozen):
-    """A network as a table of rows.
+class Architecture(Documented):
+    """A network as rows. `print` shows the rows, a notebook shows them as a table.
 
     Making one checks every row: pydantic.ValidationError, whose message names the row and the field, where one is
     impossible. `from_json` says the same in one line.
     """
 
     format_version: Literal[1] = 1
+    """Version of the JSON; the defaults of all fields are part of it."""
     name: str
+    """What the network is called."""
     input: Input = Input()
-    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
-    outputs: tuple[Name, ...] = ()  # none: the last row
+    """The image that it reads."""
+    rows: tuple[Row, ...]
+    """Its rows, each one after those it reads."""
+    outputs: tuple[Name, ...] = ()
+    """Names of the rows whose outputs are the network's; empty: the last row."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_modules(cls, data: Any) -> Any:
+        """`modules` in JSON says which modules register the kinds that leannet lacks. It is for error messages only."""
+        if not isinstance(data, dict) or "modules" not in data:
+            return data
+        return {key: value for key, value in data.items() if key != "modules"}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        rows = self.shapes  # places every row, so checks it
-        for name in self.outputs:
-            if self.outputs.count(name) > 1:
-                raise LeannetError(f"outputs: '{name}' is named twice")
-            if name not in rows:
-                raise LeannetError(f"outputs: no row is named '{name}'; nearest: {nearest(name, rows)}")
-        reaching = self._reaching(self.output_names)
-        for name in rows:
-            if name not in reaching:
-                raise LeannetError(f"row '{name}' leads to no output: name it in another's inputs, or remove it")
+        if not self.rows:
+            raise LeannetError("rows: expected at least one row, found none")
+        shapes = self.shapes  # infers all shapes, so checks every row
+        errors = [f"outputs: '{name}' is named twice" for name in set(self.outputs) if self.outputs.count(name) > 1]
+        errors += [
+            f"outputs: no row is named '{name}'; nearest: {nearest(name, shapes)}"
+            for name in self.outputs
+            if name not in shapes
+        ]
+        if not errors:
+            reaching = self._reaching(self.output_names)
+            errors = [
+                f"row '{name}' leads to no output: name it in another's inputs, or remove it"
+                for name in shapes
+                if name not in reaching
+            ]
+        if errors:
+            raise LeannetError(numbered(errors))
         return self
 
-    # Reading the table
+    # Reading the rows
 
     @cached_property
-    def _placed(self) -> tuple[list[Placed], dict[str, tuple[str, Shape]]]:
-        return place(self.rows, [(INPUT, self.input.shape)])
+    def _inferred(self) -> tuple[list[Placed], Outputs]:
+        return infer_shapes(self.rows, [(INPUT, self.input.shape)])
 
     @property
     def layers(self) -> list[Placed]:
-        """Every layer in order, blocks opened."""
-        return self._placed[0]
+        """Every layer in order, blocks expanded."""
+        return self._inferred[0]
 
     @property
     def shapes(self) -> dict[str, Shape]:
-        """The shape each row makes."""
-        return {name: shape for name, (_, shape) in self._placed[1].items()}
+        """The shape of each row's output."""
+        return {name: shape for name, (_, shape) in self._inferred[1].items()}
 
     @property
     def made_by(self) -> dict[str, str]:
         """For each row the path of the layer that makes its output: itself, or the last one inside a block."""
-        return {name: path for name, (path, _) in self._placed[1].items()}
+        return {name: path for name, (path, _) in self._inferred[1].items()}
 
     @property
     def output_names(self) -> tuple[str, ...]:
+        """The names of the rows whose outputs are the network's."""
         return self.outputs or (self.rows[-1].name,)
 
     @property
@@ -101,7 +128,7 @@ class Architecture(Frozen):
 
     @property
     def features(self) -> str:
-        """The row whose output is the last image, before pooling and classes."""
+        """The row whose output is the last feature map, before pooling and classes."""
         reads, name = self.reads(), self.output_names[0]
         while (self.shapes[name].height, self.shapes[name].width) == (1, 1) and reads[name][0] != INPUT:
             name = reads[name][0]
@@ -109,7 +136,7 @@ class Architecture(Frozen):
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """The last row of each image size on the way to the features: what detectors and segmenters read."""
+        """The last row of each height and width on the way to the features: what detectors and segmenters read."""
         reaching = self._reaching((self.features,))
         last = {self.shapes[row.name][1:]: row.name for row in self.rows if row.name in reaching}
         smaller = [name for size, name in last.items() if size != (self.input.height, self.input.width)]
@@ -128,37 +155,53 @@ class Architecture(Frozen):
         return {row.name: row.inputs or (above,) for above, row in zip(names, self.rows, strict=False)}
 
     def _reaching(self, outputs: Sequence[str]) -> set[str]:
-        reads, found, todo = self.reads(), set(), list(outputs)
+        """The names of all rows that lead to these outputs."""
+        reads, reaching, todo = self.reads(), set(), list(outputs)
         while todo:
             name = todo.pop()
-            if name != INPUT and name not in found:
-                found.add(name)
+            if name != INPUT and name not in reaching:
+                reaching.add(name)
                 todo += reads[name]
-        return found
+        return reaching
 
-    # Other tables from this one
+    # Showing the rows
+
+    def __repr__(self) -> str:
+        size = f"{self.input.channels} x {self.input.height} x {self.input.width}"
+        return f"<Architecture {self.name}: {size}, {len(self.rows)} rows, outputs {', '.join(self.output_names)}>"
+
+    def __str__(self) -> str:
+        lines = align([HEADERS, *describe_rows(self.rows, self.shapes)])
+        return "\n".join([f"{self.name}, reads {self.input.shape}", *lines])
+
+    def _repr_markdown_(self) -> str:
+        """For a notebook: a line a row."""
+        headers = (f"{self.name}, reads {self.input.shape}", *HEADERS[1:])
+        return markdown_table(headers, describe_rows(self.rows, self.shapes), left=3)
+
+    # Other architectures from this one
 
     def _with(self, **fields: Any) -> "Architecture":
         try:
             return Architecture(**{**dict(self), **fields})
         except ValidationError as error:
-            raise LeannetError(f"{self.name}: {first_error(error)}") from None
+            raise LeannetError(f"{self.name}: {all_errors(error, model=Architecture)}") from None
 
     def edit(self, row: str, **fields: Any) -> "Architecture":
-        """The same table with some fields of one row changed: every reader follows.
+        """The same rows with some fields of one row changed: every reader follows.
 
-        Raises LeannetError naming the row and the field where the change makes an impossible table.
+        Raises LeannetError naming the row and the field where the change makes an impossible architecture.
         """
         owner = self.row(row).shares or row
-        what = {name: value for name, value in fields.items() if name not in LABELS}
+        shared_fields = {name: value for name, value in fields.items() if name not in LABELS}
         rows = []
         for old in self.rows:
             # Rows that share weights are one and the same but for where they stand, and stay so.
-            changed = fields if old.name == row else what if owner in {old.name, old.shares} else {}
+            changes = fields if old.name == row else shared_fields if owner in {old.name, old.shares} else {}
             try:
-                rows.append(type(old)(**{**dict(old), **changed}) if changed else old)
+                rows.append(type(old)(**{**dict(old), **changes}) if changes else old)
             except ValidationError as error:
-                raise LeannetError(f"{self.name}: row '{old.name}', {first_error(error)}") from None
+                raise LeannetError(f"{self.name}: row '{old.name}', {all_errors(error, model=type(old))}") from None
         return self._with(rows=tuple(rows))
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
@@ -174,13 +217,13 @@ class Architecture(Frozen):
         """The rows that lead to these outputs: drops auxiliary heads, or cuts a backbone."""
         for name in outputs:
             self.row(name)
-        keep = self._reaching(outputs)
+        leading = self._reaching(outputs)
         reads = self.reads()
-        kept = [row for row in self.rows if row.name in keep]
-        above = [INPUT, *(row.name for row in kept)]
+        remaining = [row for row in self.rows if row.name in leading]
+        above = [INPUT, *(row.name for row in remaining)]
         # A row that read "the row above" must say which, where that row is no longer above it.
-        rows, owners = [], {row.name: row.name for row in kept}
-        for before, row in zip(above, kept, strict=False):
+        rows, owners = [], {row.name: row.name for row in remaining}
+        for before, row in zip(above, remaining, strict=False):
             changes: dict[str, Any] = {}
             if not row.inputs and reads[row.name] != (before,):
                 changes["inputs"] = reads[row.name]
@@ -203,12 +246,13 @@ class Architecture(Frozen):
             "format_version": self.format_version,
             "name": self.name,
             "input": self.input.model_dump(),
+            **({"modules": modules} if (modules := modules_of(self.rows)) else {}),
             "rows": rows,
         }
         return data | ({"outputs": list(self.outputs)} if self.outputs else {})
 
     def to_json(self) -> str:
-        """As JSON, a row a line, so that it reads as the table it is and differences show."""
+        """As JSON, a row a line, so that it reads as a table and differences show."""
         data = self.to_dict()
         rows = ",\n".join("    " + json.dumps(row) for row in data.pop("rows"))
         tail = data.pop("outputs", None)
@@ -233,7 +277,7 @@ class Architecture(Frozen):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise LeannetError(f"{where}: {first_error(error, data)}") from None
+            raise LeannetError(f"{where}: {all_errors(error, data, cls)}") from None
 
     @classmethod
     def from_json(cls, text: str, where: str = "architecture") -> "Architecture":
@@ -252,31 +296,3 @@ class Architecture(Frozen):
         except (OSError, UnicodeDecodeError) as error:
             raise LeannetError(f"{path}: cannot be read as text: {error}") from None
         return cls.from_json(text, str(path))
-
-
-def first_error(error: ValidationError, data: Mapping[str, Any] | None = None) -> str:
-    """The first of pydantic's findings as one line: the row by its name, the field, what was found."""
-    found = error.errors(include_url=False)[0]
-    message = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "value_error":
-        return message
-    location = list(found["loc"])
-    where = ""
-    if location[:1] == ["rows"] and len(location) > 1 and data is not None:
-        number = int(location[1])
-        raw = data["rows"][number]
-        name = raw.get("name", "?") if isinstance(raw, dict) else "?"
-        where, location = f"row '{name}' ({number + 1} of {len(data['rows'])}), ", location[2:]
-        if location and isinstance(raw, dict) and location[0] == raw.get("kind"):
-            location = location[1:]
-    fields = ".".join(str(part) for part in location if isinstance(part, int | str) and not _is_union_branch(part))
-    if found["type"].startswith("union_tag"):
-        fields = "kind"
-        message = message.removeprefix("Input tag ").replace(" found using 'kind'", "")
-    value = f", found {found['input']!r}" if not isinstance(found["input"], dict) and found["type"] != "missing" else ""
-    return f"{where}field '{fields}': {message}{value}" if fields else f"{where}{message}{value}"
-
-
-def _is_union_branch(part: int | str) -> bool:
-    """Pydantic puts the branch of a union into a location: no field of anyone's."""
-    return isinstance(part, str) and ("[" in part or part in {"constrained-int", "int"})

@@ -1,4 +1,4 @@
-"""Engines: what runs a network. Each takes a network and gives a function from arrays to arrays."""
+"""Engines: what runs a network. Each turns a program into a function from arrays to arrays."""
 
 import abc
 import os
@@ -24,13 +24,13 @@ Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
 
 
 class Engine(abc.ABC):
-    """Runs programs with a number of threads."""
+    """Runs programs."""
 
     name: ClassVar[str]
     form: ClassVar[str] = "onnx"  # of programs, in FORMS; torch reads none
 
     def reads(self, program: Program) -> str:
-        """The form that it takes a program in; empty for torch."""
+        """The form that it reads a program in, in FORMS; empty for torch."""
         return self.form
 
     @property
@@ -44,9 +44,9 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
-        """Loads a program and returns what runs it.
+        """Loads a program and returns the function that runs it.
 
-        alone: nothing else computes meanwhile, so that threads may wait for their next work without sleeping.
+        alone: nothing else computes meanwhile, so that threads may spin between runs instead of sleeping.
         """
 
 
@@ -92,10 +92,10 @@ class OnnxRuntime(Engine):
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
         session = runtime.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
-        (given,) = session.get_inputs()
+        (graph_input,) = session.get_inputs()
 
         def run(x: Floats) -> list[Floats]:
-            return list(session.run(None, {given.name: x}))
+            return list(session.run(None, {graph_input.name: x}))
 
         return run
 
@@ -123,23 +123,24 @@ class OpenVino(Engine):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if program.compute == "bfloat16" and self.has_bfloat16 else "f32",
         }
-        read = core.read_model(*program.form(self.reads(program)))
+        model = core.read_model(*program.form(self.reads(program)))
         requests: dict[tuple[int, ...] | None, Any] = {}
 
         def request(shape: tuple[int, ...]) -> Any:
-            """For one image a graph of its own: what is known beforehand need not be asked for in each run."""
-            known = read.inputs[0].partial_shape
-            key = shape if shape[0] == 1 and all(known[i].is_static for i in range(1, len(shape))) else None
+            """The request for a shape: one image has a graph of its own, whose shapes are known before each run."""
+            shape_in_file = model.inputs[0].partial_shape
+            fixed = all(shape_in_file[i].is_static for i in range(1, len(shape)))
+            key = shape if shape[0] == 1 and fixed else None
             if key not in requests:
-                graph = read if key is None else read.clone()
+                graph = model if key is None else model.clone()
                 if key is not None:
                     graph.reshape(list(key))
                 requests[key] = core.compile_model(graph, "CPU", settings).create_infer_request()
             return requests[key]
 
         def run(x: Floats) -> list[Floats]:
-            found = request(x.shape).infer([x], share_inputs=True)
-            return [np.array(value) for value in found.values()]
+            outputs = request(x.shape).infer([x], share_inputs=True)
+            return [np.array(value) for value in outputs.values()]
 
         return run
 
@@ -154,38 +155,38 @@ class Ncnn(Engine):
         return f"ncnn {package('ncnn').__version__}"
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
-        ncnn, outputs = package("ncnn"), program.architecture.output_names
+        ncnn, output_names = package("ncnn"), program.architecture.output_names
         network = ncnn.Net()
         options = network.opt
         options.num_threads, options.use_vulkan_compute = threads, False
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
             setattr(options, f"use_{kind}", False)
-        with tempfile.TemporaryDirectory() as place:  # from memory it reads weights where they lie
-            program.write(self.form, Path(place))
-            lines, data = (str(Path(place) / name) for name in FORMS[self.form])
-            if network.load_param(lines) or network.load_model(data):
+        with tempfile.TemporaryDirectory() as folder:  # from memory it would use the weights in place
+            program.write(self.form, Path(folder))
+            param, data = (str(Path(folder) / name) for name in FORMS[self.form])
+            if network.load_param(param) or network.load_model(data):
                 raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
 
         def run(x: Floats) -> list[Floats]:
-            found: list[list[Floats]] = [[] for _ in outputs]
+            outputs: list[list[Floats]] = [[] for _ in output_names]
             for image in x:
                 extractor = network.create_extractor()
-                extractor.set_light_mode(len(outputs) == 1)  # it frees what a second output would need
-                given = ncnn.Mat(np.ascontiguousarray(image)).clone()  # it works in place where it can
-                extractor.input(INPUT, given)
-                for values, name in zip(found, outputs, strict=True):
-                    code, made = extractor.extract(f"{name}:0")
+                extractor.set_light_mode(len(output_names) == 1)  # it frees what a second output would need
+                copied = ncnn.Mat(np.ascontiguousarray(image)).clone()  # it works in place where it can
+                extractor.input(INPUT, copied)
+                for values, name in zip(outputs, output_names, strict=True):
+                    code, mat = extractor.extract(f"{name}:0")
                     if code:
                         raise LeannetError(f"ncnn could not compute {name}, code {code}")
-                    value = np.array(made)
+                    value = np.array(mat)
                     values.append(value.reshape(-1) if value.size == value.shape[0] else value)
-            return [np.stack(values) for values in found]
+            return [np.stack(values) for values in outputs]
 
         return run
 
 
 class LiteRt(Engine):
-    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are images come as (N, C, H, W)."""
+    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are maps come as (N, C, H, W)."""
 
     name = "litert"
     form = "tflite"
@@ -197,46 +198,47 @@ class LiteRt(Engine):
         package("ai_edge_litert")
         from ai_edge_litert.interpreter import Interpreter
 
-        with _without_notes():
+        with _without_stderr():
             interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
             interpreter.allocate_tensors()
-        given, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
-        shape: list[tuple[int, ...]] = [()]
+        input_index, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
+        shape: tuple[int, ...] = ()
 
         def run(x: Floats) -> list[Floats]:
+            nonlocal shape
             channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-            if shape[0] != channels_last.shape:
-                shape[0] = channels_last.shape
-                interpreter.resize_tensor_input(given, shape[0])
+            if shape != channels_last.shape:
+                shape = channels_last.shape
+                interpreter.resize_tensor_input(input_index, shape)
                 interpreter.allocate_tensors()
-            interpreter.set_tensor(given, channels_last)
+            interpreter.set_tensor(input_index, channels_last)
             interpreter.invoke()
-            found = [interpreter.get_tensor(each["index"]) for each in outputs]
-            return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in found]
+            values = [interpreter.get_tensor(output["index"]) for output in outputs]
+            return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in values]
 
         return run
 
 
-_ONE_AT_A_TIME = threading.Lock()
+_STDERR_LOCK = threading.Lock()
 
 
 @contextmanager
-def _without_notes() -> Iterator[None]:
-    """Inside, nothing is written to standard error: LiteRT notes there for every network what it runs on."""
-    with _ONE_AT_A_TIME:
+def _without_stderr() -> Iterator[None]:
+    """Nothing is written to standard error meanwhile: LiteRT would note there for every network what it runs on."""
+    with _STDERR_LOCK:
         try:
-            kept = os.dup(2)
+            stderr = os.dup(2)
         except OSError:  # there is no standard error
             yield
             return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        devnull = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, 2)
+            os.dup2(devnull, 2)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(devnull)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Torch(), OnnxRuntime(), OpenVino(), Ncnn(), LiteRt())}
@@ -251,7 +253,7 @@ def engine(name: str) -> Engine:
 
 
 def is_installed(name: str) -> bool:
-    """Whether an engine is here."""
+    """Whether an engine is installed."""
     try:
         ENGINES[name].version()
     except (LeannetError, ImportError):

@@ -1,4 +1,4 @@
-"""Weights as runtimes want them: normalisation folded into filters, windows with their zeros said side by side."""
+"""Weights as runtimes want them: batch norm folded into filters, and padding as zeros on each side."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def scale_and_shift(weights: Weights, placed: Placed, norm: Norm) -> tuple[Array
 
 
 def folded(weights: Weights, placed: Placed) -> tuple[Array, Array]:
-    """The filters (C', C / groups, K, K) and biases (C',) of a convolution, its normalisation folded in."""
+    """The filters (C', C / groups, K, K) and biases (C',) of a convolution, batch norm folded in."""
     layer = placed.layer
     assert isinstance(layer, rows.Conv | rows.Depthwise)
     weight = weight_of(weights, placed, "conv.weight").astype(np.float64)
@@ -46,9 +46,9 @@ def pads_of(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> li
 
 
 def pool_pads(layer: rows.Pool, shape: Shape, out: Shape) -> list[int]:
-    """The same of a pooling, whose last window may end beyond the image."""
+    """The same of a pooling layer, whose last window may end beyond the map."""
     pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
-    for axis, (size, made) in enumerate(zip(shape[1:], out[1:], strict=True)):
-        needed = (made - 1) * layer.stride + layer.kernel - size - pads[axis]
+    for axis, (size, length) in enumerate(zip(shape[1:], out[1:], strict=True)):
+        needed = (length - 1) * layer.stride + layer.kernel - size - pads[axis]
         pads[axis + 2] = max(pads[axis + 2], needed)
     return pads

@@ -1,4 +1,4 @@
-"""Measuring time so that the figures may be compared: warm, interleaved, the median of many."""
+"""Latency that can be compared: of warm runs, in turns, the median of many."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 Name = TypeVar("Name")
-WARM_SECONDS = 0.004  # threads that have gone to sleep need a run or several, and others' spin a while after theirs
+WARM_SECONDS = 0.004  # threads that sleep need several runs to wake, and those of others spin on for a while
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def measure(
 ) -> dict[Name, Latency]:
     """The latency of each candidate, in turns, so that a machine that drifts does so for all of them.
 
-    Every turn takes each candidate once (`warm_ms`), in a drawn order, so that none always follows the same one.
+    Every turn times each candidate once (`warm_ms`), in random order, so that none always follows the same one.
     seconds: for all of them together; at least `least_runs` turns are made. between: called after each candidate's
     turn, to show progress. rest: seconds to wait before each turn of a candidate, where another engine's threads may
     still spin.
     """
-    names, draw = list(candidates), np.random.default_rng(0)
+    names, generator = list(candidates), np.random.default_rng(0)
     times: dict[Name, list[float]] = {name: [] for name in names}
     for name in names:  # warm: allocations, lazy initialisation, caches
         candidates[name]()
@@ -49,7 +49,7 @@ def measure(
     for turn in range(most_runs):
         if turn >= least_runs and time.perf_counter() - began > seconds:
             break
-        for index in draw.permutation(len(names)).tolist():
+        for index in generator.permutation(len(names)).tolist():
             if rest:
                 time.sleep(rest)
             times[names[index]].append(warm_ms(candidates[names[index]]))
@@ -59,7 +59,7 @@ def measure(
 
 
 def warm_ms(run: Callable[[], object]) -> float:
-    """Milliseconds of a run that others of its kind came before: caches hold its weights, and threads are awake."""
+    """Milliseconds of a run that others of its kind precede, so that caches hold its weights and threads are awake."""
     began = time.perf_counter()
     while True:
         run()
@@ -71,6 +71,6 @@ def warm_ms(run: Callable[[], object]) -> float:
 
 
 def summarize(times_ms: list[float]) -> Latency:
-    """Milliseconds as they were measured, in short."""
+    """The quartiles of measured milliseconds."""
     p25, median, p75, p90 = (float(value) for value in np.percentile(times_ms, (25, 50, 75, 90)))
     return Latency(median, p25, p75, p90, len(times_ms))

@@ -1,4 +1,4 @@
-"""How much memory a network takes to run: in a process of its own, which does nothing else."""
+"""The memory that a network takes to run, measured in a process of its own, which does nothing else."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from leannet.errors import LeannetError
 from leannet.runtime.engines import ENGINES
 from leannet.runtime.programs import Program
 
-# Loads the engine, notes what the process holds, then loads and runs the network and notes the most it held.
+# Loads the engine, then the network, runs it, and prints by how much the process grew at most.
 _CODE = """
 import resource, sys
 from pathlib import Path
@@ -18,35 +18,35 @@ from leannet.rows import Architecture
 from leannet.runtime.engines import engine
 from leannet.runtime.programs import Program
 folder, name, threads, batch = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:5])
-kind, form, compute = sys.argv[5:]
-table = Architecture.load(folder / "rows.json")
+input, form, compute = sys.argv[5:]
+architecture = Architecture.load(folder / "rows.json")
 chosen = engine(name)
-channels, *size = table.input.shape
-shape = {"float32": (channels, *size), "uint8": (64, 64, channels), "uint8-sized": (*size, channels)}[kind]
-x = np.zeros((batch, *shape), kind.removesuffix("-sized"))
+channels, *size = architecture.input.shape
+shape = {"float32": (channels, *size), "uint8": (64, 64, channels), "uint8-sized": (*size, channels)}[input]
+x = np.zeros((batch, *shape), input.removesuffix("-sized"))
 def resident():
-    words = (line.split() for line in open("/proc/self/status"))
-    return {line[0]: 1024 * int(line[1]) for line in words if line[0] in ("VmRSS:", "VmHWM:")}
+    lines = (line.split() for line in open("/proc/self/status"))
+    return {line[0]: 1024 * int(line[1]) for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
 before = resident()["VmRSS:"]
-chosen.prepare(Program.of_folder(table, form, folder, compute), threads)(x)
+chosen.prepare(Program.of_folder(architecture, form, folder, compute), threads)(x)
 print(resident()["VmHWM:"] - before)
 """
 
 
-def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, kind: str = "float32") -> int | None:
+def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, input: str = "float32") -> int | None:
     """Bytes that loading and running a network adds to a process at most; None where the system does not say.
 
-    kind: of the input: float32, uint8 (of any size) or uint8-sized. Not for torch, which reads no files.
+    input: as of an artifact: float32, uint8 (of any size) or uint8-sized. None for torch, which reads no files.
     """
     form = ENGINES[engine].reads(program)
     if not form or not Path("/proc/self/status").exists():
         return None
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
         (folder / "rows.json").write_text(program.architecture.to_json(), encoding="utf-8")
         program.write(form, folder)
-        words = [str(folder), engine, str(threads), str(batch), kind, form, program.compute]
-        done = subprocess.run([sys.executable, "-c", _CODE, *words], capture_output=True, text=True, check=False)
+        arguments = [str(folder), engine, str(threads), str(batch), input, form, program.compute]
+        done = subprocess.run([sys.executable, "-c", _CODE, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LeannetError(f"{program.architecture.name} in {engine}: {done.stderr.strip().splitlines()[-1]}")
     return int(done.stdout)

@@ -1,6 +1,6 @@
-"""A network as ncnn's two files, written straight from its rows: a table of layers as text, and their weights.
+"""A network as ncnn's two files, written from its rows: a table of layers as text, and their weights.
 
-The text has a line a layer: kind, name, how many values it reads and makes, their names, and numbered settings
+The text has a line a layer: kind, name, how many values it reads and writes, their names, and numbered settings
 (github.com/Tencent/ncnn, docs/developer-guide/operators.md). A value that several layers read is split before, by a
 layer of its own. The weights follow each other in the order of the lines, those of convolutions behind four bytes of
 zeros, which say that they are float32.
@@ -37,7 +37,7 @@ class NcnnWriter:
         self.architecture, self.weights = architecture, weights
         self.lines: list[tuple[str, str, list[str], list[str], dict[int, Setting]]] = []
         self.data: list[bytes] = []
-        self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
+        self.values = {INPUT: INPUT}  # path of a layer -> name of its output
 
     def files(self) -> tuple[str, bytes]:
         """Both files."""
@@ -52,50 +52,50 @@ class NcnnWriter:
 
     def _text(self) -> str:
         """The lines, with a split before each value's second reader."""
-        readers = Counter(name for _, _, read, _, _ in self.lines for name in read)
-        left = {name: [f"{name}:{i}" for i in range(count)] for name, count in readers.items() if count > 1}
+        readers = Counter(name for _, _, inputs, _, _ in self.lines for name in inputs)
+        copies = {name: [f"{name}:{i}" for i in range(count)] for name, count in readers.items() if count > 1}
         written, blobs = [], 0
-        for kind, name, read, made, settings in self.lines:
-            read = [left[value].pop(0) if value in left else value for value in read]
-            written.append(_line(kind, name, read, made, settings))
-            blobs += len(made)
-            for value in made:
-                if value in left:
-                    written.append(_line("Split", f"{value}:split", [value], list(left[value]), {}))
-                    blobs += len(left[value])
+        for kind, name, inputs, outputs, settings in self.lines:
+            inputs = [copies[value].pop(0) if value in copies else value for value in inputs]
+            written.append(_line(kind, name, inputs, outputs, settings))
+            blobs += len(outputs)
+            for value in outputs:
+                if value in copies:
+                    written.append(_line("Split", f"{value}:split", [value], list(copies[value]), {}))
+                    blobs += len(copies[value])
         return "\n".join([str(MAGIC), f"{len(written)} {blobs}", *written]) + "\n"
 
     def layer(
-        self, kind: str, read: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
+        self, kind: str, inputs: Sequence[str], name: str, settings: dict[int, Setting] | None = None, *data: bytes
     ) -> str:
-        """Adds a layer; what it makes has its name."""
-        self.lines.append((kind, name, list(read), [name], settings or {}))
+        """Adds a layer; its output has its name."""
+        self.lines.append((kind, name, list(inputs), [name], settings or {}))
         self.data += data
         return name
 
     # Layers
 
     def _layer(self, placed: Placed) -> str:
-        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, read[0])
+                return self._conv(placed, layer, inputs[0])
             case rows.Linear():
-                return self._linear(placed, layer, read[0])
+                return self._linear(placed, layer, inputs[0])
             case rows.Dropout():
-                return read[0]
+                return inputs[0]
             case rows.Activate():
-                return self.activation(layer.activation, read[0], path)
+                return self.activation(layer.activation, inputs[0], path)
             case rows.Add():
-                total = read[0]
-                for number, other in enumerate(read[1:]):
+                total = inputs[0]
+                for number, other in enumerate(inputs[1:]):
                     total = self.layer("BinaryOp", [total, other], f"{path}:add_{number}", {0: 0})
                 return self.activation(layer.activation, total, path)
             case rows.Multiply():
-                return self.layer("BinaryOp", read, path, {0: 2})
+                return self.layer("BinaryOp", inputs, path, {0: 2})
             case rows.Concat():
-                return self.layer("Concat", read, path, {0: 0})
-        return self._reshaped(placed, read[0])
+                return self.layer("Concat", inputs, path, {0: 0})
+        return self._reshaped(placed, inputs[0])
 
     def _reshaped(self, placed: Placed, x: str) -> str:
         """Layers of one input, without weights or with normalisation alone."""
@@ -147,8 +147,8 @@ class NcnnWriter:
         kind = "Convolution" if groups == 1 else "ConvolutionDepthWise"
         settings |= {7: groups} if groups > 1 else {}
         name = path if layer.activation == "linear" else f"{path}:conv"
-        made = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
-        return self.activation(layer.activation, made, path)
+        output = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
+        return self.activation(layer.activation, output, path)
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
@@ -169,14 +169,14 @@ class NcnnWriter:
             case "relu6":
                 return self.layer("Clip", [x], name, {0: 0.0, 1: 6.0})
             case "h_swish" | "h_sigmoid":
-                word = "HardSwish" if kind == "h_swish" else "HardSigmoid"
-                return self.layer(word, [x], name, {0: 1 / 6, 1: 0.5})
-        words = {"relu": "ReLU", "swish": "Swish", "sigmoid": "Sigmoid", "tanh": "TanH"}
-        return self.layer(words[kind], [x], name)
+                layer_kind = "HardSwish" if kind == "h_swish" else "HardSigmoid"
+                return self.layer(layer_kind, [x], name, {0: 1 / 6, 1: 0.5})
+        kinds = {"relu": "ReLU", "swish": "Swish", "sigmoid": "Sigmoid", "tanh": "TanH"}
+        return self.layer(kinds[kind], [x], name)
 
 
-def _line(kind: str, name: str, read: Sequence[str], made: Sequence[str], settings: dict[int, Setting]) -> str:
-    words = [kind, name, str(len(read)), str(len(made)), *read, *made]
+def _line(kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], settings: dict[int, Setting]) -> str:
+    words = [kind, name, str(len(inputs)), str(len(outputs)), *inputs, *outputs]
     for key, value in sorted(settings.items()):
         if isinstance(value, int | float):
             words.append(f"{key}={_number(value)}")

@@ -1,8 +1,8 @@
-"""A network as ONNX, written straight from its rows: one node or a few for each layer, named by its path.
+"""A network as ONNX, written from its rows: one node or a few for each layer, named by its path.
 
 The rows say everything that a tracer would have to find out, so nothing is traced: every kind of layer is written in
-the form that runtimes are fastest at, normalisation is folded into the convolution before it, and a profile of the
-graph reads like the table. The batch is free; the image's size is fixed, unless the graph resizes it itself.
+the form that runtimes are fastest at, batch norm is folded into the convolution before it, and a profile of the graph
+reads like the table. The batch is free; the image's size is fixed, unless the graph resizes it itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,33 +19,33 @@ from leannet.runtime.onnx_versions import lowest_ir, lowest_opset
 
 BATCH = "batch"
 # One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and
-# answers something else without a word; what it is here moves no answer by more than rounding does.
+# answers something else without an error; this value moves no answer by more than rounding does.
 SIXTH = float(np.nextafter(np.float32(1 / 6), np.float32(0)))
-IMAGES = "images"  # the input that is not normalised yet
+IMAGES = "images"  # the input of a graph that normalizes; in files of format version 1 it has another name
 
 
 def to_onnx(
     architecture: Architecture,
     weights: Weights,
     images: Preprocessing | None = None,
-    kept_as: str = "float32",
+    stored_as: str = "float32",
     sized: bool = False,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
-    weights: the state of the network by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
+    weights: the network's state by name, as numpy arrays (`numpy_weights`). A classifier's output is (N, classes).
     images: the graph takes `images` (N, height, width, C) uint8 of any size instead, and does the last of the
-    resizing, with antialiasing, the scaling and the normalization itself. sized: their size is the network's already,
-    and the graph only normalizes. kept_as: the type that weights have in the file, float32, or float16 or bfloat16 for
-    half the bytes; they are computed with as float32.
+    resizing, with antialiasing, the scaling and the normalization itself. sized: they have the network's size, and the
+    graph only normalizes. stored_as: the type of weights in the file: float32, or float16 or bfloat16 for half the
+    bytes; they are computed with as float32.
     Raises LeannetError where the package `onnx` is missing.
     """
-    return GraphWriter(architecture, weights, images, kept_as, sized).model()
+    return GraphWriter(architecture, weights, images, stored_as, sized).model()
 
 
-def half(kind: str) -> Any:
-    """The type of numpy's arrays for float16 or bfloat16."""
-    if kind == "float16":
+def half_dtype(name: str) -> Any:
+    """numpy's type for float16 or bfloat16."""
+    if name == "float16":
         return np.float16
     import ml_dtypes  # onnx brings it
 
@@ -69,8 +69,8 @@ def onnx_package() -> Any:
 class GraphWriter:
     """Writes the nodes of a graph, layer by layer.
 
-    A vector (N, C, 1, 1) of the rows is (N, C) behind a fully connected layer, and takes the other form only where a
-    reader needs it.
+    A vector, (N, C, 1, 1) in the rows, is (N, C) behind a fully connected layer, and is reshaped only where a reader
+    needs it.
     """
 
     def __init__(
@@ -78,20 +78,20 @@ class GraphWriter:
         architecture: Architecture,
         weights: Weights,
         images: Preprocessing | None = None,
-        kept_as: str = "float32",
+        stored_as: str = "float32",
         sized: bool = False,
     ):
-        """The words are those of `to_onnx`."""
+        """The parameters are those of `to_onnx`."""
         self.onnx = onnx_package()
-        self.architecture, self.weights, self.kept_as = architecture, weights, kept_as
+        self.architecture, self.weights, self.stored_as = architecture, weights, stored_as
         self.images, self.sized = images, sized
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
-        self.values = {INPUT: INPUT}  # path of a layer -> name of what it makes
+        self.values = {INPUT: INPUT}  # path of a layer -> name of its output
         self.flat: set[str] = set()  # values of two dimensions
         self._flat_of: dict[str, str] = {}
         self._image_of: dict[str, str] = {}
-        self._given: dict[str, str] = {}  # value -> the output that it became
+        self._outputs: dict[str, str] = {}  # value -> the graph's output that it is
 
     def model(self) -> Any:
         """The whole graph."""
@@ -101,7 +101,7 @@ class GraphWriter:
             channels, *size = self.architecture.input.shape
             dims = [BATCH, *(size if self.sized else ("height", "width")), channels]
             inputs = [helper.make_tensor_value_info(IMAGES, self.onnx.TensorProto.UINT8, dims)]
-        self.values[INPUT] = self._read()
+        self.values[INPUT] = self._network_input()
         for placed in self.architecture.layers:
             self.values[placed.path] = self._layer(placed)
         outputs = []
@@ -109,7 +109,7 @@ class GraphWriter:
             shape = self.architecture.shapes[name]
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
-            self._give(self.vector(value) if vector else value, f"{name}:0")
+            self._make_output(self.vector(value) if vector else value, f"{name}:0")
             outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [BATCH, *(shape[:1] if vector else shape)]))
         tensors = [self.onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.architecture.name, inputs, outputs, tensors)
@@ -117,17 +117,17 @@ class GraphWriter:
         opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(self.onnx, opset)
         return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="leannet")
 
-    def _give(self, value: str, output: str) -> None:
-        """Makes a value the graph's output of that name: the node that makes it calls it so.
+    def _make_output(self, value: str, output: str) -> None:
+        """Makes a value the graph's output of that name, by renaming it.
 
         An Identity would do the same, but is one more node, and readers of OpenVINO's own form from before 2025 do not
-        know it. It stands only where no node makes the value, or where it is an output already.
+        know it. There is one only where no node makes the value, or where it is an output already.
         """
-        value = self._given.get(value, value)
-        if value in self._given.values() or not any(value in node.output for node in self.nodes):
+        value = self._outputs.get(value, value)
+        if value in self._outputs.values() or not any(value in node.output for node in self.nodes):
             self.nodes.append(self.onnx.helper.make_node("Identity", [value], [output]))
             return
-        self._given[value] = output
+        self._outputs[value] = output
         self.values = {path: output if name == value else name for path, name in self.values.items()}
         for node in self.nodes:
             for names in (node.input, node.output):
@@ -141,43 +141,43 @@ class GraphWriter:
         return name
 
     def constant(self, name: str, value: Array) -> str:
-        """Adds a constant. The same name may be said again with the same value."""
+        """Adds a constant. The same name may be added again with the same value."""
         value = np.asarray(value, order="C")
         assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
         return name
 
     def filters(self, placed: Placed, weight: Array, bias: Array | None) -> list[str]:
-        """Adds a layer's weights, in the type that they are to be kept in."""
+        """Adds a layer's weights, in the type that they are stored in."""
         name = f"{placed.path}:weight"
-        if self.kept_as != "float32":
-            kept = self.constant(f"{name}:half", weight.astype(half(self.kept_as)))
-            self.node("Cast", [kept], name, to=self.onnx.TensorProto.FLOAT)
+        if self.stored_as != "float32":
+            stored = self.constant(f"{name}:half", weight.astype(half_dtype(self.stored_as)))
+            self.node("Cast", [stored], name, to=self.onnx.TensorProto.FLOAT)
         else:
             self.constant(name, weight)
         return [name] if bias is None else [name, self.constant(f"{placed.path}:bias", bias)]
 
-    def _read(self) -> str:
-        """What the first layers read: the graph's input, prepared where it is images."""
-        return INPUT if self.images is None else self._prepared(self.images)
+    def _network_input(self) -> str:
+        """What the first layers read: the graph's input, normalized where it is images."""
+        return INPUT if self.images is None else self._normalized(self.images)
 
-    def _prepared(self, preprocessing: Preprocessing) -> str:
+    def _normalized(self, preprocessing: Preprocessing) -> str:
         """Images as the network reads them."""
-        turned = self.node("Transpose", [IMAGES], f"{IMAGES}:channels_first", perm=[0, 3, 1, 2])
-        resized = turned if self.sized else self._resized(turned, preprocessing)
+        channels_first = self.node("Transpose", [IMAGES], f"{IMAGES}:channels_first", perm=[0, 3, 1, 2])
+        resized = channels_first if self.sized else self._resized(channels_first, preprocessing)
         floats = self.node("Cast", [resized], f"{IMAGES}:floats", to=self.onnx.TensorProto.FLOAT)
         mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
         scale = self.constant(f"{IMAGES}:scale", (preprocessing.scale / std).astype(np.float32))
         shift = self.constant(f"{IMAGES}:shift", (-mean / std).astype(np.float32))
         return self.node("Add", [self.node("Mul", [floats, scale], f"{IMAGES}:scaled"), shift], INPUT)
 
-    def _resized(self, turned: str, preprocessing: Preprocessing) -> str:
+    def _resized(self, images: str, preprocessing: Preprocessing) -> str:
         """Images (N, C, height, width) of any size at the network's, as Pillow resizes them, to one level of 256."""
         # All four lengths, though two stay: runtimes that move the transposition lose track of `axes`.
         number = self.node("Shape", [IMAGES], f"{IMAGES}:number", start=0, end=1)
         lengths = self.constant(f"{IMAGES}:lengths", np.array(self.architecture.input.shape, np.int64))
         size = self.node("Concat", [number, lengths], f"{IMAGES}:size", axis=0)
         return self.node(
-            "Resize", [turned, "", "", size], f"{IMAGES}:resized",
+            "Resize", [images, "", "", size], f"{IMAGES}:resized",
             mode={"bilinear": "linear", "bicubic": "cubic"}[preprocessing.interpolation], cubic_coeff_a=-0.5,
             coordinate_transformation_mode="half_pixel", antialias=1, exclude_outside=1,
         )  # fmt: skip
@@ -203,43 +203,43 @@ class GraphWriter:
     # Layers
 
     def _layer(self, placed: Placed) -> str:
-        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, self.image(read[0]))
+                return self._conv(placed, layer, self.image(inputs[0]))
             case rows.Linear():
-                return self._linear(placed, layer, self.vector(read[0]))
+                return self._linear(placed, layer, self.vector(inputs[0]))
             case rows.Dropout():
-                return read[0]
+                return inputs[0]
             case rows.Flatten():
-                return self.vector(read[0])
+                return self.vector(inputs[0])
             case rows.Activate():
-                return self.activation(layer.activation, read[0], path)
-            case rows.Add() | rows.Multiply() | rows.Concat() if any(value in self.flat for value in read):
-                read = [self.image(value) for value in read]
+                return self.activation(layer.activation, inputs[0], path)
+            case rows.Add() | rows.Multiply() | rows.Concat() if any(value in self.flat for value in inputs):
+                inputs = [self.image(value) for value in inputs]
         match layer:
             case rows.Add():
-                self._joined_last(read)
-                total = read[0]
-                for number, other in enumerate(read[1:]):
+                self._concats_last(inputs)
+                total = inputs[0]
+                for number, other in enumerate(inputs[1:]):
                     total = self.node("Add", [total, other], f"{path}:add" + (f"_{number}" if number else ""))
                 return self.activation(layer.activation, total, path)
             case rows.Multiply():
-                return self.node("Mul", read, path)
+                return self.node("Mul", inputs, path)
             case rows.Concat():
-                return self.node("Concat", read, path, axis=1)
-        return self._reshaped(placed, self.image(read[0]))
+                return self.node("Concat", inputs, path, axis=1)
+        return self._one_input(placed, self.image(inputs[0]))
 
-    def _joined_last(self, values: Sequence[str]) -> None:
+    def _concats_last(self, values: Sequence[str]) -> None:
         """Puts a Concat that a sum reads right before it: OpenCV 4 sums wrongly with a convolution in between."""
-        read = {name for node in self.nodes for name in node.input}
+        used = {name for node in self.nodes for name in node.input}
         for node in [node for node in self.nodes if node.op_type == "Concat" and node.output[0] in values]:
-            if node.output[0] not in read:
+            if node.output[0] not in used:
                 self.nodes.remove(node)
                 self.nodes.append(node)
 
-    def _reshaped(self, placed: Placed, x: str) -> str:
-        """Layers of one input and without weights, and normalisation."""
+    def _one_input(self, placed: Placed, x: str) -> str:
+        """Layers of one input and without filters."""
         layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, placed.out_shape
         match layer:
             case rows.Pool():
@@ -250,12 +250,12 @@ class GraphWriter:
                 return self._shuffle(layer.groups, x, path, shape)
             case rows.Slice():
                 bounds = (("start", layer.start), ("stop", layer.start + layer.out_channels), ("axis", 1))
-                given = [self.constant(f"{path}:{word}", np.array([value], np.int64)) for word, value in bounds]
-                return self.node("Slice", [x, *given], path)
+                constants = [self.constant(f"{path}:{name}", np.array([value], np.int64)) for name, value in bounds]
+                return self.node("Slice", [x, *constants], path)
             case rows.Upsample():
                 scales = self.constant(f"{path}:scales", np.array([1, 1, layer.factor, layer.factor], np.float32))
-                how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-                return self.node("Resize", [x, "", scales], path, **how)
+                modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                return self.node("Resize", [x, "", scales], path, **modes)
             case rows.Shift():
                 pads = self.constant("constant:pads", np.array([0, 0, -1, -1, 0, 0, 1, 1], np.int64))
                 return self.node("Pad", [x, pads], path)
@@ -273,13 +273,13 @@ class GraphWriter:
         raise TypeError(f"no ONNX form for a row of kind {type(layer).__name__}")
 
     def folded(self, placed: Placed) -> tuple[Array, Array]:
-        """The filters and biases of a convolution, its normalisation folded in."""
+        """The filters and biases of a convolution, batch norm folded in."""
         return folded(self.weights, placed)
 
     def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
         path, (shape, *_) = placed.path, placed.in_shapes
         weight, bias = self.folded(placed)
-        made = self.node(
+        output = self.node(
             "Conv",
             [x, *self.filters(placed, weight, bias)],
             path if layer.activation == "linear" else f"{path}:conv",
@@ -288,15 +288,15 @@ class GraphWriter:
             pads=pads_of(shape, layer.kernel, layer.stride, layer.padding),
             group=shape.channels if isinstance(layer, rows.Depthwise) else layer.groups,
         )
-        return self.activation(layer.activation, made, path)
+        return self.activation(layer.activation, output, path)
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
         path = placed.path
         bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else None
-        given = [x, *self.filters(placed, weight_of(self.weights, placed, "linear.weight"), bias)]
-        made = self.node("Gemm", given, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
-        self.flat.add(made)
-        return self.activation(layer.activation, made, path)
+        inputs = [x, *self.filters(placed, weight_of(self.weights, placed, "linear.weight"), bias)]
+        output = self.node("Gemm", inputs, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
+        self.flat.add(output)
+        return self.activation(layer.activation, output, path)
 
     def activation(self, kind: Activation, x: str, name: str) -> str:
         """The activation of a value."""
@@ -305,38 +305,38 @@ class GraphWriter:
                 return x
             case "relu6":
                 limits = [self.constant(f"constant:{value}", np.array(value, np.float32)) for value in (0, 6)]
-                made = self.node("Clip", [x, *limits], name)
+                output = self.node("Clip", [x, *limits], name)
             case "swish":
-                made = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)
+                output = self.node("Mul", [x, self.node("Sigmoid", [x], f"{name}:sigmoid")], name)
             case "h_sigmoid":
-                made = self.node("HardSigmoid", [x], name, alpha=SIXTH, beta=0.5)
+                output = self.node("HardSigmoid", [x], name, alpha=SIXTH, beta=0.5)
             case _:
-                words = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
-                made = self.node(words[kind], [x], name)
+                operations = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+                output = self.node(operations[kind], [x], name)
         if x in self.flat:
-            self.flat.add(made)
-        return made
+            self.flat.add(output)
+        return output
 
     def _pool(self, layer: rows.Pool, x: str, path: str, shape: Shape, out: Shape) -> str:
         pads = pool_pads(layer, shape, out)
-        given = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": pads}
+        window = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": pads}
         if layer.op == "max":
-            return self.node("MaxPool", [x], path, **given)
-        return self.node("AveragePool", [x], path, **given, count_include_pad=0)
+            return self.node("MaxPool", [x], path, **window)
+        return self.node("AveragePool", [x], path, **window, count_include_pad=0)
 
     def _global_pool(self, size: int, x: str, path: str, shape: Shape) -> str:
         if size == 1:
             return self.node("GlobalAveragePool", [x], path)
         down, across = (_means(length, size) for length in shape[1:])
-        rows_made = self.node("MatMul", [self.constant(f"{path}:down", down), x], f"{path}:rows")
-        return self.node("MatMul", [rows_made, self.constant(f"{path}:across", across.T)], path)
+        shorter = self.node("MatMul", [self.constant(f"{path}:down", down), x], f"{path}:rows")
+        return self.node("MatMul", [shorter, self.constant(f"{path}:across", across.T)], path)
 
     def _shuffle(self, groups: int, x: str, path: str, shape: Shape) -> str:
-        apart = np.array([0, groups, shape.channels // groups, *shape[1:]], np.int64)
-        parted = self.node("Reshape", [x, self.constant(f"{path}:apart", apart)], f"{path}:parted")
-        turned = self.node("Transpose", [parted], f"{path}:turned", perm=[0, 2, 1, 3, 4])
-        together = self.constant(f"{path}:together", np.array([0, *shape], np.int64))
-        return self.node("Reshape", [turned, together], path)
+        grouped_shape = np.array([0, groups, shape.channels // groups, *shape[1:]], np.int64)
+        grouped = self.node("Reshape", [x, self.constant(f"{path}:apart", grouped_shape)], f"{path}:parted")
+        transposed = self.node("Transpose", [grouped], f"{path}:turned", perm=[0, 2, 1, 3, 4])
+        output_shape = self.constant(f"{path}:together", np.array([0, *shape], np.int64))
+        return self.node("Reshape", [transposed, output_shape], path)
 
 
 def _means(length: int, parts: int) -> Array:

@@ -1,12 +1,12 @@
-"""The oldest ONNX that says what a graph says, so that runtimes of some years ago open the file too."""
+"""The lowest opset and file version that a graph needs, so that older runtimes open the file too."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leannet.runtime.folding import Array
 
-LEAST = 11  # before it, windows, resizing and cutting were said in other ways
-SMALL = 16  # elements of a constant that may say a shape
+LEAST = 11  # before it, Pad, Resize, Clip and Slice had other inputs
+SMALL = 16  # elements of a constant that may be a shape
 
 
 def lowest_opset(onnx: Any, nodes: Iterable[Any], inputs: Iterable[Any], constants: Mapping[str, Array]) -> int:
@@ -17,8 +17,8 @@ def lowest_opset(onnx: Any, nodes: Iterable[Any], inputs: Iterable[Any], constan
     nodes = list(nodes)
     kinds: dict[tuple[Any, ...], Any] = {}
     for node in nodes:
-        given = tuple(bool(name) for name in node.input)
-        kinds.setdefault((node.domain, node.op_type, given, *sorted(each.name for each in node.attribute)), node)
+        has_inputs = tuple(bool(name) for name in node.input)
+        kinds.setdefault((node.domain, node.op_type, has_inputs, *sorted(each.name for each in node.attribute)), node)
     newest = int(onnx.defs.onnx_opset_version())
     opset = LEAST
     for node in kinds.values():

@@ -20,7 +20,7 @@ def openvino_core() -> Any:
 
 def to_openvino(onnx: bytes) -> tuple[bytes, bytes]:
     """An ONNX file as the two files of OpenVINO's own form, model.xml and model.bin."""
-    with tempfile.TemporaryDirectory() as place:
-        target = Path(place) / "model.xml"
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model.xml"
         package("openvino").save_model(openvino_core().read_model(onnx), str(target), compress_to_fp16=False)
         return target.read_bytes(), target.with_suffix(".bin").read_bytes()

@@ -5,10 +5,10 @@ from leannet.rows import INPUT, Architecture
 from leannet.runtime.engines import ENGINES
 from leannet.runtime.folding import Weights
 from leannet.runtime.onnx_graph import numpy_weights
-from leannet.runtime.programs import WHOLE, Program, integers
+from leannet.runtime.programs import INTEGER_ENGINES, Program, quantized_program
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-NEEDED = {"bfloat16": "openvino, on a processor that has it", "int8": f"one of {', '.join(WHOLE)}"}
+REQUIREMENTS = {"bfloat16": "openvino, on a processor that has it", "int8": f"one of {', '.join(INTEGER_ENGINES)}"}
 
 
 def runs_in(precision: str, engine: str) -> bool:
@@ -17,12 +17,12 @@ def runs_in(precision: str, engine: str) -> bool:
         case "bfloat16":
             return ENGINES[engine].has_bfloat16
         case "int8":
-            return engine in WHOLE
+            return engine in INTEGER_ENGINES
     return True
 
 
 def fastest_float(engine: str) -> str:
-    """bfloat16 where an engine has it here, else float32: beside integers, what it rounds does not count."""
+    """bfloat16 where an engine has it here, else float32. Beside integers, its rounding does not count."""
     return "bfloat16" if runs_in("bfloat16", engine) else "float32"
 
 
@@ -40,10 +40,12 @@ def program(
         return Program(architecture, weights)
     if precision == "bfloat16":
         if not runs_in(precision, engine):
-            raise LeannetError(f"bfloat16 in {engine}: expected {NEEDED[precision]}")
+            raise LeannetError(f"bfloat16 in {engine}: expected {REQUIREMENTS[precision]}")
         return Program(architecture, weights, precision)
     if not runs_in(precision, engine):
-        raise LeannetError(f"int8 in {engine}: expected {NEEDED[precision]}; nearest: {nearest(engine, WHOLE)}")
+        raise LeannetError(
+            f"int8 in {engine}: expected {REQUIREMENTS[precision]}; nearest: {nearest(engine, INTEGER_ENGINES)}"
+        )
     if weights is None:
         from leannet.network import build
 
@@ -51,4 +53,4 @@ def program(
     ranges = {INPUT: (-2.0, 2.0)}
     for placed in architecture.layers:
         ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    return integers(architecture, weights, ranges, engine, compute=fastest_float(engine))
+    return quantized_program(architecture, weights, ranges, engine, compute=fastest_float(engine))

@@ -1,4 +1,4 @@
-"""The machine that something is measured on: no latency is shown without it."""
+"""The machine that something is measured on, without which no latency is shown."""
 
 import os
 import platform
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 CPUINFO = Path("/proc/cpuinfo")  # Linux has it, other systems do not
-# What it calls the instructions that latency hangs on, on x86 and on ARM. The first of a line that is there
-# stands for the line.
+# The flags of the instructions that latency depends on, on x86 and on ARM. Of each line the first that is there counts.
 VECTORS = (
     {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "asimd": "NEON"},
     {"amx_int8": "AMX"},

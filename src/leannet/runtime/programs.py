@@ -1,4 +1,4 @@
-"""Networks in the forms that engines read, as they are or as integers."""
+"""Programs: networks in the forms that engines read, in float or quantized."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,8 +13,8 @@ from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Int8Writer, Style
 from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 
-STYLES: dict[str, Style] = {"onnxruntime": "table", "openvino": "fused"}  # how each engine likes its integers
-WHOLE = (*STYLES, "litert")  # the engines that integers are written for
+STYLES: dict[str, Style] = {"onnxruntime": "lut", "openvino": "fused"}  # the form that each engine runs fastest
+INTEGER_ENGINES = (*STYLES, "litert")  # those that integers are written for
 # Forms, and the files that each is.
 FORMS = {
     "onnx": ("model.onnx",),
@@ -31,31 +31,31 @@ class Program:
     """
 
     def __init__(self, architecture: Architecture, weights: Weights | None = None, compute: str = "float32"):
-        """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: what is no integer is
-        multiplied and passed on in this type; bfloat16 only in an engine that has it, the others take float32."""
+        """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: the type of what is
+        computed in float; bfloat16 only in an engine that has it, the others take float32."""
         self.architecture, self.compute = architecture, compute
         self._weights = weights
         self._forms: dict[str, tuple[bytes, ...]] = {}
-        self._only_files = False
+        self._from_files = False
 
     @classmethod
     def of_file(cls, architecture: Architecture, onnx: bytes, compute: str = "float32") -> "Program":
-        """A program that is there as an ONNX file."""
+        """A program from an ONNX file."""
         return cls.of_forms(architecture, {"onnx": (onnx,)}, compute)
 
     @classmethod
     def of_forms(
         cls, architecture: Architecture, forms: Mapping[str, tuple[bytes, ...]], compute: str = "float32"
     ) -> "Program":
-        """A program that is there as the files of one form or a few. forms: name in FORMS -> their contents."""
+        """A program from the files of one form or several. forms: name in FORMS -> their contents."""
         program = cls(architecture, compute=compute)
         program._forms.update(forms)
-        program._only_files = True
+        program._from_files = True
         return program
 
     @classmethod
     def of_folder(cls, architecture: Architecture, form: str, folder: Path, compute: str = "float32") -> "Program":
-        """A program whose files lie in a folder."""
+        """A program from the files of a form in a folder."""
         return cls.of_forms(architecture, {form: tuple((folder / name).read_bytes() for name in FORMS[form])}, compute)
 
     def write(self, form: str, folder: Path) -> None:
@@ -64,28 +64,28 @@ class Program:
             (folder / name).write_bytes(data)
 
     def has(self, form: str) -> bool:
-        """Whether a form is there already."""
+        """Whether a form is there without making it."""
         return form in self._forms
 
     def form(self, name: str) -> tuple[bytes, ...]:
         """The files of a form, made where they are not there. Raises LeannetError for files alone of another form."""
         if name not in self._forms:
-            if self._only_files:
+            if self._from_files:
                 raise LeannetError(
-                    f"expected {' and '.join(FORMS[name])}, found {self._files()} alone, which this engine does not "
-                    "read: leannet export RUN --format makes the files of other engines"
+                    f"expected {' and '.join(FORMS[name])}, found {self._file_names()} alone, which this engine does "
+                    "not read: leannet export RUN --format makes the files of other engines"
                 )
-            self._forms[name] = self._made(name)
+            self._forms[name] = self._make(name)
         return self._forms[name]
 
-    def _files(self) -> str:
+    def _file_names(self) -> str:
         return " and ".join(file for form in self._forms for file in FORMS[form])
 
-    def _made(self, form: str) -> tuple[bytes, ...]:
+    def _make(self, form: str) -> tuple[bytes, ...]:
         weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
         match form:
             case "onnx":
-                return (bytes(to_onnx(self.architecture, weights, kept_as=self.compute).SerializeToString()),)
+                return (bytes(to_onnx(self.architecture, weights, stored_as=self.compute).SerializeToString()),)
             case "ncnn":
                 from leannet.runtime.ncnn_graph import to_ncnn
 
@@ -108,9 +108,9 @@ class Program:
 
         from leannet.network import build
 
-        if self._only_files:
+        if self._from_files:
             raise LeannetError(
-                f"torch does not read {self._files()}: name the run or the checkpoint that it was made of"
+                f"torch does not read {self._file_names()}: name the run or the checkpoint that it was made of"
             )
         network = build(self.architecture).eval()
         if self._weights is not None:
@@ -123,19 +123,19 @@ class Program:
         return self.form("onnx")[0]
 
 
-def integers(
+def quantized_program(
     architecture: Architecture,
     weights: Weights,
     ranges: Mapping[str, tuple[float, float]],
     engine: str,
-    floats: frozenset[str] = frozenset(),
+    float_layers: frozenset[str] = frozenset(),
     bits: int = 8,
-    corrections: Mapping[str, Array] | None = None,
+    bias_corrections: Mapping[str, Array] | None = None,
     images: Any = None,
     compute: str = "float32",
     sized: bool = False,
 ) -> Program:
-    """A network of 8-bit integers in the form that an engine likes. The words are those of `Int8Writer`.
+    """A network of 8-bit integers in the form that an engine runs fastest. The parameters are those of `Int8Writer`.
 
     compute: of what stays in float, as for `Program`.
     """
@@ -143,7 +143,8 @@ def integers(
         from leannet.runtime.tflite_int8 import Int8TfliteWriter
 
         assert images is None, "LiteRT's integers take normalized images"
-        made = Int8TfliteWriter(architecture, weights, ranges, floats, bits, corrections).file()
-        return Program.of_forms(architecture, {"tflite": (made,)})
-    writer = Int8Writer(architecture, weights, ranges, STYLES[engine], floats, bits, corrections, images, sized)
+        file = Int8TfliteWriter(architecture, weights, ranges, float_layers, bits, bias_corrections).file()
+        return Program.of_forms(architecture, {"tflite": (file,)})
+    style = STYLES[engine]
+    writer = Int8Writer(architecture, weights, ranges, style, float_layers, bits, bias_corrections, images, sized)
     return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)

@@ -1,6 +1,6 @@
-"""The time of each row: every distinct one alone in an engine, all in turns, less what an empty network takes.
+"""The time of each row: every distinct one alone in an engine, all in turns, less the time of an empty network.
 
-Rows that are equal but for their names, on equal shapes, are timed once. `key` names what was timed, so that a table of
+Rows that are equal but for their names, on equal shapes, are timed once. `key` says what was timed, so that a table of
 such times serves any network of the same rows on the same machine.
 """
 
@@ -14,9 +14,8 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Activate, Architecture, Conv, Dropout, Shape
+from leannet.rows import INPUT, LABELS, Activate, Architecture, Conv, Dropout, Shape
 from leannet.rows.layers import RowBase
-from leannet.rows.placing import LABELS
 from leannet.rows.table import Input
 from leannet.runtime.engines import engine
 from leannet.runtime.latency import Latency, measure
@@ -56,7 +55,7 @@ class RowTimes:
 
     @property
     def sum_ms(self) -> float:
-        """Of all rows and one empty session: what the whole would take, if rows knew nothing of each other."""
+        """Of all rows and one empty session: the time of the whole, if no row were fused with another."""
         return sum(row.ms for row in self.rows) + self.empty_ms
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,35 +66,35 @@ class RowTimes:
 def row_key(row: RowBase, shapes: Sequence[Shape]) -> str:
     """What a row's time depends on: all of its fields but its labels, and the shapes it reads."""
     fields = row.model_dump(mode="json", exclude_defaults=True, exclude=set(LABELS))
-    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)  # type: ignore[attr-defined]
+    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)
 
 
 def alone(row: RowBase, shapes: Sequence[Shape]) -> tuple[Architecture, Architecture]:
-    """A network of one row, and the same without it, whose time is to be taken off.
+    """An architecture of one row, and the same without it, whose time is to be subtracted.
 
     A row of several inputs gets the others by 1x1 convolutions of the largest. Raises LeannetError where that cannot
     give their shapes.
     """
-    first = max(range(len(shapes)), key=lambda i: shapes[i].height * shapes[i].width)
-    given = Input(channels=shapes[first].channels, height=shapes[first].height, width=shapes[first].width)
-    made: dict[Shape, str] = {shapes[first]: INPUT}
+    largest = max(shapes, key=lambda shape: shape.height * shape.width)
+    input_ = Input(channels=largest.channels, height=largest.height, width=largest.width)
+    names: dict[Shape, str] = {largest: INPUT}
     helpers: list[RowBase] = []
     for shape in shapes:
-        if shape not in made:
-            stride = -(-given.height // shape.height)
-            made[shape] = f"helper_{len(made)}"
+        if shape not in names:
+            stride = -(-input_.height // shape.height)
+            names[shape] = f"helper_{len(names)}"
             helpers.append(
-                Conv(name=made[shape], inputs=(INPUT,), out_channels=shape.channels, stride=stride, padding="same")
+                Conv(name=names[shape], inputs=(INPUT,), out_channels=shape.channels, stride=stride, padding="same")
             )
-    names = tuple(made[shape] for shape in shapes)
-    standing = row.model_copy(update={"name": ALONE, "inputs": names, "shares": None})
-    kept = tuple(made[shape] for shape in made if made[shape] != INPUT)
-    found = Architecture(name=ALONE, input=given, rows=(*helpers, standing))
-    if [found.shapes[name] for name in kept] != [shape for shape in made if made[shape] != INPUT]:
+    inputs = tuple(names[shape] for shape in shapes)
+    renamed = row.model_copy(update={"name": ALONE, "inputs": inputs, "shares": None})
+    architecture = Architecture(name=ALONE, input=input_, rows=(*helpers, renamed))
+    if any(architecture.shapes[name] != shape for shape, name in names.items() if name != INPUT):
         raise LeannetError(f"row '{row.name}': its inputs of {list(shapes)} cannot be made from one, to time it alone")
     nothing = Activate(name="nothing", inputs=(INPUT,), activation="linear")
-    empty = Architecture(name="empty", input=given, rows=(*helpers, nothing), outputs=(*kept, "nothing"))
-    return found, empty
+    outputs = tuple(name for name in names.values() if name != INPUT)
+    empty = Architecture(name="empty", input=input_, rows=(*helpers, nothing), outputs=(*outputs, "nothing"))
+    return architecture, empty
 
 
 def measure_rows(
@@ -111,7 +110,7 @@ def measure_rows(
 
     Raises LeannetError for an engine that is not there, and for a row that cannot stand alone.
     """
-    with_engine = engine(engine_name)
+    chosen_engine = engine(engine_name)
     shapes = {INPUT: architecture.input.shape, **architecture.shapes}
     reads = architecture.reads()
     keys: dict[str, str] = {}
@@ -119,43 +118,42 @@ def measure_rows(
     empties: dict[str, str] = {}  # key -> the empty network that it is compared with
     bare: set[str] = set()  # those without helpers
 
-    def add(name: str, table: Architecture) -> None:
+    def add(name: str, candidate: Architecture) -> None:
         if name not in candidates:
-            run = with_engine.prepare(program(table, precision, engine_name), threads)
-            x = np.random.default_rng(0).normal(size=(batch, *table.input.shape)).astype(np.float32)
+            run = chosen_engine.prepare(program(candidate, precision, engine_name), threads)
+            x = np.random.default_rng(0).normal(size=(batch, *candidate.input.shape)).astype(np.float32)
             candidates[name] = partial(run, x)
 
     add(WHOLE, architecture)
     for row in architecture.rows:
-        read = [shapes[name] for name in reads[row.name]]
-        keys[row.name] = key = row_key(row, read)
+        in_shapes = [shapes[name] for name in reads[row.name]]
+        keys[row.name] = key = row_key(row, in_shapes)
         if key in empties or isinstance(row, Dropout):
             continue
-        table, empty = alone(row, read)
+        row_alone, empty = alone(row, in_shapes)
         empties[key] = f"empty {empty.to_json()}"
-        add(key, table)
+        add(key, row_alone)
         add(empties[key], empty)
         if len(empty.rows) == 1:
             bare.add(empties[key])
     times = measure(candidates, seconds, between=progress)
     macs = {group.name: group.macs for group in count(architecture).by_row()}
-    found = []
+    rows = []
     for row in architecture.rows:
         key, ms = keys[row.name], 0.0
         if key in empties:
             ms = max(times[key].median_ms - times[empties[key]].median_ms, 0.0)
-        read_shapes = tuple(shapes[name] for name in reads[row.name])
-        kind = str(row.kind)
-        found.append(RowTime(row.name, kind, key, read_shapes, shapes[row.name], macs.get(row.name, 0), ms))
-    empty_ms = float(np.median([times[name].median_ms for name in bare]))
+        in_shapes = [shapes[name] for name in reads[row.name]]
+        out_shape, row_macs = shapes[row.name], macs.get(row.name, 0)
+        rows.append(RowTime(row.name, str(row.kind), key, tuple(in_shapes), out_shape, row_macs, ms))
     return RowTimes(
-        architecture.name,
-        with_engine.version(),
-        precision,
-        threads,
-        batch,
-        machine(),
-        tuple(found),
-        times[WHOLE],
-        empty_ms,
+        name=architecture.name,
+        engine=chosen_engine.version(),
+        precision=precision,
+        threads=threads,
+        batch=batch,
+        machine=machine(),
+        rows=tuple(rows),
+        whole=times[WHOLE],
+        empty_ms=float(np.median([times[name].median_ms for name in bare])),
     )

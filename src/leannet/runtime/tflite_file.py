@@ -1,6 +1,6 @@
-"""A LiteRT (TensorFlow Lite) file from plain data: tensors, operators and their options, put together with its schema.
+"""A LiteRT (TensorFlow Lite) file from plain data: tensors, operators and their options, by its schema.
 
-The format is FlatBuffers: what is inside is written before what holds it (tensorflow/lite/schema/schema.fbs).
+The format is FlatBuffers: children are written before the tables that hold them (tensorflow/lite/schema/schema.fbs).
 """
 
 from dataclasses import dataclass, field
@@ -20,16 +20,16 @@ SMALL_OPCODES = 127  # above, the field that older readers know holds this numbe
 class Tensor:
     """A value or a constant. shape: a value's batch is 1 here, and -1 in the file's signature.
 
-    steps, zeros: of whole numbers that stand for others, one for all, or one for each place along `axis`: then a whole
-    number w is (w - zero) * step. kind: of what is computed; constants have that of their data.
+    scales, zero_points: of integers, one for the whole tensor, or one for each place along `axis`: an integer q stands
+    for (q - zero_point) * scale. dtype: of a value; constants have that of their data.
     """
 
     name: str
     shape: tuple[int, ...]
     data: Array | None = None
-    kind: str = "float32"
-    steps: Array | None = None
-    zeros: Array | None = None
+    dtype: str = "float32"
+    scales: Array | None = None
+    zero_points: Array | None = None
     axis: int = 0
 
 
@@ -54,8 +54,8 @@ def schema() -> Any:
     return tflite
 
 
-def packed(name: str, tensors: list[Tensor], operators: list[Operator], inputs: list[int], outputs: list[int]) -> bytes:
-    """The file."""
+def pack(name: str, tensors: list[Tensor], operators: list[Operator], inputs: list[int], outputs: list[int]) -> bytes:
+    """The file of a network of that name. inputs, outputs: tensors by index."""
     import flatbuffers
 
     tflite = schema()
@@ -83,42 +83,43 @@ def packed(name: str, tensors: list[Tensor], operators: list[Operator], inputs: 
         if data is not None:
             vector = builder.CreateNumpyVector(np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8))
         buffers.append(table("Buffer", **({} if vector is None else {"Data": vector})))
-    kinds = list(dict.fromkeys((each.kind, each.version) for each in operators))
+    kinds = list(dict.fromkeys((operator.kind, operator.version) for operator in operators))
     codes = []
     for kind, version in kinds:
         number = getattr(tflite.BuiltinOperator, kind)
         fields = {"DeprecatedBuiltinCode": min(number, SMALL_OPCODES), "BuiltinCode": number, "Version": version}
         codes.append(table("OperatorCode", **fields))
-    made_tensors = []
+    tensor_tables = []
     for index, tensor in enumerate(tensors):
         label, shape = builder.CreateString(tensor.name), numbers(tensor.shape)
-        kind = tensor.kind if tensor.data is None else tensor.data.dtype.name
+        dtype = tensor.dtype if tensor.data is None else tensor.data.dtype.name
         fields = {
             "Shape": shape,
-            "Type": getattr(tflite.TensorType, kind.upper()),
+            "Type": getattr(tflite.TensorType, dtype.upper()),
             "Buffer": index + 1 if tensor.data is not None else 0,
             "Name": label,
         }
-        if tensor.steps is not None and tensor.zeros is not None:
-            steps = builder.CreateNumpyVector(np.asarray(tensor.steps, np.float32))
-            zeros = builder.CreateNumpyVector(np.asarray(tensor.zeros, np.int64))
-            words = {"Scale": steps, "ZeroPoint": zeros, "QuantizedDimension": tensor.axis}
-            fields["Quantization"] = table("QuantizationParameters", **words)
+        if tensor.scales is not None and tensor.zero_points is not None:
+            scales = builder.CreateNumpyVector(np.asarray(tensor.scales, np.float32))
+            zero_points = builder.CreateNumpyVector(np.asarray(tensor.zero_points, np.int64))
+            quantization = {"Scale": scales, "ZeroPoint": zero_points, "QuantizedDimension": tensor.axis}
+            fields["Quantization"] = table("QuantizationParameters", **quantization)
         if tensor.data is None:
             fields["ShapeSignature"] = numbers((-1, *tensor.shape[1:]))
-        made_tensors.append(table("Tensor", **fields))
-    made_operators = []
-    for each in operators:
-        read, made = numbers(each.inputs), numbers(each.outputs)
-        fields = {"OpcodeIndex": kinds.index((each.kind, each.version)), "Inputs": read, "Outputs": made}
-        if each.options:
-            words = {key: numbers(value) if isinstance(value, tuple) else value for key, value in each.fields.items()}
-            fields["BuiltinOptions"] = table(each.options, **words)
-            fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, each.options)
-        made_operators.append(table("Operator", **fields))
+        tensor_tables.append(table("Tensor", **fields))
+    operator_tables = []
+    for operator in operators:
+        reads, writes = numbers(operator.inputs), numbers(operator.outputs)
+        fields = {"OpcodeIndex": kinds.index((operator.kind, operator.version)), "Inputs": reads, "Outputs": writes}
+        if operator.options:
+            options = {key: numbers(value) if isinstance(value, tuple) else value
+                       for key, value in operator.fields.items()}  # fmt: skip
+            fields["BuiltinOptions"] = table(operator.options, **options)
+            fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, operator.options)
+        operator_tables.append(table("Operator", **fields))
     graph = table(
-        "SubGraph", Tensors=offsets(made_tensors), Inputs=numbers(inputs), Outputs=numbers(outputs),
-        Operators=offsets(made_operators), Name=builder.CreateString(name),
+        "SubGraph", Tensors=offsets(tensor_tables), Inputs=numbers(inputs), Outputs=numbers(outputs),
+        Operators=offsets(operator_tables), Name=builder.CreateString(name),
     )  # fmt: skip
     model = table(
         "Model", Version=SCHEMA_VERSION, OperatorCodes=offsets(codes), Subgraphs=offsets([graph]),

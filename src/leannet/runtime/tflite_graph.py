@@ -1,7 +1,7 @@
 """A network as a LiteRT (.tflite) file for phones, written straight from its rows.
 
-Values are (N, H, W, C) there. A window whose zeros are not those of TensorFlow's "same" rule gets them from an
-operation of its own. The batch is 1 as it comes, and free.
+Values are (N, H, W, C) there. Where padding is not that of TensorFlow's "same" rule, an operation of its own pads. The
+batch is 1 in the file, and may be resized.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from leannet import rows
 from leannet.errors import LeannetError
 from leannet.rows import INPUT, Activation, Architecture, Placed, Shape, pad_before_after
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
-from leannet.runtime.tflite_file import Operator, Tensor, packed
+from leannet.runtime.tflite_file import Operator, Tensor, pack
 
 SAME, VALID = 0, 1
 FUSED: dict[str, int] = {"linear": 0, "relu": 1, "relu6": 3}
-LEAST = float(np.finfo(np.float32).min)
+LOWEST = float(np.finfo(np.float32).min)
 
 
 def to_tflite(architecture: Architecture, weights: Weights) -> bytes:
@@ -46,9 +46,9 @@ class TfliteWriter:
             shape = self.architecture.shapes[name]
             value = self.values[self.architecture.made_by[name]]
             vector = (shape.height, shape.width) == (1, 1)
-            wanted = (1, shape.channels) if vector else nhwc(shape)
-            outputs.append(self.output(value, f"{name}:0", wanted))
-        return packed(self.architecture.name, self.tensors, self.operators, [self.values[INPUT]], outputs)
+            output_shape = (1, shape.channels) if vector else nhwc(shape)
+            outputs.append(self.output(value, f"{name}:0", output_shape))
+        return pack(self.architecture.name, self.tensors, self.operators, [self.values[INPUT]], outputs)
 
     def output(self, value: int, name: str, shape: Sequence[int]) -> int:
         """A value as it leaves the network."""
@@ -71,17 +71,17 @@ class TfliteWriter:
         self, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], options: str = "", version: int = 1,
         **fields: Any,
     ) -> int:  # fmt: skip
-        """Adds an operation; what it makes has its name and shape."""
-        made = self._tensor(name, shape)
-        self.operators.append(Operator(kind, list(inputs), [made], options, fields, version))
-        return made
+        """Adds an operation; its output has this name and shape."""
+        output = self._tensor(name, shape)
+        self.operators.append(Operator(kind, list(inputs), [output], options, fields, version))
+        return output
 
     def _shape(self, value: int) -> tuple[int, ...]:
         return self.tensors[value].shape
 
     def _reshape(self, x: int, name: str, shape: Sequence[int]) -> int:
-        wanted = self.constant(f"{name}:shape", np.array((-1, *shape[1:]), np.int32))
-        return self.op("RESHAPE", [x, wanted], name, shape, "ReshapeOptions", NewShape=(-1, *shape[1:]))
+        new_shape = self.constant(f"{name}:shape", np.array((-1, *shape[1:]), np.int32))
+        return self.op("RESHAPE", [x, new_shape], name, shape, "ReshapeOptions", NewShape=(-1, *shape[1:]))
 
     def _pad(self, x: int, name: str, pads: Sequence[int], value: float = 0.0) -> int:
         """pads: above, left, below, right."""
@@ -97,36 +97,36 @@ class TfliteWriter:
     def _window(
         self, x: int, path: str, shape: Shape, kernel: int, stride: int, pads: Sequence[int], fill: float = 0.0
     ) -> tuple[int, int]:
-        """What a window reads, and the rule that it is then said to pad by."""
+        """What a window reads, padded before where LiteRT's rules do not pad so, and the rule that it pads by."""
         if not any(pads):
             return x, VALID
-        if _padded_the_same(shape, kernel, stride, pads):
+        if _is_same_padding(shape, kernel, stride, pads):
             return x, SAME
         return self._pad(x, f"{path}:pad", pads, fill), VALID
 
     # Layers
 
     def _layer(self, placed: Placed) -> int:
-        layer, path, read = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
         out = nhwc(placed.out_shape)
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, read[0])
+                return self._conv(placed, layer, inputs[0])
             case rows.Linear():
-                return self._linear(placed, layer, read[0])
+                return self._linear(placed, layer, inputs[0])
             case rows.Dropout():
-                return read[0]
+                return inputs[0]
             case rows.Activate():
-                return self.activation(layer.activation, read[0], path)
+                return self.activation(layer.activation, inputs[0], path)
             case rows.Add():
-                return self._add(layer, read, path, out)
+                return self._add(layer, inputs, path, out)
             case rows.Multiply():
-                return self.op("MUL", read, path, out, "MulOptions")
+                return self.op("MUL", inputs, path, out, "MulOptions")
             case rows.Concat():
-                return self.op("CONCATENATION", read, path, out, "ConcatenationOptions", Axis=3)
-        return self._moved(placed, read[0])
+                return self.op("CONCATENATION", inputs, path, out, "ConcatenationOptions", Axis=3)
+        return self._one_input(placed, inputs[0])
 
-    def _moved(self, placed: Placed, x: int) -> int:
+    def _one_input(self, placed: Placed, x: int) -> int:
         """Layers of one input, without filters."""
         layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, nhwc(placed.out_shape)
         match layer:
@@ -161,17 +161,17 @@ class TfliteWriter:
                     "Alpha": layer.alpha / layer.size,
                     "Beta": layer.beta,
                 }
-                words = "LocalResponseNormalizationOptions"
-                return self.op("LOCAL_RESPONSE_NORMALIZATION", [x], path, out, words, **fields)
+                options = "LocalResponseNormalizationOptions"
+                return self.op("LOCAL_RESPONSE_NORMALIZATION", [x], path, out, options, **fields)
             case rows.Normalize():
                 scale, shift = scale_and_shift(self.weights, placed, layer.norm)
                 scaled = self.op("MUL", [x, self.constant(f"{path}:scale", scale)], f"{path}:scaled", out, "MulOptions")
                 return self.op("ADD", [scaled, self.constant(f"{path}:shift", shift)], path, out, "AddOptions")
         raise LeannetError(f"row '{path}': LiteRT has no operation for kind {type(layer).__name__}")
 
-    def _add(self, layer: rows.Add, read: Sequence[int], path: str, out: Sequence[int]) -> int:
-        total, last = read[0], len(read) - 2
-        for number, other in enumerate(read[1:]):
+    def _add(self, layer: rows.Add, inputs: Sequence[int], path: str, out: Sequence[int]) -> int:
+        total, last = inputs[0], len(inputs) - 2
+        for number, other in enumerate(inputs[1:]):
             fused = FUSED.get(layer.activation, 0) if number == last else 0
             name = f"{path}:sum_{number}" if number < last else path if layer.activation in FUSED else f"{path}:add"
             total = self.op("ADD", [total, other], name, out, "AddOptions", FusedActivationFunction=fused)
@@ -193,7 +193,7 @@ class TfliteWriter:
         path, (shape, *_), out = placed.path, placed.in_shapes, nhwc(placed.out_shape)
         weight, bias = folded(self.weights, placed)
         pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
-        given, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads)
+        padded, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads)
         fused = FUSED.get(layer.activation, 0)
         fields = {
             "Padding": padding,
@@ -203,17 +203,17 @@ class TfliteWriter:
         }
         name = path if layer.activation in FUSED else f"{path}:conv"
         if isinstance(layer, rows.Depthwise):
-            inputs = [given, *self.filters(placed, given, weight.transpose(1, 2, 3, 0), bias, axis=3)]
-            words = "DepthwiseConv2DOptions"
-            made = self.op("DEPTHWISE_CONV_2D", inputs, name, out, words, DepthMultiplier=1, **fields)
+            inputs = [padded, *self.filters(placed, padded, weight.transpose(1, 2, 3, 0), bias, axis=3)]
+            options = "DepthwiseConv2DOptions"
+            output = self.op("DEPTHWISE_CONV_2D", inputs, name, out, options, DepthMultiplier=1, **fields)
         else:
-            inputs = [given, *self.filters(placed, given, weight.transpose(0, 2, 3, 1), bias)]
+            inputs = [padded, *self.filters(placed, padded, weight.transpose(0, 2, 3, 1), bias)]
             version = 6 if layer.groups > 1 else 1  # the first that knows groups
-            made = self.op("CONV_2D", inputs, name, out, "Conv2DOptions", version, **fields)
-        return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
+            output = self.op("CONV_2D", inputs, name, out, "Conv2DOptions", version, **fields)
+        return output if layer.activation in FUSED else self.activation(layer.activation, output, path)
 
-    def filters(self, placed: Placed, given: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
-        """A layer's weights. given: what they are multiplied with. axis: where its output channels lie."""
+    def filters(self, placed: Placed, x: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
+        """A layer's weights. x: what they are multiplied with. axis: where its output channels lie."""
         return [self.constant(f"{placed.path}:weight", weight), self.constant(f"{placed.path}:bias", bias)]
 
     def _linear(self, placed: Placed, layer: rows.Linear, x: int) -> int:
@@ -225,11 +225,11 @@ class TfliteWriter:
         flat = self._reshape(x, f"{path}:flat", (1, shape.elements))
         fused = FUSED.get(layer.activation, 0)
         inputs = [flat, *self.filters(placed, flat, weight, bias)]
-        words = "FullyConnectedOptions"
-        made = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), words, FusedActivationFunction=fused)
+        fields = {"FusedActivationFunction": fused}
+        product = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), "FullyConnectedOptions", **fields)
         name = path if layer.activation in FUSED else f"{path}:image"
-        made = self._reshape(made, name, out)
-        return made if layer.activation in FUSED else self.activation(layer.activation, made, path)
+        output = self._reshape(product, name, out)
+        return output if layer.activation in FUSED else self.activation(layer.activation, output, path)
 
     def activation(self, kind: Activation, x: int, name: str) -> int:
         """The activation of a value."""
@@ -238,40 +238,40 @@ class TfliteWriter:
             case "linear":
                 return x
             case "h_sigmoid":
-                three, sixth = (self.constant(f"{name}:{word}", np.array([v], np.float32))
-                                for word, v in (("three", 3), ("sixth", 1 / 6)))  # fmt: skip
-                words = {"FusedActivationFunction": FUSED["relu6"]}
-                moved = self.op("ADD", [x, three], f"{name}:moved", shape, "AddOptions", **words)
+                three, sixth = (self.constant(f"{name}:{word}", np.array([number], np.float32))
+                                for word, number in (("three", 3), ("sixth", 1 / 6)))  # fmt: skip
+                fields = {"FusedActivationFunction": FUSED["relu6"]}
+                moved = self.op("ADD", [x, three], f"{name}:moved", shape, "AddOptions", **fields)
                 return self.op("MUL", [moved, sixth], name, shape, "MulOptions")
             case "swish":
                 gate = self.op("LOGISTIC", [x], f"{name}:gate", shape)
                 return self.op("MUL", [x, gate], name, shape, "MulOptions")
             case "h_swish":
                 return self.op("HARD_SWISH", [x], name, shape, "HardSwishOptions")
-        words_of = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
-        return self.op(words_of[kind], [x], name, shape)
+        operations = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
+        return self.op(operations[kind], [x], name, shape)
 
     def _pool(self, placed: Placed, layer: rows.Pool, x: int) -> int:
         path, (shape, *_) = placed.path, placed.in_shapes
         pads = pool_pads(layer, shape, placed.out_shape)
-        least = LEAST if layer.op == "max" else 0.0
-        given, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads, least)
+        fill = LOWEST if layer.op == "max" else 0.0
+        padded, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads, fill)
         if layer.op == "average":
-            return self._mean(placed, layer, given, padding, given != x)
+            return self._mean(placed, layer, padded, padding, padded != x)
         out = nhwc(placed.out_shape)
-        return self.op("MAX_POOL_2D", [given], path, out, "Pool2DOptions", **_windows(layer, padding))
+        return self.op("MAX_POOL_2D", [padded], path, out, "Pool2DOptions", **_windows(layer, padding))
 
-    def _mean(self, placed: Placed, layer: rows.Pool, given: int, padding: int, apart: bool) -> int:
-        """Of windows. apart: the zeros around them are in the image by now, and would be counted."""
+    def _mean(self, placed: Placed, layer: rows.Pool, padded: int, padding: int, counts_zeros: bool) -> int:
+        """The mean of each window. counts_zeros: those around the map are in `padded`, and would be counted."""
         path, out = placed.path, nhwc(placed.out_shape)
-        name = f"{path}:counted" if apart else path
-        made = self.op("AVERAGE_POOL_2D", [given], name, out, "Pool2DOptions", **_windows(layer, padding))
-        return self._stretched(placed, layer, made) if apart else made
+        name = f"{path}:counted" if counts_zeros else path
+        mean = self.op("AVERAGE_POOL_2D", [padded], name, out, "Pool2DOptions", **_windows(layer, padding))
+        return self._without_zeros(placed, layer, mean) if counts_zeros else mean
 
-    def _stretched(self, placed: Placed, layer: rows.Pool, counted: int) -> int:
-        """Means that zeros were counted in, without them."""
+    def _without_zeros(self, placed: Placed, layer: rows.Pool, counted: int) -> int:
+        """Means in which zeros around the map were counted, without them."""
         path, out = placed.path, nhwc(placed.out_shape)
-        share = self.constant(f"{path}:share", layer.kernel**2 / inside(placed, layer)[None, :, :, None])
+        share = self.constant(f"{path}:share", layer.kernel**2 / pixels_in_windows(placed, layer)[None, :, :, None])
         return self.op("MUL", [counted, share], path, out, "MulOptions")
 
     def _global_pool(self, size: int, x: int, path: str, shape: Shape, out: Sequence[int]) -> int:
@@ -285,8 +285,8 @@ class TfliteWriter:
         return self.op("AVERAGE_POOL_2D", [x], path, out, "Pool2DOptions", **fields)
 
 
-def _padded_the_same(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
-    """Whether a window's zeros (above, left, below, right) are those of the "same" rule."""
+def _is_same_padding(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
+    """Whether pads (above, left, below, right) are those of TensorFlow's "same" rule."""
     (top, bottom), (left, right) = (pad_before_after(size, kernel, stride, "same") for size in shape[1:])
     return list(pads) == [top, left, bottom, right]
 
@@ -296,12 +296,12 @@ def nhwc(shape: Shape) -> tuple[int, int, int, int]:
     return 1, shape.height, shape.width, shape.channels
 
 
-def inside(placed: Placed, layer: rows.Pool) -> Array:
-    """(H', W'): how many pixels of each window are image, not zeros around it."""
+def pixels_in_windows(placed: Placed, layer: rows.Pool) -> Array:
+    """(H', W'): how many pixels of each window are of the map, not zeros around it."""
     (shape, *_), out = placed.in_shapes, placed.out_shape
     sides = []
-    for size, before, made in zip(shape[1:], pool_pads(layer, shape, out)[:2], out[1:], strict=True):
-        starts = np.arange(made) * layer.stride - before
+    for size, before, length in zip(shape[1:], pool_pads(layer, shape, out)[:2], out[1:], strict=True):
+        starts = np.arange(length) * layer.stride - before
         sides.append(np.minimum(starts + layer.kernel, size) - np.maximum(starts, 0))
     return np.outer(*sides)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 from leannet.errors import LeannetError
 from leannet.header import is_artifact

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.evaluation.answers import Prediction, best_of

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 
 MARKER = "model.json"

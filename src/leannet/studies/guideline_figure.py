@@ -7,15 +7,15 @@ from leannet.studies.guideline_study import Guidelines, mean, slowdowns
 from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 
 
-def draw(found: Guidelines, path: Path) -> None:
-    """Writes the figure: a panel a guideline, a group of bars a line of its table, whiskers from scale to scale."""
-    threads = list(dict.fromkeys(n for _, n in found.settings))
-    engines = list(dict.fromkeys(name for name, _ in found.settings))
+def draw(study: Guidelines, path: Path) -> None:
+    """Writes the figure: a panel for each guideline, a group of bars for each line of its table."""
+    threads = list(dict.fromkeys(n for _, n in study.settings))
+    engines = list(dict.fromkeys(name for name, _ in study.settings))
     sources = [(name, n) for n in threads for name in engines]
     bars = len(sources) + 2
-    with figure(15, 9) as drawn:
-        panels = drawn.subplots(2, 2).flat
-        for table, axes in zip(found.tables, panels, strict=True):
+    with figure(15, 9) as canvas:
+        panels = canvas.subplots(2, 2).flat
+        for table, axes in zip(study.tables, panels, strict=True):
             for place, case in enumerate(table.cases):
                 values: list[tuple[str, list[float], Any]] = [
                     ("paper, GPU", slowdowns(table, case, "gpu"), "#d9d9d9"),
@@ -25,7 +25,7 @@ def draw(found: Guidelines, path: Path) -> None:
                     name, n = setting
                     label = f"{name}, {n} thread{'s' if n > 1 else ''}"
                     values.append(
-                        (label, found.slowdowns(table.key, case.name, setting), _color(engines, threads, setting))
+                        (label, study.slowdowns(table.key, case.name, setting), _color(engines, threads, setting))
                     )
                 for bar, (label, ratios, color) in enumerate(values):
                     x = place + (bar - (bars - 1) / 2) * 0.8 / bars
@@ -37,13 +37,13 @@ def draw(found: Guidelines, path: Path) -> None:
             axes.set_ylabel(f"time over that of “{table.cases[0].name}”")
             plain_axes(axes)
         handles, labels = axes.get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside lower center", ncols=bars, frameon=False)
-        drawn.suptitle(
-            f"Equal mult-adds, unequal time: ShuffleNetV2's guidelines on {found.machine.line()}\n"
+        canvas.legend(handles, labels, loc="outside lower center", ncols=bars, frameon=False)
+        canvas.suptitle(
+            f"Equal mult-adds, unequal time: ShuffleNetV2's guidelines on {study.machine.line()}\n"
             "bars: mean over three scales; lines: from the least to the most of them",
             fontsize=12,
         )
-        write_figure(drawn, path)
+        write_figure(canvas, path)
 
 
 def _color(engines: list[str], threads: list[int], setting: tuple[str, int]) -> tuple[float, ...]:

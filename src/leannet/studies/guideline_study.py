@@ -11,7 +11,7 @@ from leannet.errors import LeannetError
 from leannet.runtime import Latency, Machine, Program, engine, machine, measure
 from leannet.studies.guideline_tables import SCALES, Case, Guideline, Speeds, tables
 
-SHOWS, TURNED = 1.1, 0.95  # a slowdown from here on shows; below this the guideline is turned round
+SHOWS, REVERSED = 1.1, 0.95  # a slowdown from here on shows; below this the guideline is reversed
 EVEN = 8  # channels
 Setting = tuple[str, int]  # engine, threads
 Times = dict[tuple[str, str, int, str, int], Latency]  # guideline, case, scale's index, engine, threads
@@ -62,17 +62,18 @@ class Fit:
         }
 
     def line(self) -> str:
-        """For a person."""
+        """In words."""
         return (
-            f"{_setting(self.engine, self.threads)}: time is about mult-adds / {_said(self.gmacs_per_s)} G/s "
-            f"({_said(self.odd_gmacs_per_s)} G/s where a width is no multiple of 8) + bytes / {_said(self.gb_per_s)} "
-            f"GB/s + {self.us_per_layer:.0f} us a layer, to {100 * self.median_error:.0f} % (median)"
+            f"{_setting(self.engine, self.threads)}: time is about mult-adds / {_rate_words(self.gmacs_per_s)} G/s "
+            f"({_rate_words(self.odd_gmacs_per_s)} G/s where a width is no multiple of 8) + bytes / "
+            f"{_rate_words(self.gb_per_s)} GB/s + {self.us_per_layer:.0f} us a layer, "
+            f"to {100 * self.median_error:.0f} % (median)"
         )
 
 
 @dataclass(frozen=True)
 class Guidelines:
-    """What was measured, what the paper printed, and what it comes to."""
+    """What was measured, what the paper printed, and the conclusions."""
 
     machine: Machine
     versions: tuple[str, ...]
@@ -94,25 +95,25 @@ class Guidelines:
         ]
 
     def words(self) -> list[str]:
-        """For each guideline and engine whether it shows here, by how much, and what of that the fit explains."""
+        """For each guideline and engine whether it holds here, by how much, and what the fit explains of it."""
         return [self._words(table, fit) for table in self.tables for fit in self.fits]
 
     def _words(self, table: Guideline, fit: Fit) -> str:
         first, last = table.cases[0], table.cases[-1]
-        found = self.slowdowns(table.key, last.name, (fit.engine, fit.threads))
-        value = mean(found)
-        verdict = "holds" if value >= SHOWS else "is turned round" if value < TURNED else "hardly shows"
-        parts = []
+        ratios = self.slowdowns(table.key, last.name, (fit.engine, fit.threads))
+        value = mean(ratios)
+        verdict = "holds" if value >= SHOWS else "is reversed" if value < REVERSED else "hardly shows"
+        terms = []
         for name in fit.terms_ms(first, 0):
             shares = []
             for index in range(len(SCALES)):
                 before = fit.terms_ms(first, index)
                 shares.append((fit.terms_ms(last, index)[name] - before[name]) / sum(before.values()))
-            parts.append(f"{name} {100 * float(np.mean(shares)):+.0f} %")
+            terms.append(f"{name} {100 * float(np.mean(shares)):+.0f} %")
         return (
             f"{table.key} {verdict} in {_setting(fit.engine, fit.threads)}: {last.name} against {first.name}, "
-            f"{value:.2f} times the time ({min(found):.2f} to {max(found):.2f} over the scales). "
-            f"Fitted: {', '.join(parts)}. Paper: GPU {mean(slowdowns(table, last, 'gpu')):.2f}, "
+            f"{value:.2f} times the time ({min(ratios):.2f} to {max(ratios):.2f} over the scales). "
+            f"Fitted: {', '.join(terms)}. Paper: GPU {mean(slowdowns(table, last, 'gpu')):.2f}, "
             f"ARM {mean(slowdowns(table, last, 'arm')):.2f}"
         )
 
@@ -176,9 +177,9 @@ def guidelines(
 ) -> Guidelines:
     """Measures the paper's four tables. threads: None: one, and as many as there are cores.
 
-    The lines of one table at one scale in one engine run in turns. seconds: to spend on measuring in all; setting up
-    takes some more. progress: called with (done, total, what is measured).
-    Raises LeannetError for an engine that there is not, and for more threads than cores.
+    The lines of one table at one scale in one engine run in turns. seconds: for all measurements; preparing takes some
+    more. progress: called with (done, total, what is measured).
+    Raises LeannetError for an unknown engine, and for more threads than cores.
     """
     here = machine()
     counts = sorted(set(threads)) if threads else sorted({1, here.cores})
@@ -186,10 +187,14 @@ def guidelines(
         if not 1 <= number <= here.cores:
             raise LeannetError(f"threads: expected 1 to {here.cores}, the cores there are, found {number}")
     used = [engine(name) for name in dict.fromkeys(engines)]
-    found = tables()
-    groups = [(table, index, e, n) for n in counts for e in used for table in found for index in range(len(SCALES))]
+    guideline_tables = tables()
+    groups = [
+        (table, index, e, n) for n in counts for e in used for table in guideline_tables for index in range(len(SCALES))
+    ]
     times: Times = {}
-    programs = {(t.key, c.name, i): Program(net) for t in found for c in t.cases for i, net in enumerate(c.networks)}
+    programs = {
+        (t.key, c.name, i): Program(net) for t in guideline_tables for c in t.cases for i, net in enumerate(c.networks)
+    }
     for done, (table, index, e, n) in enumerate(groups):
         progress(done, len(groups), f"{table.key} x{SCALES[index]} in {_setting(e.name, n)}")
         candidates = {}
@@ -198,16 +203,16 @@ def guidelines(
             x = np.random.default_rng(0).random((1, *case.networks[index].input.shape), dtype=np.float32)
             candidates[table.key, case.name, index, e.name, n] = lambda run=run, x=x: run(x)
         times |= measure(candidates, seconds / len(groups))
-    fits = {(e.name, n): _fit(found, times, e.name, n) for n in counts for e in used}
+    fits = {(e.name, n): _fit(guideline_tables, times, e.name, n) for n in counts for e in used}
     lines = [
         _measured(table, case, index, times, fits[e.name, n])
         for n in counts
         for e in used
-        for table in found
+        for table in guideline_tables
         for case in table.cases
         for index in range(len(SCALES))
     ]
-    return Guidelines(here, tuple(e.version() for e in used), found, tuple(lines), tuple(fits.values()))
+    return Guidelines(here, tuple(e.version() for e in used), guideline_tables, tuple(lines), tuple(fits.values()))
 
 
 def slowdowns(table: Guideline, case: Case, column: str) -> list[float]:
@@ -232,7 +237,7 @@ def _ms(amount: float, rate: float | None) -> float:
     return 0.0 if rate is None else 1e-6 * amount / rate
 
 
-def _said(rate: float | None) -> str:
+def _rate_words(rate: float | None) -> str:
     return "unlimited" if rate is None else f"{rate:.0f}"
 
 
@@ -251,11 +256,11 @@ def _terms(case: Case, index: int) -> list[float]:
     return [cost.macs - odd, odd, cost.total.bytes_moved, len(cost.layers)]
 
 
-def _fit(found: Sequence[Guideline], times: Times, name: str, threads: int) -> Fit:
+def _fit(guideline_tables: Sequence[Guideline], times: Times, name: str, threads: int) -> Fit:
     from scipy.optimize import nnls
 
     terms, seconds = [], []
-    for table in found:
+    for table in guideline_tables:
         for case in table.cases:
             for index in range(len(SCALES)):
                 terms.append(_terms(case, index))

@@ -3,7 +3,7 @@
 Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv 1807.11164, Tables 1 to 4:
 GPU, a GeForce GTX 1080Ti, in batches a second; ARM, one thread of a Snapdragon 810, in images a second. The networks
 are those of the paper's ARM columns. Where the paper does not say, here: convolutions have a bias and no
-normalisation, those of Tables 1 to 3 no activation; branches are added; a bottleneck is a quarter as wide inside.
+normalization, those of Tables 1 to 3 no activation; branches are added; a bottleneck is a quarter as wide inside.
 No torch.
 """
 
@@ -20,7 +20,7 @@ Speeds = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a table: at each scale a network, all of about equal mult-adds down the table."""
+    """One line of a table: at each scale a network, with about equal mult-adds in all lines."""
 
     name: str
     networks: tuple[Architecture, ...]  # one a scale
@@ -68,14 +68,14 @@ def _groups() -> Iterator[Case]:
         (4, 128, (1026, 644, 338), (32.9, 8.7, 2.1)),
         (8, 180, (634, 445, 230), (27.8, 7.5, 1.8)),
     ):
-        # 180 channels do not part into 8 groups; 184, the next number that does, is 2 % wider.
+        # 8 groups do not divide 180 channels; 184, the next number that they divide, is 2 % wider.
         width = -(-channels // groups) * groups
         name = "1 group" if groups == 1 else f"{groups} groups"
         yield Case(name, tuple(_stack(s * width, _pointwise(s * width, groups=groups)) for s in SCALES), gpu, arm)
 
 
 def _fragments() -> Iterator[Case]:
-    """Table 3: one to four 1x1 convolutions a block, behind or beside each other."""
+    """Table 3: one to four 1x1 convolutions a block, in series or in parallel."""
     for name, channels, series, parallel, gpu, arm in (
         ("1 fragment", 64, 1, 1, (2446, 1274, 434), (40.2, 10.1, 2.3)),
         ("2 in series", 45, 2, 1, (1790, 909, 336), (38.6, 10.1, 2.2)),

@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 
 from leannet import __version__
-from leannet.artifact.base import Artifact
+from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 from leannet.console import Console
 from leannet.cost import count
@@ -137,7 +137,7 @@ def _about(
         "title": title,
         "name": header.architecture.name,
         "classes": list(header.classes),
-        "input": "uint8" if made.takes_images else "float32",
+        "input": "uint8" if made.takes_uint8 else "float32",
         "precision": made.precision,
         "params": total.params,
         "macs": total.macs,

@@ -23,7 +23,7 @@ from leannet.zoo.foreign import KeyMap, Source, convolution
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import scale_channels
 
-# name, filters, kernel, stride, padding, groups; then whether local response normalisation and a pool follow
+# name, filters, kernel, stride, padding, groups; then whether local response normalization and a pool follow
 TWO_TOWERS = (
     ("conv1",  96, 11, 4, 0, 1, True,  True),
     ("conv2", 256,  5, 1, 2, 2, True,  True),

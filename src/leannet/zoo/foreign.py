@@ -1,7 +1,7 @@
 """How other libraries name the weights of a network that the zoo has.
 
 A family names its sources beside its rows. A source has the rows as that library builds them (its epsilon, activation,
-stem and width rules), and where it keeps the weights of each of our layers. Maps are made from the rows, so they hold
+stem and width rules), and where it stores the weights of each of our layers. Maps are made from the rows, so they hold
 for any width and depth.
 """
 
@@ -27,7 +27,7 @@ class Source:
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
     license: str = "Apache-2.0"
-    optional: tuple[str, ...] = field(default=())  # prefixes of theirs that we may leave aside, as auxiliary heads
+    optional: tuple[str, ...] = field(default=())  # prefixes of theirs that may be left out, as auxiliary heads
 
 
 def placed(architecture: Architecture) -> dict[str, Placed]:
@@ -37,7 +37,7 @@ def placed(architecture: Architecture) -> dict[str, Placed]:
 
 
 def convolution(ours: str, conv: str, norm: str | None = None) -> Iterator[tuple[str, str]]:
-    """The two modules of one of our layers: its convolution and its normalisation."""
+    """The two modules of one of our layers: its convolution and its normalization."""
     yield f"{ours}.conv", conv
     if norm is not None:
         yield f"{ours}.norm", norm

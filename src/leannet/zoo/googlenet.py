@@ -1,7 +1,7 @@
 """GoogLeNet: Inception modules.
 
 Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842, Table 1. `googlenet` is the paper's: biases, local
-response normalisation, 5x5 convolutions. `googlenet_torchvision` has batch norm (epsilon 1e-3) and 3x3 in their place.
+response normalization, 5x5 convolutions. `googlenet_torchvision` has batch norm (epsilon 1e-3) and 3x3 in their place.
 `..._aux` are the same with the two auxiliary heads of section 5, as further outputs.
 """
 
@@ -127,13 +127,13 @@ def _table(
 
 
 def _aux(name: str, source: str, version: Version, width: float, classes: int) -> list[Row]:
-    """An auxiliary head: means of 4 x 4 parts, 128 1x1 filters, 1024 hidden, classes (section 5)."""
+    """An auxiliary head: means of 4 x 4 cells, 128 1x1 filters, 1024 hidden, classes (section 5)."""
     if version.torchvision:
-        parts: Row = GlobalPool(name=f"{name}_pool", inputs=(source,), size=4)
+        pool: Row = GlobalPool(name=f"{name}_pool", inputs=(source,), size=4)
     else:
-        parts = Pool(name=f"{name}_pool", inputs=(source,), op="average", kernel=5, stride=3)
+        pool = Pool(name=f"{name}_pool", inputs=(source,), op="average", kernel=5, stride=3)
     return [
-        parts,
+        pool,
         Conv(
             name=f"{name}_conv",
             out_channels=scale_channels(128, width),

@@ -95,8 +95,8 @@ def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
     rows = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
     for number, row in enumerate(rows, start=1):
         prefix, step = f"features.{number}.conv", 0
-        for part in ("expand", "depthwise")[row.expansion_channels is None :]:
-            yield from convolution(f"{row.name}.{part}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
+        for layer in ("expand", "depthwise")[row.expansion_channels is None :]:
+            yield from convolution(f"{row.name}.{layer}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
             step += 1
         yield from convolution(f"{row.name}.project", f"{prefix}.{step}", f"{prefix}.{step + 1}")
     yield from convolution("Conv_1", f"features.{len(rows) + 1}.0", f"features.{len(rows) + 1}.1")

@@ -11,6 +11,7 @@ The minimalistic forms (same authors, slim's README) do without h-swish, squeeze
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from leannet.rows import (
     Activation,
@@ -181,14 +182,14 @@ def _torchvision_weights(version: Version) -> Source:
         blocks = [row for row in architecture.rows if isinstance(row, InvertedResidual)]
         for number, row in enumerate(blocks, start=1):
             prefix = f"features.{number}.block"
-            parts = ["expand"] * (row.expansion_channels is not None) + ["depthwise"]
-            parts += ["squeeze_excite"] * (row.squeeze_channels is not None) + ["project"]
-            for step, part in enumerate(parts):
-                if part == "squeeze_excite":
-                    yield from convolution(f"{row.name}.{part}.reduce", f"{prefix}.{step}.fc1")
-                    yield from convolution(f"{row.name}.{part}.restore", f"{prefix}.{step}.fc2")
+            layers = ["expand"] * (row.expansion_channels is not None) + ["depthwise"]
+            layers += ["squeeze_excite"] * (row.squeeze_channels is not None) + ["project"]
+            for step, layer in enumerate(layers):
+                if layer == "squeeze_excite":
+                    yield from convolution(f"{row.name}.{layer}.reduce", f"{prefix}.{step}.fc1")
+                    yield from convolution(f"{row.name}.{layer}.restore", f"{prefix}.{step}.fc2")
                 else:
-                    yield from convolution(f"{row.name}.{part}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
+                    yield from convolution(f"{row.name}.{layer}", f"{prefix}.{step}.0", f"{prefix}.{step}.1")
         last = len(blocks) + 1
         yield from convolution("Conv_1", f"features.{last}.0", f"features.{last}.1")
         yield from convolution("Conv_2", "classifier.0")
@@ -197,76 +198,24 @@ def _torchvision_weights(version: Version) -> Source:
     return Source("torchvision", rows, keys, license="BSD-3-Clause")
 
 
+TABLE_1, TABLE_2 = "arXiv 1905.02244, Table 1", "arXiv 1905.02244, Table 2"
+README = "slim/nets/mobilenet/README.md"
+LARGE_MINIMAL, SMALL_MINIMAL = _minimal(LARGE), _minimal(SMALL)
 LARGE_SOURCES = (_timm(LARGE), _torchvision_weights(LARGE))
 SMALL_SOURCES = (_timm(SMALL), _torchvision_weights(SMALL))
+TIMM_LARGE_MINIMAL, TIMM_SMALL_MINIMAL = (_timm(LARGE_MINIMAL),), (_timm(SMALL_MINIMAL),)
+CIFAR_SUMMARY = "MobileNetV3-Small for 32 x 32 images, total stride 8"
 
-
-@family(
-    "mobilenet_v3_large",
-    "searched rows, squeeze-and-excitation, h-swish",
-    "arXiv 1905.02244, Table 1",
-    sources=LARGE_SOURCES,
-)
-def mobilenet_v3_large(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(LARGE, width, resolution, classes, in_channels)
-
-
-@family("mobilenet_v3_small", "searched for low resources", "arXiv 1905.02244, Table 2", sources=SMALL_SOURCES)
-def mobilenet_v3_small(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(SMALL, width, resolution, classes, in_channels)
-
-
-@family(
-    "mobilenet_v3_large_minimal",
-    "Large without h-swish, squeeze and 5 x 5",
-    "slim/nets/mobilenet/README.md",
-    sources=(_timm(_minimal(LARGE)),),
-)
-def mobilenet_v3_large_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(_minimal(LARGE), width, resolution, classes, in_channels)
-
-
-@family(
-    "mobilenet_v3_small_minimal",
-    "Small without h-swish, squeeze and 5 x 5",
-    "slim/nets/mobilenet/README.md",
-    sources=(_timm(_minimal(SMALL)),),
-)
-def mobilenet_v3_small_minimal(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(_minimal(SMALL), width, resolution, classes, in_channels)
-
-
-@family(
-    "mobilenet_v3_large_torchvision",
-    "Large with torchvision's width rule",
-    "arXiv 1905.02244, Table 1",
-    sources=LARGE_SOURCES[1:],
-)
-def mobilenet_v3_large_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(_torchvision(LARGE), width, resolution, classes, in_channels)
-
-
-@family(
-    "mobilenet_v3_small_torchvision",
-    "Small with torchvision's width rule",
-    "arXiv 1905.02244, Table 2",
-    sources=SMALL_SOURCES[1:],
-)
-def mobilenet_v3_small_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(_torchvision(SMALL), width, resolution, classes, in_channels)
-
-
-@family(
-    "cifar_mobilenet_v3_small",
-    "MobileNetV3-Small for 32 x 32 images, total stride 8",
-    "arXiv 1905.02244, Table 2",
-    resolution=32,
-    classes=10,
-)
-def cifar_mobilenet_v3_small(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(CIFAR_SMALL, width, resolution, classes, in_channels)
-
-
-@family("mobilenet_v3_debug", "two blocks, for quick tests", "arXiv 1905.02244, Table 2", resolution=32, classes=10)
-def mobilenet_v3_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(DEBUG, width, resolution, classes, in_channels)
+# version, what it is, paper, resolution, classes, libraries whose weights load
+VARIANTS: tuple[tuple[Version, str, str, int, int, tuple[Source, ...]], ...] = (
+    (LARGE,               "searched rows, squeeze-and-excitation, h-swish", TABLE_1, 224, 1000, LARGE_SOURCES),
+    (SMALL,               "searched for low resources",                     TABLE_2, 224, 1000, SMALL_SOURCES),
+    (LARGE_MINIMAL,       "Large without h-swish, squeeze and 5 x 5",       README,  224, 1000, TIMM_LARGE_MINIMAL),
+    (SMALL_MINIMAL,       "Small without h-swish, squeeze and 5 x 5",       README,  224, 1000, TIMM_SMALL_MINIMAL),
+    (_torchvision(LARGE), "Large with torchvision's width rule",            TABLE_1, 224, 1000, LARGE_SOURCES[1:]),
+    (_torchvision(SMALL), "Small with torchvision's width rule",            TABLE_2, 224, 1000, SMALL_SOURCES[1:]),
+    (CIFAR_SMALL,         CIFAR_SUMMARY,                                    TABLE_2,  32,   10, ()),
+    (DEBUG,               "two blocks, for quick tests",                    TABLE_2,  32,   10, ()),
+)  # fmt: skip
+for _version, _summary, _paper, _resolution, _classes, _sources in VARIANTS:
+    family(_version.name, _summary, _paper, _resolution, _classes, sources=_sources)(partial(_table, _version))

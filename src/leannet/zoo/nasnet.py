@@ -2,7 +2,7 @@
 
 Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition", arXiv 1707.07012, figures 2 and 4
 and appendix A; the mobile network is 4 @ 1056: four normal cells a stage, and 1056 channels at the end, so
-1056 / 24 = 44 filters in the first. Padding is TensorFlow's, the stem has none, and normalisation's epsilon is 1e-3, as
+1056 / 24 = 44 filters in the first. Padding is TensorFlow's, the stem has none, and normalization's epsilon is 1e-3, as
 in the authors' code.
 """
 

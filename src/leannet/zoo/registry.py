@@ -50,8 +50,8 @@ def family(
 
 def models(pattern: str = "*") -> list[str]:
     """The zoo's names that match a pattern with wildcards, sorted. A word without wildcards matches anywhere."""
-    wanted = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
-    return sorted(name for name in FAMILIES if fnmatch(name, wanted))
+    wildcards = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
+    return sorted(name for name in FAMILIES if fnmatch(name, wildcards))
 
 
 def find(name: str) -> Family:
@@ -74,18 +74,18 @@ def architecture(
     classes: None: the family's own (1000, or 10 for the 32-pixel forms).
     Raises LeannetError for an unknown name, and for a resolution the network cannot take, naming the smallest it can.
     """
-    found = find(name)
-    resolution = found.resolution if resolution is None else resolution
-    classes = found.classes if classes is None else classes
-    for what, value in (("classes", classes), ("resolution", resolution), ("in_channels", in_channels)):
+    family = find(name)
+    resolution = family.resolution if resolution is None else resolution
+    classes = family.classes if classes is None else classes
+    for option, value in (("classes", classes), ("resolution", resolution), ("in_channels", in_channels)):
         if value < 1:
-            raise LeannetError(f"{what} must be 1 or more, found {value}")
+            raise LeannetError(f"{option} must be 1 or more, found {value}")
     if not 0 < width <= 16:
         raise LeannetError(f"width must be above 0 and at most 16, found {width:g}")
     try:
-        return found.rows(width, resolution, classes, in_channels)
+        return family.rows(width, resolution, classes, in_channels)
     except ValueError as error:
-        smallest = _smallest(found, width, resolution, in_channels)
+        smallest = _smallest(family, width, resolution, in_channels)
         if smallest is None:
             raise
         cause = str(error).split("Value error, ")[-1].split(" [type=")[0]
@@ -94,10 +94,10 @@ def architecture(
         ) from None
 
 
-def _smallest(found: Family, width: float, above: int, in_channels: int) -> int | None:
-    for resolution in range(above + 1, found.resolution + 1):
+def _smallest(family: Family, width: float, above: int, in_channels: int) -> int | None:
+    for resolution in range(above + 1, family.resolution + 1):
         try:
-            found.rows(width, resolution, 2, in_channels)
+            family.rows(width, resolution, 2, in_channels)
         except ValueError:
             continue
         return resolution

@@ -1,4 +1,4 @@
-"""ShuffleNet: grouped 1x1 convolutions, and a shuffle so that groups learn of each other.
+"""ShuffleNet: grouped 1x1 convolutions, and a channel shuffle, so that groups exchange information.
 
 Zhang et al., "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile Devices", arXiv 1707.01083,
 Table 1. `width` is the paper's scale s; the groups g are in the name, `shufflenet_v1` itself has g = 3.

@@ -1,16 +1,17 @@
-"""ShuffleNetV2: channel split, equal widths, no groups: built by four guidelines that look at time and not at FLOPs.
+"""ShuffleNetV2: channel split, equal widths, no groups: built by four guidelines about time instead of FLOPs.
 
 Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv 1807.11164, Table 5, and
 the appendix for the large forms. `width` is the paper's scale: 0.5, 1, 1.5 and 2 have columns of their own there;
 others scale the column of 1.
 
-Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the image its left
+Two structures are in use. The authors' code, whose mult-adds are the paper's: where a unit halves the size its left
 branch keeps the input's channels and the right one makes the rest: `shufflenet_v2`. torchvision's: both make one half,
 for up to 1.3 % less work: `shufflenet_v2_torchvision`. The weights of one do not fit the other.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from leannet.rows import Architecture, Conv, GlobalPool, Input, Linear, Norm, Pool, Row, ShuffleUnitV2
 from leannet.zoo.foreign import Source, convolution
@@ -109,51 +110,17 @@ def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
             if not row.split:
                 yield from convolution(f"{row.name}.left_depthwise", f"{prefix}.branch1.0", f"{prefix}.branch1.1")
                 yield from convolution(f"{row.name}.left_project", f"{prefix}.branch1.2", f"{prefix}.branch1.3")
-            for part, number in (("expand", 0), ("depthwise", 3), ("project", 5)):
+            for layer, number in (("expand", 0), ("depthwise", 3), ("project", 5)):
                 theirs = f"{prefix}.branch2"
-                yield from convolution(f"{row.name}.{part}", f"{theirs}.{number}", f"{theirs}.{number + 1}")
+                yield from convolution(f"{row.name}.{layer}", f"{theirs}.{number}", f"{theirs}.{number + 1}")
     yield from convolution("Conv5", "conv5.0", "conv5.1")
     yield "FC.linear", "fc"
 
 
-def shufflenet_v2_torchvision(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    version = replace(BASE, name="shufflenet_v2_torchvision", torchvision=True)
-    return _table(version, width, resolution, classes, in_channels)
-
-
-TORCHVISION = Source("torchvision", shufflenet_v2_torchvision, _torchvision, license="BSD-3-Clause")
-family("shufflenet_v2_torchvision", "torchvision's structure, with its weights", PAPER, sources=(TORCHVISION,))(
-    shufflenet_v2_torchvision
-)
-
-
-@family("shufflenet_v2", "channel split and shuffle, the authors' structure", PAPER, sources=(TORCHVISION,))
-def shufflenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(BASE, width, resolution, classes, in_channels)
-
-
-@family("shufflenet_v2_se", "with squeeze-and-excitation", "arXiv 1807.11164, Table 8")
-def shufflenet_v2_se(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    version = replace(BASE, name="shufflenet_v2_se", squeeze=True)
-    return _table(version, width, resolution, classes, in_channels)
-
-
-@family("shufflenet_v2_residual", "with a residual around the right branch", "arXiv 1807.11164, appendix")
-def shufflenet_v2_residual(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    version = replace(BASE, name="shufflenet_v2_residual", residual=True)
-    return _table(version, width, resolution, classes, in_channels)
-
-
+V2_TORCHVISION = replace(BASE, name="shufflenet_v2_torchvision", torchvision=True)
 V2_50 = replace(
     BASE, name="shufflenet_v2_50", stems=(64,), repeats=(3, 4, 6, 3), columns=(244, 488, 976, 1952, 2048), large=True
 )
-
-
-@family("shufflenet_v2_50", "as deep as ResNet-50", "arXiv 1807.11164, appendix")
-def shufflenet_v2_50(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(V2_50, width, resolution, classes, in_channels)
-
-
 V2_164 = replace(
     V2_50,
     name="shufflenet_v2_164_se_residual",
@@ -163,21 +130,24 @@ V2_164 = replace(
     squeeze=True,
     residual=True,
 )
-
-
-@family("shufflenet_v2_164_se_residual", "the largest of the paper", "arXiv 1807.11164, appendix")
-def shufflenet_v2_164_se_residual(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(V2_164, width, resolution, classes, in_channels)
-
-
-@family("cifar_shufflenet_v2", "ShuffleNetV2 for 32 x 32 images, total stride 8", PAPER, resolution=32, classes=10)
-def cifar_shufflenet_v2(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(replace(BASE, name="cifar_shufflenet_v2", cifar=True), width, resolution, classes, in_channels)
-
-
+V2_SE = replace(BASE, name="shufflenet_v2_se", squeeze=True)
+V2_RESIDUAL = replace(BASE, name="shufflenet_v2_residual", residual=True)
+CIFAR = replace(BASE, name="cifar_shufflenet_v2", cifar=True)
 DEBUG = replace(BASE, name="shufflenet_v2_debug", repeats=(2, 1), columns=(64, 128, 64), cifar=True)
 
+TABLE_8, APPENDIX = "arXiv 1807.11164, Table 8", "arXiv 1807.11164, appendix"
+TORCHVISION = Source("torchvision", partial(_table, V2_TORCHVISION), _torchvision, license="BSD-3-Clause")
 
-@family("shufflenet_v2_debug", "three units, for quick tests", PAPER, resolution=32, classes=10)
-def shufflenet_v2_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table(DEBUG, width, resolution, classes, in_channels)
+# version, what it is, paper, resolution, classes, libraries whose weights load
+VARIANTS: tuple[tuple[Version, str, str, int, int, tuple[Source, ...]], ...] = (
+    (V2_TORCHVISION, "torchvision's structure, with its weights",           PAPER,    224, 1000, (TORCHVISION,)),
+    (BASE,           "channel split and shuffle, the authors' structure",   PAPER,    224, 1000, (TORCHVISION,)),
+    (V2_SE,          "with squeeze-and-excitation",                         TABLE_8,  224, 1000, ()),
+    (V2_RESIDUAL,    "with a residual around the right branch",             APPENDIX, 224, 1000, ()),
+    (V2_50,          "as deep as ResNet-50",                                APPENDIX, 224, 1000, ()),
+    (V2_164,         "the largest of the paper",                            APPENDIX, 224, 1000, ()),
+    (CIFAR,          "ShuffleNetV2 for 32 x 32 images, total stride 8",     PAPER,     32,   10, ()),
+    (DEBUG,          "three units, for quick tests",                        PAPER,     32,   10, ()),
+)  # fmt: skip
+for _version, _summary, _paper, _resolution, _classes, _sources in VARIANTS:
+    family(_version.name, _summary, _paper, _resolution, _classes, sources=_sources)(partial(_table, _version))

@@ -1,15 +1,16 @@
-"""SqueezeNet: Fire modules, no fully connected layer, no normalisation.
+"""SqueezeNet: Fire modules, no fully connected layer, no normalization.
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv
 1602.07360. 1.0 is Table 1; 1.1 is the authors' later form, with less work for the same accuracy (their repository).
 The bypass forms are figure 2, section 6: simple ones where widths agree (Fire 3, 5, 7, 9), complex ones at the others.
 
-Pooling lets the last window reach beyond the image, as Caffe does. The convolution that makes the classes has no
+Pooling lets the last window reach beyond the image, as Caffe does. The convolution of the classes has no
 padding here and in torchvision; the authors' Caffe file pads it by 1, which is why their 1.72 GFLOPs an image are
 2 x 861.3 M mult-adds at 227 pixels, where these rows have 832.7 M.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from leannet.rows import Architecture, Conv, Dropout, Fire, GlobalPool, Input, Pool, Row
@@ -93,42 +94,25 @@ def _torchvision(architecture: Architecture) -> Iterator[tuple[str, str]]:
     number = 2
     for row in architecture.rows[1:]:
         if isinstance(row, Fire):
-            for part in ("squeeze", "expand1x1", "expand3x3"):
-                yield from convolution(f"{row.name}.{part}", f"features.{number}.{part}")
+            for layer in ("squeeze", "expand1x1", "expand3x3"):
+                yield from convolution(f"{row.name}.{layer}", f"features.{number}.{layer}")
         number += 1
     yield from convolution("conv10", "classifier.1")
 
 
-def squeezenet_1_0(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table("squeezenet_1_0", (96, 7), FIRES_1_0, "none", width, resolution, classes, in_channels)
+FIGURE_2, REPOSITORY = "arXiv 1602.07360, figure 2", "the authors' repository, SqueezeNet_v1.1"
 
-
-V1_0 = Source("torchvision", squeezenet_1_0, _torchvision, license="BSD-3-Clause")
-family("squeezenet_1_0", "Fire modules", PAPER, sources=(V1_0,))(squeezenet_1_0)
-
-
-@family("squeezenet_1_0_simple_bypass", "with the input added where widths agree", "arXiv 1602.07360, figure 2")
-def squeezenet_1_0_simple_bypass(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    name = "squeezenet_1_0_simple_bypass"
-    return _table(name, (96, 7), FIRES_1_0, "simple", width, resolution, classes, in_channels)
-
-
-@family("squeezenet_1_0_complex_bypass", "with 1x1 convolutions around the others", "arXiv 1602.07360, figure 2")
-def squeezenet_1_0_complex_bypass(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    name = "squeezenet_1_0_complex_bypass"
-    return _table(name, (96, 7), FIRES_1_0, "complex", width, resolution, classes, in_channels)
-
-
-def squeezenet_1_1(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table("squeezenet_1_1", (64, 3), FIRES_1_1, "none", width, resolution, classes, in_channels)
-
-
-V1_1 = Source("torchvision", squeezenet_1_1, _torchvision, license="BSD-3-Clause")
-family("squeezenet_1_1", "2.4 times less work than 1.0", "the authors' repository, SqueezeNet_v1.1", sources=(V1_1,))(
-    squeezenet_1_1
-)
-
-
-@family("squeezenet_debug", "two Fire modules, for quick tests", PAPER, resolution=32, classes=10)
-def squeezenet_debug(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    return _table("squeezenet_debug", (16, 3), FIRES_DEBUG, "none", width, resolution, classes, in_channels)
+# name, stem (filters, kernel), Fire modules, bypass, what it is, paper, resolution, classes, whether torchvision has it
+VARIANTS: tuple[tuple[str, tuple[int, int], Fires, Bypass, str, str, int, int, bool], ...] = (
+    ("squeezenet_1_0", (96, 7), FIRES_1_0, "none", "Fire modules", PAPER, 224, 1000, True),
+    ("squeezenet_1_0_simple_bypass", (96, 7), FIRES_1_0, "simple",
+     "with the input added where widths agree", FIGURE_2, 224, 1000, False),
+    ("squeezenet_1_0_complex_bypass", (96, 7), FIRES_1_0, "complex",
+     "with 1x1 convolutions around the others", FIGURE_2, 224, 1000, False),
+    ("squeezenet_1_1", (64, 3), FIRES_1_1, "none", "2.4 times less work than 1.0", REPOSITORY, 224, 1000, True),
+    ("squeezenet_debug", (16, 3), FIRES_DEBUG, "none", "two Fire modules, for quick tests", PAPER, 32, 10, False),
+)  # fmt: skip
+for _name, _stem, _fires, _bypass, _summary, _paper, _resolution, _classes, _has_weights in VARIANTS:
+    _rows = partial(_table, _name, _stem, _fires, _bypass)
+    _sources = (Source("torchvision", _rows, _torchvision, license="BSD-3-Clause"),) if _has_weights else ()
+    family(_name, _summary, _paper, _resolution, _classes, sources=_sources)(_rows)

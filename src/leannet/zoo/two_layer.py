@@ -3,7 +3,7 @@
 from leannet.rows import Architecture, Conv, Input, Linear, Norm, Pool, Row
 from leannet.zoo.registry import family, label
 
-# name, filters; each 3 x 3, normalised, rectified, then pooled 2 x 2
+# name, filters; each 3 x 3, batch norm, ReLU, then 2 x 2 max pooling
 LAYERS = (("conv_1", 16), ("conv_2", 32))
 
 

@@ -1,7 +1,7 @@
-"""Blocks: what the papers draw as one box is one row, and what they draw inside the box is again a table of rows.
+"""Blocks: what the papers draw as one box is one row, and what they draw inside the box is rows again.
 
-A new block is one class: its fields, and `inside`, the rows it stands for. Counting, building, drawing and every other
-reader follow from those.
+A new block is one class: its fields, and `expand`, the rows that it stands for. Counting, building, drawing and every
+other reader follow from those.
 """
 
 from leannet.rows.blocks.base import BlockBase
@@ -12,24 +12,24 @@ from leannet.rows.blocks.nasnet import NasnetNormal, NasnetReduction, TwiceSepar
 from leannet.rows.blocks.residual import BasicResidual, BottleneckResidual
 from leannet.rows.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
 
-Block = (
-    Separable
-    | SqueezeExcite
-    | InvertedResidual
-    | Fire
-    | ShuffleUnit
-    | ShuffleUnitV2
-    | BasicResidual
-    | BottleneckResidual
-    | Inception
-    | TwiceSeparable
-    | NasnetNormal
-    | NasnetReduction
+BLOCKS: tuple[type[BlockBase], ...] = (
+    Separable,
+    SqueezeExcite,
+    InvertedResidual,
+    Fire,
+    ShuffleUnit,
+    ShuffleUnitV2,
+    BasicResidual,
+    BottleneckResidual,
+    Inception,
+    TwiceSeparable,
+    NasnetNormal,
+    NasnetReduction,
 )
 
 __all__ = [
+    "BLOCKS",
     "BasicResidual",
-    "Block",
     "BlockBase",
     "BottleneckResidual",
     "Fire",

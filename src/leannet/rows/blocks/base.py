@@ -1,4 +1,7 @@
-"""What every block has. A new one is a class in a file of its own family, named in this folder's __init__.py."""
+"""What every block has. One of leannet's own is a class in the file of its family, named in this folder's __init__.py.
+
+A block from outside is registered (registry.py).
+"""
 
 import abc
 from collections.abc import Sequence
@@ -8,12 +11,12 @@ from leannet.rows.layers import RowBase
 
 
 class BlockBase(RowBase):
-    """A row with rows inside."""
+    """A row that stands for several rows: what a paper draws as one box."""
 
     @abc.abstractmethod
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
-        """The rows this block stands for, given the shapes it reads; the last one is its output.
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
+        """The rows that this block stands for; the output of the last one is the block's output.
 
-        They call the block's own input "input", and a second one "input_2". Raises RowError where the block cannot be,
-        naming the field.
+        shapes: (C, H, W) of each input of the block. The rows call the block's own input "input", and a second one
+        "input_2". Raises RowError, which names the impossible field.
         """

@@ -9,20 +9,26 @@ from leannet.rows.layers import Add, Concat, Conv, RowBase
 
 
 class Fire(BlockBase):
-    """A few 1x1 filters squeeze, then 1x1 and 3x3 filters side by side expand (SqueezeNet, section 3.2).
+    """Fire module (SqueezeNet, section 3.2).
 
-    bypass: simple adds the input to the output, complex adds it through a 1x1 convolution (section 6).
+    A few 1x1 filters squeeze, then 1x1 and 3x3 filters side by side expand. The bypasses are those of section 6.
     """
 
     kind: Literal["fire"] = "fire"
     squeeze_channels: Width
+    """Channels of the squeezing 1x1 convolution."""
     expand1_channels: Width
+    """Channels of the expanding 1x1 convolution."""
     expand3_channels: Width
+    """Channels of the expanding 3x3 convolution; the output has both."""
     bypass: Literal["none", "simple", "complex"] = "none"
+    """Shortcut around the module: simple adds the input, complex adds it through a 1x1 convolution."""
     norm: Norm | None = None
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each convolution but the bypass."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         out = self.expand1_channels + self.expand3_channels
         if self.bypass == "simple" and x.channels != out:

@@ -9,24 +9,35 @@ from leannet.rows.layers import Concat, Conv, Pool, RowBase
 
 
 class Inception(BlockBase):
-    """1x1, 3x3 and 5x5 convolutions and a pool side by side, each with 1x1 to save work (GoogLeNet, figure 2b).
+    """Inception module (GoogLeNet, figure 2b).
 
-    The fields are the columns of the paper's table 1. `kernel5`: torchvision has 3 where the paper has 5.
+    1x1, 3x3 and 5x5 convolutions and a pooling side by side, each with a 1x1 convolution that saves work. The fields
+    are the columns of the paper's table 1.
     """
 
     kind: Literal["inception"] = "inception"
     channels_1x1: Width
+    """Channels of the 1x1 branch."""
     reduce_3x3: Width
+    """Channels of the 1x1 convolution before the 3x3 one."""
     channels_3x3: Width
+    """Channels of the 3x3 branch."""
     reduce_5x5: Width
+    """Channels of the 1x1 convolution before the 5x5 one."""
     channels_5x5: Width
+    """Channels of the 5x5 branch."""
     pool_proj: Width
+    """Channels of the 1x1 convolution behind the pooling; the output has those of all four branches."""
     kernel5: Size = 5
+    """Height and width of the filters of the 5x5 branch in pixels; 3 in torchvision."""
     pool_ceil: bool = False
+    """Whether a last pooling window may end beyond the feature map, as in Caffe."""
     norm: Norm | None = None
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each convolution."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         def conv(name: str, channels: int, kernel: int, source: str) -> Conv:
             return Conv(
                 name=name,

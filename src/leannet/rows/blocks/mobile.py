@@ -9,17 +9,28 @@ from leannet.rows.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowB
 
 
 class Separable(BlockBase):
-    """Depthwise separable convolution: a filter a channel, then 1x1 across channels (MobileNets, section 3.1)."""
+    """Depthwise separable convolution (MobileNets, 3.1).
+
+    A filter a channel, then a 1x1 convolution across channels.
+    """
 
     kind: Literal["separable"] = "separable"
     out_channels: Width
+    """Channels of the output."""
     kernel: Size = 3
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     norm: Norm | None = Norm()
+    """Normalization after both convolutions; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after both convolutions."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         after = {"norm": self.norm, "bias": self.norm is None, "activation": self.activation}
         return (
             Depthwise(name="depthwise", kernel=self.kernel, stride=self.stride, padding=self.padding, **after),
@@ -28,17 +39,21 @@ class Separable(BlockBase):
 
 
 class SqueezeExcite(BlockBase):
-    """Squeeze-and-excitation: each channel scaled by what all channels say of the whole image.
+    """Squeeze-and-excitation: scales each channel.
 
-    With biases and without normalisation, and a hard sigmoid for the scale, as in MobileNetV3 (section 5.3).
+    The scales come from the means of all channels, through two 1x1 convolutions with biases and without normalization.
+    The defaults are those of MobileNetV3 (section 5.3): ReLU, then a hard sigmoid.
     """
 
     kind: Literal["squeeze_excite"] = "squeeze_excite"
     squeeze_channels: Width
+    """Channels between the two 1x1 convolutions."""
     activation: Activation = "relu"
+    """Activation function of the first 1x1 convolution."""
     scale_activation: Activation = "h_sigmoid"
+    """Activation function of the second, which makes the scales."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         channels = shapes[0].channels
         return (
             GlobalPool(name="pool"),
@@ -49,27 +64,41 @@ class SqueezeExcite(BlockBase):
 
 
 class InvertedResidual(BlockBase):
-    """Inverted residual with linear bottleneck (MobileNetV2, section 3.3), in V3 with squeeze-and-excitation.
+    """Inverted residual, linear bottleneck (MobileNetV2, 3.3).
 
-    `expansion_channels` None: no expansion layer, as in MobileNetV2's first block. `residual` is said, not inferred:
-    a pruned block whose widths come to agree must not grow a connection it was not trained with.
+    In MobileNetV3 with squeeze-and-excitation. `residual` is a field and not inferred: a pruned block whose widths come
+    to agree must not get a shortcut that it was not trained with.
     """
 
     kind: Literal["inverted_residual"] = "inverted_residual"
     out_channels: Width
+    """Channels of the output."""
     expansion_channels: Width | None = None
+    """Channels of the depthwise convolution; null: those of the input, without a 1x1 convolution before it."""
     kernel: Size = 3
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels."""
     padding: Padding = "symmetric"
+    """Zeros around the feature map: symmetric ((kernel - 1) / 2 on each side, torch code), same (TensorFlow's), valid
+    (none), or pixels on each side.
+    """
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu6"
+    """Activation function after the expansion and the depthwise convolution."""
     project_activation: Activation = "linear"
+    """Activation function of the output; linear is the paper's linear bottleneck."""
     squeeze_channels: Width | None = None
+    """Channels inside squeeze-and-excitation, behind the depthwise convolution; null: none."""
     squeeze_activation: Activation = "relu"
+    """Activation function inside squeeze-and-excitation."""
     scale_activation: Activation = "h_sigmoid"
+    """Activation function of its scales."""
     residual: Flag = False
+    """Whether the input is added to the output; needs stride 1 and equal widths."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         if self.residual and self.stride != 1:
             raise RowError("residual", f"a residual needs stride 1, found {self.stride}")

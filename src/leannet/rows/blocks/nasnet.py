@@ -11,15 +11,22 @@ PREVIOUS = "input_2"  # the row before the one before
 
 
 class TwiceSeparable(BlockBase):
-    """ReLU, separable convolution, normalisation, and all of it again (NASNet, appendix A); the stride comes first."""
+    """Two separable convolutions (NASNet, appendix A).
+
+    ReLU, separable convolution, normalization, and all of it again; the stride is in the first.
+    """
 
     kind: Literal["twice_separable"] = "twice_separable"
     out_channels: Width
+    """Channels of the output."""
     kernel: Size
+    """Height and width of the depthwise filters in pixels."""
     stride: Size = 1
+    """Step of the first depthwise convolution in pixels."""
     norm: Norm | None = Norm()
+    """Normalization after each 1x1 convolution; null: none, and biases instead."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows: list[RowBase] = []
         for number, stride in ((1, self.stride), (2, 1)):
             rows += [
@@ -36,15 +43,16 @@ class TwiceSeparable(BlockBase):
 
 
 class _Cell(BlockBase):
-    """What both cells have. They read the row before (input) and the one before that (input_2).
+    """What both cells have. They read the row before (input) and the one before that (input_2)."""
 
-    adjust: how the latter is made to fit: not at all, by a 1x1 convolution, or by halving it too, in two halves that
-    look at even and at odd pixels.
-    """
-
-    out_channels: Width  # of each of the branches that are joined
+    out_channels: Width
+    """Channels of each branch; the output concatenates several."""
     adjust: Literal["none", "project", "reduce"] = "project"
+    """How the second input is made to fit: not at all, by a 1x1 convolution, or by halving it too, in two halves that
+    read the even and the odd pixels.
+    """
     norm: Norm | None = Norm()
+    """Normalization after each 1x1 convolution; null: none, and biases instead."""
     arity = 2
 
     def _conv(self, name: str, channels: int, source: str, norm: bool = True) -> Conv:
@@ -57,7 +65,7 @@ class _Cell(BlockBase):
         )
 
     def _start(self) -> tuple[list[RowBase], str]:
-        """The row before through a 1x1 convolution, h, and the one before that made to fit; its name."""
+        """The row before through a 1x1 convolution, h, and the one before that, made to fit; with its name."""
         rows: list[RowBase] = [
             Activate(name="relu", activation="relu", inputs=(INPUT,)),
             self._conv("h", self.out_channels, "relu"),
@@ -91,11 +99,14 @@ class _Cell(BlockBase):
 
 
 class NasnetNormal(_Cell):
-    """NASNet-A's normal cell (NASNet, figure 4 left): five sums of two, joined with the row before the one before."""
+    """NASNet-A's normal cell (NASNet, figure 4 left).
+
+    Five sums of two, concatenated with the row before the one before. Inputs: the row before, and the one before that.
+    """
 
     kind: Literal["nasnet_normal"] = "nasnet_normal"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows, p = self._start()
         return [
             *rows,
@@ -117,11 +128,14 @@ class NasnetNormal(_Cell):
 
 
 class NasnetReduction(_Cell):
-    """NASNet-A's reduction cell (NASNet, figure 4 right): halves the image; four of its five sums are joined."""
+    """NASNet-A's reduction cell (NASNet, figure 4 right).
+
+    Halves height and width; four of its five sums are concatenated. Inputs: the row before, and the one before that.
+    """
 
     kind: Literal["nasnet_reduction"] = "nasnet_reduction"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         rows, p = self._start()
         return [
             *rows,

@@ -12,10 +12,15 @@ class _Residual(BlockBase):
     """What both have: an output width, a stride, and a shortcut that is the input itself or a 1x1 projection of it."""
 
     out_channels: Width
+    """Channels of the output."""
     stride: Size = 1
+    """Step in pixels of the first 3x3 convolution and of the projection."""
     project: Flag = False
+    """Whether the shortcut is a 1x1 convolution; false: the input itself, at stride 1 and equal widths."""
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each convolution, and of the sum."""
 
     def _conv(self, name: str, channels: int, kernel: int, stride: int = 1, last: bool = False) -> Conv:
         return Conv(
@@ -45,11 +50,14 @@ class _Residual(BlockBase):
 
 
 class BasicResidual(_Residual):
-    """Two 3x3 convolutions around which the input is added (ResNet, figure 5 left)."""
+    """Basic residual block (ResNet, figure 5 left).
+
+    Two 3x3 convolutions around which the input is added.
+    """
 
     kind: Literal["basic_residual"] = "basic_residual"
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
             shapes[0],
             [
@@ -60,15 +68,17 @@ class BasicResidual(_Residual):
 
 
 class BottleneckResidual(_Residual):
-    """1x1, 3x3, 1x1 convolutions around which the input is added (ResNet, figure 5 right).
+    """Bottleneck residual block (ResNet, figure 5 right).
 
-    The stride is at the 3x3, as in torchvision; the paper's is at the first 1x1, for the same mult-adds elsewhere.
+    1x1, 3x3 and 1x1 convolutions around which the input is added. The stride is at the 3x3, as in torchvision; the
+    paper's is at the first 1x1, for the same mult-adds elsewhere.
     """
 
     kind: Literal["bottleneck_residual"] = "bottleneck_residual"
     bottleneck_channels: Width
+    """Channels of the 3x3 convolution."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
             shapes[0],
             [

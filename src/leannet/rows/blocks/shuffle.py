@@ -10,29 +10,36 @@ from leannet.rows.layers import Activate, Add, Concat, Conv, Depthwise, Pool, Ro
 
 
 class ShuffleUnit(BlockBase):
-    """Grouped 1x1, shuffle, depthwise, grouped 1x1 (ShuffleNet, figure 2b; at stride 2 figure 2c).
+    """Shuffle unit (ShuffleNet, figures 2b and 2c).
 
-    At stride 1 the input is added; at stride 2 it is pooled and stands beside, so the branch makes the channels that
-    are missing. `first_groups`: of the first 1x1, which the first unit of a network does not group (section 3.2).
+    Grouped 1x1, channel shuffle, depthwise, grouped 1x1. At stride 1 the input is added (2b). At stride 2 it is pooled
+    and concatenated, so the branch has the channels that are missing (2c).
     """
 
     kind: Literal["shuffle_unit"] = "shuffle_unit"
     out_channels: Width
+    """Channels of the output."""
     bottleneck_channels: Width
+    """Channels of the depthwise convolution."""
     groups: Size
+    """Groups of the last 1x1 convolution, and of the channel shuffle."""
     first_groups: Size
+    """Groups of the first 1x1 convolution; 1 in a network's first unit (section 3.2)."""
     stride: Size = 1
+    """Step of the depthwise convolution in pixels: 1 adds the input, 2 pools and concatenates it."""
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after the first convolution, and of the output."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
-        made = self.out_channels if self.stride == 1 else self.out_channels - x.channels
+        branch_channels = self.out_channels if self.stride == 1 else self.out_channels - x.channels
         if self.stride == 1 and self.out_channels != x.channels:
             raise RowError(
                 "out_channels", f"at stride 1 the input is added: {x.channels} channels in, {self.out_channels} out"
             )
-        if made < 1:
+        if branch_channels < 1:
             raise RowError("out_channels", f"the pooled input alone has {x.channels} channels")
         bias = self.norm is None
         rows: list[RowBase] = [
@@ -48,7 +55,7 @@ class ShuffleUnit(BlockBase):
         if self.groups > 1:
             rows.append(Shuffle(name="shuffle", groups=self.groups))
         rows.append(Depthwise(name="depthwise", stride=self.stride, bias=bias, norm=self.norm))
-        rows.append(Conv(name="restore", out_channels=made, groups=self.groups, bias=bias, norm=self.norm))
+        rows.append(Conv(name="restore", out_channels=branch_channels, groups=self.groups, bias=bias, norm=self.norm))
         if self.stride == 1:
             rows.append(Add(name="add", inputs=("restore", INPUT), activation=self.activation))
         else:
@@ -62,25 +69,35 @@ class ShuffleUnit(BlockBase):
 
 
 class ShuffleUnitV2(BlockBase):
-    """Split, one half through 1x1, depthwise, 1x1, join, shuffle (ShuffleNetV2, figure 3c; at stride 2 figure 3d).
+    """Shuffle unit V2 (ShuffleNetV2, figures 3c and 3d).
 
-    `split`: the input is parted, and its first `left_channels` pass untouched (3c); else both branches read all of it,
-    and the left one makes `left_channels` (3d). `squeeze_channels`: of squeeze-and-excitation at the end of the right
-    branch; `residual`: around it (the large networks of the appendix).
+    Channel split, one half through 1x1, depthwise and 1x1, concatenation, channel shuffle (3c). Without the split both
+    branches read all of the input, and the left one has a depthwise and a 1x1 convolution too (3d).
     """
 
     kind: Literal["shuffle_unit_v2"] = "shuffle_unit_v2"
     out_channels: Width
+    """Channels of the output."""
     left_channels: Width
+    """Channels of the left branch."""
     branch_channels: Width
+    """Channels inside the right branch."""
     stride: Size = 1
+    """Step of the depthwise convolutions in pixels."""
     split: Flag = True
+    """Whether the input's channels are split and the left ones pass untouched (3c); false: both branches read all
+    (3d).
+    """
     norm: Norm | None = Norm()
+    """Normalization after each convolution; null: none, and biases instead."""
     activation: Activation = "relu"
+    """Activation function after each 1x1 convolution."""
     squeeze_channels: Width | None = None
+    """Channels inside squeeze-and-excitation at the end of the right branch; null: none."""
     residual: Flag = False
+    """Whether the right branch adds its own input, as in the large networks of the appendix."""
 
-    def inside(self, *shapes: Shape) -> Sequence[RowBase]:
+    def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         (x,) = shapes
         right = self.out_channels - self.left_channels
         if right < 1:
@@ -92,7 +109,7 @@ class ShuffleUnitV2(BlockBase):
                 f"{x.channels} in, {self.out_channels} out",
             )
         if self.residual and not self.split:
-            raise RowError("residual", "only around the part of a split that is worked on")
+            raise RowError("residual", "expected with a split only: it is around the right branch")
         bias, rows = self.norm is None, list[RowBase]()
         if self.split:
             rows.append(Slice(name="left", inputs=(INPUT,), out_channels=self.left_channels))

@@ -29,7 +29,7 @@ from leannet.sections import Input, Shipping
 class Artifact(abc.ABC):
     """A network that is ready to run, and what using it needs.
 
-    path: where it was opened. digest: SHA-256 of all that it is, of one that was opened.
+    path, digest: of one that was opened: where, and a SHA-256 of the whole.
     """
 
     header: Header
@@ -41,12 +41,12 @@ class Artifact(abc.ABC):
     @property
     @abc.abstractmethod
     def engines(self) -> tuple[str, ...]:
-        """Those that it is made for."""
+        """The engines that it is made for."""
 
     @property
     @abc.abstractmethod
     def program(self) -> Program:
-        """What engines prepare."""
+        """The network in the form that engines read."""
 
     @property
     @abc.abstractmethod
@@ -69,7 +69,7 @@ class Artifact(abc.ABC):
 
     @property
     def compute(self) -> str:
-        """What is no integer is computed in: float32, or bfloat16 in an engine and on a processor that have it."""
+        """The type of what is computed in float: float32, or bfloat16 where engine and processor have it."""
         return self.shipping.compute
 
     @property
@@ -79,7 +79,7 @@ class Artifact(abc.ABC):
         return self.shipping.input
 
     @property
-    def takes_images(self) -> bool:
+    def takes_uint8(self) -> bool:
         """Whether its input is (N, height, width, C) uint8, instead of normalized floats."""
         return self.input != "float32"
 
@@ -89,55 +89,54 @@ class Artifact(abc.ABC):
         return self.shipping.wrong_in
 
     @cached_property
-    def _engine(self) -> str:
+    def _default_engine(self) -> str:
         return next(filter(is_installed, self.engines), self.engines[0])
 
-    def run(self, name: str | None = None, threads: int = 1, alone: bool = True) -> Run:
-        """What runs it in an engine: the graph's own input -> its outputs. Prepared once.
+    def run(self, engine_name: str | None = None, threads: int = 1, alone: bool = True) -> Run:
+        """The function that runs it in an engine: the graph's own input -> its outputs. Prepared once.
 
-        name: None: the first that it is made for and that is here. alone: nothing else computes meanwhile.
-
-        Raises LeannetError for an engine that is not here, and a processor that it would give wrong answers on.
+        engine_name: None: the first that it is made for and that is installed. alone: nothing else computes meanwhile.
+        Raises LeannetError for an engine that is not installed, and a processor that it would be wrong on.
         """
-        key = name or self._engine, threads, alone
+        key = engine_name or self._default_engine, threads, alone
         if key not in self._runs:
-            self._runs[key] = self._prepared(*key)
+            self._runs[key] = self._prepare(*key)
         return self._runs[key]
 
-    def _prepared(self, name: str, threads: int, alone: bool) -> Run:
+    def _prepare(self, engine_name: str, threads: int, alone: bool) -> Run:
         bits = self.shipping.weight_bits
         if bits is not None and bits > weight_bits():
             raise LeannetError(
                 f"{self.path or 'the artifact'}: its integers of {bits} bits overflow on this processor, which adds "
                 "their products in 16; make it here: leannet quantize RUN"
             )
-        return engine(name).prepare(self.program, threads, alone)
+        return engine(engine_name).prepare(self.program, threads, alone)
 
-    def given(self, arrays: NDArray[np.uint8]) -> NDArray[Any]:
-        """Images (N, height, width, C) of the network's size as the graph takes them."""
-        return arrays if self.takes_images else as_floats(arrays, self.header.preprocessing)
+    def as_input(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Images (N, height, width, C) of the network's size as the graph takes them: as they are, or normalized."""
+        return images if self.takes_uint8 else normalized(images, self.header.preprocessing)
 
-    def probabilities(self, arrays: NDArray[np.uint8], threads: int = 1) -> Floats:
+    def probabilities(self, images: NDArray[np.uint8], threads: int = 1) -> Floats:
         """(N, classes) of images (N, height, width, C) of the network's size, in its own engine.
 
         Others are decoded meanwhile, so it leaves them the cores between its own work.
         """
-        return softmax(self.run(None, threads, alone=False)(self.given(arrays))[0])
+        return softmax(self.run(None, threads, alone=False)(self.as_input(images))[0])
 
-    def outputs(self, images: Sequence[Image.Image], name: str | None = None, threads: int = 1) -> Floats:
-        """(N, classes) before softmax. Raises BrokenImage."""
+    def outputs(self, images: Sequence[Image.Image], engine_name: str | None = None, threads: int = 1) -> Floats:
+        """(N, classes) before softmax, of images of any size. Raises BrokenImage."""
         arrays = np.stack([prepare(image, self.header.preprocessing) for image in images])
-        return self.run(name, threads)(self.given(arrays))[0]
+        return self.run(engine_name, threads)(self.as_input(arrays))[0]
 
 
-def check_parts(header: Header, golden: Sequence[Golden], where: Path) -> None:
-    """Whether what was read belongs together. Raises LeannetError."""
+def check_consistent(header: Header, golden: Sequence[Golden], file: Path) -> None:
+    """Whether classes and golden images belong together. Raises LeannetError."""
     if any(each.outputs.shape != (len(header.classes),) for each in golden):
-        raise LeannetError(f"{where}: its classes and golden images do not belong together: export it again")
+        raise LeannetError(f"{file}: its classes and golden images do not belong together: export it again")
 
 
-def as_floats(images: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
-    """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalised as in training."""
+def normalized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> Floats:
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32, scaled and normalized as in training."""
     mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
     scaled = images.astype(np.float32) * np.float32(preprocessing.scale)
     return np.ascontiguousarray(((scaled - mean) / std).transpose(0, 3, 1, 2))

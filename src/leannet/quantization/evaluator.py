@@ -1,0 +1,91 @@
+"""The images by which a network is calibrated for shipping, and those on which the result is evaluated."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.artifact.artifact import normalized, softmax
+from leannet.console import Console
+from leannet.evaluation.metrics import score
+from leannet.header import Header
+from leannet.quantization.comparison import Comparison, decibels, relative_noise
+from leannet.runtime import Program, engine, machine
+from leannet.runtime.engines import Floats
+
+if TYPE_CHECKING:
+    from leannet.data.split import Split
+
+BATCH = 64
+CALIBRATION_BATCH = 16  # smaller, since all values between layers are kept
+
+
+class Evaluator:
+    """The images that calibrate a network and those that evaluate it: never the same ones.
+
+    data: None: those of the run, its training and its validation split; other images: one half each.
+    Raises LeannetError where there are none, or their classes are not the network's.
+    """
+
+    def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
+        from leannet.data.loader import PreparedDataset
+        from leannet.data.split import Split, membership, split_dataset
+        from leannet.evaluation.labelled import opened
+
+        where, scan, class_numbers = opened(file, header, data, console)
+        known = membership(scan.digests, header.split.fingerprints)
+        train, evaluation = np.flatnonzero(known.train), np.flatnonzero(known.validation)
+        if not len(train) or not len(evaluation):
+            halves = split_dataset(scan.dataset, scan.digests, (0.5, 0.5), 0)
+            train, evaluation = halves.train, halves.validation
+            console.say(f"{where}: not the images of the run: one half calibrates, the other evaluates")
+        elif data is not None:
+            others = len(scan.digests) - len(train) - len(evaluation) - int(known.test.sum())
+            if others:
+                console.say(f"{where}: {others:,} images that the run did not know are left out")
+        self.where, self.dataset, self.classes, self._console = where, scan.dataset, header.classes, console
+        self._split = Split(train, evaluation, np.empty(0, np.int64), None, 0, {}, {})
+        self._images, self._preprocessing = PreparedDataset(scan.dataset, header.preprocessing), header.preprocessing
+        self._calibration = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
+        self._evaluation = evaluation
+        self.labels: NDArray[np.int64] = class_numbers[scan.dataset.labels[evaluation]]
+        self.calibration_images = len(self._calibration)
+        self.calibration_batch_count = -(-self.calibration_images // CALIBRATION_BATCH)
+
+    def split(self) -> "Split":
+        """All images that may calibrate as the training split, and those that evaluate as the validation split."""
+        return self._split
+
+    def calibration_batches(self) -> Iterator[Floats]:
+        """(N, C, H, W), normalized."""
+        return self._batches(self._calibration, CALIBRATION_BATCH)
+
+    def evaluation_batches(self) -> Iterator[Floats]:
+        """(N, C, H, W), normalized."""
+        return self._batches(self._evaluation, BATCH)
+
+    def outputs(self, program: Program, engine_name: str, label: str) -> Floats:
+        """A network's outputs (N, classes) for the images that evaluate. label: of the progress bar."""
+        run = engine(engine_name).prepare(program, threads=machine().cores)
+        count = -(-len(self._evaluation) // BATCH)
+        return np.concatenate([run(batch)[0] for batch in self._console.track(self.evaluation_batches(), count, label)])
+
+    def compare(self, before: Floats, after: Floats) -> Comparison:
+        """Two networks by their outputs for the images that evaluate."""
+        labels = self.labels
+        correct_before, correct_after = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
+        return Comparison(
+            before=score(softmax(before), labels, self.classes),
+            after=score(softmax(after), labels, self.classes),
+            lost=int((correct_before & ~correct_after).sum()),
+            gained=int((~correct_before & correct_after).sum()),
+            agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+            decibels=decibels(relative_noise(after, before)),
+        )
+
+    def _batches(self, indices: NDArray[np.int64], size: int) -> Iterator[Floats]:
+        for start in range(0, len(indices), size):
+            images, _, _ = self._images.__getitems__([(int(index), 0) for index in indices[start : start + size]])
+            yield normalized(images.permute(0, 2, 3, 1).numpy(), self._preprocessing)
