@@ -22,7 +22,7 @@ from leannet.sections import Metrics, Provenance, Shipping, SplitRecord
 
 FORMAT_VERSION = 2
 KEY = "leannet"
-ABOUT = f"{KEY}.json"  # of an artifact that is a folder
+ARTIFACT_HEADER = f"{KEY}.json"  # of an artifact that is a folder
 TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
 COLORS = {1: ("L", GREY_MEAN, GREY_STD), 3: ("RGB", IMAGENET_MEAN, IMAGENET_STD)}
 
@@ -81,11 +81,11 @@ class Header(Frozen):
 
 def read_header(path: str | Path) -> Header:
     """The header alone, of a checkpoint or an artifact, without reading the tensors or checking the digest."""
-    if (about := Path(path) / ABOUT).is_file():
+    if (about := Path(path) / ARTIFACT_HEADER).is_file():
         return parse_header(_parsed(about.read_bytes(), about).get("header"), about)
     file = checkpoint_file(path)
     if file.suffix == ".onnx":
-        return parse_header(of_onnx(split_metadata(file.read_bytes(), file)[1], file), file)
+        return parse_header(onnx_header(split_metadata(file.read_bytes(), file)[1], file), file)
     with open_tensors(file) as opened:
         data = metadata(opened, file)
     return parse_header(data, file)
@@ -108,12 +108,12 @@ def checkpoint_file(path: str | Path) -> Path:
 
 def is_artifact(path: str | Path) -> bool:
     """Whether a path is meant as an artifact: by an ONNX file's name, or by what lies in a folder."""
-    return Path(path).suffix == ".onnx" or (Path(path) / ABOUT).is_file()
+    return Path(path).suffix == ".onnx" or (Path(path) / ARTIFACT_HEADER).is_file()
 
 
 def bytes_on_disk(path: str | Path) -> int:
     """Of a checkpoint, or of all files of an artifact."""
-    if (Path(path) / ABOUT).is_file():
+    if (Path(path) / ARTIFACT_HEADER).is_file():
         return sum(file.stat().st_size for file in Path(path).iterdir())
     return checkpoint_file(path).stat().st_size
 
@@ -149,7 +149,7 @@ def metadata(opened: Any, file: Path) -> dict[str, Any]:
     return _parsed(text, file)
 
 
-def of_onnx(pairs: Mapping[str, str], file: Path) -> dict[str, Any]:
+def onnx_header(pairs: Mapping[str, str], file: Path) -> dict[str, Any]:
     """The header of an artifact as plain data. Raises LeannetError for a file without one, and a newer one."""
     if KEY not in pairs:
         raise LeannetError(f"{file}: an ONNX file without leannet's header: make one with leannet export RUN")

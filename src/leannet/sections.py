@@ -82,7 +82,7 @@ class Provenance(Section):
     data: str | None = None
     """Where the training images lay."""
     reading: dict[str, Any] = Field(default_factory=dict)
-    """How that data was read where it does not say so itself: fields of data.sources.Options."""
+    """How that data was read where it does not say so itself: fields of data.sources.ReadingOptions."""
     seed: int | None = None
     parent: str | None = None
     """The checkpoint that training began with."""

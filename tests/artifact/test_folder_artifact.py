@@ -15,7 +15,7 @@ from leannet.artifact.exporting import export_folder
 from leannet.artifact.folder_artifact import Format
 from leannet.benchmark import bench
 from leannet.errors import LeannetError
-from leannet.header import ABOUT, read_header
+from leannet.header import ARTIFACT_HEADER, read_header
 from leannet.reports.comparison.network import read_network
 from leannet.runtime import ENGINES
 from leannet.web import make_site
@@ -40,7 +40,7 @@ def test_a_folder_passes_its_check_until_it_is_touched(checkpoint: Path, tmp_pat
     found = export_folder(checkpoint, format, tmp_path / "out")
     assert all(each.passed for each in found.checks)
     assert all(each.passed for each in leannet.check(tmp_path / "out"))
-    about = json.loads((tmp_path / "out" / ABOUT).read_text())
+    about = json.loads((tmp_path / "out" / ARTIFACT_HEADER).read_text())
     assert about["header"]["classes"] == ["ape", "bee", "çat"]
     assert "/home" not in json.dumps(about)
     file = tmp_path / "out" / ("model.tflite" if format == "litert" else "model.bin")
@@ -96,7 +96,7 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     assert made == checkpoint.with_name("net_ncnn")
     with pytest.raises(LeannetError, match="new or empty folder"):
         export_folder(checkpoint, "ncnn")
-    about = json.loads((made / ABOUT).read_text())
+    about = json.loads((made / ARTIFACT_HEADER).read_text())
     for change, message in (
         ({"format_version": 99}, "upgrade"),
         ({"format": "other"}, "upgrade"),
@@ -105,17 +105,17 @@ def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         ({"header": about["header"] | {"classes": ["a", "b", "c"]}}, "its digest does not match"),
         ({"digest": None}, "its digest does not match"),
     ):
-        (made / ABOUT).write_text(json.dumps(about | change))
+        (made / ARTIFACT_HEADER).write_text(json.dumps(about | change))
         with pytest.raises(LeannetError, match=message):
             leannet.check(made)
     for text in ("[]", "[" * 100_000, "\udcff", json.dumps({"format_version": 1, "format": [], "digest": ""})):
-        (made / ABOUT).write_text(text, errors="surrogateescape")
+        (made / ARTIFACT_HEADER).write_text(text, errors="surrogateescape")
         for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
             with pytest.raises(LeannetError, match=r"damaged|newer"):
                 ask(made)
         with pytest.raises(LeannetError):
             resolve(str(made))
-    (made / ABOUT).unlink()
+    (made / ARTIFACT_HEADER).unlink()
     with pytest.raises(LeannetError, match="found no"):
         leannet.check(made)
 
@@ -139,13 +139,13 @@ def test_what_was_put_together_by_hand_is_one_line(
 ) -> None:
     """With a digest that is right: whoever can write the folder can make one."""
     made = export_folder(checkpoint, "ncnn", tmp_path / "out").path
-    about = json.loads((made / ABOUT).read_text())
+    about = json.loads((made / ARTIFACT_HEADER).read_text())
     del about["digest"]
     for key, value in change.items():
         place, _, field = key.rpartition(".")
         (about[place] if place else about)[field] = value
     about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    (made / ABOUT).write_text(json.dumps(about))
+    (made / ARTIFACT_HEADER).write_text(json.dumps(about))
     for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
         with pytest.raises(LeannetError, match=message) as caught:
             ask(made)

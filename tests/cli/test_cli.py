@@ -278,7 +278,7 @@ FLAGS = {
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
     "advise": "about class-depth engine figure image-column json label-column latency macs precision quiet seconds "
     "size threads wide",
-    "bench": "batch by engine json precision quiet resolution seconds threads what width",
+    "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leannet.data.dataset import Dataset, LeftOut, gathered
+from leannet.data.dataset import Dataset, LeftOut, grouped_by_reason
 from leannet.errors import LeannetError
 
 
@@ -32,7 +32,7 @@ def test_what_is_left_out_is_said_by_kind() -> None:
         LeftOut("link", "to nothing", ()),
         LeftOut("file", "of no use", ("y",)),
     ]
-    (found,) = gathered(kinds)
+    (found,) = grouped_by_reason(kinds)
     assert found.line() == "left out: 2 files of no use: x, y"
     many = LeftOut("image", "in another format", tuple("abcde"), "convert them")
     assert many.line() == "left out: 5 images in another format: a, b, c and 2 more; convert them"

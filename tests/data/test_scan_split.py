@@ -241,7 +241,7 @@ def test_scans_of_more_than_8_bits_get_one_range(
         for number in range(3):
             deep(tmp_path / name / str(number), [[values[0], values[1]], [0, number + (name == "sick")]], kind)
     found = scan(open_dataset(str(tmp_path)))
-    assert (found.deep, found.grey_range) == (6, expected)
+    assert (found.high_bit_depth, found.grey_range) == (6, expected)
     assert (
         f"6 images have more than 8 bits a pixel: {expected[0]} becomes black and {expected[1]} white" in found.lines()
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from leannet import architecture
 from leannet.cli.app import app
-from leannet.data.sources import Options
+from leannet.data.sources import ReadingOptions
 from leannet.errors import LeannetError
 from leannet.evaluation import evaluate
 from leannet.evaluation.answers import answers, not_images_among
@@ -69,4 +69,6 @@ def test_other_data_is_read_as_the_training_data_was_where_it_can_be(tmp_path: P
     (tmp_path / "x.csv").write_text("\n".join(lines))
     with pytest.raises(LeannetError, match="--image-column NAME"):
         evaluate(run, str(tmp_path / "x.csv"), quiet=True)
-    assert evaluate(run, str(tmp_path / "x.csv"), quiet=True, options=Options("where", "what")).scores.images == 6
+    assert (
+        evaluate(run, str(tmp_path / "x.csv"), quiet=True, options=ReadingOptions("where", "what")).scores.images == 6
+    )

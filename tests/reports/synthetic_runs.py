@@ -10,7 +10,7 @@ from leannet import build
 from leannet.checkpoint import save
 from leannet.data.dataset import Dataset
 from leannet.data.sources import open_dataset
-from leannet.data.split import mark
+from leannet.data.split import fingerprint
 from leannet.evaluation.metrics import score
 from leannet.evaluation.predictions import write_predictions
 from leannet.header import Header
@@ -75,7 +75,7 @@ def with_images(run: Path, folder: Path) -> None:
     network, header = load(run)
     digests = digests_of(open_dataset(str(folder)))
     trained = [digest for name, digest in digests.items() if name not in set(names)]
-    marks = {"train": mark(trained), "validation": mark([digests[name] for name in names]), "test": ""}
+    marks = {"train": fingerprint(trained), "validation": fingerprint([digests[name] for name in names]), "test": ""}
     sizes = {"train": len(trained), "validation": len(names), "test": 0}
     update: dict[str, Any] = {"split": header.split.model_copy(update={"fingerprints": marks, "sizes": sizes})}
     save(run / "model.safetensors", network, header.model_copy(update=update))

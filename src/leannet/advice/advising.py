@@ -11,7 +11,7 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.cost.published import BY_SOURCE
-from leannet.data.sources.listing import Options
+from leannet.data.sources.listing import ReadingOptions
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.run_files import MODEL
@@ -92,7 +92,7 @@ def advise(
     threads: int = 1,
     seconds: float = 20,
     progress: Progress = lambda label: None,
-    options: Options | None = None,
+    options: ReadingOptions | None = None,
 ) -> Advice:
     """Networks of the zoo with a published accuracy, timed here with the classes of this data or run.
 
@@ -135,7 +135,7 @@ def advise(
     )
 
 
-def _data_of(about: str, options: Options | None) -> tuple[str, int, int]:
+def _data_of(about: str, options: ReadingOptions | None) -> tuple[str, int, int]:
     """The data to train on, its number of classes, and the median of the shorter sides of its images."""
     path = Path(about)
     from leannet.header import is_artifact, read_header
@@ -147,7 +147,7 @@ def _data_of(about: str, options: Options | None) -> tuple[str, int, int]:
     from leannet.data.images import BrokenImage, read
     from leannet.data.sources import open_dataset
 
-    dataset = open_dataset(about, options or Options())
+    dataset = open_dataset(about, options or ReadingOptions())
     sides = []
     for index in np.random.default_rng(0).permutation(len(dataset))[:SIZED_IMAGES].tolist():
         source = dataset.reader(index)

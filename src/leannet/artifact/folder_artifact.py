@@ -18,7 +18,7 @@ from leannet.artifact.artifact import Artifact, check_consistent
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import check_writable
-from leannet.header import ABOUT, FORMAT_VERSION, is_artifact, parse_header
+from leannet.header import ARTIFACT_HEADER, FORMAT_VERSION, is_artifact, parse_header
 from leannet.runtime import Program
 from leannet.runtime.programs import FORMS
 
@@ -36,9 +36,11 @@ class FolderArtifact(Artifact):
     @classmethod
     def read(cls, folder: Path) -> "FolderArtifact":
         """Opens a folder, verified. Raises LeannetError."""
-        file = folder / ABOUT
+        file = folder / ARTIFACT_HEADER
         if not file.is_file():
-            raise LeannetError(f"{folder}: expected a folder of leannet export --format, found no {ABOUT} in it")
+            raise LeannetError(
+                f"{folder}: expected a folder of leannet export --format, found no {ARTIFACT_HEADER} in it"
+            )
         try:
             about = json.loads(file.read_bytes())
             version, format, digest = about["format_version"], str(about["format"]), about.pop("digest", None)
@@ -75,7 +77,7 @@ class FolderArtifact(Artifact):
                 "golden": [each.to_dict() for each in self.golden],
                 "files": {name: hashlib.sha256(data).hexdigest() for name, data in zip(names, self.files, strict=True)},
             }
-            (folder / ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
+            (folder / ARTIFACT_HEADER).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
 
     @property
     def engines(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from leannet.artifact.artifact import Artifact, check_consistent
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import check_writable, write_whole
-from leannet.header import KEY, of_onnx, parse_header
+from leannet.header import KEY, onnx_header, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.onnx_graph import onnx_package
@@ -32,7 +32,7 @@ class OnnxArtifact(Artifact):
     def read(cls, file: Path) -> "OnnxArtifact":
         """Opens a file, verified. Raises LeannetError."""
         graph, pairs = split_metadata(file.read_bytes(), file)
-        data = of_onnx(pairs, file)
+        data = onnx_header(pairs, file)
         digest = _digest(graph, pairs)
         if pairs.get(DIGEST) != digest:
             raise LeannetError(f"{file}: its digest does not match: the file is damaged or was edited; export it again")

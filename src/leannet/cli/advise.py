@@ -42,7 +42,7 @@ def command(
     """
     from leannet.advice import advise
     from leannet.console import Console
-    from leannet.data.sources.listing import Options
+    from leannet.data.sources.listing import ReadingOptions
     from leannet.style import check_format
 
     if figure is not None:
@@ -51,7 +51,7 @@ def command(
         advice = advise(
             about, latency, size, macs, engine, precision, threads, seconds,
             progress=lambda label: bar.advance(0, "advise", label),
-            options=Options(image_column, label_column, class_depth),
+            options=ReadingOptions(image_column, label_column, class_depth),
         )  # fmt: skip
     if figure is not None:
         from leannet.advice.figure import draw

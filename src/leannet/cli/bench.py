@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.options import Json, Quiet, Resolution, Width
+from leannet.cli.options import Json, Quiet, Resolution, Wide, Width
 from leannet.cli.output import print_json, print_table
 from leannet.errors import LeannetError
 
@@ -27,6 +27,7 @@ def command(
         Literal["network", "row"], typer.Option(help="row: where the time goes, in the first engine.")
     ] = "network",
     seconds: Annotated[float, typer.Option(help="To measure for, for each number of threads.", min=0.1)] = 10,
+    wide: Wide = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,7 +41,7 @@ def command(
 
     console = Console(quiet)
     if by == "row":
-        _by_row(what, engine, precision, threads, batch, width, resolution, seconds, json, console)
+        _by_row(what, engine, precision, threads, batch, width, resolution, seconds, wide, json, console)
         return
     from leannet.benchmark import bench
 
@@ -64,7 +65,13 @@ def command(
     ]  # fmt: skip
     headers = ("network", "engine", "precision", "threads", "median ms", "p90 ms", "of the first", "M mult-adds",
                "GFLOP/s", "of matrices", "file MB", "memory MB")  # fmt: skip
-    print_table(headers, rows, left=3)
+    print_table(
+        headers,
+        rows,
+        left=3,
+        optional=("memory MB", "of matrices", "GFLOP/s", "file MB", "of the first", "M mult-adds", "precision"),
+        wide=wide,
+    )
     print()
     rates = ", ".join(
         f"{rate:.0f} with {number} thread{'s' if number > 1 else ''}"
@@ -76,7 +83,7 @@ def command(
 
 def _by_row(
     what: list[str], engine: list[str] | None, precision: list[str] | None, threads: list[int] | None, batch: int,
-    width: float, resolution: int | None, seconds: float, json: bool, console: Any,
+    width: float, resolution: int | None, seconds: float, wide: bool, json: bool, console: Any,
 ) -> None:  # fmt: skip
     from pathlib import Path
 
@@ -109,7 +116,13 @@ def _by_row(
              f"{2 * row.macs / row.ms / 1e6:.0f}" if row.ms > 0 and row.macs else ""]
             for row in each.rows
         ]  # fmt: skip
-        print_table(("row", "kind", "reads", "makes", "mult-adds", "ms", "share", "GFLOP/s"), rows, left=4)
+        print_table(
+            ("row", "kind", "reads", "makes", "mult-adds", "ms", "share", "GFLOP/s"),
+            rows,
+            left=4,
+            optional=("GFLOP/s", "reads", "kind", "makes"),
+            wide=wide,
+        )
         print()
         setting_words = f"{each.engine}, {each.precision}, {each.threads} thread{'s' if each.threads > 1 else ''}"
         print(f"{each.name}: {each.whole.median_ms:.2f} ms as a whole, {each.sum_ms:.2f} ms as the sum of its rows;")

@@ -25,11 +25,11 @@ def command(
 
     Example: leannet evaluate runs/photos more-photos/
     """
-    from leannet.data.sources.listing import Options
+    from leannet.data.sources.listing import ReadingOptions
     from leannet.evaluation import evaluate, interval
     from leannet.header import is_artifact
 
-    options = Options(image_column, label_column, class_depth)
+    options = ReadingOptions(image_column, label_column, class_depth)
     found = evaluate(run, data, split, quiet, options if options.to_dict() else None)
     if json:
         print_json(found.to_dict())

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from leannet import launcher
 
-NARROWEST = 20  # letters of a column whose cells are wrapped
+NARROWEST = 18  # letters of a column whose cells are wrapped
 MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
 
 _objects: list[bool] = []  # an item for each JSON object that was printed

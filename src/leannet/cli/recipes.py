@@ -30,4 +30,5 @@ def command(
     else:
         print_table(("recipe", "for"), [(key, words) for key, (words, _) in RECIPES.items()], left=2, wrapped="for")
         print()
-        print("One of them: leannet recipes NAME. To train by it: leannet train DATA --recipe NAME; flags win.")
+        print("Print one: leannet recipes NAME")
+        print("Train by one: leannet train DATA --recipe NAME (flags win)")

@@ -1,4 +1,4 @@
-"""`Images`: a list of labelled images, none of which is read yet. All data become one."""
+"""`Dataset`: a list of labelled images, none of which is read yet. Every kind of data becomes one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leannet.errors import LeannetError
 
-NAMED = 3  # of what is left out, in a line
+NAMES_SHOWN = 3  # of what is left out, in a line
 
 Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
@@ -30,21 +30,23 @@ class LeftOut:
     def line(self) -> str:
         """Their number, the reason, at most three names, and the way out."""
         plural = "" if len(self.names) == 1 else "s"
-        more = f" and {len(self.names) - NAMED:,} more" if len(self.names) > NAMED else ""
+        more = f" and {len(self.names) - NAMES_SHOWN:,} more" if len(self.names) > NAMES_SHOWN else ""
         way_out = f"; {self.way_out}" if self.way_out else ""
         return f"left out: {len(self.names):,} {self.what}{plural} {self.why}: {self.names_in_words()}{more}{way_out}"
 
     def names_in_words(self) -> str:
         """The first names."""
-        return ", ".join(self.names[:NAMED])
+        return ", ".join(self.names[:NAMES_SHOWN])
 
 
-def gathered(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+def grouped_by_reason(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
     """The same with one entry a reason, in the order of first appearance."""
     names: dict[tuple[str, str, str], list[str]] = {}
-    for each in left_out:
-        names.setdefault((each.what, each.why, each.way_out), []).extend(each.names)
-    return tuple(LeftOut(what, why, tuple(found), way_out) for (what, why, way_out), found in names.items() if found)
+    for entry in left_out:
+        names.setdefault((entry.what, entry.why, entry.way_out), []).extend(entry.names)
+    return tuple(
+        LeftOut(what, why, tuple(all_names), way_out) for (what, why, way_out), all_names in names.items() if all_names
+    )
 
 
 @dataclass(frozen=True)
@@ -66,25 +68,25 @@ class Dataset:
 
     def lines(self) -> list[str]:
         """What a person should know of how the data was understood, and of what was left out."""
-        return [*self.remarks, *(each.line() for each in self.left_out)]
+        return [*self.remarks, *(entry.line() for entry in self.left_out)]
 
     def keep(self, indices: Iterable[int]) -> "Dataset":
         """The same set with some images only."""
-        kept = list(indices)
+        places = list(indices)
         return replace(
             self,
-            names=tuple(self.names[i] for i in kept),
-            labels=self.labels[kept],
-            splits=tuple(self.splits[i] for i in kept),
-            reader=Picked(self.reader, kept),
+            names=tuple(self.names[i] for i in places),
+            labels=self.labels[places],
+            splits=tuple(self.splits[i] for i in places),
+            reader=Picked(self.reader, places),
         )
 
     def without(self, patterns: Iterable[str]) -> "Dataset":
         """The set without images whose name matches a pattern."""
-        wanted = list(patterns)
-        if not wanted:
+        names_to_skip = list(patterns)
+        if not names_to_skip:
             return self
-        return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in wanted))
+        return self.keep(i for i, name in enumerate(self.names) if not any(fnmatch(name, p) for p in names_to_skip))
 
     def numbered_as(self, classes: Sequence[str], owner: str) -> "Dataset":
         """The same images with the class numbers of `classes`. Raises LeannetError for a class that is not among them.

@@ -30,9 +30,9 @@ from leannet.data.images import BrokenImage, fit, read, to_array, to_color, to_i
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
-POLITE = 15  # of 19
-AGAIN = 1_000_000  # more than there are epochs
-LEAST_PIXELS = 96 * 96  # of a prepared image, for threads to be worth it
+WORKER_NICENESS = 15  # of 19
+REPEAT_STEP = 1_000_000  # more than there are epochs
+MIN_PIXELS_FOR_THREADS = 96 * 96  # of a prepared image, for threads to be worth it
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
 
@@ -82,25 +82,25 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
 
     def _threads(self) -> int:
         """Worker processes have a core each; tiny images are all Python, which one thread at a time runs."""
-        tiny = self.preprocessing.height * self.preprocessing.width < LEAST_PIXELS
+        tiny = self.preprocessing.height * self.preprocessing.width < MIN_PIXELS_FOR_THREADS
         return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
     def _prepared(self, index: int, epoch: int) -> NDArray[np.uint8]:
         if self.augment is None:
-            return self._kept(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
-        image = to_image(self._kept(index, lambda: to_array(self._read(index))))
+            return self._cached(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
+        image = to_image(self._cached(index, lambda: to_array(self._read(index))))
         draw = np.random.default_rng((self.seed, epoch, index))
         box = random_box(image.size, self.preprocessing, self.augment, draw)
         return change(fit(image, self.preprocessing, box), self.augment, draw)
 
-    def _kept(self, index: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def _cached(self, index: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         if self.cache is None:
             return make()
-        found = self.cache.get(index)
-        if found is None:
-            found = make()
-            self.cache.put(index, found)
-        return found
+        array = self.cache.get(index)
+        if array is None:
+            array = make()
+            self.cache.put(index, array)
+        return array
 
     def _read(self, index: int) -> Image.Image:
         """An image upright and in the network's colors."""
@@ -184,10 +184,10 @@ class Batches(Sampler[list[tuple[int, int]]]):
         least = 2 * self.world if self.world > 1 or full else 1
         return full + (rest >= least)
 
-    def parts(self, step: int, wanted: int) -> int:
-        """In how many parts a training batch can be learned, each of two images or more; in all processes alike."""
+    def parts(self, step: int, most: int) -> int:
+        """Shares of two images or more that a training batch can have, `most` at most; the same in all processes."""
         size = min(self.batch_size, len(self.indices) - step * self.batch_size)
-        return max(1, min(wanted, size // self.world // 2))
+        return max(1, min(most, size // self.world // 2))
 
     def __len__(self) -> int:
         return max(0, len(self.epochs) * self.an_epoch - self.start)
@@ -216,7 +216,7 @@ def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, 
     keys = []
     for index in order.tolist():
         seen[index] = seen.get(index, -1) + 1
-        keys.append((index, epoch + seen[index] * AGAIN))
+        keys.append((index, epoch + seen[index] * REPEAT_STEP))
     return keys
 
 
@@ -235,7 +235,7 @@ class Loader:
             pin_memory=pin,
             persistent_workers=workers > 0,
             worker_init_fn=_begin_worker,
-            collate_fn=_as_it_is,
+            collate_fn=_unchanged,
             multiprocessing_context="fork" if workers and _can_fork() else None,  # so that a cache is shared
         )
 
@@ -244,45 +244,45 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         try:
-            with told_of_workers():
+            with worker_failures():
                 yield from self._batches
         except LeannetError as error:  # torch puts a worker's whole traceback into the message
             raise LeannetError(str(error).rsplit("LeannetError: ", 1)[-1]) from None
 
 
 @contextmanager
-def told_of_workers() -> Iterator[None]:
-    """Raises LeannetError where a process that prepares images ends: torch tells of it wherever this one then is."""
+def worker_failures() -> Iterator[None]:
+    """Raises LeannetError where a worker process ends: torch raises that wherever this process then is."""
     try:
         try:
             yield
         except ENDED as error:
-            if not _of_worker(error):
+            if not _is_of_worker(error):
                 raise
-            raise _told(error) from None
-    except RuntimeError as error:  # another one has ended while this was told
-        if not _of_worker(error):
+            raise _worker_failure(error) from None
+    except RuntimeError as error:  # another worker ended meanwhile
+        if not _is_of_worker(error):
             raise
-        raise _told(error) from None
+        raise _worker_failure(error) from None
 
 
 # By the signal of its end, or by what was being read from it then.
 ENDED = (RuntimeError, ConnectionError, EOFError)
 
 
-def _of_worker(error: Exception) -> bool:
+def _is_of_worker(error: Exception) -> bool:
     return not isinstance(error, RuntimeError) or "DataLoader worker" in str(error)
 
 
-def _told(error: Exception) -> LeannetError:
+def _worker_failure(error: Exception) -> LeannetError:
     """The end of a worker as one line, once."""
     with suppress(ValueError):  # only the main thread may, and only there it is set
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is told again for every other one that ends
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch raises again for every other worker that ends
     words = str(error) or type(error).__name__
     return LeannetError(f"a process that prepares images has ended: {words}; what was saved stays")
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
@@ -297,7 +297,7 @@ def _begin_worker(worker: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
-        os.nice(POLITE)
+        os.nice(WORKER_NICENESS)
 
 
 def normalize(images: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -19,15 +19,15 @@ from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 
-Progress = Callable[[Iterator["Found"], int], Iterator["Found"]]
-Work = Callable[[Sequence[int]], list["Found"]]
+Progress = Callable[[Iterator["ScannedImage"], int], Iterator["ScannedImage"]]
+Work = Callable[[Sequence[int]], list["ScannedImage"]]
 
 AT_ONCE = 10_000  # images that wait for a thread
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one image turned out to be. `problem` None: it can be read."""
+class ScannedImage:
+    """What reading one image gave. `problem` None: it can be read."""
 
     name: str
     digest: str  # of the stored bytes
@@ -40,18 +40,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a reading of every image found. `images` and `digests` are those that can be read, in order."""
+    """The result of reading every image. `dataset` and `digests` hold those that can be read, in order."""
 
     dataset: Dataset
     digests: tuple[str, ...]
-    broken: tuple[Found, ...]
-    converted: tuple[Found, ...]
-    odd: tuple[Found, ...]  # the only one of its file format among many: often a placeholder
+    broken: tuple[ScannedImage, ...]
+    converted: tuple[ScannedImage, ...]
+    only_of_format: tuple[ScannedImage, ...]  # the only one of its file format among many: often a placeholder
     sizes: tuple[tuple[int, int], ...]  # width and height of each image, upright
     formats: tuple[str, ...]  # of the file, as Pillow calls it
     several: tuple[tuple[str, ...], ...] = ()  # names of images with the same bytes and several labels
     copies: int = 0  # images beside another of the same bytes and label
-    deep: int = 0  # images of more than 8 bits a pixel
+    high_bit_depth: int = 0  # images of more than 8 bits a pixel
     grey_range: tuple[int, int] = (0, 65535)  # what becomes black and white in them, see `Preprocessing`
 
     @property
@@ -63,9 +63,9 @@ class Scan:
     def lines(self) -> list[str]:
         """What a person should know of it, a line each, with at most three names a line."""
         lines = self.dataset.lines()
-        if self.deep:
+        if self.high_bit_depth:
             low, high = self.grey_range
-            images = "1 image has" if self.deep == 1 else f"{self.deep:,} images have"
+            images = "1 image has" if self.high_bit_depth == 1 else f"{self.high_bit_depth:,} images have"
             lines.append(f"{images} more than 8 bits a pixel: {low} becomes black and {high} white")
         if self.copies:
             lines.append(f"{self.copies:,} images are copies of another of their class, bit for bit")
@@ -74,15 +74,15 @@ class Scan:
             equal = ", ".join(" = ".join(names[:3]) for names in self.several[:3])
             more = f" and {len(self.several) - 3:,} more" if len(self.several) > 3 else ""
             lines.append(f"{number:,} images have {labels}; they stay on one side of the split: {equal}{more}")
-        for verb, found in (
+        for verb, files in (
             ("cannot be read and {is} left out", [f"{f.name} ({f.problem})" for f in self.broken]),
             ("{is} converted to RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
-            ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.odd]),
+            ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.only_of_format]),
         ):
-            if found:
-                what, be = ("1 file", "is") if len(found) == 1 else (f"{len(found):,} files", "are")
-                more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-                lines.append(f"{what} {verb.replace('{is}', be)}: {', '.join(found[:3])}{more}")
+            if files:
+                what, be = ("1 file", "is") if len(files) == 1 else (f"{len(files):,} files", "are")
+                more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+                lines.append(f"{what} {verb.replace('{is}', be)}: {', '.join(files[:3])}{more}")
         return lines
 
 
@@ -91,7 +91,7 @@ def scan(
     progress: Progress | None = None,
     training: bool = True,
     color: Literal["RGB", "L"] = "RGB",
-    shared_by: Callable[[Sequence[int], Work], list[Found]] | None = None,
+    shared_by: Callable[[Sequence[int], Work], list[ScannedImage]] | None = None,
     grey_range: tuple[int, int] | None = None,
 ) -> Scan:
     """Reads every image. Raises LeannetError where none is left, or too few of a class to train on.
@@ -101,40 +101,40 @@ def scan(
     """
     preprocessing = Preprocessing(height=1, width=1, color=color)
 
-    def look(index: int) -> Found:
-        return _look(dataset.names[index], dataset.reader(index), preprocessing)
+    def inspect(index: int) -> ScannedImage:
+        return _inspect(dataset.names[index], dataset.reader(index), preprocessing)
 
-    def each(indices: Sequence[int]) -> Iterator[Found]:
+    def inspected(indices: Sequence[int]) -> Iterator[ScannedImage]:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for start in range(0, len(indices), AT_ONCE):
-                yield from pool.map(look, indices[start : start + AT_ONCE])
+                yield from pool.map(inspect, indices[start : start + AT_ONCE])
 
-    def look_at(indices: Sequence[int]) -> list[Found]:
-        return list(progress(each(indices), len(indices)) if progress else each(indices))
+    def inspect_all(indices: Sequence[int]) -> list[ScannedImage]:
+        return list(progress(inspected(indices), len(indices)) if progress else inspected(indices))
 
     every = range(len(dataset))
-    found = shared_by(every, look_at) if shared_by else look_at(every)
-    good = [i for i, f in enumerate(found) if f.problem is None]
-    kept = dataset.keep(good)
-    broken = tuple(f for f in found if f.problem)
-    _check(kept, broken, training)
-    formats = Counter(found[i].format for i in good)
+    images = shared_by(every, inspect_all) if shared_by else inspect_all(every)
+    readable = [i for i, image in enumerate(images) if image.problem is None]
+    readable_images = dataset.keep(readable)
+    broken = tuple(image for image in images if image.problem)
+    _check(readable_images, broken, training)
+    formats = Counter(images[i].format for i in readable)
     return Scan(
-        dataset=kept,
-        digests=tuple(found[i].digest for i in good),
+        dataset=readable_images,
+        digests=tuple(images[i].digest for i in readable),
         broken=broken,
-        converted=tuple(found[i] for i in good if found[i].notes),
-        odd=tuple(found[i] for i in good if formats[found[i].format] == 1 and len(good) >= 20),
-        sizes=tuple(found[i].size for i in good),
-        formats=tuple(found[i].format for i in good),
-        several=_several(kept, [found[i].digest for i in good]),
-        copies=len(good) - len({(found[i].digest, int(dataset.labels[i])) for i in good}),
-        deep=sum(found[i].levels is not None for i in good),
-        grey_range=grey_range or range_of([found[i].levels for i in good]),
+        converted=tuple(images[i] for i in readable if images[i].notes),
+        only_of_format=tuple(images[i] for i in readable if formats[images[i].format] == 1 and len(readable) >= 20),
+        sizes=tuple(images[i].size for i in readable),
+        formats=tuple(images[i].format for i in readable),
+        several=_with_several_labels(readable_images, [images[i].digest for i in readable]),
+        copies=len(readable) - len({(images[i].digest, int(dataset.labels[i])) for i in readable}),
+        high_bit_depth=sum(images[i].levels is not None for i in readable),
+        grey_range=grey_range or range_of([images[i].levels for i in readable]),
     )
 
 
-def _several(dataset: Dataset, digests: list[str]) -> tuple[tuple[str, ...], ...]:
+def _with_several_labels(dataset: Dataset, digests: list[str]) -> tuple[tuple[str, ...], ...]:
     """Names of the images that have the same bytes and several labels."""
     of_several = in_several_classes(digests, dataset.labels, np.arange(len(dataset)))
     groups: dict[str, list[str]] = {}
@@ -150,31 +150,34 @@ def range_of(levels: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
     Without negative values it is that of the fewest bits that hold all of them (8, 10, 12, 14, 16: what cameras and
     scanners have); with negative ones, and above 16 bits, it runs from the least to the greatest.
     """
-    found = [each for each in levels if each is not None]
-    if not found:
+    ranges = [levels_of_image for levels_of_image in levels if levels_of_image is not None]
+    if not ranges:
         return 0, 65535
-    low, high = min(each[0] for each in found), max(each[1] for each in found)
+    low, high = (
+        min(levels_of_image[0] for levels_of_image in ranges),
+        max(levels_of_image[1] for levels_of_image in ranges),
+    )
     if low >= 0 and high <= 65535:
         return 0, next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits)
     return min(low, 0) if low >= 0 else low, max(high, low + 1)
 
 
-def _look(name: str, source: object, preprocessing: Preprocessing) -> Found:
+def _inspect(name: str, source: object, preprocessing: Preprocessing) -> ScannedImage:
     if isinstance(source, np.ndarray):
         height, width = source.shape[:2]
-        return Found(name, hashlib.sha256(source.tobytes()).hexdigest(), "array", size=(width, height))
+        return ScannedImage(name, hashlib.sha256(source.tobytes()).hexdigest(), "array", size=(width, height))
     assert isinstance(source, Path | bytes)
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        return Found(name, "", "", problem=error.strerror or str(error))
+        return ScannedImage(name, "", "", problem=error.strerror or str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
         image = read(data)
         upright = to_color(image, preprocessing)
     except BrokenImage as error:
-        return Found(name, digest, "", problem=str(error))
-    return Found(name, digest, image.format or "", _notes(image), upright.size, levels=deep_levels(image))
+        return ScannedImage(name, digest, "", problem=str(error))
+    return ScannedImage(name, digest, image.format or "", _notes(image), upright.size, levels=deep_levels(image))
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -192,7 +195,7 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _check(dataset: Dataset, broken: tuple[Found, ...], training: bool) -> None:
+def _check(dataset: Dataset, broken: tuple[ScannedImage, ...], training: bool) -> None:
     where, missing = dataset.where, _unread(broken)
     also = "".join(f"; {each.line()}" for each in dataset.left_out if "image" in each.what)
     if not len(dataset):
@@ -210,21 +213,21 @@ def _check(dataset: Dataset, broken: tuple[Found, ...], training: bool) -> None:
             )
 
 
-def _unread(broken: tuple[Found, ...]) -> str:
+def _unread(broken: tuple[ScannedImage, ...]) -> str:
     if not broken:
         return ""
     return f" ({len(broken)} could not be read: {broken[0].name} ({broken[0].problem}){', ...' * (len(broken) > 1)})"
 
 
-def report_skipped(found: Scan) -> list[dict[str, str]]:
+def report_skipped(scan: Scan) -> list[dict[str, str]]:
     """The images that cannot be read, as plain data."""
-    return [{"name": f.name, "problem": f.problem or ""} for f in found.broken]
+    return [{"name": image.name, "problem": image.problem or ""} for image in scan.broken]
 
 
-def report_left_out(found: Scan, most: int | None = None) -> list[dict[str, Any]]:
-    """What is no labelled image, by reason, as plain data. most: names of each reason; None: all."""
+def report_left_out(scan: Scan, max_names: int | None = None) -> list[dict[str, Any]]:
+    """What is no labelled image, by reason, as plain data. max_names: of each reason; None: all."""
     return [
-        {"what": f"{each.what} {each.why}", "count": len(each.names), "names": list(each.names[:most])}
-        | ({"way_out": each.way_out} if each.way_out else {})
-        for each in found.dataset.left_out
+        {"what": f"{entry.what} {entry.why}", "count": len(entry.names), "names": list(entry.names[:max_names])}
+        | ({"way_out": entry.way_out} if entry.way_out else {})
+        for entry in scan.dataset.left_out
     ]

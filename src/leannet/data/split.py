@@ -30,7 +30,7 @@ class Split:
     ratio: tuple[float, ...] | None  # None: the data came split
     seed: int
     digests: dict[str, str]
-    marks: dict[str, str]  # of the images of each split, see `mark`
+    fingerprints: dict[str, str]  # of the images of each split, see `fingerprint`
     counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each split
     dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
 
@@ -41,7 +41,7 @@ class Split:
             ratio=self.ratio,
             sizes={name: len(getattr(self, name)) for name in SPLIT_NAMES},
             digests=self.digests,
-            fingerprints=self.marks,
+            fingerprints=self.fingerprints,
             counts=self.counts,
         )
 
@@ -70,9 +70,9 @@ def split_dataset(
     is not the data's own test split, which training never touches. fold: (i, k): all of that into k folds, of which the
     i-th, counted from 1, validates and the others train.
     """
-    given = np.array([split or "" for split in dataset.splits])
-    test = np.flatnonzero(given == "test")
-    rest = np.flatnonzero(given != "test")
+    own_splits = np.array([split or "" for split in dataset.splits])
+    test = np.flatnonzero(own_splits == "test")
+    rest = np.flatnonzero(own_splits != "test")
     if fold is not None:
         ratio = (1 / fold[1],) * fold[1]
         counts = np.bincount(dataset.labels[rest], minlength=len(dataset.classes))
@@ -81,21 +81,21 @@ def split_dataset(
             raise LeannetError(
                 f"{dataset.where}: class '{name}' has {counts.min()} images, too few for {fold[1]} folds"
             )
-    elif ratio is None and (given == "validation").any():
-        splits = [np.flatnonzero(given == "train"), np.flatnonzero(given == "validation")]
-        return _named(dataset, digests, splits[0], splits[1], test, None, seed)
+    elif ratio is None and (own_splits == "validation").any():
+        splits = [np.flatnonzero(own_splits == "train"), np.flatnonzero(own_splits == "validation")]
+        return _split_of(dataset, digests, splits[0], splits[1], test, None, seed)
     ratio = ratio or (0.8, 0.2)
     if fold is None and len(test) and len(ratio) == 3:
         raise LeannetError(f"{dataset.where} has a test split of its own: expected train:validation, as 80:20")
     cuts = _cut_by_content(dataset, digests, rest, ratio, seed)
-    joined = [np.sort(np.concatenate(cut)) for cut in cuts]
+    sides = [np.sort(np.concatenate(cut)) for cut in cuts]
     if fold is not None:
-        validation = joined.pop(fold[0] - 1)
-        train = np.sort(np.concatenate(joined))
-        return _named(dataset, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
-    if len(joined) == 3:
-        test = joined[2]
-    return _named(dataset, digests, joined[0], joined[1], test, ratio, seed)
+        validation = sides.pop(fold[0] - 1)
+        train = np.sort(np.concatenate(sides))
+        return _split_of(dataset, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
+    if len(sides) == 3:
+        test = sides[2]
+    return _split_of(dataset, digests, sides[0], sides[1], test, ratio, seed)
 
 
 def _key(seed: int, digest: str) -> str:
@@ -110,16 +110,16 @@ def _cut_by_content(
     Copies of an image that lie in several classes go where the first of these classes has them.
     """
     cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
-    several = in_several_classes(digests, dataset.labels, indices)
+    of_several_labels = in_several_classes(digests, dataset.labels, indices)
     sides: dict[str, int] = {}  # of the images of several classes
     for label in range(len(dataset.classes)):
         members = indices[dataset.labels[indices] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
         settled = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
-        there = np.bincount([side for _, side in settled], minlength=len(ratio)).tolist()
+        present = np.bincount([side for _, side in settled], minlength=len(ratio)).tolist()
         free = np.array([i for i in members if digests[i] not in sides], dtype=np.int64)
-        for side, cut in enumerate(_cut([digests[i] for i in free], ratio, there)):
-            sides |= {digests[i]: side for i in free[cut] if digests[i] in several}
+        for side, cut in enumerate(_cut([digests[i] for i in free], ratio, present)):
+            sides |= {digests[i]: side for i in free[cut] if digests[i] in of_several_labels}
             fixed = np.array([i for i, other in settled if other == side], dtype=np.int64)
             cuts[side].append(np.concatenate([free[cut], fixed]))
     return cuts
@@ -131,14 +131,16 @@ def in_several_classes(digests: Sequence[str], labels: NDArray[np.int64], indice
     return {digests[i] for i in indices.tolist() if first.setdefault(digests[i], int(labels[i])) != int(labels[i])}
 
 
-def _cut(digests: Sequence[str], ratio: tuple[float, ...], there: Sequence[int]) -> list[slice]:
+def _cut(digests: Sequence[str], ratio: tuple[float, ...], present: Sequence[int]) -> list[slice]:
     """Consecutive slices in the asked proportions, equal images on one side; each gets one where there are enough.
 
-    there: how many of the class each side has already; they count.
+    present: how many of the class each side has already; they count.
     """
     number = len(digests)
-    wanted = [round((number + sum(there)) * share) for share in np.cumsum(ratio)]
-    bounds = [min(max(most - had, 0), number) for most, had in zip(wanted, np.cumsum(there).tolist(), strict=True)]
+    ends = [round((number + sum(present)) * share) for share in np.cumsum(ratio)]
+    bounds = [
+        min(max(most - already, 0), number) for most, already in zip(ends, np.cumsum(present).tolist(), strict=True)
+    ]
     bounds[-1] = number
     for i in range(len(bounds) - 1):
         fewest, most = (bounds[i - 1] if i else 0) + 1, number - (len(bounds) - 1 - i)
@@ -153,7 +155,7 @@ def _cut(digests: Sequence[str], ratio: tuple[float, ...], there: Sequence[int])
     return [slice(start, end) for start, end in zip([0, *bounds[:-1]], bounds, strict=True)]
 
 
-def _named(
+def _split_of(
     dataset: Dataset,
     digests: Sequence[str],
     train: NDArray[np.int64],
@@ -162,7 +164,7 @@ def _named(
     ratio: tuple[float, ...] | None,
     seed: int,
 ) -> Split:
-    train, validation, dropped = _apart(dataset, digests, train, validation, test)
+    train, validation, dropped = _without_leaks(dataset, digests, train, validation, test)
     for name, indices in (("train", train), ("validation", validation)):
         missing = set(range(len(dataset.classes))) - set(dataset.labels[indices].tolist())
         if missing:
@@ -171,17 +173,17 @@ def _named(
             )
     everything = np.concatenate([train, validation, test])
     splits = {"all": everything, "train": train, "validation": validation, "test": test}
-    named = {name: digest_of(digests, indices) for name, indices in splits.items() if len(indices)}
+    split_digests = {name: digest_of(digests, indices) for name, indices in splits.items() if len(indices)}
     del splits["all"]
-    marks = {name: mark([digests[i] for i in indices]) for name, indices in splits.items()}
+    fingerprints = {name: fingerprint([digests[i] for i in indices]) for name, indices in splits.items()}
     classes = len(dataset.classes)
     counts = {
         name: np.bincount(dataset.labels[indices], minlength=classes).tolist() for name, indices in splits.items()
     }
-    return Split(train, validation, test, ratio, seed, named, marks, counts, dropped)
+    return Split(train, validation, test, ratio, seed, split_digests, fingerprints, counts, dropped)
 
 
-def _apart(
+def _without_leaks(
     dataset: Dataset,
     digests: Sequence[str],
     train: NDArray[np.int64],
@@ -189,9 +191,9 @@ def _apart(
     test: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, ...]]:
     """Train and validation without images of several labels that the data's own splits hold a copy of elsewhere."""
-    several = in_several_classes(digests, dataset.labels, np.concatenate([train, validation, test]))
-    tested = several & {digests[i] for i in test}
-    later = tested | (several & {digests[i] for i in validation})
+    of_several_labels = in_several_classes(digests, dataset.labels, np.concatenate([train, validation, test]))
+    tested = of_several_labels & {digests[i] for i in test}
+    later = tested | (of_several_labels & {digests[i] for i in validation})
     out = [i for i in train if digests[i] in later] + [i for i in validation if digests[i] in tested]
     if not out:
         return train, validation, ()
@@ -203,23 +205,23 @@ def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
 
 
-MOST_MARKS = 100_000  # of one split in a checkpoint
+MAX_FINGERPRINTS = 100_000  # of one split in a checkpoint
 
 
-def mark(digests: Sequence[str]) -> str:
+def fingerprint(digests: Sequence[str]) -> str:
     """The images of these digests, 4 bytes of each, as base64: small enough to travel in a checkpoint's header.
 
-    Of more than MOST_MARKS images only the smallest marks are kept: see `Membership`.
+    Of more than MAX_FINGERPRINTS images only the smallest are kept: see `Membership`.
     """
-    return base64.b64encode(np.unique(_marks(digests))[:MOST_MARKS].astype("<u4").tobytes()).decode()
+    return base64.b64encode(np.unique(_digest_prefixes(digests))[:MAX_FINGERPRINTS].astype("<u4").tobytes()).decode()
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Which of some images a checkpoint knows, from the marks it carries.
+    """Which of some images a checkpoint knows, from the fingerprints that it carries.
 
-    One image in (4 billion / marked ones) is taken for a known one without being it. `decidable`: all, but where a
-    split had more than MOST_MARKS images only those whose mark is in the range that was kept.
+    One image in (4 billion / fingerprints) is taken for a known one without being it. `decidable`: all, but where a
+    split had more than MAX_FINGERPRINTS images only those whose fingerprint is in the range that was kept.
     """
 
     train: NDArray[np.bool_]
@@ -228,17 +230,19 @@ class Membership:
     decidable: NDArray[np.bool_]
 
 
-def membership(digests: Sequence[str], marks: dict[str, str]) -> Membership:
-    """Looks images up in the marks of a checkpoint. A copy in several splits of the data is in all of them."""
-    mine = _marks(digests)
-    known = {name: np.frombuffer(base64.b64decode(marks.get(name, "")), dtype="<u4") for name in SPLIT_NAMES}
-    decidable = np.ones(len(mine), dtype=bool)
-    for marks_of_split in known.values():
-        if len(marks_of_split) == MOST_MARKS:
-            decidable &= mine <= marks_of_split[-1]
-    found = {name: np.isin(mine, of_split) for name, of_split in known.items()}
-    return Membership(**found, decidable=decidable)
+def membership(digests: Sequence[str], fingerprints: dict[str, str]) -> Membership:
+    """Looks images up among the fingerprints of a checkpoint. A copy that lies in several splits is in all of them."""
+    prefixes = _digest_prefixes(digests)
+    prefixes_by_split = {
+        name: np.frombuffer(base64.b64decode(fingerprints.get(name, "")), dtype="<u4") for name in SPLIT_NAMES
+    }
+    decidable = np.ones(len(prefixes), dtype=bool)
+    for of_split in prefixes_by_split.values():
+        if len(of_split) == MAX_FINGERPRINTS:
+            decidable &= prefixes <= of_split[-1]
+    known_in = {name: np.isin(prefixes, of_split) for name, of_split in prefixes_by_split.items()}
+    return Membership(**known_in, decidable=decidable)
 
 
-def _marks(digests: Sequence[str]) -> NDArray[np.uint32]:
+def _digest_prefixes(digests: Sequence[str]) -> NDArray[np.uint32]:
     return np.array([int(digest[:8], 16) for digest in digests], dtype=np.uint32)

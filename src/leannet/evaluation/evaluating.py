@@ -12,7 +12,7 @@ from leannet.header import is_artifact
 from leannet.runtime.processor import cores
 
 if TYPE_CHECKING:
-    from leannet.data.sources import Options
+    from leannet.data.sources import ReadingOptions
     from leannet.evaluation import Evaluation
 
 
@@ -21,7 +21,7 @@ def evaluate(
     data: str | None = None,
     split: str | None = None,
     quiet: bool = False,
-    options: "Options | None" = None,
+    options: "ReadingOptions | None" = None,
 ) -> "Evaluation":
     """Scores a run, a checkpoint or an artifact on labelled images.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leannet.console import Console
 from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
-from leannet.data.sources import Options, open_dataset
+from leannet.data.sources import ReadingOptions, open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
 from leannet.errors import LeannetError, command_line
 from leannet.header import Header
@@ -42,13 +42,13 @@ class Labelled:
         return replace(self, indices=indices)
 
 
-def reading_of(header: Header) -> Options:
+def reading_of(header: Header) -> ReadingOptions:
     """How the data that trained a network was read; other data is read so where it can be."""
-    return Options(**header.provenance.reading, strict=False)
+    return ReadingOptions(**header.provenance.reading, strict=False)
 
 
 def opened(
-    file: Path, header: Header, data: str | None, console: Console, options: Options | None = None
+    file: Path, header: Header, data: str | None, console: Console, options: ReadingOptions | None = None
 ) -> tuple[str, Scan, NDArray[np.int64]]:
     """Where the images are, what was found there, and the network's number of each of their classes.
 
@@ -83,7 +83,7 @@ def labelled(
     data: str | None,
     split: str | None,
     console: Console,
-    options: Options | None = None,
+    options: ReadingOptions | None = None,
 ) -> Labelled:
     """The images to judge a checkpoint by: of its own data the validation split, of other data all.
 

@@ -13,7 +13,7 @@ from PIL import Image
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
-from leannet.data.sources import Options
+from leannet.data.sources import ReadingOptions
 from leannet.evaluation.answers import Prediction, answers
 from leannet.evaluation.labelled import labelled
 from leannet.evaluation.metrics import Scores, score
@@ -53,7 +53,7 @@ def evaluate(
     data: str | None = None,
     split: str | None = None,
     quiet: bool = False,
-    options: Options | None = None,
+    options: ReadingOptions | None = None,
 ) -> Evaluation:
     """Scores a checkpoint or run on labelled images.
 
@@ -75,7 +75,7 @@ def evaluate_with(
     data: str | None = None,
     split: str | None = None,
     quiet: bool = False,
-    options: Options | None = None,
+    options: ReadingOptions | None = None,
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)

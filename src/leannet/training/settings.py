@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from leannet.console import as_seconds
 from leannet.data.augment import Augment
-from leannet.data.sources.listing import Options
+from leannet.data.sources.listing import ReadingOptions
 from leannet.errors import LeannetError, nearest
 from leannet.retired import SETTINGS
 from leannet.rows import first_error
@@ -185,9 +185,9 @@ class Settings(Section):
     """Write RUN/tensorboard too, which TensorBoard shows live."""
 
     @property
-    def reading(self) -> Options:
+    def reading(self) -> ReadingOptions:
         """How the data is to be read where it does not say itself."""
-        return Options(self.image_column, self.label_column, self.class_depth)
+        return ReadingOptions(self.image_column, self.label_column, self.class_depth)
 
     @staticmethod
     def check_names(names: Iterable[str], where: str) -> None:

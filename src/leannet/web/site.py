@@ -26,7 +26,7 @@ from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 from leannet.console import Console
 from leannet.cost import count
-from leannet.data.dataset import LeftOut, gathered
+from leannet.data.dataset import LeftOut, grouped_by_reason
 from leannet.data.sources.walking import walk
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import wilson
@@ -253,7 +253,7 @@ def _samples(given: Iterable[str | Path], console: Console) -> dict[str, Path]:
         paths += found
         unread = tuple(str(each) for each in every if each not in set(found))
         others.append(LeftOut("file", "not named as an image that browsers read", unread))
-    for each in gathered(others):
+    for each in grouped_by_reason(others):
         console.say(each.line())
     placed = [path for path in paths if _tells_where(path)]
     if placed:

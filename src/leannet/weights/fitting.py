@@ -54,8 +54,8 @@ class Naming:
     @cached_property
     def classifier(self) -> tuple[str, ...]:
         """The head and the rows behind the last feature map, which a file may leave out."""
-        kept = {row.name for row in self.table.only(self.table.features).rows} - {self.table.head}
-        return tuple(row.name for row in self.table.rows if row.name not in kept)
+        backbone = {row.name for row in self.table.only(self.table.features).rows} - {self.table.head}
+        return tuple(row.name for row in self.table.rows if row.name not in backbone)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leannet.data.sources import Options, open_dataset
+from leannet.data.sources import ReadingOptions, open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, folder, image, missed
 
@@ -102,8 +102,8 @@ def test_where_the_depth_is_unclear_it_is_asked_for(tmp_path: Path) -> None:
         open_dataset(str(tmp_path))
     assert "--class-depth 1 (2 classes: birds, mammals)" in str(error.value)
     assert "--class-depth 2 (4 classes: cat, crow, dog, owl)" in str(error.value)
-    assert open_dataset(str(tmp_path), Options(class_depth=1)).classes == ("birds", "mammals")
-    assert counted(open_dataset(str(tmp_path), Options(class_depth=2))) == {
+    assert open_dataset(str(tmp_path), ReadingOptions(class_depth=1)).classes == ("birds", "mammals")
+    assert counted(open_dataset(str(tmp_path), ReadingOptions(class_depth=2))) == {
         (None, kind): 4 for kind in ("cat", "crow", "dog", "owl")
     }
 
@@ -187,7 +187,7 @@ def test_a_split_beside_classes_is_no_class(tmp_path: Path, flat: str, words: st
     folder(tmp_path, ("cat", "dog", flat))
     with pytest.raises(LeannetError, match=words):
         open_dataset(str(tmp_path))
-    assert flat in open_dataset(str(tmp_path), Options(class_depth=1)).classes  # if somebody says so
+    assert flat in open_dataset(str(tmp_path), ReadingOptions(class_depth=1)).classes  # if somebody says so
 
 
 def test_a_split_inside_the_train_folder_is_no_class_either(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_several_sets_in_one_folder_are_refused(tmp_path: Path) -> None:
             folder(tmp_path / place / split, ("sick", "well"))
     for depth in (None, 1):
         with pytest.raises(LeannetError, match=r"expected one set of images, found 2 .* name one of them"):
-            open_dataset(str(tmp_path), Options(class_depth=depth))
+            open_dataset(str(tmp_path), ReadingOptions(class_depth=depth))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_parts_of_one_set_are_no_classes(tmp_path: Path, names: tuple[str, ...])
     folder(tmp_path, names)
     with pytest.raises(LeannetError, match=f"{names[0]}, {names[1]}, which are named as parts of one set"):
         open_dataset(str(tmp_path))
-    assert open_dataset(str(tmp_path), Options(class_depth=1)).classes == names
+    assert open_dataset(str(tmp_path), ReadingOptions(class_depth=1)).classes == names
 
 
 @pytest.mark.parametrize("names", [("class_1", "class_2"), ("photo_cat", "photo_dog"), ("0", "1"), ("set", "t")])
@@ -244,7 +244,7 @@ def test_the_depth_that_is_offered_gives_the_classes_that_are_promised(tmp_path:
         open_dataset(str(tmp_path))
     promised = re.search(rf"--class-depth {depth} \(\d classes: ([\w, ]+)\)", str(error.value))
     assert promised
-    assert ", ".join(open_dataset(str(tmp_path), Options(class_depth=depth)).classes) == promised[1]
+    assert ", ".join(open_dataset(str(tmp_path), ReadingOptions(class_depth=depth)).classes) == promised[1]
 
 
 def test_annotations_beside_class_folders_do_not_make_a_detection_set(tmp_path: Path) -> None:
@@ -269,12 +269,15 @@ def test_an_unlabelled_test_split_in_a_folder_of_its_own(tmp_path: Path) -> None
 def test_columns_that_are_asked_for_want_a_table(tmp_path: Path) -> None:
     folder(tmp_path, ("part_1", "part_2"))
     with pytest.raises(LeannetError, match="are of a table, and there is none with these"):
-        open_dataset(str(tmp_path), Options(label_column="dx"))
+        open_dataset(str(tmp_path), ReadingOptions(label_column="dx"))
     (tmp_path / "meta.csv").write_text("image_id,dx\n0,mel\n1,nv\n")
     with pytest.raises(LeannetError, match=r"if meta.csv lists them, say --image-column and --label-column"):
         open_dataset(str(tmp_path))
     with pytest.raises(LeannetError, match=r"0 is in part_1/ and part_2/, and it is not said which is meant"):
-        open_dataset(str(tmp_path), Options(label_column="dx"))
+        open_dataset(str(tmp_path), ReadingOptions(label_column="dx"))
     (tmp_path / "part_2" / "0.png").unlink()
     (tmp_path / "part_1" / "1.png").unlink()
-    assert counted(open_dataset(str(tmp_path), Options(label_column="dx"))) == {(None, "mel"): 1, (None, "nv"): 1}
+    assert counted(open_dataset(str(tmp_path), ReadingOptions(label_column="dx"))) == {
+        (None, "mel"): 1,
+        (None, "nv"): 1,
+    }

@@ -9,7 +9,7 @@ import pytest
 
 from leannet.data.images import read
 from leannet.data.scan import scan
-from leannet.data.sources import Options, open_dataset
+from leannet.data.sources import ReadingOptions, open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, folder, image, missed, table
 
@@ -133,7 +133,7 @@ def test_columns_by_the_types_of_hugging_face(tmp_path: Path) -> None:
     pq.write_table(made.rename_columns(["scan", "finding"]).replace_schema_metadata({"huggingface": words}), path)
     assert counted(open_dataset(str(path))) == {(None, "cat"): 2, (None, "dog"): 2}
     pq.write_table(made.rename_columns(["a", "b"]).replace_schema_metadata(None), path)
-    assert open_dataset(str(path), Options("a", "b")).labels.tolist() == np.array([0, 1, 1, 0]).tolist()
+    assert open_dataset(str(path), ReadingOptions("a", "b")).labels.tolist() == np.array([0, 1, 1, 0]).tolist()
 
 
 def test_rows_of_no_split_beside_splits_are_counted(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_the_real_photographs(photographs: Path) -> None:
     found = scan(open_dataset(str(photographs)))
     assert len(found.dataset) == 398
     assert [f.name for f in found.converted] == ["train/ants/imageNotFound.gif"]
-    assert [f.name for f in found.odd] == ["train/ants/imageNotFound.gif"]
+    assert [f.name for f in found.only_of_format] == ["train/ants/imageNotFound.gif"]
     assert not found.broken
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leannet.data.scan import scan
-from leannet.data.sources import Options, open_dataset
+from leannet.data.sources import ReadingOptions, open_dataset
 from leannet.errors import LeannetError
 from tests.data.sources.making import counted, folder, missed
 
@@ -65,10 +65,10 @@ def test_columns_that_are_asked_for(tmp_path: Path) -> None:
         open_dataset(str(path))
     assert "image, img, path, filepath" in str(error.value)
     assert "found where, what" in str(error.value)
-    asked = Options("where", "what")
+    asked = ReadingOptions("where", "what")
     assert counted(open_dataset(str(path), asked)) == {(None, "cat"): 4, (None, "dog"): 4}
     with pytest.raises(LeannetError, match="--label-column no: no such column; it has where, what"):
-        open_dataset(str(path), Options("where", "no"))
+        open_dataset(str(path), ReadingOptions("where", "no"))
 
 
 def test_missing_cells_are_counted_by_line(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_folder_of_the_images_is_found(tmp_path: Path, place: str) -> None:
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     for file in (tmp_path / place / "img").iterdir():
         file.rename(tmp_path / place / file.name)
-    dataset = open_dataset(str(tmp_path), Options(label_column="breed"))
+    dataset = open_dataset(str(tmp_path), ReadingOptions(label_column="breed"))
     assert counted(dataset) == {(None, "x"): 4, (None, "y"): 4}
     assert len(scan(dataset).dataset) == 8
     assert f"labels.csv: images are found in {place}/" in dataset.remarks

@@ -13,7 +13,7 @@ from leannet.data.dataset import Dataset, LeftOut
 from leannet.data.sources.columns import has_columns
 from leannet.data.sources.digits import open_digits
 from leannet.data.sources.folders import NoClasses, open_folders
-from leannet.data.sources.listing import Listing, Options, assemble
+from leannet.data.sources.listing import Listing, ReadingOptions, assemble
 from leannet.data.sources.parquet import is_image_table, not_image_tables, open_parquet
 from leannet.data.sources.shards import NAMES_FILE, open_shard, read_class_names
 from leannet.data.sources.splits import plain_split, split_word
@@ -21,13 +21,13 @@ from leannet.data.sources.tables import TABLE_SUFFIXES, open_table, read_header_
 from leannet.data.sources.walking import Folder, Trouble, not_images, walk
 from leannet.errors import LeannetError
 
-__all__ = ["Options", "open_dataset"]
+__all__ = ["ReadingOptions", "open_dataset"]
 
 EXPECTED = "a folder of class folders, a .parquet, .csv, .jsonl or .tar file, or 'digits'"
 DETECTION_SET = "this is a detection set, and those are not read yet; for classification expected class/image.jpg"
 
 
-def open_dataset(where: str, options: Options = Options()) -> Dataset:  # noqa: B008 (it is frozen)
+def open_dataset(where: str, options: ReadingOptions = ReadingOptions()) -> Dataset:  # noqa: B008 (it is frozen)
     """Recognizes what `where` is and lists its images.
 
     options: what the data does not say itself. Raises LeannetError, one line, that says what was expected and found.
@@ -49,7 +49,7 @@ def open_dataset(where: str, options: Options = Options()) -> Dataset:  # noqa: 
     raise LeannetError(f"{where}: expected {EXPECTED}, found a {suffix or 'plain'} file")
 
 
-def _open_folder(root: Path, options: Options) -> Dataset:
+def _open_folder(root: Path, options: ReadingOptions) -> Dataset:
     tree, trouble = walk(root)
     others = tree.all_others()
     parquet = [path for path in others if path.suffix.lower() == ".parquet"]
@@ -91,7 +91,7 @@ def _other_tables(tree: Folder) -> str:
 
 
 def _open_parquet_files(
-    root: Path, tree: Folder, trouble: Trouble, parquet: list[Path], tables: list[Path], options: Options
+    root: Path, tree: Folder, trouble: Trouble, parquet: list[Path], tables: list[Path], options: ReadingOptions
 ) -> Dataset:
     listings = []
     for path in tables:
@@ -113,7 +113,7 @@ def _open_shards(root: Path, tree: Folder, trouble: Trouble, shards: list[Path])
     return assemble("WebDataset shards", str(root), listings)
 
 
-def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: Options) -> Dataset:
+def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: ReadingOptions) -> Dataset:
     splits = [_split_of_file(path, root) for path in lists]
     if len(lists) > 1 and ("train" not in splits or len(set(splits)) < len(splits) or None in splits):
         names = ", ".join(path.relative_to(root).as_posix() for path in lists[:4])
@@ -128,14 +128,14 @@ def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], 
     return assemble(_kind_of_table(lists[0]), str(root), listings)
 
 
-def _lists(tree: Folder, options: Options) -> list[Path]:
+def _lists(tree: Folder, options: ReadingOptions) -> list[Path]:
     """Tables of images and labels directly in a folder, or in its split folders."""
     places = [tree, *(folder for folder in tree.folders if split_word(folder.name))]
     tables = [path for place in places for path in place.others if path.suffix.lower() in TABLE_SUFFIXES]
     return [path for path in tables if "submission" not in path.stem.lower() and _is_list(path, options)]
 
 
-def _is_list(path: Path, options: Options) -> bool:
+def _is_list(path: Path, options: ReadingOptions) -> bool:
     try:
         return has_columns(read_header_of(path), options)
     except LeannetError:  # some other text

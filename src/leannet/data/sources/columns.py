@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from leannet.data.sources.listing import Options
+from leannet.data.sources.listing import ReadingOptions
 from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
 
@@ -30,28 +30,28 @@ def plain(name: str) -> str:
 
 
 def column(
-    where: object, header: Sequence[str], known: Iterable[str], wanted: str | None, flag: str, strict: bool = True
+    where: object, header: Sequence[str], known: Iterable[str], asked_for: str | None, flag: str, strict: bool = True
 ) -> str:
     """The column of a header that is meant: the one that was asked for, or the first known.
 
     strict: whether one that was asked for must be there. Raises LeannetError, with all accepted names, where there is
     none.
     """
-    if wanted is not None:
-        if wanted in header:
-            return wanted
-        alike = [name for name in header if plain(name) == plain(wanted)]
+    if asked_for is not None:
+        if asked_for in header:
+            return asked_for
+        alike = [name for name in header if plain(name) == plain(asked_for)]
         if alike:
             return alike[0]
         if strict:
-            raise LeannetError(f"{where}: {flag} {wanted}: no such column; it has {', '.join(header)}")
-    found = find(header, known)
-    if found is None:
+            raise LeannetError(f"{where}: {flag} {asked_for}: no such column; it has {', '.join(header)}")
+    name_of_column = find(header, known)
+    if name_of_column is None:
         accepted = ", ".join(known)
         raise LeannetError(
             f"{where}: expected a column named {accepted}, or {flag} NAME; found {', '.join(header) or 'no header'}"
         )
-    return found
+    return name_of_column
 
 
 def find(header: Sequence[str], known: Iterable[str]) -> str | None:
@@ -60,7 +60,7 @@ def find(header: Sequence[str], known: Iterable[str]) -> str | None:
     return next((names[name] for name in known if name in names), None)
 
 
-def has_columns(header: Sequence[str], options: Options) -> bool:
+def has_columns(header: Sequence[str], options: ReadingOptions) -> bool:
     """Whether a table lists labelled images."""
     image = options.image_column in header if options.image_column else find(header, IMAGE_COLUMNS)
     label = options.label_column in header if options.label_column else find(header, LABEL_COLUMNS)

@@ -9,7 +9,7 @@ from leannet.data.sources.splits import split_word
 from leannet.data.sources.walking import is_passed_over
 from leannet.errors import LeannetError
 
-NAMED = 3
+NAMES_SHOWN = 3
 DEPTH = 4  # folders below the table's that are looked through
 
 
@@ -30,16 +30,16 @@ class Files:
     @property
     def remarks(self) -> list[str]:
         """A line for each kind of help that the table's names needed."""
-        found, name = [], self.table.name
+        lines, name = [], self.table.name
         if self._folders:
             folders = [f"{folder.relative_to(self.table.parent).as_posix()}/" for folder in self._folders]
-            more = f" and {len(folders) - NAMED} more" if len(folders) > NAMED else ""
-            found.append(f"{name}: images are found in {', '.join(folders[:NAMED])}{more}")
+            more = f" and {len(folders) - NAMES_SHOWN} more" if len(folders) > NAMES_SHOWN else ""
+            lines.append(f"{name}: images are found in {', '.join(folders[:NAMES_SHOWN])}{more}")
         if self._backslashes:
-            found.append(f"{name}: backslashes in paths are read as slashes")
+            lines.append(f"{name}: backslashes in paths are read as slashes")
         if self._endings:
-            found.append(f"{name}: names without an ending are found with one, as {self._endings}")
-        return found
+            lines.append(f"{name}: names without an ending are found with one, as {self._endings}")
+        return lines
 
     def __call__(self, name: str, split: str | None = None) -> Path:
         """Where the image is; where it is nowhere, where it should be.
@@ -50,19 +50,21 @@ class Files:
         if direct.is_file():
             return direct
         plain = name.replace("\\", "/")
-        found = self._below(plain)
-        if split and len(found) > 1:
-            found = [path for path in found if self._split(path) == split] or found
-        if not found:
+        candidates = self._below(plain)
+        if split and len(candidates) > 1:
+            candidates = [path for path in candidates if self._split(path) == split] or candidates
+        if not candidates:
             return direct
-        if len(found) > 1:
-            folders = " and ".join(f"{each.parent.relative_to(self.table.parent).as_posix()}/" for each in found[:2])
+        if len(candidates) > 1:
+            folders = " and ".join(
+                f"{path.parent.relative_to(self.table.parent).as_posix()}/" for path in candidates[:2]
+            )
             raise LeannetError(
                 f"{self.table}: {name} is in {folders}, and it is not said which is meant: write paths from the folder "
                 f"of {self.table.name} on, or a column split"
             )
-        self._note(name, plain, found[0])
-        return found[0]
+        self._note(name, plain, candidates[0])
+        return candidates[0]
 
     def _note(self, name: str, plain: str, path: Path) -> None:
         self._backslashes |= plain != name
@@ -87,8 +89,8 @@ class Files:
         if not parts:
             return []
         folders = parts[:-1] if not Path(name).is_absolute() else parts[1:-1]
-        found = self._index.get(parts[-1], []) or self._index.get(f"{parts[-1]}.", [])
-        whole = [path for path in found if path.parts[:-1][len(path.parts) - 1 - len(folders) :] == folders]
+        candidates = self._index.get(parts[-1], []) or self._index.get(f"{parts[-1]}.", [])
+        whole = [path for path in candidates if path.parts[:-1][len(path.parts) - 1 - len(folders) :] == folders]
         return whole if not Path(name).is_absolute() else []
 
 
@@ -99,7 +101,7 @@ def _indexed(root: Path) -> dict[str, list[Path]]:
     for place, folders, files in os.walk(root, followlinks=True):
         here = Path(place)
         depth = len(here.relative_to(root).parts)
-        folders[:] = sorted(each for each in folders if not is_passed_over(each)) if depth < DEPTH else []
+        folders[:] = sorted(folder for folder in folders if not is_passed_over(folder)) if depth < DEPTH else []
         for file in sorted(files):
             path = here / file
             if path.suffix.lower() in suffixes and not is_passed_over(file):

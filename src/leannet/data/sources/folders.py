@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leannet.data.dataset import Dataset, LeftOut
-from leannet.data.sources.listing import Listing, Options, Paths, assemble
+from leannet.data.sources.listing import Listing, Paths, ReadingOptions, assemble
 from leannet.data.sources.splits import UNLABELLED, are_parts, plain_split, split_word, splits_among
 from leannet.data.sources.walking import Folder, Trouble, not_images, without_reader
 from leannet.errors import LeannetError
@@ -43,7 +43,7 @@ class _Collected:
         self.left_out.append(LeftOut(what, why, tuple(self.name(path) for path in paths), way_out))
 
 
-def open_folders(root: Path, tree: Folder, trouble: Trouble, options: Options) -> Dataset:
+def open_folders(root: Path, tree: Folder, trouble: Trouble, options: ReadingOptions) -> Dataset:
     """The images of class folders.
 
     Split folders are known by their names (splits.py), beside each other, inside each class, or as the end of class
@@ -85,7 +85,7 @@ def _inside(folder: Folder, collected: _Collected, of_split: str | None = None) 
     return inside
 
 
-def _by_split(top: Folder, collected: _Collected, options: Options) -> bool:
+def _by_split(top: Folder, collected: _Collected, options: ReadingOptions) -> bool:
     """Collects the images of a folder that comes split; returns whether it does."""
     splits = splits_among(folder.name for folder in top.bearing)
     if splits:
@@ -102,7 +102,7 @@ def _by_split(top: Folder, collected: _Collected, options: Options) -> bool:
     return _add_transposed(top, collected) or _add_joined(top, collected)
 
 
-def _add_splits(top: Folder, splits: dict[str, str], collected: _Collected, options: Options) -> None:
+def _add_splits(top: Folder, splits: dict[str, str], collected: _Collected, options: ReadingOptions) -> None:
     classes: dict[str, Named] = {}  # by the name of the split folder
     for folder in top.bearing:
         split = splits.get(folder.name)
@@ -164,7 +164,7 @@ def _add_joined(top: Folder, collected: _Collected) -> bool:
     return True
 
 
-def _classes(folder: Folder, collected: _Collected, options: Options) -> Named:
+def _classes(folder: Folder, collected: _Collected, options: ReadingOptions) -> Named:
     """The class folders of a folder: those directly in it, or one deeper where the options say so."""
     depth = options.class_depth
     tops = _without_unlabelled(folder, collected)

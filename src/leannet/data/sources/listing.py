@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import Dataset, LeftOut, gathered
+from leannet.data.dataset import Dataset, LeftOut, grouped_by_reason
 from leannet.data.sources.labels import HIDDEN, WHOLE, NoLabel, alike, class_names, joined_labels, label_of, ordered
 from leannet.errors import LeannetError
 
@@ -17,7 +17,7 @@ Place = Callable[[int], Path | bytes]
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadingOptions:
     """How data is to be read where it does not say itself. None: leannet finds out.
 
     image_column, label_column: of tables. class_depth: how many folders deep class folders lie, 1 or 2. strict: whether
@@ -84,28 +84,28 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
     where nothing is left.
     """
     notes = list(remarks)
-    left_out = [each for listing in listings for each in listing.left_out]
-    found = _named(listings, notes)
+    left_out = [entry for listing in listings for entry in listing.left_out]
+    class_of_image = _class_names_of_images(listings, notes)
     for listing in listings:
         notes += listing.remarks
     names = [name for listing in listings for name in listing.names]
     splits = [split for listing in listings for split in listing.splits]
-    without = _without_label(names, found, splits)
+    without = _without_label(names, class_of_image, splits)
     left_out += without
-    unlabelled = {i for i, word in enumerate(found) if word is None}
+    unlabelled = {i for i, word in enumerate(class_of_image) if word is None}
     _without_training(splits, notes)
     if any(splits):
         unsplit = [i for i, split in enumerate(splits) if split is None and i not in unlabelled]
         left_out.append(LeftOut("image", "of no split, where others have one", tuple(names[i] for i in unsplit)))
         unlabelled.update(unsplit)
-    kept = np.array([i for i in range(len(names)) if i not in unlabelled], dtype=np.int64)
-    missing = gathered(left_out)
-    if not len(kept):
+    kept_places = np.array([i for i in range(len(names)) if i not in unlabelled], dtype=np.int64)
+    missing = grouped_by_reason(left_out)
+    if not len(kept_places):
         raise LeannetError(f"{where}: {nothing_left(missing)}")
-    words = [found[i] or "" for i in kept]
+    words = [class_of_image[i] or "" for i in kept_places]
     several = None if listings[0].are_names else joined_labels(words)
     if several is not None:
-        name = names[int(kept[words.index(several)])]
+        name = names[int(kept_places[words.index(several)])]
         raise LeannetError(
             f"{where}: expected one label an image, found several labels an image: '{several}' of {name} joins others"
         )
@@ -117,10 +117,10 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
         kind,
         where,
         classes,
-        tuple(names[i] for i in kept),
+        tuple(names[i] for i in kept_places),
         np.array([numbers[word] for word in words], dtype=np.int64),
-        tuple(splits[i] for i in kept),
-        _Reader([listing.read for listing in listings], np.cumsum([0, *sizes[:-1]]), kept),
+        tuple(splits[i] for i in kept_places),
+        _Reader([listing.read for listing in listings], np.cumsum([0, *sizes[:-1]]), kept_places),
         missing,
         tuple(dict.fromkeys(filter(None, notes))),
     )
@@ -128,14 +128,14 @@ def assemble(kind: str, where: str, listings: Sequence[Listing], remarks: Iterab
 
 def _without_training(splits: list[str | None], notes: list[str]) -> None:
     """Where no split is called train: what has no split is it, and where all is of one split there is none."""
-    said = {split for split in splits if split}
-    if not said or "train" in said:
+    named_splits = {split for split in splits if split}
+    if not named_splits or "train" in named_splits:
         return
     if None in splits:
-        notes.append(f"what is not of the {' or '.join(sorted(said))} split is taken for the train split")
+        notes.append(f"what is not of the {' or '.join(sorted(named_splits))} split is taken for the train split")
         splits[:] = [split or "train" for split in splits]
-    elif len(said) == 1:
-        notes.append(f"all of it is called {next(iter(said))}, which is no split here")
+    elif len(named_splits) == 1:
+        notes.append(f"all of it is called {next(iter(named_splits))}, which is no split here")
         splits[:] = [None] * len(splits)
 
 
@@ -146,13 +146,13 @@ def nothing_left(left_out: Sequence[LeftOut]) -> str:
     return f"expected images with a label each, found none: {'; '.join(each.line() for each in left_out[:3])}"
 
 
-def _named(listings: Sequence[Listing], remarks: list[str]) -> list[str | None]:
+def _class_names_of_images(listings: Sequence[Listing], remarks: list[str]) -> list[str | None]:
     """The class name of each image, None where it has no label."""
     known = {listing.class_names for listing in listings if listing.class_names}
-    found: list[str | None] = []
+    class_of_image: list[str | None] = []
     for listing in listings:
         if listing.are_names:
-            found += [unicodedata.normalize("NFC", name) for name in listing.labels]
+            class_of_image += [unicodedata.normalize("NFC", name) for name in listing.labels]
             continue
         labels = [_label(value, listing, i) for i, value in enumerate(listing.labels)]
         own = listing.class_names
@@ -164,8 +164,8 @@ def _named(listings: Sequence[Listing], remarks: list[str]) -> list[str | None]:
                 )
             own = next(iter(known))
             remarks.append(f"{listing.source} names no classes: its numbers are taken for those of the other files")
-        found += [_class_name(label, own, listing) for label in labels] if own else class_names(labels)
-    return found
+        class_of_image += [_class_name(label, own, listing) for label in labels] if own else class_names(labels)
+    return class_of_image
 
 
 def _label(value: Any, listing: Listing, index: int) -> int | str | None:
@@ -187,20 +187,22 @@ def _class_name(label: int | str | None, names: tuple[str, ...], listing: Listin
     return names[number]
 
 
-def _without_label(names: list[str], found: list[str | None], splits: list[str | None]) -> list[LeftOut]:
+def _without_label(names: list[str], class_of_image: list[str | None], splits: list[str | None]) -> list[LeftOut]:
     """What has no label, by reason; labels that a publisher keeps back (-1 all over a split) become None in `found`."""
-    names_there = {word for word in found if word is not None and word != HIDDEN}
-    if names_there and HIDDEN in found and not any(WHOLE.match(word) for word in names_there):
-        found[:] = [None if word == HIDDEN else word for word in found]  # beside names it is no class
-    left_out = [LeftOut("image", "without a label", tuple(n for n, word in zip(names, found, strict=True) if not word))]
+    names_there = {word for word in class_of_image if word is not None and word != HIDDEN}
+    if names_there and HIDDEN in class_of_image and not any(WHOLE.match(word) for word in names_there):
+        class_of_image[:] = [None if word == HIDDEN else word for word in class_of_image]  # beside names it is no class
+    left_out = [
+        LeftOut("image", "without a label", tuple(n for n, word in zip(names, class_of_image, strict=True) if not word))
+    ]
     for split in ("validation", "test"):
-        of_it = [i for i, each in enumerate(splits) if each == split]
-        words = {found[i] for i in of_it} - {None}
-        if words == {HIDDEN} and {word for i, word in enumerate(found) if splits[i] != split} != {HIDDEN}:
-            hidden = tuple(names[i] for i in of_it)
+        places = [i for i, split_of_image in enumerate(splits) if split_of_image == split]
+        words = {class_of_image[i] for i in places} - {None}
+        if words == {HIDDEN} and {word for i, word in enumerate(class_of_image) if splits[i] != split} != {HIDDEN}:
+            hidden = tuple(names[i] for i in places)
             left_out.append(LeftOut("image", f"of the {split} split, whose labels are hidden (-1)", hidden))
-            for i in of_it:
-                found[i] = None
+            for i in places:
+                class_of_image[i] = None
     return left_out
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from leannet.data.dataset import LeftOut
 from leannet.data.sources.columns import IMAGE_COLUMNS, LABEL_COLUMNS, column, find, has_columns, split_column
-from leannet.data.sources.listing import Listing, Options
+from leannet.data.sources.listing import Listing, ReadingOptions
 from leannet.errors import LeannetError
 
 
@@ -33,14 +33,14 @@ class _Schema:
     class_names: str  # of our own: separated by commas
 
 
-def is_image_table(path: Path, options: Options) -> bool:
+def is_image_table(path: Path, options: ReadingOptions) -> bool:
     """Whether a Parquet file lists labelled images. Raises LeannetError where it is no Parquet file."""
     schema = _schema(path)
     by_type = {feature.get("_type") for feature in schema.features.values() if isinstance(feature, dict)}
     return has_columns(schema.columns, options) or {"Image", "ClassLabel"} <= by_type
 
 
-def open_parquet(path: Path, options: Options, split: str | None, prefix: str = "") -> Listing:
+def open_parquet(path: Path, options: ReadingOptions, split: str | None, prefix: str = "") -> Listing:
     """The images of one file. prefix: what the names of its rows begin with.
 
     Raises LeannetError for a file that is no such table, or whose columns hold something else.
@@ -125,9 +125,9 @@ def _unreadable(path: Path, error: Exception) -> LeannetError:
     return LeannetError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:120]}")
 
 
-def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: str, kind: str, strict: bool) -> str:
+def _column(schema: _Schema, known: tuple[str, ...], asked_for: str | None, flag: str, kind: str, strict: bool) -> str:
     """By name; where no name is known, the only one that Hugging Face's features say is an image, or a class."""
-    if wanted is None and find(schema.columns, known) is None:
+    if asked_for is None and find(schema.columns, known) is None:
         typed = [
             name
             for name, feature in schema.features.items()
@@ -135,7 +135,7 @@ def _column(schema: _Schema, known: tuple[str, ...], wanted: str | None, flag: s
         ]
         if len(typed) == 1:
             return typed[0]
-    return column(schema.path, schema.columns, known, wanted, flag, strict)
+    return column(schema.path, schema.columns, known, asked_for, flag, strict)
 
 
 def _holds_images(kind: Any) -> bool:

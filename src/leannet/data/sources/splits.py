@@ -24,20 +24,20 @@ def split_word(name: str) -> tuple[str, str] | None:
 
     `training_set` -> ("train", ""), `seg_test` -> ("test", ""), `dogs_val` -> ("validation", "dogs").
     """
-    found, rest = [], []
+    splits, rest = [], []
     for token in re.split(r"[^0-9a-zA-Z]+", name):
         match = GLUED.match(token.lower())
         if match:
-            found.append(SPLITS[match[1]])
+            splits.append(SPLITS[match[1]])
         elif token.lower() not in PLAIN and not token.isdigit() and token:
             rest.append(token)
-    return (found[0], "_".join(rest)) if len(found) == 1 else None
+    return (splits[0], "_".join(rest)) if len(splits) == 1 else None
 
 
 def plain_split(name: str) -> str | None:
     """The split of a name that says nothing else: `train`, `test_set`; None for `test_tube`."""
-    found = split_word(name)
-    return found[0] if found and not found[1] else None
+    split_and_rest = split_word(name)
+    return split_and_rest[0] if split_and_rest and not split_and_rest[1] else None
 
 
 # Folders that hold what belongs to images, and no images of classes.
@@ -58,10 +58,10 @@ def are_parts(names: Iterable[str]) -> bool:
     rests = set()
     for word in words:
         tokens = [token for token in re.split(r"[^0-9a-z]+|(?<=[a-z])(?=\d)", word) if token]
-        said = [token for token in tokens if token not in PLAIN | PARTS and not token.isdigit()]
-        if len(said) == len([token for token in tokens if not token.isdigit()]):
+        telling = [token for token in tokens if token not in PLAIN | PARTS and not token.isdigit()]
+        if len(telling) == len([token for token in tokens if not token.isdigit()]):
             return False  # it says nothing of parts
-        rests.add(tuple(said))
+        rests.add(tuple(telling))
     return len(rests) == 1
 
 
@@ -71,7 +71,7 @@ def splits_among(names: Iterable[str]) -> dict[str, str]:
     They are where one says train, and what else they say is nothing or the same in two or more: `dogs_train` and
     `dogs_test`, but not `bullet_train` and `test_tube`.
     """
-    words = {name: found for name in names if (found := split_word(name))}
+    words = {name: split_and_rest for name in names if (split_and_rest := split_word(name))}
     plain = {name: split for name, (split, rest) in words.items() if not rest}
     if "train" in plain.values():
         return plain

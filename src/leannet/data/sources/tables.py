@@ -11,7 +11,7 @@ from typing import Any
 from leannet.data.dataset import LeftOut
 from leannet.data.sources.columns import BOXES, IMAGE_COLUMNS, LABEL_COLUMNS, column, find, plain, split_column
 from leannet.data.sources.finding import Files
-from leannet.data.sources.listing import Listing, Options, Paths
+from leannet.data.sources.listing import Listing, Paths, ReadingOptions
 from leannet.data.sources.splits import plain_split, splits_among
 from leannet.errors import LeannetError
 
@@ -37,7 +37,7 @@ def read_header_of(path: Path) -> list[str]:
     return _read(path).header
 
 
-def open_table(path: Path, options: Options, split: str | None = None) -> Listing:
+def open_table(path: Path, options: ReadingOptions, split: str | None = None) -> Listing:
     """The images that a table names, from its own folder on.
 
     split: of all of them, where the table's name says so; else a column may say it, or the first folder of their paths.
@@ -99,7 +99,7 @@ def open_table(path: Path, options: Options, split: str | None = None) -> Listin
     return listing
 
 
-def _image_and_label(table: _Table, options: Options) -> tuple[str, str]:
+def _image_and_label(table: _Table, options: ReadingOptions) -> tuple[str, str]:
     path, header = table.path, table.header
     try:
         image = column(path, header, IMAGE_COLUMNS, options.image_column, "--image-column", options.strict)

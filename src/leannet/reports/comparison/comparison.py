@@ -189,7 +189,7 @@ def _shared_images(a: ComparedNetwork, b: ComparedNetwork) -> int | None:
     """How many validation images two networks have in common; None where their headers do not tell."""
     import numpy as np
 
-    from leannet.data.split import MOST_MARKS
+    from leannet.data.split import MAX_FINGERPRINTS
 
     fingerprints = []
     for network in (a, b):
@@ -197,7 +197,7 @@ def _shared_images(a: ComparedNetwork, b: ComparedNetwork) -> int | None:
         if not text:
             return None
         fingerprints.append(np.frombuffer(base64.b64decode(text), dtype="<u4"))
-    if max(map(len, fingerprints)) >= MOST_MARKS:
+    if max(map(len, fingerprints)) >= MAX_FINGERPRINTS:
         return None
     return len(np.intersect1d(fingerprints[0], fingerprints[1]))
 
