@@ -127,12 +127,12 @@ def test_the_page_in_a_browser(browser: Any, small: Running, tmp_path: Path) -> 
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(address)
     page.set_input_files("input[type=file]", tmp_path / "a.png")
-    page.wait_for_selector("[role=status] p")
-    rows = page.locator("[role=status] tr td:first-child").all_inner_texts()
+    page.wait_for_selector("#top .bar")
+    rows = page.locator("#top .name").all_inner_texts()
     assert said == []
     page.set_input_files("input[type=file]", tmp_path / "b.png")
-    page.wait_for_selector("p.error")
-    assert "b.png: expected an image" in page.inner_text("p.error")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "b.png: expected an image" in page.inner_text("#problem")
     page.close()
     assert rows == [each["class"] for each in small.post(("a.png", IMAGE)).json["predictions"][0]["top"]]
     assert all(url.startswith((address, f"blob:{address}", "data:,")) for url in asked)

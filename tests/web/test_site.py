@@ -25,7 +25,8 @@ from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from leannet.sections import Metrics, Provenance, Step, Summary
 from leannet.web.onnxruntime_web import BACKENDS, INTEGRITY, PACKAGE, VERSION
-from leannet.web.site import make_site
+from leannet.web.site import _title, make_site
+from leannet.web.source import INT8_SIZE, INT8_TIME
 from tests.conftest import draw, draw_folder, lively
 
 HOME = "/home/somebody/secret"
@@ -156,7 +157,7 @@ def test_samples_are_copied_as_they_are(
     found = make_site(artifact, tmp_path / "site", [folder, tmp_path / "my cat?.JPG"], runtime)
     about = site_json(found.path)
     named = [(each["name"], found.path / about["folder"] / each["file"]) for each in about["samples"]]
-    assert [name for name, _ in named] == ["0", "0", "my cat?", "pattern 1", "pattern 2", "pattern 3", "pattern 4"]
+    assert [name for name, _ in named] == ["0", "0", "my cat?"]
     assert named[2][1].read_bytes() == (tmp_path / "my cat?.JPG").read_bytes()
     assert "1 of the samples" in capsys.readouterr().err
     for wrong in (folder / "notes.txt", tmp_path / "none.png", tmp_path / "runtime"):
@@ -285,3 +286,45 @@ def test_the_verb_prints_one_object(
     command(artifact, tmp_path / "other", runtime=runtime, webgpu=True)
     assert "wasm and webgpu" in capsys.readouterr().out
     assert (command.__doc__ or "").strip().splitlines()[-1].strip().startswith("Example: leannet web ")
+
+
+# What it is made of
+
+
+@pytest.mark.parametrize(
+    ("classes", "title"),
+    [
+        (("ants", "bees"), "ants or bees"),
+        (("cat", "dog", "owl"), "cat, dog or owl"),
+        (tuple("abcdefghij"), "a, b and 8 more"),
+        (("one",), "one"),
+    ],
+)
+def test_the_title_is_the_classes(classes: tuple[str, ...], title: str) -> None:
+    assert _title(classes) == title
+
+
+def test_a_run_becomes_float32_and_integers_only_where_asked_for(
+    artifact: Path, runtime: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = artifact.with_name("net.safetensors")
+    site = make_site(run, tmp_path / "site", runtime=runtime)
+    assert site.precision == "float32"
+    for source, message in ((run, "leannet quantize"), (artifact, "found .* of float32")):
+        with pytest.raises(LeannetError, match=message):
+            make_site(source, tmp_path / "other", runtime=runtime, integers=True)
+    opened = open_artifact(artifact)
+    shipping = opened.shipping.model_copy(update={"precision": "int8"})
+    replace(opened, header=opened.header.model_copy(update={"shipping": shipping})).save(run.with_suffix(".int8.onnx"))
+    capsys.readouterr()
+    assert make_site(run, tmp_path / "integers", runtime=runtime, integers=True).precision == "int8"
+    assert "note:" not in capsys.readouterr().err
+    make_site(run.with_suffix(".int8.onnx"), tmp_path / "noted", runtime=runtime)
+    assert capsys.readouterr().err.count(f"{INT8_TIME[0]} to {INT8_TIME[1]} times") == 1
+
+
+def test_the_note_on_integers_is_what_was_measured() -> None:
+    networks = json.loads((Path(__file__).parents[2] / "docs" / "benchmarks" / "browser.json").read_text())["networks"]
+    for name, digits, said in (("time_ratio", 1, INT8_TIME), ("size_ratio", 2, INT8_SIZE)):
+        ratios = [each[name] for each in networks]
+        assert (f"{min(ratios):.{digits}f}", f"{max(ratios):.{digits}f}") == said

@@ -11,18 +11,27 @@ from leannet.errors import command_line
 
 
 def command(
-    artifact: Annotated[Path, typer.Argument(help="An ONNX file of leannet export or leannet quantize.")],
+    source: Annotated[
+        Path, typer.Argument(help="A run or checkpoint, exported as float32; or an ONNX file of export or quantize.")
+    ],
     out: Annotated[Path, typer.Option(help="The site: a new or an empty folder.")],
     samples: Annotated[
         list[Path] | None,
-        typer.Option(help="An image, or a folder of them, for visitors to try. Repeat. They are copied as they are."),
+        typer.Option(
+            help="An image or a folder of images for visitors to try; repeat the flag for more. Copied unchanged. "
+            "Default: the drawn golden images."
+        ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Of the page. Default: the architecture's name.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page. Default: its classes.")] = None,
     runtime: Annotated[
         Path | None, typer.Option(help="onnxruntime-web, .tgz or unpacked. Default: fetched by npm once, and kept.")
     ] = None,
     webgpu: Annotated[
         bool, typer.Option("--webgpu", help="Visitors may choose WebGPU: 7 MB more for those who do.")
+    ] = False,
+    integers: Annotated[
+        bool,
+        typer.Option("--integers", help="8-bit integers, which are smaller and slower: a run's model.int8.onnx."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a site that was made before.")] = False,
     json: Json = False,
@@ -32,14 +41,14 @@ def command(
 
     Any web server can serve the folder.
 
-    Example: leannet web runs/photos/model.onnx --out site
+    Example: leannet web runs/photos --out site
     """
     from leannet.web.site import make_site
 
-    found = make_site(artifact, out, samples, runtime, quiet, title, webgpu, force)
+    site = make_site(source, out, samples, runtime, quiet, title, webgpu, force, integers)
     if json:
-        print_json(found.to_dict())
+        print_json(site.to_dict())
         return
-    print(f"{found.path}  {found.files} files, {found.size_bytes / 1e6:.2f} MB, version {found.version}")
-    print(f"  {found.precision} on {' and '.join(found.backends)}, {found.runtime}; {found.samples} samples")
-    print(f"try next  {command_line('serve', found.path)}")
+    print(f"{site.path}  {site.files} files, {site.size_bytes / 1e6:.2f} MB, version {site.version}")
+    print(f"  {site.precision} on {' and '.join(site.backends)}, {site.runtime}; {site.samples} samples")
+    print(f"try next  {command_line('serve', site.path)}")

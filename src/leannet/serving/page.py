@@ -27,7 +27,9 @@ def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaita
         "files": str(limits.files),
         "megabytes": f"{limits.body_bytes / 1e6:g}",
     }
-    text = Template(source).substitute({name: html.escape(value) for name, value in words.items()})
+    style = (Path(__file__).parents[1] / "web" / "static" / "style.css").read_text(encoding="utf-8")  # the web page's
+    values = {name: html.escape(value) for name, value in words.items()} | {"style": style}
+    text = Template(source).substitute(values)
     policy = (
         f"default-src 'none'; script-src {_hash(text, 'script')}; style-src {_hash(text, 'style')}; "
         "connect-src 'self'; img-src blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

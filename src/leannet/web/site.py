@@ -23,7 +23,6 @@ from PIL import Image
 
 from leannet import __version__
 from leannet.artifact.artifact import Artifact
-from leannet.artifact.opening import open_artifact
 from leannet.console import Console
 from leannet.cost import count
 from leannet.data.dataset import LeftOut, grouped_by_reason
@@ -34,6 +33,7 @@ from leannet.files import check_writable
 from leannet.header import Header
 from leannet.sections import Provenance
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
+from leannet.web.source import artifact_file, opened
 
 MARKER = "model.json"
 READABLE = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".bmp", ".avif")  # by browsers
@@ -46,6 +46,7 @@ POLICY = (
 AT_ROOT = ("index.html", "sw.js")
 FROM = {"data": "on", "parent": "from", "source": "from"}  # of the header's provenance, in words
 GPS = 0x8825  # the tag of EXIF where a place is
+TITLE_CLASSES, CLASS_CHARACTERS = 3, 24  # named in a page's default title, and characters of each
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Site:
 
 
 def make_site(
-    artifact: str | Path,
+    source: str | Path,
     out: str | Path,
     samples: Sequence[str | Path] | None = None,
     runtime: str | Path | None = None,
@@ -77,33 +78,32 @@ def make_site(
     title: str | None = None,
     webgpu: bool = False,
     force: bool = False,
+    integers: bool = False,
 ) -> Site:
     """Writes a folder that any web server can serve: the artifact, a page that runs it, and onnxruntime-web.
 
-    out: a new or an empty folder; it is written whole or not at all. samples: images or folders of images for
-    visitors to try, beside the artifact's golden images; they are copied as they are. runtime: onnxruntime-web of
-    VERSION, as the .tgz of `npm pack` or unpacked; None: from the cache, where `npm pack` puts it the first time.
-    title: None: the architecture's name. webgpu: with the build that can use it. force: replace a site made before.
-    Raises LeannetError for an artifact that no browser runs, where `out` is something else, and where the runtime is
-    not to be had.
+    source: an artifact, or a run or checkpoint, which is exported as float32. out: a new or an empty folder; it is
+    written whole or not at all. samples: images or folders of images for visitors to try, copied as they are; without
+    them the page shows the golden images. runtime: onnxruntime-web of VERSION, as the .tgz of `npm pack` or unpacked;
+    None: from the cache, where `npm pack` puts it the first time. title: None: the classes. webgpu: with the build
+    that can use it. force: replace a site made before. integers: of a run, the 8-bit artifact that `quantize` wrote
+    beside it; an 8-bit artifact is then taken without a note about its time.
+    Raises LeannetError for an artifact that no browser runs, where `out` is something else, where integers are asked
+    for and there are none, and where the runtime is not to be had.
     """
     console = Console(quiet)
-    made = open_artifact(artifact)
-    if "onnxruntime" not in made.engines:
-        raise LeannetError(
-            f"{artifact}: it is made for {', '.join(made.engines)}, and browsers run onnxruntime: "
-            "make it with leannet export RUN, or integers with leannet quantize RUN --engine onnxruntime"
-        )
     target = Path(out)
     _must_be_free(target, force)
     check_writable(target)
+    with artifact_file(source, integers) as file:
+        artifact, graph = opened(file, integers, console), file.read_bytes()
     images = _samples(samples or (), console)
     backends = tuple(BACKENDS) if webgpu else ("wasm",)
     inside = _page() | _backends(runtime_files(runtime, backends, console))
-    inside["model.onnx"] = Path(artifact).read_bytes()
+    inside["model.onnx"] = graph
     inside |= {file: path.read_bytes() for file, path in images.items()}
-    inside |= {file: golden.png for file, golden in zip(_patterns(made), made.golden, strict=True)}
-    about = _about(made, title or made.header.architecture.name, backends, inside, images)
+    inside |= {file: golden.png for file, golden in zip(_patterns(artifact), artifact.golden, strict=True)}
+    about = _about(artifact, title or _title(artifact.header.classes), backends, inside, images)
     inside["model.json"] = json.dumps(about, ensure_ascii=False).encode()
     version = _digest(inside | _templates() | {"policy": POLICY.encode()})[:12]
     written = _in_folder(inside, about, version)
@@ -112,9 +112,9 @@ def make_site(
     return Site(
         path=target,
         version=version,
-        artifact=str(artifact),
+        artifact=str(source),
         title=about["title"],
-        precision=made.precision,
+        precision=artifact.precision,
         backends=backends,
         runtime=about["runtime"],
         samples=len(about["samples"]),
@@ -126,19 +126,28 @@ def make_site(
 # What is in it
 
 
+def _title(classes: Sequence[str]) -> str:
+    """ "ants or bees", "cat, dog or owl", "cat, dog and 8 more"."""
+    short = [name if len(name) <= CLASS_CHARACTERS else name[: CLASS_CHARACTERS - 1].rstrip() + "…" for name in classes]
+    if len(short) > TITLE_CLASSES:
+        return f"{', '.join(short[: TITLE_CLASSES - 1])} and {len(short) - TITLE_CLASSES + 1} more"
+    return " or ".join(filter(None, [", ".join(short[:-1]), short[-1]]))
+
+
 def _about(
-    made: Artifact, title: str, backends: Sequence[str], inside: Files, images: Mapping[str, Path]
+    artifact: Artifact, title: str, backends: Sequence[str], inside: Files, images: Mapping[str, Path]
 ) -> dict[str, Any]:
     """What the page knows of the network: model.json."""
-    header, total, patterns = made.header, count(made.header.architecture), _patterns(made)
-    named = {file: path.stem for file, path in images.items()}
-    named |= {file: f"pattern {number}" for number, file in enumerate(patterns, start=1)}
+    header, total, patterns = artifact.header, count(artifact.header.architecture), _patterns(artifact)
+    names = {file: path.stem for file, path in images.items()}
+    if not images:
+        names = {file: f"pattern {number}" for number, file in enumerate(patterns, start=1)}
     return {
         "title": title,
         "name": header.architecture.name,
         "classes": list(header.classes),
-        "input": "uint8" if made.takes_uint8 else "float32",
-        "precision": made.precision,
+        "input": "uint8" if artifact.takes_uint8 else "float32",
+        "precision": artifact.precision,
         "params": total.params,
         "macs": total.macs,
         "preprocessing": header.preprocessing.model_dump(mode="json"),
@@ -151,16 +160,17 @@ def _about(
             for each in backends
         },
         "golden": [{"file": file, "outputs": [float(value) for value in golden.outputs]}
-                   for file, golden in zip(patterns, made.golden, strict=True)],
-        "tolerance": made.shipping.tolerance,
-        "samples": [{"file": file, "name": name} for file, name in named.items()],
+                   for file, golden in zip(patterns, artifact.golden, strict=True)],
+        "tolerance": artifact.shipping.tolerance,
+        "samples": [{"file": file, "name": name} for file, name in names.items()],
+        "samples_are": "images" if images else "patterns",
         "leannet": __version__,
         "runtime": f"{PACKAGE} {VERSION}",
     }  # fmt: skip
 
 
-def _patterns(made: Artifact) -> list[str]:
-    return [f"golden/{number}.png" for number in range(1, len(made.golden) + 1)]
+def _patterns(artifact: Artifact) -> list[str]:
+    return [f"golden/{number}.png" for number in range(1, len(artifact.golden) + 1)]
 
 
 def _accuracy(header: Header) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ async function start() {
   try {
     about = await describe();
     view.showAbout(about);
-    view.showSamples(about.samples, HERE, pickSample);
+    view.showSamples(about, HERE, pickSample);
     await choices();
     await use("wasm", usualThreads());
   } catch (error) {

@@ -68,7 +68,9 @@ function showInput({ data, width, height, channels }) {
   find("seen").hidden = false;
 }
 
-export function showSamples(samples, here, pick) {
+export function showSamples({ samples, samples_are: kind }, here, pick) {
+  find("samples-title").textContent = kind === "images" ? "Samples" : "Test patterns";
+  find("samples-hint").hidden = kind === "images";
   find("samples").replaceChildren(
     ...samples.map(({ file, name }) => {
       const image = element("img", { src: new URL(file, here).href, alt: "", loading: "lazy", decoding: "async" });
