@@ -130,8 +130,8 @@ def test_images_are_read_once_and_finished_folds_train_no_more(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scanned: list[int] = []
-    look = scanning._look
-    monkeypatch.setattr(scanning, "_look", lambda *words: (scanned.append(1), look(*words))[1])
+    inspect = scanning._inspect
+    monkeypatch.setattr(scanning, "_inspect", lambda *words: (scanned.append(1), inspect(*words))[1])
     words = SMALL | {"quiet": False}
     whole = cross_validate(str(shapes), 3, tmp_path / "cv", **words)
     said = capsys.readouterr().err

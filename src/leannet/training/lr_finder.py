@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leannet import launcher
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, told_of_workers
+from leannet.data.loader import Batches, Loader, worker_failures
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.style import COLORS, INK, figure, plain_axes, write_figure
@@ -83,7 +83,7 @@ class LearningRates:
             write_figure(drawn, path)
 
 
-@told_of_workers()
+@worker_failures()
 def find_lr(
     data: str | Path,
     steps: int = 100,
