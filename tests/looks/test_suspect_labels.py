@@ -101,3 +101,16 @@ def test_what_the_network_agrees_with_is_not_doubted() -> None:
     assert [each.image for each in found.images] == ["d", "b", "c", "a"]
     assert [each.image for each in found.doubtful] == ["d"]
     assert found.doubtful[0].margin < 0
+
+
+def test_a_network_that_calls_too_many_labels_wrong_names_none() -> None:
+    labels = np.arange(10) % 2
+    for wrong, reliable in ((2, True), (3, False)):
+        own = np.where(np.arange(10) < wrong, 0.1, 0.9)
+        probabilities = np.where(np.eye(2, dtype=bool)[labels], own[:, None], 1 - own[:, None])
+        found = Suspects(ranked([str(i) for i in range(10)], labels, probabilities, ("a", "b")), "all")
+        assert found.likely == wrong
+        assert found.is_reliable == reliable
+        assert bool(found.doubtful) == reliable
+        assert bool(found.to_dict()["images"]) == reliable
+        assert bool(found.why_unreliable) != reliable

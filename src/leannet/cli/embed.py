@@ -1,4 +1,4 @@
-"""leannet embed: what a layer makes of many images, in a plane, and labels to doubt."""
+"""leannet embed: what a layer makes of many images, in a plane, and suspect labels."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -97,13 +97,16 @@ def _print(found: "Embedding") -> None:
     if found.suspects is None:
         print("No labels are doubted: the network has trained on these images.")
         return
+    if not found.suspects.is_reliable:
+        print(found.suspects.why_unreliable)
+        return
     doubtful, likely = found.suspects.doubtful, found.suspects.likely
     more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
     first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
     print(
         f"{likely} of {len(found.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
     )
-    print(f"Judged: {found.suspects.coverage}.")
+    print(f"Evaluated: {found.suspects.coverage}.")
     if not doubtful:
         return
     print()

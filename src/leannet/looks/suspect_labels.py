@@ -1,4 +1,4 @@
-"""Labels to doubt: images that a network which did not train on them takes for something else.
+"""Suspect labels: images that a network which did not train on them takes for something else.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
 train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation split.
@@ -16,6 +16,10 @@ from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.run_files import FOLDS, MODEL, PREDICTIONS
+
+
+# Of planted label noise (docs/looks.md): up to this share most suspects are wrong labels, above it few are.
+MOST_SUSPECTS = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,25 @@ class Suspects:
         return sum(each.likely for each in self.images)
 
     @property
+    def is_reliable(self) -> bool:
+        """Whether the network can know: where it calls more labels wrong than MOST_SUSPECTS, the mistakes are its own."""
+        return self.likely <= MOST_SUSPECTS * len(self.images)
+
+    @property
+    def why_unreliable(self) -> str:
+        """A sentence for people; empty where the suspects are reliable."""
+        if self.is_reliable:
+            return ""
+        return (
+            f"No labels are named: by this network {self.likely:,} of {len(self.images):,} would be wrong, "
+            "and so many are its own mistakes. A more accurate network can tell."
+        )
+
+    @property
     def doubtful(self) -> tuple[Suspect, ...]:
-        """Those that are likely wrong, and those for which another class is likelier than the label."""
+        """Those that are likely wrong, and those for which another class is likelier; none where not reliable."""
+        if not self.is_reliable:
+            return ()
         return tuple(each for each in self.images if each.likely or each.margin < 0)
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
@@ -60,9 +81,11 @@ class Suspects:
         """As plain data, for JSON; of the first `most` images."""
         return {
             "coverage": self.coverage,
-            "judged": len(self.images),
-            "likely": self.likely,
-            "images": [asdict(each) for each in self.images[:most]],
+            "evaluated": len(self.images),
+            "reliable": self.is_reliable,
+            "likely": self.likely if self.is_reliable else None,
+            "why": self.why_unreliable,
+            "images": [asdict(each) for each in self.images[:most]] if self.is_reliable else [],
         }
 
 
