@@ -154,7 +154,7 @@ def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     data = json.loads(capsys.readouterr().out)
     assert data["images"] == 16
     assert data["layers"][0]["layer"] == "block_2"
-    assert data["suspects"]["judged"] == len(list(csv.DictReader(doubts.read_text().splitlines()))) == 16
+    assert data["suspects"]["evaluated"] == len(list(csv.DictReader(doubts.read_text().splitlines()))) == 16
     lines = list(csv.DictReader(table.read_text().splitlines()))
     assert {line["class"] for line in lines} == {"disc", "square <b>&"}
     assert set(lines[0]) == {"path", "class", "prediction", "probability", "x_block_2", "y_block_2"}

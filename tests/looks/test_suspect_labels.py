@@ -1,4 +1,4 @@
-"""Labels to doubt: a case counted by hand, and errors that were planted."""
+"""Suspect labels: a case counted by hand, and errors that were planted."""
 
 import csv
 import io

@@ -17,7 +17,6 @@ from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.run_files import FOLDS, MODEL, PREDICTIONS
 
-
 # Of planted label noise (docs/looks.md): up to this share most suspects are wrong labels, above it few are.
 MOST_SUSPECTS = 0.2
 
@@ -52,7 +51,7 @@ class Suspects:
 
     @property
     def is_reliable(self) -> bool:
-        """Whether the network can know: where it calls more labels wrong than MOST_SUSPECTS, the mistakes are its own."""
+        """Whether the network can know: above a share of MOST_SUSPECTS the mistakes are its own."""
         return self.likely <= MOST_SUSPECTS * len(self.images)
 
     @property
