@@ -15,11 +15,13 @@ from sklearn.datasets import load_digits
 
 from leannet.checkpoint import load
 from leannet.cli import embed as verb
+from leannet.console import Console
 from leannet.data.images import prepare, read
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
-from leannet.looks import Embedding, embed
-from leannet.looks.embedding import near_share, to_plane
+from leannet.evaluation.labelled import labelled
+from leannet.looks import Embedding, Suspects, embed
+from leannet.looks.embedding import _thumbnails, near_share, to_plane
 from leannet.looks.embedding_figure import NAMED, draw, style
 from leannet.looks.embedding_page import render
 from leannet.looks.thumbnails import sprite, thumbnail
@@ -92,7 +94,28 @@ def test_the_same_images_in_both_planes(run: Path, found: Embedding) -> None:
         assert (said[path]["truth"], said[path]["prediction"]) == (truth, prediction)
         assert float(said[path][f"p_{prediction}"]) == pytest.approx(probability, abs=1e-5)
     assert found.suspects is not None
-    assert found.suspects.images[0].image in found.suspect_thumbnails
+    assert set(found.suspect_thumbnails) == {each.image for each in found.suspects.doubtful}
+
+
+@pytest.fixture(scope="module")
+def with_a_suspect(run: Path, found: Embedding) -> Embedding:
+    """The same, as a network that knows all labels but one would give it."""
+    assert found.suspects is not None
+    first, *others = found.suspects.images
+    sure = [replace(each, likely=False, margin=abs(each.margin)) for each in others]
+    suspects = Suspects((replace(first, likely=True, margin=-0.5), *sure), "all")
+    header = load(run)[1]
+    images = labelled(run / "model.safetensors", header, None, None, Console(quiet=True))
+    return replace(found, suspects=suspects, suspect_thumbnails=_thumbnails(images, header, suspects))
+
+
+def test_suspects_have_thumbnails(with_a_suspect: Embedding) -> None:
+    assert with_a_suspect.suspects is not None
+    (named,) = with_a_suspect.suspects.named
+    assert list(with_a_suspect.suspect_thumbnails) == [named.image]
+    page = render(with_a_suspect).decode()
+    assert "1 of 16 labels are likely wrong" in page
+    assert page.count('class="likely"') == 1
 
 
 def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
@@ -154,7 +177,7 @@ def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     data = json.loads(capsys.readouterr().out)
     assert data["images"] == 16
     assert data["layers"][0]["layer"] == "block_2"
-    assert data["suspects"]["judged"] == len(list(csv.DictReader(doubts.read_text().splitlines()))) == 16
+    assert data["suspects"]["evaluated"] == len(list(csv.DictReader(doubts.read_text().splitlines()))) == 16
     lines = list(csv.DictReader(table.read_text().splitlines()))
     assert {line["class"] for line in lines} == {"disc", "square <b>&"}
     assert set(lines[0]) == {"path", "class", "prediction", "probability", "x_block_2", "y_block_2"}
@@ -172,12 +195,13 @@ def test_dollars_are_dollars_in_the_legend(found: Embedding, tmp_path: Path) -> 
     assert f">{'a' * 11}…{'a' * 12}<" in said
 
 
-def test_a_image_of_two_planes(found: Embedding, tmp_path: Path) -> None:
+def test_a_figure_of_two_planes(found: Embedding, tmp_path: Path) -> None:
     draw(found, tmp_path / "map.png")
     assert read(tmp_path / "map.png").size[0] == int(6.4 * 144)
 
 
-def test_the_page_by_keyboard_on_a_telephone(browser: Any, found: Embedding, tmp_path: Path) -> None:
+def test_the_page_by_keyboard_on_a_telephone(browser: Any, with_a_suspect: Embedding, tmp_path: Path) -> None:
+    found = with_a_suspect
     (tmp_path / "map.html").write_bytes(render(found))
     problems: list[str] = []
     page = browser.new_page(viewport={"width": 390, "height": 844})

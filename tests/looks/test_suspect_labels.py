@@ -1,4 +1,4 @@
-"""Labels to doubt: a case counted by hand, and errors that were planted."""
+"""Suspect labels: a case counted by hand, and errors that were planted."""
 
 import csv
 import io
@@ -75,6 +75,7 @@ def test_planted_errors_are_found(tmp_path: Path) -> None:
     assert found.coverage == "all 1,000 images, each judged by the fold that did not train on it"
     first = {each.image for each in found.images[:50]}
     assert len(first & set(wrong)) >= len(wrong) / 2
+    assert found.is_reliable
     likely = {each.image for each in found.images if each.likely}
     assert len(likely & set(wrong)) >= len(wrong) / 2
 
@@ -101,3 +102,36 @@ def test_what_the_network_agrees_with_is_not_doubted() -> None:
     assert [each.image for each in found.images] == ["d", "b", "c", "a"]
     assert [each.image for each in found.doubtful] == ["d"]
     assert found.doubtful[0].margin < 0
+
+
+def _found(errors: list[int], sizes: list[int]) -> Suspects:
+    """Of each class so many images, of which the network is sure that so many are of the next class."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    probabilities = np.full((len(labels), len(sizes)), 0.02)
+    for label, (wrong, first) in enumerate(zip(errors, np.cumsum([0, *sizes]), strict=False)):
+        for number in range(sizes[label]):
+            answer = (label + 1) % len(sizes) if number < wrong else label
+            probabilities[first + number, answer] = 1 - 0.02 * (len(sizes) - 1)
+    names = [str(number) for number in range(len(labels))]
+    return Suspects(ranked(names, labels, probabilities, tuple("abc"[: len(sizes)])), "all")
+
+
+def test_labels_are_named_only_where_the_network_can_know() -> None:
+    """At most a tenth of all labels, which is what the worst of public test sets has."""
+    for errors, reliable in (([4, 4], True), ([5, 4], False), ([30, 30], False)):
+        found = _found(errors, [40, 40])
+        assert (found.called_wrong, found.is_reliable) == (sum(errors), reliable)
+        assert len(found.named) == len(found.doubtful) == (sum(errors) if reliable else 0)
+        assert len(found.to_dict()["images"]) == len(found.named)
+        assert found.to_dict()["likely"] == (sum(errors) if reliable else None)
+        assert bool(found.note) != reliable
+    assert "takes 75 % of the images for something else" in _found([30, 30], [40, 40]).note
+
+
+def test_a_class_that_the_network_does_not_know_has_no_suspects() -> None:
+    """It never answers the rare class: 94 % correct, and the four images of that class are no wrong labels."""
+    found = _found([1, 4, 1], [60, 4, 40])
+    assert found.is_reliable
+    assert found.unknown_classes == {"b"}
+    assert sorted(each.label for each in found.named) == ["a", "c"]
+    assert found.note.startswith("Labels of b are not named")

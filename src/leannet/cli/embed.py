@@ -1,4 +1,4 @@
-"""leannet embed: what a layer makes of many images, in a plane, and labels to doubt."""
+"""leannet embed: what a layer makes of many images, in a plane, and suspect labels."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -95,15 +95,19 @@ def _print(found: "Embedding") -> None:
     print(f"gives {100 * found.largest_share:.1f} %. How far apart groups lie in the plane means little.")
     print()
     if found.suspects is None:
-        print("No labels are doubted: the network has trained on these images.")
+        print("No suspect labels are named: the network has trained on these images.")
         return
-    doubtful, likely = found.suspects.doubtful, found.suspects.likely
+    if found.suspects.note:
+        print(found.suspects.note)
+    if not found.suspects.is_reliable:
+        return
+    doubtful, likely = found.suspects.doubtful, len(found.suspects.named)
     more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
     first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
     print(
         f"{likely} of {len(found.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
     )
-    print(f"Judged: {found.suspects.coverage}.")
+    print(f"Evaluated: {found.suspects.coverage}.")
     if not doubtful:
         return
     print()

@@ -1,4 +1,4 @@
-"""An embedding as a page: points that show their image, classes to switch off, and the labels to doubt."""
+"""An embedding as a page: points that show their image, classes to switch off, and suspect labels."""
 
 from pathlib import Path
 from typing import Any

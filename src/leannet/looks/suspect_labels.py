@@ -1,11 +1,13 @@
-"""Labels to doubt: images that a network which did not train on them takes for something else.
+"""Suspect labels: images that a network which did not train on them takes for something else.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv 1911.00068). It needs probabilities from networks that did not
 train on the image: `leannet train --folds K` leaves them for every image, a plain run for its validation split.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +18,11 @@ from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.run_files import FOLDS, MODEL, PREDICTIONS
+
+# In ten public test sets up to 10.1 % of the labels are wrong (Northcutt, Athalye, Mueller 2021, arXiv 2103.14749).
+# Where a network calls more of them wrong, most of that is its own mistakes (docs/looks.md).
+MOST_SUSPECTS = 0.1
+MOST_OF_A_CLASS = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspects:
-    """Every image that was judged, the most doubtful label first. coverage: which images those are, in words."""
+    """Every image that was evaluated, the most doubtful label first. coverage: which images those are, in words."""
 
     images: tuple[Suspect, ...]
     coverage: str
@@ -42,14 +49,48 @@ class Suspects:
     COLUMNS: ClassVar = tuple(Suspect.__dataclass_fields__)
 
     @property
-    def likely(self) -> int:
-        """How many labels are likely wrong."""
+    def called_wrong(self) -> int:
+        """How many labels the confident joint calls wrong, whether the network can know or not."""
         return sum(each.likely for each in self.images)
+
+    @cached_property
+    def unknown_classes(self) -> frozenset[str]:
+        """Classes of which it calls most labels wrong: those the network does not know."""
+        total = Counter(each.label for each in self.images)
+        wrong = Counter(each.label for each in self.images if each.likely)
+        return frozenset(label for label, number in wrong.items() if number > MOST_OF_A_CLASS * total[label])
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the network can know: it calls at most a tenth of the labels wrong, which may be so."""
+        return self.called_wrong <= MOST_SUSPECTS * len(self.images)
+
+    @property
+    def note(self) -> str:
+        """What is not named, and why, for people; empty where nothing is kept back."""
+        if not self.is_reliable:
+            share = 100 * self.called_wrong / len(self.images)
+            return (
+                f"No labels are named: the network takes {share:.0f} % of the images for something else, and so many "
+                "labels are hardly wrong: these are its own mistakes. A more accurate network can tell."
+            )
+        if self.unknown_classes:
+            names = ", ".join(sorted(self.unknown_classes))
+            return f"Labels of {names} are not named: the network takes most of those images for something else."
+        return ""
+
+    @property
+    def named(self) -> tuple[Suspect, ...]:
+        """The suspect labels: those that are likely wrong, where the network can know."""
+        return tuple(each for each in self.doubtful if each.likely)
 
     @property
     def doubtful(self) -> tuple[Suspect, ...]:
-        """Those that are likely wrong, and those for which another class is likelier than the label."""
-        return tuple(each for each in self.images if each.likely or each.margin < 0)
+        """Those, and the images for which another class is likelier than the label, where the network can know."""
+        if not self.is_reliable:
+            return ()
+        unknown = self.unknown_classes
+        return tuple(each for each in self.images if (each.likely or each.margin < 0) and each.label not in unknown)
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
         """A line an image, as COLUMNS says."""
@@ -60,9 +101,13 @@ class Suspects:
         """As plain data, for JSON; of the first `most` images."""
         return {
             "coverage": self.coverage,
-            "judged": len(self.images),
-            "likely": self.likely,
-            "images": [asdict(each) for each in self.images[:most]],
+            "evaluated": len(self.images),
+            "reliable": self.is_reliable,
+            "likely": len(self.named) if self.is_reliable else None,
+            "called_wrong": self.called_wrong,
+            "unknown_classes": sorted(self.unknown_classes),
+            "note": self.note,
+            "images": [asdict(each) for each in self.doubtful[:most]],
         }
 
 
