@@ -18,7 +18,7 @@ ROOMS = [
     {"style"},
     {"preprocessing", "retired", "sections"},
     {"cost", "zoo", "header"},
-    {"blocks", "diagrams", "what"},
+    {"blocks", "diagrams", "layer_names", "what"},
     {"network"},
     {"checkpoint", "runtime"},
     {"weights"},

@@ -7,6 +7,7 @@ from leannet.blocks import Table, layer_module
 from leannet.cost import count
 from leannet.errors import LeannetError, nearest
 from leannet.header import Header
+from leannet.layer_names import translated
 from leannet.rows import Architecture, LayerBase
 
 
@@ -57,7 +58,8 @@ class Network(Table):
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.
 
-        `expanded_conv.project` and `expanded_conv_project` are the same. Raises LeannetError with the nearest names.
+        `expanded_conv.project` and `expanded_conv_project` are the same; names and numbers of Keras and MATLAB, as
+        `block_1_project_BN` and 151, are translated (layer_names.py). Raises LeannetError with the nearest names.
         """
         paths = {path: module for path, module in self.named_modules() if path}
         if name in paths:
@@ -65,6 +67,8 @@ class Network(Table):
         by_name = {path.replace(".", "_"): module for path, module in paths.items()}
         if name.replace(".", "_") in by_name:
             return by_name[name.replace(".", "_")]
+        if (path := translated(self.architecture, name)) is not None and path in paths:
+            return paths[path]
         known = dict.fromkeys(
             [*(placed.path for placed in self.architecture.layers), *(row.name for row in self.architecture.rows)]
         )
