@@ -49,7 +49,7 @@ def test_every_name_finds_its_module() -> None:
 
 def test_what_is_no_layer_here_says_why() -> None:
     network = leannet.create("mobilenet_v2_debug", classes=3)
-    with pytest.raises(LeannetError, match="softmax is no row; .* the classes: Logits"):
+    with pytest.raises(LeannetError, match=r"softmax is no row; .* the classes: Logits"):
         network.layer("Logits_softmax")
     with pytest.raises(LeannetError, match=r"has no layer 'block_1_expnd_BN'; nearest: block_1\.expand"):
         network.layer("block_1_expnd_BN")

@@ -291,6 +291,7 @@ FLAGS = {
     "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
+    "experiment": "data figures json layer limit out quiet run-a run-b",
     "rows": "json kind",
     "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
     "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "

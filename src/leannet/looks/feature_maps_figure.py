@@ -1,7 +1,8 @@
 """Feature maps as a montage: the channels in their order, the strongest one framed; vectors as bars."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,21 @@ def draw(
     rows, up to eight.
     """
     path = Path(path)
+    with drawing(found, channels, scaling, image, columns) as drawn:
+        write_figure(drawn, path)
+    if path.suffix == ".png" and not image:  # of one ramp of colors and black: a palette holds them
+        with_palette(path)
+
+
+@contextmanager
+def drawing(
+    found: Sequence[FeatureMaps],
+    channels: int = 64,
+    scaling: Literal["common", "each"] = "common",
+    image: bool = True,
+    columns: int | None = None,
+) -> Iterator[Any]:
+    """The montage as a figure, to be saved inside."""
     parts = [_Part(each, channels, BESIDE + MARGIN if image else 0.0, scaling, columns) for each in found]
     first = found[0]
     shape = " x ".join(map(str, (*first.maps.shape[1:], len(first.maps))))
@@ -45,9 +61,7 @@ def draw(
         for part in parts:
             part.draw(axes, top)
             top += part.height
-        write_figure(drawn, path)
-    if path.suffix == ".png" and not image:  # of one ramp of colors and black: a palette holds them
-        with_palette(path)
+        yield drawn
 
 
 class _Part:
