@@ -46,6 +46,7 @@ def test_it_shows_what_the_runs_have(runs: tuple[Path, Path], experiment: Experi
         for mine, theirs in zip(side.maps, activations(run, images, layer), strict=True):
             np.testing.assert_array_equal(mine.maps, theirs.maps)
         plane = embed(run, quiet=True).planes[1]
+        assert side.embedding is not None
         np.testing.assert_array_equal(side.embedding.planes[1].points, plane.points)
     assert experiment.sides[0].maps[0].layer == "expanded_conv.project.norm"
 
@@ -82,6 +83,14 @@ def test_runs_without_steps_are_drawn_by_epoch(runs: tuple[Path, Path], tmp_path
     found = run_experiment((old, runs[1]), quiet=True)
     assert drawings(found)[0].name == "accuracy_by_epoch"
     assert "one of the runs has no steps.csv" in write_page(found, tmp_path / "e.html").read_text()
+
+
+def test_of_few_images_there_is_no_plane(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    draw_folder(tmp_path / "few", each=6)
+    few = [train(str(tmp_path / "few"), out=tmp_path / name, **SETTINGS | {"model": "two_layer_debug"}).path
+           for name in ("a", "b")]  # fmt: skip
+    page = write_page(run_experiment(few, quiet=True), tmp_path / "e.html").read_text()
+    assert page.count("Too few validation images.") == 2
 
 
 def test_what_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from leannet.experiment.running import Experiment, Side
 from leannet.looks import embedding_figure, feature_maps_figure
+from leannet.looks.embedding import Embedding
 from leannet.looks.feature_maps import FeatureMaps
 from leannet.looks.tables import write_table
 from leannet.reports.curves import PANELS, TRAINING_LINE, VALIDATION_LINE
@@ -52,7 +53,8 @@ def drawings(experiment: Experiment) -> list[Drawing]:
     """All figures, in the order of the page."""
     made = [_curve(experiment, name) for name in PANELS]
     for number, side in enumerate(experiment.sides):
-        made += [_confusion(side, number), _maps(side, number), _plane(side, number)]
+        made += [_confusion(side, number), _maps(side, number)]
+        made += [_plane(side, side.embedding, number)] if side.embedding else []
     return made
 
 
@@ -154,10 +156,10 @@ def _maps(side: Side, number: int) -> Drawing:
     return Drawing(f"feature_maps_{'ab'[number]}", title, number, opened, FeatureMaps.COLUMNS, lines)
 
 
-def _plane(side: Side, number: int) -> Drawing:
+def _plane(side: Side, embedding: Embedding, number: int) -> Drawing:
     def opened() -> AbstractContextManager[Any]:
-        return embedding_figure.drawing(side.embedding)
+        return embedding_figure.drawing(embedding)
 
     title = f"t-SNE of two layers of {side.label}"
-    lines = tuple(side.embedding.lines())
-    return Drawing(f"tsne_{'ab'[number]}", title, number, opened, side.embedding.columns, lines)
+    lines = tuple(embedding.lines())
+    return Drawing(f"tsne_{'ab'[number]}", title, number, opened, embedding.columns, lines)

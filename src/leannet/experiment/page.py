@@ -33,7 +33,8 @@ def write_page(experiment: Experiment, out: str | Path, figures: str | Path | No
             "best_epoch": side.contents.best_epoch,
             "layer": side.maps[0].layer,
             "channels": len(side.maps[0].maps),
-            "figures": {each.name.rsplit("_", 1)[0]: each.inline() for each in made if each.side == number},
+            "figures": {"tsne": ""}
+            | {each.name.rsplit("_", 1)[0]: each.inline() for each in made if each.side == number},
             "unfinished": side.contents.unfinished,
         }
         for number, (side, network) in enumerate(zip(experiment.sides, experiment.comparison.networks, strict=True))

@@ -11,7 +11,7 @@ from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.labelled import reading_of
 from leannet.header import Header
-from leannet.looks.embedding import Embedding, embed
+from leannet.looks.embedding import FEWEST, Embedding, embed
 from leannet.looks.feature_maps import FeatureMaps, activations
 from leannet.reports.comparison.comparing import compare
 from leannet.reports.comparison.comparison import Comparison
@@ -40,7 +40,7 @@ class Side:
     predictions: ValidationPredictions
     steps: tuple[StepLine, ...]
     maps: tuple[FeatureMaps, ...]
-    embedding: Embedding
+    embedding: Embedding | None  # None: of too few validation images
 
     @property
     def steps_an_epoch(self) -> int:
@@ -74,7 +74,7 @@ class Experiment:
                     "steps": len(side.steps),
                     "layer": side.maps[0].layer,
                     "maps": [maps.to_dict() for maps in side.maps],
-                    "embedding": side.embedding.to_dict(),
+                    "embedding": side.embedding.to_dict() if side.embedding else None,
                 }
                 for side in self.sides
             ],
@@ -123,7 +123,7 @@ def run_experiment(
                 predictions=each.predictions,
                 steps=tuple(_read_steps(each.path / STEPS)),
                 maps=tuple(maps),
-                embedding=embed(run, data, limit=limit, quiet=quiet),
+                embedding=embed(run, data, limit=limit, quiet=quiet) if len(each.predictions.names) >= FEWEST else None,
             )
         )
     return Experiment((sides[0], sides[1]), comparison, tuple(name for name, _ in examples))
