@@ -19,7 +19,7 @@ from leannet.console import Console
 from leannet.data.images import prepare, read
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
-from leannet.evaluation.labelled import labelled
+from leannet.evaluation.labelled_images import labelled_images
 from leannet.looks import Embedding, Suspects, embed
 from leannet.looks.embedding import _thumbnails, near_share, to_plane
 from leannet.looks.embedding_figure import NAMED, draw, style
@@ -105,7 +105,7 @@ def with_a_suspect(run: Path, found: Embedding) -> Embedding:
     sure = [replace(each, likely=False, margin=abs(each.margin)) for each in others]
     suspects = Suspects((replace(first, likely=True, margin=-0.5), *sure), "all")
     header = load(run)[1]
-    images = labelled(run / "model.safetensors", header, None, None, Console(quiet=True))
+    images = labelled_images(run / "model.safetensors", header, None, None, Console(quiet=True))
     return replace(found, suspects=suspects, suspect_thumbnails=_thumbnails(images, header, suspects))
 
 

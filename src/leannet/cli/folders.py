@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 def say_not_images(images: Sequence[str]) -> list[str]:
     """Their names, which are counted on standard error."""
-    from leannet.evaluation.answers import not_images_among
+    from leannet.evaluation.predicted import not_images_among
 
     others = not_images_among(images)
     if others.names:

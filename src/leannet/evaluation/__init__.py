@@ -22,7 +22,6 @@ __getattr__, __dir__, __all__ = attach(
 )
 
 if TYPE_CHECKING:
-    from leannet.evaluation.answers import Prediction as Prediction
     from leannet.evaluation.calibration import Calibration as Calibration
     from leannet.evaluation.calibration import calibrate as calibrate
     from leannet.evaluation.evaluating import evaluate as evaluate
@@ -31,5 +30,6 @@ if TYPE_CHECKING:
     from leannet.evaluation.metrics import interval as interval
     from leannet.evaluation.metrics import score as score
     from leannet.evaluation.metrics import wilson as wilson
+    from leannet.evaluation.predicted import Prediction as Prediction
     from leannet.evaluation.predicting import predict as predict
     from leannet.evaluation.scoring import Evaluation as Evaluation

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.artifact.opening import open_artifact
-from leannet.evaluation.answers import Prediction, answers
+from leannet.evaluation.predicted import Prediction, predictions_of_images
 from leannet.header import is_artifact
 
 
@@ -30,4 +30,4 @@ def predict(
     def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
         return artifact.probabilities(array[None])[0]
 
-    return answers(images, artifact.header, probabilities, top)
+    return predictions_of_images(images, artifact.header, probabilities, top)

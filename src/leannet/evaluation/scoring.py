@@ -14,9 +14,9 @@ from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import ReadingOptions
-from leannet.evaluation.answers import Prediction, answers
-from leannet.evaluation.labelled import labelled
+from leannet.evaluation.labelled_images import labelled_images
 from leannet.evaluation.metrics import Scores, score
+from leannet.evaluation.predicted import Prediction, predictions_of_images
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network
 
@@ -79,7 +79,7 @@ def evaluate_with(
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
-    given = labelled(file, header, data, split, console, options)
+    given = labelled_images(file, header, data, split, console, options)
     batches = Loader(PreparedDataset(given.dataset, header.preprocessing), Batches(given.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
@@ -106,4 +106,4 @@ def predict(
     def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
         return probabilities_of(network, torch.from_numpy(array.transpose(2, 0, 1).copy())[None], header)[0]
 
-    return answers(images, header, probabilities, top)
+    return predictions_of_images(images, header, probabilities, top)

@@ -9,7 +9,7 @@ from typing import Any
 from leannet.console import Console
 from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError, command_line
-from leannet.evaluation.labelled import reading_of
+from leannet.evaluation.labelled_images import reading_of
 from leannet.header import Header
 from leannet.looks.embedding import FEWEST, Embedding, embed
 from leannet.looks.feature_maps import FeatureMaps, activations

@@ -13,7 +13,7 @@ from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.errors import LeannetError
-from leannet.evaluation.labelled import Labelled, labelled
+from leannet.evaluation.labelled_images import LabelledImages, labelled_images
 from leannet.header import Header, checkpoint_file
 from leannet.looks.reading import first_output, opened
 from leannet.looks.suspect_labels import Suspects, has_folds, ranked, suspects
@@ -126,7 +126,7 @@ def embed(
         network, header = load(file)
     names = layers or (early_layer(network.architecture), late_layer(network.architecture))
     points = [find(network, name) for name in names]
-    found = labelled(file, header, data, split, console)
+    found = labelled_images(file, header, data, split, console)
     if len(found.indices) > limit:
         drawn = np.random.default_rng(seed).choice(found.indices, limit, replace=False)
         found = found.only(np.sort(drawn))
@@ -197,7 +197,7 @@ def near_share(values: NDArray[np.floating[Any]], labels: NDArray[np.int64], nei
 
 @torch.no_grad()
 def _run(
-    network: Network, header: Header, points: Sequence[Point], found: Labelled, console: Console
+    network: Network, header: Header, points: Sequence[Point], found: LabelledImages, console: Console
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], tuple[NDArray[np.uint8], ...]]:
     """What the points make of each image (N, C), the probabilities (N, classes), and thumbnails."""
     plain = PreparedDataset(found.dataset, header.preprocessing)
@@ -215,7 +215,7 @@ def _run(
 
 
 def _suspects(
-    run: str | Path | Network, found: Labelled, probabilities: NDArray[np.float32], header: Header
+    run: str | Path | Network, found: LabelledImages, probabilities: NDArray[np.float32], header: Header
 ) -> Suspects | None:
     if not isinstance(run, Network) and has_folds(run):
         return suspects(run)
@@ -225,7 +225,7 @@ def _suspects(
     return Suspects(ranked(found.names, found.labels, probabilities, header.classes), coverage)
 
 
-def _thumbnails(found: Labelled, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
+def _thumbnails(found: LabelledImages, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
     """Of the first suspects, by name; one that is not among the images has none."""
     where = {name: index for index, name in enumerate(found.dataset.names)}
     names = [each.image for each in doubted.doubtful[:SHOWN]] if doubted else []

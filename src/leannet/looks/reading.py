@@ -15,7 +15,7 @@ from leannet.data.dataset import LeftOut
 from leannet.data.images import BrokenImage, prepare, read
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
-from leannet.evaluation.answers import listed
+from leannet.evaluation.predicted import list_images
 from leannet.header import Header
 from leannet.network import Network
 from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
@@ -67,7 +67,7 @@ def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
     Raises LeannetError where there is none, where there are more than MOST, and where one cannot be read.
     """
     missed: list[LeftOut] = []
-    found = listed(images, missed)
+    found = list_images(images, missed)
     for each in missed:
         for name in each.names:
             raise LeannetError(f"{name}: cannot be read: {each.why}{each.way_out and f'; {each.way_out}'}")

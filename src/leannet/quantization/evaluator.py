@@ -32,9 +32,9 @@ class Evaluator:
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
         from leannet.data.loader import PreparedDataset
         from leannet.data.split import Split, membership, split_dataset
-        from leannet.evaluation.labelled import opened
+        from leannet.evaluation.labelled_images import scan_labelled
 
-        where, scan, class_numbers = opened(file, header, data, console)
+        where, scan, class_numbers = scan_labelled(file, header, data, console)
         known = membership(scan.digests, header.split.fingerprints)
         train, evaluation = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(evaluation):

@@ -15,7 +15,7 @@ from leannet.data.images import BrokenImage, fit, read, to_color, to_image
 from leannet.data.sources import open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
 from leannet.errors import LeannetError
-from leannet.evaluation.labelled import reading_of
+from leannet.evaluation.labelled_images import reading_of
 from leannet.header import Header
 from leannet.reports.confusion import as_uri
 from leannet.reports.run_contents import RunContents, ValidationPredictions

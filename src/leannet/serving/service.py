@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from leannet.artifact.artifact import Artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.evaluation.answers import Prediction, best_of
+from leannet.evaluation.predicted import Prediction, best_of
 from leannet.runtime.engines import Floats
 from leannet.serving.batching import Answer, Batcher
 from leannet.serving.decoding import prepared

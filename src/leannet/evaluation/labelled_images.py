@@ -1,4 +1,4 @@
-"""Labelled images that a network may be judged by, and which split of its data they are."""
+"""Labelled images to evaluate a network on, and which split of its data they are."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from leannet.header import Header
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledImages:
     """Some of a set of images. labels: (N,) numbers of the network's classes, one an index."""
 
     data: str
@@ -25,13 +25,13 @@ class Labelled:
     why: str
     dataset: Dataset
     indices: NDArray[np.int64]
-    renumber: NDArray[np.int64]  # the number of a class there -> its number in the network
+    class_numbers: NDArray[np.int64]  # the number of a class there -> its number in the network
     skipped: list[dict[str, str]]  # images that cannot be read
     left_out: list[dict[str, Any]]  # what is no labelled image, by reason
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        return self.renumber[self.dataset.labels[self.indices]]
+        return self.class_numbers[self.dataset.labels[self.indices]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def reading_of(header: Header) -> ReadingOptions:
     return ReadingOptions(**header.provenance.reading, strict=False)
 
 
-def opened(
+def scan_labelled(
     file: Path, header: Header, data: str | None, console: Console, options: ReadingOptions | None = None
 ) -> tuple[str, Scan, NDArray[np.int64]]:
     """Where the images are, what was found there, and the network's number of each of their classes.
@@ -63,46 +63,48 @@ def opened(
         raise LeannetError(f"{where}: not there any more; where its images are now (known by content): {here}")
     dataset = open_dataset(where, options or reading_of(header))
     dataset.numbered_as(header.classes, str(file))
-    renumber = np.array([header.classes.index(name) for name in dataset.classes])
+    class_numbers = np.array([header.classes.index(name) for name in dataset.classes])
     preprocessing = header.preprocessing
-    found = scan(
+    scanned = scan(
         dataset,
         console.reading,
         training=False,
         color=preprocessing.color,
         grey_range=preprocessing.grey_range,
     )
-    for line in found.lines():
+    for line in scanned.lines():
         console.say(f"  {line}", style="yellow")
-    return where, found, renumber
+    return where, scanned, class_numbers
 
 
-def labelled(
+def labelled_images(
     file: Path,
     header: Header,
     data: str | None,
     split: str | None,
     console: Console,
     options: ReadingOptions | None = None,
-) -> Labelled:
-    """The images to judge a checkpoint by: of its own data the validation split, of other data all.
+) -> LabelledImages:
+    """The images to evaluate a checkpoint on: of its own data the validation split, of other data all.
 
     Raises LeannetError where the classes are not the checkpoint's, or no image is left.
     """
-    where, found, renumber = opened(file, header, data, console, options)
-    name, why, indices = _which_split(found, header, split, where, given=data is not None)
+    where, scanned, class_numbers = scan_labelled(file, header, data, console, options)
+    name, why, indices = _which_split(scanned, header, split, where, given=data is not None)
     if why:
         console.say(why, style="yellow")
-    return Labelled(where, name, why, found.dataset, indices, renumber, report_skipped(found), report_left_out(found))
+    return LabelledImages(
+        where, name, why, scanned.dataset, indices, class_numbers, report_skipped(scanned), report_left_out(scanned)
+    )
 
 
 def _which_split(
-    found: Scan, header: Header, split: str | None, where: str, given: bool
+    scanned: Scan, header: Header, split: str | None, where: str, given: bool
 ) -> tuple[str, str, NDArray[np.int64]]:
     """The split to score, why, and its images: never a training image unless they are asked for by name."""
-    known = membership(found.digests, header.split.fingerprints)
+    known = membership(scanned.digests, header.split.fingerprints)
     members = {name: np.flatnonzero(getattr(known, name)) for name in SPLIT_NAMES}
-    number, trained = len(found.dataset), len(members["train"])
+    number, trained = len(scanned.dataset), len(members["train"])
     if split is not None:
         if not len(members[split]):
             has = ", ".join(name for name in SPLIT_NAMES if len(members[name])) or "none of its images"

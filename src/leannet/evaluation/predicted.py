@@ -1,4 +1,4 @@
-"""What a network says of images, whatever runs it. No torch."""
+"""The predictions of a network for images, whatever runs it. No torch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from leannet.header import Header
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one image: classes and their probabilities, the likeliest first."""
+    """The prediction for one image: classes and their probabilities, the likeliest first."""
 
     path: str
     classes: tuple[str, ...]
@@ -30,7 +30,7 @@ class Prediction:
         return {"path": self.path, "prediction": self.classes[0], "probability": self.probabilities[0], "top": best}
 
 
-def answers(
+def predictions_of_images(
     images: Sequence[str | Path | Image.Image],
     header: Header,
     probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
@@ -43,9 +43,9 @@ def answers(
     """
     predictions: list[Prediction] = []
     missed: list[LeftOut] = []
-    found = listed(images, missed)
+    named_images = list_images(images, missed)
     broken = [{"path": n, "problem": f"{each.why}; {each.way_out}".rstrip("; ")} for each in missed for n in each.names]
-    for name, image in found:
+    for name, image in named_images:
         try:
             opened = image if isinstance(image, Image.Image) else read(image)
             array = prepare(opened, header.preprocessing)
@@ -62,7 +62,7 @@ def best_of(name: str, probabilities: NDArray[np.float32], header: Header, top: 
     return Prediction(name, tuple(header.classes[i] for i in best), tuple(float(probabilities[i]) for i in best))
 
 
-def listed(
+def list_images(
     images: Sequence[str | Path | Image.Image], missed: list[LeftOut] | None = None
 ) -> list[tuple[str, Path | Image.Image]]:
     """Each image with its name; of folders all images in them, links followed.
@@ -70,35 +70,35 @@ def listed(
     missed: takes up what is an image there and cannot be read. Raises LeannetError for a path that does not exist, and
     a folder without images.
     """
-    listed: list[tuple[str, Path | Image.Image]] = []
+    paths: list[tuple[str, Path | Image.Image]] = []
     for image in images:
         if isinstance(image, Image.Image):
-            listed.append((f"image {len(listed)}", image))
+            paths.append((f"image {len(paths)}", image))
             continue
         path = Path(image)
         if path.is_dir():
-            tree, unread, others = _looked_into(path)
+            tree, unread, others = _walk(path)
             if not tree.number:
                 why = "; ".join(each.line() for each in (*unread, others) if each.names)
                 raise LeannetError(f"{image}: expected images in this folder, found none{why and f' ({why})'}")
-            listed += [(str(p), p) for p in tree.all_images()]
+            paths += [(str(p), p) for p in tree.all_images()]
             if missed is not None:
                 missed += unread
         elif path.exists():
-            listed.append((str(image), path))
+            paths.append((str(image), path))
         else:
             raise LeannetError(f"{image}: no such image")
-    return listed
+    return paths
 
 
 def not_images_among(images: Sequence[str | Path]) -> LeftOut:
     """The files in folders among `images` that are no images by their name."""
     folders = [Path(image) for image in images if Path(image).is_dir()]
-    names = [name for folder in folders for name in _looked_into(folder)[2].names]
+    names = [name for folder in folders for name in _walk(folder)[2].names]
     return LeftOut("file", "not named as an image", tuple(names))
 
 
-def _looked_into(folder: Path) -> tuple[Folder, list[LeftOut], LeftOut]:
+def _walk(folder: Path) -> tuple[Folder, list[LeftOut], LeftOut]:
     """The tree of a folder, what in it cannot be read, and what is no image."""
     tree, trouble = walk(folder)
     heic, others = not_images(tree.all_others(), folder)
