@@ -159,7 +159,7 @@ def test_long_names_keep_both_ends() -> None:
 
 def test_what_is_refused() -> None:
     network, image = random(), draw("disc", 1)
-    with pytest.raises(LeannetError, match=r"global_average_pooling makes a vector, which has no places; .* Conv_1"):
+    with pytest.raises(LeannetError, match=r"global_average_pooling makes a vector, which has no positions; .* Conv_1"):
         attention(network, [image], "global_average_pooling")
     with pytest.raises(LeannetError, match="no class is named 'class 9'; nearest: class"):
         attention(network, [image], classes=["class 9"])

@@ -38,7 +38,8 @@ def command(
     check_layer(layer)
     network, _ = load_network(run)
     kernels = filters(network, layer)
-    note_layer(network.architecture, layer, kernels.layer)
+    if layer and layer.replace(".", "_") != kernels.layer.replace(".", "_"):
+        note_layer(network.architecture, layer, f"{kernels.layer}.conv")
     draw(kernels, out, scale)
     if csv:
         write_table(csv, Kernels.COLUMNS, kernels.lines())
