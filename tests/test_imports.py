@@ -30,6 +30,7 @@ ROOMS = [
     {"quantization", "reports", "studies", "web"},
     {"serving"},
     {"advice", "looks"},
+    {"experiment"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

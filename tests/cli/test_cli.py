@@ -274,7 +274,7 @@ FLAGS = {
     "count": "by classes convention figure in-channels json resolution what wide width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
-    "web": "artifact force json out quiet runtime samples title webgpu",
+    "web": "force integers json out quiet runtime samples source title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
     "advise": "about class-depth engine figure image-column json label-column latency macs precision quiet seconds "
     "size threads wide",
@@ -291,6 +291,7 @@ FLAGS = {
     "report": "engine figures json measure out quiet run seconds threads",
     "demo": "json out quiet seeds",
     "recipes": "json name",
+    "experiment": "data figures json layer limit out quiet run_a run_b",
     "rows": "json kind",
     "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
     "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,9 @@ WORDS = {
     "advise": "run --seconds 0.1",
     "web": "run/model.onnx --out OUT",
     "demo": "--seeds 1 --out OUT --quiet",
+    "rows": "conv",
+    "find-lr": "photos --model two_layer_debug --steps 10 --batch-size 4 --out lr.svg --quiet",
+    "experiment": "run other --out experiment.html --quiet --limit 10",
     "serve": "no-artifact.onnx",
 }
 BROKEN = {"predict": 2, "serve": 2, "guidelines": 2}  # the exit status where it is not 0
@@ -61,6 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         leannet.train("photos", out="run", model="mobilenet_v2_debug", epochs=1, quiet=True)
         leannet.export("run")
+        shutil.copytree("run", "other")
     finally:
         os.chdir(here)
     return folder
@@ -80,7 +85,9 @@ def _open(kind: str) -> io.TextIOWrapper:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     monkeypatch.chdir(place)
-    monkeypatch.setattr(demo, "SETTINGS", demo.SETTINGS | {"epochs": 1, "model": "two_layer_debug", "limit": 60})
+    monkeypatch.setattr(
+        demo, "SETTINGS", demo.SETTINGS | {"epochs": 1, "model": "two_layer_debug", "limit": 60, "batch_size": 16}
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")

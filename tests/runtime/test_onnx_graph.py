@@ -29,6 +29,7 @@ from leannet.rows import (
 )
 from leannet.rows.layers import RowBase
 from leannet.runtime import ENGINES, Program, numpy_weights
+from leannet.runtime.engines import is_installed
 from leannet.runtime.onnx_graph import to_onnx
 from leannet.runtime.precisions import program as made_program
 from leannet.zoo import FAMILIES, architecture
@@ -151,3 +152,17 @@ def test_bfloat16_is_refused_where_an_engine_does_not_have_it(monkeypatch: pytes
     for engine in ("onnxruntime", "openvino", "litert"):
         with pytest.raises(LeannetError, match=f"bfloat16 in {engine}: expected openvino, on a processor that has it"):
             made_program(architecture("two_layer_debug"), "bfloat16", engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn", "litert", "torch"])
+def test_the_layout_of_an_input_in_memory_changes_nothing(engine: str) -> None:
+    """A transposed view, as a user makes of images that are channels last."""
+    if not is_installed(engine):
+        pytest.skip(f"{engine} is not installed")
+    network = lively(build(architecture("mobilenet_v2_debug", classes=3))).eval()
+    program = Program(network.architecture, numpy_weights(network.state_dict()))
+    run = ENGINES[engine].prepare(program, 1)
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    view = images.transpose(0, 3, 1, 2)
+    assert not view[0].flags.c_contiguous
+    np.testing.assert_allclose(run(view)[0], run(np.ascontiguousarray(view))[0], rtol=1e-4, atol=1e-5)

@@ -21,6 +21,7 @@ from leannet.cli import (
     draw,
     embed,
     evaluate,
+    experiment,
     export,
     filters,
     find_lr,
@@ -67,6 +68,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         attention: "Draw what in an image speaks for a class (Grad-CAM).",
         embed: "Draw images in a plane (t-SNE), and list suspect labels.",
         filters: "Draw the kernels of the first convolution.",
+        experiment: "Set two runs side by side on one page.",
     },
     "On a device": {
         export: "Export a run as ONNX, or for OpenVINO, ncnn or LiteRT.",

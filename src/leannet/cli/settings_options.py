@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 import typer.core
-import typer.main
+from typer.main import get_command
 
 from leannet.errors import LeannetError
 
@@ -143,7 +143,7 @@ def _options() -> dict[str, list[Any]]:
     collect.__annotations__ = {each.name: each.annotation for each in parameters}
     program = typer.Typer(add_completion=False)
     program.command()(collect)
-    by_name = {option.name: option for option in typer.main.get_command(program).params}
+    by_name = {option.name: option for option in get_command(program).params}
     groups: dict[str, list[Any]] = {}
     for setting in leaves:
         groups.setdefault(setting.group, []).append(by_name[setting.parameter])

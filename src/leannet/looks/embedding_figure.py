@@ -1,6 +1,7 @@
 """An embedding as an image: a panel a layer, the same images and colors in each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ def style(number: int) -> tuple[str, str]:
 
 
 def draw(found: Embedding, path: str | Path) -> None:
-    """Writes the image. Hollow points: the network says another class than the label."""
+    """Writes the figure. Hollow points: the network says another class than the label."""
+    with drawing(found) as drawn:
+        write_figure(drawn, path)
+
+
+@contextmanager
+def drawing(found: Embedding) -> Iterator[Any]:
+    """The figure, to be saved inside."""
     panels = len(found.planes)
     across = min(2, panels)
     down = -(-panels // across)
@@ -46,7 +54,7 @@ def draw(found: Embedding, path: str | Path) -> None:
         )  # fmt: skip
         for text in legend.get_texts():
             text.set_parse_math(False)  # a class may be named with dollars
-        write_figure(drawn, path)
+        yield drawn
 
 
 def _columns(names: Sequence[str]) -> int:

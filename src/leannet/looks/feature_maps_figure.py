@@ -1,7 +1,8 @@
 """Feature maps as a montage: the channels in their order, the strongest one framed; vectors as bars."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,26 +36,33 @@ def draw(
     rows, up to eight.
     """
     path = Path(path)
+    with drawing(feature_maps, channels, scaling, image, columns) as drawn:
+        write_figure(drawn, path)
+    if path.suffix == ".png" and not image:  # of one ramp of colors and black: a palette holds them
+        with_palette(path)
+
+
+@contextmanager
+def drawing(
+    feature_maps: Sequence[FeatureMaps],
+    channels: int = 64,
+    scaling: Literal["common", "each"] = "common",
+    image: bool = True,
+    columns: int | None = None,
+) -> Iterator[Any]:
+    """The montage as a figure, to be saved inside."""
     panels = [_Panel(maps, channels, BESIDE + MARGIN if image else 0.0, scaling, columns) for maps in feature_maps]
     first = feature_maps[0]
     shape = " x ".join(map(str, (*first.maps.shape[1:], len(first.maps))))
     with sheet(MARGIN + 1.4 * LINE + sum(panel.height for panel in panels)) as (drawn, axes):
         some = f", the {channels} strongest" if channels < len(first.maps) else ""
-        words(
-            axes,
-            f"Feature maps of {first.layer}  ({shape}{some})",
-            MARGIN,
-            MARGIN + LINE / 2,
-            fontsize=11,
-            weight="bold",
-        )
+        title = f"Feature maps of {first.layer}  ({shape}{some})"
+        words(axes, title, MARGIN, MARGIN + LINE / 2, fontsize=11, weight="bold")
         top = MARGIN + 1.4 * LINE
         for panel in panels:
             panel.draw(axes, top)
             top += panel.height
-        write_figure(drawn, path)
-    if path.suffix == ".png" and not image:  # of one ramp of colors and black: a palette holds them
-        with_palette(path)
+        yield drawn
 
 
 class _Panel:

@@ -172,7 +172,8 @@ class Ncnn(Engine):
             for image in x:
                 extractor = network.create_extractor()
                 extractor.set_light_mode(len(output_names) == 1)  # it frees what a second output would need
-                copied = ncnn.Mat(np.ascontiguousarray(image)).clone()  # it works in place where it can
+                contiguous = np.ascontiguousarray(image)  # named, since a Mat does not keep the array that it reads
+                copied = ncnn.Mat(contiguous).clone()  # it works in place where it can
                 extractor.input(INPUT, copied)
                 for values, name in zip(outputs, output_names, strict=True):
                     code, mat = extractor.extract(f"{name}:0")

@@ -1,0 +1,178 @@
+"""What the page of an experiment shows, computed: curves by step, scores, feature maps, t-SNE."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from leannet.console import Console
+from leannet.data.dataset import Dataset
+from leannet.errors import LeannetError, command_line
+from leannet.evaluation.labelled import reading_of
+from leannet.header import Header
+from leannet.looks.embedding import FEWEST, Embedding, embed
+from leannet.looks.feature_maps import FeatureMaps, activations
+from leannet.reports.comparison.comparing import compare
+from leannet.reports.comparison.comparison import Comparison
+from leannet.reports.run_contents import RunContents, ValidationPredictions, read_run
+from leannet.run_files import STEPS
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """A line of steps.csv: the batch's loss and accuracy (0 to 1) in training."""
+
+    step: int
+    epoch: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two networks. steps: empty where the run has no steps.csv. maps: of one image of each class."""
+
+    label: str
+    contents: RunContents
+    header: Header
+    predictions: ValidationPredictions
+    steps: tuple[StepLine, ...]
+    maps: tuple[FeatureMaps, ...]
+    embedding: Embedding | None  # None: of too few validation images
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Where validation stands on the axis of steps. 1: the axis is of epochs."""
+        return max((line.step for line in self.steps if line.epoch == 1), default=1)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Two runs on the same classes. examples: of each class the image whose feature maps are shown."""
+
+    sides: tuple[Side, Side]
+    comparison: Comparison
+    examples: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Which network is more accurate, or that no difference is shown."""
+        return " ".join(verdict.sentence() for verdict in self.comparison.verdicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "verdict": self.verdict,
+            "comparison": self.comparison.to_dict(),
+            "examples": list(self.examples),
+            "networks": [
+                {
+                    "run": str(side.contents.path),
+                    "scores": side.predictions.scores.to_dict(),
+                    "steps": len(side.steps),
+                    "layer": side.maps[0].layer,
+                    "maps": [maps.to_dict() for maps in side.maps],
+                    "embedding": side.embedding.to_dict() if side.embedding else None,
+                }
+                for side in self.sides
+            ],
+        }
+
+
+def run_experiment(
+    runs: Sequence[str | Path],
+    data: str | None = None,
+    layers: Sequence[str] = (),
+    limit: int = 1000,
+    quiet: bool = False,
+) -> Experiment:
+    """Sets two runs side by side: scores, curves, feature maps of one image of each class, and t-SNE.
+
+    runs: two run folders of the same classes. data: their images, where they are not any more where they were. layers:
+    one for both networks or one each; none: an early one of each. limit: of images in the plane of t-SNE, at most.
+    Raises LeannetError where there are not two such runs, or something that is shown is missing.
+    """
+    if len(runs) != 2:
+        raise LeannetError(f"expected two runs, found {len(runs)}")
+    contents = [read_run(run) for run in runs]
+    headers = [_header(each) for each in contents]
+    if set(headers[0].classes) != set(headers[1].classes):
+        raise LeannetError(
+            f"expected runs of the same classes, found {', '.join(headers[0].classes[:4])} and "
+            f"{', '.join(headers[1].classes[:4])}"
+        )
+    console = Console(quiet)
+    comparison = compare([str(run) for run in runs])
+    examples = _examples(contents[0], headers[0], data, console)
+    chosen = [*layers, *layers][:2] if layers else [None, None]
+    sides = []
+    for run, each, header, network, layer in zip(runs, contents, headers, comparison.networks, chosen, strict=True):
+        assert each.predictions is not None
+        console.say(f"{network.label}: feature maps of {len(examples)} images, t-SNE")
+        maps = [
+            replace(shown, name=name)
+            for shown, (name, _) in zip(activations(run, [i for _, i in examples], layer), examples, strict=True)
+        ]
+        sides.append(
+            Side(
+                label=network.label,
+                contents=each,
+                header=header,
+                predictions=each.predictions,
+                steps=tuple(_read_steps(each.path / STEPS)),
+                maps=tuple(maps),
+                embedding=embed(run, data, limit=limit, quiet=quiet) if len(each.predictions.names) >= FEWEST else None,
+            )
+        )
+    return Experiment((sides[0], sides[1]), comparison, tuple(name for name, _ in examples))
+
+
+def _header(contents: RunContents) -> Header:
+    if contents.header is None or not contents.has_best_weights or contents.predictions is None:
+        lacks = contents.missing[0] if contents.missing else "it has no best weights"
+        raise LeannetError(f"{contents.path}: expected a run with weights and predictions; {lacks}")
+    return contents.header
+
+
+def _examples(contents: RunContents, header: Header, data: str | None, console: Console) -> list[tuple[str, Any]]:
+    """Of each class the first validation image: its name and the image."""
+    from leannet.data.images import read, to_image
+    from leannet.data.sources import open_dataset
+
+    where = data or header.provenance.data
+    if where is None or (where != "digits" and not Path(where).exists()):
+        here = command_line("experiment RUN_A RUN_B", "DATA")
+        raise LeannetError(f"{where}: not there any more; where the images are now (known by content): {here}")
+    dataset: Dataset = open_dataset(where, reading_of(header))
+    assert contents.predictions is not None
+    place = {name: index for index, name in enumerate(dataset.names)}
+    examples: list[tuple[str, Any]] = []
+    for number in range(len(contents.predictions.classes)):
+        names = [
+            name
+            for name, label in zip(contents.predictions.names, contents.predictions.labels, strict=True)
+            if label == number and name in place
+        ]
+        if names:
+            source = dataset.reader(place[names[0]])
+            examples.append((names[0], read(source) if isinstance(source, bytes | Path) else to_image(source)))
+    if not examples:
+        raise LeannetError(f"{where}: none of the validation images of {contents.path} is there by its name")
+    return examples[:10]
+
+
+def _read_steps(path: Path) -> list[StepLine]:
+    """The lines of steps.csv; none where there is no such file. Raises LeannetError where it is broken."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                StepLine(int(line["step"]), int(line["epoch"]), float(line["loss"]), float(line["accuracy"]),
+                         float(line["learning_rate"]))
+                for line in csv.DictReader(file)
+            ]  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise LeannetError(f"{path}: expected a line a step as training writes them, found {error!r}") from None

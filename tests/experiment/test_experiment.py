@@ -1,0 +1,119 @@
+"""Two runs on one page: its numbers are those of the runs' own files, and nothing is fetched."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leannet.errors import LeannetError
+from leannet.experiment import Experiment, run_experiment, write_page
+from leannet.experiment.figures import SMOOTHED, _smoothed, drawings
+from leannet.looks import activations, embed
+from leannet.run_files import STEPS
+from leannet.training import train
+from tests.conftest import CHROMIUM, CHROMIUM_FLAGS, draw_folder
+
+SETTINGS: dict[str, Any] = {"epochs": 2, "batch_size": 5, "workers": 0, "quiet": True, "split": "60:40"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("experiment")
+    draw_folder(root / "data", each=20)
+    for name in ("mobilenet_v2_debug", "two_layer_debug"):
+        train(str(root / "data"), out=root / name, model=name, **SETTINGS)
+    return root / "mobilenet_v2_debug", root / "two_layer_debug"
+
+
+@pytest.fixture(scope="module")
+def experiment(runs: tuple[Path, Path]) -> Experiment:
+    return run_experiment(runs, layers=["expanded_conv_project_BN", "conv_1"], quiet=True)
+
+
+def test_it_shows_what_the_runs_have(runs: tuple[Path, Path], experiment: Experiment) -> None:
+    assert "on 16 images" in experiment.verdict
+    assert [name.split("/")[0] for name in experiment.examples] == ["disc", "square"]
+    for run, side, layer in zip(runs, experiment.sides, ("expanded_conv_project_BN", "conv_1"), strict=True):
+        lines = list(csv.DictReader((run / STEPS).read_text().splitlines()))
+        assert [line.loss for line in side.steps] == [float(line["loss"]) for line in lines]
+        assert side.steps_an_epoch == len(lines) / 2
+        images = [run.parent / "data" / name for name in experiment.examples]
+        for mine, theirs in zip(side.maps, activations(run, images, layer), strict=True):
+            np.testing.assert_array_equal(mine.maps, theirs.maps)
+        plane = embed(run, quiet=True).planes[1]
+        assert side.embedding is not None
+        np.testing.assert_array_equal(side.embedding.planes[1].points, plane.points)
+    assert experiment.sides[0].maps[0].layer == "expanded_conv.project.norm"
+
+
+def test_a_smoothed_curve_is_the_mean_of_groups(experiment: Experiment) -> None:
+    x, y = _smoothed(experiment.sides[0], "loss")
+    assert len(x) <= SMOOTHED
+    assert x[-1] == experiment.sides[0].steps[-1].step
+    losses = [line.loss for line in experiment.sides[0].steps]
+    assert np.average(y, weights=[1] * len(y)) == pytest.approx(np.mean(losses))  # fewer steps than points
+
+
+def test_every_figure_is_titled_and_written_with_its_data(experiment: Experiment, tmp_path: Path) -> None:
+    page = write_page(experiment, tmp_path / "e.html", tmp_path / "figures").read_text()
+    made = drawings(experiment)
+    assert {each.name for each in made} == {
+        "accuracy_by_step", "loss_by_step", "confusion_a", "confusion_b", "feature_maps_a", "feature_maps_b", "tsne_a",
+        "tsne_b",
+    }  # fmt: skip
+    assert page.count("<svg") == len(made)
+    assert "training dashed, validation solid" in page
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    for each in made:
+        for ending in ("svg", "png", "csv"):
+            assert (tmp_path / "figures" / f"{each.name}.{ending}").stat().st_size > 20
+    lines = list(csv.DictReader((tmp_path / "figures" / "confusion_b.csv").read_text().splitlines()))
+    assert sum(int(line["images"]) for line in lines) == experiment.sides[1].predictions.scores.images
+    json.dumps(experiment.to_dict())
+
+
+def test_runs_without_steps_are_drawn_by_epoch(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    old = shutil.copytree(runs[0], tmp_path / "old")
+    (old / STEPS).unlink()
+    found = run_experiment((old, runs[1]), quiet=True)
+    assert drawings(found)[0].name == "accuracy_by_epoch"
+    assert "one of the runs has no steps.csv" in write_page(found, tmp_path / "e.html").read_text()
+
+
+def test_of_few_images_there_is_no_plane(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    draw_folder(tmp_path / "few", each=6)
+    few = [train(str(tmp_path / "few"), out=tmp_path / name, **SETTINGS | {"model": "two_layer_debug"}).path
+           for name in ("a", "b")]  # fmt: skip
+    page = write_page(run_experiment(few, quiet=True), tmp_path / "e.html").read_text()
+    assert page.count("Too few validation images.") == 2
+
+
+def test_what_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="expected two runs, found 1"):
+        run_experiment(runs[:1])
+    draw_folder(tmp_path / "others", each=8, kinds=("ring", "disc"))
+    other = train(str(tmp_path / "others"), out=tmp_path / "run", model="two_layer_debug", **SETTINGS).path
+    with pytest.raises(LeannetError, match="expected runs of the same classes, found disc, square and disc, ring"):
+        run_experiment((runs[0], other), quiet=True)
+    (other / "predictions.csv").unlink()
+    with pytest.raises(LeannetError, match="expected a run with weights and predictions"):
+        run_experiment((other, other), quiet=True)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [390, 830, 1440])
+def test_it_fits(experiment: Experiment, tmp_path: Path, width: int) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    write_page(experiment, tmp_path / "e.html")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto((tmp_path / "e.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        browser.close()
