@@ -5,8 +5,9 @@ import torch
 
 import leannet
 from leannet.errors import LeannetError
-from leannet.layer_names import listed, translated
+from leannet.layer_names import listed, meaning, translated
 from leannet.looks import activations
+from leannet.looks.hooks import find
 from leannet.zoo import FAMILIES
 from tests.conftest import draw
 
@@ -49,7 +50,7 @@ def test_every_name_finds_its_module() -> None:
 
 def test_what_is_no_layer_here_says_why() -> None:
     network = leannet.create("mobilenet_v2_debug", classes=3)
-    with pytest.raises(LeannetError, match=r"softmax is no row; .* the classes: Logits"):
+    with pytest.raises(LeannetError, match=r"softmax and the output are no rows; .*Logits"):
         network.layer("Logits_softmax")
     with pytest.raises(LeannetError, match=r"has no layer 'block_1_expnd_BN'; nearest: block_1\.expand"):
         network.layer("block_1_expnd_BN")
@@ -71,3 +72,37 @@ def test_maps_of_a_normalization_by_its_name() -> None:
     relu6 = torch.nn.functional.relu6(torch.from_numpy(by_name["bn_Conv1"])).numpy()
     assert (relu6 == by_name["Conv1_relu"]).all()
     assert (by_name["4"] == by_name["Conv1_relu"]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("input_1", "the input is no layer; the first: Conv1"),
+        ("block_1_pad", "padding is no layer"),
+        ("ClassificationLayer_Logits", "the classes before softmax: Logits"),
+        ("block_1_add", r"block_1 has no sum; its output: block_1\.project"),
+        ("block_1_project_relu", r"block_1\.project has no activation"),
+        ("Logits_BN", "Logits has no normalization"),
+    ],
+)
+def test_a_name_without_a_layer_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(LeannetError, match=f"layer '{name}': .*{reason}"):
+        leannet.create("mobilenet_v2_debug", classes=3).layer(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("block_1_expand", "layer block_1_expand is block_1.expand with its normalization and activation; "
+         "block_1.expand.conv is the convolution alone"),
+        ("block_1_expand_relu", "layer block_1_expand_relu is block_1.expand after its activation"),
+        ("block_1_project_BN", "layer block_1_project_BN is block_1.project.norm"),
+        ("block_1.expand", None),
+        ("block_2_add", None),
+        ("global_average_pooling", None),
+        ("predictions", "layer predictions is Logits"),
+    ],
+)  # fmt: skip
+def test_what_a_translated_name_means_is_one_line(name: str, line: str | None) -> None:
+    network = leannet.create("mobilenet_v2_debug", classes=3)
+    assert meaning(network.architecture, name, find(network, name).path) == line

@@ -1,4 +1,4 @@
-"""Layers by the names that Keras and MATLAB give them, and by their number there. No torch.
+"""Layers by the names that Keras and MATLAB give them, and by their number in MATLAB. No torch.
 
 Keras (keras.applications) and MATLAB list a convolution, its normalization and its activation as three layers:
 `block_1_project`, `block_1_project_BN`, `block_1_expand_relu`. Here these are one layer with parts:
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from leannet.errors import LeannetError
 from leannet.rows import INPUT, Architecture, Conv, Depthwise, Dropout
+from leannet.rows.shape_inference import Placed
 
-NORM = ("_BN", "_bn", "_batchnorm")
-ACTIVATION = ("_relu6", "_relu", "_swish", "_hswish", "_hard_swish", "_activation")
-NO_LAYER = {  # ending -> what it is instead
-    "_softmax": "softmax is no row; the row of classes gives what it reads",
-}
+NORM = ("_bn", "_batchnorm", "_batch_normalization")  # endings are compared in lower case
+ACTIVATION = ("_relu6", "_relu", "_hard_swish", "_hswish", "_swish", "_activation")
+INPUT_NAMES = ("input", "input_layer", "image_input", "imageinput")
+COUNTED = "counting input, convolution, normalization, activation and sum one each"
 
 
 def translated(architecture: Architecture, name: str) -> str | None:
@@ -24,26 +24,51 @@ def translated(architecture: Architecture, name: str) -> str | None:
     """
     if name.isdecimal():
         return _numbered(architecture, int(name))
-    for ending, why in NO_LAYER.items():
-        if name.endswith(ending) and name.removesuffix(ending):
-            raise LeannetError(f"layer '{name}': {why}; the classes: {architecture.head}")
-    paths = {placed.path.replace(".", "_"): placed.path for placed in architecture.layers}
-    paths |= {row.name: row.name for row in architecture.rows}
-    if (bare := name.removeprefix("bn_")) != name and bare in paths:
-        return f"{paths[bare]}.norm"
-    for endings, part in ((NORM, ".norm"), (ACTIVATION, ""), (("_add",), "")):
+    lower = name.lower()
+    if lower.rstrip("_0123456789") in INPUT_NAMES:
+        raise LeannetError(f"layer '{name}': the input is no layer; the first: {architecture.layers[0].path}")
+    if lower.endswith("_softmax") or lower.startswith("classificationlayer_"):
+        raise LeannetError(
+            f"layer '{name}': softmax and the output are no rows; the classes before softmax: {architecture.head}"
+        )
+    layers = {placed.path.replace(".", "_"): placed for placed in architecture.layers}
+    if lower.endswith("_pad"):
+        raise LeannetError(f"layer '{name}': padding is no layer; it is a part of the convolution after it")
+    if name.startswith("bn_") and (placed := layers.get(name[len("bn_") :])):
+        return _norm(name, placed)
+    for endings, path in ((NORM, _norm), (ACTIVATION, _activation)):
         for ending in endings:
-            if name.endswith(ending) and name.removesuffix(ending) in paths:
-                return paths[name.removesuffix(ending)] + part
+            if lower.endswith(ending) and (placed := layers.get(name[: -len(ending)])):
+                return path(name, placed)
+    if lower.endswith("_add") and name[: -len("_add")] in {row.name for row in architecture.rows}:
+        row = name[: -len("_add")]
+        raise LeannetError(f"layer '{name}': {row} has no sum; its output: {architecture.made_by[row]}")
     if name == "out_relu":  # Keras's name for the activation of the last convolution
         return next((p.path for p in reversed(architecture.layers) if isinstance(p.layer, Conv)), None)
-    if name.startswith("global_average_pooling2d"):
+    if lower.startswith(("global_average_pooling2d", "globalaveragepooling2d")) or lower == "avg_pool":
         return next((row.name for row in architecture.rows if row.kind == "global_pool"), None)
-    return None
+    return architecture.head if lower == "predictions" else None  # Keras's name for the row of classes
+
+
+def meaning(architecture: Architecture, name: str, path: str) -> str | None:
+    """One line on what a name means where Keras and MATLAB have the same or another word for it; else None.
+
+    path: what the name was found as, by `Network.layer` or a look.
+    """
+    layer = next((placed.layer for placed in architecture.layers if placed.path == path), None)
+    fused = isinstance(layer, Conv | Depthwise) and layer.norm is not None
+    if fused and name.replace(".", "_") == path.replace(".", "_"):
+        if "." in name:  # no name of Keras or MATLAB
+            return None
+        return f"layer {name} is {path} with its normalization and activation; {path}.conv is the convolution alone"
+    if name in (path, path.split(".")[0]) or name.replace(".", "_") == path.replace(".", "_"):
+        return None
+    after = " after its activation" if fused else ""
+    return f"layer {name} is {path}{after}{f', {COUNTED}' if name.isdecimal() else ''}"
 
 
 def listed(architecture: Architecture) -> Iterator[str]:
-    """The path of each layer as Keras and MATLAB count them, from the input on, without padding and dropout.
+    """The path of each layer as MATLAB counts them, from the input on, without padding and dropout.
 
     A convolution, its normalization and its activation are three; the sum of a residual connection is one.
     """
@@ -61,11 +86,23 @@ def listed(architecture: Architecture) -> Iterator[str]:
             yield placed.path
 
 
+def _norm(name: str, placed: Placed) -> str:
+    if getattr(placed.layer, "norm", None) is None:
+        raise LeannetError(f"layer '{name}': {placed.path} has no normalization")
+    return f"{placed.path}.norm"
+
+
+def _activation(name: str, placed: Placed) -> str:
+    if getattr(placed.layer, "activation", "linear") == "linear":
+        raise LeannetError(f"layer '{name}': {placed.path} has no activation; its output: {placed.path}")
+    return placed.path
+
+
 def _numbered(architecture: Architecture, number: int) -> str:
     paths = list(listed(architecture))
     if not 2 <= number <= len(paths):
         raise LeannetError(
-            f"layer {number}: expected 2 to {len(paths)}, counting input, convolution, normalization, activation and "
-            f"sum one each, as Keras and MATLAB do ({architecture.name})"
+            f"layer {number}: expected 2 to {len(paths)}, {COUNTED}, without padding, dropout, softmax and output "
+            f"({architecture.name})"
         )
     return paths[number - 1]

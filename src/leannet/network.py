@@ -58,7 +58,7 @@ class Network(Table):
     def layer(self, name: str) -> nn.Module:
         """The module of a row, or of what is inside one.
 
-        `expanded_conv.project` and `expanded_conv_project` are the same; names and numbers of Keras and MATLAB, as
+        `expanded_conv.project` and `expanded_conv_project` are the same; names of Keras and MATLAB and numbers, as
         `block_1_project_BN` and 151, are translated (layer_names.py). Raises LeannetError with the nearest names.
         """
         paths = {path: module for path, module in self.named_modules() if path}

@@ -15,8 +15,8 @@ from leannet.cli import attention as verb
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.looks import attention
+from leannet.looks.inputs import as_input, load_network, prepare_images
 from leannet.looks.names import short
-from leannet.looks.reading import as_input, opened, seen
 from leannet.network import Network, build
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Conv, Input, Linear
@@ -69,8 +69,8 @@ def test_the_formula_by_a_whole_backward_pass(layer: str) -> None:
     network = random()
     image = draw("square", 3)
     found = attention(network, [image], layer, top=2)
-    _, header = opened(network)
-    given = as_input(seen([image], header.preprocessing)[0], header.preprocessing)
+    _, header = load_network(network)
+    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
     for each in found:
         kept: list[torch.Tensor] = []
 
@@ -95,8 +95,8 @@ def test_the_formula_without_gradients() -> None:
     network = random()
     image = draw("disc", 5)
     (found,) = attention(network, [image], "Conv_1")
-    _, header = opened(network)
-    given = as_input(seen([image], header.preprocessing)[0], header.preprocessing)
+    _, header = load_network(network)
+    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
     target = header.classes.index(found.target)
     with torch.no_grad():
         maps = network.forward_features(given)[0]
@@ -159,7 +159,7 @@ def test_long_names_keep_both_ends() -> None:
 
 def test_what_is_refused() -> None:
     network, image = random(), draw("disc", 1)
-    with pytest.raises(LeannetError, match=r"global_average_pooling makes a vector, which has no places; .* Conv_1"):
+    with pytest.raises(LeannetError, match=r"global_average_pooling makes a vector, which has no positions; .* Conv_1"):
         attention(network, [image], "global_average_pooling")
     with pytest.raises(LeannetError, match="no class is named 'class 9'; nearest: class"):
         attention(network, [image], classes=["class 9"])

@@ -15,8 +15,8 @@ from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.looks import activations
 from leannet.looks.feature_maps_figure import draw
-from leannet.looks.reading import MOST, as_input, opened, seen
-from leannet.looks.tapping import early_layer, find, late_layer, tapped
+from leannet.looks.hooks import early_layer, find, late_layer, record_outputs
+from leannet.looks.inputs import MOST, as_input, load_network, prepare_images
 from leannet.network import Network, build
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Add, Architecture, Conv, Input, Norm
@@ -40,8 +40,8 @@ def small(name: str = "mobilenet_v2_debug") -> Network:
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_layer_is_what_a_forward_hook_sees(name: str, image: Path) -> None:
     network = small(name)
-    _, header = opened(network)
-    given = as_input(seen([image], header.preprocessing)[0], header.preprocessing)
+    _, header = load_network(network)
+    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
     own = [layer.path for layer in network.architecture.layers if layer.shares is None]
     hooked: dict[str, torch.Tensor] = {}
     handles = [
@@ -52,7 +52,7 @@ def test_every_layer_is_what_a_forward_hook_sees(name: str, image: Path) -> None
         network(given)
         for handle in handles:
             handle.remove()
-        with tapped(network, [find(network, path) for path in own]) as kept:
+        with record_outputs(network, [find(network, path) for path in own]) as kept:
             network(given)
     assert list(hooked) == own
     assert all(torch.equal(kept[path], hooked[path]) for path in own)

@@ -1,4 +1,4 @@
-"""leannet activations: what the channels of a layer make of images."""
+"""leannet activations: a layer's feature maps of images."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from leannet.cli.folders import say_not_images
+from leannet.cli.layer_notes import note_layer
 from leannet.cli.options import Json
 from leannet.cli.output import print_json, print_table
 
@@ -22,8 +23,8 @@ def command(
     ] = "common",
     image: Annotated[bool, typer.Option("--image/--no-image", help="The image beside its maps.")] = True,
     columns: Annotated[int | None, typer.Option(help="Of tiles. Default: as many as rows, up to 8.", min=1)] = None,
-    out: Annotated[Path, typer.Option(help="The montage: .png, .svg or .pdf.")] = Path("activations.png"),
-    csv: Annotated[Path | None, typer.Option(help="The figures of each channel, all of them.")] = None,
+    out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")] = Path("activations.png"),
+    csv: Annotated[Path | None, typer.Option(help="The statistics of every channel.")] = None,
     json: Json = False,
 ) -> None:
     """Draw the feature maps of a layer, the strongest channel framed: the largest mean absolute activation.
@@ -33,6 +34,7 @@ def command(
     from leannet.files import spare_inputs
     from leannet.looks import FeatureMaps, activations
     from leannet.looks.feature_maps_figure import draw
+    from leannet.looks.inputs import load_network
     from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
     from leannet.style import check_format
@@ -41,29 +43,31 @@ def command(
     check_table(csv)
     spare_inputs([out, csv], [run, *images])
     check_layer(layer)
-    found = activations(run, images, layer)
+    network, _ = load_network(run)
+    maps = activations(network, images, layer)
+    note_layer(network.architecture, layer, maps[0].layer)
     say_not_images(images)
-    draw(found, out, channels, scale, image, columns)
+    draw(maps, out, channels, scale, image, columns)
     if csv:
-        write_table(csv, FeatureMaps.COLUMNS, (line for each in found for line in each.lines()))
+        write_table(csv, FeatureMaps.COLUMNS, (line for image_maps in maps for line in image_maps.lines()))
     if json:
-        print_json({"maps": [each.to_dict() for each in found], "image": str(out), "csv": csv and str(csv)})
+        print_json({"maps": [image_maps.to_dict() for image_maps in maps], "figure": str(out), "csv": csv and str(csv)})
         return
-    count, height, width = found[0].maps.shape
-    print(f"{found[0].layer}: {count} channels of {height} x {width}")
+    count, height, width = maps[0].maps.shape
+    print(f"{maps[0].layer}: {count} channels of {height} x {width}")
     print()
     print_table(
         ("image", "strongest", "its mean |activation|", "the median channel's", "channels of zeros alone"),
         [
             (
-                short(each.name, 48),
-                short(each.channels[each.strongest]),
-                f"{each.strengths.max():.4g}",
-                f"{sorted(each.strengths)[count // 2]:.4g}",
-                int((each.strengths == 0).sum()),
+                short(image_maps.name, 48),
+                short(image_maps.channels[image_maps.strongest]),
+                f"{image_maps.strengths.max():.4g}",
+                f"{sorted(image_maps.strengths)[count // 2]:.4g}",
+                int((image_maps.strengths == 0).sum()),
             )
-            for each in found
+            for image_maps in maps
         ],
     )
     print()
-    print(f"image: {out}" + (f", data: {csv}" if csv else ""))
+    print(f"figure: {out}" + (f", data: {csv}" if csv else ""))

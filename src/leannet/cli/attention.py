@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from leannet.cli.folders import say_not_images
+from leannet.cli.layer_notes import note_layer
 from leannet.cli.options import Json
 from leannet.cli.output import print_json, print_table
 
@@ -13,7 +14,7 @@ from leannet.cli.output import print_json, print_table
 def command(
     run: Annotated[str, typer.Argument(help="A run folder or a checkpoint.")],
     images: Annotated[list[str], typer.Argument(help="Images, or folders of images: up to 12.")],
-    layer: Annotated[str | None, typer.Option(help="Default: the last that makes an image.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Default: the last with a feature map.")] = None,
     class_: Annotated[
         list[str] | None, typer.Option("--class", help="What speaks for it. Repeat. Default: the likeliest.")
     ] = None,
@@ -21,8 +22,8 @@ def command(
         int | None, typer.Option(help="Without --class: so many of the likeliest. Default: 1.", min=1, max=4)
     ] = None,
     image: Annotated[bool, typer.Option("--image/--no-image", help="The image beside its maps.")] = True,
-    out: Annotated[Path, typer.Option(help="The image: .png, .svg or .pdf.")] = Path("attention.png"),
-    csv: Annotated[Path | None, typer.Option(help="The maps, a line for each place of the layer.")] = None,
+    out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")] = Path("attention.png"),
+    csv: Annotated[Path | None, typer.Option(help="The maps, a line for each position of the layer.")] = None,
     json: Json = False,
 ) -> None:
     """Draw what in an image speaks for a class, by Grad-CAM.
@@ -33,6 +34,7 @@ def command(
     from leannet.files import spare_inputs
     from leannet.looks import AttentionMap, attention
     from leannet.looks.attention_maps_figure import draw
+    from leannet.looks.inputs import load_network
     from leannet.looks.names import check_layer, short
     from leannet.looks.tables import check_table, write_table
     from leannet.style import check_format
@@ -43,31 +45,33 @@ def command(
     if class_ and top is not None:
         raise LeannetError("--top is without --class: expected classes by name, or so many of the likeliest")
     check_layer(layer)
-    found = attention(run, images, layer, class_ or (), top or 1)
+    network, _ = load_network(run)
+    maps = attention(network, images, layer, class_ or (), top or 1)
+    note_layer(network.architecture, layer, maps[0].layer)
     say_not_images(images)
-    draw(found, out, image)
+    draw(maps, out, image)
     if csv:
-        write_table(csv, AttentionMap.COLUMNS, (line for each in found for line in each.lines()))
+        write_table(csv, AttentionMap.COLUMNS, (line for image_maps in maps for line in image_maps.lines()))
     if json:
-        print_json({"maps": [each.to_dict() for each in found], "image": str(out), "csv": csv and str(csv)})
+        print_json({"maps": [image_maps.to_dict() for image_maps in maps], "figure": str(out), "csv": csv and str(csv)})
         return
-    rows, columns = found[0].heat.shape
-    print(f"Grad-CAM at {found[0].layer}, {rows} x {columns} places")
+    rows, columns = maps[0].heat.shape
+    print(f"Grad-CAM at {maps[0].layer}, {rows} x {columns} positions")
     print()
     print_table(
         ("image", "class", "probability", "most at (row, column)"),
         [
             (
-                short(each.name, 48),
-                short(each.target),
-                f"{100 * each.probability:.1f} %",
+                short(image_maps.name, 48),
+                short(image_maps.target),
+                f"{100 * image_maps.probability:.1f} %",
                 "nothing speaks for it"
-                if each.is_empty
-                else f"{each.heat.argmax() // columns}, {each.heat.argmax() % columns}",
+                if image_maps.is_empty
+                else f"{image_maps.heat.argmax() // columns}, {image_maps.heat.argmax() % columns}",
             )
-            for each in found
+            for image_maps in maps
         ],
         left=2,
     )
     print()
-    print(f"image: {out}" + (f", data: {csv}" if csv else ""))
+    print(f"figure: {out}" + (f", data: {csv}" if csv else ""))

@@ -1,4 +1,4 @@
-"""Attention: which places of an image speak for a class, by Grad-CAM."""
+"""Attention: which positions of an image speak for a class, by Grad-CAM."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from leannet.errors import LeannetError, nearest
-from leannet.looks.reading import Images, as_input, first_output, opened, seen
-from leannet.looks.tapping import Point, find, tapped
+from leannet.looks.hooks import Point, find, record_outputs
+from leannet.looks.inputs import Images, as_input, first_output, load_network, prepare_images
 from leannet.network import Network
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where one layer sees what speaks for one class, in one image.
+    """Where a layer's activations speak for one class, in one image.
 
     image: (H, W, C) uint8, the image as the network reads it. heat: (h, w) float32 at the layer's own size, 0 or
     more, in units of the class's score before the softmax.
@@ -46,7 +46,7 @@ class AttentionMap:
         return np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BILINEAR))
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
-        """A line for each place of the layer, as COLUMNS says."""
+        """A line for each position of the layer, as COLUMNS says."""
         for (row, column), value in np.ndenumerate(self.heat):
             yield self.name, self.layer, self.target, self.probability, row, column, float(value)
 
@@ -73,27 +73,29 @@ def attention(
     """Grad-CAM of each image: for each class a map, one behind the other (Selvaraju et al., arXiv 1610.02391, 3).
 
     run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of images, PIL images. layer: None:
-    the last that makes an image. classes: by name; none: the `top` likeliest of each image.
-    Raises LeannetError for an unknown layer or class, with the nearest names, and for a layer that makes a vector.
+    the last with a feature map. classes: by name; none: the `top` likeliest of each image.
+    Raises LeannetError for an unknown layer or class, with the nearest names, and for a layer whose output is a vector.
     """
-    network, header = opened(run)
+    network, header = load_network(run)
     for name in classes:
         if name not in header.classes:
             raise LeannetError(f"no class is named '{name}'; nearest: {nearest(name, header.classes)}")
     point = find(network, layer or network.architecture.features)
-    found = []
-    with torch.enable_grad(), tapped(network, [point], gradients=True) as kept:
-        for each in seen(images, header.preprocessing):
-            scores = first_output(network(as_input(each, header.preprocessing)))
+    attention_maps = []
+    with torch.enable_grad(), record_outputs(network, [point], gradients=True) as outputs:
+        for prepared in prepare_images(images, header.preprocessing):
+            scores = first_output(network(as_input(prepared, header.preprocessing)))
             if scores.shape != (1, len(header.classes)):
                 raise LeannetError(f"{network.architecture.name}: ends in no classes, so nothing speaks for one")
             probabilities = torch.softmax(scores.detach()[0], dim=0)
             likeliest = probabilities.argsort(descending=True, stable=True)[:top].tolist()
             for number in [header.classes.index(name) for name in classes] or likeliest:
-                heat = grad_cam(scores[0, number], _maps(kept, point, network))
-                name = header.classes[number]
-                found.append(AttentionMap(each.name, each.image, point.path, name, float(probabilities[number]), heat))
-    return found
+                heat = grad_cam(scores[0, number], _maps(outputs, point, network))
+                target, probability = header.classes[number], float(probabilities[number])
+                attention_maps.append(
+                    AttentionMap(prepared.name, prepared.image, point.path, target, probability, heat)
+                )
+    return attention_maps
 
 
 def grad_cam(score: Tensor, maps: Tensor) -> NDArray[np.float32]:
@@ -109,11 +111,11 @@ def grad_cam(score: Tensor, maps: Tensor) -> NDArray[np.float32]:
     return torch.relu((weights * maps).sum(dim=1))[0].detach().numpy()
 
 
-def _maps(kept: dict[str, Tensor], point: Point, network: Network) -> Tensor:
-    maps = kept[point.path]
+def _maps(outputs: dict[str, Tensor], point: Point, network: Network) -> Tensor:
+    maps = outputs[point.path]
     if maps.ndim != 4 or maps.shape[2:] == (1, 1):
         raise LeannetError(
-            f"{point.path} makes a vector, which has no places; the last layer that makes an image is "
+            f"{point.path} makes a vector, which has no positions; the last layer with a feature map is "
             f"{network.architecture.features}"
         )
     return maps

@@ -15,9 +15,9 @@ from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled_images import LabelledImages, labelled_images
 from leannet.header import Header, checkpoint_file
-from leannet.looks.reading import first_output, opened
+from leannet.looks.hooks import Point, early_layer, find, late_layer, record_outputs, to_feature_maps
+from leannet.looks.inputs import first_output, load_network
 from leannet.looks.suspect_labels import Suspects, has_folds, ranked, suspects
-from leannet.looks.tapping import Point, as_maps, early_layer, find, late_layer, tapped
 from leannet.looks.thumbnails import thumbnail
 from leannet.network import Network
 
@@ -120,7 +120,7 @@ def embed(
     console = Console(quiet)
     if isinstance(run, Network):
         file = Path(run.architecture.name)  # it does not know where it was loaded from
-        network, header = opened(run)
+        network, header = load_network(run)
     else:
         file = checkpoint_file(Path(run) / "fold-1" if has_folds(run) else run)
         network, header = load(file)
@@ -204,13 +204,13 @@ def _run(
     batches = Loader(plain, Batches(found.indices, BATCH), workers=0)
     features: list[list[Any]] = [[] for _ in points]
     outputs, thumbnails = [], []
-    with tapped(network, points) as kept:
+    with record_outputs(network, points) as kept:
         for images, _, _ in console.track(iter(batches), len(batches), "looking"):
             scores = first_output(network(normalize(images, header.preprocessing)))
             outputs.append(torch.softmax(scores, dim=1).numpy())
             thumbnails += [thumbnail(image) for image in images.permute(0, 2, 3, 1).numpy()]
             for point, values in zip(points, features, strict=True):
-                values.append(as_maps(kept[point.path]).mean((2, 3)).numpy())
+                values.append(to_feature_maps(kept[point.path]).mean((2, 3)).numpy())
     return [np.concatenate(values) for values in features], np.concatenate(outputs), tuple(thumbnails)
 
 

@@ -1,4 +1,4 @@
-"""Feature maps: what the channels of one layer make of an image."""
+"""Feature maps: the channels of one layer's output for an image."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leannet.looks.reading import Images, as_input, opened, seen
-from leannet.looks.tapping import as_maps, early_layer, find, tapped
+from leannet.looks.hooks import early_layer, find, record_outputs, to_feature_maps
+from leannet.looks.inputs import Images, as_input, load_network, prepare_images
 from leannet.network import Network
 
 
@@ -33,7 +33,7 @@ class FeatureMaps:
 
     @property
     def is_vector(self) -> bool:
-        """Whether the layer makes one value a channel."""
+        """Whether the layer has one value per channel."""
         return self.maps.shape[1:] == (1, 1)
 
     @cached_property
@@ -62,7 +62,7 @@ class FeatureMaps:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON: the figures of each channel, without the maps."""
+        """As plain data, for JSON: the statistics of each channel, without the maps."""
         channels = [dict(zip(self.COLUMNS[2:-1], line[2:-1], strict=True)) for line in self.lines()]
         return {
             "image": self.name,
@@ -78,18 +78,18 @@ def activations(run: str | Path | Network, images: Images, layer: str | None = N
 
     run: a run folder, a checkpoint or a network. images: up to 12 paths, folders of images, PIL images. layer: any
     that `network.layer` finds; None: the last layer of the first block. Its output is taken as the row says it, with
-    its normalisation and activation; a part of it (`Conv1.conv`) gives what that part makes.
+    its normalisation and activation; a module inside it (`Conv1.conv`) gives its own output.
     Raises LeannetError for an unknown layer, with the nearest names, and for images that cannot be read.
     """
-    network, header = opened(run)
+    network, header = load_network(run)
     table = network.architecture
     point = find(network, layer or early_layer(table))
-    found = []
-    with torch.no_grad(), tapped(network, [point]) as kept:
-        for each in seen(images, header.preprocessing):
-            network(as_input(each, header.preprocessing))
-            maps = as_maps(kept[point.path])[0].numpy()
+    feature_maps = []
+    with torch.no_grad(), record_outputs(network, [point]) as outputs:
+        for prepared in prepare_images(images, header.preprocessing):
+            network(as_input(prepared, header.preprocessing))
+            maps = to_feature_maps(outputs[point.path])[0].numpy()
             makes_classes = point.path in table.output_names and maps.shape == (len(header.classes), 1, 1)
             names = header.classes if makes_classes else tuple(str(number) for number in range(len(maps)))
-            found.append(FeatureMaps(each.name, each.image, point.path, maps, names))
-    return found
+            feature_maps.append(FeatureMaps(prepared.name, prepared.image, point.path, maps, names))
+    return feature_maps

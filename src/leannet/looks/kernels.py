@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from leannet.errors import LeannetError, nearest
-from leannet.looks.reading import opened
-from leannet.looks.tapping import find
+from leannet.looks.hooks import find
+from leannet.looks.inputs import load_network
 from leannet.network import Network
 from leannet.rows import INPUT, Architecture, Conv, Depthwise
 
@@ -56,7 +56,7 @@ def filters(run: str | Path | Network, layer: str | None = None) -> Kernels:
     depthwise: other kernels are over many channels, which no image shows.
     Raises LeannetError for an unknown layer, with the nearest names, and for one whose kernels are no images.
     """
-    network, _ = opened(run)
+    network, _ = load_network(run)
     table = network.architecture
     point = find(network, layer or _first(table))
     parts = [each for each in point.module.modules() if isinstance(each, nn.Conv2d)]

@@ -1,4 +1,4 @@
-"""Tapping: what a layer makes, while the network runs."""
+"""Forward hooks: the outputs of layers, recorded while the network runs."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from leannet.rows import INPUT, Architecture, BlockBase, Conv, Dropout, GlobalPo
 
 @dataclass(frozen=True)
 class Point:
-    """Where to tap: a module of the network, and which of its runs, as rows may share one."""
+    """Where an output is recorded: a module of the network, and which of its runs, as rows may share one."""
 
     path: str
     module: nn.Module
@@ -38,42 +38,42 @@ def find(network: Network, layer: str) -> Point:
 
 
 @contextmanager
-def tapped(network: Network, points: Sequence[Point], gradients: bool = False) -> Iterator[dict[str, Tensor]]:
-    """While it lasts, each run of the network leaves here what the points made, by path; in evaluation mode.
+def record_outputs(network: Network, points: Sequence[Point], gradients: bool = False) -> Iterator[dict[str, Tensor]]:
+    """While it lasts, each run of the network records the outputs of the points, by path; in evaluation mode.
 
-    These are copies, since what follows a layer may work in place. gradients: what is left here is where gradients
+    These are copies, since what follows a layer may work in place. gradients: a recorded output is where gradients
     end: the network goes on from it, and nothing before it is differentiated.
     """
-    kept: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
     runs: Counter[nn.Module] = Counter()
 
     def begin(*_: Any) -> None:
-        kept.clear()
+        outputs.clear()
         runs.clear()
 
     def watch(module: nn.Module) -> Any:
-        def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
+        def record(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
             number = runs[module]
             runs[module] += 1
             for point in points:
                 if point.module is module and point.run == number:
-                    kept[point.path] = output.detach().clone()
+                    outputs[point.path] = output.detach().clone()
                     if gradients:
-                        return kept[point.path].requires_grad_().clone()
+                        return outputs[point.path].requires_grad_().clone()
             return None
 
-        return module.register_forward_hook(keep)
+        return module.register_forward_hook(record)
 
-    learning = network.training
+    was_training = network.training
     with ExitStack() as stack:
-        stack.callback(network.train, learning)
+        stack.callback(network.train, was_training)
         for handle in (network.register_forward_pre_hook(begin), *map(watch, {point.module for point in points})):
             stack.callback(handle.remove)
         network.eval()
-        yield kept
+        yield outputs
 
 
-def as_maps(value: Tensor) -> Tensor:
+def to_feature_maps(value: Tensor) -> Tensor:
     """(N, C, H, W), also of a vector (N, C)."""
     return value if value.ndim == 4 else value.flatten(1)[:, :, None, None]
 

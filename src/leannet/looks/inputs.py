@@ -1,4 +1,4 @@
-"""What every look begins with: a network and its header, and images as that network reads them."""
+"""The inputs of every look: a network and its header, and images as that network reads them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ Images = Sequence[str | Path | Image.Image]
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreparedImage:
     """An image as the network reads it: (H, W, C) uint8, cut and resized."""
 
     name: str
     image: NDArray[np.uint8]
 
 
-def opened(run: str | Path | Network) -> tuple[Network, Header]:
+def load_network(run: str | Path | Network) -> tuple[Network, Header]:
     """A network and its header. run: a run folder, a checkpoint, or a network.
 
     A network that was loaded carries its header; one without reads images as the zoo's do, and its classes have
@@ -61,29 +61,29 @@ def opened(run: str | Path | Network) -> tuple[Network, Header]:
     return run, origin.model_copy(update=update)
 
 
-def seen(images: Images, preprocessing: Preprocessing) -> list[Seen]:
+def prepare_images(images: Images, preprocessing: Preprocessing) -> list[PreparedImage]:
     """Images, folders of images and PIL images, as the network reads them.
 
     Raises LeannetError where there is none, where there are more than MOST, and where one cannot be read.
     """
     missed: list[LeftOut] = []
-    found = list_images(images, missed)
-    for each in missed:
-        for name in each.names:
-            raise LeannetError(f"{name}: cannot be read: {each.why}{each.way_out and f'; {each.way_out}'}")
-    if not 0 < len(found) <= MOST:
-        raise LeannetError(f"expected 1 to {MOST} images to look at, found {len(found)}: name fewer")
-    read_ones = []
-    for name, image in found:
+    named_images = list_images(images, missed)
+    for left_out in missed:
+        for name in left_out.names:
+            raise LeannetError(f"{name}: cannot be read: {left_out.why}{left_out.way_out and f'; {left_out.way_out}'}")
+    if not 0 < len(named_images) <= MOST:
+        raise LeannetError(f"expected 1 to {MOST} images to look at, found {len(named_images)}: name fewer")
+    prepared = []
+    for name, image in named_images:
         try:
             array = prepare(image if isinstance(image, Image.Image) else read(image), preprocessing)
         except BrokenImage as error:
             raise LeannetError(f"{name}: cannot be read: {error}") from None
-        read_ones.append(Seen(name, array))
-    return read_ones
+        prepared.append(PreparedImage(name, array))
+    return prepared
 
 
-def as_input(image: Seen, preprocessing: Preprocessing) -> Tensor:
+def as_input(image: PreparedImage, preprocessing: Preprocessing) -> Tensor:
     """(1, C, H, W) float32, normalised."""
     return normalize(torch.from_numpy(image.image.transpose(2, 0, 1).copy())[None], preprocessing)
 
