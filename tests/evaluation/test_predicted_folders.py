@@ -11,7 +11,7 @@ from leannet.cli.app import app
 from leannet.data.sources import ReadingOptions
 from leannet.errors import LeannetError
 from leannet.evaluation import evaluate
-from leannet.evaluation.predicted import not_images_among
+from leannet.evaluation.predicted import not_images_among, predictions_of_images
 from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.training import train
