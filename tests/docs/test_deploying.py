@@ -209,6 +209,7 @@ def test_node(folder: Path) -> None:
     letterbox = shipped(folder / "letterbox.safetensors", "uint8")
     words = ["node", "classify.mjs", letterbox, write_header(letterbox), "whole.png"]
     done = subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
     assert "written for crop and squash" in done.stderr
 
 

@@ -17,7 +17,7 @@ from leannet.artifact.golden import Golden, golden_pngs
 from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
 from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.console import Console
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.calibration import Calibration
 from leannet.quantization.comparison import Criterion, min_decibels, relative_noise
@@ -76,7 +76,7 @@ def quantize(
     architecture = read_header(file).architecture
     unknown = sorted(set(keep_float) - {placed.path for placed in architecture.layers})
     if unknown:
-        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: leannet count {run}")
+        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
     quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console)
     layers = quantizer.layer_noise()
     worst_first = [layer.path for layer in sorted(layers, key=lambda layer: -layer.noise)

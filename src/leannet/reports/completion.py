@@ -1,11 +1,10 @@
 """Whether a run has finished: its lock tells, or what it left for resuming, or its log, or nothing does."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.files import is_trained_in
 from leannet.header import open_tensors
 from leannet.retired import current_state
@@ -30,7 +29,7 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
     if time:
         progress += ", before its time was up"
     if state:
-        to_resume = f"to go on: leannet train --resume {shlex.quote(str(run))}"
+        to_resume = f"to go on: {command_line('train --resume', run)}"
         return "" if state["ended"] else f"Stopped after {progress}; {to_resume}"
     if time:
         return ""

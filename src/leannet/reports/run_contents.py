@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.evaluation.calibration import Calibration, calibrate
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import read_whole_lines
@@ -71,7 +71,8 @@ def read_run(run: str | Path) -> RunContents:
     path = Path(run)
     fold = next((child for child in sorted(path.glob("fold-*")) if (child / CONFIG).is_file()), None)
     if fold is not None and not (path / CONFIG).exists():
-        raise LeannetError(f"{run}: expected one run, found the folds of a cross-validation: leannet report {fold}")
+        to_report = command_line("report", fold)
+        raise LeannetError(f"{run}: expected one run, found the folds of a cross-validation: {to_report}")
     if not path.is_dir() or not any((path / name).exists() for name in EVIDENCE):
         raise LeannetError(f"{run}: expected a run folder ({CONFIG}, {MODEL}, {LOG}), found none")
     missing: list[str] = []
