@@ -25,8 +25,9 @@ from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from leannet.sections import Metrics, Provenance, Step, Summary
 from leannet.web.onnxruntime_web import BACKENDS, INTEGRITY, PACKAGE, VERSION
-from leannet.web.site import _title, make_site
+from leannet.web.site import make_site
 from leannet.web.source import INT8_SIZE, INT8_TIME
+from leannet.web.titles import title_of
 from tests.conftest import draw, draw_folder, lively
 
 HOME = "/home/somebody/secret"
@@ -301,7 +302,7 @@ def test_the_verb_prints_one_object(
     ],
 )
 def test_the_title_is_the_classes(classes: tuple[str, ...], title: str) -> None:
-    assert _title(classes) == title
+    assert title_of(classes) == title
 
 
 def test_a_run_becomes_float32_and_integers_only_where_asked_for(

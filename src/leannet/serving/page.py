@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from leannet.serving.limits import Limits
+from leannet.web.titles import title_of
 
 
 def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaitable[Response]]:
     """What answers with the page."""
     source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     words = {
+        "title": title_of(facts["classes"]),
         "name": facts["name"],
         "classes": f"{len(facts['classes']):,}",
         "precision": facts["precision"],

@@ -34,6 +34,7 @@ from leannet.header import Header
 from leannet.sections import Provenance
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 from leannet.web.source import artifact_file, opened
+from leannet.web.titles import title_of
 
 MARKER = "model.json"
 READABLE = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".bmp", ".avif")  # by browsers
@@ -46,7 +47,6 @@ POLICY = (
 AT_ROOT = ("index.html", "sw.js")
 FROM = {"data": "on", "parent": "from", "source": "from"}  # of the header's provenance, in words
 GPS = 0x8825  # the tag of EXIF where a place is
-TITLE_CLASSES, CLASS_CHARACTERS = 3, 24  # named in a page's default title, and characters of each
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def make_site(
     inside["model.onnx"] = graph
     inside |= {file: path.read_bytes() for file, path in images.items()}
     inside |= {file: golden.png for file, golden in zip(_patterns(artifact), artifact.golden, strict=True)}
-    about = _about(artifact, title or _title(artifact.header.classes), backends, inside, images)
+    about = _about(artifact, title or title_of(artifact.header.classes), backends, inside, images)
     inside["model.json"] = json.dumps(about, ensure_ascii=False).encode()
     version = _digest(inside | _templates() | {"policy": POLICY.encode()})[:12]
     written = _in_folder(inside, about, version)
@@ -124,14 +124,6 @@ def make_site(
 
 
 # What is in it
-
-
-def _title(classes: Sequence[str]) -> str:
-    """ "ants or bees", "cat, dog or owl", "cat, dog and 8 more"."""
-    short = [name if len(name) <= CLASS_CHARACTERS else name[: CLASS_CHARACTERS - 1].rstrip() + "…" for name in classes]
-    if len(short) > TITLE_CLASSES:
-        return f"{', '.join(short[: TITLE_CLASSES - 1])} and {len(short) - TITLE_CLASSES + 1} more"
-    return " or ".join(filter(None, [", ".join(short[:-1]), short[-1]]))
 
 
 def _about(
