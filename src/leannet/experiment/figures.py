@@ -16,7 +16,7 @@ from leannet.looks.tables import write_table
 from leannet.reports.curves import PANELS, TRAINING_LINE, VALIDATION_LINE
 from leannet.style import COLORS, INK, figure, inline_svg, plain_axes, write_figure
 
-SMOOTHED = 60  # points of a training curve: the means of groups of steps
+SMOOTHED, FEWEST_STEPS = 60, 5  # points of a training curve, at most, and steps that each is the mean of, at least
 CHANNELS = 16  # of a layer that are shown
 
 
@@ -61,14 +61,16 @@ def drawings(experiment: Experiment) -> list[Drawing]:
 def _curve(experiment: Experiment, name: str) -> Drawing:
     """Training by step, dashed, and validation by epoch, solid, on one axis of steps."""
     scale, label = PANELS[name]
-    lines: list[tuple[Any, ...]] = []
-    for side in experiment.sides:
-        every = side.steps_an_epoch
-        lines += [(side.label, "training", line.step, getattr(line, name)) for line in side.steps]
-        lines += [(side.label, "validation", int(line["epoch"]) * every, line[f"validation_{name}"])
-                  for line in side.contents.log]  # fmt: skip
     by_step = all(side.steps for side in experiment.sides)
     unit = "step" if by_step else "epoch"
+    lines: list[tuple[Any, ...]] = []
+    for side in experiment.sides:
+        log, length = side.contents.log, side.steps_an_epoch if by_step else 1
+        if by_step:
+            lines += [(side.label, "training", line.step, getattr(line, name)) for line in side.steps]
+        else:
+            lines += [(side.label, "training", int(line["epoch"]), line[f"train_{name}"]) for line in log]
+        lines += [(side.label, "validation", int(line["epoch"]) * length, line[f"validation_{name}"]) for line in log]
 
     @contextmanager
     def opened() -> Iterator[Any]:
@@ -98,14 +100,14 @@ def _curve(experiment: Experiment, name: str) -> Drawing:
             yield drawing
 
     title = f"{name} by {unit} of both networks"
-    return Drawing(f"{name}_by_{unit}", title, None, opened, ("network", "split", "step", name), tuple(lines))
+    return Drawing(f"{name}_by_{unit}", title, None, opened, ("network", "split", unit, name), tuple(lines))
 
 
 def _smoothed(side: Side, name: str) -> tuple[Any, Any]:
     """Steps and values: the means of groups of steps."""
     values = np.array([getattr(line, name) for line in side.steps])
     steps = np.array([line.step for line in side.steps])
-    groups = np.array_split(np.arange(len(values)), min(SMOOTHED, len(values)))
+    groups = np.array_split(np.arange(len(values)), max(1, min(SMOOTHED, len(values) // FEWEST_STEPS)))
     return np.array([steps[group].max() for group in groups]), np.array([values[group].mean() for group in groups])
 
 
@@ -133,7 +135,9 @@ def _confusion(side: Side, number: int) -> Drawing:
                 ticks(range(len(shown)), [_cut(name) for name in shown], rotation=turn, parse_math=False)
             axes.set_xlabel("predicted")
             axes.set_ylabel("true")
-            axes.set_title(f"Confusion matrix, {100 * scores.accuracy:.1f} % of {scores.images:,}")
+            axes.set_title(
+                f"{_cut(side.label)}: {100 * scores.accuracy:.1f} % of {scores.images:,} correct", parse_math=False
+            )
             axes.spines[:].set_alpha(0.25)
             yield drawing
 
@@ -158,7 +162,7 @@ def _maps(side: Side, number: int) -> Drawing:
 
 def _plane(side: Side, embedding: Embedding, number: int) -> Drawing:
     def opened() -> AbstractContextManager[Any]:
-        return embedding_figure.drawing(embedding)
+        return embedding_figure.drawing(embedding, f"t-SNE: {_cut(side.label)}")
 
     title = f"t-SNE of two layers of {side.label}"
     lines = tuple(embedding.lines())

@@ -58,8 +58,12 @@ class Experiment:
 
     @property
     def verdict(self) -> str:
-        """Which network is more accurate, or that no difference is shown."""
-        return " ".join(verdict.sentence() for verdict in self.comparison.verdicts)
+        """Which network is more accurate, or that no difference is shown, or that they cannot be compared."""
+        sentences = " ".join(verdict.sentence() for verdict in self.comparison.verdicts)
+        return sentences or (
+            "The accuracies cannot be compared: these runs were not evaluated on the same images. Each one's t-SNE is "
+            "of its own validation images, and the images of the feature maps are the first one's."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

@@ -30,7 +30,7 @@ def draw(found: Embedding, path: str | Path) -> None:
 
 
 @contextmanager
-def drawing(found: Embedding) -> Iterator[Any]:
+def drawing(found: Embedding, title: str = "t-SNE of the features") -> Iterator[Any]:
     """The figure, to be saved inside."""
     panels = len(found.planes)
     across = min(2, panels)
@@ -41,6 +41,7 @@ def drawing(found: Embedding) -> Iterator[Any]:
     legend = 0.35 + 0.2 * (-(-len(named) // ncols) + 1)
     side = 3.1 if across == 2 else 4.8
     with figure(6.4, down * (side + 0.45) + legend) as drawn:
+        drawn.suptitle(title, fontsize=11, parse_math=False)
         axes = np.atleast_1d(drawn.subplots(down, across)).flat
         for place, panel in enumerate(axes):
             if place < panels:
