@@ -124,13 +124,18 @@ def one_line(answer: Answered) -> str:
     return str(answer.json["error"])
 
 
-def talk(port: int, *pieces: bytes, wait: float = 0.0) -> tuple[bytes, bool]:
-    """Sends pieces, `wait` seconds apart; what comes back, and whether the server closed the connection."""
+def talk(port: int, *pieces: bytes, wait: float = 0.0, sent: list[bytes] | None = None) -> tuple[bytes, bool]:
+    """Sends pieces, `wait` seconds apart; what comes back, and whether the server closed the connection.
+
+    sent: takes up the pieces that were sent before it did.
+    """
     got = b""
     with socket.create_connection(("127.0.0.1", port), timeout=0.05) as line:
         try:
             for piece in pieces:
                 line.sendall(piece)
+                if sent is not None:
+                    sent.append(piece)
                 time.sleep(wait)
         except OSError:  # closed in the middle
             pass
