@@ -281,7 +281,7 @@ FLAGS = {
     "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
     "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
-    "evaluate": "class-depth data image-column json label-column split quiet run",
+    "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
     "activations": "channels columns csv images json layer out image run scale",

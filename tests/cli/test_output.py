@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from leannet.cli.evaluate import _print_confusion
 from leannet.cli.output import print_table
+from leannet.evaluation.metrics import score
 
 HEADERS = ("name", "what it is", "a", "b")
 LINES = [("one", "short", 1, 22), ("twenty", "a sentence of words that goes on and on", 333, 4)]
@@ -51,3 +54,22 @@ def test_columns_go_in_their_order(capsys: pytest.CaptureFixture[str], monkeypat
 def test_columns_of_one_name_are_two(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("class", "cat", "cat"), [("x", 1, 2)])
     assert capsys.readouterr().out.splitlines()[2] == "x        1    2"
+
+
+def test_a_matrix_that_is_too_wide_is_a_list_of_mistakes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Class 3 is taken for class 4 four times, more than any other mistake."""
+    monkeypatch.setenv("COLUMNS", "80")
+    labels = np.repeat(np.arange(30), 5)
+    answers = labels.copy()
+    answers[15:19] = 4
+    answers[0] = 1
+    scores = score(np.eye(30, dtype=np.float32)[answers], labels, tuple(f"class {number}" for number in range(30)))
+    _print_confusion(scores, wide=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["class", "3", "class", "4", "4", "80.0", "%"]
+    assert lines[-1] == "the 2 commonest mistakes; the whole matrix: --wide, or the report"
+    _print_confusion(scores, wide=True)
+    assert len(capsys.readouterr().out.splitlines()) == 32

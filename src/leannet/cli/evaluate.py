@@ -1,11 +1,17 @@
 """leannet evaluate: what a trained network is worth on images."""
 
-from typing import Annotated, Literal
+import shutil
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet
+from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet, Wide
 from leannet.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from leannet.evaluation import Scores
+
+MISTAKES = 10  # printed where the matrix is wider than the terminal
 
 
 def command(
@@ -18,6 +24,7 @@ def command(
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     class_depth: ClassDepth = None,
+    wide: Wide = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,8 +58,27 @@ def command(
             for c in scores.per_class
         ],
     )
-    if len(scores.per_class) <= 20:
-        print()
-        names = [c.name for c in scores.per_class]
-        lines = [(name, *line) for name, line in zip(names, scores.confusion, strict=True)]
-        print_table(("true \\ predicted", *names), lines)
+    print()
+    _print_confusion(scores, wide)
+
+
+def _print_confusion(scores: "Scores", wide: bool) -> None:
+    """The matrix where it fits the terminal, or with `wide`; else the commonest mistakes."""
+    names = [c.name for c in scores.per_class]
+    matrix = [(name, *line) for name, line in zip(names, scores.confusion, strict=True)]
+    headers = ("true \\ predicted", *names)
+    columns = zip(headers, *matrix, strict=True)
+    width = sum(max(len(str(cell)) for cell in column) + 2 for column in columns) - 2
+    if wide or width <= shutil.get_terminal_size().columns:
+        print_table(headers, matrix)
+        return
+    from leannet.looks.names import short
+    from leannet.reports.confusion import most_confused
+
+    mistakes = most_confused(scores, MISTAKES)
+    print_table(
+        ("true", "predicted", "images", "of the class"),
+        [(short(m.truth), short(m.prediction), m.images, f"{100 * m.row:.1f} %") for m in mistakes],
+        left=2,
+    )
+    print(f"the {len(mistakes)} commonest mistakes; the whole matrix: --wide, or the report")
