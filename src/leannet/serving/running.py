@@ -13,8 +13,9 @@ from typing import Any
 
 from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, command_line
 from leannet.header import is_artifact
+from leannet.run_files import MODEL
 from leannet.runtime.packages import package
 from leannet.runtime.processor import cores
 from leannet.serving.limits import Limits
@@ -124,6 +125,8 @@ def _opened(what: Path) -> tuple[Artifact, Path | None]:
         return open_artifact(what), None
     if (found := artifact_in(what)) is not None:
         return found, what
+    if (what / MODEL).exists():
+        raise LeannetError(f"{what}: expected an artifact, found a run: {command_line('export', what)} makes one")
     raise LeannetError(
         f"{what}: expected an artifact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
         "another folder: make an artifact with leannet export RUN"

@@ -75,7 +75,7 @@ export function showSamples({ samples, samples_are: kind }, here, pick) {
     ...samples.map(({ file, name }) => {
       const image = element("img", { src: new URL(file, here).href, alt: "", loading: "lazy", decoding: "async" });
       const fields = { type: "button", ariaPressed: "false", disabled: true };
-      const button = element("button", fields, image, element("span", {}, name));
+      const button = element("button", fields, image, element("span", { title: name }, name));
       button.addEventListener("click", () => pick(image.src, name, button));
       return element("li", {}, button);
     }),
