@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from leannet.console import Console
 from leannet.network import Network
 
 ROOT = Path(__file__).parents[1]
@@ -128,3 +129,18 @@ def lively(network: Network, seed: int = 0) -> Network:
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, 0, 0.2)
     return network.eval()
+
+
+def stop_at_step(patch: pytest.MonkeyPatch, step: int) -> list[int]:
+    """Has a training get Ctrl-C once it has done so many steps; returns the steps that it says, as they come."""
+    advance, steps = Console.advance, []
+
+    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
+        advance(self, done, label, note, total)
+        if label.startswith("epoch"):
+            steps.append(done)
+            if len(steps) == step:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(Console, "advance", stop)
+    return steps

@@ -29,7 +29,7 @@ def run_cells(notebook: Cell) -> list[list[Cell]]:
         source = "".join(cell["source"])
         try:
             outputs.append(_run(source, namespace))
-        except Exception as error:
+        except Exception as error:  # a cell may raise anything; it is raised again
             error.add_note(f"in the cell:\n{source}")
             raise
     return outputs
@@ -37,10 +37,13 @@ def run_cells(notebook: Cell) -> list[list[Cell]]:
 
 def _run(source: str, namespace: dict[str, Any]) -> list[Cell]:
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    if last is not None:
+        tree.body.pop()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(tree, "cell", "exec"), namespace)
-        value = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None  # type: ignore[attr-defined]
+        # A cell of this repository, whose last expression is what it shows.
+        value = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None
     outputs: list[Cell] = []
     if printed.getvalue():
         outputs.append({"output_type": "stream", "name": "stdout", "text": _lines(printed.getvalue())})

@@ -1,8 +1,6 @@
 """A run that an older leannet began, in the words of its files, goes on to the same weights, bit for bit."""
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from leannet.checkpoint import load
-from leannet.console import Console
 from leannet.run_files import CONFIG, STATE, STEPS
 from leannet.training import resume, train
+from tests.conftest import stop_at_step
 
 SETTINGS: dict[str, Any] = {
     "model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "epochs": 2, "ema_decay": 0.9,
@@ -44,17 +42,8 @@ def _as_before(run: Path) -> None:
 
 def test_it_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(str(shapes), out=tmp_path / "whole", **SETTINGS)
-    advance, calls = Console.advance, []
-
-    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
-        advance(self, done, label, note, total)
-        if label.startswith("epoch"):
-            calls.append(done)
-            if len(calls) == 2:
-                os.kill(os.getpid(), signal.SIGINT)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Console, "advance", stop)
+        stop_at_step(patched, 2)
         assert not train(str(shapes), out=tmp_path / "run", **SETTINGS).finished
     _as_before(tmp_path / "run")
     assert resume(tmp_path / "run", quiet=True).finished

@@ -1,7 +1,5 @@
 """Settings that are possible and cannot be meant."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.training import Settings, resume, train
 from leannet.training.plausible import check_input, check_memory, fitting_batch
-from tests.conftest import draw_folder
+from tests.conftest import draw_folder, stop_at_step
 
 QUICK: dict[str, Any] = {"model": "two_layer_debug", "epochs": 2, "workers": 0, "quiet": True}
 
@@ -72,17 +70,8 @@ def test_a_run_whose_images_moved_goes_on_from_there(tmp_path: Path, monkeypatch
     settings = QUICK | {"batch_size": 5, "model": "mobilenet_v3_debug"}
     draw_folder(tmp_path / "before", each=9)
     train(tmp_path / "before", tmp_path / "whole", **settings)
-    advance, calls = Console.advance, []
-
-    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
-        advance(self, done, label, note, total)
-        if label.startswith("epoch"):
-            calls.append(done)
-            if len(calls) == 2:
-                os.kill(os.getpid(), signal.SIGINT)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Console, "advance", stop)
+        stop_at_step(patched, 2)
         assert not train(tmp_path / "before", tmp_path / "run", **settings).finished
     (tmp_path / "before").rename(tmp_path / "after")
     with pytest.raises(LeannetError, match="not there any more; from where it is now: leannet train DATA --resume"):

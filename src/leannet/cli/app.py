@@ -123,7 +123,7 @@ def _import(modules: list[str]) -> None:
     for name in modules:
         try:
             import_module(name)
-        except Exception as error:
+        except Exception as error:  # a module of the user's may raise anything while it is imported
             raise LeannetError(f"--import {name}: {type(error).__name__}: {error}") from error
 
 

@@ -139,7 +139,7 @@ def _options() -> dict[str, list[Any]]:
     def collect(**values: Any) -> None: ...
 
     parameters = [_option(setting) for setting in leaves]
-    collect.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    collect.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # which typer reads
     collect.__annotations__ = {each.name: each.annotation for each in parameters}
     program = typer.Typer(add_completion=False)
     program.command()(collect)
