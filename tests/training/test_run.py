@@ -29,7 +29,7 @@ from leannet.training.settings import Optimizer, Schedule, read_toml
 from leannet.training.state import load_state
 from leannet.training.statistics import recalibrate
 from leannet.training.task import Classification
-from tests.conftest import draw_folder
+from tests.conftest import draw_folder, stop_at_step
 
 SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True}
 
@@ -51,17 +51,8 @@ def test_resumed_equals_uninterrupted(
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
     assert whole.finished
 
-    advance, calls = Console.advance, []
-
-    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
-        advance(self, done, label, note, total)
-        if label.startswith("epoch"):
-            calls.append(done)
-            if len(calls) == stop_at:
-                os.kill(os.getpid(), signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Console, "advance", stop)
+        calls = stop_at_step(patch, stop_at)
         stopped = train(str(shapes), out=tmp_path / "parts", **settings)
     assert not stopped.finished
     assert len(calls) == stop_at
@@ -308,15 +299,8 @@ def test_resuming_needs_nothing_but_the_run_and_the_images(
     settings: dict[str, Any] = {"weights": str(base.path), "epochs": 2, "batch_size": 5, "workers": 0, "quiet": True}
     whole = train("shapes", out="whole", **settings)
 
-    advance = Console.advance
-
-    def stop(self: Console, done: int, label: str, note: str = "", total: int | None = None) -> None:
-        advance(self, done, label, note, total)
-        if done == 3 and label.startswith("epoch"):
-            os.kill(os.getpid(), signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Console, "advance", stop)
+        stop_at_step(patch, 3)
         assert not train("shapes", out="parts", **settings).finished
     shutil.rmtree(base.path)
     (tmp_path / "mine.json").unlink()
