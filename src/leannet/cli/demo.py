@@ -68,7 +68,7 @@ def command(
     print(f"Look at {first / 'report.html'}: learning curves, confusion matrix, cost by row.")
     print()
     print("Try next:")
-    print("  leannet train FOLDER_OF_IMAGES     a folder a class: FOLDER/cat/*.jpg, FOLDER/dog/*.jpg")
+    print("  leannet train FOLDER_OF_IMAGES       a folder a class: FOLDER/cat/*.jpg, FOLDER/dog/*.jpg")
     print("  leannet count mobilenet_v1           where the parameters and mult-adds are")
     print("  leannet models                       what else there is")
 
