@@ -22,6 +22,7 @@ PACKAGES = (
     "leannet.web",
     "leannet.looks",
     "leannet.diagrams",
+    "leannet.experiments",
     "leannet.rows",
 )
 RETURNED = "What they return"

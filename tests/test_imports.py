@@ -30,7 +30,7 @@ ROOMS = [
     {"quantization", "reports", "studies", "web"},
     {"serving"},
     {"advice", "looks"},
-    {"experiment"},
+    {"experiments"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(ROOMS) for name in names}

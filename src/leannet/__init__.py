@@ -35,6 +35,7 @@ _public, __dir__, _names = attach(
         "draw": ".diagrams",
         "embed": ".looks",
         "evaluate": ".evaluation",
+        "experiment": ".experiments",
         "export": ".artifact",
         "filters": ".looks",
         "find_lr": ".training",
@@ -50,7 +51,15 @@ _public, __dir__, _names = attach(
     },
 )
 __all__ = ["__version__", *_names]
-_PACKAGES = {"artifact", "diagrams", "looks", "quantization", "rows", "web"}  # that the docs name, with more in them
+_PACKAGES = {
+    "artifact",
+    "diagrams",
+    "experiments",
+    "looks",
+    "quantization",
+    "rows",
+    "web",
+}  # that the docs name, with more in them
 
 
 def __getattr__(name: str) -> Any:
@@ -68,6 +77,7 @@ if TYPE_CHECKING:
     from leannet.errors import LeannetError as LeannetError
     from leannet.evaluation import evaluate as evaluate
     from leannet.evaluation import predict as predict
+    from leannet.experiments import experiment as experiment
     from leannet.factory import create as create
     from leannet.looks import activations as activations
     from leannet.looks import attention as attention

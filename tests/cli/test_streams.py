@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,62 +12,12 @@ from typing import Any
 import pytest
 import typer
 
-import leannet
-from leannet.cli import demo
 from leannet.cli.app import app, main
 from leannet.cli.streams import lenient_streams
+from tests.cli.conftest import BROKEN, KIND, WORDS
 from tests.cli.test_cli import VERBS, refused, run
-from tests.conftest import draw_folder
 
 GROUP: Any = typer.main.get_command(app)  # always the same one, whose verbs a test may replace
-KIND = "Käfer · 甲虫"  # a class whose name neither ASCII nor cp1252 has
-
-# Each verb on a folder of `photos`, a run and its artifact in it. A new verb has no words here, and fails.
-WORDS = {
-    "models": "*debug*",
-    "count": "run",
-    "draw": "run",
-    "compare": "run mobilenet_v2_debug",
-    "guidelines": "--engine none --quiet",  # refused, as the least of it takes a minute
-    "train": "photos --model two_layer_debug --epochs 1 --folds 2 --out OUT --quiet",
-    "recipes": "",
-    "evaluate": "run",
-    "predict": "run photos broken.png",
-    "report": "run --out report.html",
-    "activations": "run photos/disc/0.png --out activations.png",
-    "attention": "run photos/disc/0.png --out attention.png",
-    "embed": "run --out embed.html --perplexity 2 --split train",
-    "filters": "run --out filters.png",
-    "export": "run --out OUT.onnx",
-    "quantize": "run --max-drop 100 --out OUT.onnx --engine onnxruntime",
-    "check": "run/model.onnx --engine onnxruntime",
-    "bench": "run --seconds 0.1 --engine onnxruntime",
-    "advise": "run --seconds 0.1",
-    "web": "run/model.onnx --out OUT",
-    "demo": "--seeds 1 --out OUT --quiet",
-    "rows": "conv",
-    "find-lr": "photos --model two_layer_debug --steps 10 --batch-size 4 --out lr.svg --quiet",
-    "experiment": "run other --out experiment.html --quiet --limit 10",
-    "serve": "no-artifact.onnx",
-}
-BROKEN = {"predict": 2, "serve": 2, "guidelines": 2}  # the exit status where it is not 0
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of two classes, one with a name that few encodings have; a run; its artifact."""
-    folder = tmp_path_factory.mktemp("streams")
-    draw_folder(folder / "photos", each=12, kinds=("disc", KIND))
-    (folder / "broken.png").write_text("no image")
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        leannet.train("photos", out="run", model="mobilenet_v2_debug", epochs=1, quiet=True)
-        leannet.export("run")
-        shutil.copytree("run", "other")
-    finally:
-        os.chdir(here)
-    return folder
 
 
 def _open(kind: str) -> io.TextIOWrapper:
@@ -83,11 +32,8 @@ def _open(kind: str) -> io.TextIOWrapper:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, place: Path, short_demo: None) -> None:
     monkeypatch.chdir(place)
-    monkeypatch.setattr(
-        demo, "SETTINGS", demo.SETTINGS | {"epochs": 1, "model": "two_layer_debug", "limit": 60, "batch_size": 16}
-    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from leannet.cli.options import Json, Quiet, Resolution, Wide, Width
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 from leannet.errors import LeannetError
 
 
@@ -77,7 +77,7 @@ def command(
         f"{rate:.0f} with {number} thread{'s' if number > 1 else ''}"
         for number, rate in sorted({each.threads: each.matrix_gflops for each in benchmark.timed}.items())
     )
-    print(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s.")
+    print_text(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s.")
     print("memory: what loading and running adds to a process at most.")
 
 
@@ -126,4 +126,4 @@ def _by_row(
         print()
         setting_words = f"{each.engine}, {each.precision}, {each.threads} thread{'s' if each.threads > 1 else ''}"
         print(f"{each.name}: {each.whole.median_ms:.2f} ms as a whole, {each.sum_ms:.2f} ms as the sum of its rows;")
-        print(f"{setting_words}, batch {each.batch}, {each.machine.line()}")
+        print_text(f"{setting_words}, batch {each.batch}, {each.machine.line()}")

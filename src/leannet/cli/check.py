@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from leannet.cli.options import Json
-from leannet.cli.output import print_json
+from leannet.cli.output import print_json, print_text
 
 
 def command(
@@ -31,6 +31,6 @@ def command(
         print_json({"passed": passed, "checks": [one.to_dict() for one in checks]})
     else:
         for one in checks:
-            print(f"{'ok' if one.passed else 'known' if one.known else 'DIFFERS'}  {one.line()}")
+            print_text(f"{'ok' if one.passed else 'known' if one.known else 'DIFFERS'}  {one.line()}", "    ")
     if not passed:
         raise typer.Exit(2)

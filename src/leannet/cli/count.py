@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from leannet.cli.options import Json, Wide
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 
 
 def command(
@@ -110,10 +110,10 @@ def _print_several(
         words_last=True,
     )
     print()
-    print(f"counted: {CONVENTION}")
+    print_text(f"counted: {CONVENTION}")
     print("peak: peak activation memory, float32, one image")
     for source, number in numbers.items():
-        print(f"[{number}] published for 1000 classes: {source}")
+        print_text(f"[{number}] published for 1000 classes: {source}")
     if figure is not None:
         print(f"figure: {figure}")
 
@@ -154,11 +154,11 @@ def _print_one(
     print()
     total = cost.total
     print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
-    print(f"counted: {CONVENTION}")
+    print_text(f"counted: {CONVENTION}")
     for other in others:
-        print(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")
+        print_text(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")
     for note in notes:
-        print(note)
+        print_text(note)
 
 
 RECEPTIVE_FIELD = "receptive field: in pixels of the image"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 
 SETTINGS: dict[str, Any] = {
     "data": "digits",
@@ -63,9 +63,11 @@ def command(
     )
     first = runs[0].path
     print()
-    print(f"A network of {cost.params:,} parameters and {cost.macs:,} mult-adds an image reads handwritten digits.")
-    print(f"It lies in {first / 'model.safetensors'}, which alone is enough to predict.")
-    print(f"Look at {first / 'report.html'}: learning curves, confusion matrix, cost by row.")
+    print_text(
+        f"A network of {cost.params:,} parameters and {cost.macs:,} mult-adds an image reads handwritten digits."
+    )
+    print_text(f"It lies in {first / 'model.safetensors'}, which alone is enough to predict.")
+    print_text(f"Look at {first / 'report.html'}: learning curves, confusion matrix, cost by row.")
     print()
     print("Try next:")
     print("  leannet train FOLDER_OF_IMAGES       a folder a class: FOLDER/cat/*.jpg, FOLDER/dog/*.jpg")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from leannet.cli.layer_notes import note_layer
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from leannet.looks import Embedding
@@ -33,7 +34,7 @@ def command(
         typer.Option(help="A page (.html) or an image: .png, .svg, .pdf. Repeat. Default: embed.html."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="x and y in each plane, class and prediction.")] = None,
-    suspects: Annotated[Path | None, typer.Option(help="All judged labels as CSV, the most doubtful first.")] = None,
+    suspects: Annotated[Path | None, typer.Option(help="All evaluated labels as CSV, the most doubtful first.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -43,6 +44,7 @@ def command(
     """
     from leannet.errors import LeannetError
     from leannet.files import spare_inputs
+    from leannet.header import read_header
     from leannet.looks import Suspects, embed
     from leannet.looks.embedding_figure import draw
     from leannet.looks.embedding_page import check_out, write_page
@@ -57,57 +59,61 @@ def command(
     if suspects and split == "train":
         raise LeannetError("--suspects: a network cannot doubt what it was trained on; use another split, or --folds")
     check_layer(layer)
-    found = embed(run, data, layer or (), split, limit, perplexity, seed, quiet)
+    embedding = embed(run, data, layer or (), split, limit, perplexity, seed, quiet)
+    if layer:
+        architecture = read_header(embedding.checkpoint).architecture
+        for name, plane in zip(layer, embedding.planes, strict=True):
+            note_layer(architecture, name, plane.layer)
     for path, is_page in zip(outs, pages, strict=True):
-        (write_page if is_page else draw)(found, path)
+        (write_page if is_page else draw)(embedding, path)
     if csv:
-        write_table(csv, found.columns, found.lines())
-    if suspects and found.suspects is not None:
-        write_table(suspects, Suspects.COLUMNS, found.suspects.lines())
+        write_table(csv, embedding.columns, embedding.lines())
+    if suspects and embedding.suspects is not None:
+        write_table(suspects, Suspects.COLUMNS, embedding.suspects.lines())
     if json:
         written = {"csv": csv, "suspects_csv": suspects}
         files = {"out": [str(path) for path in outs]} | {name: path and str(path) for name, path in written.items()}
-        print_json(found.to_dict(100) | files)
+        print_json(embedding.to_dict(100) | files)
         return
-    _print(found)
+    _print(embedding)
     print()
     data = ", ".join(str(path) for path in (csv, suspects) if path)
-    said = [f"{'page' if is_page else 'image'}: {path}" for path, is_page in zip(outs, pages, strict=True)]
-    print(", ".join([*said, *([f"data: {data}"] if data else [])]))
+    lines = [f"{'page' if is_page else 'image'}: {path}" for path, is_page in zip(outs, pages, strict=True)]
+    print(", ".join([*lines, *([f"data: {data}"] if data else [])]))
 
 
-def _print(found: "Embedding") -> None:
+def _print(embedding: "Embedding") -> None:
     from leannet.looks.names import short
 
-    print(f"{found.checkpoint} on {found.data}, {found.split}, {len(found.names):,} images")
+    print_text(f"{embedding.checkpoint} on {embedding.data}, {embedding.split}, {len(embedding.names):,} images")
     print()
     print_table(
         ("layer", "channels", "near their own, in the plane", "in the channels"),
         [
-            (each.layer, each.channels, f"{100 * each.near_here:.1f} %", f"{100 * each.near_features:.1f} %")
-            for each in found.planes
+            (plane.layer, plane.channels, f"{100 * plane.near_here:.1f} %", f"{100 * plane.near_features:.1f} %")
+            for plane in embedding.planes
         ],
     )
     print()
-    print(
-        "near their own: most of an image's five nearest neighbours are of its class; guessing the most frequent class"
+    print_text(
+        "near their own: most of an image's five nearest neighbours are of its class; guessing the most frequent class "
+        f"gives {100 * embedding.largest_share:.1f} %. How far apart groups lie in the plane means little."
     )
-    print(f"gives {100 * found.largest_share:.1f} %. How far apart groups lie in the plane means little.")
     print()
-    if found.suspects is None:
+    if embedding.suspects is None:
         print("No suspect labels are named: the network has trained on these images.")
         return
-    if found.suspects.note:
-        print(found.suspects.note)
-    if not found.suspects.is_reliable:
+    if embedding.suspects.note:
+        print_text(embedding.suspects.note)
+    if not embedding.suspects.is_reliable:
         return
-    doubtful, likely = found.suspects.doubtful, len(found.suspects.named)
+    doubtful, likely = embedding.suspects.doubtful, len(embedding.suspects.named)
     more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
     first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
-    print(
-        f"{likely} of {len(found.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
+    print_text(
+        f"{likely} of {len(embedding.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
     )
-    print(f"Evaluated: {found.suspects.coverage}.")
+    print_text(f"Evaluated: {embedding.suspects.coverage}.")
     if not doubtful:
         return
     print()
@@ -115,14 +121,14 @@ def _print(found: "Embedding") -> None:
         ("image", "labelled", "looks like", "probability", "label's", "likely wrong"),
         [
             (
-                short(each.image, IMAGE),
-                short(each.label),
-                short(each.suggestion),
-                f"{100 * each.suggestion_probability:.1f} %",
-                f"{100 * each.label_probability:.1f} %",
-                "yes" if each.likely else "",
+                short(suspect.image, IMAGE),
+                short(suspect.label),
+                short(suspect.suggestion),
+                f"{100 * suspect.suggestion_probability:.1f} %",
+                f"{100 * suspect.label_probability:.1f} %",
+                "yes" if suspect.likely else "",
             )
-            for each in doubtful[:LISTED]
+            for suspect in doubtful[:LISTED]
         ],
         left=3,
     )

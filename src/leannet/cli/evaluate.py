@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quiet, Wide
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from leannet.evaluation import Scores
@@ -37,16 +37,17 @@ def command(
     from leannet.header import is_artifact
 
     options = ReadingOptions(image_column, label_column, class_depth)
-    found = evaluate(run, data, split, quiet, options if options.to_dict() else None)
+    evaluation = evaluate(run, data, split, quiet, options if options.to_dict() else None)
     if json:
-        print_json(found.to_dict())
+        print_json(evaluation.to_dict())
         return
-    scores = found.scores
-    print(f"{found.checkpoint} on {found.data}, {found.split}")
+    scores = evaluation.scores
+    print_text(f"{evaluation.checkpoint} on {evaluation.data}, {evaluation.split}")
     print(f"top-1  {scores.line()}")
     if is_artifact(run):
-        print(
-            "       it does not know what trained it, and this may be among them; its run knows: leannet evaluate RUN"
+        print_text(
+            "       it does not know what trained it, and this may be among them; its run knows: leannet evaluate RUN",
+            " " * 7,
         )
     if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
         print(f"top-5  {100 * scores.top5:.2f} % ({interval(scores.top5_low, scores.top5_high)})")
@@ -81,4 +82,4 @@ def _print_confusion(scores: "Scores", wide: bool) -> None:
         [(short(m.truth), short(m.prediction), m.images, f"{100 * m.row:.1f} %") for m in mistakes],
         left=2,
     )
-    print(f"the {len(mistakes)} commonest mistakes; the whole matrix: --wide, or the report")
+    print_text(f"the {len(mistakes)} commonest mistakes; the whole matrix: --wide, or the report")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json
+from leannet.cli.output import print_json, print_text
 
 
 def command(
@@ -30,19 +30,19 @@ def command(
     Example: leannet experiment runs/mobilenet_v2 runs/two_layer --layer block_1_project_BN --layer conv_1
     """
     from leannet.errors import LeannetError
-    from leannet.experiment import run_experiment, write_page
+    from leannet.experiments import experiment, write_page
     from leannet.files import check_page, spare_inputs
 
     check_page(out, figures)
     spare_inputs([out], [run_a, run_b])
     if layer and len(layer) > 2:
         raise LeannetError(f"--layer: expected one for both runs or one each, found {len(layer)}")
-    experiment = run_experiment((run_a, run_b), data, layer or (), limit, quiet)
-    write_page(experiment, out, figures)
+    result = experiment((run_a, run_b), data, layer or (), limit, quiet)
+    write_page(result, out, figures)
     if json:
-        print_json(experiment.to_dict() | {"page": str(out), "figures": figures and str(figures)})
+        print_json(result.to_dict() | {"page": str(out), "figures": figures and str(figures)})
         return
-    for side in experiment.sides:
-        print(f"{side.label}: {side.predictions.scores.line()}")
-    print(experiment.verdict)
+    for side in result.sides:
+        print_text(f"{side.label}: {side.predictions.scores.line()}")
+    print_text(result.verdict)
     print(f"page     {out}" + (f"\nfigures  {figures}" if figures else ""))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def _export_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out:
 
 def _print_checks(exported: "Exported") -> None:
     for check in exported.checks:
-        print(f"  {check.line()}")
+        print_text(f"  {check.line()}", "    ")
     if exported.note:
-        print(f"note      {exported.note}")
+        print_text(f"note      {exported.note}", " " * 10)
 
 
 def _export_fastest(
@@ -131,8 +131,8 @@ def _export_fastest(
     print_table(headers, rows, left=2, words_last=True)
     print()
     threads = f"{fastest.threads} thread{'s' if fastest.threads > 1 else ''}"
-    print(f"{fastest.machine.line()}; one image at a time, {threads}, in turns")
+    print_text(f"{fastest.machine.line()}; one image at a time, {threads}, in turns")
     for note in fastest.notes:
-        print(f"note      {note}")
+        print_text(f"note      {note}", " " * 10)
     print(f"written   {fastest.path}")
     print(f"try next  {command_line('check', fastest.path)}   ·   {command_line('predict', fastest.path, 'IMAGE')}")

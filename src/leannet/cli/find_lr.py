@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json
+from leannet.cli.output import print_json, print_text
 from leannet.cli.settings_options import SettingsCommand, merged_settings
 
 CLASS = SettingsCommand
@@ -43,12 +43,15 @@ def command(
         print_json(rates.to_dict() | {"figure": str(out), "csv": str(table)})
         return
     if rates.suggested is None:
-        print(
+        print_text(
             "no rate to suggest: the loss never fell by more than its noise; more --steps or --batch-size may show it"
         )
     else:
-        print(f"suggested   --lr {rates.suggested:.2g}, {RULE}")
+        print_text(f"suggested   --lr {rates.suggested:.2g}, {RULE}", " " * 12)
         if not rates.exploded:
-            print(f"            the loss did not explode up to {rates.rates[-1]:.2g}: a higher --highest may show more")
+            print_text(
+                f"            the loss did not explode up to {rates.rates[-1]:.2g}: a higher --highest may show more",
+                " " * 12,
+            )
     print(f"figure      {out}")
     print(f"data        {table}")

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from leannet import launcher
 
 NARROWEST = 18  # letters of a column whose cells are wrapped
+SHORTEST = 10  # letters of a column in a table that still does not fit
+LINE = 80  # letters of a line of sentences
 MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
 
 _objects: list[bool] = []  # an item for each JSON object that was printed
@@ -62,8 +64,8 @@ def print_table(
     """Aligned columns, the first `left` of them and, with `words_last`, the last one to the left.
 
     Where the terminal is narrower (80 columns where there is none), the cells of the column `wrapped` take several
-    lines, and the columns `optional` are left out, the first one first, which is said below. wide: neither. Returns the
-    headers of the columns left out.
+    lines, and the columns `optional` are left out, the first one first, which is said below. Where that is not enough,
+    the widest cells take several lines. wide: none of this. Returns the headers of the columns left out.
     """
     room = 1 << 30 if wide else shutil.get_terminal_size().columns
     cells = [[str(cell) for cell in line] for line in (headers, *lines)]
@@ -82,6 +84,7 @@ def print_table(
     if column is not None:  # it takes what the others leave
         widths[column] = max(least[column], min(widths[column], room - _total(widths, shown) + widths[column]))
     texts = {*range(left), *([len(headers) - 1] if words_last else [])}
+    _narrow(widths, shown, cells, texts, room)
     for number, line in enumerate(cells):
         parts = {column: textwrap.wrap(line[column], widths[column]) or [""] for column in shown
                  if len(line[column]) > widths[column]}  # fmt: skip
@@ -97,6 +100,30 @@ def print_table(
     if omitted:
         print(textwrap.fill(f"left out: {', '.join(omitted)}; --wide shows all columns", max(room, 80)))
     return omitted
+
+
+def print_text(text: str, indent: str = "") -> None:
+    """Sentences, in lines of 80 letters, or of a narrower terminal's; words, paths and commands stay whole.
+
+    indent: what the second line and those after it begin with.
+    """
+    room = min(LINE, shutil.get_terminal_size().columns)
+    print(textwrap.fill(text, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def _narrow(
+    widths: list[int], shown: Sequence[int], cells: Sequence[Sequence[str]], texts: set[int], room: int
+) -> None:
+    """Makes the widest columns narrower until all fit, numbers never narrower than their longest word."""
+    least = []
+    for column, width in enumerate(widths):
+        longest = max((len(word) for line in cells for word in line[column].split()), default=0)
+        least.append(min(width, max(SHORTEST, 0 if column in texts else longest)))
+    while _total(widths, shown) > room:
+        candidates = [column for column in shown if widths[column] > least[column]]
+        if not candidates:
+            return
+        widths[max(candidates, key=lambda column: widths[column])] -= 1
 
 
 def _total(widths: Sequence[int], columns: Sequence[int]) -> int:

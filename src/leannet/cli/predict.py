@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.folders import say_not_images
 from leannet.cli.options import Json
-from leannet.cli.output import print_json
+from leannet.cli.output import print_json, print_text
 
 
 def command(
@@ -29,11 +29,11 @@ def command(
     if json:
         print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": others})
     else:
-        for found in predictions:
+        for prediction in predictions:
             words = "  ".join(
-                f"{name} {100 * p:.1f} %" for name, p in zip(found.classes, found.probabilities, strict=True)
+                f"{name} {100 * p:.1f} %" for name, p in zip(prediction.classes, prediction.probabilities, strict=True)
             )
-            print(f"{found.path}: {words}")
+            print_text(f"{prediction.path}: {words}", "    ")
     for image in broken:
         print(f"leannet: {image['path']}: cannot be read: {image['problem']}", file=sys.stderr)
     if broken:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
@@ -75,17 +75,17 @@ def _print(quantized: "Quantized") -> None:
     low, high = quantized.drop_interval
     print(f"accuracy  {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
-    print(f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images "
-          f"are incorrect now that were correct, {quantized.gained} correct that were incorrect")  # fmt: skip
+    print_text(f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images "
+          f"are incorrect now that were correct, {quantized.gained} correct that were incorrect", " " * 10)  # fmt: skip
     print(f"agreement {100 * quantized.agreement:.2f} % of images keep their class")
     print(f"noise     outputs {quantized.decibels:.1f} dB over it")
     print(f"size      {quantized.size_bytes_before / 1e6:.2f} MB -> {quantized.size_bytes_after / 1e6:.2f} MB")
     if quantized.latency_before and quantized.latency_after:
         before, after = quantized.latency_before.median_ms, quantized.latency_after.median_ms
-        print(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
-              f"{quantized.engine}, {quantized.machine.line()}")  # fmt: skip
+        print_text(f"latency   {before:.2f} ms -> {after:.2f} ms ({after / before:.2f}); batch 1, one thread, "
+              f"{quantized.engine}, {quantized.machine.line()}", " " * 10)  # fmt: skip
     for note in quantized.notes:
-        print(f"note      {note}")
+        print_text(f"note      {note}", " " * 10)
     if quantized.path:
         print(f"written   {quantized.path}")
         check, predict = command_line("check", quantized.path), command_line("predict", quantized.path, "IMAGE")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from leannet.cli.options import Json
-from leannet.cli.output import print_json, print_table
+from leannet.cli.output import print_json, print_table, print_text
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
         print_json({"recipes": {key: {"for": RECIPES[key][0], "settings": values} for key, values in chosen.items()}})
     elif name:
         settings = recipe(name)
-        print(f"# {name}: {RECIPES[name][0]}")
+        print_text(f"# {name}: {RECIPES[name][0]}", "# ")
         print(tomli_w.dumps(settings), end="")
     else:
         print_table(("recipe", "for"), [(key, words) for key, (words, _) in RECIPES.items()], left=2, wrapped="for")

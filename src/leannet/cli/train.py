@@ -7,7 +7,7 @@ import typer
 
 from leannet import launcher
 from leannet.cli.options import Json, Quiet
-from leannet.cli.output import print_json
+from leannet.cli.output import print_json, print_text
 from leannet.cli.settings_options import CHOSEN, SettingsCommand, merged_settings
 from leannet.errors import LeannetError, command_line
 
@@ -99,7 +99,7 @@ def _tell_folds(found: Any, json: bool) -> None:
     else:
         print(f"validation  {found.line()}")
         runs = f"{found.path}/fold-1" + (f" to fold-{len(found.runs)}" if len(found.runs) > 1 else "")
-        print(f"runs        {runs}, each with its report; all predictions in predictions.csv")
+        print_text(f"runs        {runs}, each with its report; all predictions in predictions.csv", " " * 12)
     if len(found.finished) < found.wanted:
         if not json:
             where = "after" if len(found.finished) == len(found.runs) else "in"
@@ -115,7 +115,7 @@ def print_summary(run: Any, page: Path) -> None:
         print(f"validation  {run.validation.line()}, epoch {best}")
     if run.test:
         print(f"test        {run.test.line()}, scored once")
-    print(f"weights     {run.path / 'model.safetensors'}, all that predicting needs")
+    print_text(f"weights     {run.path / 'model.safetensors'}, all that predicting needs", " " * 12)
     print(f"report      {page}")
     if not run.finished:
         print(f"stopped early; to go on: {command_line('train --resume', run.path)}")

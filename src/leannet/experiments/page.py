@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from leannet.experiment.figures import drawings
-from leannet.experiment.running import Experiment
+from leannet.experiments.figures import drawings
+from leannet.experiments.running import Experiment
 from leannet.files import check_page, write_whole
 from leannet.reports.page import percent, render, short
 
@@ -14,10 +14,10 @@ def write_page(experiment: Experiment, out: str | Path, figures: str | Path | No
     Raises LeannetError where it cannot be written.
     """
     check_page(out, figures)
-    made = drawings(experiment)
+    all_drawings = drawings(experiment)
     if figures is not None:
         Path(figures).mkdir(parents=True, exist_ok=True)
-        for drawing in made:
+        for drawing in all_drawings:
             drawing.write(Path(figures))
     sides = [
         {
@@ -34,7 +34,7 @@ def write_page(experiment: Experiment, out: str | Path, figures: str | Path | No
             "layer": side.maps[0].layer,
             "channels": len(side.maps[0].maps),
             "figures": {"tsne": ""}
-            | {each.name.rsplit("_", 1)[0]: each.inline() for each in made if each.side == number},
+            | {drawing.name.rsplit("_", 1)[0]: drawing.inline() for drawing in all_drawings if drawing.side == number},
             "unfinished": side.contents.unfinished,
         }
         for number, (side, network) in enumerate(zip(experiment.sides, experiment.comparison.networks, strict=True))
@@ -46,7 +46,7 @@ def write_page(experiment: Experiment, out: str | Path, figures: str | Path | No
         + (", ..." if len(a.header.classes) > 6 else ""),
         "verdict": experiment.verdict,
         "warnings": experiment.comparison.warnings,
-        "curves": [each.inline() for each in made if each.side is None],
+        "curves": [drawing.inline() for drawing in all_drawings if drawing.side is None],
         "by_step": all(side.steps for side in experiment.sides),
         "sides": sides,
         "examples": experiment.examples,

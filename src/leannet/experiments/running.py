@@ -44,7 +44,7 @@ class Side:
 
     @property
     def steps_an_epoch(self) -> int:
-        """Where validation stands on the axis of steps. 1: the axis is of epochs."""
+        """Steps in the first epoch; 1 where the run has no steps.csv."""
         return max((line.step for line in self.steps if line.epoch == 1), default=1)
 
 
@@ -85,23 +85,24 @@ class Experiment:
         }
 
 
-def run_experiment(
+def experiment(
     runs: Sequence[str | Path],
     data: str | None = None,
     layers: Sequence[str] = (),
     limit: int = 1000,
     quiet: bool = False,
 ) -> Experiment:
-    """Sets two runs side by side: scores, curves, feature maps of one image of each class, and t-SNE.
+    """Compares two runs: scores, learning curves, feature maps of one image of each class, and t-SNE.
 
-    runs: two run folders of the same classes. data: their images, where they are not any more where they were. layers:
-    one for both networks or one each; none: an early one of each. limit: of images in the plane of t-SNE, at most.
-    Raises LeannetError where there are not two such runs, or something that is shown is missing.
+    runs: two run folders of the same classes. data: their images, where these have moved since training. layers: one for both
+    networks or one for each; none: an early layer of each. limit: the most images that t-SNE places.
+    Raises LeannetError for other than two runs, for runs of different classes, and where weights, predictions or images
+    are missing.
     """
     if len(runs) != 2:
         raise LeannetError(f"expected two runs, found {len(runs)}")
     contents = [read_run(run) for run in runs]
-    headers = [_header(each) for each in contents]
+    headers = [_header(run_contents) for run_contents in contents]
     if set(headers[0].classes) != set(headers[1].classes):
         raise LeannetError(
             f"expected runs of the same classes, found {', '.join(headers[0].classes[:4])} and "
@@ -110,24 +111,28 @@ def run_experiment(
     console = Console(quiet)
     comparison = compare([str(run) for run in runs])
     examples = _examples(contents[0], headers[0], data, console)
-    chosen = [*layers, *layers][:2] if layers else [None, None]
+    layer_of_each = [*layers, *layers][:2] if layers else [None, None]
     sides = []
-    for run, each, header, network, layer in zip(runs, contents, headers, comparison.networks, chosen, strict=True):
-        assert each.predictions is not None
+    for run, run_contents, header, network, layer in zip(
+        runs, contents, headers, comparison.networks, layer_of_each, strict=True
+    ):
+        assert run_contents.predictions is not None
         console.say(f"{network.label}: feature maps of {len(examples)} images, t-SNE")
         maps = [
-            replace(shown, name=name)
-            for shown, (name, _) in zip(activations(run, [i for _, i in examples], layer), examples, strict=True)
+            replace(feature_maps, name=name)
+            for feature_maps, (name, _) in zip(activations(run, [i for _, i in examples], layer), examples, strict=True)
         ]
         sides.append(
             Side(
                 label=network.label,
-                contents=each,
+                contents=run_contents,
                 header=header,
-                predictions=each.predictions,
-                steps=tuple(_read_steps(each.path / STEPS)),
+                predictions=run_contents.predictions,
+                steps=tuple(_read_steps(run_contents.path / STEPS)),
                 maps=tuple(maps),
-                embedding=embed(run, data, limit=limit, quiet=quiet) if len(each.predictions.names) >= FEWEST else None,
+                embedding=embed(run, data, limit=limit, quiet=quiet)
+                if len(run_contents.predictions.names) >= FEWEST
+                else None,
             )
         )
     return Experiment((sides[0], sides[1]), comparison, tuple(name for name, _ in examples))
@@ -135,8 +140,8 @@ def run_experiment(
 
 def _header(contents: RunContents) -> Header:
     if contents.header is None or not contents.has_best_weights or contents.predictions is None:
-        lacks = contents.missing[0] if contents.missing else "it has no best weights"
-        raise LeannetError(f"{contents.path}: expected a run with weights and predictions; {lacks}")
+        problem = contents.missing[0] if contents.missing else "it has no best weights"
+        raise LeannetError(f"{contents.path}: expected a run with weights and predictions; {problem}")
     return contents.header
 
 
@@ -147,23 +152,25 @@ def _examples(contents: RunContents, header: Header, data: str | None, console: 
 
     where = data or header.provenance.data
     if where is None or (where != "digits" and not Path(where).exists()):
-        here = command_line("experiment RUN_A RUN_B", "DATA")
-        raise LeannetError(f"{where}: not there any more; where the images are now (known by content): {here}")
+        command = command_line("experiment RUN_A RUN_B", "DATA")
+        raise LeannetError(f"{where}: not there any more; where the images are now (known by content): {command}")
     dataset: Dataset = open_dataset(where, reading_of(header))
     assert contents.predictions is not None
-    place = {name: index for index, name in enumerate(dataset.names)}
+    index_of = {name: index for index, name in enumerate(dataset.names)}
     examples: list[tuple[str, Any]] = []
     for number in range(len(contents.predictions.classes)):
         names = [
             name
             for name, label in zip(contents.predictions.names, contents.predictions.labels, strict=True)
-            if label == number and name in place
+            if label == number and name in index_of
         ]
         if names:
-            source = dataset.reader(place[names[0]])
+            source = dataset.reader(index_of[names[0]])
             examples.append((names[0], read(source) if isinstance(source, bytes | Path) else to_image(source)))
     if not examples:
-        raise LeannetError(f"{where}: none of the validation images of {contents.path} is there by its name")
+        raise LeannetError(
+            f"{where}: expected the validation images of {contents.path} by their names, found none of them"
+        )
     return examples[:10]
 
 

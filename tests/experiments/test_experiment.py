@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import leannet
 from leannet.errors import LeannetError
-from leannet.experiment import Experiment, run_experiment, write_page
-from leannet.experiment.figures import FEWEST_STEPS, SMOOTHED, _smoothed, drawings
+from leannet.experiments import Experiment, write_page
+from leannet.experiments.figures import FEWEST_STEPS, SMOOTHED, _smoothed, drawings
 from leannet.looks import activations, embed
 from leannet.run_files import STEPS
 from leannet.training import train
@@ -32,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def experiment(runs: tuple[Path, Path]) -> Experiment:
-    return run_experiment(runs, layers=["expanded_conv_project_BN", "conv_1"], quiet=True)
+    return leannet.experiment(runs, layers=["expanded_conv_project_BN", "conv_1"], quiet=True)
 
 
 def test_it_shows_what_the_runs_have(runs: tuple[Path, Path], experiment: Experiment) -> None:
@@ -82,7 +83,7 @@ def test_every_figure_is_titled_and_written_with_its_data(experiment: Experiment
 def test_runs_without_steps_are_drawn_by_epoch(runs: tuple[Path, Path], tmp_path: Path) -> None:
     old = shutil.copytree(runs[0], tmp_path / "old")
     (old / STEPS).unlink()
-    found = run_experiment((old, runs[1]), quiet=True)
+    found = leannet.experiment((old, runs[1]), quiet=True)
     assert drawings(found)[0].name == "accuracy_by_epoch"
     page = write_page(found, tmp_path / "e.html", tmp_path / "figures").read_text()
     assert "one of the runs has no steps.csv" in page
@@ -95,27 +96,27 @@ def test_runs_without_steps_are_drawn_by_epoch(runs: tuple[Path, Path], tmp_path
 
 def test_runs_of_other_images_are_not_compared(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = train(str(runs[0].parent / "data"), out=tmp_path / "run", model="two_layer_debug", **SETTINGS, seed=5).path
-    assert run_experiment((runs[0], other), quiet=True).verdict.startswith("The accuracies cannot be compared")
+    assert leannet.experiment((runs[0], other), quiet=True).verdict.startswith("The accuracies cannot be compared")
 
 
 def test_of_few_images_there_is_no_plane(runs: tuple[Path, Path], tmp_path: Path) -> None:
     draw_folder(tmp_path / "few", each=6)
     few = [train(str(tmp_path / "few"), out=tmp_path / name, **SETTINGS | {"model": "two_layer_debug"}).path
            for name in ("a", "b")]  # fmt: skip
-    page = write_page(run_experiment(few, quiet=True), tmp_path / "e.html").read_text()
+    page = write_page(leannet.experiment(few, quiet=True), tmp_path / "e.html").read_text()
     assert page.count("Too few validation images.") == 2
 
 
 def test_what_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(LeannetError, match="expected two runs, found 1"):
-        run_experiment(runs[:1])
+        leannet.experiment(runs[:1])
     draw_folder(tmp_path / "others", each=8, kinds=("ring", "disc"))
     other = train(str(tmp_path / "others"), out=tmp_path / "run", model="two_layer_debug", **SETTINGS).path
     with pytest.raises(LeannetError, match="expected runs of the same classes, found disc, square and disc, ring"):
-        run_experiment((runs[0], other), quiet=True)
+        leannet.experiment((runs[0], other), quiet=True)
     (other / "predictions.csv").unlink()
     with pytest.raises(LeannetError, match="expected a run with weights and predictions"):
-        run_experiment((other, other), quiet=True)
+        leannet.experiment((other, other), quiet=True)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leannet.experiment.running import Experiment, Side
+from leannet.experiments.running import Experiment, Side
 from leannet.looks import embedding_figure, feature_maps_figure
 from leannet.looks.embedding import Embedding
 from leannet.looks.feature_maps import FeatureMaps
@@ -51,11 +51,11 @@ class Drawing:
 
 def drawings(experiment: Experiment) -> list[Drawing]:
     """All figures, in the order of the page."""
-    made = [_curve(experiment, name) for name in PANELS]
+    figures = [_curve(experiment, name) for name in PANELS]
     for number, side in enumerate(experiment.sides):
-        made += [_confusion(side, number), _maps(side, number)]
-        made += [_plane(side, side.embedding, number)] if side.embedding else []
-    return made
+        figures += [_confusion(side, number), _maps(side, number)]
+        figures += [_plane(side, side.embedding, number)] if side.embedding else []
+    return figures
 
 
 def _curve(experiment: Experiment, name: str) -> Drawing:
