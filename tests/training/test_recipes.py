@@ -191,9 +191,9 @@ def test_balanced_sampling_shows_every_class_as_often(tmp_path: Path) -> None:
     draw_folder(tmp_path / "d", each=10, kinds=("square",))
     dataset = open_dataset(str(tmp_path / "d"))
     indices = np.arange(len(dataset))
-    chances = balanced(PreparedDataset(dataset, Preprocessing(height=8, width=8)), indices)
-    assert chances.sum() == pytest.approx(1)
-    batches = list(Batches(indices, 50, range(40), training=True, chances=chances))
+    probabilities = balanced(PreparedDataset(dataset, Preprocessing(height=8, width=8)), indices)
+    assert probabilities.sum() == pytest.approx(1)
+    batches = list(Batches(indices, 50, range(40), training=True, probabilities=probabilities))
     drawn = np.bincount([dataset.labels[i] for batch in batches for i, _ in batch])
     assert drawn.sum() == 4000
     assert abs(drawn[0] - drawn[1]) < 4 * math.sqrt(4000)  # four deviations of a fair coin
@@ -294,8 +294,10 @@ def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
 
 def test_a_image_drawn_again_is_changed_anew() -> None:
     indices = np.arange(4)
-    chances = np.array([0.97, 0.01, 0.01, 0.01])
-    (batch,) = Batches(indices, 50, range(1), training=True, chances=np.array(chances)[[0, 1, 2, 3]]).__iter__()
+    probabilities = np.array([0.97, 0.01, 0.01, 0.01])
+    (batch,) = Batches(
+        indices, 50, range(1), training=True, probabilities=np.array(probabilities)[[0, 1, 2, 3]]
+    ).__iter__()
     assert len(set(batch)) == len(batch)
 
 

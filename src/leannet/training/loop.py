@@ -65,15 +65,17 @@ def fit(
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
     epochs = range(state.epoch, MANY_EPOCHS if settings.time else settings.epochs)
-    chances = balanced(dataset, split.train) if settings.sampling == "balanced" else None
-    batches = Batches(split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, chances)
-    if not batches.an_epoch:
+    probabilities = balanced(dataset, split.train) if settings.sampling == "balanced" else None
+    batches = Batches(
+        split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, probabilities
+    )
+    if not batches.per_epoch:
         raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
     validated = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
-    population = _population(plain, split, settings, batches.an_epoch)
-    done = state.epoch * batches.an_epoch + state.step
-    clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, state.spent)
+    population = _population(plain, split, settings, batches.per_epoch)
+    done = state.epoch * batches.per_epoch + state.step
+    clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent)
 
     def save_all(steps: StepLog) -> None:
         steps.flush()
@@ -99,16 +101,16 @@ def fit(
                 break
             learner.begin_epoch()
             began = time.perf_counter()
-            for step in range(state.step, batches.an_epoch):
+            for step in range(state.step, batches.per_epoch):
                 images, labels, _ = next(stream)
                 x, labels = as_step_input(images, labels, dataset, settings.seed, epoch, step, device, dtype)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
-                    epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
+                    epoch + step / batches.per_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
                 loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
 
                 state.add(loss, correct, seen)
-                steps.add(epoch * batches.an_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
+                steps.add(epoch * batches.per_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(state.loss_sum):
                     raise _no_number("the loss is", where, run)
@@ -121,7 +123,7 @@ def fit(
                 spent /= world
                 due = stop or clock.since_save() > SAVE_SECONDS
                 # A step can spoil the weights that its own loss says nothing of; such are never saved.
-                if (due or up or state.step == batches.an_epoch) and not learner.is_sound:
+                if (due or up or state.step == batches.per_epoch) and not learner.is_sound:
                     raise _no_number("weights are", where, run)
                 if due:
                     now = time.perf_counter()
@@ -198,8 +200,8 @@ def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np
     """Chances for each of these images, so that every class comes as often as any other."""
     labels = dataset.dataset.labels[indices]
     counts = np.bincount(labels, minlength=len(dataset.dataset.classes))
-    chances = 1 / counts[labels]
-    return np.asarray(chances / chances.sum())
+    probabilities = 1 / counts[labels]
+    return np.asarray(probabilities / probabilities.sum())
 
 
 def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int) -> Loader | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leannet import launcher
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, worker_failures
+from leannet.data.loader import Batches, Loader, raise_worker_failures
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.style import COLORS, INK, figure, plain_axes, write_figure
@@ -83,7 +83,7 @@ class LearningRates:
             write_figure(drawn, path)
 
 
-@worker_failures()
+@raise_worker_failures()
 def find_lr(
     data: str | Path,
     steps: int = 100,
@@ -118,9 +118,11 @@ def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[n
     """The loss of a step at each rate, up to where it explodes."""
     settings, (dataset, _) = job.settings, job.datasets()
     learner = Learner(job.network, job.task(), settings)
-    chances = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
-    batches = Batches(job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, chances=chances)
-    an_epoch = batches.an_epoch
+    probabilities = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
+    batches = Batches(
+        job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, probabilities=probabilities
+    )
+    per_epoch = batches.per_epoch
     losses: list[float] = []
     running = least = 0.0
     learner.begin_epoch()
@@ -128,7 +130,7 @@ def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[n
         for number, (rate, (images, labels, _)) in enumerate(
             zip(rates, Loader(dataset, batches, settings.workers or 0), strict=False)
         ):
-            epoch, step = divmod(number, an_epoch)
+            epoch, step = divmod(number, per_epoch)
             x, labels = as_step_input(
                 images, labels, dataset, settings.seed, epoch, step, learner.device, learner.dtype
             )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PreparedDataset, cached, worker_failures
+from leannet.data.loader import Batches, Loader, PreparedDataset, cached, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
 from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
@@ -89,7 +89,7 @@ def make_settings(data: str | Path, settings: dict[str, Any]) -> Settings:
 
 
 @processes.told_of_others()
-@worker_failures()
+@raise_worker_failures()
 def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader) -> Run:
     """`train`, with settings that are made, and images that another run may have read already."""
     join(wanted)
@@ -113,7 +113,7 @@ def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | 
 
 
 @processes.told_of_others()
-@worker_failures()
+@raise_worker_failures()
 def go_on(
     path: Path, quiet: bool, cpu: bool, reader: Reader, data: str | None = None, finished_too: bool = False
 ) -> Run:
