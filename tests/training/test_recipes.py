@@ -65,7 +65,7 @@ def test_by_the_clock_too_the_rate_stays_under_its_peak(name: Any, warmup: float
     ("settings", "message"),
     [
         ({"freeze": "stem"}, "--freeze stem: expected trained weights to freeze, found a fresh network"),
-        ({"recipe": "fine-tune"}, r"--freeze stem \(recipe fine-tune\): expected weights"),
+        ({"recipe": "fine-tune"}, r"--freeze stem \(recipe fine-tune\): expected trained weights to freeze"),
         ({"class_weights": "balanced", "sampling": "balanced"}, "expected one of them"),
     ],
 )
