@@ -153,7 +153,7 @@ def test_cpu_may_stand_beside_resume(shapes: Path, tmp_path: Path, monkeypatch: 
     config_text = config.read_text()
     trained_on_cpu: list[bool] = []
     fit = run_module.fit
-    monkeypatch.setattr(run_module, "_is_done", lambda *_: False)  # it trains on, for no epoch
+    monkeypatch.setattr(run_module, "_has_finished", lambda *_: False)  # it trains on, for no epoch
     monkeypatch.setattr(run_module, "fit", lambda *words: (trained_on_cpu.append(words[5].cpu), fit(*words))[1])
     words = ["--resume", str(tmp_path / "run"), "--cpu", "--quiet"]
     monkeypatch.setattr("sys.argv", ["leannet", "train", *words])
