@@ -26,7 +26,7 @@ MORE = [
     "bench run --by row --seconds 0.1",
     "bench run mobilenet_v2_debug --seconds 0.1 --engine onnxruntime --engine torch --threads 1 --threads 2",
     "check run/model.onnx",
-    "train photos --model two_layer_debug --epochs 1 --out OUT",
+    "train photos --model two_layer_debug --epochs 1 --out OUT --quiet",
     "export run --format litert --out OUT",
     "evaluate run/model.onnx photos",
     "activations run photos/disc/0.png --layer block_1_project_BN --out activations.png",

@@ -111,7 +111,8 @@ def _print(embedding: "Embedding") -> None:
     more = f"; for {len(doubtful) - likely} more another class is likelier" if len(doubtful) > likely else ""
     first = f"the {LISTED} most doubtful" if len(doubtful) > LISTED else "the most doubtful first"
     print_text(
-        f"{likely} of {len(embedding.suspects.images):,} labels are likely wrong{more}{f': {first}' if doubtful else ''}."
+        f"{likely} of {len(embedding.suspects.images):,} labels are likely wrong{more}"
+        + (f": {first}." if doubtful else ".")
     )
     print_text(f"Evaluated: {embedding.suspects.coverage}.")
     if not doubtful:

@@ -75,8 +75,11 @@ def _print(quantized: "Quantized") -> None:
     low, high = quantized.drop_interval
     print(f"accuracy  {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
-    print_text(f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images "
-          f"are incorrect now that were correct, {quantized.gained} correct that were incorrect", " " * 10)  # fmt: skip
+    print_text(
+        f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images are "
+        f"incorrect now that were correct, {quantized.gained} correct that were incorrect",
+        " " * 10,
+    )
     print(f"agreement {100 * quantized.agreement:.2f} % of images keep their class")
     print(f"noise     outputs {quantized.decibels:.1f} dB over it")
     print(f"size      {quantized.size_bytes_before / 1e6:.2f} MB -> {quantized.size_bytes_after / 1e6:.2f} MB")

@@ -94,10 +94,10 @@ def experiment(
 ) -> Experiment:
     """Compares two runs: scores, learning curves, feature maps of one image of each class, and t-SNE.
 
-    runs: two run folders of the same classes. data: their images, where these have moved since training. layers: one for both
-    networks or one for each; none: an early layer of each. limit: the most images that t-SNE places.
-    Raises LeannetError for other than two runs, for runs of different classes, and where weights, predictions or images
-    are missing.
+    runs: two run folders of the same classes. data: their images, where these have moved since training.
+    layers: one for both networks or one for each; none: an early layer of each. limit: the most images that t-SNE
+    places. Raises LeannetError for other than two runs, for runs of different classes, and where weights,
+    predictions or images are missing.
     """
     if len(runs) != 2:
         raise LeannetError(f"expected two runs, found {len(runs)}")
