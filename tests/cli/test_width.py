@@ -1,6 +1,7 @@
 """What a terminal of 80 columns shows: no line of any verb is broken by it."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def test_short_names(
 
 def _check(call: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     out = "width-" + re.sub(r"\W+", "-", call)[:40]
     code, printed, errors = run(capsys, *(word.replace("OUT", out) for word in words))
     assert code == BROKEN.get(words[0], 0), errors
@@ -72,3 +74,14 @@ def test_long_names(
     monkeypatch.chdir(long_place)
     words = [re.sub(r"^run\b", RUN, word).replace("photos/disc", f"photos/{LONG[0]}") for word in call.split()]
     _check("long " + call, words, monkeypatch, capsys)
+
+
+def test_embed_says_which_layer_a_name_of_keras_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    words = "embed run --split train --perplexity 2 --quiet --out keras.html --layer block_1_project_BN".split()
+    code, _, errors = run(capsys, *words, "--layer", "Conv1")
+    assert code == 0
+    names = re.findall(r"^leannet: layer (\w+) is (\S+)", errors, re.MULTILINE)
+    assert names == [("block_1_project_BN", "block_1.project.norm"), ("Conv1", "Conv1")]

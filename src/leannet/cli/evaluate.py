@@ -71,7 +71,7 @@ def _print_confusion(scores: "Scores", wide: bool) -> None:
     columns = zip(headers, *matrix, strict=True)
     width = sum(max(len(str(cell)) for cell in column) + 2 for column in columns) - 2
     if wide or width <= shutil.get_terminal_size().columns:
-        print_table(headers, matrix)
+        print_table(headers, matrix, wide=True)
         return
     from leannet.looks.names import short
     from leannet.reports.confusion import most_confused

@@ -33,7 +33,11 @@ def command(
             words = "  ".join(
                 f"{name} {100 * p:.1f} %" for name, p in zip(prediction.classes, prediction.probabilities, strict=True)
             )
-            print_text(f"{prediction.path}: {words}", "    ")
+            line = f"{prediction.path}: {words}"
+            if sys.stdout is not None and sys.stdout.isatty():
+                print_text(line, "    ")
+            else:  # programs read a line an image
+                print(line)
     for image in broken:
         print(f"leannet: {image['path']}: cannot be read: {image['problem']}", file=sys.stderr)
     if broken:

@@ -76,8 +76,8 @@ def _print(quantized: "Quantized") -> None:
     print(f"accuracy  {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
     print_text(
-        f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images are "
-        f"incorrect now that were correct, {quantized.gained} correct that were incorrect",
+        f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images "
+        f"are incorrect now that were correct, {quantized.gained} correct that were incorrect",
         " " * 10,
     )
     print(f"agreement {100 * quantized.agreement:.2f} % of images keep their class")
