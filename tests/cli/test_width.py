@@ -80,7 +80,19 @@ def test_embed_says_which_layer_a_name_of_keras_is(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(place)
-    words = "embed run --split train --perplexity 2 --quiet --out keras.html --layer block_1_project_BN".split()
+    words = [
+        "embed",
+        "run",
+        "--split",
+        "train",
+        "--perplexity",
+        "2",
+        "--quiet",
+        "--out",
+        "keras.html",
+        "--layer",
+        "block_1_project_BN",
+    ]
     code, _, errors = run(capsys, *words, "--layer", "Conv1")
     assert code == 0
     names = re.findall(r"^leannet: layer (\w+) is (\S+)", errors, re.MULTILINE)
