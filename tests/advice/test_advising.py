@@ -73,6 +73,7 @@ def test_the_budget_is_kept_and_the_order_is_by_published_accuracy(clockwork: No
 
 def test_the_front_is_that_of_brute_force(clockwork: None, photos: Path) -> None:
     networks = advise(photos).networks
+    assert {network.best_for_its_time for network in networks} == {True, False}
     for network in networks:
         beaten = any(other.macs <= network.macs and (other.top1 or 0) > (network.top1 or 0) for other in networks)
         assert network.best_for_its_time != beaten
@@ -80,6 +81,7 @@ def test_the_front_is_that_of_brute_force(clockwork: None, photos: Path) -> None
 
 def test_small_images_and_runs(clockwork: None, run: Path, tmp_path: Path) -> None:
     small = advise(draw_folder(tmp_path / "small", each=2), macs_m=40)
+    assert len(small.networks) > 3
     assert all(network.name.startswith("cifar_") and network.resolution == 32 for network in small.networks)
     macs = [network.macs for network in small.fitting]
     assert macs == sorted(macs, reverse=True)

@@ -69,6 +69,7 @@ def test_the_formula_by_a_whole_backward_pass(layer: str) -> None:
     network = random()
     image = draw("square", 3)
     found = attention(network, [image], layer, top=2)
+    assert len(found) == 2
     _, header = load_network(network)
     given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
     for each in found:

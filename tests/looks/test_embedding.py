@@ -90,6 +90,7 @@ def test_the_same_images_in_both_planes(run: Path, found: Embedding) -> None:
     assert (found.split, len(found.names)) == ("validation", 16)
     assert all(plane.points.shape == (16, 2) and np.isfinite(plane.points).all() for plane in found.planes)
     said = {line["path"]: line for line in csv.DictReader((run / "predictions.csv").read_text().splitlines())}
+    assert [path for path, *_ in found.lines()] == list(found.names)
     for path, truth, prediction, probability, *_ in found.lines():
         assert (said[path]["truth"], said[path]["prediction"]) == (truth, prediction)
         assert float(said[path][f"p_{prediction}"]) == pytest.approx(probability, abs=1e-5)

@@ -94,6 +94,7 @@ def test_the_noise_that_is_allowed_follows_the_loss_that_is() -> None:
     assert min_decibels(0.0) == min_decibels(0.1)
     lines = json.loads((ROOT / "docs" / "experiments" / "int8_noise.json").read_text())
     assert len({line["network"] for line in lines}) == 4
+    assert sum(line["decibels"] >= min_decibels(0.25) for line in lines) >= 4
     for line in lines:
         for max_drop in (0.25, 0.5, 1.0, 2.0):
             if line["decibels"] >= min_decibels(max_drop):

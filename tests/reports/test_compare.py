@@ -189,6 +189,7 @@ def _predictions(run: Path) -> list[dict[str, str]]:
 
 
 def test_published_accuracies_compare_only_among_themselves(comparison: Comparison) -> None:
+    assert len(comparison.groups) > 0
     assert all(network.kind != "zoo name" for group in comparison.groups for network in group)
     assert "mobilenet_v2, a zoo name: no learning curves, no accuracy on these images" in comparison.missing[-1]
     zoo = compare(["mobilenet_v2", "shufflenet_v2", "resnet50"])
