@@ -6,12 +6,13 @@
 DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, trained by latency_networks.py, one and
 two threads, all in turns on one machine, in a drawn order, each when the threads of all others sleep. The peers'
 networks are timed in their own environment (peers.py), eager in torch, plain and channels last; and as ONNX files of
-torch's exporter, in ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the
-processor has it. Ranges are measured on training images, and those that validate say whether enough keep their class
-to be chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO
-and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
-not agree is timed all the same. The artifact is chosen by the first half of the turns and timed by the second. Leave
-the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or what `--out` names.
+torch's exporter, in ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16
+in OpenVINO where the processor has it. Ranges are measured on training images, and those that validate say whether
+enough keep their class to be chosen; where too few do, the layers that do most harm stay in float, as many as are
+needed (mixed; in OpenVINO and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which
+nothing was chosen by. What does not agree is timed all the same. The artifact is chosen by the first half of the turns
+and timed by the second. Leave the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or
+what `--out` names.
 """
 
 import argparse

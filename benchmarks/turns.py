@@ -5,8 +5,9 @@
 Threads of a pool spin on after a run, ONNX Runtime's for some 40 ms, and take the core of whoever is timed next.
 `leannet bench` and what else times in turns waits until they sleep. Here each way of running a network (engine and
 precision) is timed in a process of its own, then all of them in turns in one process: as leannet does, and as it did
-once, with a rest of 20 ms in place of the waiting and 4 ms of runs before the one that counts in place of 50. One image of 224 px, 1,000 classes, medians; of each ratio the median
-over the rounds. Writes docs/benchmarks/turns.json and .md, or what `--out` names.
+once, with a rest of 20 ms in place of the waiting and 4 ms of runs before the one that counts in place of 50. One image
+of 224 px, 1,000 classes, medians; of each ratio the median over the rounds. Writes docs/benchmarks/turns.json and .md,
+or what `--out` names.
 """
 
 import argparse
@@ -41,7 +42,7 @@ REST = 0.02
 def time_ways(network: str, ways: list[list[str]], seconds: float, rest: bool) -> list[float]:
     """Median milliseconds of each way, in turns. rest: 20 ms before each, whatever other threads do."""
     if rest:
-        latency.wait_until_quiet = lambda: time.sleep(REST)
+        vars(latency).update(wait_until_quiet=lambda: time.sleep(REST))
         latency.WARM_SECONDS_OF_SEVERAL = latency.WARM_SECONDS
     table = resolve(network)
     x = np.random.default_rng(0).normal(size=(1, *table.input.shape)).astype(np.float32)
@@ -90,14 +91,15 @@ def page(results: dict[str, Any]) -> str:
     """The table."""
     networks = results["networks"]
     cells = [cell for ways in networks.values() for cell in ways.values()]
+    furthest = max((cell["ratio"] for cell in cells), key=lambda ratio: abs(ratio - 1))
+    once = max(cell["ratio_with_rest"] for cell in cells)
     lines = [
         "# In turns and alone", "",
         f"Written by `python benchmarks/turns.py`. {results['machine']['line']}; {', '.join(results['versions'])}. "
-        f"{THREADS} threads, one image of 224 px, median milliseconds in a process of its own; in brackets the time in "
-        "turns with all others of the row over it, medians of "
-        f"{results['rounds']} rounds. Behind the arrow: with a rest of 20 ms in place of waiting until all threads "
-        f"sleep, and 4 ms to get warm in place of 50. Furthest from 1: {max((cell['ratio'] for cell in cells), key=lambda ratio: abs(ratio - 1)):.2f}; "
-        f"with the rest {max(cell['ratio_with_rest'] for cell in cells):.2f}.", "",
+        f"{THREADS} threads, one image of 224 px: median milliseconds in a process of its own; in brackets the time in "
+        f"turns with all others of the row over it, medians of {results['rounds']} rounds. Where the arrow comes from: as it was "
+        "once, with a rest of 20 ms in place of waiting until all threads sleep, and 4 ms to get warm in place of 50. "
+        f"Furthest from 1: {furthest:.2f}; once {once:.2f}.", "",
     ]  # fmt: skip
     ways = list(next(iter(networks.values())))
     lines += ["| network | " + " | ".join(ways) + " |", "|---|" + "--:|" * len(ways)]
