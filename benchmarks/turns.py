@@ -97,8 +97,8 @@ def page(results: dict[str, Any]) -> str:
         "# In turns and alone", "",
         f"Written by `python benchmarks/turns.py`. {results['machine']['line']}; {', '.join(results['versions'])}. "
         f"{THREADS} threads, one image of 224 px: median milliseconds in a process of its own; in brackets the time in "
-        f"turns with all others of the row over it, medians of {results['rounds']} rounds. Where the arrow "
-        "comes from: as it was once, with a rest of 20 ms in place of waiting until all threads sleep, and 4 ms to get warm, not 50. "
+        f"turns with all of its row over it, medians of {results['rounds']} rounds. Where the arrow comes from: "
+        "as it was once, with a rest of 20 ms in place of waiting until all sleep, and 4 ms to get warm, not 50. "
         f"Furthest from 1: {furthest:.2f}; once {once:.2f}.", "",
     ]  # fmt: skip
     ways = list(next(iter(networks.values())))
