@@ -33,9 +33,9 @@ def saved(tmp_path: Path) -> Path:
 
 def _rewrite(path: Path, change: object) -> None:
     """The same tensors under a changed header, as someone with an editor would leave it."""
-    with safe_open(path, framework="pt") as opened:
-        data = json.loads(opened.metadata()["leannet"])
-        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+    with safe_open(path, framework="pt") as tensors:
+        data = json.loads(tensors.metadata()["leannet"])
+        state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (no mapping)
     change(data, state)  # type: ignore[operator]
     save_file(state, path, {"leannet": json.dumps(data)})
 

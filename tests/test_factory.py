@@ -24,17 +24,17 @@ def test_chosen_taps_are_what_the_whole_network_computes() -> None:
     whole = leannet.create("mobilenet_v2", width=0.35, resolution=64).eval()
     from leannet.factory import cut
 
-    part = cut(whole, ("block_3", "block_9")).eval()
-    seen = {}
+    backbone = cut(whole, ("block_3", "block_9")).eval()
+    outputs = {}
     for row in ("block_3", "block_9"):
-        whole.layer(row).register_forward_hook(lambda m, i, o, row=row: seen.__setitem__(row, o))
+        whole.layer(row).register_forward_hook(lambda m, i, o, row=row: outputs.__setitem__(row, o))
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         whole(image)
-        out = part(image)
+        out = backbone(image)
     assert list(out) == ["block_3", "block_9"]
     for row in out:
-        assert torch.equal(out[row], seen[row])
+        assert torch.equal(out[row], outputs[row])
     with pytest.raises(LeannetError, match="no row 'block_99'; nearest: block_9"):
         leannet.create("mobilenet_v2", taps=["block_99"])
 

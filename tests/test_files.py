@@ -11,8 +11,8 @@ from leannet.files import spare_inputs
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
-        (["photos/../cat.jpg"], "what this reads"),
-        (["run/log.csv"], "part of a run"),
+        (["photos/../cat.jpg"], "is an input of this command"),
+        (["run/log.csv"], "is a file of a run"),
         (["a.csv", None, "photos/../a.csv"], "found it twice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The one file format: weights, and in the header everything needed to use them. Never a pickle.
+"""leannet's file format: weights, and a header with everything needed to use them. Never a pickle.
 
 A checkpoint is a safetensors file whose metadata holds one JSON under the key `leannet`. Its `digest` covers the
 tensors and the rest of the header, and loading verifies it.
@@ -22,19 +22,19 @@ from leannet.network import Network, build
 
 def digest(state: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
     """SHA-256 over the header and every tensor: its name, type, shape and bytes."""
-    total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    sha256 = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha256.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def save(path: str | Path, network: Network, header: Header, half: bool = False) -> None:
     """Writes a checkpoint, whole or not at all.
 
-    half: the weights of convolutions and fully connected layers as float16, which loading turns back; normalisation
-    and biases stay as they are.
+    half: the weights of convolutions and fully connected layers as float16, which loading turns back to float32; batch
+    norm and biases stay float32.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     if half:
@@ -45,10 +45,10 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
 
 
 def load(path: str | Path) -> tuple[Network, Header]:
-    """A network in evaluation mode, which carries its header as `network.origin`, and that header.
+    """A network in evaluation mode, with its header as `network.origin`, and that header.
 
     path: a checkpoint, or a run folder with a `model.safetensors`.
-    Raises LeannetError, one line, for what is no checkpoint, a newer one, and one that is damaged or was edited.
+    Raises LeannetError, one line, for other files, and for a checkpoint that is newer, damaged or edited.
     """
     file = checkpoint_file(path)
     state, data = _read(file)
@@ -57,19 +57,19 @@ def load(path: str | Path) -> tuple[Network, Header]:
     own = network.state_dict()
     problems = [key for key in own if key not in state or state[key].shape != own[key].shape]
     if problems or len(own) != len(state):
-        found = problems[0] if problems else next(key for key in state if key not in own)
-        raise LeannetError(f"{file}: its tensors and its rows do not agree, first at {found}: the file is damaged")
+        mismatch = problems[0] if problems else next(key for key in state if key not in own)
+        raise LeannetError(f"{file}: its tensors do not match its rows, first at {mismatch}: the file is damaged")
     network.load_state_dict(state)
     network.origin = header
     return network.eval(), header
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    with open_tensors(file, "pt") as opened:
-        data = metadata(opened, file)
-        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+    with open_tensors(file, "pt") as tensors:
+        data = metadata(tensors, file)
+        state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
     if data.pop("digest", None) != digest(state, data):
         raise LeannetError(
-            f"{file}: its digest does not match: the file is damaged or was edited; train or copy it again"
+            f"{file}: its digest does not match: the file is damaged or was edited; copy it again, or train again"
         )
     return state, data

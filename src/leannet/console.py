@@ -1,7 +1,4 @@
-"""Words and progress for a person: a live line on a terminal, on standard error, and in a notebook, in its cell.
-
-Elsewhere there is a line an epoch.
-"""
+"""Messages and progress on standard error: a live line on terminals and in notebooks, elsewhere a line per epoch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +14,7 @@ T = TypeVar("T")
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min."""
+    """Seconds in readable units: 8 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -27,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def as_seconds(text: object) -> object:
-    """Seconds from 90s, 30m, 1.5h; what is no text is returned as it is. Raises LeannetError."""
+    """Seconds from 90s, 30m, 1.5h; anything but text is returned unchanged. Raises LeannetError."""
     if not isinstance(text, str):
         return text
     units = {"s": 1, "m": 60, "h": 3600}
@@ -38,7 +35,7 @@ def as_seconds(text: object) -> object:
 
 
 class Console:
-    """Where long work tells how it goes. Quiet: it does not."""
+    """Shows the progress of long work. quiet: shows nothing."""
 
     def __init__(self, quiet: bool = False):
         self._rich = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
@@ -47,7 +44,7 @@ class Console:
         self._line: LiveLine | None = None
 
     def say(self, text: str, style: str | None = None) -> None:
-        """One line."""
+        """Prints a line."""
         self._rich.print(text, style=style, markup=False)
 
     @contextmanager
@@ -70,7 +67,7 @@ class Console:
                 self._progress = self._task = None
 
     def advance(self, done: int, label: str, note: str = "", total: int | None = None) -> None:
-        """Moves the live line, where there is one. total: where it is known only now."""
+        """Moves the live line, if there is one. total: if it was not known before."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, description=label, note=note, total=total)
         if self._line is not None:
@@ -82,16 +79,16 @@ class Console:
             self._line.curves.step(loss, accuracy)
 
     def curve_epoch(self, loss: float, accuracy: float) -> None:
-        """In a notebook, the end of an epoch in the live curves: what validation gave."""
+        """In a notebook, the validation loss and accuracy at the end of an epoch, in the live curves."""
         if self._line is not None:
             self._line.curves.epoch(loss, accuracy)
 
     def reading(self, items: Iterator[T], total: int) -> Iterator[T]:
-        """The items of a scan, with a live line while they come."""
+        """Yields the items of a scan, with a live line."""
         return self.track(items, total, "reading every image once")
 
     def track(self, items: Iterator[T], total: int, label: str) -> Iterator[T]:
-        """The items, with a live line while they come."""
+        """Yields the items, with a live line."""
         with self.bar(total):
             for number, item in enumerate(items, start=1):
                 self.advance(number, label, f"{number:,} of {total:,}")

@@ -25,11 +25,11 @@ def create(
     """A network of the zoo as a torch module in training mode: (N, C, H, W) float32 -> (N, classes).
 
     width: the family's own multiplier. resolution, classes, in_channels: None: the family's own, or the weights'.
-    weights: a checkpoint or run of leannet, a file with the keys of timm, torchvision or leannet as trainers write it,
-    or `hub:OWNER/NAME`. The rows become those of the source; another number of classes, and a file without a head, get
-    a fresh head, another number of channels an adapted stem. Each is said in a warning, as is which of a file's weights
-    were taken. `network.origin` keeps preprocessing, class names, license and source, as far as they still hold.
-    features_only: the rows up to `taps` (none: the last of each image size), which come as a dict by row name.
+    weights: a checkpoint or run of leannet, a state dict or training checkpoint with the keys of timm, torchvision or
+    leannet, or `hub:OWNER/NAME`. The network gets the rows of its source; another number of classes, or a file without
+    a head, a fresh head; another number of channels an adapted stem. A warning names each, and which of a file's
+    weights were used. `network.origin` holds preprocessing, class names, license and source, where they still apply.
+    features_only: the rows up to `taps` (none given: the last row of each feature map size), as a dict by row name.
     Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
     for weights that cannot be read or do not fit.
     """
@@ -37,26 +37,30 @@ def create(
         network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
     else:
         source, header = read_weights(weights, name, width, resolution, classes, _warn)
-        if header.provenance.source is None:  # leannet's own: they must be those of the network asked for
-            known = source.architecture
-            rows = architecture(name, width, resolution, known.classes, known.input.channels)
+        if header.provenance.source is None:  # leannet's own weights must be of the requested network
+            stored = source.architecture
+            rows = architecture(name, width, resolution, stored.classes, stored.input.channels)
             if resolution is None:
-                rows = rows.with_input(known.input.height, known.input.width)
-            same = build(rows)
-            transfer(same, source.state_dict(), str(weights))
-            source = same
+                rows = rows.with_input(stored.input.height, stored.input.width)
+            requested = build(rows)
+            transfer(requested, source.state_dict(), str(weights))
+            source = requested
         network = adapt(source, header, classes, in_channels, str(weights))
     return cut(network, taps) if features_only or taps else network
 
 
 def cut(network: Network, taps: Sequence[str] = ()) -> Network:
-    """The rows up to `taps`, with their weights; none: the last row of each image size."""
-    table = network.architecture.only(*(taps or network.architecture.taps))
-    backbone = build(table)
-    own = backbone.state_dict()
-    transfer(backbone, {key: value for key, value in network.state_dict().items() if key in own}, table.name)
+    """The network up to `taps`, with its weights; none given: the last row of each feature map size."""
+    architecture = network.architecture.only(*(taps or network.architecture.taps))
+    backbone = build(architecture)
+    backbone_state = backbone.state_dict()
+    transfer(
+        backbone,
+        {key: value for key, value in network.state_dict().items() if key in backbone_state},
+        architecture.name,
+    )
     if network.origin is not None:
-        backbone.origin = network.origin.for_rows(table)
+        backbone.origin = network.origin.for_rows(architecture)
     return backbone
 
 
@@ -65,7 +69,7 @@ def _warn(line: str) -> None:
 
 
 def adapt(source: Network, header: Header, classes: int | None, in_channels: int | None, where: str) -> Network:
-    """The same network for another number of classes and of input channels; says what was replaced."""
+    """The network for another number of classes or input channels; a warning names what was replaced."""
     rows, state = source.architecture, source.state_dict()
     old_classes, old_channels = rows.classes, rows.input.channels
     if classes is not None and classes != old_classes:
@@ -84,9 +88,9 @@ def adapt(source: Network, header: Header, classes: int | None, in_channels: int
 
 
 def _for_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:
-    """A stem for another number of channels: theirs in turn, scaled so that equal channels give the same sum.
+    """The stem's weights for another number of channels: repeated in turn, scaled to the same sum for equal ones.
 
-    One grey channel sees the sum of the three, which is what three equal channels gave.
+    One grey channel gets the sum of the three, as three equal channels did.
     """
     old = weight.shape[1]
     repeated = weight.repeat(1, -(-channels // old), 1, 1)[:, :channels] if channels >= old else weight[:, :channels]

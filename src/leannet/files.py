@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that one process at a time writes to."""
+"""Files written whole or not at all, and locks on run folders."""
 
 import os
 import tempfile
@@ -11,26 +11,26 @@ from filelock import FileLock, Timeout
 from leannet import run_files
 from leannet.errors import LeannetError
 
-SECONDS = 1.0  # a look at the lock takes less
+LOCK_SECONDS = 1.0  # checking whether a lock is free takes less
 
 
 def spare_inputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
-    """Raises LeannetError, before any work, where an output is an input, a run's, named twice, or not writable."""
-    read, taken = {Path(each).resolve() for each in inputs}, set[Path]()
-    for path in (Path(each) for each in outputs if each is not None):
-        place = path.resolve()
-        if place in read:
-            raise LeannetError(f"{path}: is what this reads: choose another name to write to")
+    """Raises LeannetError, before any work, if an output is an input, a file of a run, given twice, or not writable."""
+    input_paths, output_paths = {Path(path).resolve() for path in inputs}, set[Path]()
+    for path in (Path(output) for output in outputs if output is not None):
+        resolved = path.resolve()
+        if resolved in input_paths:
+            raise LeannetError(f"{path}: is an input of this command: choose another name to write to")
         if path.name in run_files.ALL and path.exists():
-            raise LeannetError(f"{path}: is part of a run, which this would replace: choose another name")
-        if place in taken:
-            raise LeannetError(f"{path}: expected a name for each file, found it twice")
+            raise LeannetError(f"{path}: is a file of a run, which this would replace: choose another name")
+        if resolved in output_paths:
+            raise LeannetError(f"{path}: expected a different name for each file, found it twice")
         check_writable(path)
-        taken.add(place)
+        output_paths.add(resolved)
 
 
 def check_page(out: str | Path | None, folder: str | Path | None) -> None:
-    """Raises LeannetError, before any work, where a page, or a folder of its images, cannot be written."""
+    """Raises LeannetError, before any work, if a page or the folder of its figures cannot be written."""
     if out is not None:
         page = Path(out)
         if page.suffix != ".html" or page.is_dir() or not page.absolute().parent.is_dir():
@@ -38,19 +38,20 @@ def check_page(out: str | Path | None, folder: str | Path | None) -> None:
         check_writable(page)
     if folder is not None:
         if Path(folder).is_file():
-            raise LeannetError(f"--figures {folder}: expected a folder, or room for one, found a file")
+            raise LeannetError(f"--figures {folder}: expected a folder, or a name for a new one, found a file")
         check_writable(folder)
 
 
 def check_writable(path: str | Path) -> None:
-    """Raises LeannetError, before any work, where no file or folder of this name can be written.
+    """Raises LeannetError, before any work, if a file or folder of this name cannot be written.
 
-    Folders above it may be missing. It is tried, since a mode says little: root may ignore it, a mount may not.
+    Parent folders may be missing. This writes a temporary file, as permission bits are unreliable: root ignores them,
+    and a mount may be read-only.
     """
     target = Path(path).absolute()
-    if (file := next((each for each in target.parents if each.is_file()), None)) is not None:
+    if (file := next((parent for parent in target.parents if parent.is_file()), None)) is not None:
         raise LeannetError(f"{path}: expected a folder to write into, found that {file} is a file")
-    folder = next(each for each in (target, *target.parents) if each.is_dir())
+    folder = next(parent for parent in (target, *target.parents) if parent.is_dir())
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -59,7 +60,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
-    """Writes a file so that it is either the old one or all of the new one, whenever the process ends."""
+    """Writes a file so that it is the old one or all of the new one, even if the process is killed."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
@@ -72,14 +73,14 @@ def write_whole(path: str | Path, data: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise LeannetError(
-            f"{path}: cannot be written ({error.strerror}); what was there before is still whole"
+            f"{path}: cannot be written ({error.strerror}); an earlier file of this name is unchanged"
         ) from None
 
 
 @contextmanager
-def alone_in(run: Path) -> Iterator[None]:
-    """Keeps other trainings out of a run folder meanwhile. Raises LeannetError where one is there."""
-    lock = FileLock(run / run_files.LOCK, timeout=SECONDS)
+def run_lock(run: Path) -> Iterator[None]:
+    """Locks a run folder against other trainings. Raises LeannetError if one is running there."""
+    lock = FileLock(run / run_files.LOCK, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:
@@ -92,8 +93,8 @@ def alone_in(run: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_trained_in(run: Path) -> bool:
-    """Whether a process trains in a run folder at this moment."""
+def is_training_in(run: Path) -> bool:
+    """Whether a process is training in a run folder now."""
     if not (run / run_files.LOCK).exists():
         return False
     try:
@@ -101,5 +102,5 @@ def is_trained_in(run: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a copy that may only be read
+    except OSError:  # a read-only copy
         return False

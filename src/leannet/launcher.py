@@ -1,6 +1,6 @@
-"""What a launcher (torchrun, accelerate launch, mpirun) says to its processes, and what they say to it.
+"""Communication with a launcher (torchrun, accelerate launch, mpirun): ranks, failures, starting processes.
 
-The program asks before it knows its verb, so torch is loaded only where it is needed.
+This is imported for every verb, so torch is imported only where it is needed.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from leannet.errors import LeannetError
 
-# In the order in which accelerate looks: torchrun and accelerate, then Intel MPI and MPICH, Open MPI, MVAPICH.
+# In accelerate's order: torchrun and accelerate, then Intel MPI and MPICH, Open MPI, MVAPICH.
 WORLD = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 RANK = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 LAUNCH = {"launch", "launch.py", "accelerate-launch", "accelerate.commands.launch"}  # a word of accelerate's command
@@ -33,26 +33,26 @@ def rank() -> int:
     return _number(RANK, 0)
 
 
-def _number(names: tuple[str, ...], otherwise: int) -> int:
+def _number(names: tuple[str, ...], default: int) -> int:
     values = (os.environ.get(name, "") for name in names)
-    return next((int(value) for value in values if value.isdecimal()), otherwise)
+    return next((int(value) for value in values if value.isdecimal()), default)
 
 
 def end_with_launcher() -> None:
-    """Ends this process when torchrun ends, however that happens.
+    """Ends this process when torchrun ends, for whatever reason.
 
-    torchrun starts its processes in sessions of their own, so a signal to its process group does not reach them: they
-    would train on without it, and hold the run's folder. Linux only; elsewhere nothing happens.
+    torchrun starts its processes in sessions of their own, which a signal to its process group does not reach: they
+    would go on training without it, and keep the run folder locked. Linux only; elsewhere nothing happens.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ and sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, int(signal.SIGKILL))
 
 
 def first_failure(message: str) -> tuple[str, bool]:
-    """The failure of this launch that was told of first, and whether it is this process's `message`.
+    """The first failure that this launch reported, and whether it is `message` of this process.
 
-    The processes fail together, often because one did, and only that one's line is wanted. torchrun keeps a store that
-    all can reach, before they have met and after one has left. Without that store each speaks for itself.
+    Processes fail together, often because one did, and only that one's line should be printed. torchrun keeps a store
+    that all processes can reach, even before they join and after one has left. Without it each prints its own line.
     """
     if world() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return message, True
@@ -64,53 +64,53 @@ def first_failure(message: str) -> tuple[str, bool]:
         store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=STORE_SECONDS))
         own = f"{rank()} {message}"
         first = store.compare_set(key, "", own).decode()
-    except (ImportError, KeyError, ValueError, RuntimeError):  # the store has gone with its launcher
+    except (ImportError, KeyError, ValueError, RuntimeError):  # the store is gone with its launcher
         return message, True
     return first.partition(" ")[2], first == own
 
 
 def note_failure(message: str) -> None:
-    """Puts a failure where torchrun looks for it, so that its own last lines repeat it."""
-    place = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if place:
+    """Writes a failure where torchrun looks for it, so that torchrun's last lines repeat it."""
+    error_file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if error_file:
         details = {"py_callstack": message, "timestamp": str(int(time.time()))}
         try:
-            Path(place).write_text(json.dumps({"message": {"message": message, "extraInfo": details}}))
+            Path(error_file).write_text(json.dumps({"message": {"message": message, "extraInfo": details}}))
         except OSError as error:
-            print(f"leannet: {place}: cannot be written ({error.strerror})", file=sys.stderr)
+            print(f"leannet: {error_file}: cannot be written ({error.strerror})", file=sys.stderr)
 
 
 def is_left_alone() -> bool:
-    """Whether `accelerate launch` was asked for several processes and has started only this one.
+    """Whether `accelerate launch` was asked for several processes but started only this one.
 
-    That is what it does without GPUs and without MPI: it sets an address to meet at, and no number of processes.
+    It does so without GPUs and MPI: it then sets a master address, but no number of processes.
     """
     by_accelerate = {"ACCELERATE_USE_CPU", "ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= os.environ.keys()
     return by_accelerate and not any(name in os.environ for name in (*WORLD, "LOCAL_RANK"))
 
 
 def check_not_left_alone() -> None:
-    """Raises LeannetError where `accelerate launch` has started one process instead of several."""
+    """Raises LeannetError if `accelerate launch` has started one process instead of several."""
     if is_left_alone():
         raise LeannetError(
-            "accelerate launch was asked for several processes and has started one, as it does without GPUs; "
-            "start them with torchrun --nproc-per-node N"
+            "expected the several processes that accelerate launch was asked for, found one, as it starts without "
+            "GPUs; start them with torchrun --nproc-per-node N"
         )
 
 
 def start_the_others() -> NoReturn:
-    """Starts the processes that `accelerate launch` was asked for, this program's command in each, and waits for them.
+    """Starts the processes that `accelerate launch` was asked for, with this program's command, and waits for them.
 
-    Raises LeannetError where it cannot be found out how many they are to be.
+    Raises LeannetError if their number cannot be determined.
     """
-    count, threads_are_chosen = _asked_of_accelerate()
+    count, threads_are_set = _asked_of_accelerate()
     print(
         f"leannet: accelerate launch has started one process of {count}, as it does without GPUs; "
         f"torchrun starts all {count}",
         file=sys.stderr,
         flush=True,
     )
-    for name in ("MASTER_ADDR", "MASTER_PORT", *([] if threads_are_chosen else ["OMP_NUM_THREADS"])):
+    for name in ("MASTER_ADDR", "MASTER_PORT", *([] if threads_are_set else ["OMP_NUM_THREADS"])):
         os.environ.pop(name, None)
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -126,7 +126,7 @@ def start_the_others() -> NoReturn:
 
 
 def _asked_of_accelerate() -> tuple[int, bool]:
-    """How many processes, and whether their threads were chosen too: from the launcher's own command."""
+    """The number of processes, and whether threads were set too, from the launcher's own command line."""
     import psutil  # type: ignore[import-untyped]  # of accelerate
     from accelerate.commands.launch import launch_command_parser
 
@@ -134,10 +134,13 @@ def _asked_of_accelerate() -> tuple[int, bool]:
         parent = psutil.Process(os.getppid())
         words, environment = parent.cmdline(), parent.environ()
         start = next(number for number, word in enumerate(words) if Path(word).name in LAUNCH) + 1
-        asked = launch_command_parser().parse_args(words[start:])
+        arguments = launch_command_parser().parse_args(words[start:])
     except (psutil.Error, StopIteration, SystemExit):
-        asked = None
-    if asked is None or (asked.num_processes or 0) < 2 or (asked.num_machines or 1) > 1:
+        arguments = None
+    if arguments is None or (arguments.num_processes or 0) < 2 or (arguments.num_machines or 1) > 1:
         check_not_left_alone()
         raise LeannetError("expected accelerate launch --num_processes N on one machine, found another command")
-    return asked.num_processes, asked.num_cpu_threads_per_process is not None or "OMP_NUM_THREADS" in environment
+    return (
+        arguments.num_processes,
+        arguments.num_cpu_threads_per_process is not None or "OMP_NUM_THREADS" in environment,
+    )

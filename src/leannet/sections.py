@@ -1,6 +1,6 @@
 """The typed sections of a header: split, metrics, provenance, shipping. No torch.
 
-What a file does not say is None, and is left out of its JSON.
+Unknown values are None, and are left out of the JSON.
 """
 
 from typing import Any, Literal
@@ -17,28 +17,28 @@ class Section(Frozen):
     """A section of a header."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON, without what is not known."""
+        """As plain data for JSON, without unknown values."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 class SplitRecord(Section):
-    """How the data was split, so that evaluation never scores training images by accident."""
+    """How the data was split, from which evaluation recognizes training images."""
 
     seed: int | None = None
     ratio: tuple[float, ...] | None = None
-    """Shares of one: train, validation, test. None: the data came split."""
+    """Shares of one: train, validation, test. None: the data's own splits."""
     sizes: dict[str, int] = Field(default_factory=dict)
     """Images in each split."""
     digests: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 over the images of each split, and of all."""
+    """SHA-256 over the images of each split, and over all images."""
     fingerprints: dict[str, str] = Field(default_factory=dict)
-    """Short hashes of the images of each split (data/split.py), by which each is known again."""
+    """Short hashes of the images of each split (data/split.py), by which they are recognized."""
     counts: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """Images of each class in each split."""
 
 
 class Summary(Section):
-    """The figures of all classes together. Accuracies are fractions; low and high end a 95 % Wilson interval."""
+    """Scores over all classes. Accuracies are fractions; low and high bound a 95 % Wilson interval."""
 
     images: int
     accuracy: float
@@ -52,7 +52,7 @@ class Summary(Section):
 
 
 class Metrics(Section):
-    """Figures of the weights in the file. epoch: counted from 1. test: scored once, after training."""
+    """Scores of the weights in the file. epoch: counted from 1. test: scored once, after training."""
 
     epoch: int | None = None
     validation: Summary | None = None
@@ -65,7 +65,7 @@ class Metrics(Section):
 
 
 class Step(Section):
-    """One thing that was done to the network: trained, quantized. parameters: what it was done with."""
+    """One step in the history of the network: trained, quantized. parameters: those of the step."""
 
     done: str
     leannet: str | None = None
@@ -82,52 +82,52 @@ class Provenance(Section):
     data: str | None = None
     """Where the training images lay."""
     reading: dict[str, Any] = Field(default_factory=dict)
-    """How that data was read where it does not say so itself: fields of data.sources.ReadingOptions."""
+    """Options for reading that data: fields of data.sources.ReadingOptions."""
     seed: int | None = None
     parent: str | None = None
-    """The checkpoint that training began with."""
+    """The checkpoint that training started from."""
     source: str | None = None
     """Of weights from elsewhere: the library and the file."""
     license: str | None = None
     skipped: tuple[dict[str, Any], ...] = ()
     """Images that could not be read."""
     left_out: tuple[dict[str, Any], ...] = ()
-    """What is no labelled image, by reason."""
+    """What is not a labelled image, by reason."""
     remarks: tuple[str, ...] | None = None
-    """What training said of the data. None: the file is older than these."""
+    """What training printed about the data. None: the file is older than this field."""
     history: tuple[Step, ...] = ()
-    """What was done to the network, the first thing first."""
+    """The steps that produced the network, oldest first."""
 
 
 class Shipping(Section):
-    """What a shipped file takes, which engines it is made for, and how accurate it is."""
+    """The input of a shipped file, the engines it is made for, and its accuracy."""
 
     precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
     """Of the weights."""
     compute: Literal["float32", "bfloat16"] = "float32"
-    """What is not an integer is computed in this type, in an engine and on a processor that have it."""
+    """The type of floating-point computation, in engines and on processors that support it."""
     input: Input = "float32"
     """float32: normalized images (N, C, H, W); uint8: images (N, height, width, C) of any size; uint8-sized: images of
     the network's size."""
     tolerance: float = 1e-4
-    """Largest difference from the golden answers, over the largest answer."""
+    """Largest difference from the golden answers, divided by the largest answer."""
     float32_gap: float | None = None
     """The same between torch's float32 and its float64."""
     engines: tuple[str, ...] = ()
-    """Those that it is made for. Empty: all that read its format."""
+    """The engines it is made for. Empty: all that read its format."""
     wrong_in: dict[str, str] = Field(default_factory=dict)
-    """Programs that give other answers without an error, and why."""
+    """Programs that give wrong answers without an error, and why."""
     weight_bits: int | None = None
     """Of integer weights: 7 or 8."""
     keep_float: tuple[str, ...] = ()
-    """Layers that were not quantized."""
+    """Layers kept in float."""
     calibrated_on: int | None = None
-    """Images that ranges were measured on."""
+    """The number of calibration images."""
     evaluated_on: int | None = None
-    """Images that accuracy was compared on."""
+    """The number of images that accuracy was compared on."""
     accuracy_before: float | None = None
     accuracy_after: float | None = None
     agreement: float | None = None
-    """The share of those images that keep their class."""
+    """The share of those images whose predicted class stays the same."""
     chosen_from: dict[str, Any] | None = None
     """What export --fastest measured."""

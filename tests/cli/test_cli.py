@@ -228,7 +228,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "a file for a folder": (lambda root: _shapes(root, "--out", __file__), "expected a new or empty folder"),
     "a beginner's slip": (
         lambda root: _shapes(root, "--recipe", "fine-tune"),
-        "expected weights that are worth keeping",
+        "expected trained weights to freeze",
     ),
     "rows of an artifact": (lambda root: ["bench", "x.onnx", "--by", "row"], "name the run that it was made of"),
     "rows in two engines": (

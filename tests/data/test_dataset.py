@@ -14,10 +14,10 @@ def images() -> Dataset:
 
 def test_numbers_of_classes_are_those_of_the_network() -> None:
     """Old runs have the order of text (1, 10, 2), new data that of numbers: resuming learns the same labels."""
-    found = images().numbered_as(("10", "2", "0", "1"), "the run")
-    assert found.labels.tolist() == [3, 0, 1]
-    assert found.numbered_as(("1", "10", "2", "0"), "the run").labels.tolist() == [0, 1, 2]
-    with pytest.raises(LeannetError, match="has a class '1' that the run does not know; it knows 10, 2"):
+    renumbered = images().numbered_as(("10", "2", "0", "1"), "the run")
+    assert renumbered.labels.tolist() == [3, 0, 1]
+    assert renumbered.numbered_as(("1", "10", "2", "0"), "the run").labels.tolist() == [0, 1, 2]
+    with pytest.raises(LeannetError, match=r"expected the classes of the run \(10, 2\), found a class '1'"):
         images().numbered_as(("10", "2"), "the run")
 
 
@@ -32,7 +32,7 @@ def test_what_is_left_out_is_said_by_kind() -> None:
         LeftOut("link", "to nothing", ()),
         LeftOut("file", "of no use", ("y",)),
     ]
-    (found,) = grouped_by_reason(kinds)
-    assert found.line() == "left out: 2 files of no use: x, y"
+    (useless,) = grouped_by_reason(kinds)
+    assert useless.line() == "left out: 2 files of no use: x, y"
     many = LeftOut("image", "in another format", tuple("abcde"), "convert them")
     assert many.line() == "left out: 5 images in another format: a, b, c and 2 more; convert them"

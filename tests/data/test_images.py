@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leannet.data.images import BrokenImage, middle, prepare, read, to_color
+from leannet.data.images import BrokenImage, center_crop, prepare, read, to_color
 from leannet.data.loader import Augment, PreparedDataset
 from leannet.data.sources import open_dataset
 from leannet.preprocessing import Preprocessing
@@ -91,7 +91,7 @@ def test_broken_images_say_why(tmp_path: Path) -> None:
 
 def test_crop_keeps_the_middle_in_the_networks_proportions() -> None:
     wide = Preprocessing(height=100, width=200, crop_ratio=0.5)
-    assert middle((400, 400), wide) == (100, 150, 300, 250)
+    assert center_crop((400, 400), wide) == (100, 150, 300, 250)
     half = Image.new("RGB", (300, 100), BLUE)
     half.paste(RED, (100, 0, 200, 100))
     assert (prepare(half, PLAIN)[:, 1:-1] == RED).all()  # at the border the filter reaches beyond the box
@@ -137,7 +137,8 @@ def test_a_turned_image_is_upright_before_it_is_cropped(tmp_path: Path, orientat
 def test_a_whole_crop_never_leaves_the_image(size: int) -> None:
     """In floating point width / n * n may be an ulp more than width."""
     for side in (7, 9, 11, 13, 22, 28, 44):
-        assert prepare(Image.new("RGB", (size, size + 3)), Preprocessing(height=side, width=side, crop_ratio=1)).shape
+        preprocessing = Preprocessing(height=side, width=side, crop_ratio=1)
+        assert prepare(Image.new("RGB", (size, size + 3)), preprocessing).shape == (side, side, 3)
 
 
 def test_a_damaged_tag_is_a_broken_image_not_a_crash() -> None:

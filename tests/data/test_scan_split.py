@@ -1,4 +1,4 @@
-"""Broken images are met before training; parts are cut by content; batches are the same whatever the workers."""
+"""Broken images are found before training; splits go by content; batches are the same with any number of workers."""
 
 import hashlib
 import struct
@@ -30,14 +30,14 @@ def test_broken_images_are_listed_and_left_out(shapes: Path) -> None:
     (shapes / "disc" / "words.jpg").write_text("not an image")
     whole = (shapes / "disc" / "0.png").read_bytes()
     (shapes / "square" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    found = scan(open_dataset(str(shapes)))
-    assert len(found.dataset) == 24
-    assert {f.name: bool(f.problem) for f in found.broken} == {
+    scanned = scan(open_dataset(str(shapes)))
+    assert len(scanned.dataset) == 24
+    assert {f.name: bool(f.problem) for f in scanned.broken} == {
         "disc/empty.png": True,
         "disc/words.jpg": True,
         "square/cut.png": True,
     }
-    assert any("3 files cannot be read" in line for line in found.lines())
+    assert any("3 files cannot be read" in line for line in scanned.lines())
 
 
 def test_too_little_to_learn_from(shapes: Path) -> None:
@@ -57,30 +57,30 @@ def _digest(word: str) -> str:
     return hashlib.sha256(word.encode()).hexdigest()
 
 
-def _made(counts: list[int]) -> tuple[Dataset, list[str]]:
+def _labelled(counts: list[int]) -> tuple[Dataset, list[str]]:
     labels = np.repeat(np.arange(len(counts)), counts)
     names = tuple(f"p{n}" for n in range(len(labels)))
     classes = tuple(f"c{n}" for n in range(len(counts)))
-    parts = (None,) * len(labels)
-    return Dataset("made", "made", classes, names, labels, parts, lambda i: b""), [_digest(n) for n in names]
+    splits = (None,) * len(labels)
+    return Dataset("drawn", "here", classes, names, labels, splits, lambda i: b""), [_digest(n) for n in names]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(2, 60), min_size=2, max_size=5), st.integers(0, 5), st.booleans())
 def test_split_is_a_stratified_partition(counts: list[int], seed: int, three: bool) -> None:
-    images, digests = _made([max(n, 3) for n in counts] if three else counts)
+    images, digests = _labelled([max(n, 3) for n in counts] if three else counts)
     ratio = (0.6, 0.2, 0.2) if three else (0.8, 0.2)
-    cut = split_dataset(images, digests, ratio, seed)
-    parts = [cut.train, cut.validation] + ([cut.test] if three else [])
-    together = np.sort(np.concatenate(parts))
-    assert together.tolist() == list(range(len(images)))
+    split = split_dataset(images, digests, ratio, seed)
+    splits = [split.train, split.validation] + ([split.test] if three else [])
+    all_indices = np.sort(np.concatenate(splits))
+    assert all_indices.tolist() == list(range(len(images)))
     for label, total in Counter(images.labels.tolist()).items():
-        for part, share in zip(parts, ratio, strict=True):
-            assert abs((images.labels[part] == label).sum() - share * total) <= 1.5
+        for indices, share in zip(splits, ratio, strict=True):
+            assert abs((images.labels[indices] == label).sum() - share * total) <= 1.5
 
 
 def test_split_follows_content_not_names() -> None:
-    images, digests = _made([30, 30])
+    images, digests = _labelled([30, 30])
     before = split_dataset(images, digests, (0.8, 0.2), seed=1)
     order = np.random.default_rng(0).permutation(60)
     after = split_dataset(images.keep(order), [digests[i] for i in order], (0.8, 0.2), seed=1)
@@ -92,24 +92,27 @@ def test_split_follows_content_not_names() -> None:
 
 
 def test_equal_copies_stay_on_one_side() -> None:
-    images, digests = _made([40, 40])
+    images, digests = _labelled([40, 40])
     digests = [_digest(f"same {n // 2}") for n in range(80)]
-    cut = split_dataset(images, digests, (0.75, 0.25), seed=0)
-    both = {digests[i] for i in cut.train} & {digests[i] for i in cut.validation}
+    split = split_dataset(images, digests, (0.75, 0.25), seed=0)
+    both = {digests[i] for i in split.train} & {digests[i] for i in split.validation}
     assert not both
+    assert sorted([*split.train, *split.validation]) == list(range(80))
+    assert 15 <= len(split.validation) <= 25
 
 
-def test_the_datas_own_parts_are_kept_and_a_test_part_never_touched() -> None:
-    images, digests = _made([10, 10])
-    parts = tuple(("train", "validation", "test")[n % 3] for n in range(20))
-    given_parts = Dataset(**{**images.__dict__, "splits": parts})
-    kept = split_dataset(given_parts, digests, None, 0)
-    assert kept.ratio is None
-    assert [parts[i] for i in kept.validation] == ["validation"] * len(kept.validation)
-    cut = split_dataset(given_parts, digests, (0.5, 0.5), 0)
-    assert set(cut.test) == {i for i, part in enumerate(parts) if part == "test"}
+def test_the_datas_own_splits_are_kept_and_a_test_split_never_touched() -> None:
+    images, digests = _labelled([10, 10])
+    splits = tuple(("train", "validation", "test")[n % 3] for n in range(20))
+    presplit = Dataset(**{**images.__dict__, "splits": splits})
+    own = split_dataset(presplit, digests, None, 0)
+    assert own.ratio is None
+    for name in ("train", "validation", "test"):
+        assert getattr(own, name).tolist() == [i for i, split in enumerate(splits) if split == name]
+    halves = split_dataset(presplit, digests, (0.5, 0.5), 0)
+    assert set(halves.test) == {i for i, split in enumerate(splits) if split == "test"}
     with pytest.raises(LeannetError, match="a test split of its own"):
-        split_dataset(given_parts, digests, (0.6, 0.2, 0.2), 0)
+        split_dataset(presplit, digests, (0.6, 0.2, 0.2), 0)
 
 
 @pytest.mark.parametrize("text", ["80", "80:0", "a:b", "1:2:3:4", "-1:2", ""])
@@ -122,12 +125,12 @@ def test_batches_are_the_same_whatever_the_workers(shapes: Path) -> None:
     dataset = scan(open_dataset(str(shapes))).dataset
     train = PreparedDataset(dataset, SMALL, Augment(), seed=3)
     batches = Batches(np.arange(24), 7, range(2), seed=3, training=True)
-    alone = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=0)]
-    helped = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=2)]
-    for one, other in zip(alone, helped, strict=True):
-        for a, b in zip(one, other, strict=True):
+    in_process = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=0)]
+    by_workers = [[t.clone() for t in batch] for batch in Loader(train, batches, workers=2)]
+    for batch_in_process, batch_by_workers in zip(in_process, by_workers, strict=True):
+        for a, b in zip(batch_in_process, batch_by_workers, strict=True):
             assert torch.equal(a, b)
-    assert not torch.equal(alone[0][0], alone[4][0])
+    assert not torch.equal(in_process[0][0], in_process[4][0])
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 1))
@@ -138,8 +141,8 @@ def test_an_epoch_has_every_image_once_and_no_batch_of_one(count: int, size: int
     assert len(shown) >= count - 1
     assert all(len(batch) > 1 for batch in whole) or size == 1 or count == 1
     assert list(Batches(np.arange(count), size, range(2), training=True, start=start)) == whole[start:]
-    kept = [index for batch in Batches(np.arange(count), size) for index, _ in batch]
-    assert kept == list(range(count))
+    validated = [index for batch in Batches(np.arange(count), size) for index, _ in batch]
+    assert validated == list(range(count))
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.integers(0, 10_000))
@@ -152,11 +155,11 @@ def test_random_crops_lie_in_the_image(width: int, height: int, least: float, se
     assert -1e-6 <= top < bottom <= height + 1e-6
 
 
-def test_zscore_of_the_training_part(shapes: Path) -> None:
+def test_zscore_of_the_training_split(shapes: Path) -> None:
     dataset = scan(open_dataset(str(shapes))).dataset
     plain = PreparedDataset(dataset, SMALL.model_copy(update={"mean": (0, 0, 0), "std": (1, 1, 1)}))
-    every = torch.cat([images for images, _, _ in Loader(plain, Batches(np.arange(24), 5), 0)])
-    values = normalize(every, plain.preprocessing).double()
+    all_images = torch.cat([images for images, _, _ in Loader(plain, Batches(np.arange(24), 5), 0)])
+    values = normalize(all_images, plain.preprocessing).double()
     mean, std = mean_and_std(plain, range(24), workers=0)
     torch.testing.assert_close(torch.tensor(mean), values.mean((0, 2, 3)).float(), atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.tensor(std), values.std((0, 2, 3), correction=0).float(), atol=1e-5, rtol=0)
@@ -170,19 +173,19 @@ def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -
         (root / "star" / f"{number}_copy.png").write_bytes(
             data if number < 4 else (root / "star" / "0.png").read_bytes()
         )
-    found = scan(open_dataset(str(root)))
-    assert len(found.several) == 8
-    assert found.several[0] == ("disc/0.png", "square/copy0.png", "star/0_copy.png")
-    assert "20 images have the same bytes and different labels" in " ".join(found.lines())
+    scanned = scan(open_dataset(str(root)))
+    assert len(scanned.several) == 8
+    assert scanned.several[0] == ("disc/0.png", "square/copy0.png", "star/0_copy.png")
+    assert "20 images have the same bytes and different labels" in " ".join(scanned.lines())
     for seed in range(20):
         for ratio in (None, (0.5, 0.5), (0.6, 0.2, 0.2)):
-            parts = split_dataset(found.dataset, found.digests, ratio, seed)
-            sides = [{found.digests[i] for i in part} for part in (parts.train, parts.validation, parts.test)]
+            split = split_dataset(scanned.dataset, scanned.digests, ratio, seed)
+            sides = [{scanned.digests[i] for i in indices} for indices in (split.train, split.validation, split.test)]
             assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
-            assert sum(map(len, (parts.train, parts.validation, parts.test))) == len(found.dataset)
+            assert sum(map(len, (split.train, split.validation, split.test))) == len(scanned.dataset)
         for fold in (1, 2, 3):
-            parts = split_dataset(found.dataset, found.digests, None, seed, (fold, 3))
-            assert not {found.digests[i] for i in parts.train} & {found.digests[i] for i in parts.validation}
+            split = split_dataset(scanned.dataset, scanned.digests, None, seed, (fold, 3))
+            assert not {scanned.digests[i] for i in split.train} & {scanned.digests[i] for i in split.validation}
 
 
 def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_later(tmp_path: Path) -> None:
@@ -192,10 +195,10 @@ def test_a_split_of_the_data_gives_up_training_images_that_have_another_label_la
     (tmp_path / "val" / "square" / "x.png").write_bytes((tmp_path / "train" / "disc" / "0.png").read_bytes())
     (tmp_path / "test" / "disc" / "x.png").write_bytes((tmp_path / "val" / "square" / "20.png").read_bytes())
     (tmp_path / "test" / "disc" / "y.png").write_bytes((tmp_path / "train" / "disc" / "1.png").read_bytes())
-    found = scan(open_dataset(str(tmp_path)))
-    parts = split_dataset(found.dataset, found.digests, None, 0)
-    assert [found.dataset.names[i] for i in parts.dropped] == ["train/disc/0.png", "val/square/20.png"]
-    assert (len(parts.train), len(parts.validation), len(parts.test)) == (11, 8, 10)
+    scanned = scan(open_dataset(str(tmp_path)))
+    split = split_dataset(scanned.dataset, scanned.digests, None, 0)
+    assert [scanned.dataset.names[i] for i in split.dropped] == ["train/disc/0.png", "val/square/20.png"]
+    assert (len(split.train), len(split.validation), len(split.test)) == (11, 8, 10)
 
 
 def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> None:
@@ -203,9 +206,9 @@ def test_two_copies_are_a_class_without_a_validation_image(tmp_path: Path) -> No
     (root / "star").mkdir()
     for number in range(2):
         (root / "star" / f"{number}.png").write_bytes((root / "disc" / "0.png").read_bytes() + b" ")
-    found = scan(open_dataset(str(root)))
+    scanned = scan(open_dataset(str(root)))
     with pytest.raises(LeannetError, match="class 'star' has no"):
-        split_dataset(found.dataset, found.digests, None, 0)
+        split_dataset(scanned.dataset, scanned.digests, None, 0)
 
 
 def deep(path: Path, values: list[list[int]], kind: str) -> None:
@@ -240,14 +243,15 @@ def test_scans_of_more_than_8_bits_get_one_range(
     for name in ("sick", "well"):
         for number in range(3):
             deep(tmp_path / name / str(number), [[values[0], values[1]], [0, number + (name == "sick")]], kind)
-    found = scan(open_dataset(str(tmp_path)))
-    assert (found.high_bit_depth, found.grey_range) == (6, expected)
+    scanned = scan(open_dataset(str(tmp_path)))
+    assert (scanned.high_bit_depth, scanned.grey_range) == (6, expected)
     assert (
-        f"6 images have more than 8 bits a pixel: {expected[0]} becomes black and {expected[1]} white" in found.lines()
+        f"6 images have more than 8 bits per pixel: {expected[0]} becomes black and {expected[1]} white"
+        in scanned.lines()
     )
     low, high = expected
     preprocessing = Preprocessing(height=2, width=2, color="L", grey_range=expected, resize="squash")
-    wanted = (np.array([values[0], values[1], 0, 1]) - low) * 255 // (high - low)
-    source = found.dataset.reader(0)
+    expected_pixels = (np.array([values[0], values[1], 0, 1]) - low) * 255 // (high - low)
+    source = scanned.dataset.reader(0)
     assert isinstance(source, Path)
-    assert prepare(read(source), preprocessing).ravel().tolist() == wanted.tolist()
+    assert prepare(read(source), preprocessing).ravel().tolist() == expected_pixels.tolist()

@@ -24,7 +24,7 @@ from leannet.artifact.exporting import export, export_folder
 from leannet.artifact.folder_artifact import Format
 from leannet.checkpoint import save
 from leannet.console import Console
-from leannet.data.images import fit, middle, prepare
+from leannet.data.images import center_crop, fit, prepare
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
@@ -145,7 +145,7 @@ def test_these_networks_notice_a_wrong_preprocessing(folder: Path) -> None:
         prepared = prepare(image, Preprocessing(**preprocessing))
         upright = image.transpose(Image.Transpose.ROTATE_270).convert("RGB")
     rounded = np.asarray(
-        upright.resize((32, 40), Image.Resampling.NEAREST, middle(upright.size, Preprocessing(**preprocessing)))
+        upright.resize((32, 40), Image.Resampling.NEAREST, center_crop(upright.size, Preprocessing(**preprocessing)))
     )
 
     def probability(array: NDArray[np.uint8]) -> float:

@@ -21,7 +21,7 @@ from leannet.artifact import export
 from leannet.cli.compare import command
 from leannet.diagrams.names import labels
 from leannet.errors import LeannetError
-from leannet.files import alone_in
+from leannet.files import run_lock
 from leannet.header import read_header
 from leannet.reports.comparison import Comparison, Timing, compare, write_figures, write_page
 from leannet.reports.comparison.figures import figures
@@ -215,7 +215,7 @@ def test_a_run_that_was_stopped_is_no_equal(runs: Path, tmp_path: Path, capsys: 
     assert page.index("short was stopped after 3 of its 9 epochs.") < page.index("No difference shown between whole")
     command([whole, short])
     assert "warning: short was stopped after 3 of its 9 epochs." in capsys.readouterr().out
-    with alone_in(Path(short)):
+    with run_lock(Path(short)):
         assert compare([short]).warnings == ["short is still training, after 3 of its 9 epochs."]
     # Of a run that patience may have ended, the log alone does not tell.
     patient = copied("patient", ("epochs = 3", "epochs = 9\npatience = 8"))

@@ -1,4 +1,4 @@
-"""Requests that no server should take, the status that each is refused with, and the words."""
+"""Requests that the server must refuse, each with its status and words of its error."""
 
 from PIL import Image
 
@@ -37,6 +37,6 @@ BAD: dict[str, tuple[tuple[bytes, dict[str, str]], int, str]] = {
     "another boundary": (raw(form()[0], "multipart/form-data; boundary=y"), 400, "begins with the boundary"),
     "half a form": (raw(form(("a", IMAGE))[0][:-20], form()[1]), 400, "cut off"),
     "endless headers": (raw(b"--y\r\na: " + b"b" * 9000, "multipart/form-data; boundary=y"), 400, "8192 bytes"),
-    "words behind a boundary": (raw(b"--yes\r\n", "multipart/form-data; boundary=y"), 400, "end of a line"),
+    "words behind a boundary": (raw(b"--yes\r\n", "multipart/form-data; boundary=y"), 400, "end of the line"),
     "compressed": (raw(IMAGE, **{"content-encoding": "gzip"}), 415, "Content-Encoding 'gzip'"),
 }

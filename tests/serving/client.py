@@ -1,4 +1,4 @@
-"""A server under test, and what asks it."""
+"""A server under test, and clients for it."""
 
 import http.client
 import io
@@ -26,7 +26,7 @@ SMALL = Limits(
 )
 
 
-class Answered(NamedTuple):
+class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
@@ -43,29 +43,29 @@ class Running(NamedTuple):
     artifact: Path
     service: Service
 
-    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answered:
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         return ask(self.port, method, path, body, headers)
 
-    def post(self, *images: tuple[str, bytes], top: int = 5) -> Answered:
+    def post(self, *images: tuple[str, bytes], top: int = 5) -> Answer:
         body, kind = form(*images)
         return self.ask("POST", f"/predict?top={top}", body, {"content-type": kind})
 
 
-def ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answered:
-    """One request. A refusal before anything was read may be cut off by the system: then it is asked again."""
+def ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    """One request. The system may cut off a refusal that was sent before anything was read: then it asks again."""
     for _ in range(5):
         with suppress(ConnectionError):
             return _ask(port, method, path, body, headers)
     raise AssertionError(f"no answer to {method} {path[:60]}")
 
 
-def _ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answered:
+def _ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        given = {name.lower(): value for name, value in answer.getheaders()}
-        return Answered(answer.status, given, answer.read())
+        response = connection.getresponse()
+        response_headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, response_headers, response.read())
     finally:
         connection.close()
 
@@ -86,7 +86,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG file that says it is of that size, and holds a row of it."""
+    """A PNG file that claims this size, and has one row of it."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
@@ -103,20 +103,20 @@ IMAGE = encoded(draw("disc", 3, 60))
 def running(artifact: Path, limits: Limits = SMALL, **options: Any) -> Iterator[Running]:
     """A real server in a thread, on a free port."""
     service = Service(open_artifact(artifact), limits, threads=2)
-    made = server(application(service, **options))
+    uvicorn_server = server(application(service, **options))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
-        thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             yield Running(port, artifact, service)
         finally:
-            made.should_exit = True
+            uvicorn_server.should_exit = True
             thread.join()
 
 
-def one_line(answer: Answered) -> str:
-    """The error of an answer that is one."""
+def one_line(answer: Answer) -> str:
+    """The error of a refusal, which must be one line of JSON."""
     assert answer.body.count(b"\n") == 1
     assert list(answer.json) == ["error"]
     assert "\n" not in answer.json["error"]
@@ -125,11 +125,11 @@ def one_line(answer: Answered) -> str:
 
 
 def talk(port: int, *pieces: bytes, wait: float = 0.0, sent: list[bytes] | None = None) -> tuple[bytes, bool]:
-    """Sends pieces, `wait` seconds apart; what comes back, and whether the server closed the connection.
+    """Sends pieces, `wait` seconds apart. Returns what comes back, and whether the server closed the connection.
 
-    sent: takes up the pieces that were sent before it did.
+    sent: collects the pieces that were sent before that.
     """
-    got = b""
+    received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=0.05) as line:
         try:
             for piece in pieces:
@@ -144,14 +144,14 @@ def talk(port: int, *pieces: bytes, wait: float = 0.0, sent: list[bytes] | None 
             try:
                 piece = line.recv(65536)
             except TimeoutError:
-                if got:
-                    return got, False
+                if received:
+                    return received, False
                 continue
             except OSError:
-                return got, True
+                return received, True
             if not piece:
-                return got, True
-            got += piece
+                return received, True
+            received += piece
     raise AssertionError("no answer")
 
 

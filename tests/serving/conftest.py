@@ -16,19 +16,19 @@ from tests.serving.client import Running, running
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a network that was never trained, but whose weights all do something."""
+    """The artifact of an untrained network, whose weights all matter."""
     folder = tmp_path_factory.mktemp("artifact")
     network = lively(leannet.create("mobilenet_v3_debug", classes=3))
-    take = Preprocessing(height=32, width=32)
+    preprocessing = Preprocessing(height=32, width=32)
     save(
         folder / "net.safetensors",
         network,
-        Header(architecture=network.architecture, classes=("ape", 'b"e\\e', "çat"), preprocessing=take),
+        Header(architecture=network.architecture, classes=("ape", 'b"e\\e', "çat"), preprocessing=preprocessing),
     )
     return export(folder / "net.safetensors").path
 
 
 @pytest.fixture(scope="module")
 def small(artifact: Path) -> Iterator[Running]:
-    with running(artifact) as found:
-        yield found
+    with running(artifact) as server:
+        yield server

@@ -23,17 +23,17 @@ def site(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     (folder / VERSION / "ort").mkdir(parents=True)
     (root / "secret.txt").write_text("secret")
     (root / "site-secret.txt").write_text("secret")
-    about = {"folder": f"{VERSION}/", "model": {"file": "model.onnx"}}
-    files = {"index.html": "<!doctype html><p>site", "model.json": json.dumps(about), "sw.js": "1", ".hidden": "secret"}
+    model = {"folder": f"{VERSION}/", "model": {"file": "model.onnx"}}
+    files = {"index.html": "<!doctype html><p>site", "model.json": json.dumps(model), "sw.js": "1", ".hidden": "secret"}
     files |= {f"{VERSION}/{name}": "1" for name in ("app.js", "x.mjs", "ort/wasm.wasm", "ort/wasm.wasm.gz")}
     for name, text in files.items():
         (folder / name).write_text(text)
     (folder / VERSION / "model.onnx").write_bytes(artifact.read_bytes())
     (folder / "link.txt").symlink_to(root / "secret.txt")
-    found = artifact_in(folder)
-    assert found is not None
-    assert found.path is not None
-    with running(found.path, site=folder) as server:
+    opened = artifact_in(folder)
+    assert opened is not None
+    assert opened.path is not None
+    with running(opened.path, site=folder) as server:
         yield server
 
 
@@ -55,8 +55,8 @@ def test_a_site_has_what_threads_in_a_browser_need(site: Running) -> None:
         assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "content-encoding" not in answer.headers
-        for_ever = VERSION in path  # the folder's name is a digest of what is in it
-        assert answer.headers["cache-control"] == ("max-age=31536000, immutable" if for_ever else "no-cache")
+        immutable = VERSION in path  # the folder's name is a digest of what is in it
+        assert answer.headers["cache-control"] == ("max-age=31536000, immutable" if immutable else "no-cache")
         again = site.ask("GET", path, headers={"if-none-match": answer.headers["etag"]})
         assert (again.status, again.body) == (304, b"")
     part = site.ask("GET", f"/{VERSION}/model.onnx", headers={"range": "bytes=0-9"})
@@ -65,16 +65,16 @@ def test_a_site_has_what_threads_in_a_browser_need(site: Running) -> None:
     assert site.ask("GET", "/health").json["ready"]
 
 
-def test_an_answer_that_nobody_takes_is_given_up(site: Running) -> None:
+def test_an_answer_that_nobody_reads_is_abandoned(site: Running) -> None:
     site.artifact.with_name("large.bin").write_bytes(bytes(30_000_000))
     with socket.create_connection(("127.0.0.1", site.port), timeout=5) as line:
         line.sendall(f"GET /{VERSION}/large.bin HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(3 * SMALL.seconds)
-        got = 0
+        size = 0
         with suppress(ConnectionResetError):
             while piece := line.recv(1 << 20):
-                got += len(piece)
-    assert 0 < got < 30_000_000
+                size += len(piece)
+    assert 0 < size < 30_000_000
     assert len(site.ask("GET", f"/{VERSION}/large.bin").body) == 30_000_000
 
 

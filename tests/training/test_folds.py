@@ -1,4 +1,4 @@
-"""Cross-validation: a partition, each image judged once by a network that did not train on it."""
+"""Cross-validation: a partition, each image predicted once by a network that did not train on it."""
 
 import os
 import signal
@@ -25,13 +25,13 @@ SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True,
 
 
 def test_folds_are_a_partition(shapes: Path) -> None:
-    found = scan(open_dataset(str(shapes)))
-    parts = [split_dataset(found.dataset, found.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
-    together = np.concatenate([part.validation for part in parts])
-    assert sorted(together) == list(range(len(found.dataset)))
-    for part in parts:
-        assert sorted([*part.train, *part.validation]) == list(range(len(found.dataset)))
-        assert np.bincount(found.dataset.labels[part.validation]).tolist() == [3, 3]
+    scanned = scan(open_dataset(str(shapes)))
+    splits = [split_dataset(scanned.dataset, scanned.digests, None, 0, (i, 4)) for i in (1, 2, 3, 4)]
+    validated = np.concatenate([split.validation for split in splits])
+    assert sorted(validated) == list(range(len(scanned.dataset)))
+    for split in splits:
+        assert sorted([*split.train, *split.validation]) == list(range(len(scanned.dataset)))
+        assert np.bincount(scanned.dataset.labels[split.validation]).tolist() == [3, 3]
 
 
 def test_every_image_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_every_image_is_predicted_once(shapes: Path, tmp_path: Path) -> None:
     "wrong", [{"folds": 3}, {"fold": 1}, {"folds": 3, "fold": 4}, {"folds": 3, "fold": 1, "split": "80:20"}]
 )
 def test_folds_that_make_no_sense(shapes: Path, tmp_path: Path, wrong: dict[str, Any]) -> None:
-    with pytest.raises(LeannetError, match="expected folds"):
+    with pytest.raises(LeannetError, match="expected folds, a fold from 1 to that number"):
         train(str(shapes), out=tmp_path / "run", **SMALL, **wrong)
 
 
@@ -68,19 +68,20 @@ def test_a_cross_validation_goes_on_where_it_was_stopped(
 
     with monkeypatch.context() as patched:
         patched.setattr(Console, "advance", stop)
-        part = cross_validate(str(shapes), 3, tmp_path / "part", **settings)
-    assert [run.finished for run in part.runs] == [True, False]
-    assert part.line().startswith(f"{100 * whole.accuracies[0]:.2f} % over 1 of 3 folds")
+        stopped = cross_validate(str(shapes), 3, tmp_path / "part", **settings)
+    assert [run.finished for run in stopped.runs] == [True, False]
+    assert stopped.line().startswith(f"{100 * whole.accuracies[0]:.2f} % over 1 of 3 folds")
     assert (
-        len(read_predictions(tmp_path / "part" / "predictions.csv")[0]) == part.runs[0].header.split.sizes["validation"]
+        len(read_predictions(tmp_path / "part" / "predictions.csv")[0])
+        == stopped.runs[0].header.split.sizes["validation"]
     )
     with pytest.raises(LeannetError, match=r"expected a new or empty folder, found another, or go on .*--resume"):
         cross_validate(str(shapes), 3, tmp_path / "part", **settings)
 
     monkeypatch.setattr("sys.argv", ["leannet", "train", "--resume", str(tmp_path / "part"), "--quiet"])
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit:
         main()
-    assert left.value.code in {0, None}
+    assert exit.value.code in {0, None}
     assert "over 3 folds" in capsys.readouterr().out
     for fold in (1, 2, 3):
         one, other = (tmp_path / name / f"fold-{fold}" for name in ("whole", "part"))
@@ -105,24 +106,24 @@ def test_ctrl_c_after_the_last_epoch_of_a_fold_ends_the_folds(
         patch.setattr(Classification, "score", late)
         words = [str(shapes), "--model", "two_layer_debug", "--epochs", "1", "--batch-size", "8", "--workers", "0"]
         patch.setattr("sys.argv", ["leannet", "train", *words, "--folds", "3", "--out", str(tmp_path / "cv")])
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exit:
             main()
-    assert left.value.code == 130
+    assert exit.value.code == 130
     assert "stopped after fold 1 of 3; to go on: leannet train --resume" in capsys.readouterr().out
     assert [path.name for path in sorted((tmp_path / "cv").glob("fold-*"))] == ["fold-1"]
 
-    begin, begun = folds.start, []
+    begin, starts = folds.start, []
 
     def between(*words: Any) -> Any:
-        begun.append(words)
-        if len(begun) == 2:
+        starts.append(words)
+        if len(starts) == 2:
             raise KeyboardInterrupt
         return begin(*words)
 
     with monkeypatch.context() as patch:
         patch.setattr(folds, "start", between)
-        part = resume_folds(tmp_path / "cv", quiet=True)
-    assert [run.finished for run in part.runs] == [True, True]
+        resumed = resume_folds(tmp_path / "cv", quiet=True)
+    assert [run.finished for run in resumed.runs] == [True, True]
     assert resume_folds(tmp_path / "cv", quiet=True).accuracies == whole.accuracies
 
 
@@ -134,12 +135,13 @@ def test_images_are_read_once_and_finished_folds_train_no_more(
     monkeypatch.setattr(scanning, "_inspect", lambda *words: (scanned.append(1), inspect(*words))[1])
     words = SMALL | {"quiet": False}
     whole = cross_validate(str(shapes), 3, tmp_path / "cv", **words)
-    said = capsys.readouterr().err
-    assert (len(scanned), said.count("class folders, 24 images"), said.count("training two_layer")) == (24, 1, 3)
+    printed = capsys.readouterr().err
+    assert (len(scanned), printed.count("class folders, 24 images"), printed.count("training two_layer")) == (24, 1, 3)
     files = {path: path.read_bytes() for path in (tmp_path / "cv").rglob("*.safetensors")}
+    assert len(files) == 3 * 3  # model, last and state of each fold
     again = resume_folds(tmp_path / "cv", cpu=True)
-    said = capsys.readouterr().err
-    assert (len(scanned), said.count("training two_layer"), said.count("has finished, with epoch 1")) == (48, 0, 3)
+    printed = capsys.readouterr().err
+    assert (len(scanned), printed.count("training two_layer"), printed.count("finished with epoch 1")) == (48, 0, 3)
     assert again.to_dict()["accuracies"] == whole.accuracies
     assert files == {path: path.read_bytes() for path in (tmp_path / "cv").rglob("*.safetensors")}
 
@@ -148,15 +150,15 @@ def test_cpu_may_stand_beside_resume(shapes: Path, tmp_path: Path, monkeypatch: 
     """Where a run trains is no part of what it is: its settings stay as they were."""
     train(str(shapes), out=tmp_path / "run", **SMALL, split="60:20:20")
     config = tmp_path / "run" / "config.toml"
-    kept = config.read_text()
-    asked: list[bool] = []
+    config_text = config.read_text()
+    trained_on_cpu: list[bool] = []
     fit = run_module.fit
-    monkeypatch.setattr(run_module, "_is_done", lambda *_: False)  # it trains on, for no epoch
-    monkeypatch.setattr(run_module, "fit", lambda *words: (asked.append(words[5].cpu), fit(*words))[1])
+    monkeypatch.setattr(run_module, "_has_finished", lambda *_: False)  # it trains on, for no epoch
+    monkeypatch.setattr(run_module, "fit", lambda *words: (trained_on_cpu.append(words[5].cpu), fit(*words))[1])
     words = ["--resume", str(tmp_path / "run"), "--cpu", "--quiet"]
     monkeypatch.setattr("sys.argv", ["leannet", "train", *words])
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit:
         main()
-    assert (left.value.code or 0, asked) == (0, [True])
-    assert config.read_text() == kept
-    assert "cpu = false" in kept
+    assert (exit.value.code or 0, trained_on_cpu) == (0, [True])
+    assert config.read_text() == config_text
+    assert "cpu = false" in config_text

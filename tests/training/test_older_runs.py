@@ -21,9 +21,9 @@ SETTINGS: dict[str, Any] = {
 
 def _as_before(run: Path) -> None:
     """Writes the files of a run in the words of format version 1, which had no steps.csv."""
-    with safe_open(run / STATE, framework="pt") as opened:
-        words = json.loads(opened.metadata()["state"])
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+    with safe_open(run / STATE, framework="pt") as state_file:
+        words = json.loads(state_file.metadata()["state"])
+        tensors = {name: state_file.get_tensor(name) for name in state_file.keys()}  # noqa: SIM118 (no mapping)
     state, header = words.pop("state"), words["header"]
     words["standing"] = {"right" if key == "correct" else key: value for key, value in state.items()}
     header["format_version"] = 1

@@ -1,4 +1,4 @@
-"""Settings that are possible and cannot be meant."""
+"""Settings that are valid but probably a mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ from tests.conftest import draw_folder, stop_at_step
 QUICK: dict[str, Any] = {"model": "two_layer_debug", "epochs": 2, "workers": 0, "quiet": True}
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
 def test_a_batch_of_images_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = Settings.make({"data": "x", "batch_size": 64})
+    explicit = Settings.make({"data": "x", "batch_size": 64})
     with pytest.raises(LeannetError, match=r"at most the 20 images .* --batch-size 20 or less"):
-        fitting_batch(asked, 20, Console())
-    assert fitting_batch(asked, 64, Console()) is asked
+        fitting_batch(explicit, 20, Console())
+    assert fitting_batch(explicit, 64, Console()) is explicit
     default = fitting_batch(Settings.make({"data": "x"}), 20, Console())
     assert default.batch_size == 20
-    assert "a batch is all 20 training images, and the learning rate that of 20" in said(capsys)
+    assert "a batch is all 20 training images, and the learning rate that of 20" in printed(capsys)
     assert default.optimizer.rate(default.batch_size) == pytest.approx(2e-3 * (20 / 32) ** 0.5)
 
 
@@ -36,8 +36,10 @@ def test_a_batch_of_images_that_are_not_there(capsys: pytest.CaptureFixture[str]
 def test_maps_of_a_pixel(resolution: int, row: str, capsys: pytest.CaptureFixture[str]) -> None:
     """MobileNetV2 halves its map five times, the last time in block_13; three blocks with a window follow."""
     check_input(leannet.architecture("mobilenet_v2", resolution=resolution), Console())
-    words = f"at 32 x 32 px maps are 1 x 1 from row {row} on: 3 of 18 layers with a window see one pixel"
-    text = said(capsys)
+    words = (
+        f"at 32 x 32 px maps are 1 x 1 from row {row} on: 3 of 18 layers with a kernel above 1 x 1 get a single pixel"
+    )
+    text = printed(capsys)
     assert words in text if row else text == ""
 
 
@@ -51,7 +53,8 @@ def test_memory_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     for free, words in ((needed * 3, ""), (needed * 1.5, "a step of 32 images")):
         monkeypatch.setattr("leannet.training.plausible.available_memory", lambda free=free: free)
         check_memory(rows, settings, Console())
-        assert words in said(capsys)
+        text = printed(capsys)
+        assert words in text if words else text == ""
     monkeypatch.setattr("leannet.training.plausible.available_memory", lambda: needed - 1)
     with pytest.raises(LeannetError, match="a smaller --resolution or --batch-size, or a larger --accumulate"):
         check_memory(rows, settings, Console())
@@ -74,10 +77,10 @@ def test_a_run_whose_images_moved_goes_on_from_there(tmp_path: Path, monkeypatch
         stop_at_step(patched, 2)
         assert not train(tmp_path / "before", tmp_path / "run", **settings).finished
     (tmp_path / "before").rename(tmp_path / "after")
-    with pytest.raises(LeannetError, match="not there any more; from where it is now: leannet train DATA --resume"):
+    with pytest.raises(LeannetError, match="no longer exists; if the images have moved: leannet train DATA --resume"):
         resume(tmp_path / "run", quiet=True)
     draw_folder(tmp_path / "others", each=8)
-    with pytest.raises(LeannetError, match="the images have changed since this run began and are not those of"):
+    with pytest.raises(LeannetError, match="the images have changed since this run began and differ from those of"):
         resume(tmp_path / "run", quiet=True, data=str(tmp_path / "others"))
     again = resume(tmp_path / "run", quiet=True, data=str(tmp_path / "after"))
     assert again.finished

@@ -16,9 +16,9 @@ from torch import nn
 
 from leannet.checkpoint import load
 from leannet.errors import LeannetError
-from leannet.files import alone_in
+from leannet.files import run_lock
 from leannet.training import train
-from leannet.training.processes import synchronize
+from leannet.training.processes import convert_sync_batch_norm
 from tests.conftest import draw_folder
 
 # Without dropout, whose draws are one process's own.
@@ -32,13 +32,13 @@ SCRIPT = """
 import json, pathlib, sys, torch
 from leannet.training import loop, train
 losses = []
-total = loop.processes.total
+total = loop.processes.all_reduce_sum
 def spy(value):
     value = total(value)
-    if value.shape == (3,) and value.dtype == torch.float64:  # mean loss, right ones, images
+    if value.shape == (3,) and value.dtype == torch.float64:  # mean loss, correct ones, images
         losses.append(value[0].item())
     return value
-loop.processes.total = spy
+loop.processes.all_reduce_sum = spy
 run = train(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3]))
 loop.processes._leave()
 left = [task.read_text().strip() for task in pathlib.Path("/proc/self/task").glob("*/comm")]
@@ -66,9 +66,11 @@ def _run(data: Path, out: Path, settings: dict[str, Any], world: int, attempts: 
     if any("EADDRINUSE" in errors for _, errors in outputs) and attempts > 1:
         return _run(data, out, settings, world, attempts - 1)
     assert all(process.returncode == 0 for process in processes), "\n".join(errors[-2000:] for _, errors in outputs)
-    found = [json.loads(text.splitlines()[-1]) for text, _ in outputs]
-    assert all(each["threads"] == [] for each in found)  # one that outlives the interpreter may end it by an abort
-    return dict(found[0])
+    results = [json.loads(text.splitlines()[-1]) for text, _ in outputs]
+    assert all(
+        result["threads"] == [] for result in results
+    )  # one that outlives the interpreter may end it by an abort
+    return dict(results[0])
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +87,20 @@ def test_two_follow_one(both: tuple[dict[str, Any], dict[str, Any], Path]) -> No
     one, two, folder = both
     assert len(one["losses"]) == len(two["losses"]) >= 20
     assert two["losses"][:20] == pytest.approx(one["losses"][:20], rel=1e-5)
-    mine, theirs = (load(folder / name / "last.safetensors")[0].state_dict() for name in ("one", "two"))
-    for name, value in mine.items():
-        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-6)
+    weights_of_one, weights_of_two = (
+        load(folder / name / "last.safetensors")[0].state_dict() for name in ("one", "two")
+    )
+    for name, value in weights_of_one.items():
+        torch.testing.assert_close(weights_of_two[name], value, rtol=1e-4, atol=1e-6)
 
 
 def test_every_image_is_counted_once(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     one, two, folder = both
     assert two["validation"]["confusion"] == one["validation"]["confusion"]
-    for part in ("validation", "test"):
-        losses = [found[part].pop("loss") for found in (one, two)]
+    for split in ("validation", "test"):
+        losses = [scores[split].pop("loss") for scores in (one, two)]
         assert losses[0] == pytest.approx(losses[1])
-        assert two[part] == one[part]
+        assert two[split] == one[split]
     lines = [(folder / name / "predictions.csv").read_text().splitlines() for name in ("one", "two")]
     assert [line.split(",")[:3] for line in lines[0]] == [line.split(",")[:3] for line in lines[1]]
 
@@ -107,6 +111,7 @@ def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any],
     settings = SETTINGS | {"epochs": 1, "accumulate": 2}
     one = _run(folder / "data", folder / "one-in-parts", settings, world=1)
     two = _run(folder / "data", folder / "two-in-parts", settings, world=2)
+    assert len(one["losses"]) == len(two["losses"]) >= 10
     assert two["losses"][:10] == pytest.approx(one["losses"][:10], rel=1e-9)
 
 
@@ -121,30 +126,30 @@ def test_synchronised_batch_norm_of_one_process_is_torchs() -> None:
     """Forward, gradients and running statistics, in float64; and the very same parameters."""
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).double()
-    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).double()
-    other.load_state_dict(plain.state_dict())
-    kept = other[1].weight
-    synchronize(other)
-    assert other[1].weight is kept
+    synchronized = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).double()
+    synchronized.load_state_dict(plain.state_dict())
+    weight = synchronized[1].weight
+    convert_sync_batch_norm(synchronized)
+    assert synchronized[1].weight is weight
     store = dist.HashStore()
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     try:
         x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 3, 8, 8)))
-        for network in (plain, other):
+        for network in (plain, synchronized):
             network(x).square().sum().backward()
     finally:
         dist.destroy_process_group()
-    for (name, a), (_, b) in zip(plain.named_parameters(), other.named_parameters(), strict=True):
+    for (name, a), (_, b) in zip(plain.named_parameters(), synchronized.named_parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, msg=name)
     for name, value in plain.state_dict().items():
-        torch.testing.assert_close(value, other.state_dict()[name])
+        torch.testing.assert_close(value, synchronized.state_dict()[name])
 
 
 def test_what_the_first_process_cannot_do_ends_all(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     """A folder that another training has: each of two processes says so and ends."""
     *_, folder = both
     (folder / "busy").mkdir()
-    with alone_in(folder / "busy"), pytest.raises(AssertionError) as raised:
+    with run_lock(folder / "busy"), pytest.raises(AssertionError) as raised:
         _run(folder / "data", folder / "busy", SETTINGS, world=2)
     assert str(raised.value).count("LeannetError: ") == 2
     assert str(raised.value).count("another process is training in this folder") == 2

@@ -25,9 +25,9 @@ from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.training import Settings, resume, train
 from leannet.training.optimizing import make_optimizer
+from leannet.training.precise_batch_norm import precise_batch_norm
 from leannet.training.settings import Optimizer, Schedule, read_toml
 from leannet.training.state import load_state
-from leannet.training.statistics import recalibrate
 from leannet.training.task import Classification
 from tests.conftest import draw_folder, stop_at_step
 
@@ -58,8 +58,8 @@ def test_resumed_equals_uninterrupted(
     assert len(calls) == stop_at
     load(tmp_path / "parts")  # what is left evaluates
 
-    again = resume(tmp_path / "parts", quiet=True)
-    assert again.finished
+    resumed = resume(tmp_path / "parts", quiet=True)
+    assert resumed.finished
     assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
     assert _log_without_times(tmp_path / "parts") == _log_without_times(tmp_path / "whole")
     steps = (tmp_path / "whole" / "steps.csv").read_text()
@@ -75,11 +75,11 @@ def test_a_line_a_step(shapes: Path, tmp_path: Path) -> None:
     assert [int(line["epoch"]) for line in lines] == [1] * steps + [2] * steps
     sizes = [SMALL["batch_size"]] * (steps - 1) + [run.header.split.sizes["train"] - SMALL["batch_size"] * (steps - 1)]
     for epoch, log in enumerate(run.log, start=1):
-        mine = [line for line in lines if int(line["epoch"]) == epoch]
+        of_epoch = [line for line in lines if int(line["epoch"]) == epoch]
         for name in ("loss", "accuracy"):
-            mean = np.average([float(line[name]) for line in mine], weights=sizes)
+            mean = np.average([float(line[name]) for line in of_epoch], weights=sizes)
             assert mean == pytest.approx(log[f"train_{name}"], rel=1e-4)
-        assert float(mine[-1]["learning_rate"]) == pytest.approx(log["learning_rate"], rel=1e-4)
+        assert float(of_epoch[-1]["learning_rate"]) == pytest.approx(log["learning_rate"], rel=1e-4)
 
 
 def test_workers_change_nothing(shapes: Path, tmp_path: Path) -> None:
@@ -133,9 +133,10 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
     alone.parent.mkdir()
     shutil.copy(run.path / "model.safetensors", alone)
     names, _, probabilities, classes = read_predictions(run.path / "predictions.csv")
-    found, broken = leannet.predict(alone, [shapes / name for name in names])
+    predictions, broken = leannet.predict(alone, [shapes / name for name in names])
     assert broken == []
-    for prediction, line in zip(found, probabilities, strict=True):
+    assert len(names) == 4
+    for prediction, line in zip(predictions, probabilities, strict=True):
         assert prediction.classes[0] == classes[line.argmax()]
         assert prediction.probabilities[0] == pytest.approx(line.max(), abs=1e-5)
     shutil.copytree(shapes, tmp_path / "moved")
@@ -149,23 +150,23 @@ def test_the_checkpoint_alone_is_enough(shapes: Path, tmp_path: Path) -> None:
 
 
 def test_training_images_are_never_scored_by_accident(tmp_path: Path) -> None:
-    for part, each, first in (("train", 8, 0), ("val", 4, 100)):
-        draw_folder(tmp_path / "data" / part, each=each, first=first)
+    for split, each, first in (("train", 8, 0), ("val", 4, 100)):
+        draw_folder(tmp_path / "data" / split, each=each, first=first)
     run = train(str(tmp_path / "data"), out=tmp_path / "run", **SMALL | {"epochs": 1})
     with pytest.raises(LeannetError, match="these are images it was trained on"):
         leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "train"), split="train", quiet=True).split == "train"
     assert leannet.evaluate(run.path, str(tmp_path / "data" / "val"), quiet=True).split == "validation"
     (tmp_path / "data" / "val" / "disc" / "100.png").rename(tmp_path / "data" / "train" / "disc" / "100.png")
-    found = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
-    assert (found.split, found.scores.images) == ("validation", 1)
-    assert "16 of the 17 images trained this network" in found.why
+    evaluated = leannet.evaluate(run.path, str(tmp_path / "data" / "train"), quiet=True)
+    assert (evaluated.split, evaluated.scores.images) == ("validation", 1)
+    assert "16 of the 17 images trained this network" in evaluated.why
     others = draw_folder(tmp_path / "others", each=2, first=200)
-    found = leannet.evaluate(run.path, str(others), quiet=True)
-    assert (found.split, found.scores.images) == ("all", 4)
+    evaluated = leannet.evaluate(run.path, str(others), quiet=True)
+    assert (evaluated.split, evaluated.scores.images) == ("all", 4)
 
 
-def test_a_test_part_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> None:
+def test_a_test_split_is_scored_once_at_the_end(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "split": "60:20:20"})
     assert run.test is not None
     header = read_header(run.path)
@@ -194,9 +195,9 @@ def test_a_run_says_how_it_was_made(shapes: Path, tmp_path: Path) -> None:
     assert {"leannet", "command", "seed", "data", "torch", "history"} <= set(run.header.provenance.to_dict())
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_with_the_step(shapes: Path, tmp_path: Path) -> None:
     settings = SMALL | {"epochs": 2, "optimizer": {"name": "sgd", "lr": 1e30}, "schedule": {"warmup_epochs": 0}}
-    with pytest.raises(LeannetError, match=r"the loss is no number any more at epoch 1, step \d"):
+    with pytest.raises(LeannetError, match=r"the loss is not finite at epoch 1, step \d"):
         train(str(shapes), out=tmp_path / "run", **settings)
 
 
@@ -214,12 +215,13 @@ def test_limit_and_skip(shapes: Path, tmp_path: Path) -> None:
     sizes = run.header.split.sizes
     assert 10 <= sizes["train"] + sizes["validation"] <= 12
     names = read_predictions(run.path / "predictions.csv")[0]
+    assert len(names) == sizes["validation"] > 0
     assert not [name for name in names if name.startswith("disc/1")]
 
 
 def test_grey_images_and_an_architecture_file(shapes: Path, tmp_path: Path) -> None:
-    made = leannet.architecture("mobilenet_v2_debug", in_channels=1).edit("block_1", kernel=5)
-    (tmp_path / "mine.json").write_text(made.to_json())
+    architecture = leannet.architecture("mobilenet_v2_debug", in_channels=1).edit("block_1", kernel=5)
+    (tmp_path / "mine.json").write_text(architecture.to_json())
     run = train(str(shapes), out=tmp_path / "run", model=str(tmp_path / "mine.json"), color="L", epochs=1, quiet=True)
     network, header = load(run.path)
     assert network.layer("block_1.depthwise").conv.kernel_size == (5, 5)
@@ -254,11 +256,11 @@ def test_no_decay_on_norms_and_biases() -> None:
         assert decay[id(parameter)] == (0.3 if key.endswith(("conv.weight", "linear.weight")) else 0)
 
 
-def test_recalibrated_statistics_are_those_of_the_images() -> None:
+def test_precise_batch_norm_has_the_statistics_of_the_images() -> None:
     network = leannet.create("two_layer_debug")
     images = torch.randn(24, 3, 32, 32)
     before = [p.clone() for p in network.parameters()]
-    recalibrate(network, images.split(8))
+    precise_batch_norm(network, images.split(8))
     after_conv = network.layer("conv_1").conv(images)
     norm = network.layer("conv_1").norm
     torch.testing.assert_close(norm.running_mean, after_conv.mean((0, 2, 3)), atol=1e-5, rtol=1e-4)
@@ -328,12 +330,12 @@ def test_a_head_follows_the_names_of_its_classes(tmp_path: Path) -> None:
     assert not torch.allclose(load(other.path)[0].state_dict()["Logits.linear.weight"], weight)
 
 
-def test_part_of_the_data_scores_the_recorded_validation_part(shapes: Path, tmp_path: Path) -> None:
+def test_a_part_of_the_data_scores_the_recorded_validation_split(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "limit": 14})
-    found = leannet.evaluate(run.path, quiet=True)
+    evaluated = leannet.evaluate(run.path, quiet=True)
     assert run.validation is not None
-    assert found.split == "validation"
-    assert found.scores.confusion == run.validation.confusion
+    assert evaluated.split == "validation"
+    assert evaluated.scores.confusion == run.validation.confusion
 
 
 def test_flags_that_the_weights_rule_out_or_that_win_over_them(shapes: Path, tmp_path: Path) -> None:
@@ -349,17 +351,23 @@ def test_flags_that_the_weights_rule_out_or_that_win_over_them(shapes: Path, tmp
 def test_a_network_that_makes_no_classes_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
     backbone = leannet.architecture("mobilenet_v2_debug").only("Conv1", "block_2")
     (tmp_path / "two.json").write_text(backbone.to_json())
-    with pytest.raises(LeannetError, match="expected one output of one value a class"):
+    with pytest.raises(LeannetError, match="expected one output of one value per class"):
         train(str(tmp_path / "nothing"), model=str(tmp_path / "two.json"), quiet=True)
 
 
 def test_another_precision_in_the_same_process(shapes: Path, tmp_path: Path) -> None:
-    train(str(shapes), out=tmp_path / "a", **SMALL | {"epochs": 1})
-    train(str(shapes), out=tmp_path / "b", **SMALL | {"epochs": 1, "precision": "bf16"})
+    runs = [
+        train(str(shapes), out=tmp_path / f"{number}", **SMALL | {"epochs": 1, "precision": precision})
+        for number, precision in enumerate(("no", "bf16", "no"))
+    ]
+    first, second, third = (run.log[0]["train_loss"] for run in runs)
+    assert first == third
+    assert first != second
+    assert first == pytest.approx(second, rel=0.05)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_image_that_goes_while_training_is_one_line(
+def test_an_image_that_goes_while_training_is_one_line(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     removed = shapes / "disc" / "3.png"
@@ -369,18 +377,20 @@ def test_a_image_that_goes_while_training_is_one_line(
             removed.unlink(missing_ok=True)
 
     monkeypatch.setattr(Console, "advance", remove)
-    with pytest.raises(LeannetError, match=r"^disc/3\.png: could be read before, not any more: No such file"):
+    with pytest.raises(
+        LeannetError, match=r"^disc/3\.png: could be read at the start of the run and no longer can: No such file"
+    ):
         train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 9, "workers": workers, "cache": False})
 
 
 def test_a_failed_first_epoch_leaves_the_folder_free(shapes: Path, tmp_path: Path) -> None:
     settings = SMALL | {"epochs": 1, "optimizer": {"name": "sgd", "lr": 1e30}, "schedule": {"warmup_epochs": 0}}
-    with pytest.raises(LeannetError, match="no number"):
+    with pytest.raises(LeannetError, match="the loss is not finite"):
         train(str(shapes), out=tmp_path / "run", **settings)
     train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1})
 
 
-def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_resumed_and_its_test_split_not_scored_again(shapes: Path, tmp_path: Path) -> None:
     train(str(shapes), out=tmp_path / "run", **SMALL | {"epochs": 1, "split": "60:20:20"})
     before = _files(tmp_path / "run")
     with pytest.raises(LeannetError, match="has finished its 1 epochs"):
@@ -389,7 +399,7 @@ def test_a_finished_run_is_not_resumed_and_its_test_part_not_scored_again(shapes
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SavedState by the clock in the middle of the first epoch, it has a state and no weights yet."""
+    """Saved by the clock in the middle of the first epoch, it has a state and no weights yet."""
     settings = SMALL | {"epochs": 2}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
 
@@ -417,4 +427,4 @@ def test_compiling_is_said_before_it_begins(
     for settings, times in ({"compile": True, "precision": "bf16"}, 1), ({}, 0):
         with pytest.raises(LeannetError, match="enough"):
             train(str(shapes), out=tmp_path / str(times), **SMALL | {"quiet": False} | settings)
-        assert capsys.readouterr().err.count("the first steps compile the network, and may take minutes") == times
+        assert capsys.readouterr().err.count("the first steps compile the network, which may take minutes") == times

@@ -20,17 +20,17 @@ def _read(run: Path) -> dict[str, list[tuple[int, float]]]:
     """What TensorBoard's own reader finds: of each name the steps and values."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found = EventAccumulator(str(run / FOLDER))
-    found.Reload()
-    return {name: [(e.step, e.value) for e in found.Scalars(name)] for name in found.Tags()["scalars"]}
+    reader = EventAccumulator(str(run / FOLDER))
+    reader.Reload()
+    return {name: [(e.step, e.value) for e in reader.Scalars(name)] for name in reader.Tags()["scalars"]}
 
 
 def _agrees(run: Run) -> None:
-    found = _read(run.path)
-    assert set(found) == set(SCALARS.values())
+    scalars = _read(run.path)
+    assert set(scalars) == set(SCALARS.values())
     for column, name in SCALARS.items():
-        assert [step for step, _ in found[name]] == [line["epoch"] for line in run.log]
-        assert [value for _, value in found[name]] == pytest.approx([line[column] for line in run.log], rel=1e-6)
+        assert [step for step, _ in scalars[name]] == [line["epoch"] for line in run.log]
+        assert [value for _, value in scalars[name]] == pytest.approx([line[column] for line in run.log], rel=1e-6)
 
 
 def test_what_is_read_back_is_the_log(shapes: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Trouble: whatever ends a run, what was saved is whole, and the end is one line."""
+"""Failures: whatever ends a run, saved files are whole, and the error is one line."""
 
 import errno
 import json
@@ -20,11 +20,13 @@ from leannet import checkpoint
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
-from leannet.files import alone_in, is_trained_in
+from leannet.files import is_training_in, run_lock
 from leannet.reports import report
 from leannet.run_files import LOCK
 from leannet.training import resume, train
+from leannet.training.state import load_state
 from leannet.training.task import Classification
+from tests.conftest import draw_folder
 
 SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "epochs": 6}
 RICH: dict[str, Any] = SMALL | {
@@ -45,19 +47,23 @@ else:
 
 
 def test_killed_three_times_at_random_it_ends_as_if_never_stopped(shapes: Path, tmp_path: Path) -> None:
-    """SIGKILL; averages of weights, draws of augmentation, of mixing and of sampling included."""
+    """By SIGKILL, with EMA, and random draws of augmentation, mixing and sampling."""
     whole = train(str(shapes), out=tmp_path / "whole", **RICH)
     run, state = tmp_path / "run", tmp_path / "run" / "state" / "resume.safetensors"
-    chance = random.Random(0)
+    random_delay, progress = random.Random(0), list[tuple[int, int]]()
     for attempt in range(3):
-        words = json.dumps(RICH) if attempt == 0 else "resume"
+        argument = json.dumps(RICH) if attempt == 0 else "resume"
         before = state.stat().st_mtime_ns if state.exists() else 0
-        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(shapes), str(run), words]) as process:
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(shapes), str(run), argument]) as process:
             while (state.stat().st_mtime_ns if state.exists() else 0) == before and process.poll() is None:
                 time.sleep(0.005)
-            time.sleep(chance.uniform(0, 0.15))
+            time.sleep(random_delay.uniform(0, 0.15))
             process.kill()
         assert process.returncode == -signal.SIGKILL
+        saved = load_state(run).state
+        progress.append((saved.epoch, saved.step))
+    assert progress == sorted(set(progress)), "each process went on from where the one before was killed"
+    assert (0, 0) < progress[0] < progress[-1] < (RICH["epochs"], 0)
     resume(run, quiet=True)
     for name in ("model.safetensors", "last.safetensors", "predictions.csv"):
         assert (run / name).read_bytes() == (whole.path / name).read_bytes()
@@ -72,12 +78,12 @@ def test_two_trainings_are_never_in_one_folder(shapes: Path, tmp_path: Path) -> 
             time.sleep(0.005)
         with pytest.raises(LeannetError, match=r"run: another process is training in this folder"):
             resume(run, quiet=True)
-        assert is_trained_in(run)
+        assert is_training_in(run)
         assert "Still training, after" in report(run, tmp_path / "page.html").read_text()
         process.kill()
-    assert not is_trained_in(run)
+    assert not is_training_in(run)
     assert "Stopped after" in report(run, tmp_path / "page.html").read_text()
-    with alone_in(run), pytest.raises(LeannetError, match="another process"), alone_in(run):
+    with run_lock(run), pytest.raises(LeannetError, match="another process"), run_lock(run):
         pass
 
 
@@ -101,8 +107,9 @@ def test_a_full_disk_is_one_line_and_the_last_good_checkpoint_loads(shapes: Path
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
         assert "No space left on device" in done.stderr
-        left = [path.name for path in (disk / "run").iterdir() if path.suffix == ".safetensors"]
-        for name in left:
+        checkpoints = [path.name for path in (disk / "run").iterdir() if path.suffix == ".safetensors"]
+        assert checkpoints
+        for name in checkpoints:
             load(disk / "run" / name)
         assert not [path for path in disk.rglob("*") if path.suffix not in {".safetensors", ".toml", ".csv", ""}]
     finally:
@@ -149,7 +156,7 @@ def test_a_killed_worker_is_one_line(shapes: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "a process that prepares images has ended" in done.stderr
+    assert "a worker process that prepares images has ended" in done.stderr
     load(tmp_path / "run")
 
 
@@ -158,15 +165,15 @@ def test_a_worker_that_ends_in_the_middle_of_a_step_is_one_line(
 ) -> None:
     """torch's handler raises wherever this process is, not only where it waits for images."""
 
-    def told(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def fail(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
-    monkeypatch.setattr(Classification, "loss", told)
-    with pytest.raises(LeannetError, match="a process that prepares images has ended"):
+    monkeypatch.setattr(Classification, "loss", fail)
+    with pytest.raises(LeannetError, match="a worker process that prepares images has ended"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_one(
+def test_a_loss_that_is_not_finite_keeps_the_last_good_one(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, loss = [], Classification.loss
@@ -185,7 +192,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_one(
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_weights_that_are_no_numbers_are_never_saved(
+def test_weights_that_are_not_finite_are_never_saved(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ema_decay: float
 ) -> None:
     """A last step of an epoch spoils them: no loss of its own tells, and validation would be of them."""
@@ -199,11 +206,11 @@ def test_weights_that_are_no_numbers_are_never_saved(
 
     monkeypatch.setattr(torch.optim.AdamW, "step", poison)
     monkeypatch.setattr("leannet.training.loop.SAVE_SECONDS", 0)
-    with pytest.raises(LeannetError, match=r"^weights are no number any more at epoch 2, step 4, .*holds the best"):
+    with pytest.raises(LeannetError, match=r"^weights are not finite at epoch 2, step 4, .*holds the best"):
         train(str(shapes), out=tmp_path / "run", **SMALL, ema_decay=ema_decay)
     for name in ("model", "last", "state/resume"):
-        held = load_file(tmp_path / "run" / f"{name}.safetensors")
-        assert all(torch.isfinite(value).all() for value in held.values())
+        tensors = load_file(tmp_path / "run" / f"{name}.safetensors")
+        assert all(torch.isfinite(value).all() for value in tensors.values())
     monkeypatch.undo()
     assert resume(tmp_path / "run", quiet=True).finished
 
@@ -213,29 +220,33 @@ def test_too_little_memory_is_one_line(shapes: Path, tmp_path: Path, monkeypatch
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(Classification, "loss", full)
-    with pytest.raises(LeannetError, match=r"^too little memory for 5 images a step in 1 part; try --accumulate 2"):
+    with pytest.raises(LeannetError, match=r"^too little memory for 5 images per step in 1 part; try --accumulate 2"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
 def test_a_worker_that_ends_while_the_best_is_scored_is_one_line(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
-    monkeypatch.setattr("leannet.training.run._scores", told)
-    with pytest.raises(LeannetError, match="a process that prepares images has ended"):
+    monkeypatch.setattr("leannet.training.run._scores", fail)
+    with pytest.raises(LeannetError, match="a worker process that prepares images has ended"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
 
 def test_a_disk_that_others_have_filled_means_no_cache(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    claims: list[int] = []
+
     def full(file: int, start: int, size: int) -> None:
+        claims.append(size)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert train(str(shapes), out=tmp_path / "run", **SMALL).finished
+    assert claims
 
 
 def test_a_truncated_checkpoint_is_refused_and_the_other_loads(shapes: Path, tmp_path: Path) -> None:
@@ -259,3 +270,9 @@ def test_images_that_vanish_are_not_missed_once_they_are_kept(shapes: Path, tmp_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Console, "advance", vanish)
         assert train(str(shapes), out=tmp_path / "run", **SMALL).finished
+        assert not (shapes / "disc").exists()
+        draw_folder(shapes)
+        with pytest.raises(
+            LeannetError, match=r"^disc/\d+\.png: could be read at the start of the run and no longer can"
+        ):
+            train(str(shapes), out=tmp_path / "without", **SMALL, cache=False)

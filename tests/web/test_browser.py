@@ -32,6 +32,7 @@ from leannet.quantization import quantize
 from leannet.web.onnxruntime_web import runtime_files
 from leannet.web.site import make_site
 from tests.conftest import draw, draw_folder, keep, lively
+from tests.web.accessibility import LIVE, RECORD_SPOKEN, check_page, tab_stops
 
 CLASSES = ("ape", "bee", "çat")
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
@@ -99,13 +100,15 @@ def visit(
     page.on("pageerror", lambda error: problems.append(str(error)))
     context.on("request", lambda request: None if request.url.startswith((server.url, f"blob:{server.url}"))
                else problems.append(request.url))  # fmt: skip
-    page.goto(server.url + start)
-    if not start:
-        page.evaluate("leannet.ready")
-    yield page, server
-    assert problems == []
-    context.close()
-    server.stop()
+    try:
+        page.goto(server.url + start)
+        if not start:
+            page.evaluate("leannet.ready")
+        yield page, server
+        assert problems == []
+    finally:
+        context.close()
+        server.stop()
 
 
 # Networks whose answers differ from image to image, though they were never trained
@@ -128,7 +131,7 @@ def artifact(folder: Path, name: str, input: str = "float32", **words: Any) -> P
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> tuple[Path, Path]:
+def built(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> tuple[Path, Path]:
     """An artifact and its site."""
     folder = tmp_path_factory.mktemp("site")
     path = artifact(folder, "net", resize="crop", mean=(0.4, 0.5, 0.6))
@@ -184,14 +187,15 @@ def png_of_16_bits(array: NDArray[np.uint16]) -> bytes:
 
 
 @cache
-def images() -> dict[str, tuple[bytes, int]]:
-    """Files by name, and by how many levels a browser's image may differ from Pillow's."""
+def images() -> dict[str, bytes]:
+    """Files by name."""
     image = scene(150, 97)
     glass = image.convert("RGBA")
     glass.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 150).astype(np.uint8), (97, 1))))
     deep = np.asarray(scene(90, 60, 4)).astype(np.uint16) * 257
-    made = {f"exif {turn}.jpg": saved(scene(150, 97, turn), "JPEG", exif=turned(turn)) for turn in range(1, 9)}
-    made |= {
+    grey = Image.fromarray(np.linspace(0, 65535, 150 * 97).reshape(97, 150).astype(np.uint16))
+    orientations = {f"exif {turn}.jpg": saved(scene(150, 97, turn), "JPEG", exif=turned(turn)) for turn in range(1, 9)}
+    return orientations | {
         "exif 6.png": saved(scene(80, 60, 3), "PNG", exif=turned(6)),
         "exif 5.webp": saved(scene(80, 60, 5), "WEBP", exif=turned(5)),
         "xmp.jpg": saved(image, "JPEG", xmp=XMP.encode()),
@@ -210,9 +214,8 @@ def images() -> dict[str, tuple[bytes, int]]:
         "progressive.jpg": saved(scene(90, 140, 7), "JPEG", progressive=True, quality=60),
         "profile.jpg": saved(image, "JPEG", icc_profile=with_profile()),
         "plain.bmp": saved(scene(31, 33, 8), "BMP"),
+        "16 bits grey.png": saved(grey, "PNG"),
     }
-    grey = Image.fromarray(np.linspace(0, 65535, 150 * 97).reshape(97, 150).astype(np.uint16))
-    return {name: (data, 0) for name, data in made.items()} | {"16 bits grey.png": (saved(grey, "PNG"), 0)}
 
 
 def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -225,14 +228,16 @@ def by_python(path: Path, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.fl
 # What is tested
 
 
-def test_a_visitors_images_are_classified_as_python_does(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_visitors_images_are_classified_as_python_does(
+    browser: Any, built: tuple[Path, Path], tmp_path: Path
+) -> None:
     """Through the file chooser, to what the page shows."""
-    path, site = made
+    path, site = built
     winners = set()
     with visit(browser, site) as (page, _):
-        for name, data in ((name, data) for name, (data, levels) in images().items() if not levels):
+        for name, data in images().items():
             (tmp_path / name).write_bytes(data)
-            wanted = leannet.predict(path, [tmp_path / name])[0][0]
+            expected = leannet.predict(path, [tmp_path / name])[0][0]
             page.evaluate("document.getElementById('top').replaceChildren()")
             page.set_input_files("#file", tmp_path / name)
             page.wait_for_selector("#top .name")
@@ -240,27 +245,32 @@ def test_a_visitors_images_are_classified_as_python_does(browser: Any, made: tup
                 page.locator("#top .name").all_inner_texts(),
                 page.locator("#top .percent").all_inner_texts(),
             )
-            assert names[0] == wanted.classes[0], name
-            found = [float(share.removesuffix(" %")) / 100 for share in shares]
-            assert found == pytest.approx(wanted.probabilities, abs=1e-2), name
+            assert names[0] == expected.classes[0], name
+            probabilities = [float(share.removesuffix(" %")) / 100 for share in shares]
+            assert probabilities == pytest.approx(expected.probabilities, abs=1e-2), name
             winners.add(names[0])
         page.set_input_files("#file", {"name": "no image.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
         page.wait_for_selector("#problem:has-text('no image.png: this browser cannot read it')")
         assert page.inner_text("#top") == "Nothing yet."
         compare(page, path)
-    assert winners == set(CLASSES)  # or else the networks would see nothing
+    assert winners == set(CLASSES)  # or the networks would ignore their input
 
 
-@pytest.mark.parametrize(("width", "height", "scheme"), [(390, 844, "light"), (390, 844, "dark"), (1440, 900, "light")])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [(390, 844, "light"), (390, 844, "dark"), (830, 900, "dark"), (1440, 900, "light")]
+)
 def test_it_fits_a_phone_and_a_desk(
-    browser: Any, made: tuple[Path, Path], tmp_path: Path, width: int, height: int, scheme: str
+    browser: Any, built: tuple[Path, Path], tmp_path: Path, width: int, height: int, scheme: str
 ) -> None:
-    """Nothing to scroll sideways, and the answer in sight; images of it for a person to look at."""
+    """Nothing to scroll sideways, the answer in sight, contrast and names; images of it for a person to look at."""
     (tmp_path / "image.png").write_bytes(saved(scene(320, 240, 1), "PNG"))
     size = {"width": width, "height": height}
-    with visit(browser, made[1], viewport=size, color_scheme=scheme) as (page, _):
+    with visit(browser, built[1], viewport=size, color_scheme=scheme) as (page, _):
+        check_page(page)
         page.set_input_files("#file", tmp_path / "image.png")
         page.wait_for_selector("#top .name")
+        check_page(page)
+        assert page.get_attribute("#image", "alt") == "image.png"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#top .name").count() == len(CLASSES)
         for answer in page.locator("#top .name, #top .percent").all():
@@ -288,16 +298,19 @@ def test_the_image_is_pillows_to_the_level(browser: Any, tmp_path: Path, form: s
         compare(page, path, {"bicubic": 2, "grey": 1}.get(form, 0))
 
 
-def compare(page: Any, path: Path, more: int = 0) -> None:
-    """What the network reads and says of all images. more: levels that special images may differ."""
-    for name, (data, levels) in images().items():
-        wanted, outputs = by_python(path, data)
-        found = page.evaluate(CLASSIFY, base64.b64encode(data).decode())
-        away = np.abs(np.array(found["input"]) - wanted.astype(int)).max()
+def compare(page: Any, path: Path, levels: int = 0) -> None:
+    """The network's input and outputs for all images. levels: by which special images may differ."""
+    equal = 0
+    for name, data in images().items():
+        expected, outputs = by_python(path, data)
+        answer = page.evaluate(CLASSIFY, base64.b64encode(data).decode())
+        difference = np.abs(np.array(answer["input"]) - expected.astype(int)).max()
         special = any(word in name for word in ("glass", "palette", "16"))
-        assert away <= levels + (more if special else 0), name
-        if not away:
-            np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max(), err_msg=name)
+        assert difference <= (levels if special else 0), name
+        if difference == 0:
+            np.testing.assert_allclose(answer["outputs"], outputs, atol=1e-3 * np.abs(outputs).max(), err_msg=name)
+            equal += 1
+    assert equal >= 20
 
 
 def test_integers_run_too(browser: Any, tmp_path: Path) -> None:
@@ -310,9 +323,9 @@ def test_integers_run_too(browser: Any, tmp_path: Path) -> None:
         for seed in range(6):
             image = saved(scene(70, 90, seed), "PNG")
             _, outputs = by_python(path, image)
-            found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
-            assert np.argmax(found) == np.argmax(outputs)
-            np.testing.assert_allclose(found, outputs, atol=0.02 * np.abs(outputs).max())
+            computed = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
+            assert np.argmax(computed) == np.argmax(outputs)
+            np.testing.assert_allclose(computed, outputs, atol=0.02 * np.abs(outputs).max())
         page.click("#check")
         page.wait_for_selector("#checked:has-text('difference')")
         assert "The same as at export" in page.inner_text("#checked")
@@ -330,12 +343,12 @@ def test_weights_of_half_the_bytes_run_too(browser: Any, tmp_path: Path, precisi
     with visit(browser, tmp_path / "site") as (page, _):
         image = saved(scene(70, 90, 1), "PNG")
         outputs = open_artifact(path).outputs([read(image)], "onnxruntime")[0]
-        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
-        np.testing.assert_allclose(found, outputs, atol=1e-3 * np.abs(outputs).max())
+        computed = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
+        np.testing.assert_allclose(computed, outputs, atol=1e-3 * np.abs(outputs).max())
 
 
-def test_it_works_without_a_connection_or_a_server(browser: Any, made: tuple[Path, Path]) -> None:
-    path, site = made
+def test_it_works_without_a_connection_or_a_server(browser: Any, built: tuple[Path, Path]) -> None:
+    path, site = built
     image = saved(scene(64, 64, 3), "PNG")
     _, outputs = by_python(path, image)
     with visit(browser, site) as (page, server):
@@ -344,15 +357,15 @@ def test_it_works_without_a_connection_or_a_server(browser: Any, made: tuple[Pat
         page.context.set_offline(True)
         page.reload()
         page.evaluate("leannet.ready")
-        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())
-        np.testing.assert_allclose(found["outputs"], outputs, atol=1e-3 * np.abs(outputs).max())
+        answer = page.evaluate(CLASSIFY, base64.b64encode(image).decode())
+        np.testing.assert_allclose(answer["outputs"], outputs, atol=1e-3 * np.abs(outputs).max())
         page.click("#samples button >> nth=2")
         page.wait_for_selector("#top .name")
         page.context.set_offline(False)
 
 
-def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, made: tuple[Path, Path]) -> None:
-    with visit(browser, made[1], isolate=False) as (page, _):
+def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, built: tuple[Path, Path]) -> None:
+    with visit(browser, built[1], isolate=False) as (page, _):
         assert not page.evaluate("crossOriginIsolated")
         assert page.locator("#threads option").count() == 1
         with page.expect_navigation():
@@ -364,8 +377,8 @@ def test_a_server_that_isolates_nothing_is_enough_after_one_visit(browser: Any, 
         assert page.locator("#threads option").count() == min(cores, 16)
 
 
-def test_a_newer_network_at_the_same_address_is_found(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
-    site = shutil.copytree(made[1], tmp_path / "site")
+def test_a_newer_network_at_the_same_address_is_found(browser: Any, built: tuple[Path, Path], tmp_path: Path) -> None:
+    site = shutil.copytree(built[1], tmp_path / "site")
     other = artifact(tmp_path, "other", resize="squash", mean=(0.1, 0.1, 0.1))
     with visit(browser, site) as (page, server):
         page.wait_for_selector(OFFLINE)
@@ -373,8 +386,8 @@ def test_a_newer_network_at_the_same_address_is_found(browser: Any, made: tuple[
         page.reload()
         assert page.evaluate("leannet.ready.then((about) => about.title)") == "Another"
         image = saved(scene(64, 64, 3), "PNG")
-        found = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
-        np.testing.assert_allclose(found, by_python(other, image)[1], rtol=1e-3, atol=1e-3)
+        computed = page.evaluate(CLASSIFY, base64.b64encode(image).decode())["outputs"]
+        np.testing.assert_allclose(computed, by_python(other, image)[1], rtol=1e-3, atol=1e-3)
         for _ in range(100):  # until the old one is forgotten
             if page.evaluate("caches.keys()") == [f"leannet {server.url} {new.version}"]:
                 break
@@ -383,17 +396,17 @@ def test_a_newer_network_at_the_same_address_is_found(browser: Any, made: tuple[
             pytest.fail(f"kept: {page.evaluate('caches.keys()')}")
 
 
-def test_camera_drop_paste_and_keyboard(browser: Any, made: tuple[Path, Path]) -> None:
+def test_camera_drop_and_paste(browser: Any, built: tuple[Path, Path]) -> None:
     give = """(kind) => new Promise((done) => document.createElement('canvas').toBlob((blob) => {
-        const given = new DataTransfer();
-        given.items.add(new File([blob], 'given.png', { type: 'image/png' }));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([blob], 'image.png', { type: 'image/png' }));
         document.getElementById('top').replaceChildren();
         document.dispatchEvent(kind === 'drop'
-          ? new DragEvent('drop', { dataTransfer: given, bubbles: true, cancelable: true })
-          : new ClipboardEvent('paste', { clipboardData: given, bubbles: true }));
+          ? new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true })
+          : new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }));
         done();
     }))"""
-    with visit(browser, made[1]) as (page, _):
+    with visit(browser, built[1]) as (page, _):
         page.click("#camera")
         page.wait_for_selector("#times:has-text('images a second')")
         page.click("#camera")
@@ -401,19 +414,48 @@ def test_camera_drop_paste_and_keyboard(browser: Any, made: tuple[Path, Path]) -
         for kind in ("drop", "paste"):
             page.evaluate(give, kind)
             page.wait_for_selector("#top .name")
-            assert page.get_attribute("#image", "alt") == "given.png"
-        reached = []
-        page.evaluate("document.activeElement.blur()")
-        for _ in range(12):
-            page.keyboard.press("Tab")
-            reached.append(page.evaluate("document.activeElement.id || document.activeElement.closest('ul')?.id"))
-        for wanted in ("camera", "choose", "samples", "threads", "check"):
-            assert wanted in reached
+            assert page.get_attribute("#image", "alt") == "image.png"
 
 
-def test_it_can_be_embedded(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_keyboards_and_screen_readers(browser: Any, built: tuple[Path, Path], tmp_path: Path) -> None:
+    """Tab reaches all controls, Enter and Space work them, and one region says an answer, each time."""
+    with visit(browser, built[1]) as (page, _):
+        page.wait_for_selector(OFFLINE)  # the last change of the state
+        samples = ["samples"] * page.locator("#samples button").count()
+        threads = ["threads"] if page.locator("#threads option").count() > 1 else []
+        assert len(samples) == 4
+        assert tab_stops(page) == ["camera", "choose", *samples, *threads, "summary", "check"]
+        page.evaluate(RECORD_SPOKEN)
+        page.focus("#samples button >> nth=0")
+        for key in ("Enter", "Space"):  # the same sample twice
+            page.evaluate("document.getElementById('top').replaceChildren()")
+            page.keyboard.press(key)
+            page.wait_for_selector("#top .name")
+            assert page.get_attribute("#samples button >> nth=0", "aria-pressed") == "true"
+        answer = page.inner_text("#top .name >> nth=0") + ", " + page.inner_text("#top .percent >> nth=0")
+        assert page.evaluate("window.spoken.filter((text) => text)") == [answer, answer]
+        page.on("filechooser", lambda _: None)  # or it is switched off and on between the two
+        page.focus("#choose")
+        for key in ("Enter", "Space"):
+            with page.expect_file_chooser():
+                page.keyboard.press(key)
+        page.focus("summary")
+        page.keyboard.press("Enter")
+        assert page.is_visible("#classes")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "classes"  # long lists are scrolled with the arrows
+        page.focus("#check")
+        page.keyboard.press("Space")
+        page.wait_for_selector("#checked:has-text('The same as at export')")
+        assert page.evaluate(LIVE) == ["state", "problem", "spoken", "checked"]
+        page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
+        page.wait_for_selector("#problem:not([hidden])")
+        assert page.inner_text("#spoken") == ""
+
+
+def test_it_can_be_embedded(browser: Any, built: tuple[Path, Path], tmp_path: Path) -> None:
     """leannet.js in a page of one's own."""
-    shutil.copytree(made[1], tmp_path / "site")
+    shutil.copytree(built[1], tmp_path / "site")
     (tmp_path / "mine.html").write_text(
         "<!doctype html><link rel=icon href=data:,><script type=module>import { load } from './site/leannet.js';\n"
         "window.mine = load({ threads: 1 });</script>"
@@ -421,15 +463,15 @@ def test_it_can_be_embedded(browser: Any, made: tuple[Path, Path], tmp_path: Pat
     image = base64.b64encode(saved(scene(64, 64, 3), "PNG")).decode()
     with visit(browser, tmp_path, start="mine.html") as (page, _):
         page.evaluate("mine.then((network) => { window.leannet = network; })")
-        outputs = by_python(made[0], base64.b64decode(image))[1]
+        outputs = by_python(built[0], base64.b64decode(image))[1]
         np.testing.assert_allclose(
             page.evaluate(CLASSIFY, image)["outputs"], outputs, atol=1e-3 * np.abs(outputs).max()
         )
 
 
-def test_nothing_is_let_out(browser: Any, made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_nothing_is_let_out(browser: Any, built: tuple[Path, Path], tmp_path: Path) -> None:
     """The policy of the page holds where the images are, too: in a worker, made from a blob, and later by address."""
-    server, elsewhere, page = Server(made[1], isolate=False), Server(tmp_path), browser.new_page()
+    server, elsewhere, page = Server(built[1], isolate=False), Server(tmp_path), browser.new_page()
     tell = f"fetch('{elsewhere.url}', {{ mode: 'no-cors' }}).then(() => 'sent', () => 'refused')"
     page.goto(server.url)
     for kind in ("blob:", "http:"):

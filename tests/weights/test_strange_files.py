@@ -60,10 +60,10 @@ def test_nothing_in_a_file_is_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type, legacy: bool, place: str
 ) -> None:
     weights = nn.Conv2d(3, 3, 1).state_dict()
-    held = {"whole": kind(), "args": {"state_dict": weights, "args": argparse.Namespace(x=kind())}}.get(
+    contents = {"whole": kind(), "args": {"state_dict": weights, "args": argparse.Namespace(x=kind())}}.get(
         place, {"state_dict": {**weights, "x": kind()}}
     )
-    torch.save(held, tmp_path / "x.ckpt", _use_new_zipfile_serialization=not legacy)
+    torch.save(contents, tmp_path / "x.ckpt", _use_new_zipfile_serialization=not legacy)
     with pytest.raises(LeannetError, match="weights-only loader refuses it") as error:
         read_weights(tmp_path / "x.ckpt", "mobilenet_v2")
     assert "\n" not in str(error.value)
@@ -76,7 +76,9 @@ def test_nothing_in_a_file_is_run(
 def test_a_pickled_module_is_refused_by_its_name(tmp_path: Path, legacy: bool, wrapped: bool) -> None:
     module = nn.Sequential(nn.Conv2d(3, 3, 1))
     torch.save({"model": module} if wrapped else module, tmp_path / "x", _use_new_zipfile_serialization=not legacy)
-    words = r"a pickled torch\.nn\.modules\.container\.Sequential, which would have to be run; save its state_dict\(\)"
+    words = (
+        r"a pickled torch\.nn\.modules\.container\.Sequential, which would have to be run; save only its state_dict\(\)"
+    )
     with pytest.raises(LeannetError, match=words):
         read_weights(tmp_path / "x", "mobilenet_v2")
 
@@ -101,17 +103,17 @@ DATA = {
 
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("name", DATA)
-def test_what_trainers_keep_is_data(tmp_path: Path, name: str, legacy: bool) -> None:
+def test_what_trainers_save_is_data(tmp_path: Path, name: str, legacy: bool) -> None:
     weights = nn.Conv2d(3, 3, 1).state_dict()
     file = tmp_path / "x.ckpt"
-    torch.save({"state_dict": weights, "kept": DATA[name]}, file, _use_new_zipfile_serialization=not legacy)
+    torch.save({"state_dict": weights, "extra": DATA[name]}, file, _use_new_zipfile_serialization=not legacy)
     assert kind_of(file) == "torch"
     loaded = read_file(file, "torch")
     assert torch.equal(loaded["state_dict"]["weight"], weights["weight"])
     if name == "namespace":
-        assert loaded["kept"].fields["lr"] == 0.1
+        assert loaded["extra"].fields["lr"] == 0.1
     if name == "defaultdict":
-        assert loaded["kept"] == {"a": [1, 2]}
+        assert loaded["extra"] == {"a": [1, 2]}
 
 
 def test_numpy_1_and_python_3_13_name_other_modules(tmp_path: Path) -> None:
@@ -168,9 +170,9 @@ def _cut_safetensors(file: Path) -> None:
 
 
 STRANGE = {
-    "empty": (lambda file: file.write_bytes(b""), "is empty"),
+    "empty": (lambda file: file.write_bytes(b""), "expected weights, found an empty file"),
     "pointer": (lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\noid x"), "git lfs pull"),
-    "page": (lambda file: file.write_text("\n<!DOCTYPE html><html>Sign in"), "a web page .*the download went wrong"),
+    "page": (lambda file: file.write_text("\n<!DOCTYPE html><html>Sign in"), "a web page .*the download failed"),
     "keras": (lambda file: file.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "HDF5"),
     "gzip": (lambda file: file.write_bytes(b"\x1f\x8b" + bytes(99)), "gzip file: unpack it"),
     "tar": (_tar, "a tar archive: unpack it"),
@@ -178,7 +180,7 @@ STRANGE = {
     "arrays": (_arrays, "a zip file that torch.save did not write"),
     "script": (_script, "a TorchScript program, not a state dict"),
     "cut": (_cut, "cut short"),
-    "cut legacy": (lambda file: _cut(file, True), "damaged: a torch file that was cut short"),
+    "cut legacy": (lambda file: _cut(file, True), "damaged: a torch file that is cut short"),
     "cut safetensors": (_cut_safetensors, "damaged"),
     "pickle": (lambda file: file.write_bytes(pickle.dumps({"w": 1})), "a plain pickle, not a file of torch.save"),
     "list": (lambda file: torch.save([torch.ones(1)], file), "expected a dict of tensors, found list"),
@@ -224,7 +226,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     state, _, _ = theirs("torchvision")
     state["features.3.conv.1.1.running_var"][2] = value
     torch.save({"state_dict": state}, tmp_path / "x.pth")
-    with pytest.raises(LeannetError, match=r"NaN or infinite in features\.3\.conv\.1\.1\.running_var \(1 of 96 values"):
+    with pytest.raises(
+        LeannetError, match=r"found NaN or infinity in features\.3\.conv\.1\.1\.running_var \(1 of 96 values"
+    ):
         read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE)
 
 

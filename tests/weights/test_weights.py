@@ -68,12 +68,12 @@ def test_same_function_as_other_implementations(reference: Path, tmp_path: Path,
 
 def _theirs(name: str, width: float, source: str, classes: int = 10) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """A state as that library would write it, made from our own network by the map read backwards."""
-    found = next(s for s in FAMILIES[name].sources if s.name == source)
-    rows = found.rows(width, 64, classes, 3)
+    library = next(s for s in FAMILIES[name].sources if s.name == source)
+    rows = library.rows(width, 64, classes, 3)
     torch.manual_seed(0)
     network = build(rows).eval()
     state, own = {}, network.state_dict()
-    for ours, theirs in found.keys(rows):
+    for ours, theirs in library.keys(rows):
         for key in own:
             if key.rsplit(".", 1)[0] == ours:
                 state[f"{theirs}.{key.rsplit('.', 1)[1]}"] = own[key].clone()
@@ -154,15 +154,15 @@ def test_the_hub_is_asked_only_by_name_and_says_where_it_put_things(
     pretrained = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "license": "apache-2.0"}
     config = {"architecture": "mobilenetv2_050", "pretrained_cfg": pretrained, "label_names": ["a", "b", "c"]}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    asked = []
+    downloads = []
 
     def download(name: str, file: str) -> str:
-        asked.append((name, file))
+        downloads.append((name, file))
         return str(tmp_path / file)
 
     monkeypatch.setattr(hub, "hf_hub_download", download)
     network, header = read_weights("hub:timm/mobilenetv2_050.lamb_in1k", "mobilenet_v2", 0.5, 64)
-    assert asked == [("timm/mobilenetv2_050.lamb_in1k", name) for name in ("model.safetensors", "config.json")]
+    assert downloads == [("timm/mobilenetv2_050.lamb_in1k", name) for name in ("model.safetensors", "config.json")]
     assert str(tmp_path) in capsys.readouterr().err
     assert header.classes == ("a", "b", "c")
     assert header.preprocessing.mean == (0.1, 0.2, 0.3)
@@ -205,7 +205,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         assert "\n" not in str(error.value)
     with pytest.raises(LeannetError, match=r"not resnet18 as torchvision names it: it misses conv1\.weight"):
         read_weights(good, "resnet18")
-    with pytest.raises(LeannetError, match="name the network"):
+    with pytest.raises(LeannetError, match="does not name its network: give it with --model"):
         read_weights(good)
     with pytest.raises(LeannetError, match="no other library's weights are known for nasnet_a_mobile"):
         read_weights(good, "nasnet_a_mobile")

@@ -1,4 +1,4 @@
-"""One network in the files of many trainers: the same logits from all, and what was taken is said."""
+"""One network in the files of many trainers: the same logits from all, and what was used is printed."""
 
 from pathlib import Path
 
@@ -66,9 +66,9 @@ def test_files_are_told_by_content(tmp_path: Path, form: str, name: str) -> None
         save_file(behind("timm_model.", state), tmp_path / name, {"format": "pt"})
     else:
         torch.save({"net": state}, tmp_path / name, _use_new_zipfile_serialization=form == "zip")
-    with pytest.warns(UserWarning, match="taken off|the weights of 'net'") as told:
+    with pytest.warns(UserWarning, match="removed from|the weights of 'net'") as warnings:
         network = leannet.create(NAME, WIDTH, SIDE, weights=tmp_path / name).eval()
-    assert told[0].filename == __file__  # the line that a user wrote
+    assert warnings[0].filename == __file__  # the line that a user wrote
     with torch.no_grad():
         torch.testing.assert_close(network(IMAGE), expected)
 
@@ -103,7 +103,7 @@ def test_keys_that_stand_there_with_and_without_a_wrapper_stay_apart(tmp_path: P
     network, _ = read_weights(tmp_path / "x.pt", NAME, WIDTH, SIDE, say=said.append)
     with torch.no_grad():
         torch.testing.assert_close(network(IMAGE), expected)
-    assert "not taken: 'module'" in said[0]
+    assert "not used: 'module'" in said[0]
 
 
 def test_an_average_that_does_not_fit_is_named(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_an_average_that_does_not_fit_is_named(tmp_path: Path) -> None:
     torch.save({"model": state, "model_ema": broken}, tmp_path / "x.pth")
     said: list[str] = []
     network, _ = read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE, say=said.append)
-    assert said == [f"{tmp_path / 'x.pth'}: the weights of 'model'; not taken: 'model_ema' (does not fit)"]
+    assert said == [f"{tmp_path / 'x.pth'}: the weights of 'model'; not used: 'model_ema' (does not fit)"]
     with torch.no_grad():
         torch.testing.assert_close(network(IMAGE), expected)
 
@@ -128,12 +128,12 @@ def test_counters_of_other_tools_are_no_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", SOURCES)
-def test_a_missing_head_is_made_anew(tmp_path: Path, library: str) -> None:
+def test_a_missing_head_is_freshly_initialized(tmp_path: Path, library: str) -> None:
     state, features, _ = theirs(library)
     head = next(reversed(state)).rpartition(".")[0]
     state = {key: value for key, value in state.items() if not key.startswith(head)}
     torch.save({"state_dict": behind("backbone.", state)}, tmp_path / "x.ckpt")
-    with pytest.warns(UserWarning, match="'backbone.' taken off its keys; it has no Logits: made anew"):
+    with pytest.warns(UserWarning, match="'backbone.' removed from its keys; it has no Logits: freshly initialized"):
         network = leannet.create(NAME, WIDTH, SIDE, classes=5, weights=tmp_path / "x.ckpt").eval()
     with torch.no_grad():
         torch.testing.assert_close(network.forward_features(IMAGE), features)
@@ -144,7 +144,7 @@ def test_a_missing_head_is_made_anew(tmp_path: Path, library: str) -> None:
 
 
 def test_of_a_classifier_of_two_rows_both_may_be_missing(tmp_path: Path) -> None:
-    source = next(each for each in FAMILIES["mobilenet_v3_small"].sources if each.name == "torchvision")
+    source = next(source for source in FAMILIES["mobilenet_v3_small"].sources if source.name == "torchvision")
     rows = source.rows(0.5, 64, 10, 3)
     own = leannet.build(rows).state_dict()
     state = {
@@ -158,7 +158,7 @@ def test_of_a_classifier_of_two_rows_both_may_be_missing(tmp_path: Path) -> None
     network, _ = read_weights(tmp_path / "none.pt", "mobilenet_v3_small", 0.5, 64, classes=4, say=said.append)
     assert network.architecture.classes == 4
     assert len(said[0].split(" and ")) == 1
-    assert said[0].endswith("made anew")
+    assert said[0].endswith("freshly initialized")
     torch.save({k: v for k, v in state.items() if not k.startswith("classifier.0")}, tmp_path / "hole.pt")
     with pytest.raises(LeannetError, match=r"misses classifier\.0"):
         read_weights(tmp_path / "hole.pt", "mobilenet_v3_small", 0.5, 64)
@@ -174,35 +174,36 @@ def test_training_takes_the_classes_of_a_missing_head_from_the_data(
     settings = {"model": NAME, "width": WIDTH, "resolution": SIDE, "epochs": 1, "batch_size": 4, "workers": 0}
     runs = [train(str(folder), tmp_path / f"{n}", weights=str(tmp_path / "x.ckpt"), **settings) for n in (1, 2)]
     said = capsys.readouterr().err
-    assert "the weights of 'state_dict', 'model.' taken off its keys; it has no Logits: made anew" in said
+    assert "the weights of 'state_dict', 'model.' removed from its keys; it has no Logits: freshly initialized" in said
     assert "a fresh Logits for disc, square" in said
     assert runs[0].header.classes == ("disc", "square")
     files = [run.path / "model.safetensors" for run in runs]
     one, two = (leannet.load(file)[0].state_dict() for file in files)
-    assert all(torch.equal(one[key], two[key]) for key in one)  # what is made anew is drawn from the seed
+    assert all(torch.equal(one[key], two[key]) for key in one)  # what is freshly initialized is drawn from the seed
 
 
-def test_what_the_arguments_say_of_images_is_kept(tmp_path: Path) -> None:
+def test_what_the_arguments_say_of_images_is_used(tmp_path: Path) -> None:
     state, _, _ = theirs("timm")
-    for layout, kept in (
+    for layout, preprocessing in (
         (
             "timm",
             {"mean": (0.2, 0.3, 0.4), "std": (0.229, 0.224, 0.225), "crop_ratio": 0.95, "interpolation": "bicubic"},
         ),
         ("torchvision", {"mean": (0.485, 0.456, 0.406), "crop_ratio": 224 / 232, "interpolation": "bicubic"}),
         ("net", {"mean": (0.485, 0.456, 0.406), "crop_ratio": 0.875}),
+        ("plain", {"mean": (0.485, 0.456, 0.406), "crop_ratio": 0.875}),
     ):
         torch.save(LAYOUTS[layout][0](state, state), tmp_path / "x.pth")
         _, header = read_weights(tmp_path / "x.pth", NAME, WIDTH, SIDE)
-        assert {key: getattr(header.preprocessing, key) for key in kept} == kept
-        # Whoever trained them says nothing of a license.
+        assert {key: getattr(header.preprocessing, key) for key in preprocessing} == preprocessing
+        # The library's license covers its published weights alone, which have no trainer's keys.
         assert header.provenance.license == ("Apache-2.0" if layout == "plain" else None)
 
 
 def test_without_a_name_the_files_own_is_told(tmp_path: Path) -> None:
     state, _, _ = theirs("timm")
     torch.save(LAYOUTS["timm"][0](state, state), tmp_path / "x.pth.tar")
-    with pytest.raises(LeannetError, match=r"its own name for them: mobilenetv2_050.: name the network, as --model"):
+    with pytest.raises(LeannetError, match=r"its own name for it: mobilenetv2_050.: give it with --model"):
         read_weights(tmp_path / "x.pth.tar")
 
 
@@ -217,11 +218,11 @@ def test_every_family_built_here_and_trained_elsewhere(tmp_path: Path, name: str
     assert all(torch.equal(value, whole.state_dict()[key]) for key, value in state.items())
     assert len(header.classes) == 3
     said: list[str] = []
-    part, _ = read_weights(tmp_path / "headless.pt", name, classes=4, say=said.append)
-    assert said[0].endswith(f"it has no {head}: made anew")
-    assert part.architecture.classes == 4
-    kept = {key: value for key, value in part.state_dict().items() if not key.startswith(f"{head}.")}
-    assert all(torch.equal(value, state[key]) for key, value in kept.items())
+    headless, _ = read_weights(tmp_path / "headless.pt", name, classes=4, say=said.append)
+    assert said[0].endswith(f"it has no {head}: freshly initialized")
+    assert headless.architecture.classes == 4
+    without_head = {key: value for key, value in headless.state_dict().items() if not key.startswith(f"{head}.")}
+    assert all(torch.equal(value, state[key]) for key, value in without_head.items())
 
 
 def test_what_does_not_fit_is_named_where_it_stands(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What trainers write around one network's weights, in their layouts, by torch's own wrappers where there are."""
+"""What training programs write around a network's weights, in their layouts, by torch's own wrappers where possible."""
 
 import argparse
 from collections import defaultdict
@@ -80,7 +80,7 @@ def torchvision_arguments() -> argparse.Namespace:
 
 def lightning(state: State, prefix: str, **more: Any) -> dict[str, Any]:
     """As Trainer.save_checkpoint writes it; beside the network stands the loss, with its class weights."""
-    kept = training(state)
+    training_state = training(state)
     return {
         "epoch": 1,
         "global_step": 12,
@@ -88,8 +88,8 @@ def lightning(state: State, prefix: str, **more: Any) -> dict[str, Any]:
         "state_dict": behind(prefix, state) | {"criterion.weight": torch.ones(3)},
         "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 1}}}},
         "callbacks": {"ModelCheckpoint{'monitor': 'val_loss'}": {"best_model_score": torch.tensor(0.5)}},
-        "optimizer_states": [kept["optimizer"]],
-        "lr_schedulers": [kept["lr_scheduler"]],
+        "optimizer_states": [training_state["optimizer"]],
+        "lr_schedulers": [training_state["lr_scheduler"]],
         "hparams_name": "kwargs",
         "hyper_parameters": {"lr": 0.1, "root": PurePosixPath("data"), "args": torchvision_arguments()},
     } | more
@@ -109,19 +109,19 @@ LAYOUTS: dict[str, Layout] = {
             "best_acc1": torch.tensor(71.0),
         },
         False,
-        "the weights of 'state_dict', 'module.' taken off its keys",
+        "the weights of 'state_dict', 'module.' removed from its keys",
     ),
-    "compiled": (lambda last, ema: compiled(as_module(last)).state_dict(), False, "'_orig_mod.' taken off"),
+    "compiled": (lambda last, ema: compiled(as_module(last)).state_dict(), False, "'_orig_mod.' removed from"),
     "compiled in parallel": (
         lambda last, ema: {"model": nn.DataParallel(compiled(as_module(last))).state_dict()},
         False,
-        "the weights of 'model', 'module.' and '_orig_mod.' taken off",
+        "the weights of 'model', 'module.' and '_orig_mod.' removed from",
     ),
-    "parallel twice": (lambda last, ema: behind("module.module.", last), False, "'module.' taken off"),
+    "parallel twice": (lambda last, ema: behind("module.module.", last), False, "'module.' removed from"),
     "lightning": (
         lambda last, ema: lightning(last, "model."),
         False,
-        "the weights of 'state_dict', 'model.' taken off its keys; left aside: criterion.weight",
+        "the weights of 'state_dict', 'model.' removed from its keys; ignored: criterion.weight",
     ),
     "lightning, compiled": (lambda last, ema: lightning(last, "model._orig_mod."), False, "'model.' and '_orig_mod.'"),
     "lightning, another attribute": (lambda last, ema: lightning(last, "student_net."), False, "'student_net.'"),
@@ -133,14 +133,14 @@ LAYOUTS: dict[str, Layout] = {
             averaging_state={"n_averaged": torch.tensor(3)},
         ),
         True,
-        "'state_dict', a moving average, 'backbone.' taken off its keys; not taken: 'current_model_state.backbone'",
+        "'state_dict', a moving average, 'backbone.' removed from its keys; not used: 'current_model_state.backbone'",
     ),
     "lightning, average of its own": (
         lambda last, ema: {"state_dict": behind("net.", last) | behind("net_ema.", averaged(last, ema))},
         True,
-        "a moving average, 'net_ema.' and 'module.' taken off its keys; not taken: 'state_dict.net'",
+        "a moving average, 'net_ema.' and 'module.' removed from its keys; not used: 'state_dict.net'",
     ),
-    "averaged model": (lambda last, ema: averaged(last, ema), True, "a moving average, 'module.' taken off"),
+    "averaged model": (lambda last, ema: averaged(last, ema), True, "a moving average, 'module.' removed from"),
     "timm": (
         lambda last, ema: {
             **training(last),
@@ -154,7 +154,7 @@ LAYOUTS: dict[str, Layout] = {
             "saver": {"checkpoint_files": [("checkpoint-3.pth.tar", 71.5)], "pending": (3, 71.5)},
         },
         True,
-        "the weights of 'state_dict_ema', a moving average; not taken: 'state_dict'",
+        "the weights of 'state_dict_ema', a moving average; not used: 'state_dict'",
     ),
     "torchvision": (
         lambda last, ema: {
@@ -165,7 +165,7 @@ LAYOUTS: dict[str, Layout] = {
             "scaler": {"scale": 65536.0},
         },
         True,
-        "the weights of 'model_ema', a moving average, 'module.' taken off its keys; not taken: 'model'",
+        "the weights of 'model_ema', a moving average, 'module.' removed from its keys; not used: 'model'",
     ),
     "ema-pytorch": (
         lambda last, ema: {
@@ -175,7 +175,7 @@ LAYOUTS: dict[str, Layout] = {
             | {"initted": torch.tensor(True), "step": torch.tensor(3)},
         },
         True,
-        "'ema_model.' taken off its keys; not taken: 'ema.online_model', 'model'",
+        "'ema_model.' removed from its keys; not used: 'ema.online_model', 'model'",
     ),
     # Its hook puts the average into state_dict, and what was there into ema_state_dict.
     "mmengine": (
@@ -187,7 +187,7 @@ LAYOUTS: dict[str, Layout] = {
             "ema_state_dict": behind("module.backbone.timm_model.", last) | {"steps": torch.tensor(3)},
         },
         True,
-        "the weights of 'state_dict', a moving average, 'backbone.timm_model.' taken off",
+        "the weights of 'state_dict', a moving average, 'backbone.timm_model.' removed from",
     ),
     "composer": (
         lambda last, ema: {"state": {"model": behind("module.", last), "optimizers": {}}, "rng": []},

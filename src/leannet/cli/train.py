@@ -100,11 +100,11 @@ def _tell_folds(found: Any, json: bool) -> None:
         print(f"validation  {found.line()}")
         runs = f"{found.path}/fold-1" + (f" to fold-{len(found.runs)}" if len(found.runs) > 1 else "")
         print(f"runs        {runs}, each with its report; all predictions in predictions.csv")
-    if len(found.finished) < found.wanted:
+    if len(found.finished) < found.total:
         if not json:
             where = "after" if len(found.finished) == len(found.runs) else "in"
             goes_on = f"to go on: {command_line('train --resume', found.path)}"
-            print(f"stopped {where} fold {len(found.runs)} of {found.wanted}; {goes_on}")
+            print(f"stopped {where} fold {len(found.runs)} of {found.total}; {goes_on}")
         raise typer.Exit(130)
 
 

@@ -1,7 +1,7 @@
-"""Random changes of training images. Every draw comes from a generator that the caller seeds by image and epoch.
+"""Random changes of training images, drawn from a generator that the caller seeds by image and epoch.
 
-Boxes are drawn before an image is resized, so that cutting and resizing are one call; all else is done to the small
-image that comes out of it.
+A crop is drawn before an image is resized, so that cropping and resizing are one call; everything else is applied to
+the resized image.
 """
 
 import math
@@ -22,7 +22,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augment(Frozen):
-    """Random changes of training images. `crop` 0: no box is drawn, the image is prepared as for validation."""
+    """Random changes of training images. crop 0: the image is prepared as for validation."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -51,9 +51,9 @@ class Augment(Frozen):
 def random_box(
     size: tuple[int, int], preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator
 ) -> Box | None:
-    """A random crop of `augment.crop` to all of the area, in proportions near the network's (Szegedy et al. 2015).
+    """A random crop of `augment.crop` to all of the area, its aspect ratio near the network's (Szegedy et al. 2015).
 
-    None where no crop is asked for: the image is then cut as for validation.
+    None: no random crop; the image is then cropped as for validation.
     """
     if augment.crop == 0:
         return None
@@ -61,8 +61,8 @@ def random_box(
     aspect = preprocessing.width / preprocessing.height
     for _ in range(10):
         area = width * height * draw.uniform(augment.crop, 1)
-        proportions = aspect * math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
-        box_width, box_height = math.sqrt(area * proportions), math.sqrt(area / proportions)
+        aspect_ratio = aspect * math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
+        box_width, box_height = math.sqrt(area * aspect_ratio), math.sqrt(area / aspect_ratio)
         if box_width <= width and box_height <= height:
             left, top = draw.uniform(0, width - box_width), draw.uniform(0, height - box_height)
             return left, top, left + box_width, top + box_height
@@ -72,7 +72,7 @@ def random_box(
 
 
 def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of an image that is cut and resized already, after policy, mirror, window and noise."""
+    """(H, W, C) uint8 of a cropped and resized image, after policy, mirroring, padding and erasing."""
     mirror = augment.flip and draw.random() < 0.5
     if augment.policy == "trivial":
         image = trivial(image, draw)
@@ -90,7 +90,7 @@ def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> N
 
 
 def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """The usual augmentation of CIFAR: zeros around, and a window of the old size (He et al. 2016, section 4.2)."""
+    """The usual augmentation of CIFAR: zero padding and a random window of the old size (He et al. 2016, 4.2)."""
     height, width = array.shape[:2]
     wide = np.pad(array, ((pad, pad), (pad, pad), (0, 0)))
     top, left = draw.integers(0, 2 * pad + 1, 2)
@@ -109,12 +109,12 @@ def _erased(array: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.u
     return array
 
 
-# Policies: one change of an image, of a strength from 0 to 1
+# Policies: one change of an image, of a strength from 0 to 1.
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change, and the parameter it takes at no and at full strength; `signed`: it goes either way."""
+    """A change, and its parameter at strength 0 (none) and 1 (most). signed: its sign is random."""
 
     name: str
     apply: Callable[[Image.Image, float], Image.Image]
@@ -160,7 +160,7 @@ def _changes(shear: float, shift: float, turn: float, bits: int, tone: float) ->
     )
 
 
-# Mueller and Hutter, arXiv 2103.10158, table 1, "wide"; a shift of 32 pixels there is 0.3 of the side here, since a
+# Mueller and Hutter, arXiv 2103.10158, table 1, "wide"; a shift of 32 pixels there is 0.3 of the side here, since an
 # image of 32 pixels would vanish. Cubuk et al., arXiv 1909.13719, section 3, for RandAugment.
 TRIVIAL = _changes(shear=0.99, shift=0.3, turn=135, bits=2, tone=0.99)
 RAND = _changes(shear=0.3, shift=0.3, turn=30, bits=4, tone=0.9)

@@ -1,4 +1,4 @@
-"""`Dataset`: a list of labelled images, none of which is read yet. Every kind of data becomes one."""
+"""`Dataset`: a list of labelled images, none decoded yet. Every kind of data becomes one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leannet.errors import LeannetError
 
-NAMES_SHOWN = 3  # of what is left out, in a line
+NAMES_SHOWN = 3  # names of left-out files in a line
 
 Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
@@ -19,7 +19,7 @@ Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 class LeftOut:
     """Files, rows or samples that do not become images of a set, all for one reason.
 
-    what, why: two parts of a sentence, as "sample" and "without a label". way_out: what to do to have them.
+    what, why: two halves of a sentence, as "sample" and "without a label". way_out: how to have them read.
     """
 
     what: str
@@ -28,7 +28,7 @@ class LeftOut:
     way_out: str = ""
 
     def line(self) -> str:
-        """Their number, the reason, at most three names, and the way out."""
+        """Their number, the reason, at most three names, and how to have them read."""
         plural = "" if len(self.names) == 1 else "s"
         more = f" and {len(self.names) - NAMES_SHOWN:,} more" if len(self.names) > NAMES_SHOWN else ""
         way_out = f"; {self.way_out}" if self.way_out else ""
@@ -40,7 +40,7 @@ class LeftOut:
 
 
 def grouped_by_reason(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
-    """The same with one entry a reason, in the order of first appearance."""
+    """The same with one entry per reason, in order of first appearance."""
     names: dict[tuple[str, str, str], list[str]] = {}
     for entry in left_out:
         names.setdefault((entry.what, entry.why, entry.way_out), []).extend(entry.names)
@@ -51,7 +51,7 @@ def grouped_by_reason(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set of labelled images. `splits` says which split each belongs to; None: the data does not come split."""
+    """A set of labelled images. `splits`: the split of each image; None: the data has no splits."""
 
     kind: str
     where: str
@@ -61,24 +61,24 @@ class Dataset:
     splits: tuple[str | None, ...]
     reader: Reader
     left_out: tuple[LeftOut, ...] = ()
-    remarks: tuple[str, ...] = ()  # how the data was understood, where that is not plain
+    remarks: tuple[str, ...] = ()  # how the data was read, where that is not obvious
 
     def __len__(self) -> int:
         return len(self.names)
 
     def lines(self) -> list[str]:
-        """What a person should know of how the data was understood, and of what was left out."""
+        """Remarks on how the data was read, and what was left out, one per line."""
         return [*self.remarks, *(entry.line() for entry in self.left_out)]
 
     def keep(self, indices: Iterable[int]) -> "Dataset":
-        """The same set with some images only."""
-        places = list(indices)
+        """The set with only these images, in this order."""
+        positions = list(indices)
         return replace(
             self,
-            names=tuple(self.names[i] for i in places),
-            labels=self.labels[places],
-            splits=tuple(self.splits[i] for i in places),
-            reader=Picked(self.reader, places),
+            names=tuple(self.names[i] for i in positions),
+            labels=self.labels[positions],
+            splits=tuple(self.splits[i] for i in positions),
+            reader=Picked(self.reader, positions),
         )
 
     def without(self, patterns: Iterable[str]) -> "Dataset":
@@ -99,8 +99,8 @@ class Dataset:
         unknown = [name for name in self.classes if name not in numbers]
         if unknown:
             raise LeannetError(
-                f"{self.where}: has a class '{unknown[0]}' that {owner} does not know; it knows "
-                f"{', '.join(list(classes)[:8])}"
+                f"{self.where}: expected the classes of {owner} ({', '.join(list(classes)[:8])}), found a class "
+                f"'{unknown[0]}'"
             )
         renumber = np.array([numbers[name] for name in self.classes], dtype=np.int64)
         return replace(self, classes=tuple(classes), labels=renumber[self.labels])

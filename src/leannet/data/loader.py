@@ -1,7 +1,7 @@
-"""Batches: images decoded, cut and resized by worker processes, as uint8; normalised where the network is.
+"""Batches: worker processes decode, crop and resize images to uint8; they are normalized on the network's device.
 
-Every random draw is made from (seed, epoch, image), so a run is the same whatever the number of workers, and a
-resumed run the same as one that was never stopped.
+Every random draw is seeded by (seed, epoch, image), so a run is the same with any number of workers, and a resumed run
+the same as one that was never stopped.
 """
 
 import math
@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Sampler, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from leannet.data.augment import Augment, change, random_box
-from leannet.data.cache import ImageCache, Room, fits
+from leannet.data.cache import ImageCache, Shape, fits
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_array, to_color, to_image
 from leannet.errors import LeannetError
@@ -32,7 +32,7 @@ from leannet.preprocessing import Preprocessing
 
 WORKER_NICENESS = 15  # of 19
 REPEAT_STEP = 1_000_000  # more than there are epochs
-MIN_PIXELS_FOR_THREADS = 96 * 96  # of a prepared image, for threads to be worth it
+MIN_PIXELS_FOR_THREADS = 96 * 96  # of a prepared image; below that, threads do not pay
 Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
 
 
@@ -43,9 +43,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 @dataclass(frozen=True)
 class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
-    """Images ready for a network: a batch of (index, epoch) -> `Batch`.
+    """Images prepared for a network: a list of (index, epoch) -> `Batch`.
 
-    cache: holds what comes before the random part: decoded images in training, prepared ones without augmentation.
+    cache: of what precedes the random part: decoded images in training, prepared images without augmentation.
     """
 
     dataset: Dataset
@@ -62,26 +62,26 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
         return images[0], int(labels[0]), int(indices[0])
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> Batch:
-        """A whole batch at once, which torch's loader asks for where there is such a method."""
+        """A whole batch at once: torch's loader calls this method if it exists."""
         p = self.preprocessing
         array = np.empty((len(keys), p.height, p.width, p.channels), np.uint8)
 
-        def fill(places: range) -> None:
-            for place in places:
-                array[place] = self._prepared(*keys[place])
+        def fill(positions: range) -> None:
+            for position in positions:
+                array[position] = self._prepared(*keys[position])
 
         threads = self._threads()
-        if threads > 1:  # Pillow decodes and resizes without holding Python's lock
+        if threads > 1:  # Pillow releases the GIL while it decodes and resizes
             list(_pool(threads).map(fill, [range(first, len(keys), threads) for first in range(threads)]))
         else:
             fill(range(len(keys)))
         indices = [index for index, _ in keys]
-        # Rows of pixels as they lie in images are the channels-last layout already.
+        # The layout of image arrays is channels last already.
         images = torch.from_numpy(array).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self.dataset.labels[indices]), torch.tensor(indices)
 
     def _threads(self) -> int:
-        """Worker processes have a core each; tiny images are all Python, which one thread at a time runs."""
+        """Worker processes have a core each; tiny images spend their time in Python, under the GIL."""
         tiny = self.preprocessing.height * self.preprocessing.width < MIN_PIXELS_FOR_THREADS
         return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
@@ -103,17 +103,19 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
         return array
 
     def _read(self, index: int) -> Image.Image:
-        """An image upright and in the network's colors."""
+        """The image upright and in the network's color mode."""
         try:
             source = self.dataset.reader(index)
             image = Image.fromarray(source) if isinstance(source, np.ndarray) else read(source, self.least_size)
-            return to_color(image, self.preprocessing)  # upright before a crop is drawn
+            return to_color(image, self.preprocessing)  # before a crop is drawn
         except (BrokenImage, OSError) as error:
-            raise LeannetError(f"{self.dataset.names[index]}: could be read before, not any more: {error}") from None
+            raise LeannetError(
+                f"{self.dataset.names[index]}: could be read at the start of the run and no longer can: {error}"
+            ) from None
 
     @property
     def least_size(self) -> tuple[int, int] | None:
-        """What training needs of an image, so that no crop but the smallest is enlarged; None: all of it."""
+        """The least (width, height) to decode in training, so that no crop is enlarged; None: the whole image."""
         if self.augment is None:
             return None
         share = self.preprocessing.crop_ratio if self.preprocessing.resize == "crop" else 1.0
@@ -122,34 +124,34 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
         side = math.ceil(max(self.preprocessing.height, self.preprocessing.width) / share)
         return side, side
 
-    def room(self, sizes: Sequence[tuple[int, int]], formats: Sequence[str]) -> list[Room]:
-        """The most that each image, of (width, height) pixels and a file format, takes in a cache: (H, W, C)."""
+    def max_shapes(self, sizes: Sequence[tuple[int, int]], formats: Sequence[str]) -> list[Shape]:
+        """The largest array (H, W, C) of each image in a cache, from its (width, height) and file format."""
         p = self.preprocessing
         if self.augment is None:
             return [(p.height, p.width, p.channels)] * len(sizes)
-        read = (
+        decoded = (
             drafted(size, self.least_size) if kind in {"JPEG", "MPO"} else size
             for size, kind in zip(sizes, formats, strict=True)
         )
-        return [(height, width, p.channels) for width, height in read]
+        return [(height, width, p.channels) for width, height in decoded]
 
 
 def cached(
     training: PreparedDataset, plain: PreparedDataset, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
 ) -> tuple[PreparedDataset, PreparedDataset]:
-    """The same two sets, each with a cache, where both fit into memory and processes can share it."""
-    rooms = [images.room(sizes, formats) for images in (training, plain)]
-    if not _can_fork() or not fits(rooms[0] + rooms[1]):
+    """The same two datasets, each with a cache if both fit into memory that processes can share."""
+    shapes = [images.max_shapes(sizes, formats) for images in (training, plain)]
+    if not _can_fork() or not fits(shapes[0] + shapes[1]):
         return training, plain
     try:
-        caches = [ImageCache(room) for room in rooms]
-    except OSError:  # others have filled the disk since
+        caches = [ImageCache(shapes_of_set) for shapes_of_set in shapes]
+    except OSError:  # the disk has filled up since
         return training, plain
     return replace(training, cache=caches[0]), replace(plain, cache=caches[1])
 
 
 def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, int]:
-    """The most that is left of (width, height) pixels when they are read with `least`."""
+    """The largest size at which an image of (width, height) may be decoded with `least`."""
     if least is None:
         return size
     share = min(size[0] // least[0], size[1] // least[1])
@@ -159,10 +161,10 @@ def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, 
 
 @dataclass(frozen=True)
 class Batches(Sampler[list[tuple[int, int]]]):
-    """The order of some epochs, one behind the other, in batches of (index, epoch).
+    """The order of consecutive epochs, in batches of (index, epoch).
 
-    One sampler serves a whole run, so that workers start once and prepare the next epoch while this one is validated.
-    In training a last batch of less than two images for each process is left out: one cannot be normalised.
+    One sampler serves a whole run, so that workers start once and prepare the next epoch during validation. In
+    training, a last batch of fewer than two images per process is dropped: batch norm needs two.
     """
 
     indices: NDArray[np.int64]
@@ -170,47 +172,47 @@ class Batches(Sampler[list[tuple[int, int]]]):
     epochs: range = range(1)
     seed: int = 0
     training: bool = False  # whether to shuffle
-    start: int = 0  # batches of the first epoch that are done already, when a run goes on in the middle of it
+    start: int = 0  # batches of the first epoch that are done already, in a run resumed in mid-epoch
     rank: int = 0  # this process's share of each batch
     world: int = 1
-    chances: NDArray[np.float64] | None = None  # of each index to be drawn, again and again; None: each comes once
+    probabilities: NDArray[np.float64] | None = None  # of each index, drawn with replacement; None: each once
 
     @property
-    def an_epoch(self) -> int:
+    def per_epoch(self) -> int:
         """Batches in one epoch."""
         full, rest = divmod(len(self.indices), self.batch_size)
         if not self.training:
             return full + (rest > 0)
-        least = 2 * self.world if self.world > 1 or full else 1
-        return full + (rest >= least)
+        fewest = 2 * self.world if self.world > 1 or full else 1
+        return full + (rest >= fewest)
 
     def parts(self, step: int, most: int) -> int:
-        """Shares of two images or more that a training batch can have, `most` at most; the same in all processes."""
+        """How many parts of two or more images a training batch divides into, up to `most`; equal in all processes."""
         size = min(self.batch_size, len(self.indices) - step * self.batch_size)
         return max(1, min(most, size // self.world // 2))
 
     def __len__(self) -> int:
-        return max(0, len(self.epochs) * self.an_epoch - self.start)
+        return max(0, len(self.epochs) * self.per_epoch - self.start)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for epoch in self.epochs:
             order = self.indices
             if self.training:
                 draw = np.random.default_rng((self.seed, epoch))
-                if self.chances is None:
+                if self.probabilities is None:
                     order = draw.permutation(order)
                 else:
-                    order = draw.choice(order, len(order), p=self.chances)
-            keys = _keys(order, epoch, again=self.chances is not None)
-            for number in range(self.start if epoch == self.epochs[0] else 0, self.an_epoch):
+                    order = draw.choice(order, len(order), p=self.probabilities)
+            keys = _keys(order, epoch, repeats=self.probabilities is not None)
+            for number in range(self.start if epoch == self.epochs[0] else 0, self.per_epoch):
                 batch = keys[number * self.batch_size : (number + 1) * self.batch_size][self.rank :: self.world]
-                if batch:  # the last one of a validation may have fewer images than there are processes
+                if batch:  # the last batch of a validation may have fewer images than there are processes
                     yield batch
 
 
-def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, int]]:
-    """(index, epoch) of each image; where one comes again in an epoch, another number, so that it is changed anew."""
-    if not again:
+def _keys(order: NDArray[np.int64], epoch: int, repeats: bool) -> list[tuple[int, int]]:
+    """(index, epoch) of each image; for a repeated image another epoch number, so that its augmentation differs."""
+    if not repeats:
         return [(int(index), epoch) for index in order]
     seen: dict[int, int] = {}
     keys = []
@@ -221,9 +223,9 @@ def _keys(order: NDArray[np.int64], epoch: int, again: bool) -> list[tuple[int, 
 
 
 class Loader:
-    """Batches of ((N, C, H, W) uint8, labels int64, indices int64), prepared by worker processes that survive epochs.
+    """Batches of ((N, C, H, W) uint8, labels int64, indices int64), prepared by persistent worker processes.
 
-    Raises LeannetError where an image cannot be read any more, or a worker has ended.
+    Raises LeannetError if an image can no longer be read, or a worker process has ended.
     """
 
     def __init__(self, dataset: PreparedDataset, batches: Batches, workers: int, pin: bool = False):
@@ -236,7 +238,7 @@ class Loader:
             persistent_workers=workers > 0,
             worker_init_fn=_begin_worker,
             collate_fn=_unchanged,
-            multiprocessing_context="fork" if workers and _can_fork() else None,  # so that a cache is shared
+            multiprocessing_context="fork" if workers and _can_fork() else None,  # the cache is shared by forking
         )
 
     def __len__(self) -> int:
@@ -244,42 +246,42 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         try:
-            with worker_failures():
+            with raise_worker_failures():
                 yield from self._batches
         except LeannetError as error:  # torch puts a worker's whole traceback into the message
             raise LeannetError(str(error).rsplit("LeannetError: ", 1)[-1]) from None
 
 
 @contextmanager
-def worker_failures() -> Iterator[None]:
-    """Raises LeannetError where a worker process ends: torch raises that wherever this process then is."""
+def raise_worker_failures() -> Iterator[None]:
+    """Raises LeannetError when a worker process ends: torch raises wherever this process happens to be."""
     try:
         try:
             yield
-        except ENDED as error:
-            if not _is_of_worker(error):
+        except WORKER_ENDED as error:
+            if not _is_from_worker(error):
                 raise
             raise _worker_failure(error) from None
     except RuntimeError as error:  # another worker ended meanwhile
-        if not _is_of_worker(error):
+        if not _is_from_worker(error):
             raise
         raise _worker_failure(error) from None
 
 
-# By the signal of its end, or by what was being read from it then.
-ENDED = (RuntimeError, ConnectionError, EOFError)
+# From the signal handler, or from a read of the worker's pipe.
+WORKER_ENDED = (RuntimeError, ConnectionError, EOFError)
 
 
-def _is_of_worker(error: Exception) -> bool:
+def _is_from_worker(error: Exception) -> bool:
     return not isinstance(error, RuntimeError) or "DataLoader worker" in str(error)
 
 
 def _worker_failure(error: Exception) -> LeannetError:
-    """The end of a worker as one line, once."""
-    with suppress(ValueError):  # only the main thread may, and only there it is set
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch raises again for every other worker that ends
+    """The end of a worker process as a one-line error, raised only once."""
+    with suppress(ValueError):  # only the main thread may set it, and torch sets it only there
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise torch raises again for every further worker that ends
     words = str(error) or type(error).__name__
-    return LeannetError(f"a process that prepares images has ended: {words}; what was saved stays")
+    return LeannetError(f"a worker process that prepares images has ended: {words}; what was saved stays")
 
 
 def _unchanged(batch: Any) -> Any:
@@ -291,9 +293,9 @@ def _can_fork() -> bool:
 
 
 def _begin_worker(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal: the one that trains decides what becomes of it.
+    """Ignores Ctrl-C, which reaches every process of a terminal: the training process handles it.
 
-    Workers make way for it: a thread of a step that has to wait for a core holds up all the others.
+    Workers get a lower priority: if one thread of a training step waits for a core, all the others wait for it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
@@ -301,7 +303,7 @@ def _begin_worker(worker: int) -> None:
 
 
 def normalize(images: Tensor, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(N, C, H, W) uint8 -> floats, scaled and normalised, in the same memory layout."""
+    """(N, C, H, W) uint8 -> floats, scaled and normalized, in the same memory layout."""
     mean = torch.tensor(preprocessing.mean, device=images.device, dtype=dtype).view(1, -1, 1, 1)
     std = torch.tensor(preprocessing.std, device=images.device, dtype=dtype).view(1, -1, 1, 1)
     return (images.to(dtype) * preprocessing.scale - mean) / std
@@ -310,7 +312,7 @@ def normalize(images: Tensor, preprocessing: Preprocessing, dtype: torch.dtype =
 def mean_and_std(
     dataset: PreparedDataset, indices: Sequence[int] | NDArray[np.int64], workers: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pixels of the images as prepared, scaled to 0..1."""
+    """Mean and standard deviation of each channel over all pixels of the prepared images, scaled to 0..1."""
     batches = Batches(np.asarray(indices), batch_size=64)
     total = square = torch.zeros(dataset.preprocessing.channels, dtype=torch.float64)
     pixels = 0

@@ -1,4 +1,4 @@
-"""Reads every image once before training, so that a broken one is met now and not hours later."""
+"""Reads every image once before training, so that a broken one is found now and not hours later."""
 
 import hashlib
 import os
@@ -22,25 +22,25 @@ from leannet.preprocessing import Preprocessing
 Progress = Callable[[Iterator["ScannedImage"], int], Iterator["ScannedImage"]]
 Work = Callable[[Sequence[int]], list["ScannedImage"]]
 
-AT_ONCE = 10_000  # images that wait for a thread
+QUEUED = 10_000  # images submitted to the threads at once
 
 
 @dataclass(frozen=True)
 class ScannedImage:
-    """What reading one image gave. `problem` None: it can be read."""
+    """The result of reading one image. problem: None: it can be read."""
 
     name: str
     digest: str  # of the stored bytes
     format: str
-    notes: tuple[str, ...] = ()  # how it becomes RGB, where that is not plain
+    notes: tuple[str, ...] = ()  # how it becomes RGB, where that is not obvious
     size: tuple[int, int] = (0, 0)  # width, height
     problem: str | None = None
-    levels: tuple[int, int] | None = None  # the least and the most, in an image of more than 8 bits a pixel
+    levels: tuple[int, int] | None = None  # the lowest and highest, of an image of more than 8 bits per pixel
 
 
 @dataclass(frozen=True)
 class Scan:
-    """The result of reading every image. `dataset` and `digests` hold those that can be read, in order."""
+    """The result of reading every image. dataset, digests: the images that can be read, in order."""
 
     dataset: Dataset
     digests: tuple[str, ...]
@@ -48,10 +48,10 @@ class Scan:
     converted: tuple[ScannedImage, ...]
     only_of_format: tuple[ScannedImage, ...]  # the only one of its file format among many: often a placeholder
     sizes: tuple[tuple[int, int], ...]  # width and height of each image, upright
-    formats: tuple[str, ...]  # of the file, as Pillow calls it
+    formats: tuple[str, ...]  # of each file, by Pillow's name
     several: tuple[tuple[str, ...], ...] = ()  # names of images with the same bytes and several labels
-    copies: int = 0  # images beside another of the same bytes and label
-    high_bit_depth: int = 0  # images of more than 8 bits a pixel
+    copies: int = 0  # images whose bytes and label equal those of an earlier one
+    high_bit_depth: int = 0  # images of more than 8 bits per pixel
     grey_range: tuple[int, int] = (0, 65535)  # what becomes black and white in them, see `Preprocessing`
 
     @property
@@ -61,12 +61,12 @@ class Scan:
         return int(width), int(height)
 
     def lines(self) -> list[str]:
-        """What a person should know of it, a line each, with at most three names a line."""
+        """What a user should know of it, one line each, with at most three names per line."""
         lines = self.dataset.lines()
         if self.high_bit_depth:
             low, high = self.grey_range
             images = "1 image has" if self.high_bit_depth == 1 else f"{self.high_bit_depth:,} images have"
-            lines.append(f"{images} more than 8 bits a pixel: {low} becomes black and {high} white")
+            lines.append(f"{images} more than 8 bits per pixel: {low} becomes black and {high} white")
         if self.copies:
             lines.append(f"{self.copies:,} images are copies of another of their class, bit for bit")
         if self.several:
@@ -77,7 +77,10 @@ class Scan:
         for verb, files in (
             ("cannot be read and {is} left out", [f"{f.name} ({f.problem})" for f in self.broken]),
             ("{is} converted to RGB", [f"{f.name} ({', '.join(f.notes)})" for f in self.converted]),
-            ("{is} the only one of its format, worth a look", [f"{f.name} ({f.format})" for f in self.only_of_format]),
+            (
+                "{is} the only one of its format and worth checking",
+                [f"{f.name} ({f.format})" for f in self.only_of_format],
+            ),
         ):
             if files:
                 what, be = ("1 file", "is") if len(files) == 1 else (f"{len(files):,} files", "are")
@@ -95,11 +98,11 @@ def scan(
     grey_range: tuple[int, int] | None = None,
     is_known: Callable[[str], bool] = lambda digest: False,
 ) -> Scan:
-    """Reads every image. Raises LeannetError where none is left, or too few of a class to train on.
+    """Reads every image. Raises LeannetError if none is readable, or too few of a class to train on.
 
-    grey_range: of a network that is there already; None: the one that holds what these images have.
-    is_known: whether an image of this digest was decoded before without trouble: of such only the header is read.
-    shared_by: has several processes read a share each; it gives all of what they found, in order.
+    grey_range: that of an existing network; None: chosen to cover these images. shared_by: divides the reading among
+    processes, and returns all results in order. is_known: whether an image of this digest was decoded before; of such
+    images only the header is read.
     """
     preprocessing = Preprocessing(height=1, width=1, color=color)
 
@@ -108,14 +111,14 @@ def scan(
 
     def inspected(indices: Sequence[int]) -> Iterator[ScannedImage]:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for start in range(0, len(indices), AT_ONCE):
-                yield from pool.map(inspect, indices[start : start + AT_ONCE])
+            for start in range(0, len(indices), QUEUED):
+                yield from pool.map(inspect, indices[start : start + QUEUED])
 
     def inspect_all(indices: Sequence[int]) -> list[ScannedImage]:
         return list(progress(inspected(indices), len(indices)) if progress else inspected(indices))
 
-    every = range(len(dataset))
-    images = shared_by(every, inspect_all) if shared_by else inspect_all(every)
+    all_indices = range(len(dataset))
+    images = shared_by(all_indices, inspect_all) if shared_by else inspect_all(all_indices)
     readable = [i for i, image in enumerate(images) if image.problem is None]
     readable_images = dataset.keep(readable)
     broken = tuple(image for image in images if image.problem)
@@ -132,12 +135,12 @@ def scan(
         several=_with_several_labels(readable_images, [images[i].digest for i in readable]),
         copies=len(readable) - len({(images[i].digest, int(dataset.labels[i])) for i in readable}),
         high_bit_depth=sum(images[i].levels is not None for i in readable),
-        grey_range=grey_range or range_of([images[i].levels for i in readable]),
+        grey_range=grey_range or grey_range_of([images[i].levels for i in readable]),
     )
 
 
 def _with_several_labels(dataset: Dataset, digests: list[str]) -> tuple[tuple[str, ...], ...]:
-    """Names of the images that have the same bytes and several labels."""
+    """Names of the images with the same bytes and different labels, by group."""
     of_several = in_several_classes(digests, dataset.labels, np.arange(len(dataset)))
     groups: dict[str, list[str]] = {}
     for index, digest in enumerate(digests):
@@ -146,18 +149,18 @@ def _with_several_labels(dataset: Dataset, digests: list[str]) -> tuple[tuple[st
     return tuple(map(tuple, groups.values()))
 
 
-def range_of(levels: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
-    """What becomes black and white in images of more than 8 bits: one range for a whole data set.
+def grey_range_of(levels: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
+    """The values that become black and white in images of more than 8 bits: one range for a whole data set.
 
-    Without negative values it is that of the fewest bits that hold all of them (8, 10, 12, 14, 16: what cameras and
-    scanners have); with negative ones, and above 16 bits, it runs from the least to the greatest.
+    Without negative values it is that of the smallest usual bit depth that covers them all (8, 10, 12, 14, 16, as of
+    cameras and scanners); with negative values, or above 16 bits, it runs from the lowest to the highest.
     """
-    ranges = [levels_of_image for levels_of_image in levels if levels_of_image is not None]
+    ranges = [low_high for low_high in levels if low_high is not None]
     if not ranges:
         return 0, 65535
     low, high = (
-        min(levels_of_image[0] for levels_of_image in ranges),
-        max(levels_of_image[1] for levels_of_image in ranges),
+        min(low_high[0] for low_high in ranges),
+        max(low_high[1] for low_high in ranges),
     )
     if low >= 0 and high <= 65535:
         return 0, next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits)
@@ -187,12 +190,12 @@ def _inspect(name: str, source: object, preprocessing: Preprocessing, is_known: 
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
-    """How the image becomes RGB, where that is not plain."""
+    """How the image becomes RGB, where that is not obvious."""
     notes = []
     if image.mode not in {"RGB", "L", "1"}:
         words = {"P": "palette", "RGBA": "alpha over white", "LA": "grey with alpha over white"}
         notes.append(words.get(image.mode, image.mode))
-    with suppress(Exception):  # counting the frames of a damaged file reads on in it
+    with suppress(Exception):  # counting frames reads more of a file, which may be damaged
         if getattr(image, "n_frames", 1) > 1:
             notes.append(f"the first of {getattr(image, 'n_frames', 1)} frames")
     with suppress(Exception):
@@ -202,20 +205,22 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
 
 
 def _check(dataset: Dataset, broken: tuple[ScannedImage, ...], training: bool) -> None:
-    where, missing = dataset.where, _unread(broken)
-    also = "".join(f"; {each.line()}" for each in dataset.left_out if "image" in each.what)
+    where, unreadable = dataset.where, _unread(broken)
+    left_out = "".join(f"; {entry.line()}" for entry in dataset.left_out if "image" in entry.what)
     if not len(dataset):
-        raise LeannetError(f"{where}: expected images that can be read, found none{missing}{also}")
+        raise LeannetError(f"{where}: expected images that can be read, found none{unreadable}{left_out}")
     if not training:
         return
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
     if len(dataset.classes) < 2:
-        raise LeannetError(f"{where}: expected two classes or more, found one: {dataset.classes[0]}{missing}{also}")
+        raise LeannetError(
+            f"{where}: expected two classes or more, found one: {dataset.classes[0]}{unreadable}{left_out}"
+        )
     for name, number in zip(dataset.classes, counts, strict=True):
         if number < 2:
             raise LeannetError(
-                f"{where}: class '{name}' has {number or 'no'} image{'' if number == 1 else 's'}{missing}; "
-                f"expected two or more, one to learn from and one to validate on{also}"
+                f"{where}: class '{name}' has {number or 'no'} image{'' if number == 1 else 's'}{unreadable}; "
+                f"expected two or more, one to train on and one to validate on{left_out}"
             )
 
 
@@ -226,12 +231,12 @@ def _unread(broken: tuple[ScannedImage, ...]) -> str:
 
 
 def report_skipped(scan: Scan) -> list[dict[str, str]]:
-    """The images that cannot be read, as plain data."""
+    """The images that cannot be read, as plain data for JSON."""
     return [{"name": image.name, "problem": image.problem or ""} for image in scan.broken]
 
 
 def report_left_out(scan: Scan, max_names: int | None = None) -> list[dict[str, Any]]:
-    """What is no labelled image, by reason, as plain data. max_names: of each reason; None: all."""
+    """What was left out, by reason, as plain data for JSON. max_names: names per reason; None: all."""
     return [
         {"what": f"{entry.what} {entry.why}", "count": len(entry.names), "names": list(entry.names[:max_names])}
         | ({"way_out": entry.way_out} if entry.way_out else {})

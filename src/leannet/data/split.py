@@ -1,8 +1,8 @@
-"""Which images train, which validate, which test: by their content, so that names and folders do not matter.
+"""The train, validation and test split: by image content, so that file names and folders do not matter.
 
-Within each class the images are ordered by a hash of the seed and their bytes, and cut in the asked proportions.
-The same images split the same way wherever they lie; an image that is added or removed moves few others; and equal
-copies of an image, of whatever class, are on one side.
+Within each class, images are ordered by a hash of the seed and their bytes, and cut in the requested proportions. The
+same images are split the same way wherever they are stored; adding or removing one moves few others; and identical
+copies of an image, of any class, stay on one side.
 """
 
 import base64
@@ -22,20 +22,20 @@ SPLIT_NAMES = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """The indices of each split, and what a checkpoint remembers of them."""
+    """The indices of each split, and what a checkpoint records of them."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
-    ratio: tuple[float, ...] | None  # None: the data came split
+    ratio: tuple[float, ...] | None  # None: the data's own splits
     seed: int
     digests: dict[str, str]
     fingerprints: dict[str, str]  # of the images of each split, see `fingerprint`
     counts: dict[str, list[int]] = field(default_factory=dict)  # images of each class in each split
-    dropped: tuple[int, ...] = ()  # of two labels, and in two of the splits that the data comes with
+    dropped: tuple[int, ...] = ()  # images with two labels in two of the data's own splits
 
     def record(self) -> SplitRecord:
-        """What a checkpoint keeps, so that evaluation never scores training images by accident."""
+        """The record in a checkpoint, from which evaluation recognizes training images."""
         return SplitRecord(
             seed=self.seed,
             ratio=self.ratio,
@@ -64,11 +64,11 @@ def split_dataset(
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    """Cuts images into splits, each class in the same proportions.
+    """Divides images into splits, each class in the same proportions.
 
-    ratio: None: the splits that the data comes with, or 80:20 where it has no validation split. A ratio cuts all that
-    is not the data's own test split, which training never touches. fold: (i, k): all of that into k folds, of which the
-    i-th, counted from 1, validates and the others train.
+    ratio: None: the data's own splits, or 80:20 if it has no validation split. A ratio divides everything but the
+    data's own test split, which training never touches. fold: (i, k): the same images in k folds; the i-th, counted
+    from 1, validates and the others train.
     """
     own_splits = np.array([split or "" for split in dataset.splits])
     test = np.flatnonzero(own_splits == "test")
@@ -105,41 +105,41 @@ def _key(seed: int, digest: str) -> str:
 def _cut_by_content(
     dataset: Dataset, digests: Sequence[str], indices: NDArray[np.int64], ratio: tuple[float, ...], seed: int
 ) -> list[list[NDArray[np.int64]]]:
-    """For each side of the split the indices of each class.
+    """For each side of the split, the indices of each class.
 
-    Copies of an image that lie in several classes go where the first of these classes has them.
+    Copies of an image in several classes go to the side where the first of these classes has it.
     """
     cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
     of_several_labels = in_several_classes(digests, dataset.labels, indices)
-    sides: dict[str, int] = {}  # of the images of several classes
+    sides: dict[str, int] = {}  # digest -> side, of images in several classes
     for label in range(len(dataset.classes)):
         members = indices[dataset.labels[indices] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
-        settled = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
-        present = np.bincount([side for _, side in settled], minlength=len(ratio)).tolist()
+        assigned = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
+        present = np.bincount([side for _, side in assigned], minlength=len(ratio)).tolist()
         free = np.array([i for i in members if digests[i] not in sides], dtype=np.int64)
         for side, cut in enumerate(_cut([digests[i] for i in free], ratio, present)):
             sides |= {digests[i]: side for i in free[cut] if digests[i] in of_several_labels}
-            fixed = np.array([i for i, other in settled if other == side], dtype=np.int64)
-            cuts[side].append(np.concatenate([free[cut], fixed]))
+            assigned_here = np.array([i for i, assigned_side in assigned if assigned_side == side], dtype=np.int64)
+            cuts[side].append(np.concatenate([free[cut], assigned_here]))
     return cuts
 
 
 def in_several_classes(digests: Sequence[str], labels: NDArray[np.int64], indices: NDArray[np.int64]) -> set[str]:
-    """The digests of images that carry more than one label."""
+    """The digests of images with more than one label."""
     first: dict[str, int] = {}
     return {digests[i] for i in indices.tolist() if first.setdefault(digests[i], int(labels[i])) != int(labels[i])}
 
 
 def _cut(digests: Sequence[str], ratio: tuple[float, ...], present: Sequence[int]) -> list[slice]:
-    """Consecutive slices in the asked proportions, equal images on one side; each gets one where there are enough.
+    """Consecutive slices in the requested proportions, identical images on one side, each non-empty if possible.
 
-    present: how many of the class each side has already; they count.
+    present: how many images of the class each side has already, which count towards its share.
     """
     number = len(digests)
     ends = [round((number + sum(present)) * share) for share in np.cumsum(ratio)]
     bounds = [
-        min(max(most - already, 0), number) for most, already in zip(ends, np.cumsum(present).tolist(), strict=True)
+        min(max(most - before_it, 0), number) for most, before_it in zip(ends, np.cumsum(present).tolist(), strict=True)
     ]
     bounds[-1] = number
     for i in range(len(bounds) - 1):
@@ -190,38 +190,38 @@ def _without_leaks(
     validation: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, ...]]:
-    """Train and validation without images of several labels that the data's own splits hold a copy of elsewhere."""
+    """Train and validation without images of several labels that have a copy in a later one of the data's splits."""
     of_several_labels = in_several_classes(digests, dataset.labels, np.concatenate([train, validation, test]))
-    tested = of_several_labels & {digests[i] for i in test}
-    later = tested | (of_several_labels & {digests[i] for i in validation})
-    out = [i for i in train if digests[i] in later] + [i for i in validation if digests[i] in tested]
-    if not out:
+    in_test = of_several_labels & {digests[i] for i in test}
+    in_later_split = in_test | (of_several_labels & {digests[i] for i in validation})
+    dropped = [i for i in train if digests[i] in in_later_split] + [i for i in validation if digests[i] in in_test]
+    if not dropped:
         return train, validation, ()
-    return np.setdiff1d(train, out), np.setdiff1d(validation, out), tuple(int(i) for i in out)
+    return np.setdiff1d(train, dropped), np.setdiff1d(validation, dropped), tuple(int(i) for i in dropped)
 
 
 def digest_of(digests: Sequence[str], indices: NDArray[np.int64]) -> str:
-    """One digest of a set of images, whatever their order and names."""
+    """One digest of a set of images, independent of their order and names."""
     return hashlib.sha256("\n".join(sorted(digests[i] for i in indices)).encode()).hexdigest()
 
 
-MAX_FINGERPRINTS = 100_000  # of one split in a checkpoint
+MAX_FINGERPRINTS = 100_000  # per split in a checkpoint
 
 
 def fingerprint(digests: Sequence[str]) -> str:
-    """The images of these digests, 4 bytes of each, as base64: small enough to travel in a checkpoint's header.
+    """The first 4 bytes of each digest, as base64: small enough for a checkpoint's header.
 
-    Of more than MAX_FINGERPRINTS images only the smallest are kept: see `Membership`.
+    Of more than MAX_FINGERPRINTS images only the smallest values are kept: see `Membership`.
     """
     return base64.b64encode(np.unique(_digest_prefixes(digests))[:MAX_FINGERPRINTS].astype("<u4").tobytes()).decode()
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Which of some images a checkpoint knows, from the fingerprints that it carries.
+    """Which of some images a checkpoint knows, by its fingerprints.
 
-    One image in (4 billion / fingerprints) is taken for a known one without being it. `decidable`: all, but where a
-    split had more than MAX_FINGERPRINTS images only those whose fingerprint is in the range that was kept.
+    One unknown image in (4 billion / fingerprints) is mistaken for a known one. decidable: all, unless a split had more
+    than MAX_FINGERPRINTS images: then only those whose fingerprint is in the range that was kept.
     """
 
     train: NDArray[np.bool_]
@@ -231,7 +231,7 @@ class Membership:
 
 
 def membership(digests: Sequence[str], fingerprints: dict[str, str]) -> Membership:
-    """Looks images up among the fingerprints of a checkpoint. A copy that lies in several splits is in all of them."""
+    """Looks images up in the fingerprints of a checkpoint. An image with copies in several splits is in all of them."""
     prefixes = _digest_prefixes(digests)
     prefixes_by_split = {name: _prefixes_of(fingerprints, name) for name in SPLIT_NAMES}
     decidable = np.ones(len(prefixes), dtype=bool)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from leannet.errors import LeannetError, command_line
-from leannet.files import is_trained_in
+from leannet.files import is_training_in
 from leannet.header import open_tensors
 from leannet.retired import current_state
 from leannet.run_files import LOG, STATE
@@ -24,7 +24,7 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
         progress = f"{done} epoch{'' if done == 1 else 's'}"
     else:
         progress = f"{done} of {epochs} epochs" if done else f"less than one of {epochs} epochs"
-    if is_trained_in(run):
+    if is_training_in(run):
         return f"Still training, after {progress}."
     if time:
         progress += ", before its time was up"

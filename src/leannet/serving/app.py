@@ -1,4 +1,4 @@
-"""The application: which path answers what."""
+"""The ASGI application: its routes and what they return."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,20 +17,19 @@ from starlette.types import ASGIApp
 from leannet import __version__
 from leannet.serving.body import Bodies
 from leannet.serving.guard import Guard
-from leannet.serving.limits import Refused
+from leannet.serving.limits import TOP, Refused
 from leannet.serving.metrics import CONTENT_TYPE
-from leannet.serving.openapi import described
+from leannet.serving.openapi import openapi_document
 from leannet.serving.page import page
 from leannet.serving.replies import NOTHING, error, reply
 from leannet.serving.service import Service
 from leannet.serving.site import Site
 
 PATHS = ("/predict", "/health", "/metrics", "/model", "/openapi.json")
-TOP = 5
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with its refusals as everybody else's."""
+    """Starlette's middleware, with refusals in the form of all others."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
@@ -45,7 +44,7 @@ def application(
 ) -> ASGIApp:
     """The server as an ASGI application, which starts and stops the service.
 
-    site: a folder that is served too. cors: origins whose pages may ask. log: told a line a request.
+    site: a folder to serve as well. cors: origins whose pages may send requests. log: called with a line per request.
     """
     routes = _routes(service, site)
 
@@ -66,7 +65,7 @@ def application(
 
 def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
     bodies = Bodies(service.limits)
-    schema = described(service.limits, __version__)
+    document = openapi_document(service.limits, __version__)
 
     async def predict(request: Request) -> Response:
         top = _top(request)
@@ -74,12 +73,12 @@ def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
             async with bodies.files(request) as files:
                 return reply(await service.predict(files, top))
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # the client has gone: nobody reads this
 
     async def health(_: Request) -> Response:
         ready = service.ready
-        about = {"ready": ready, "model": service.facts["name"], "digest": service.facts["digest"]}
-        return reply(about, 200 if ready else 503, {} if ready else {"retry-after": "1"})
+        health = {"ready": ready, "model": service.facts["name"], "digest": service.facts["digest"]}
+        return reply(health, 200 if ready else 503, {} if ready else {"retry-after": "1"})
 
     async def metrics(_: Request) -> Response:
         facts = {name: str(service.facts[name]) for name in ("name", "digest", "precision")}
@@ -91,12 +90,12 @@ def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
         return reply(service.facts)
 
     async def openapi(_: Request) -> Response:
-        return reply(schema)
+        return reply(document)
 
-    answers = (predict, health, metrics, model, openapi)
+    endpoints = (predict, health, metrics, model, openapi)
     routes: list[BaseRoute] = [
-        Route(path, answer, methods=["POST" if answer is predict else "GET"])
-        for path, answer in zip(PATHS, answers, strict=True)
+        Route(path, endpoint, methods=["POST" if endpoint is predict else "GET"])
+        for path, endpoint in zip(PATHS, endpoints, strict=True)
     ]
     if site is not None:
         return [*routes, Mount("/", Site(site))]
@@ -104,32 +103,40 @@ def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
 
 
 def _top(request: Request) -> int:
-    given = request.query_params.getlist("top") or [str(TOP)]
-    if len(given) == 1 and given[0].isascii() and given[0].isdecimal() and len(given[0]) < 10 and int(given[0]) > 0:
-        return int(given[0])
-    found = "several" if len(given) > 1 else repr(given[0][:40])
-    raise Refused(422, f"top: expected how many classes to name, 1 or more, found {found}")
+    values = request.query_params.getlist("top") or [str(TOP)]
+    if (
+        len(values) == 1
+        and values[0].isascii()
+        and values[0].isdecimal()
+        and len(values[0]) < 10
+        and int(values[0]) > 0
+    ):
+        return int(values[0])
+    found = "several values" if len(values) > 1 else repr(values[0][:40])
+    raise Refused(422, f"top: expected the number of classes to return, 1 or more, found {found}")
 
 
 def _label(with_site: bool) -> Callable[[str], str]:
-    """A path's name among the metrics: few, whatever is asked for."""
-    known, others = {*PATHS, "/"}, "site" if with_site else "other"
-    return lambda path: path if path in known else others
+    """The label of a path in the metrics: one of a fixed few, whatever paths clients ask for."""
+    known_paths, other = {*PATHS, "/"}, "site" if with_site else "other"
+    return lambda path: path if path in known_paths else other
 
 
 async def _refused(_: Request, refused: Refused) -> Response:
     return error(refused)
 
 
-async def _http(request: Request, found: HTTPException) -> Response:
-    headers = dict(found.headers or {})
-    if found.status_code == 405:
+async def _http(request: Request, exception: HTTPException) -> Response:
+    headers = dict(exception.headers or {})
+    if exception.status_code == 405:
         allowed = headers.get("Allow") or headers.get("allow")
         return error(Refused(405, f"expected {allowed}, found {request.method[:20]}"), headers)
-    if found.status_code == 404:
+    if exception.status_code == 404:
         return error(Refused(404, f"expected / or one of {', '.join(PATHS)}, found another path"))
-    return error(Refused(found.status_code, str(found.detail)), headers)
+    return error(Refused(exception.status_code, str(exception.detail)), headers)
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    return error(Refused(500, "a mistake of the server, which its own output tells in full"))
+    return error(
+        Refused(500, "an error in the server, which its own output shows in full: report it to whoever runs the server")
+    )

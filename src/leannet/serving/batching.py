@@ -1,4 +1,4 @@
-"""Batches of images that come one by one: one thread takes what is there and runs it at once."""
+"""Batches of images that arrive one by one: a thread takes those that are ready and runs them together."""
 
 import asyncio
 import queue
@@ -13,105 +13,108 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-WAIT_S = 0.002  # for images that are on their way
+WAIT_S = 0.002  # at most, for images that are still being prepared
 
 
 class Answer(NamedTuple):
-    """What the network says of one image, and when it was asked."""
+    """The network's answer for one image, and when it ran."""
 
     probabilities: Floats  # (classes,)
     began_s: float
     ended_s: float
-    batch: int
+    batch: int  # images in the same run
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _Job:
     image: NDArray[np.uint8]
-    answer: "asyncio.Future[Answer]"
+    future: "asyncio.Future[Answer]"
 
 
 class Batcher:
-    """Runs a network on up to `most` images at once, in a thread of its own.
+    """Runs a network on up to `max_batch` images at once, in a thread of its own.
 
-    It never waits for an image alone: only where `coming` says that others are on their way, and then WAIT_S at most.
+    An image waits for others only while `pending` says that some are being prepared, and then WAIT_S at most.
     """
 
     def __init__(
         self,
         network: Callable[[Sequence[NDArray[np.uint8]]], Floats],
-        most: int,
-        coming: Callable[[], int] = lambda: 0,
+        max_batch: int,
+        pending: Callable[[], int] = lambda: 0,
         observe: Callable[[int], None] = lambda size: None,
     ):
-        """network: images (H, W, C) uint8 -> probabilities (N, classes). observe: told the size of each batch."""
-        self._network, self._most, self._coming, self._observe = network, most, coming, observe
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        """network: images (H, W, C) uint8 -> probabilities (N, classes). observe: called with each batch size."""
+        self._network, self._max_batch, self._pending, self._observe = network, max_batch, pending, observe
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="leannet-network", daemon=True)
 
     @property
     def alive(self) -> bool:
-        """Whether it answers."""
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Before the first image."""
+        """Starts the thread. Call it before the first image."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answers what is there, and ends."""
+        """Answers what is in the queue, then ends the thread."""
         self._queue.put(None)
         self._thread.join()
 
     async def ask(self, image: NDArray[np.uint8]) -> Answer:
         """The answer for one image. Raises what the network raises."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(image, answer))
-        return await answer
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Job(image, future))
+        return await future
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
-            batch, going_on = self._gather(first)
+            batch, stopping = self._gather(first)
             self._run(batch)
-            if not going_on:
+            if stopping:
                 return
 
-    def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        batch, until = [first], time.monotonic() + WAIT_S
-        while len(batch) < self._most:
-            left = until - time.monotonic()
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        """A batch that begins with `first`, and whether the thread is to end after it."""
+        batch, deadline = [first], time.monotonic() + WAIT_S
+        while len(batch) < self._max_batch:
+            remaining_s = deadline - time.monotonic()
             try:
-                patient = left > 0 and self._coming() > 0
-                more = self._queue.get(timeout=left) if patient else self._queue.get_nowait()
+                may_wait = remaining_s > 0 and self._pending() > 0
+                job = self._queue.get(timeout=remaining_s) if may_wait else self._queue.get_nowait()
             except queue.Empty:
                 break
-            if more is None:
-                return batch, False
-            batch.append(more)
-        return batch, True
+            if job is None:
+                return batch, True
+            batch.append(job)
+        return batch, False
 
-    def _run(self, batch: list[_Waiting]) -> None:
+    def _run(self, batch: list[_Job]) -> None:
         began = time.monotonic()
         try:
-            found = self._network([each.image for each in batch])
-        except Exception as error:  # an engine's own; the next batch may be another matter
-            for each in batch:
-                _tell(each.answer, error)
+            probabilities = self._network([job.image for job in batch])  # (N, classes)
+        except Exception as error:  # whatever the engine raises; the next batch may well succeed
+            for job in batch:
+                _settle(job.future, error)
             return
         ended = time.monotonic()
         self._observe(len(batch))
-        for each, probabilities in zip(batch, found, strict=True):
-            _tell(each.answer, Answer(probabilities, began, ended, len(batch)))
+        for job, row in zip(batch, probabilities, strict=True):
+            _settle(job.future, Answer(row, began, ended, len(batch)))
 
 
-def _tell(future: "asyncio.Future[Answer]", found: Answer | Exception) -> None:
-    def tell() -> None:
-        if future.done():  # whoever asked is gone
+def _settle(future: "asyncio.Future[Answer]", outcome: Answer | Exception) -> None:
+    """Gives a future its result or exception, from the network's thread."""
+
+    def settle() -> None:
+        if future.done():  # the client has left
             return
-        if isinstance(found, Exception):
-            future.set_exception(found)
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
         else:
-            future.set_result(found)
+            future.set_result(outcome)
 
     with suppress(RuntimeError):  # the loop is closed: the server has stopped
-        future.get_loop().call_soon_threadsafe(tell)
+        future.get_loop().call_soon_threadsafe(settle)

@@ -1,4 +1,4 @@
-"""From the bytes of a file to what the network takes, with the image's size looked at before it is decoded."""
+"""From the bytes of an image file to the network's input. The size is checked before anything is decoded."""
 
 import ctypes
 import io
@@ -12,53 +12,56 @@ from leannet.data.images import BrokenImage, prepare, read
 from leannet.preprocessing import Preprocessing
 from leannet.serving.limits import Refused
 
-# Those of data/images.py. Pillow knows more, and one of them (EPS) runs another program and writes files.
+# Those of data/images.py. Pillow knows more, but one of them (EPS) runs another program and writes files.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 LARGE = 4_000_000  # pixels
-_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000"
+_FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000"
 
 
-def prepared(name: str, data: bytes, preprocessing: Preprocessing, pixels: int) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of an image file, exactly as training and `predict` make it.
+def prepare_file(name: str, data: bytes, preprocessing: Preprocessing, max_pixels: int) -> NDArray[np.uint8]:
+    """(H, W, C) uint8 of an image file, exactly as training and `predict` prepare it.
 
-    Raises Refused for what is no image, a broken one, and one of more than `pixels`.
+    Raises Refused for a file that is not an image, a broken image, and one of more than `max_pixels`.
     """
-    width, height = _size(name, data, pixels)
-    if width * height > pixels:
-        raise _too_large(name, f"{width:,} x {height:,}", pixels)
+    width, height = _size(name, data, max_pixels)
+    if width * height > max_pixels:
+        raise _too_large(name, f"{width:,} x {height:,}", max_pixels)
     try:
         return prepare(read(data), preprocessing)
     except BrokenImage as error:
         raise Refused(422, f"{name}: expected a whole image, found a broken one ({error}): send it again") from None
     finally:
         if width * height > LARGE:
-            _give_back()
+            _return_memory()
 
 
-def _size(name: str, data: bytes, pixels: int) -> tuple[int, int]:
+def _size(name: str, data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Width and height from the file's header."""
     Image.init()
     try:
-        with Image.open(io.BytesIO(data), formats=[known for known in FORMATS if known in Image.OPEN]) as image:
+        with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
             return image.size
     except UnidentifiedImageError:
-        raise Refused(422, f"{name}: expected an image ({_WORDS}), found {_described(data)}") from None
+        raise Refused(422, f"{name}: expected an image ({_FORMAT_NAMES}), found {_description(data)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(name, "far more", pixels) from None
+        raise _too_large(name, "far more", max_pixels) from None
     except Exception as error:  # Pillow's readers raise whatever their format's parser raises
         raise Refused(422, f"{name}: expected a whole image, found a broken one ({error}): send it again") from None
 
 
-def _give_back() -> None:
-    """Freed memory to the system: glibc would keep the hundreds of megabytes of a large image for its thread."""
+def _return_memory() -> None:
+    """Returns freed memory to the system, since glibc would keep hundreds of megabytes after a large image."""
     if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
-def _too_large(name: str, found: str, pixels: int) -> Refused:
-    return Refused(413, f"{name}: expected at most {pixels:,} pixels, found {found}: make it smaller before sending it")
+def _too_large(name: str, found: str, max_pixels: int) -> Refused:
+    return Refused(
+        413, f"{name}: expected at most {max_pixels:,} pixels, found {found}: make it smaller before sending it"
+    )
 
 
-def _described(data: bytes) -> str:
+def _description(data: bytes) -> str:
     if not data:
         return "an empty file"
     try:

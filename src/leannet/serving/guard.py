@@ -1,4 +1,4 @@
-"""What holds for every request, whatever answers it: limits, headers, counting, and connections that end well."""
+"""Middleware around every request: limits, response headers, metrics, and connections that close cleanly."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from leannet.serving.replies import error
 DRAIN_S = 2.0
 TOO_SLOW = 408
 
-# Of every answer. The pages' own policies are stricter or wider.
+# On every response. A content security policy comes from the route.
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -30,8 +30,8 @@ HEADERS = {
 class Guard:
     """Wraps an application.
 
-    An answer that is given before the request's body was read closes the connection; but what the client is still
-    sending is first thrown away for up to DRAIN_S, because it could not read the answer otherwise.
+    A response that is sent before the request's body was read closes the connection. What the client is still sending
+    is first read and discarded, for up to DRAIN_S, because otherwise the client could not read the response.
     """
 
     def __init__(
@@ -43,29 +43,29 @@ class Guard:
         log: Callable[[str], None] | None = None,
         headers: Mapping[str, str] = HEADERS,
     ):
-        """label: the name of a path among the metrics. log: told a line a request."""
+        """label: gives a path its label in the metrics. log: called with a line per request."""
         self._app, self._limits, self._metrics = app, limits, metrics
         self._label, self._log, self._headers = label, log, headers
-        self._inside = 0
+        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send, self._headers)
-        full = self._inside >= self._limits.requests
+        full = self._in_progress >= self._limits.requests
         app = error(busy(f"{self._limits.requests} requests are under way")) if full else self._app
-        self._inside += 1
+        self._in_progress += 1
         try:
             await app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:  # the server is being stopped
             if not exchange.started:
                 await error(Refused(503, "the server is being stopped"))(scope, receive, exchange.send)
-        except Exception:  # a mistake of this program: told in full here, in one line to the client
+        except Exception:  # a bug in this program: in full here, in one line for the client
             traceback.print_exc()
             raise
         finally:
-            self._inside -= 1
+            self._in_progress -= 1
             self._count(scope, exchange)
 
     def _count(self, scope: Scope, exchange: "_Exchange") -> None:
@@ -83,22 +83,23 @@ class Guard:
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]):
         self._receive, self._send, self._headers = receive, send, headers
-        given = Headers(scope=scope)
-        self._read = "transfer-encoding" not in given and given.get("content-length", "0").strip("0") == ""
-        self.status = 0  # none: the client left before there was an answer
+        request_headers = Headers(scope=scope)
+        length = request_headers.get("content-length", "0")
+        self._read = "transfer-encoding" not in request_headers and length.strip("0") == ""
+        self.status = 0  # 0: the client left before there was a response
         self.started = self._left = False
         self.began_s = time.monotonic()
 
     async def receive(self) -> Message:
         message = await self._receive()
-        gone = message["type"] == "http.disconnect"
-        if gone or not message.get("more_body", False):
+        disconnected = message["type"] == "http.disconnect"
+        if disconnected or not message.get("more_body", False):
             self._read = True
-        self._left |= gone and not self.status
+        self._left |= disconnected and not self.status
         return message
 
     async def send(self, message: Message) -> None:
@@ -110,7 +111,7 @@ class _Exchange:
             if not self._read:
                 headers["connection"] = "close"
         elif not self._read and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})  # all of the answer; the end closes the connection
+            await self._send({**message, "more_body": True})  # the whole response; its end closes the connection
             await self._drain()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)

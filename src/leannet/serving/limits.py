@@ -1,22 +1,24 @@
-"""What a request may cost, and how one that costs more is refused."""
+"""Limits on requests, and the refusal of what exceeds them."""
 
 import math
 from dataclasses import dataclass
 
 from leannet.errors import LeannetError
 
+TOP = 5  # classes in an answer, unless a request says otherwise
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request, and all of them together, may take."""
+    """Limits on one request, and on all of them together."""
 
     body_bytes: int = 20_000_000  # of one request
     pixels: int = 50_000_000  # of one image, read from its header before it is decoded
     files: int = 16  # of one request
     seconds: float = 20.0  # for a client to deliver its headers, then its body, and to take its answer
-    batch: int = 8  # images that the network takes at once
+    batch: int = 8  # images in one run of the network
     queue: int = 64  # images accepted and not answered yet
-    requests: int = 256  # under way at once
+    requests: int = 256  # in progress at once
     held_bytes: int = 256_000_000  # bodies in memory at once
 
     def __post_init__(self) -> None:
@@ -36,13 +38,13 @@ class Limits:
 
 
 class Refused(Exception):
-    """A request that is not answered: an HTTP status and one line: expected, found, what to do."""
+    """A request that is refused, with an HTTP status and one line: expected, found, what to do."""
 
     def __init__(self, status: int, message: str):
         super().__init__(" ".join(message.split()))
         self.status = status
 
 
-def busy(what: str) -> Refused:
-    """The one answer that is not the client's mistake."""
-    return Refused(503, f"{what}: try again in a second, or start leannet serve with larger limits")
+def busy(reason: str) -> Refused:
+    """The refusal that is not the client's fault: the server is full."""
+    return Refused(503, f"{reason}: try again in a second, or start leannet serve with larger limits")

@@ -12,19 +12,19 @@ SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
 class Histogram:
-    """How many values were at most as large as each of some bounds."""
+    """Counts of values up to each of some bounds."""
 
     def __init__(self, bounds: tuple[float, ...]):
         self._bounds, self._counts, self._sum = bounds, [0] * (len(bounds) + 1), 0.0
 
     def observe(self, value: float) -> None:
-        """One value more."""
+        """Counts a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def lines(self, name: str, words: str) -> list[str]:
+    def lines(self, name: str, description: str) -> list[str]:
         """In Prometheus' format."""
-        total, lines = 0, _head(name, "histogram", words)
+        total, lines = 0, _head(name, "histogram", description)
         for bound, count in zip((*self._bounds, None), self._counts, strict=True):
             total += count
             lines.append(f'{name}_bucket{{le="{"+Inf" if bound is None else f"{bound:g}"}"}} {total}')
@@ -32,7 +32,7 @@ class Histogram:
 
 
 class Metrics:
-    """What the server has done since it began. Each number has one thread that writes it."""
+    """What the server has done since it started. Each number is written by one thread."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()  # by path and status
@@ -41,17 +41,19 @@ class Metrics:
         self.batches = Histogram(SIZES)
 
     def text(self, waiting: int, held_bytes: int, model: Mapping[str, str]) -> str:
-        """The page. waiting: images accepted and not answered. model: what names the network."""
+        """The text of /metrics. waiting: images accepted and not answered. model: labels that identify the network."""
         lines = _head("leannet_model_info", "gauge", "The network that answers.")
         lines.append(f"leannet_model_info{_labels(**model)} 1")
         lines += _head("leannet_requests_total", "counter", "Requests answered, by path and HTTP status.")
         for (path, status), count in sorted(self.requests.items()):
             lines.append(f"leannet_requests_total{_labels(path=path, status=str(status))} {count}")
-        lines += _head("leannet_predictions_total", "counter", "Images by the likeliest class.")
+        lines += _head("leannet_predictions_total", "counter", "Images by their most likely class.")
         for name, count in sorted(self.predictions.items()):
             lines.append(f"leannet_predictions_total{_labels(**{'class': name})} {count}")
-        lines += self.seconds.lines("leannet_request_seconds", "From the headers of a request to its predictions.")
-        lines += self.batches.lines("leannet_batch_images", "Images that the network took at once.")
+        lines += self.seconds.lines(
+            "leannet_request_seconds", "Seconds from the headers of a request to its predictions."
+        )
+        lines += self.batches.lines("leannet_batch_images", "Images in one run of the network.")
         lines += _gauge("leannet_queue_images", "Images accepted and not answered yet.", waiting)
         lines += _gauge("leannet_held_bytes", "Bodies of requests in memory.", held_bytes)
         if (resident := resident_bytes()) is not None:
@@ -60,7 +62,7 @@ class Metrics:
 
 
 def resident_bytes() -> int | None:
-    """The memory of this process. None where the system does not tell it in /proc."""
+    """The resident memory of this process in bytes. None where the system has no /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -68,16 +70,16 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _head(name: str, kind: str, words: str) -> list[str]:
-    return [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
+def _head(name: str, kind: str, description: str) -> list[str]:
+    return [f"# HELP {name} {description}", f"# TYPE {name} {kind}"]
 
 
-def _gauge(name: str, words: str, value: int) -> list[str]:
-    return [*_head(name, "gauge", words), f"{name} {value}"]
+def _gauge(name: str, description: str, value: int) -> list[str]:
+    return [*_head(name, "gauge", description), f"{name} {value}"]
 
 
 def _labels(**pairs: str) -> str:
-    """Label values with backslash, quote and end of line escaped, as the format asks."""
+    """Labels, with backslash, quote and end of line escaped as the format requires."""
     escaped = (
         (name, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")) for name, value in pairs.items()
     )

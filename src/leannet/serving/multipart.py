@@ -1,4 +1,4 @@
-"""Forms: the files of a multipart/form-data body that is whole, in memory (RFC 7578). Nothing is written anywhere."""
+"""The files of a multipart/form-data body (RFC 7578) that is wholly in memory. Nothing is written to disk."""
 
 import re
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from leannet.serving.limits import Refused
 
 FIELD = "file"
-HEADER_BYTES = 8192  # of one part
+HEADER_BYTES = 8192  # of the headers of one part
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s"]*)')
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary that a Content-Type names. Raises Refused."""
+    """The boundary in a Content-Type. Raises Refused where it is missing or too long."""
     boundary = _parameters(content_type).get("boundary", "")
     if not 1 <= len(boundary) <= 70:
         found = f"one of {len(boundary)} characters" if boundary else "none"
@@ -19,31 +19,31 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode("latin-1")
 
 
-def files_of(body: bytes, boundary: bytes, most: int) -> list[tuple[str, bytes]]:
-    """Names, as they were given, and contents of the files in the field `file`, in order.
+def files_of(body: bytes, boundary: bytes, max_files: int) -> list[tuple[str, bytes]]:
+    """Names, as the client sent them, and contents of the files in the field `file`, in order.
 
-    Raises Refused for a body that is no form, a form of other fields or without files, and one of more than `most`.
+    Raises Refused for a malformed form, for other fields, for no file and for more than `max_files`.
     """
-    found = []
+    files = []
     for headers, content in _parts(body, boundary):
         parameters = _parameters(headers.get("content-disposition", ""))
         if (field := parameters.get("name")) != FIELD:
-            named = f"'{harmless(field)}'" if field else "a part without a name"
-            raise Refused(400, f"expected images in the form's field '{FIELD}', found {named}: {_HOW}")
+            found = f"'{safe_name(field)}'" if field else "a part without a name"
+            raise Refused(400, f"expected images in the form's field '{FIELD}', found {found}: {_HOW}")
         if content or parameters.get("filename"):  # a browser sends an empty part where no file was chosen
-            found.append((parameters.get("filename", ""), content))
-        if len(found) > most:
-            raise Refused(422, f"expected at most {most} files in one request, found more: send them in several")
-    if not found:
+            files.append((parameters.get("filename", ""), content))
+        if len(files) > max_files:
+            raise Refused(422, f"expected at most {max_files} files in one request, found more: use several requests")
+    if not files:
         raise Refused(400, f"expected one image or more in the form's field '{FIELD}', found none: {_HOW}")
-    return found
+    return files
 
 
-def harmless(name: str) -> str:
-    """The last part of a path, its printable characters, at most 100 of them; empty where nothing is left."""
+def safe_name(name: str) -> str:
+    """The last part of a path, without unprintable characters, at most 100 long; empty where nothing is left."""
     last = re.split(r"[/\\]", name)[-1]
-    kept = "".join(character for character in last if character.isprintable())[:100].strip()
-    return kept if kept.strip(".") else ""
+    printable = "".join(character for character in last if character.isprintable())[:100].strip()
+    return printable if printable.strip(".") else ""
 
 
 _HOW = f"curl -F {FIELD}=@image.jpg"
@@ -51,12 +51,12 @@ _HOW = f"curl -F {FIELD}=@image.jpg"
 
 def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
     """Headers, their names in lower case, and content of each part."""
-    mark = b"\r\n--" + boundary
-    if body.startswith(mark[2:]):
-        place = len(mark) - 2
-    else:  # what comes before the first boundary is for readers of mail
-        place = body.find(mark) + len(mark)
-        if place < len(mark):
+    delimiter = b"\r\n--" + boundary
+    if body.startswith(delimiter[2:]):
+        place = len(delimiter) - 2
+    else:  # a preamble, which readers ignore
+        place = body.find(delimiter) + len(delimiter)
+        if place < len(delimiter):
             raise Refused(400, "expected a form that begins with the boundary of its Content-Type, found none")
     while True:
         line_end = body.find(b"\r\n", place, place + HEADER_BYTES)
@@ -64,17 +64,17 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[dict[str, str], bytes
         if rest.startswith(b"--"):
             return
         if line_end < 0 or rest.strip(b" \t"):
-            raise Refused(400, "expected the end of a line behind a boundary of the form, found something else")
-        # The empty line that ends the headers may follow the boundary at once.
+            raise Refused(400, "expected the end of the line after a boundary of the form, found something else")
+        # The empty line that ends the headers may follow the boundary directly.
         stop = body.find(b"\r\n\r\n", line_end, line_end + HEADER_BYTES)
         if stop < 0:
             raise Refused(400, f"expected headers of at most {HEADER_BYTES} bytes in each part of the form, found more")
         start = stop + 4
-        end = body.find(mark, start)
-        if end < 0 or mark in body[line_end:start]:
-            raise Refused(400, "expected a form that ends with its boundary, found one that is cut off")
+        end = body.find(delimiter, start)
+        if end < 0 or delimiter in body[line_end:start]:
+            raise Refused(400, "expected a form that ends with its boundary, found one that is cut off: send it again")
         yield _headers(body[line_end:stop]), body[start:end]
-        place = end + len(mark)
+        place = end + len(delimiter)
 
 
 def _headers(block: bytes) -> dict[str, str]:
@@ -85,8 +85,8 @@ def _headers(block: bytes) -> dict[str, str]:
 
 def _parameters(value: str) -> dict[str, str]:
     """`a; b="c"` -> {"b": "c"}."""
-    found = {}
+    parameters = {}
     for name, text in _PARAMETER.findall(value):
         quoted = text.startswith('"')
-        found[name.lower()] = re.sub(r'\\(["\\])', r"\1", text[1:-1]) if quoted else text
-    return found
+        parameters[name.lower()] = re.sub(r'\\(["\\])', r"\1", text[1:-1]) if quoted else text
+    return parameters

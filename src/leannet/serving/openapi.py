@@ -1,115 +1,115 @@
-"""The description of the server for programs: OpenAPI 3.1, written by hand, since bodies are read by hand."""
+"""The OpenAPI 3.1 description of the server, written by hand, because request bodies are parsed by hand."""
 
 from typing import Any
 
-from leannet.serving.limits import Limits
+from leannet.serving.limits import TOP, Limits
 
 Json = dict[str, Any]
-_TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer", "minimum": 0}
+_TEXT, _NUMBER, _COUNT = {"type": "string"}, {"type": "number"}, {"type": "integer", "minimum": 0}
 _IMAGE = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 
-def described(limits: Limits, version: str) -> Json:
-    """The document. Its sizes are those of `limits`."""
+def openapi_document(limits: Limits, version: str) -> Json:
+    """The document, with the sizes of `limits`."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "leannet serve",
             "version": version,
-            "description": "What a small network says of images. Every refusal is one line of JSON.",
+            "description": "Classifies images with a small network. Every refusal is one line of JSON.",
         },
         "paths": {
             "/predict": {"post": _predict(limits)},
             "/health": {"get": _health()},
-            "/model": {"get": _get("model", "The network: classes, preprocessing, cost.", "Model")},
+            "/model": {"get": _get("model", "The network: classes, preprocessing and cost.", "Model")},
             "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _get("openapi", "This document.", None)},
         },
-        "components": {"schemas": _schemas(), "headers": {"Retry-After": {"schema": _WHOLE}}},
+        "components": {"schemas": _schemas(), "headers": {"Retry-After": {"schema": _COUNT}}},
     }
 
 
 def _predict(limits: Limits) -> Json:
-    many = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": limits.files}
-    form = {"type": "object", "required": ["file"], "properties": {"file": many}, "additionalProperties": False}
+    files = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": limits.files}
+    form = {"type": "object", "required": ["file"], "properties": {"file": files}, "additionalProperties": False}
     refusals = {
         400: "No image, a form that is cut off, or a field other than `file`.",
-        408: f"The body was not there within {limits.seconds:g} s. The connection is closed.",
+        408: f"The body did not arrive within {limits.seconds:g} s. The connection is closed.",
         413: f"More than {limits.body_bytes:,} bytes, or more than {limits.pixels:,} pixels in an image.",
         415: "Another Content-Type, or a compressed body.",
-        422: f"What was sent is no whole image, there are over {limits.files}, or `top` is no number above 0.",
+        422: f"A file is no image or damaged, there are more than {limits.files}, or `top` is not an integer above 0.",
     }
     return {
         "operationId": "predict",
-        "summary": "The likeliest classes of images.",
+        "summary": "The most likely classes of images.",
         "parameters": [
             {
                 "name": "top",
                 "in": "query",
-                "description": "How many classes to name.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": 5},
+                "description": "How many classes to return.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": TOP},
             }
         ],
         "requestBody": {
             "required": True,
-            "description": f"Images, {limits.body_bytes:,} bytes together, {limits.pixels:,} pixels each.",
+            "description": f"Images: at most {limits.body_bytes:,} bytes together and {limits.pixels:,} pixels each.",
             "content": {
                 "multipart/form-data": {"schema": form},
                 "image/*": {"schema": _IMAGE},
                 "application/octet-stream": {"schema": _IMAGE},
             },
         },
-        "responses": {"200": _answer("Of each image, in order.", "Predictions")}
-        | {str(status): _answer(words, "Error") for status, words in refusals.items()}
+        "responses": {"200": _answer("A prediction for each image, in order.", "Predictions")}
+        | {str(status): _answer(description, "Error") for status, description in refusals.items()}
         | {"503": _busy("The queue is full.", "Error")},
     }
 
 
 def _health() -> Json:
-    found = _get("health", "Whether an image would be taken now.", "Health")
-    found["responses"]["503"] = _busy("Not now: the queue is full.", "Health")
-    return found
+    operation = _get("health", "Whether the server accepts an image now.", "Health")
+    operation["responses"]["503"] = _busy("Not now: the queue is full.", "Health")
+    return operation
 
 
 def _metrics() -> Json:
-    found = _get("metrics", "Counters in Prometheus' text format.", None)
-    found["responses"]["200"]["content"] = {"text/plain": {"schema": _TEXT}}
-    return found
+    operation = _get("metrics", "Counters in Prometheus' text format.", None)
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": _TEXT}}
+    return operation
 
 
-def _get(name: str, words: str, schema: str | None) -> Json:
-    busy = _busy("Too many requests are under way.", "Error")
-    return {"operationId": name, "summary": words, "responses": {"200": _answer(words, schema), "503": busy}}
+def _get(name: str, summary: str, schema: str | None) -> Json:
+    busy = _busy("Too many requests are in progress.", "Error")
+    return {"operationId": name, "summary": summary, "responses": {"200": _answer(summary, schema), "503": busy}}
 
 
-def _answer(words: str, schema: str | None) -> Json:
+def _answer(description: str, schema: str | None) -> Json:
     content = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
-    return {"description": words, "content": {"application/json": {"schema": content}}}
+    return {"description": description, "content": {"application/json": {"schema": content}}}
 
 
-def _busy(words: str, schema: str) -> Json:
-    return _answer(words, schema) | {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
+def _busy(description: str, schema: str) -> Json:
+    return _answer(description, schema) | {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
 
 
 def _schemas() -> Json:
-    likely = _object({"class": _TEXT, "probability": _NUMBER})
+    ranked = _object({"class": _TEXT, "probability": _NUMBER})
     prediction = _object({
-        "path": {"type": "string", "description": "The last part of the name that was given, or image 0, image 1, ..."},
+        "path": {"type": "string", "description": "The last part of the file name as sent, or image 0, image 1, ..."},
         "prediction": _TEXT,
         "probability": _NUMBER,
-        "top": {"type": "array", "items": likely, "description": "The likeliest first."},
+        "top": {"type": "array", "items": ranked, "description": "The most likely first."},
     })  # fmt: skip
     times = _object({"queue": _NUMBER, "prepare": _NUMBER, "network": _NUMBER})
-    times["description"] = "Of the slowest image: waiting, decoding and resizing, and the batch that it was in."
+    times["description"] = "Of the slowest image: waiting, decoding and resizing, and the run of its batch."
     model = {
         "name": _TEXT,
         "digest": _TEXT,
         "classes": {"type": "array", "items": _TEXT},
         "preprocessing": {"type": "object"},
-        "params": _WHOLE,
-        "macs": _WHOLE,
+        "params": _COUNT,
+        "macs": _COUNT,
         "precision": _TEXT,
-        "size_bytes": _WHOLE,
+        "size_bytes": _COUNT,
     }
     return {
         "Prediction": prediction,
@@ -120,7 +120,7 @@ def _schemas() -> Json:
         }),
         "Health": _object({"ready": {"type": "boolean"}, "model": _TEXT, "digest": _TEXT}),
         "Model": _object(model),
-        "Error": _object({"error": {"type": "string", "description": "Expected, found, what to do: one line."}}),
+        "Error": _object({"error": {"type": "string", "description": "One line: expected, found, what to do."}}),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn and h11 speak it, with an end to patience: headers, and answers that nobody takes."""
+"""HTTP/1.1 as uvicorn and h11 speak it, with time limits on request headers and on clients that do not read."""
 
 import asyncio
 import http
@@ -12,17 +12,17 @@ from leannet.serving.replies import error
 HEADER_BYTES = 32_768
 
 
-class PatientProtocol(H11Protocol):
-    """uvicorn waits for the headers of a request, and for a client to take its answer, as long as it takes."""
+class TimedProtocol(H11Protocol):
+    """Adds the time limits that uvicorn lacks: it would wait for ever for headers, and for a client to read."""
 
-    _headers: asyncio.TimerHandle | None = None
-    _answer: asyncio.TimerHandle | None = None
+    _headers_timer: asyncio.TimerHandle | None = None
+    _response_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the class above
         super().connection_made(transport)
-        most = 2 * self.app_state["limits"].requests
-        if len(self.connections) > most:
-            self._refuse(busy(f"{most} connections are open"))
+        max_connections = 2 * self.app_state["limits"].requests
+        if len(self.connections) > max_connections:
+            self._refuse(busy(f"{max_connections} connections are open"))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -31,18 +31,18 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._headers, self._answer = _cancelled(self._headers), _cancelled(self._answer)
+        self._headers_timer, self._response_timer = _cancel(self._headers_timer), _cancel(self._response_timer)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._answer = self.loop.call_later(self._seconds, self.transport.abort)
+        self._response_timer = self.loop.call_later(self._seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._answer = _cancelled(self._answer)
+        self._response_timer = _cancel(self._response_timer)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses what is no HTTP."""
+        """Refuses what is not HTTP."""
         self._refuse(Refused(400, "expected an HTTP/1.1 request with headers of at most "
                                   f"{HEADER_BYTES:,} bytes, found something else"))  # fmt: skip
 
@@ -51,20 +51,25 @@ class PatientProtocol(H11Protocol):
         return float(self.app_state["limits"].seconds)
 
     def _watch(self) -> None:
-        """One timer from the first moment that headers are waited for until they are there."""
+        """Runs one timer while the headers of a request are awaited."""
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
-            self._headers = _cancelled(self._headers)
-        elif self._headers is None:
-            self._headers = self.loop.call_later(self._seconds, self._too_slow)
+            self._headers_timer = _cancel(self._headers_timer)
+        elif self._headers_timer is None:
+            self._headers_timer = self.loop.call_later(self._seconds, self._too_slow)
 
     def _too_slow(self) -> None:
-        self._headers = None
-        self._refuse(Refused(408, f"expected the headers of a request within {self._seconds:g} s, found a part"))
+        self._headers_timer = None
+        self._refuse(
+            Refused(
+                408,
+                f"expected the headers of a request within {self._seconds:g} s, found only part of them: send it again",
+            )
+        )
 
     def _refuse(self, refused: Refused) -> None:
         if self.transport.is_closing():
             return
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else an answer is on its way already
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # otherwise a response is already being sent
             response = error(refused, {"connection": "close"})
             head = f"HTTP/1.1 {refused.status} {http.HTTPStatus(refused.status).phrase}\r\n".encode()
             lines = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
@@ -72,8 +77,8 @@ class PatientProtocol(H11Protocol):
         self.transport.close()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
-    """Nothing, instead of a timer."""
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """Cancels a timer, if there is one. Returns None, to assign in its place."""
     if timer is not None:
         timer.cancel()
     return None

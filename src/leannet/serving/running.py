@@ -20,12 +20,12 @@ from leannet.runtime.packages import package
 from leannet.runtime.processor import cores
 from leannet.serving.limits import Limits
 
-GRACE_S = 3  # for requests under way, when it is stopped
+GRACE_S = 3  # for requests in progress when the server is stopped
 
 
 @dataclass(frozen=True)
 class Serving:
-    """A server that is ready."""
+    """A server that is ready for requests."""
 
     url: str
     model: str
@@ -39,7 +39,7 @@ class Serving:
 
 
 def serve(
-    what: str | Path,
+    source: str | Path,
     host: str = "127.0.0.1",
     port: int = 8000,
     threads: int | None = None,
@@ -50,40 +50,41 @@ def serve(
 ) -> None:
     """Serves an artifact, or a site made of one, until SIGINT or SIGTERM.
 
-    port: 0: any free one. threads: of the network, and as many decode; None: as many as there are cores.
-    cors: origins whose pages may ask. ready: told the address as soon as it answers.
-    Raises LeannetError for what cannot be served, an address that cannot be used, and where a package is missing.
+    source: an artifact, or a folder of `leannet web`. port: 0 takes any free one. threads: for the network, and as many
+    again for decoding; None: one per core. cors: origins whose pages may send requests. ready: called with the address
+    as soon as the server answers.
+    Raises LeannetError for what cannot be served, for an address that cannot be used, and for a missing package.
     """
-    _packages()
+    _check_packages()
     from leannet.serving.app import application
     from leannet.serving.service import Service
 
-    artifact, site = _opened(Path(what))
+    artifact, site = _open(Path(source))
     _check_origins(cors)
     service = Service(artifact, limits or Limits(), threads or cores())
-    app = application(service, site, cors, _say if verbose else None)
+    app = application(service, site, cors, _log if verbose else None)
     with _listening(host, port) as listener:
         url = _url(host, listener.getsockname()[1])
-        about = service.facts
-        ready(Serving(url, about["name"], about["digest"], str(site) if site else None, service.threads))
-        _until_stopped(server(app), listener)
+        facts = service.facts
+        ready(Serving(url, facts["name"], facts["digest"], str(site) if site else None, service.threads))
+        _run_until_stopped(server(app), listener)
 
 
 def server(app: Any) -> Any:
-    """uvicorn around an application of `application`, not running yet: `run(sockets=[listener])`."""
+    """A uvicorn server for an application; `run(sockets=[listener])` starts it."""
     import uvicorn
 
-    from leannet.serving.protocol import HEADER_BYTES, PatientProtocol
+    from leannet.serving.protocol import HEADER_BYTES, TimedProtocol
 
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=PatientProtocol,
+        http=TimedProtocol,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="critical",  # the guard tells what has to be told
+        log_level="critical",  # the guard prints what has to be printed
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -92,43 +93,43 @@ def server(app: Any) -> Any:
     return uvicorn.Server(config)
 
 
-def _until_stopped(made: Any, listener: socket.socket) -> None:
-    """uvicorn ends what is under way, and then raises the signal again that stopped it."""
-    if threading.current_thread() is not threading.main_thread():  # no signals come here
-        made.run(sockets=[listener])
+def _run_until_stopped(uvicorn_server: Any, listener: socket.socket) -> None:
+    """On a signal, uvicorn finishes the requests in progress and then raises the signal again."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        uvicorn_server.run(sockets=[listener])
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt):
-            made.run(sockets=[listener])
+            uvicorn_server.run(sockets=[listener])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _packages() -> None:
+def _check_packages() -> None:
     for name in ("starlette", "uvicorn"):
         try:
             package(name)
         except LeannetError:
-            raise LeannetError(f"this needs the package {name}: pip install 'leannet[serve]'") from None
+            raise LeannetError(f"leannet serve needs the package {name}: pip install 'leannet[serve]'") from None
 
 
-def _opened(what: Path) -> tuple[Artifact, Path | None]:
-    """The artifact, and the site where it lies in one."""
+def _open(source: Path) -> tuple[Artifact, Path | None]:
+    """The artifact, and the folder of its site if it is in one."""
     from leannet.serving.site import artifact_in
 
-    if not what.is_dir() or is_artifact(what):
-        return open_artifact(what), None
-    if (found := artifact_in(what)) is not None:
-        return found, what
-    if (what / MODEL).exists():
-        raise LeannetError(f"{what}: expected an artifact, found a run: {command_line('export', what)} makes one")
+    if not source.is_dir() or is_artifact(source):
+        return open_artifact(source), None
+    if (artifact := artifact_in(source)) is not None:
+        return artifact, source
+    if (source / MODEL).exists():
+        raise LeannetError(f"{source}: expected an artifact, found a run: {command_line('export', source)} makes one")
     raise LeannetError(
-        f"{what}: expected an artifact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
+        f"{source}: expected an artifact (.onnx, or a folder of leannet export) or a folder of leannet web, found "
         "another folder: make an artifact with leannet export RUN"
     )
 
@@ -136,7 +137,7 @@ def _opened(what: Path) -> tuple[Artifact, Path | None]:
 def _check_origins(origins: Sequence[str]) -> None:
     for origin in origins:
         if not re.fullmatch(r"\*|https?://[\w.\-\[\]:]+", origin):
-            raise LeannetError(f"--cors {origin}: expected an origin such as https://example.org, or * for all")
+            raise LeannetError(f"--cors {origin}: expected an origin such as https://example.org, or * for all of them")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -148,7 +149,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or str(error)
         raise LeannetError(
-            f"{host}, port {port}: cannot be listened on ({reason}): choose another --port, 0 for any free one"
+            f"{host}, port {port}: cannot listen there ({reason}): choose another --port, or 0 for any free one"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What the server knows and does apart from HTTP: a network, its facts, and predictions within the limits."""
+"""The server without HTTP: a network, what clients may know of it, and predictions within the limits."""
 
 import asyncio
 import os
@@ -13,33 +13,35 @@ from numpy.typing import NDArray
 from leannet.artifact.artifact import Artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.evaluation.predicted import Prediction, best_of
+from leannet.evaluation.predicted import best_of
 from leannet.runtime.engines import Floats
 from leannet.serving.batching import Answer, Batcher
-from leannet.serving.decoding import prepared
+from leannet.serving.decoding import prepare_file
 from leannet.serving.limits import Limits, Refused, busy
 from leannet.serving.metrics import Metrics
-from leannet.serving.multipart import harmless
+from leannet.serving.multipart import safe_name
 
 Files = Sequence[tuple[str, bytes]]
+Seconds = tuple[float, float, float]  # waiting, being prepared, and in the network
 
 
 class Service:
-    """An artifact that answers. `start` before the first question, `stop` after the last."""
+    """An artifact that answers requests. Call `start` before the first and `stop` after the last."""
 
     def __init__(self, artifact: Artifact, limits: Limits, threads: int):
-        """artifact: one that was opened from a file. Runs it once. Raises LeannetError where its engine is missing."""
-        # Unless this is set before it starts, ONNX Runtime tells its maker of every session, and keeps files for that.
+        """artifact: opened from a file. Runs it once. Raises LeannetError where its engine is missing."""
+        # Unless this is set before it starts, ONNX Runtime reports every session to its maker.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         self.artifact, self.limits, self.threads = artifact, limits, threads
         self.header, self.metrics = artifact.header, Metrics()
         self.facts = _facts(artifact)
         self.waiting = 0  # images accepted and not answered
-        self._decoding = 0  # of them, those that the network cannot take yet
+        self._decoding = 0  # of those, the ones still being decoded or prepared
         self._pool = ThreadPoolExecutor(threads, "leannet-decode")
         self._batcher = Batcher(self._network, limits.batch, lambda: self._decoding, self.metrics.batches.observe)
-        take = self.header.preprocessing
-        self._network([np.zeros((take.height, take.width, take.channels), np.uint8)])  # the first run is the slowest
+        preprocessing = self.header.preprocessing
+        shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+        self._network([np.zeros(shape, np.uint8)])  # the first run is the slowest
 
     def start(self) -> None:
         """Starts the network's thread."""
@@ -52,67 +54,74 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether an image would be taken now."""
+        """Whether an image would be accepted now."""
         return self._batcher.alive and self.waiting < self.limits.queue
 
     async def predict(self, files: Files, top: int) -> dict[str, Any]:
-        """The answer to a request. Raises Refused for an image that cannot be read, and where the queue is full."""
+        """The answer to a request. Raises Refused for an image that cannot be read, and while the queue is full."""
         if self.waiting + len(files) > self.limits.queue:
             raise busy(f"the queue of {self.limits.queue} images is full")
         self.waiting += len(files)
         try:
-            names = [harmless(name) or f"image {number}" for number, (name, _) in enumerate(files)]
-            asked = [self._one(name, data) for name, (_, data) in zip(names, files, strict=True)]
-            found = await asyncio.gather(*asked, return_exceptions=True)
+            names = [safe_name(name) or f"image {number}" for number, (name, _) in enumerate(files)]
+            tasks = [self._classify(name, data) for name, (_, data) in zip(names, files, strict=True)]
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             self.waiting -= len(files)
-        for each in found:
-            if isinstance(each, BaseException):
-                raise each
-        answered = [each for each in found if not isinstance(each, BaseException)]
-        best = [
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        predictions = [
             best_of(name, answer.probabilities, self.header, top)
-            for name, (answer, _) in zip(names, answered, strict=True)
+            for name, (answer, _) in zip(names, answers, strict=True)
         ]
-        self.metrics.predictions.update(each.classes[0] for each in best)
-        return {"model": self.facts["name"], **_told(best, [times for _, times in answered])}
+        self.metrics.predictions.update(prediction.classes[0] for prediction in predictions)
+        return {
+            "model": self.facts["name"],
+            "predictions": [prediction.to_dict() for prediction in predictions],
+            "milliseconds": _slowest([seconds for _, seconds in answers]),
+        }
 
-    async def _one(self, name: str, data: bytes) -> tuple[Answer, tuple[float, float, float]]:
-        """The answer for one image, and the seconds it waited, was prepared, and was in the network."""
-        came = time.monotonic()
+    async def _classify(self, name: str, data: bytes) -> tuple[Answer, Seconds]:
+        """The answer for one image, and its times."""
+        accepted = time.monotonic()
         self._decoding += 1
         try:
-            work = asyncio.get_running_loop().run_in_executor(self._pool, self._prepared, name, data)
-            image, began, ended = await work
+            image, began, ended = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._prepare, name, data
+            )
         finally:
             self._decoding -= 1
         answer = await self._batcher.ask(image)
         if not np.isfinite(answer.probabilities).all():
-            raise Refused(422, f"{name}: expected probabilities, found what is no number: see leannet check ARTIFACT")
-        waited = began - came + answer.began_s - ended
+            raise Refused(
+                422, f"{name}: expected finite probabilities, found NaN or infinity: run leannet check ARTIFACT"
+            )
+        waited = began - accepted + answer.began_s - ended
         return answer, (waited, ended - began, answer.ended_s - answer.began_s)
 
-    def _prepared(self, name: str, data: bytes) -> tuple[NDArray[np.uint8], float, float]:
+    def _prepare(self, name: str, data: bytes) -> tuple[NDArray[np.uint8], float, float]:
         began = time.monotonic()
-        image = prepared(name, data, self.header.preprocessing, self.limits.pixels)
+        image = prepare_file(name, data, self.header.preprocessing, self.limits.pixels)
         return image, began, time.monotonic()
 
     def _network(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
         return self.artifact.probabilities(np.stack(images), self.threads)
 
 
-def _told(best: Sequence[Prediction], times: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
-    slowest = [round(1e3 * max(column), 3) for column in zip(*times, strict=True)]
-    return {
-        "predictions": [each.to_dict() for each in best],
-        "milliseconds": dict(zip(("queue", "prepare", "network"), slowest, strict=True)),
-    }
+def _slowest(seconds: Sequence[Seconds]) -> dict[str, float]:
+    """The longest time of any image, in milliseconds, for each stage."""
+    longest = [round(1e3 * max(stage), 3) for stage in zip(*seconds, strict=True)]
+    return dict(zip(("queue", "prepare", "network"), longest, strict=True))
 
 
 def _facts(artifact: Artifact) -> dict[str, Any]:
-    """What may be told of the network. Where it comes from and what it was trained on stay at home."""
+    """What clients may know of the network. Its origin and its training data stay private."""
     if not artifact.digest:
-        raise LeannetError("expected an artifact that was opened from a file, found one that was not saved")
+        raise LeannetError(
+            "expected an artifact that was opened from a file, found one that was not saved: save it first"
+        )
     header = artifact.header
     cost = count(header.architecture)
     return {

@@ -1,4 +1,4 @@
-"""Training: settings, the loop, what a run leaves behind."""
+"""Training: settings, the loop, and the files of a run."""
 
 from typing import TYPE_CHECKING
 

@@ -1,10 +1,11 @@
-"""What a run leaves to leannet: the rows, the workers, the preprocessing, and what is taken over from other weights."""
+"""The choices that settings leave to leannet: architecture, workers, preprocessing; and weights to start from."""
 
 import os
 from pathlib import Path
 
 import torch
 
+from leannet import zoo
 from leannet.console import Console
 from leannet.data.loader import PreparedDataset, mean_and_std
 from leannet.data.scan import Scan
@@ -17,126 +18,131 @@ from leannet.rows import Architecture, Dropout
 from leannet.runtime.processor import cores as machine_cores
 from leannet.training.optimizing import frozen_rows
 from leannet.training.settings import Settings
-from leannet.zoo import architecture
 
-SMALL_IMAGES = 48  # pixels of the shorter side up to which the 32-pixel forms are the default
+SMALL_IMAGES = 48  # pixels of the shorter side, up to which the 32-pixel networks are the default
 
 FEW_CORES = 2
 
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
 
-def check_model(wanted: Settings, source: Source | None) -> Architecture | None:
-    """The network, where it is known before any image is read. Raises LeannetError for one that cannot be trained."""
-    name = wanted.model
+def check_model(settings: Settings, source: Source | None) -> Architecture | None:
+    """The architecture, if it is known before any image is read. Raises LeannetError for one that cannot be trained."""
+    name = settings.model
     if name is not None and name.endswith(".json"):
-        table = Architecture.load(name)
+        architecture = Architecture.load(name)
     elif name is not None:
-        table = architecture(name, wanted.width or 1.0, wanted.resolution)
+        architecture = zoo.architecture(name, settings.width or 1.0, settings.resolution)
     elif source is not None:
-        table = source[1].architecture
+        architecture = source[1].architecture
     else:
         return None
-    if wanted.width is not None and (name is None or name.endswith(".json")):
-        raise LeannetError(f"--width {wanted.width:g}: a multiplier is for zoo names; {table.name} has its widths")
-    output = table.shapes[table.output_names[0]]
-    if len(table.output_names) > 1 or (output.height, output.width) != (1, 1):
+    if settings.width is not None and (name is None or name.endswith(".json")):
         raise LeannetError(
-            f"{table.name}: expected one output of one value a class, found {', '.join(table.output_names)}"
+            f"--width {settings.width:g}: a multiplier is for zoo names; the widths of {architecture.name} are fixed"
         )
-    table = table.with_classes(2)
-    return table.with_input(wanted.resolution) if wanted.resolution else table
+    output = architecture.shapes[architecture.output_names[0]]
+    if len(architecture.output_names) > 1 or (output.height, output.width) != (1, 1):
+        raise LeannetError(
+            f"{architecture.name}: expected one output of one value per class, found "
+            f"{', '.join(architecture.output_names)}"
+        )
+    architecture = architecture.with_classes(2)
+    return architecture.with_input(settings.resolution) if settings.resolution else architecture
 
 
-def choose(wanted: Settings, found: Scan, source: Source | None) -> tuple[Settings, Architecture]:
-    """The settings with what was left open filled in, and the rows."""
-    classes, channels = len(found.dataset.classes), 1 if wanted.color == "L" else 3
-    name = wanted.model
+def choose(settings: Settings, scan: Scan, source: Source | None) -> tuple[Settings, Architecture]:
+    """The resolved settings, and the architecture."""
+    classes, channels = len(scan.dataset.classes), 1 if settings.color == "L" else 3
+    name = settings.model
     if name is None and source is None:
-        small = min(found.median_size) <= SMALL_IMAGES
+        small = min(scan.median_size) <= SMALL_IMAGES
         name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
     if source is not None and (name is None or source[1].provenance.source):
-        table = source[1].architecture  # another library's weights bring its own form of the rows
+        architecture = source[1].architecture  # weights of another library bring its own variant of the rows
     elif name is not None and name.endswith(".json"):
-        table = Architecture.load(name)
+        architecture = Architecture.load(name)
     else:
         assert name is not None
-        table = architecture(name, wanted.width or 1.0, wanted.resolution, classes, channels)
-    table = table.with_classes(classes)
-    if wanted.resolution:
-        table = table.with_input(wanted.resolution)
-    if table.input.channels != channels:
+        architecture = zoo.architecture(name, settings.width or 1.0, settings.resolution, classes, channels)
+    architecture = architecture.with_classes(classes)
+    if settings.resolution:
+        architecture = architecture.with_input(settings.resolution)
+    if architecture.input.channels != channels:
         raise LeannetError(
-            f"{table.name} reads {table.input.channels} channels, --color {wanted.color} gives {channels}"
+            f"--color {settings.color}: {architecture.name} expects {architecture.input.channels} channels, found "
+            f"{channels}"
         )
-    workers = wanted.workers
+    workers = settings.workers
     if workers is None:
-        # Tiny images are prepared faster than they are handed from one process to another; and where there are two
-        # cores, a step on both of them loses more to workers than they save it.
-        together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        share = machine_cores() // together
-        spare = share > FEW_CORES or torch.cuda.is_available()
-        workers = min(share, 8) if spare and max(found.median_size) > 16 else 0
-    if wanted.dropout is not None:
-        table = with_dropout(table, wanted.dropout)
-    frozen_rows(table, wanted.freeze)
-    # From wherever the run is used next. A zoo name stays one, also where a folder happens to be called like it.
-    paths = {"data": wanted.data, "weights": wanted.weights}
+        # Preparing tiny images is faster than passing them between processes; and on two cores, workers cost a step
+        # more than they save.
+        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        cores = machine_cores() // local_processes
+        has_spare_cores = cores > FEW_CORES or torch.cuda.is_available()
+        workers = min(cores, 8) if has_spare_cores and max(scan.median_size) > 16 else 0
+    if settings.dropout is not None:
+        architecture = with_dropout(architecture, settings.dropout)
+    frozen_rows(architecture, settings.freeze)
+    # Absolute, for use from any folder. A zoo name stays one, even if a folder has the same name.
+    paths = {"data": settings.data, "weights": settings.weights}
     paths["model"] = name if name is not None and name.endswith(".json") else None
-    absolute = {key: in_full(path) for key, path in paths.items() if path}
-    size = table.input
-    chosen = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
-    return wanted.model_copy(update=chosen | absolute), table
+    absolute = {key: absolute_path(path) for key, path in paths.items() if path}
+    size = architecture.input
+    resolved = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
+    return settings.model_copy(update=resolved | absolute), architecture
 
 
-def in_full(path: str) -> str:
-    """A path as it is called from everywhere. A word that is none, as `digits`, stays."""
+def absolute_path(path: str) -> str:
+    """An existing path made absolute; any other word, such as `digits`, unchanged."""
     return str(Path(path).resolve()) if path != "digits" and Path(path).exists() else path
 
 
 def start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:
-    """Copies weights. The head comes along where the classes are the same ones, in their new order."""
-    parent, header = source
-    state, head = parent.state_dict(), parent.architecture.head
-    same = set(classes) == set(header.classes)
-    if same:
+    """Copies weights. The head is copied, reordered, if the classes are the same; otherwise it stays fresh."""
+    source_network, header = source
+    state, head = source_network.state_dict(), source_network.architecture.head
+    same_classes = set(classes) == set(header.classes)
+    if same_classes:
         order = [header.classes.index(c) for c in classes]
         state = {key: value[order] if key.startswith(head + ".") else value for key, value in state.items()}
-    transfer(network, state, name, fresh_head=not same)
-    named = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
-    console.say(f"weights from {name}" + ("" if same else f"; a fresh {head} for {named}"))
+    transfer(network, state, name, fresh_head=not same_classes)
+    class_names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    console.say(f"weights from {name}" + ("" if same_classes else f"; a fresh {head} for {class_names}"))
 
 
 def choose_preprocessing(
-    settings: Settings, table: Architecture, source: Source | None, found: Scan, split: Split
+    settings: Settings, architecture: Architecture, source: Source | None, scan: Scan, split: Split
 ) -> Preprocessing:
-    """The weights' own where nothing else is asked for; for zscore mean and deviation of the training split."""
-    size = {"height": table.input.height, "width": table.input.width}
+    """The preprocessing of the weights, unless settings override it; zscore measures the training split."""
+    size = {"height": architecture.input.height, "width": architecture.input.width}
     if source is not None:
-        chosen = source[1].preprocessing.model_copy(update=size)
+        preprocessing = source[1].preprocessing.model_copy(update=size)
     else:
-        # Small images are used whole: their borders are not spare.
-        ratio = 1.0 if table.input.height <= SMALL_IMAGES else 0.875
-        chosen = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
-    if chosen.grey_range == Preprocessing.model_fields["grey_range"].default:  # else it is that of the weights
-        chosen = chosen.model_copy(update={"grey_range": found.grey_range})
+        # Small images are not cropped: their borders matter.
+        ratio = 1.0 if architecture.input.height <= SMALL_IMAGES else 0.875
+        preprocessing = Preprocessing(**size, color=settings.color, crop_ratio=ratio)
+    if (
+        preprocessing.grey_range == Preprocessing.model_fields["grey_range"].default
+    ):  # otherwise it comes from the weights
+        preprocessing = preprocessing.model_copy(update={"grey_range": scan.grey_range})
     if settings.resize is not None:
-        chosen = chosen.model_copy(update={"resize": settings.resize})
+        preprocessing = preprocessing.model_copy(update={"resize": settings.resize})
     if settings.normalization == "imagenet" or (source is None and settings.normalization is None):
         grey = settings.color == "L"
         constants = {"mean": GREY_MEAN if grey else IMAGENET_MEAN, "std": GREY_STD if grey else IMAGENET_STD}
-        chosen = chosen.model_copy(update=constants)
+        preprocessing = preprocessing.model_copy(update=constants)
     elif settings.normalization == "zscore":
-        mean, std = mean_and_std(PreparedDataset(found.dataset, chosen), split.train, settings.workers or 0)
-        chosen = chosen.model_copy(update={"mean": mean, "std": std})
-    return chosen
+        mean, std = mean_and_std(PreparedDataset(scan.dataset, preprocessing), split.train, settings.workers or 0)
+        preprocessing = preprocessing.model_copy(update={"mean": mean, "std": std})
+    return preprocessing
 
 
-def with_dropout(table: Architecture, rate: float) -> Architecture:
-    """The same rows with another rate of dropout. Raises LeannetError where no row is dropout."""
-    rows = [row for row in table.rows if isinstance(row, Dropout)]
+def with_dropout(architecture: Architecture, rate: float) -> Architecture:
+    """The architecture with another dropout rate. Raises LeannetError if it has no dropout row."""
+    rows = [row for row in architecture.rows if isinstance(row, Dropout)]
     if not rows:
-        raise LeannetError(f"--dropout: {table.name} has no row of that kind")
+        raise LeannetError(f"--dropout: expected a network with a dropout row, found none in {architecture.name}")
     for row in rows:
-        table = table.edit(row.name, rate=rate)
-    return table
+        architecture = architecture.edit(row.name, rate=rate)
+    return architecture

@@ -11,7 +11,7 @@ from leannet.network import Network
 class EMA:
     """Weights and statistics averaged over steps, in a network of their own (Polyak; Tan and Le, arXiv 1905.11946).
 
-    In the first steps the average follows quickly: its decay after n of them is at most (1 + n) / (10 + n).
+    In the first steps the average follows quickly: after n steps its decay is at most (1 + n) / (10 + n).
     """
 
     def __init__(self, network: Network, decay: float):
@@ -21,20 +21,20 @@ class EMA:
 
     @torch.no_grad()
     def update(self, network: Network) -> None:
-        """One more step."""
+        """Averages in the weights after one more step."""
         self.steps += 1
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        mine, theirs = self.network.state_dict(), network.state_dict()
-        floats = [name for name, value in mine.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mine[name] for name in floats], [theirs[name] for name in floats], share)
-        for name in mine.keys() - set(floats):
-            mine[name].copy_(theirs[name])
+        averaged, current = self.network.state_dict(), network.state_dict()
+        floats = [name for name, value in averaged.items() if value.is_floating_point()]
+        torch._foreach_lerp_([averaged[name] for name in floats], [current[name] for name in floats], share)
+        for name in averaged.keys() - set(floats):
+            averaged[name].copy_(current[name])
 
     def state(self) -> dict[str, Tensor]:
-        """For the state file."""
+        """Its tensors for the state file."""
         return {**self.network.state_dict(), "steps": torch.tensor(self.steps)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """From a state file."""
+        """Restores the tensors of a state file."""
         self.steps = int(state.pop("steps"))
         self.network.load_state_dict(state)

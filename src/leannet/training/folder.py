@@ -1,4 +1,4 @@
-"""The folder of a run: free, made, and one training's alone."""
+"""The folder of a run: checked, created, and locked for one training at a time."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leannet import __version__
 from leannet.errors import LeannetError
-from leannet.files import alone_in, check_writable, write_whole
+from leannet.files import check_writable, run_lock, write_whole
 from leannet.header import Header
 from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
 from leannet.training import processes
@@ -16,11 +16,11 @@ RUN_FILES = (MODEL, LAST, LOG, str(STATE))
 
 
 def check_out(out: str | Path | None, settings: Settings) -> None:
-    """Refuses a run folder that holds another run, is a file, or lies among the images."""
+    """Raises LeannetError for a folder that holds another run, is a file, is among the images, or is not writable."""
     path = Path(out) if out is not None else Path("runs")
-    held = [name for name in RUN_FILES if out is not None and (path / name).exists()]
-    if held:
-        raise LeannetError(f"--out {out}: holds another run ({held[0]}); choose a new folder, or --resume {out}")
+    run_files = [name for name in RUN_FILES if out is not None and (path / name).exists()]
+    if run_files:
+        raise LeannetError(f"--out {out}: holds another run ({run_files[0]}); choose a new folder, or --resume {out}")
     if any(parent.is_file() for parent in (path, *path.parents)):
         raise LeannetError(f"--out {out}: expected a new or empty folder, found a file")
     data = Path(settings.data).resolve()
@@ -35,7 +35,7 @@ def make_run(out: str | Path | None, data: str) -> Path:
         run.mkdir(parents=True, exist_ok=True)
     else:
         stem, number = Path(data).stem, 1
-        while True:  # another run may start at the same moment: who makes the folder has it
+        while True:  # another run may start at the same moment: the one that creates the folder gets it
             run = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
             try:
                 run.mkdir(parents=True)
@@ -46,20 +46,20 @@ def make_run(out: str | Path | None, data: str) -> Path:
 
 
 def begin_run(run: Path, out: str | Path | None, settings: Settings, header: Header) -> None:
-    """The first file of a run, once no other training can come between."""
+    """Writes the first file of a run, after its folder is locked."""
     check_out(out, settings)
     write_settings(run, settings, header)
 
 
 def write_settings(run: Path, settings: Settings, header: Header) -> None:
     """config.toml: the resolved settings, and the command as a comment."""
-    words = f"# leannet {__version__}\n# {header.provenance.command}\n"
-    write_whole(run / CONFIG, (words + settings.to_toml()).encode())
+    comment = f"# leannet {__version__}\n# {header.provenance.command}\n"
+    write_whole(run / CONFIG, (comment + settings.to_toml()).encode())
 
 
 @contextmanager
-def alone_together(run: Path) -> Iterator[None]:
-    """Keeps other trainings out of the folder; the processes of this one are one to them."""
+def lock_run(run: Path) -> Iterator[None]:
+    """Locks the folder against other trainings; all processes of this training share the lock."""
     with ExitStack() as stack:
-        processes.main_process_first(lambda: stack.enter_context(alone_in(run)))
+        processes.main_process_first(lambda: stack.enter_context(run_lock(run)))
         yield

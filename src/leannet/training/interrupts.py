@@ -1,4 +1,4 @@
-"""Ctrl-C while a network trains: noticed, and answered when the batch is done."""
+"""Ctrl-C during training: recorded, and handled by the loop after the batch."""
 
 import signal
 from collections.abc import Iterator
@@ -7,21 +7,21 @@ from types import FrameType
 
 
 @contextmanager
-def noticing_interrupt() -> Iterator[list[bool]]:
-    """A list that is empty until Ctrl-C, for the loop to look at after each batch. A second Ctrl-C stops at once."""
-    asked: list[bool] = []
+def interrupt_flag() -> Iterator[list[bool]]:
+    """A list that is empty until Ctrl-C, which the loop checks after each batch. A second Ctrl-C stops at once."""
+    interrupts: list[bool] = []
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(True)
+        interrupts.append(True)
 
     try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not in the main thread: there is no Ctrl-C to catch
-        yield asked
+        previous = signal.signal(signal.SIGINT, handle)
+    except ValueError:  # only the main thread receives Ctrl-C
+        yield interrupts
         return
     try:
-        yield asked
+        yield interrupts
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

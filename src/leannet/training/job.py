@@ -1,4 +1,4 @@
-"""A job: what is trained, on what, and how; made from settings, with every choice said."""
+"""A job: the network, its images and resolved settings. Every choice that leannet makes is printed."""
 
 import shlex
 import sys
@@ -22,7 +22,7 @@ from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
 from leannet.training.plausible import check_input, check_memory, fitting_batch
-from leannet.training.reading import Reader, tell_split
+from leannet.training.reading import Reader, report_split
 from leannet.training.settings import Settings
 from leannet.training.task import Classification
 from leannet.weights import read_weights
@@ -30,7 +30,7 @@ from leannet.weights import read_weights
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained. header: of its checkpoints, without metrics. settings: with nothing left open."""
+    """What is trained. header: of its checkpoints, without metrics. settings: resolved, with every choice made."""
 
     network: Network
     header: Header
@@ -39,7 +39,7 @@ class Job:
     settings: Settings
 
     def datasets(self) -> tuple[PreparedDataset, PreparedDataset]:
-        """The images as they train, with augmentation, and as they are evaluated, without."""
+        """The images with augmentation, for training, and without, for evaluation."""
         preprocessing, settings = self.header.preprocessing, self.settings
         return (
             PreparedDataset(self.scan.dataset, preprocessing, settings.augment, settings.seed),
@@ -47,7 +47,7 @@ class Job:
         )
 
     def task(self) -> Classification:
-        """The loss; with balanced class weights all classes weigh the same together, and an image 1 on average."""
+        """The loss. Balanced class weights give all classes the same total weight, and images a mean weight of 1."""
         weights = None
         if self.settings.class_weights == "balanced":
             labels, classes = self.scan.dataset.labels[self.split.train], len(self.header.classes)
@@ -56,50 +56,50 @@ class Job:
         return Classification(self.settings.label_smoothing, weights)
 
 
-def prepare(wanted: Settings, reader: Reader, console: Console) -> Job:
-    """The job of settings: images read and split, what was left open chosen, weights taken over, the network built.
+def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
+    """Reads and splits the images, resolves the settings, loads weights, and builds the network.
 
-    Raises LeannetError, one line, for data, weights or settings that will not do.
+    Raises LeannetError, one line, for data, weights or settings that cannot be used.
     """
     source = None
-    if wanted.weights:
-        torch.manual_seed(wanted.seed)  # a file may lack more than the head
-        by_name = wanted.model if wanted.model and not wanted.model.endswith(".json") else None
-        source = read_weights(wanted.weights, by_name, wanted.width or 1.0, wanted.resolution, say=console.say)
-        channels = 1 if wanted.color == "L" else 3
+    if settings.weights:
+        torch.manual_seed(settings.seed)  # a file may lack more than the head, which is then initialized
+        by_name = settings.model if settings.model and not settings.model.endswith(".json") else None
+        source = read_weights(settings.weights, by_name, settings.width or 1.0, settings.resolution, say=console.say)
+        channels = 1 if settings.color == "L" else 3
         if source[1].architecture.input.channels != channels:
-            adapted = adapt(*source, None, channels, wanted.weights)
-            grey = {"color": wanted.color, "mean": GREY_MEAN, "std": GREY_STD} if channels == 1 else {}
+            adapted = adapt(*source, None, channels, settings.weights)
+            grey = {"color": settings.color, "mean": GREY_MEAN, "std": GREY_STD} if channels == 1 else {}
             preprocessing = source[1].preprocessing.model_copy(update=grey)
             update = {"architecture": adapted.architecture, "preprocessing": preprocessing}
             source = adapted, source[1].model_copy(update=update)
-    planned = check_model(wanted, source)
+    planned = check_model(settings, source)
     if planned is not None:
-        check_memory(planned, wanted, console)
+        check_memory(planned, settings, console)
 
-    scan = reader.read(wanted, console)
-    processes.settle()
-    split = split_scan(scan, wanted)
-    tell_split(console, scan, split)
-    resolved, table = choose(fitting_batch(wanted, len(split.train), console), scan, source)
-    check_input(table, console)
+    scan = reader.read(settings, console)
+    processes.settle_threads()
+    split = split_scan(scan, settings)
+    report_split(console, scan, split)
+    resolved, architecture = choose(fitting_batch(settings, len(split.train), console), scan, source)
+    check_input(architecture, console)
     if planned is None:
-        check_memory(table, resolved, console)
+        check_memory(architecture, resolved, console)
     torch.manual_seed(resolved.seed)
-    network = build(table)
+    network = build(architecture)
     if source is not None:
-        start_from(network, source, scan.dataset.classes, str(wanted.weights), console)
+        start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     header = Header(
-        architecture=table,
+        architecture=architecture,
         classes=scan.dataset.classes,
-        preprocessing=choose_preprocessing(resolved, table, source, scan, split),
+        preprocessing=choose_preprocessing(resolved, architecture, source, scan, split),
         split=split.record(),
         provenance=Provenance(
             command=shlex.join(["leannet", *sys.argv[1:]]) if _from_command_line() else "leannet.train",
             data=resolved.data,
             reading=resolved.reading.to_dict(),
             seed=resolved.seed,
-            parent=_parent(wanted, source),
+            parent=_parent(settings, source),
             license=source[1].provenance.license if source else None,
             torch=torch.__version__,
             skipped=tuple(report_skipped(scan)[:100]),
@@ -112,27 +112,27 @@ def prepare(wanted: Settings, reader: Reader, console: Console) -> Job:
 
 
 def split_scan(scan: Scan, settings: Settings) -> Split:
-    """The images split as the settings say. Raises LeannetError as `split_dataset` does."""
+    """The split that the settings ask for. Raises LeannetError as `split_dataset` does."""
     ratio = parse_ratio(settings.split) if settings.split else None
     return split_dataset(scan.dataset, scan.digests, ratio, settings.seed, _fold(settings))
 
 
 def _fold(settings: Settings) -> tuple[int, int] | None:
-    """Which fold of how many. Raises LeannetError where one is said without the other, or with a split."""
+    """Which fold of how many. Raises LeannetError if one is set without the other, or with a split."""
     if settings.folds is None and settings.fold is None:
         return None
     if settings.folds is None or settings.fold is None or settings.fold > settings.folds or settings.split:
         raise LeannetError(
-            "expected folds, a fold of 1 to so many, and no split, "
+            "expected folds, a fold from 1 to that number, and no split, "
             f"found folds {settings.folds}, fold {settings.fold}, split {settings.split}"
         )
     return settings.fold, settings.folds
 
 
-def _parent(wanted: Settings, source: Source | None) -> str | None:
-    if wanted.weights is None or source is None:
+def _parent(settings: Settings, source: Source | None) -> str | None:
+    if settings.weights is None or source is None:
         return None
-    return source[1].provenance.source or str(checkpoint_file(wanted.weights).resolve())
+    return source[1].provenance.source or str(checkpoint_file(settings.weights).resolve())
 
 
 def _from_command_line() -> bool:

@@ -1,4 +1,4 @@
-"""The training loop. It is all here: what happens to a batch, to an epoch, and to a run that is stopped."""
+"""The training loop, all in one place: a step, an epoch, and stopping and resuming a run."""
 
 import time
 from collections.abc import Iterator
@@ -20,23 +20,23 @@ from leannet.network import Network
 from leannet.run_files import LAST, MODEL, PREDICTIONS
 from leannet.sections import Metrics
 from leannet.training import processes
-from leannet.training.interrupts import noticing_interrupt
+from leannet.training.interrupts import interrupt_flag
 from leannet.training.learner import Learner
-from leannet.training.memory import keeping_memory
+from leannet.training.memory import keep_freed_memory
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
-from leannet.training.progress import Clock, epoch_line, kept, log_epoch, note
+from leannet.training.precise_batch_norm import precise_batch_norm
+from leannet.training.progress import Clock, epoch_line, log_epoch, note, saved_checkpoint
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState, save_state
-from leannet.training.statistics import recalibrate
 from leannet.training.steps import StepLog, step_log
 from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
 
-SAVE_SECONDS = 60  # a killed process loses no more than this
-FEW_STEPS = 100  # in an epoch: batch norm's running statistics lag behind
-POPULATION = 2048  # images to measure them on instead
-MANY_EPOCHS = 100_000  # where time ends a run
+SAVE_SECONDS = 60  # the most that a killed process loses
+FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
+POPULATION = 2048  # training images for precise batch norm
+MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
 def fit(
@@ -51,86 +51,88 @@ def fit(
     console: Console,
     saved: SavedState | None = None,
 ) -> tuple[TrainState, bool]:
-    """Trains a network in place and leaves a run folder behind; from `saved` on, where a run goes on.
+    """Trains a network in place and writes the files of a run folder. saved: the state of a run to resume.
 
-    Returns where the run stands, and whether Ctrl-C came, which may have been too late to end it early.
+    Returns the final state, and whether Ctrl-C was pressed, which may have been too late to end the run early.
 
-    dataset, plain: the same images, with augmentation and without. After each epoch: log.csv, last.safetensors, and,
-    where the task ranks it the best yet, model.safetensors and predictions.csv. Ctrl-C ends the batch, saves, returns.
-    Raises LeannetError where a loss or a weight is no number any more, a batch does not fit into memory, or an image
-    cannot be read; what was saved stays.
+    dataset, plain: the same images, with augmentation and without. Each epoch writes log.csv and last.safetensors, and,
+    if the task ranks it best so far, model.safetensors and predictions.csv. Ctrl-C ends after the batch, and saves.
+    Raises LeannetError if a loss or a weight is not finite, a batch does not fit into memory, or an image cannot be
+    read; what was saved stays.
     """
     learner = Learner(network, task, settings, saved)
     state = saved.state if saved is not None else TrainState()
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
     epochs = range(state.epoch, MANY_EPOCHS if settings.time else settings.epochs)
-    chances = balanced(dataset, split.train) if settings.sampling == "balanced" else None
-    batches = Batches(split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, chances)
-    if not batches.an_epoch:
+    probabilities = balanced(dataset, split.train) if settings.sampling == "balanced" else None
+    batches = Batches(
+        split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, probabilities
+    )
+    if not batches.per_epoch:
         raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
-    validated = plain.dataset.keep(split.validation)
+    validation_images = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
-    population = _population(plain, split, settings, batches.an_epoch)
-    done = state.epoch * batches.an_epoch + state.step
-    clock = Clock(settings.epochs * batches.an_epoch, done, settings.time, state.spent)
+    population = _population(plain, split, settings, batches.per_epoch)
+    done = state.epoch * batches.per_epoch + state.step
+    clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent)
 
     def save_all(steps: StepLog) -> None:
         steps.flush()
         state.spent = clock.spent
-        learner.note_scaler(state)
-        if learner.first:
+        learner.save_scaler(state)
+        if learner.is_main_process:
             save_state(run, network, learner.optimizer, state, header, learner.ema)
         clock.saved()
 
     with (
-        _told_of_memory(settings),
-        noticing_interrupt() as interrupted,
-        console.bar(clock.way[1]),
-        keeping_memory(device.type == "cpu"),
-        events(run if settings.tensorboard and learner.first else None, len(state.log)) as log_events,
-        step_log(run if learner.first else None, done) as steps,
+        _raise_out_of_memory(settings),
+        interrupt_flag() as interrupted,
+        console.bar(clock.progress[1]),
+        keep_freed_memory(device.type == "cpu"),
+        events(run if settings.tensorboard and learner.is_main_process else None, len(state.log)) as log_events,
+        step_log(run if learner.is_main_process else None, done) as steps,
     ):
         spent = state.spent
-        processes.settle()
+        processes.settle_threads()
         stream = iter(Loader(dataset, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if state.ended:
                 break
             learner.begin_epoch()
             began = time.perf_counter()
-            for step in range(state.step, batches.an_epoch):
+            for step in range(state.step, batches.per_epoch):
                 images, labels, _ = next(stream)
                 x, labels = as_step_input(images, labels, dataset, settings.seed, epoch, step, device, dtype)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
-                    epoch + step / batches.an_epoch, settings.epochs, spent / settings.time if settings.time else None
+                    epoch + step / batches.per_epoch, settings.epochs, spent / settings.time if settings.time else None
                 )
                 loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
 
                 state.add(loss, correct, seen)
-                steps.add(epoch * batches.an_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
+                steps.add(epoch * batches.per_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(state.loss_sum):
-                    raise _no_number("the loss is", where, run)
+                    raise _not_finite("the loss is", where, run)
                 clock.tick(seen)
                 console.curve(loss, correct / seen)
-                console.advance(clock.way[0], _label(epoch, settings), note(state, clock))
-                # What one process sees, all do at the same step; and they share one clock.
+                console.advance(clock.progress[0], _label(epoch, settings), note(state, clock))
+                # All processes act on the same signals at the same step, and use one mean clock.
                 seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
-                stop, up, spent = processes.total(seen_by_all).tolist()
+                stop, up, spent = processes.all_reduce_sum(seen_by_all).tolist()
                 spent /= world
                 due = stop or clock.since_save() > SAVE_SECONDS
-                # A step can spoil the weights that its own loss says nothing of; such are never saved.
-                if (due or up or state.step == batches.an_epoch) and not learner.is_sound:
-                    raise _no_number("weights are", where, run)
+                # A step can ruin the weights without a sign in its own loss; such weights are never saved.
+                if (due or up or state.step == batches.per_epoch) and not learner.weights_are_finite:
+                    raise _not_finite("weights are", where, run)
                 if due:
                     now = time.perf_counter()
                     state.seconds, began = state.seconds + now - began, now
                     save_all(steps)
                 if stop:
                     console.say("stopped after this batch, and saved")
-                    if learner.first:
-                        if state.best_rank is None:  # no epoch is done: the weights as they are, that some are there
+                    if learner.is_main_process:
+                        if state.best_rank is None:  # no epoch is done: without this there would be no weights
                             save(run / MODEL, learner.evaluated, _with_metrics(header, epoch))
                         save(run / LAST, learner.evaluated, _with_metrics(header, epoch))
                     return state, True
@@ -138,33 +140,33 @@ def fit(
                     state.ended = True
                     break
 
-            processes.share_buffers(learner.evaluated)
-            if epoch == epochs[0]:  # the workers of the next two loaders start
-                processes.settle()
+            processes.broadcast_buffers(learner.evaluated)
+            if epoch == epochs[0]:  # the workers of the next two loaders start here
+                processes.settle_threads()
             if population is not None:
-                measured = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
-                recalibrate(learner.evaluated, measured, frozen_rows(network.architecture, settings.freeze))
+                inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
+                precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
             state.seconds += time.perf_counter() - began
             predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
-            result = task.score(predictions, validated)
+            result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
-                raise _no_number("the validation loss is", f"epoch {epoch + 1}", run)
+                raise _not_finite("the validation loss is", f"epoch {epoch + 1}", run)
             best = state.rank(result.rank, settings.patience)
-            if learner.first:
+            if learner.is_main_process:
                 log_epoch(run, state, result, learner.optimizer.param_groups[0]["lr"])
                 log_events(state.log[-1])
                 current = _with_metrics(header, epoch, result)
                 if best:
                     save(run / MODEL, learner.evaluated, current)
-                    task.write(run / PREDICTIONS, predictions, validated)
+                    task.write(run / PREDICTIONS, predictions, validation_images)
                 save(run / LAST, learner.evaluated, current)
                 console.curve_epoch(result.loss, result.accuracy)
                 console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
             save_all(steps)
             if state.stale == settings.patience:
-                console.say(f"no better epoch in {settings.patience}: this is enough")
-    return state, processes.any_of(bool(interrupted))
+                console.say(f"stopped early: no better epoch in {settings.patience}")
+    return state, processes.any_process(bool(interrupted))
 
 
 def as_step_input(
@@ -177,9 +179,9 @@ def as_step_input(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """A batch as a training step takes it: on its device, normalized, mixed where augmentation mixes images.
+    """A batch as the input of a training step: on the device, normalized, and mixed if augmentation does so.
 
-    Also seeds torch by the step, so that dropout draws the same when a run is resumed.
+    Also seeds torch for the step, so that dropout is the same in a resumed run.
     """
     labels = labels.to(device, non_blocking=True)
     x = _as_input(images.to(device, non_blocking=True), dataset, dtype)
@@ -190,20 +192,20 @@ def as_step_input(
     return x, labels
 
 
-def _no_number(what: str, where: str, run: Path) -> LeannetError:
-    return LeannetError(f"{what} no number any more at {where}; {kept(run)}; try a smaller --lr")
+def _not_finite(what: str, where: str, run: Path) -> LeannetError:
+    return LeannetError(f"{what} not finite at {where}; {saved_checkpoint(run)}; try a smaller --lr")
 
 
 def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Chances for each of these images, so that every class comes as often as any other."""
+    """Sampling probabilities of these images that make every class equally frequent."""
     labels = dataset.dataset.labels[indices]
     counts = np.bincount(labels, minlength=len(dataset.dataset.classes))
-    chances = 1 / counts[labels]
-    return np.asarray(chances / chances.sum())
+    probabilities = 1 / counts[labels]
+    return np.asarray(probabilities / probabilities.sum())
 
 
 def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int) -> Loader | None:
-    """Training images to measure batch norm's statistics on, where the running ones would lag behind."""
+    """Training images for precise batch norm; None: the running statistics are used."""
     if settings.batch_statistics == "running" or (settings.batch_statistics == "auto" and steps >= FEW_STEPS):
         return None
     some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
@@ -219,28 +221,28 @@ def predictions_of(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """What the task keeps of the outputs for every image of a loader, in its order: (N, ...) float32.
+    """The task's predictions for every image of a loader, in its order: (N, ...) float32.
 
-    Of several processes each runs its share, and all get the whole.
+    Each of several processes evaluates a share, and all get the whole.
     """
     model.eval()
-    found, indices = [], []
+    predictions, indices = [], []
     for images, _, numbers in batches:
-        found.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
+        predictions.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
         indices.append(numbers)
-    if not found:  # fewer images than processes
+    if not predictions:  # fewer images than processes
         return processes.all_gather(np.empty(0, np.int64), np.empty(0, np.float32))
-    return processes.all_gather(_places(batches, torch.cat(indices).numpy()), torch.cat(found).float().numpy())
+    return processes.all_gather(_positions(batches, torch.cat(indices).numpy()), torch.cat(predictions).float().numpy())
 
 
-def _places(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each image stands in the loader's own order."""
+def _positions(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The position of each image in the loader's own order."""
     order = batches.indices
     return np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), indices)]
 
 
 def _seed(seed: int, epoch: int, step: int) -> int:
-    """Of one step; another one in each process."""
+    """The seed of a step, different in each process."""
     rank = processes.rank()
     return hash((seed, epoch, step, rank) if rank else (seed, epoch, step)) % 2**63
 
@@ -254,8 +256,8 @@ def _label(epoch: int, settings: Settings) -> str:
 
 
 @contextmanager
-def _told_of_memory(settings: Settings) -> Iterator[None]:
-    """Raises LeannetError where a batch does not fit into memory."""
+def _raise_out_of_memory(settings: Settings) -> Iterator[None]:
+    """Raises LeannetError if a batch does not fit into memory."""
     try:
         yield
     except RuntimeError as error:
@@ -263,7 +265,7 @@ def _told_of_memory(settings: Settings) -> Iterator[None]:
             raise
         parts = 2 * settings.accumulate
         raise LeannetError(
-            f"too little memory for {settings.batch_size} images a step in {settings.accumulate} part"
+            f"too little memory for {settings.batch_size} images per step in {settings.accumulate} part"
             f"{'' if settings.accumulate == 1 else 's'}; try --accumulate {parts}, or a smaller --batch-size"
         ) from None
 

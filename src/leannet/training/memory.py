@@ -1,8 +1,8 @@
-"""Keeping freed memory: a step of training on a CPU spends much of its time getting the same pages again and again.
+"""Keeping freed memory: otherwise a training step on a CPU spends much of its time on page faults.
 
-glibc gives a large block back to the system when it is freed, and the system clears every page of the next one. A
-network's activations are such blocks, so each layer's output is paid for twice. Told to keep what is freed, the same
-step runs 1.7 times as fast (docs/performance.md).
+glibc returns a large block to the system when it is freed, and the system clears every page of the next one.
+Activations are such blocks, so that each layer's output costs twice. If glibc keeps freed memory, the same step runs
+1.7 times as fast (docs/performance.md).
 """
 
 import ctypes
@@ -17,12 +17,12 @@ NEVER = -1
 
 
 @contextmanager
-def keeping_memory(wanted: bool = True) -> Iterator[None]:
-    """Inside, freed memory stays with this process; at the end it is given back. Elsewhere than on glibc: nothing.
+def keep_freed_memory(enabled: bool = True) -> Iterator[None]:
+    """Keeps freed memory in this process until the end of the block. Without glibc it does nothing.
 
-    It is a setting of the whole process, and costs about 15 % more memory at the peak.
+    The setting affects the whole process, and raises peak memory by about 15 %.
     """
-    libc = _glibc() if wanted else None
+    libc = _glibc() if enabled else None
     if libc is None:
         yield
         return
@@ -30,7 +30,7 @@ def keeping_memory(wanted: bool = True) -> Iterator[None]:
     libc.mallopt(TRIM_THRESHOLD, NEVER)
     try:
         yield
-    finally:  # where glibc's own adaptive thresholds end up in a process of large blocks
+    finally:  # the values that glibc's adaptive thresholds reach in a process with large blocks
         libc.mallopt(MMAP_MAX, 65536)
         libc.mallopt(MMAP_THRESHOLD, 32 << 20)
         libc.mallopt(TRIM_THRESHOLD, 64 << 20)

@@ -1,4 +1,4 @@
-"""Settings that are possible and cannot be meant: said before the work, and refused where it would be in vain."""
+"""Settings that are valid but probably a mistake: a warning before the work, or an error if it would be futile."""
 
 from leannet.console import Console
 from leannet.cost.counting import BYTES
@@ -7,15 +7,15 @@ from leannet.errors import LeannetError
 from leannet.rows import Architecture, Conv, Depthwise, LayerBase, Linear, Pool
 from leannet.training.settings import Settings
 
-TOO_MANY = 0.125  # of the layers with a window: those whose map is a single pixel
-MUCH = 0.5  # of the memory that is free
+TOO_MANY = 0.125  # share of layers with a kernel above 1 x 1 whose map is a single pixel
+MUCH = 0.5  # of the free memory
 
 
 def fitting_batch(settings: Settings, images: int, console: Console) -> Settings:
-    """The settings with a batch of at most so many training images.
+    """The settings with a batch of at most this number of training images.
 
-    The learning rate is scaled with the batch, so one of images that are not there would raise it for nothing.
-    Raises LeannetError where the batch was asked for.
+    The learning rate is scaled with the batch, so that a batch larger than the data would raise it without reason.
+    Raises LeannetError if the batch size was set explicitly.
     """
     if settings.batch_size <= images:
         return settings
@@ -30,29 +30,29 @@ def fitting_batch(settings: Settings, images: int, console: Console) -> Settings
 
 
 def check_input(architecture: Architecture, console: Console) -> None:
-    """Says where the input is so small that many layers see a single pixel."""
-    windows = [placed for placed in architecture.layers if _has_window(placed.layer)]
-    single = [placed for placed in windows if max(placed.in_shapes[0][1:]) == 1]
-    if len(single) <= TOO_MANY * len(windows):
+    """Warns if the input is so small that many layers get a single pixel."""
+    kernel_layers = [placed for placed in architecture.layers if _has_kernel(placed.layer)]
+    single = [placed for placed in kernel_layers if max(placed.in_shapes[0][1:]) == 1]
+    if len(single) <= TOO_MANY * len(kernel_layers):
         return
     size = architecture.input
     console.say(
         f"  at {size.width} x {size.height} px maps are 1 x 1 from row {single[0].row} on: {len(single)} of "
-        f"{len(windows)} layers with a window see one pixel; a larger --resolution, or a network for small images, "
-        "uses them",
+        f"{len(kernel_layers)} layers with a kernel above 1 x 1 get a single pixel; use a larger --resolution, or a "
+        "network for small images",
         style="yellow",
     )
 
 
-def _has_window(layer: LayerBase) -> bool:
+def _has_kernel(layer: LayerBase) -> bool:
     return isinstance(layer, Conv | Depthwise | Pool) and layer.kernel > 1
 
 
 def check_memory(architecture: Architecture, settings: Settings, console: Console) -> None:
-    """Says how much memory a step needs where that is much of what is free.
+    """Warns if a step needs much of the free memory.
 
-    What is counted is the least: the input of each convolution and fully connected layer, which the backward pass
-    reads again. Raises LeannetError where that alone is more than what is free.
+    This counts the minimum: the input of each convolution and fully connected layer, which the backward pass reads
+    again. Raises LeannetError if that alone exceeds the free memory.
     """
     images = -(-settings.batch_size // settings.accumulate)
     weighted = [placed for placed in architecture.layers if isinstance(placed.layer, Conv | Depthwise | Linear)]
@@ -61,11 +61,11 @@ def check_memory(architecture: Architecture, settings: Settings, console: Consol
     if not free or needed < MUCH * free:
         return
     size = architecture.input
-    words = (
+    estimate = (
         f"a step of {images} images at {size.width} x {size.height} px keeps at least {needed / 1e9:,.1f} GB for the "
         f"backward pass, and {free / 1e9:,.1f} GB of memory are free"
     )
-    ways = "a smaller --resolution or --batch-size, or a larger --accumulate, takes less"
+    advice = "a smaller --resolution or --batch-size, or a larger --accumulate, takes less"
     if needed > free:
-        raise LeannetError(f"{architecture.name}: {words}: {ways}")
-    console.say(f"  {words}; {ways}", style="yellow")
+        raise LeannetError(f"{architecture.name}: {estimate}: {advice}")
+    console.say(f"  {estimate}; {advice}", style="yellow")

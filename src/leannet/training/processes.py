@@ -1,4 +1,4 @@
-"""Several processes as one: batch norm over all of them, and every validation image counted once."""
+"""Training in several processes: synchronized batch norm, and every validation image counted once."""
 
 import atexit
 import gc
@@ -20,8 +20,8 @@ from leannet.errors import LeannetError
 
 S = TypeVar("S")
 T = TypeVar("T")
-SMALL_BATCH = 16  # images in one process, below which batch norm is synchronised
-SETTLE_SECONDS = 0.1  # dropping what was sent takes a thousandth of it
+SMALL_BATCH = 16  # images per process, below which batch norm is synchronized
+SETTLE_SECONDS = 0.1  # a thousand times what the threads need to release their buffers
 
 
 class _Sum(torch.autograd.Function):
@@ -41,16 +41,16 @@ class _Sum(torch.autograd.Function):
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, on any device: torch's own refuses CPU tensors.
+    """Batch norm over the batches of all processes, on any device: torch's own does not accept CPU tensors.
 
-    State keys are those of BatchNorm2d, which it is in evaluation. Two exchanges a step, mean first, so that the
-    variance is as exact as that of one process.
+    Its state keys are those of BatchNorm2d, as which it evaluates. Each step exchanges the mean first and then the
+    variance, which is thus as accurate as in one process.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        half, x = x.dtype, x if x.dtype == torch.float64 else x.float()  # half precision cannot hold the sums
+        input_dtype, x = x.dtype, x if x.dtype == torch.float64 else x.float()  # half precision cannot hold the sums
         size = x.shape[0] * x.shape[2] * x.shape[3]
         count = torch.full((1,), size, dtype=x.dtype, device=x.device)
         total = _sum(torch.cat([x.sum(dim=(0, 2, 3)), count]))
@@ -66,15 +66,15 @@ class SyncBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, share)
             self.running_var.lerp_(variance * number / (number - 1), share)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(half)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input_dtype)
 
 
 @cache
-def leave_together() -> None:
-    """At the end of this program, leaves the other processes. To be called before they join.
+def leave_group_at_exit() -> None:
+    """Destroys the process group when this program exits. To be called before the processes join.
 
-    The group's threads must end before the interpreter does, or one that then asks for it ends the program by an abort.
-    They end with the last reference to the group.
+    The group's threads must end before the interpreter does: one that needs it afterwards aborts the program. They end
+    with the last reference to the group.
     """
     if launcher.world() > 1 or "RANK" in os.environ:
         import torch.distributed.nn.functional  # noqa: F401  # loaded later, its default arguments would hold the group
@@ -88,22 +88,22 @@ def _leave() -> None:
 
 
 def _sum(x: Tensor) -> Tensor:
-    made: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it without types
-    return made
+    summed: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it without types
+    return summed
 
 
-def synchronize(network: nn.Module) -> None:
-    """Puts SyncBatchNorm in the place of every batch norm, with its very weights and statistics."""
+def convert_sync_batch_norm(network: nn.Module) -> None:
+    """Replaces every batch norm by a SyncBatchNorm with the same weights and statistics, not copies of them."""
     for module in network.modules():
         for name, child in module.named_children():
             if type(child) is nn.BatchNorm2d:
-                other = SyncBatchNorm(child.num_features, child.eps, child.momentum)
-                other._parameters, other._buffers = child._parameters, child._buffers
-                module._modules[name] = other
+                sync_norm = SyncBatchNorm(child.num_features, child.eps, child.momentum)
+                sync_norm._parameters, sync_norm._buffers = child._parameters, child._buffers
+                module._modules[name] = sync_norm
 
 
-def total(value: Tensor) -> Tensor:
-    """The sum over processes, without a gradient; of one process the value itself."""
+def all_reduce_sum(value: Tensor) -> Tensor:
+    """The sum over processes, without a gradient; in one process the value itself."""
     if world() > 1:
         value = value.clone()
         dist.all_reduce(value)
@@ -111,31 +111,31 @@ def total(value: Tensor) -> Tensor:
 
 
 def all_gather(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows of all processes in the order of their indices (0 to N - 1, each once); of one process its own."""
-    parts: list[Any] = [(indices, values)]
+    """The rows of all processes in the order of their indices (0 to N - 1, each once)."""
+    gathered: list[Any] = [(indices, values)]
     if world() > 1:
-        parts = [None] * world()
-        dist.all_gather_object(parts, (indices, values))
-    parts = [part for part in parts if len(part[0])]
-    order = np.concatenate([part[0] for part in parts])
-    rows = np.concatenate([part[1] for part in parts])
+        gathered = [None] * world()
+        dist.all_gather_object(gathered, (indices, values))
+    gathered = [share for share in gathered if len(share[0])]
+    order = np.concatenate([share[0] for share in gathered])
+    rows = np.concatenate([share[1] for share in gathered])
     return np.asarray(rows[np.argsort(order, kind="stable")])
 
 
-def shared_out(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> list[T]:
-    """What some work gives for each item, in order: each process does a share of it, and all get the whole."""
+def map_over_processes(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> list[T]:
+    """The results of `work` for all items, in order: each process works on a share, and all get the whole list."""
     if world() == 1:
         return work(items)
-    parts: list[Any] = [None] * world()
-    dist.all_gather_object(parts, work(items[rank() :: world()]))
-    made: list[Any] = [None] * len(items)
-    for number, part in enumerate(parts):
-        made[number :: world()] = part
-    return made
+    gathered: list[Any] = [None] * world()
+    dist.all_gather_object(gathered, work(items[rank() :: world()]))
+    results: list[Any] = [None] * len(items)
+    for number, share in enumerate(gathered):
+        results[number :: world()] = share
+    return results
 
 
-def share_buffers(network: nn.Module) -> None:
-    """Gives all processes the first one's statistics: those are what is saved, so those are what must be evaluated."""
+def broadcast_buffers(network: nn.Module) -> None:
+    """Gives all processes the main process's buffers: those are saved, so those must be evaluated."""
     if world() > 1:
         for buffer in network.buffers():
             dist.broadcast(buffer, src=0)
@@ -147,42 +147,42 @@ def world() -> int:
 
 
 def rank() -> int:
-    """Which of them this is. Also before they have joined: launchers say so in the environment."""
+    """The rank of this process; before the processes have joined, from the launcher's environment."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank()
     return launcher.rank()
 
 
-def same(value: Any) -> Any:
-    """The first process's value, in all of them."""
+def broadcast(value: Any) -> Any:
+    """The main process's value, in all processes."""
     values = [value]
     if world() > 1:
         dist.broadcast_object_list(values, src=0)
     return values[0]
 
 
-def main_process_first(do: Callable[[], T]) -> T:
-    """What a function gives in the first process, in all of them. A LeannetError there is raised in all."""
-    found: tuple[T | None, str | None] = None, None
+def main_process_first(function: Callable[[], T]) -> T:
+    """Runs a function in the main process only; all processes get its result, or its LeannetError."""
+    outcome: tuple[T | None, str | None] = None, None
     if rank() == 0:
         try:
-            found = do(), None
+            outcome = function(), None
         except LeannetError as error:
-            found = None, str(error)
-    value, problem = same(found)
+            outcome = None, str(error)
+    value, problem = broadcast(outcome)
     if problem is not None:
         raise LeannetError(problem)
     return cast(T, value)
 
 
-def any_of(value: bool) -> bool:
-    """Whether it is so in one of the processes at least."""
-    return bool(total(torch.tensor(float(value))).item()) if world() > 1 else value
+def any_process(value: bool) -> bool:
+    """Whether a value is true in at least one process."""
+    return bool(all_reduce_sum(torch.tensor(float(value))).item()) if world() > 1 else value
 
 
 @contextmanager
-def told_of_others() -> Iterator[None]:
-    """Raises LeannetError where another process of this training has ended, which shows in whatever waits for it."""
+def raise_process_failures() -> Iterator[None]:
+    """Raises LeannetError if another process has ended, which torch reports from any call that waits for it."""
     try:
         yield
     except RuntimeError as error:
@@ -193,17 +193,17 @@ def told_of_others() -> Iterator[None]:
         ) from None
 
 
-def settle() -> None:
-    """Lets the threads that talk to the other processes come to rest. To be called before worker processes are forked.
+def settle_threads() -> None:
+    """Waits until the communication threads are idle. To be called before worker processes are forked.
 
-    Those threads drop what they have sent after the exchange has returned, and need Python for it. Python 3.11, forked
-    in the midst of that, leaves a child that waits for ever for its own list of threads, and so does all the training.
+    Those threads release sent buffers after an exchange has returned, for which they need the GIL. If Python 3.11 forks
+    meanwhile, the child waits forever for the lock of its own thread list, and all of the training with it.
     """
     if world() > 1:
         time.sleep(SETTLE_SECONDS)
 
 
 def barrier() -> None:
-    """Waits until all processes are here."""
+    """Waits until all processes have called this."""
     if world() > 1:
         dist.barrier()

@@ -1,4 +1,4 @@
-"""How a run goes, in words, in log.csv, and against the clock."""
+"""The progress of a run: its clock, log.csv, and lines for a terminal."""
 
 import time
 from pathlib import Path
@@ -11,9 +11,9 @@ from leannet.training.task import Result
 
 
 class Clock:
-    """Images a second, and time left, from the batches done since this process began.
+    """Images per second and time left, from the batches since this process began.
 
-    limit: seconds that the run may take in all, of which `spent` were in earlier processes; None: as long as it takes.
+    limit: seconds that the run may take in total, of which `spent` were in earlier processes; None: no limit.
     """
 
     def __init__(self, total: int, done: int, limit: float | None = None, spent: float = 0.0):
@@ -32,12 +32,12 @@ class Clock:
         return time.perf_counter() - self._saved
 
     def saved(self) -> None:
-        """The state is saved now."""
+        """Notes that the state has been saved now."""
         self._saved = time.perf_counter()
 
     @property
     def spent(self) -> float:
-        """Seconds in all, those of earlier processes too."""
+        """Seconds in total, including earlier processes."""
         return self._spent + time.perf_counter() - self._began
 
     @property
@@ -46,8 +46,8 @@ class Clock:
         return self.limit is not None and self.spent >= self.limit
 
     @property
-    def way(self) -> tuple[int, int]:
-        """How far the run is and how far it goes: in batches, or in seconds where time ends it."""
+    def progress(self) -> tuple[int, int]:
+        """What is done and the total: in batches, or in seconds if the run has a time limit."""
         return (self.done, self.total) if self.limit is None else (round(self.spent), round(self.limit))
 
     @property
@@ -55,17 +55,17 @@ class Clock:
         """Seconds to the end."""
         if self.limit is not None:
             return max(0.0, self.limit - self.spent)
-        here = time.perf_counter() - self._began
-        return here / max(self.done - self._first, 1) * (self.total - self.done)
+        elapsed = time.perf_counter() - self._began
+        return elapsed / max(self.done - self._first, 1) * (self.total - self.done)
 
     @property
     def rate(self) -> float:
-        """Images a second, all told."""
+        """Images per second since this process began."""
         return self._images / max(time.perf_counter() - self._began, 1e-9)
 
 
 def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None:
-    """One more line in log.csv."""
+    """Adds a line to log.csv."""
     state.log.append(
         {
             "epoch": state.epoch + 1,
@@ -83,7 +83,7 @@ def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None
 
 
 def note(state: TrainState, clock: Clock) -> str:
-    """For the live line."""
+    """The text of the live line."""
     return (
         f"loss {state.loss_sum / state.seen:.3f}  accuracy {100 * state.correct / state.seen:.1f} %  "
         f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
@@ -91,17 +91,17 @@ def note(state: TrainState, clock: Clock) -> str:
 
 
 def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) -> str:
-    """For the end of an epoch. epochs: None where time decides."""
+    """The line at the end of an epoch. epochs: None: the run has a time limit."""
     last = state.log[-1]
-    of = f"/{epochs}" if epochs else ""
+    total = f"/{epochs}" if epochs else ""
     return (
-        f"epoch {last['epoch']:>3}{of}  loss {last['train_loss']:.3f}  "
+        f"epoch {last['epoch']:>3}{total}  loss {last['train_loss']:.3f}  "
         f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
         f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
     )
 
 
-def kept(run: Path) -> str:
-    """What is there when a run breaks off."""
+def saved_checkpoint(run: Path) -> str:
+    """Which checkpoint is left when a run fails."""
     best = run / MODEL
-    return f"{best} holds the best before" if best.exists() else "none was saved"
+    return f"{best} holds the best epoch so far" if best.exists() else "no checkpoint was saved"

@@ -1,4 +1,4 @@
-"""Recipes: named settings, as papers and practice have them. A file's settings and flags win over them."""
+"""Recipes: named settings from papers and practice. A file's settings and flags override them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from leannet.errors import LeannetError, nearest
 
 Recipe = dict[str, Any]
 
-# name -> what it is for, and the settings that it changes
+# name -> its purpose, and the settings that it changes
 RECIPES: dict[str, tuple[str, Recipe]] = {
     "scratch-small": (
         "a few hundred to a few thousand images, no weights to start from: long, gentle, much augmentation",
@@ -20,7 +20,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         },
     ),
     "early-stop-small": (
-        "a few hundred images, no weights: as long as it helps; ends after 15 epochs without a better one (--patience)",
+        "a few hundred images, no weights: trains as long as it helps; ends after 15 epochs without a better one",
         {
             "epochs": 200,
             "patience": 15,
@@ -183,17 +183,17 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
 def recipe(name: str) -> Recipe:
     """The settings of that name, as plain data. Raises LeannetError for an unknown one, with the nearest."""
     if name not in RECIPES:
-        raise LeannetError(f"--recipe: none is named '{name}'; nearest: {nearest(name, RECIPES)}; all: leannet recipes")
+        raise LeannetError(f"--recipe {name}: no such recipe; nearest: {nearest(name, RECIPES)}; all: leannet recipes")
     return {key: dict(value) if isinstance(value, dict) else value for key, value in RECIPES[name][1].items()}
 
 
 def with_recipe(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings as plain data over those of the recipe that they name, table by table."""
+    """Settings as plain data, merged over those of the recipe that they name, section by section."""
     name = values.get("recipe")
     if not isinstance(name, str):
         return values
     merged = recipe(name)
     for key, value in values.items():
-        table = merged.get(key)
-        merged[key] = {**table, **value} if isinstance(table, dict) and isinstance(value, dict) else value
+        section = merged.get(key)
+        merged[key] = {**section, **value} if isinstance(section, dict) and isinstance(value, dict) else value
     return merged

@@ -1,4 +1,4 @@
-"""`train`: from images to a run folder. Says what it found and chose, trains, and scores the test split once."""
+"""`train`: from images to a run folder. Prints what it found and chose, trains, and scores the test split once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PreparedDataset, cached, worker_failures
+from leannet.data.loader import Batches, Loader, PreparedDataset, cached, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
 from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
@@ -21,8 +21,8 @@ from leannet.network import Network, build
 from leannet.retired import current_settings
 from leannet.run_files import CONFIG, MODEL
 from leannet.training import processes
-from leannet.training.choosing import in_full
-from leannet.training.folder import alone_together, begin_run, check_out, make_run, write_settings
+from leannet.training.choosing import absolute_path
+from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
 from leannet.training.job import Job, prepare, split_scan
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import fit, predictions_of
@@ -37,7 +37,7 @@ from leannet.training.tensorboard import check_tensorboard
 
 @dataclass(frozen=True)
 class Run:
-    """What training left behind."""
+    """The result of training."""
 
     path: Path
     header: Header
@@ -46,11 +46,11 @@ class Run:
     finished: bool
     log: list[dict[str, float]]
     skipped: list[dict[str, str]]  # images that cannot be read
-    left_out: list[dict[str, Any]]  # what is no labelled image, by reason
-    interrupted: bool = False  # by Ctrl-C, which may have come too late to end it early
+    left_out: list[dict[str, Any]]  # what is not a labelled image, by reason
+    interrupted: bool = False  # by Ctrl-C, perhaps too late to end it early
 
     def _repr_html_(self) -> str:
-        """For a notebook: what it is worth, and its curves."""
+        """For a notebook: its accuracies and curves."""
         return run_html(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,81 +76,83 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
 
     data: a folder of class folders (split or not), Parquet, CSV, or `digits`. out: the run folder; None: a new one
     under runs/. settings: fields of training.settings.Settings.
-    Raises LeannetError, one line, for data, settings or a folder that will not do.
+    Raises LeannetError, one line, for data, settings or a folder that cannot be used.
     """
     return start(make_settings(data, settings), out, quiet, Reader())
 
 
-def make_settings(data: str | Path, settings: dict[str, Any]) -> Settings:
-    """The settings of a new run. Raises LeannetError for a setting that will not do, or does not go with another."""
-    wanted = Settings.make(with_recipe({"data": str(data), **settings}))
-    _check_settings(wanted)
-    return wanted
+def make_settings(data: str | Path, values: dict[str, Any]) -> Settings:
+    """The settings of a new run. Raises LeannetError for invalid settings, and for ones that exclude each other."""
+    settings = Settings.make(with_recipe({"data": str(data), **values}))
+    _check_settings(settings)
+    return settings
 
 
-@processes.told_of_others()
-@worker_failures()
-def start(wanted: Settings, out: str | Path | None, quiet: bool, reader: Reader) -> Run:
-    """`train`, with settings that are made, and images that another run may have read already."""
-    join(wanted)
-    check_out(out, wanted)
-    processes.barrier()  # no process makes the folder before all have seen that it is free
+@processes.raise_process_failures()
+@raise_worker_failures()
+def start(settings: Settings, out: str | Path | None, quiet: bool, reader: Reader) -> Run:
+    """`train` with finished settings, and a reader whose images another run may have read already."""
+    join(settings)
+    check_out(out, settings)
+    processes.barrier()  # no process creates the folder before all have checked that it is free
     console = Console(quiet or processes.rank() > 0)
-    job = prepare(wanted, reader, console)
+    job = prepare(settings, reader, console)
     run = processes.main_process_first(lambda: make_run(out, job.settings.data))
-    with alone_together(run):
+    with lock_run(run):
         processes.main_process_first(lambda: begin_run(run, out, job.settings, job.header))
         return _train(job, run, console)
 
 
 def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Run:
-    """Continues a run that was stopped, to the same end as if it had not been.
+    """Continues a stopped run, with the same result as if it had never stopped.
 
-    cpu: leaves a GPU alone, also where the run began on one. data: where its images are now, which are known by their
-    content. Raises LeannetError where they are others, or the run has finished.
+    cpu: does not use a GPU, even if the run began on one. data: where its images are now; they are recognized by their
+    content. Raises LeannetError if the images differ, or the run has finished.
     """
-    return go_on(Path(run), quiet, cpu, Reader(), data)
+    return continue_run(Path(run), quiet, cpu, Reader(), data)
 
 
-@processes.told_of_others()
-@worker_failures()
-def go_on(
+@processes.raise_process_failures()
+@raise_worker_failures()
+def continue_run(
     path: Path, quiet: bool, cpu: bool, reader: Reader, data: str | None = None, finished_too: bool = False
 ) -> Run:
-    """`resume`, with images that another run may have read already.
+    """`resume` with a reader whose images another run may have read already.
 
-    finished_too: a run that has finished is scored again, on the same images.
+    finished_too: a finished run is scored again, on the same images.
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
     settings = Settings.make(current_settings(read_toml(path / CONFIG)), str(path / CONFIG))
-    began_with = settings.data
-    settings = settings.model_copy(update={"cpu": settings.cpu or cpu, "data": in_full(data or settings.data)})
+    recorded_data = settings.data
+    settings = settings.model_copy(update={"cpu": settings.cpu or cpu, "data": absolute_path(data or settings.data)})
     if data is None and settings.data != "digits" and not Path(settings.data).exists():
         raise LeannetError(
-            f"{settings.data}: not there any more; from where it is now: {command_line('train DATA --resume', path)}"
+            f"{settings.data}: no longer exists; if the images have moved: {command_line('train DATA --resume', path)}"
         )
     if settings.tensorboard:
         check_tensorboard()
     join(settings)
-    with alone_together(path):
+    with lock_run(path):
         saved = load_state(path)
-        done = _is_done(saved, settings)
-        # A run killed between its last epoch and its test split has that left to do.
+        done = _has_finished(saved, settings)
+        # A run killed between its last epoch and its test split still has to score that.
         untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
         if done and not untested and not finished_too:
             raise LeannetError(
-                f"{path}: has finished its {saved.state.epoch} epochs; to train on, a new run, --weights {path}"
+                f"{path}: has finished its {saved.state.epoch} epochs; to train further, start a new run with "
+                f"--weights {path}"
             )
         scan = reader.read(settings, console, saved.header)
         split = split_scan(scan, settings)
         if saved.header.split.digests != split.digests:
-            there = f" and are not those of {settings.data}" if data else ""
+            elsewhere = f" and differ from those of {settings.data}" if data else ""
             raise LeannetError(
-                f"{path}: the images have changed since this run began{there}; start a new one, --weights {path}"
+                f"{path}: the images have changed since this run began{elsewhere}; start a new run with "
+                f"--weights {path}"
             )
         header = saved.header
-        if settings.data != began_with:
+        if settings.data != recorded_data:
             header = header.model_copy(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
@@ -158,28 +160,28 @@ def go_on(
         return _train(Job(build(header.architecture), header, scan, split, settings), path, console, saved)
 
 
-def _check_settings(wanted: Settings) -> None:
-    """Raises LeannetError for settings that do not go together."""
-    if wanted.tensorboard:
+def _check_settings(settings: Settings) -> None:
+    """Raises LeannetError for settings that exclude each other."""
+    if settings.tensorboard:
         check_tensorboard()
-    if wanted.split:
-        parse_ratio(wanted.split)  # before any image is read
-    if wanted.freeze and not wanted.weights:
-        recipe = f" (recipe {wanted.recipe})" if wanted.recipe else ""
+    if settings.split:
+        parse_ratio(settings.split)  # raises before any image is read
+    if settings.freeze and not settings.weights:
+        recipe = f" (recipe {settings.recipe})" if settings.recipe else ""
         raise LeannetError(
-            f"--freeze {wanted.freeze}{recipe}: expected weights that are worth keeping, found a fresh network; "
+            f"--freeze {settings.freeze}{recipe}: expected trained weights to freeze, found a fresh network; "
             "give --weights RUN_OR_CHECKPOINT, or another recipe"
         )
-    if wanted.class_weights == wanted.sampling == "balanced":
+    if settings.class_weights == settings.sampling == "balanced":
         raise LeannetError(
-            "--class-weights balanced --sampling balanced: expected one of them, as each alone makes classes equal"
+            "--class-weights balanced --sampling balanced: expected one of them, as each alone balances the classes"
         )
 
 
 def join(settings: Settings) -> None:
-    """Under a launcher of several processes: joins the others, before anything is read or written.
+    """Under a launcher, joins the other processes before anything is read or written.
 
-    Raises LeannetError where they cannot be joined.
+    Raises LeannetError if they cannot be joined.
     """
     launcher.check_not_left_alone()
     if launcher.world() > 1:
@@ -189,26 +191,26 @@ def join(settings: Settings) -> None:
 def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None) -> Run:
     header, settings, split = job.header, job.settings, job.split
     training, plain = job.datasets()
-    if saved is not None and _is_done(saved, settings):
-        console.say(f"{run}: has finished, with epoch {saved.state.epoch}; scoring its best weights")
+    if saved is not None and _has_finished(saved, settings):
+        console.say(f"{run}: finished with epoch {saved.state.epoch}; scoring its best weights")
         state, interrupted, device = saved.state, False, make_accelerator(settings).device
     else:
         size = f"{header.preprocessing.width} x {header.preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
         if settings.compile:
-            console.say("torch.compile: the first steps compile the network, and may take minutes")
+            console.say("torch.compile: the first steps compile the network, which may take minutes")
         if settings.cache:
             training, plain = cached(training, plain, job.scan.sizes, job.scan.formats)
             if training.cache is None:
-                console.say("the decoded images do not fit into memory: each is read anew in every epoch")
+                console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
         state, interrupted = fit(job.network, job.task(), training, plain, split, settings, header, run, console, saved)
         device = next(job.network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
-    processes.barrier()  # the first process has written the best
+    processes.barrier()  # the main process has written the best weights
     best, header = load(run / MODEL)
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
-    if finished and len(split.test):  # once, and kept
+    if finished and len(split.test):  # only once
         test = _scores(best, plain, split.test, settings, device)
         if header.metrics.test is None:
             metrics = header.metrics.model_copy(update={"test": test.summary()})
@@ -219,8 +221,8 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
     return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
 
 
-def _is_done(saved: SavedState, settings: Settings) -> bool:
-    """Whether a run has no step left to train."""
+def _has_finished(saved: SavedState, settings: Settings) -> bool:
+    """Whether a run has no step left."""
     return saved.state.ended or (settings.time is None and saved.state.epoch >= settings.epochs)
 
 
@@ -228,8 +230,8 @@ def _scores(
     best: Network, plain: PreparedDataset, indices: NDArray[np.int64], settings: Settings, device: torch.device
 ) -> Scores:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
-    shared = Batches(indices, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
-    processes.settle()
-    batches = Loader(plain, shared, settings.workers or 0)
+    own_batches = Batches(indices, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
+    processes.settle_threads()
+    batches = Loader(plain, own_batches, settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.dataset.labels[indices], plain.dataset.classes)

@@ -1,4 +1,4 @@
-"""Every setting of a training run, in one typed tree with its defaults. Unknown keys are errors."""
+"""Every setting of a training run, with its default, in one typed tree. Unknown keys are errors."""
 
 import math
 import tomllib
@@ -17,20 +17,20 @@ from leannet.retired import SETTINGS
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
 
-WARMUP_SHARE = 0.05  # of a run that has a clock
+WARMUP_SHARE = 0.05  # of a run with a time limit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, BeforeValidator(as_seconds), Field(gt=0)]
 
 
 class Section(Frozen):
-    """Settings whose fields say what they are: flags, help, TOML keys and docs come from them."""
+    """A group of settings. Flags, help, TOML keys and docs are generated from its fields and their docstrings."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Optimizer(Section):
-    """What moves the weights."""
+    """The optimizer and its rates."""
 
     name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     """The optimizer."""
@@ -46,21 +46,21 @@ class Optimizer(Section):
     """Learning rate of each stage over that of the next one: below 1, early stages learn more slowly."""
 
     def rate(self, batch_size: int) -> float:
-        """The peak rate: it grows with the square root of the batch for Adam's kin, in proportion for the others."""
+        """The peak rate. The default grows with the square root of the batch for Adam and AdamW, else linearly."""
         if self.lr is not None:
             return self.lr
-        usual: float = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
+        default: float = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
         power = 0.5 if self.name.startswith("adam") else 1.0
-        return usual * float((batch_size / 32) ** power)
+        return default * float((batch_size / 32) ** power)
 
     def decay(self) -> float:
         """The weight decay."""
-        usual = {"adamw": 0.05, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-5}
-        return usual[self.name] if self.weight_decay is None else self.weight_decay
+        defaults = {"adamw": 0.05, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-5}
+        return defaults[self.name] if self.weight_decay is None else self.weight_decay
 
 
 class Schedule(Section):
-    """The learning rate over a run: a linear warm-up, then a half cosine, a line, steps, or a constant."""
+    """The learning rate over a run: linear warm-up, then a half cosine, a linear decay, steps, or a constant."""
 
     name: Literal["cosine", "linear", "step", "constant"] = "cosine"
     """The learning rate after warm-up."""
@@ -74,10 +74,10 @@ class Schedule(Section):
     """Of cosine and linear: last learning rate over the peak."""
 
     def factor(self, epoch: float, epochs: int, share: float | None = None) -> float:
-        """The rate over its peak after `epoch` epochs, which may be a fraction.
+        """The rate divided by its peak after `epoch` epochs, which may be fractional.
 
-        share: of the whole run that is done, in a run of so many minutes: its warm-up is the first twentieth of them,
-        where there is one at all. Steps are counted in epochs either way.
+        share: in a run with a time limit, the share of it that is done; its warm-up, if any, is the first twentieth.
+        Steps are counted in epochs either way.
         """
         warmup = min(self.warmup_epochs, epochs / 2)
         if share is not None:
@@ -91,13 +91,13 @@ class Schedule(Section):
             return self.step_factor ** ((epoch - (warmup if share is None else 0)) // self.step_epochs)
         if self.name == "constant":
             return 1.0
-        way = min((done - warmup) / max(epochs - warmup, 1e-9), 1)
-        left = (1 + math.cos(math.pi * way)) / 2 if self.name == "cosine" else 1 - way
-        return self.end_factor + (1 - self.end_factor) * left
+        progress = min((done - warmup) / max(epochs - warmup, 1e-9), 1)
+        remaining = (1 + math.cos(math.pi * progress)) / 2 if self.name == "cosine" else 1 - progress
+        return self.end_factor + (1 - self.end_factor) * remaining
 
 
 class Settings(Section):
-    """A training run. None where leannet chooses by the data, and says what it chose."""
+    """A training run. None: leannet chooses by the data, and prints its choice."""
 
     data: Annotated[str, Field(json_schema_extra={"flag": None})]
     """Class folders, Parquet, CSV, JSON lines, WebDataset shards, or `digits`."""
@@ -118,94 +118,94 @@ class Settings(Section):
     split: str | None = None
     """Shares of train:validation, or train:validation:test, as 80:20. Default: the data's own splits, or 80:20."""
     folds: Annotated[int, Field(strict=True, ge=2)] | None = None
-    """Cross-validation: so many runs, in which every image validates once."""
+    """Cross-validation: this number of runs, in which every image validates once."""
     fold: Annotated[Size | None, Field(json_schema_extra={"flag": None})] = None
     """Which fold validates, counted from 1."""
     skip: tuple[str, ...] = ()
     """Leave out images whose name matches this pattern. Repeat."""
     limit: Size | None = None
-    """Use about so many images, each class in proportion."""
+    """Use about this number of images, each class in proportion."""
     image_column: str | None = None
     """Of a table: the column that holds the image. Default: the usual names."""
     label_column: str | None = None
     """Of a table: the column that holds the label. Default: the usual names."""
     class_depth: Literal[1, 2] | None = None
-    """How many folders deep class folders lie. Asked for where it is unclear."""
+    """Depth of class folders, where it is unclear."""
     color: Literal["RGB", "L"] = "RGB"
     """L: one grey channel."""
     resize: Literal["crop", "squash", "letterbox"] | None = None
-    """How an image becomes the input's shape. Default: crop."""
+    """How an image is fitted to the input's shape. Default: crop."""
     normalization: Literal["imagenet", "zscore"] | None = None
     """zscore: by mean and standard deviation of the training split. Default: imagenet."""
 
     epochs: Size = 30
     """Passes over the training images."""
     time: Seconds | None = None
-    """Train for 90s, 30m or 1.5h: the schedule fits the clock, and epochs do not count."""
+    """Train for 90s, 30m or 1.5h: the schedule follows the clock, and --epochs is ignored."""
     patience: Size | None = None
-    """Early stopping: end after so many epochs without a better one."""
+    """Early stopping: end after this number of epochs without a better one."""
     batch_size: Annotated[int, Field(strict=True, ge=2)] = 32
-    """Images a step, over all processes."""
+    """Images per step, over all processes."""
     accumulate: Size = 1
-    """Forward and backward passes a step, each over a part of the batch: less memory."""
+    """Forward and backward passes per step, each over a part of the batch, to save memory."""
     recipe: str | None = None
-    """Named settings (leannet recipes), over which all others win."""
+    """Named settings (leannet recipes); all other settings override them."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient; larger ones are scaled down."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of an exponential moving average (EMA) of the weights, which then is evaluated and saved, as 0.999."""
+    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated and saved; usual: 0.999."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each label that is spread over all classes."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: in the loss, all classes weigh the same together."""
+    """balanced: all classes have the same total weight in the loss."""
     sampling: Literal["plain", "balanced"] = "plain"
-    """balanced: images are drawn so that every class comes equally often."""
+    """balanced: images are drawn so that all classes are equally frequent."""
     batch_statistics: Literal["auto", "running", "precise"] = "auto"
-    """Of batch norm in evaluation. precise: precise batch norm; auto: precise where an epoch has under 100 steps."""
+    """Of batch norm in evaluation. precise: precise batch norm; auto: precise if an epoch has fewer than 100 steps."""
 
     augment: Augment = Augment()
 
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
-    """Of every random draw."""
+    """Seed of every random draw."""
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None
     """Processes that prepare images. Default: by the machine."""
     precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
     """bf16, fp16: mixed precision; fp64: for checks."""
     sync_norm: Literal["auto", "always", "never"] = "auto"
-    """Batch norm over all processes. auto: where each has few images a step."""
+    """Batch norm over all processes. auto: if each has few images per step."""
     cache: Flag = True
-    """Keep decoded images in memory between epochs, where they fit."""
+    """Keep decoded images in memory between epochs, if they fit."""
     compile: Flag = False
     """torch.compile the network, for GPUs."""
     cpu: Flag = False
-    """Leave a GPU alone."""
+    """Do not use a GPU."""
     tensorboard: Flag = False
-    """Write RUN/tensorboard too, which TensorBoard shows live."""
+    """Also write RUN/tensorboard, which TensorBoard shows live."""
 
     @property
     def reading(self) -> ReadingOptions:
-        """How the data is to be read where it does not say itself."""
+        """How to read data that leaves it open."""
         return ReadingOptions(self.image_column, self.label_column, self.class_depth)
 
     @staticmethod
     def check_names(names: Iterable[str], where: str) -> None:
-        """Raises LeannetError for a name that no setting has, with what it is called now, or the nearest."""
+        """Raises LeannetError for an unknown name of a setting, with its current name or the nearest ones."""
         for name in names:
             if name in SETTINGS:
-                raise LeannetError(f"{where}: field '{name}': it is called {SETTINGS[name]} now")
+                raise LeannetError(f"{where}: field '{name}': is called {SETTINGS[name]} now")
             if name not in Settings.model_fields:
                 near = nearest(name, Settings.model_fields)
                 raise LeannetError(f"{where}: field '{name}': no setting has this name; nearest: {near}")
 
     def to_toml(self) -> str:
-        """As TOML; what is None is left out."""
+        """As TOML, without settings that are None."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     @classmethod
     def make(cls, values: dict[str, Any], where: str = "settings") -> "Settings":
-        """From plain data. Raises LeannetError: one line with the field and what was found."""
+        """Settings from plain data. Raises LeannetError, one line with the field and what was found."""
         cls.check_names(values, where)
         try:
             return cls.model_validate(values)

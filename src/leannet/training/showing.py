@@ -1,4 +1,4 @@
-"""A run as a notebook shows it: what it is worth, and its curves inline."""
+"""A run in a notebook: its accuracies, and its curves inline."""
 
 from html import escape
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ def _curves(log: list[dict[str, float]]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     epochs = [int(line["epoch"]) for line in log]
-    with figure(8.5, 2.8) as drawn:
-        for axes, name in zip(drawn.subplots(1, 2), ("accuracy", "loss"), strict=True):
+    with figure(8.5, 2.8) as canvas:
+        for axes, name in zip(canvas.subplots(1, 2), ("accuracy", "loss"), strict=True):
             scale, unit = (100, ", %") if name == "accuracy" else (1, "")
             for color, (split, (word, style)) in zip(COLORS, SPLITS.items(), strict=False):
                 values = [scale * line[f"{split}_{name}"] for line in log]
@@ -39,4 +39,4 @@ def _curves(log: list[dict[str, float]]) -> str:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
             plain_axes(axes)
             axes.legend(frameon=False)
-        return inline_svg(drawn, "accuracy and loss over the epochs")
+        return inline_svg(canvas, "accuracy and loss over the epochs")

@@ -1,4 +1,4 @@
-"""What resuming needs, in one file that is replaced whole: weights, optimizer, and where the run stands. No pickles."""
+"""The state for resuming, in one file that is replaced whole: weights, optimizer, and progress. No pickles."""
 
 import json
 from collections.abc import Sequence
@@ -21,32 +21,32 @@ from leannet.training.ema import EMA
 
 @dataclass
 class TrainState:
-    """Where a run stands: `step` batches of epoch `epoch` are done."""
+    """The progress of a run: `step` batches of epoch `epoch` are done."""
 
     epoch: int = 0
     step: int = 0
-    seen: int = 0  # in this epoch: images, ...
+    seen: int = 0  # of this epoch: images trained on, ...
     correct: int = 0  # ... of them correct, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
-    spent: float = 0.0  # seconds in all, where the run has a clock
+    spent: float = 0.0  # seconds in total, of a run with a time limit
     best_rank: list[float] | None = None  # None: no epoch is done
     stale: int = 0  # epochs since the best
-    scaler: dict[str, Any] | None = None  # of float16's loss, where there is one
-    ended: bool = False  # before its last epoch: its time was up, or its patience
+    scaler: dict[str, Any] | None = None  # of the loss in float16
+    ended: bool = False  # before its last epoch, by its time limit or its patience
     log: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, mean_loss: float, correct: float, seen: int) -> None:
-        """One more step: the mean loss of its images, how many of them were correct, and how many there were."""
+        """Adds a step: the mean loss of its images, the number of correct ones, and the number of images."""
         self.step += 1
         self.seen += seen
         self.correct += int(correct)
         self.loss_sum += mean_loss * seen
 
     def rank(self, rank: Sequence[float], patience: int | None) -> bool:
-        """Compares an epoch, by figures of which larger ones are better. Returns whether it is the best yet.
+        """Compares an epoch with the best so far; larger ranks are better. Returns whether it is the best.
 
-        patience: epochs without a better one, after which the run ends.
+        patience: the number of epochs without a better one after which the run ends.
         """
         best = self.best_rank is None or list(rank) > self.best_rank
         self.stale = 0 if best else self.stale + 1
@@ -68,27 +68,32 @@ def save_state(
     header: Header,
     ema: EMA | None = None,
 ) -> None:
-    """Writes what resuming needs. The file is the old one or all of the new one."""
+    """Writes the state for resuming. The file is replaced whole or not at all."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     if ema is not None:
         tensors |= {f"ema.{name}": value for name, value in ema.state().items()}
     plain: dict[str, dict[str, Any]] = {}
-    saved = optimizer.state_dict()
-    for index, values in saved["state"].items():
+    optimizer_state = optimizer.state_dict()
+    for index, values in optimizer_state["state"].items():
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{name}"] = value
             elif value is not None:
                 plain.setdefault(str(index), {})[name] = value
-    words = {"state": asdict(state), "groups": saved["param_groups"], "plain": plain, "header": header.to_dict()}
+    metadata = {
+        "state": asdict(state),
+        "groups": optimizer_state["param_groups"],
+        "plain": plain,
+        "header": header.to_dict(),
+    }
     (run / STATE).parent.mkdir(exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_whole(run / STATE, serialize(tensors, {"state": json.dumps(words)}))
+    write_whole(run / STATE, serialize(tensors, {"state": json.dumps(metadata)}))
 
 
 @dataclass(frozen=True)
 class SavedState:
-    """A state file as it was read. `header` is that of the run's checkpoints."""
+    """The contents of a state file. header: that of the run's checkpoints."""
 
     header: Header
     state: TrainState
@@ -97,7 +102,7 @@ class SavedState:
     plain: dict[str, dict[str, Any]]
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None = None) -> None:
-        """Puts the network, the optimizer and the EMA back."""
+        """Restores the network, the optimizer and the EMA."""
         if ema is not None:
             ema.restore(_under("ema.", self.tensors) or _under(EMA_PREFIX, self.tensors))
         network.load_state_dict(_under("network.", self.tensors))
@@ -109,7 +114,7 @@ class SavedState:
 
 
 def find_state(run: Path) -> Path:
-    """The file of a run that resuming needs. Raises LeannetError where there is none."""
+    """The state file of a run. Raises LeannetError if there is none."""
     path = run / STATE
     if not path.exists():
         raise LeannetError(f"{run}: expected a run that can be resumed ({STATE}), found none")
@@ -117,20 +122,22 @@ def find_state(run: Path) -> Path:
 
 
 def load_state(run: Path) -> SavedState:
-    """What a run left for resuming. Raises LeannetError where there is nothing, or it is damaged."""
+    """The saved state of a run. Raises LeannetError if there is none, or it is damaged."""
     path = find_state(run)
     try:
-        with safe_open(path, framework="pt") as opened:
-            words = current_state(json.loads(opened.metadata()["state"]))
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
-        header = parse_header(words["header"], path)
-        return SavedState(header, TrainState(**words["state"]), tensors, words["groups"], words["plain"])
+        with safe_open(path, framework="pt") as file:
+            metadata = current_state(json.loads(file.metadata()["state"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        header = parse_header(metadata["header"], path)
+        return SavedState(header, TrainState(**metadata["state"]), tensors, metadata["groups"], metadata["plain"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        left = [name for name in (MODEL, LAST) if (run / name).exists()]
-        still = (
-            f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} still there" if left else "no weights were saved"
+        checkpoints = [name for name in (MODEL, LAST) if (run / name).exists()]
+        consequence = (
+            f"{' and '.join(checkpoints)} {'is' if len(checkpoints) == 1 else 'are'} still there"
+            if checkpoints
+            else "no weights were saved"
         )
-        raise LeannetError(f"{path}: damaged ({error}); {still}") from None
+        raise LeannetError(f"{path}: damaged ({error}); {consequence}") from None
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""steps.csv: a line a step, as the loop goes; after a kill and a resume as if it had never been killed."""
+"""steps.csv: a line per step, written as training goes. A resumed run ends with the same file as an unbroken one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +12,25 @@ COLUMNS = ("step", "epoch", "loss", "accuracy", "learning_rate")
 
 
 class StepLog:
-    """Where lines are added. Without a file nothing is written."""
+    """Adds lines to a file. Without one, nothing is written."""
 
     def __init__(self, file: TextIO | None):
         self._file = file
 
     def add(self, step: int, epoch: int, loss: float, accuracy: float, rate: float) -> None:
-        """One step, counted from 1 over the whole run: the batch's mean loss and its accuracy, 0 to 1, in training."""
+        """Adds a step, counted from 1 over the whole run: its batch's mean training loss and accuracy, 0 to 1."""
         if self._file is not None:
             self._file.write(f"{step},{epoch},{loss:.6g},{accuracy:.6g},{rate:.6g}\n")
 
     def flush(self) -> None:
-        """Puts the lines on the disk: before the state that is resumed from, so that none is missing then."""
+        """Writes buffered lines to the file: before the state is saved, so that none is missing after a resume."""
         if self._file is not None:
             self._file.flush()
 
 
 @contextmanager
 def step_log(run: Path | None, done: int) -> Iterator[StepLog]:
-    """The log of a run; None: of none. done: steps that the state knows: what a killed process wrote beyond goes."""
+    """The log of a run; None: writes nothing. done: steps in the saved state, after which older lines are cut."""
     if run is None:
         yield StepLog(None)
         return

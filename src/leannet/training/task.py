@@ -1,4 +1,4 @@
-"""What a run learns: the loss, what is measured, and which epoch is the best. One loop serves every task."""
+"""The task of a run: its loss, its scores, and its ranking of epochs. One loop serves every task."""
 
 import abc
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from leannet.sections import Summary
 
 
 class Result(Protocol):
-    """What a task finds on validation images."""
+    """The scores of a task on validation images."""
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Compared between epochs: the largest is the best."""
+        """Compared between epochs: the largest is best."""
 
     @property
     def loss(self) -> float:
@@ -37,27 +37,27 @@ class Result(Protocol):
 
 
 class Task(abc.ABC):
-    """Supplies the loop with a loss for each batch, with what to keep of the outputs, and with what they are worth."""
+    """Supplies the loop with the loss of a batch, the predictions to keep, and their scores."""
 
     @abc.abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The losses of a training batch, each times its weight, summed: a scalar."""
+        """The weighted sum of the losses of a training batch: a scalar."""
 
     @abc.abstractmethod
     def weight(self, targets: Tensor) -> Tensor:
-        """The sum of those weights, a scalar: a batch's loss is the one over the other."""
+        """The sum of those weights, a scalar: the loss of a batch is `loss` divided by `weight`."""
 
     @abc.abstractmethod
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """How many images of a batch are classified correctly, a scalar."""
+        """The number of correctly classified images of a batch: a scalar."""
 
     @abc.abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
-        """What validation keeps of the outputs, one row an image, on the CPU."""
+        """The predictions from the outputs, one row per image, on the CPU."""
 
     @abc.abstractmethod
     def score(self, predictions: NDArray[np.float32], dataset: Dataset) -> Result:
-        """What predictions are worth, one row an image."""
+        """The scores of predictions, one row per image."""
 
     @abc.abstractmethod
     def write(self, path: Path, predictions: NDArray[np.float32], dataset: Dataset) -> None:
@@ -68,7 +68,7 @@ class Task(abc.ABC):
 class Classification(Task):
     """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
 
-    Targets are class numbers (N,) or, of mixed images, probabilities (N, classes). class_weights: one a class.
+    Targets are class numbers (N,) or, of mixed images, probabilities (N, classes). class_weights: one per class.
     """
 
     label_smoothing: float = 0.0
@@ -86,7 +86,7 @@ class Classification(Task):
         return self._weights(targets, torch.empty(0, device=targets.device)).sum()
 
     def _weights(self, targets: Tensor, like: Tensor) -> Tensor:
-        """One an image; of a mixed one the mean of its classes'."""
+        """One weight per image; for a mixed image the mean over its classes."""
         weights = like.new_tensor(self.class_weights)
         return targets.to(weights.dtype) @ weights if targets.ndim == 2 else weights[targets]
 

@@ -1,4 +1,4 @@
-"""A run as TensorBoard shows it, on request: event files in RUN/tensorboard, a step an epoch, as in log.csv."""
+"""Event files for TensorBoard, on request: RUN/tensorboard has the values of log.csv, one step per epoch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ Write = Callable[[dict[str, float]], None]
 
 
 def check_tensorboard() -> None:
-    """Raises LeannetError, before any work, where the package is missing."""
+    """Raises LeannetError, before any work, if the package is missing."""
     try:
         _writer()
     except ImportError:
@@ -30,9 +30,9 @@ def check_tensorboard() -> None:
 
 @contextmanager
 def events(run: Path | None, done: int) -> Iterator[Write]:
-    """What writes a line of the log. run: None: nothing is written. done: epochs that are in the log already.
+    """A function that writes a line of the log. run: None: it writes nothing. done: epochs already in the log.
 
-    A run that goes on begins a new file, which takes the place of what an older one has of later epochs.
+    A resumed run begins a new file, which replaces later epochs of an older one.
     """
     if run is None:
         yield lambda line: None

@@ -1,7 +1,7 @@
 """`web`: an artifact as a static site that runs it in the visitor's browser, with onnxruntime-web.
 
-The files of one version lie in a folder that is named by their digest and never change; index.html, which may, names
-that folder. So a site can be replaced at its address, and what a browser has kept of the one before is not mixed in.
+The files of one version are in a folder that is named by their digest, and never change. index.html, which may change,
+names that folder. So a site can be replaced at its address without mixing new files with those in a browser's cache.
 """
 
 import gzip
@@ -33,20 +33,20 @@ from leannet.files import check_writable
 from leannet.header import Header
 from leannet.sections import Provenance
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
-from leannet.web.source import artifact_file, opened
+from leannet.web.source import artifact_file, open_for_browsers
 from leannet.web.titles import title_of
 
 MARKER = "model.json"
 READABLE = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".bmp", ".avif")  # by browsers
-# What the page and its workers may load: what lies beside them, and images that the visitor gives them.
+# What the page and its workers may load: the files of the site, and images that the visitor chooses.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
     "img-src 'self' blob:; media-src blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'"
 )
 AT_ROOT = ("index.html", "sw.js")
-FROM = {"data": "on", "parent": "from", "source": "from"}  # of the header's provenance, in words
-GPS = 0x8825  # the tag of EXIF where a place is
+PREPOSITIONS = {"data": "on", "parent": "from", "source": "from"}  # before values of the header's provenance
+GPS = 0x8825  # the EXIF tag of a position
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Site:
     """A site that was written."""
 
     path: Path
-    version: str  # a digest of all that is in it
+    version: str  # a digest of its contents
     artifact: str
     title: str
     precision: str
@@ -83,54 +83,54 @@ def make_site(
     """Writes a folder that any web server can serve: the artifact, a page that runs it, and onnxruntime-web.
 
     source: an artifact, or a run or checkpoint, which is exported as float32. out: a new or an empty folder; it is
-    written whole or not at all. samples: images or folders of images for visitors to try, copied as they are; without
-    them the page shows the golden images. runtime: onnxruntime-web of VERSION, as the .tgz of `npm pack` or unpacked;
-    None: from the cache, where `npm pack` puts it the first time. title: None: the classes. webgpu: with the build
-    that can use it. force: replace a site made before. integers: of a run, the 8-bit artifact that `quantize` wrote
-    beside it; an 8-bit artifact is then taken without a note about its time.
-    Raises LeannetError for an artifact that no browser runs, where `out` is something else, where integers are asked
-    for and there are none, and where the runtime is not to be had.
+    written whole or not at all. samples: images or folders of images for visitors to try, copied unchanged; without
+    them the page offers the golden images. runtime: onnxruntime-web of VERSION, as the .tgz of `npm pack` or unpacked;
+    None: the cache, which `npm pack` fills the first time. title: None: the classes. webgpu: adds the build that can
+    use it. force: replaces an earlier site. integers: takes the 8-bit artifact that `quantize` wrote beside a run; an
+    8-bit artifact is then accepted without a note about its time.
+    Raises LeannetError for an artifact that no browser runs, where `out` holds something else, where there are no
+    integers although they are asked for, and where the runtime cannot be found or fetched.
     """
     console = Console(quiet)
     target = Path(out)
-    _must_be_free(target, force)
+    _check_target(target, force)
     check_writable(target)
     with artifact_file(source, integers) as file:
-        artifact, graph = opened(file, integers, console), file.read_bytes()
+        artifact, graph = open_for_browsers(file, integers, console), file.read_bytes()
     images = _samples(samples or (), console)
     backends = tuple(BACKENDS) if webgpu else ("wasm",)
-    inside = _page() | _backends(runtime_files(runtime, backends, console))
-    inside["model.onnx"] = graph
-    inside |= {file: path.read_bytes() for file, path in images.items()}
-    inside |= {file: golden.png for file, golden in zip(_patterns(artifact), artifact.golden, strict=True)}
-    about = _about(artifact, title or title_of(artifact.header.classes), backends, inside, images)
-    inside["model.json"] = json.dumps(about, ensure_ascii=False).encode()
-    version = _digest(inside | _templates() | {"policy": POLICY.encode()})[:12]
-    written = _in_folder(inside, about, version)
-    written[MARKER] = json.dumps({"version": version, "folder": f"v-{version}/"} | about, ensure_ascii=False).encode()
-    _write(written, target)
+    versioned = _page_files() | _backend_files(runtime_files(runtime, backends, console))
+    versioned["model.onnx"] = graph
+    versioned |= {file: path.read_bytes() for file, path in images.items()}
+    versioned |= {file: golden.png for file, golden in zip(_golden_files(artifact), artifact.golden, strict=True)}
+    model = _model_json(artifact, title or title_of(artifact.header.classes), backends, versioned, images)
+    versioned["model.json"] = json.dumps(model, ensure_ascii=False).encode()
+    version = _digest(versioned | _templates() | {"policy": POLICY.encode()})[:12]
+    contents = _site_files(versioned, model, version)
+    contents[MARKER] = json.dumps({"version": version, "folder": f"v-{version}/"} | model, ensure_ascii=False).encode()
+    _write(contents, target)
     return Site(
         path=target,
         version=version,
         artifact=str(source),
-        title=about["title"],
+        title=model["title"],
         precision=artifact.precision,
         backends=backends,
-        runtime=about["runtime"],
-        samples=len(about["samples"]),
-        files=len(written),
-        size_bytes=sum(map(len, written.values())),
+        runtime=model["runtime"],
+        samples=len(model["samples"]),
+        files=len(contents),
+        size_bytes=sum(map(len, contents.values())),
     )
 
 
-# What is in it
+# Its contents
 
 
-def _about(
-    artifact: Artifact, title: str, backends: Sequence[str], inside: Files, images: Mapping[str, Path]
+def _model_json(
+    artifact: Artifact, title: str, backends: Sequence[str], versioned: Files, images: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """What the page knows of the network: model.json."""
-    header, total, patterns = artifact.header, count(artifact.header.architecture), _patterns(artifact)
+    """The contents of model.json: what the page knows of the network."""
+    header, total, patterns = artifact.header, count(artifact.header.architecture), _golden_files(artifact)
     names = {file: path.stem for file, path in images.items()}
     if not images:
         names = {file: f"pattern {number}" for number, file in enumerate(patterns, start=1)}
@@ -145,11 +145,11 @@ def _about(
         "preprocessing": header.preprocessing.model_dump(mode="json"),
         "accuracy": _accuracy(header),
         "provenance": _provenance(header.provenance),
-        "model": {"file": "model.onnx", "size_bytes": len(inside["model.onnx"])},
+        "model": {"file": "model.onnx", "size_bytes": len(versioned["model.onnx"])},
         "backends": {
-            each: {"runtime": f"ort/{each}.js", "wasm": {"file": f"ort/{each}.wasm.gz",
-                   "size_bytes": len(inside[f"ort/{each}.wasm.gz"])}}
-            for each in backends
+            backend: {"runtime": f"ort/{backend}.js", "wasm": {"file": f"ort/{backend}.wasm.gz",
+                      "size_bytes": len(versioned[f"ort/{backend}.wasm.gz"])}}
+            for backend in backends
         },
         "golden": [{"file": file, "outputs": [float(value) for value in golden.outputs]}
                    for file, golden in zip(patterns, artifact.golden, strict=True)],
@@ -161,14 +161,14 @@ def _about(
     }  # fmt: skip
 
 
-def _patterns(artifact: Artifact) -> list[str]:
+def _golden_files(artifact: Artifact) -> list[str]:
     return [f"golden/{number}.png" for number in range(1, len(artifact.golden) + 1)]
 
 
 def _accuracy(header: Header) -> dict[str, Any] | None:
-    """On images that it was not trained on, with the 95 % Wilson interval. None where the header does not say."""
-    own, shipping = header.metrics.validation, header.shipping
-    accuracy, images = (own.accuracy, own.images) if own else (None, None)
+    """Accuracy on images it was not trained on, with the 95 % Wilson interval. None if the header has none."""
+    validation, shipping = header.metrics.validation, header.shipping
+    accuracy, images = (validation.accuracy, validation.images) if validation else (None, None)
     if shipping is not None and shipping.accuracy_after is not None:  # of the integers
         accuracy, images = shipping.accuracy_after, shipping.evaluated_on
     if accuracy is None or not images:
@@ -178,11 +178,11 @@ def _accuracy(header: Header) -> dict[str, Any] | None:
 
 
 def _provenance(provenance: Provenance) -> dict[str, Any]:
-    """Without folders, which are nobody's business on a page."""
-    done = ", ".join(step.done for step in provenance.history) or "made"
-    words = [f"{done} with leannet {provenance.leannet}"]
-    words += [f"{word} {_last(value)}" for key, word in FROM.items() if (value := getattr(provenance, key))]
-    return {"origin": ", ".join(words), "license": provenance.license}
+    """Origin and license, without folder names, which do not belong on a public page."""
+    steps = ", ".join(step.done for step in provenance.history) or "made"
+    phrases = [f"{steps} with leannet {provenance.leannet}"]
+    phrases += [f"{word} {_last(value)}" for key, word in PREPOSITIONS.items() if (value := getattr(provenance, key))]
+    return {"origin": ", ".join(phrases), "license": provenance.license}
 
 
 def _last(place: str) -> str:
@@ -195,77 +195,78 @@ def _templates() -> Files:
     return {name: (folder / name).read_bytes() for name in AT_ROOT}
 
 
-def _page() -> Files:
+def _page_files() -> Files:
     folder = files("leannet.web") / "static"
-    return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file() and each.name not in AT_ROOT}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file() and file.name not in AT_ROOT}
 
 
-def _backends(found: Files) -> Files:
-    """The runtime's files as the page names them; WebAssembly packed, since few servers do that."""
-    made = {"ort/LICENSE": found["LICENSE"]}
+def _backend_files(package: Files) -> Files:
+    """The runtime's files as the page names them. WebAssembly is compressed, since few servers compress it."""
+    contents = {"ort/LICENSE": package["LICENSE"]}
     for backend, names in BACKENDS.items():
         script, binary = names
-        if script in found:
-            made[f"ort/{backend}.js"] = found[script]
-            made[f"ort/{backend}.wasm.gz"] = gzip.compress(found[binary], compresslevel=6, mtime=0)
-    return made
+        if script in package:
+            contents[f"ort/{backend}.js"] = package[script]
+            contents[f"ort/{backend}.wasm.gz"] = gzip.compress(package[binary], compresslevel=6, mtime=0)
+    return contents
 
 
-def _in_folder(inside: Files, about: Mapping[str, Any], version: str) -> Files:
-    """All files of the site: those of this version in their folder, and beside it what names the folder."""
+def _site_files(versioned: Files, model: Mapping[str, Any], version: str) -> Files:
+    """All files of the site: those of this version in their folder, and beside it the files that name the folder."""
     folder = f"v-{version}/"
-    made = {folder + name: data for name, data in inside.items()}
-    size = f"{about['model']['size_bytes'] / 1e6:.2f} MB"
-    summary = f"{about['name']}, {len(about['classes'])} classes, {size}, {about['precision']}"
-    words = {"title": html.escape(about["title"]), "summary": html.escape(summary), "folder": folder,
-             "policy": POLICY}  # fmt: skip
+    contents = {folder + name: data for name, data in versioned.items()}
+    size = f"{model['model']['size_bytes'] / 1e6:.2f} MB"
+    summary = f"{model['name']}, {len(model['classes'])} classes, {size}, {model['precision']}"
+    fields = {"title": html.escape(model["title"]), "summary": html.escape(summary), "folder": folder,
+              "policy": POLICY}  # fmt: skip
     templates = {name: data.decode() for name, data in _templates().items()}
-    page = re.sub(r"{{(\w+)}}", lambda found: words[found[1]], templates["index.html"])
-    manifest = {"name": about["title"], "short_name": about["title"], "start_url": "./", "display": "standalone",
+    page = re.sub(r"{{(\w+)}}", lambda match: fields[match[1]], templates["index.html"])
+    manifest = {"name": model["title"], "short_name": model["title"], "start_url": "./", "display": "standalone",
                 "icons": [{"src": f"{folder}icon.svg", "sizes": "any", "type": "image/svg+xml"}]}  # fmt: skip
-    made["index.html"] = page.encode()
-    made["leannet.js"] = f'export * from "./{folder}network.js";\n'.encode()
-    made["manifest.webmanifest"] = json.dumps(manifest, ensure_ascii=False).encode()
-    keep = sorted(name for name in made if "/ort/webgpu." not in name)  # those when they are used
+    contents["index.html"] = page.encode()
+    contents["leannet.js"] = f'export * from "./{folder}network.js";\n'.encode()
+    contents["manifest.webmanifest"] = json.dumps(manifest, ensure_ascii=False).encode()
+    keep = sorted(name for name in contents if "/ort/webgpu." not in name)  # WebGPU's files once they are used
     site = json.dumps({"version": version, "folder": folder, "keep": keep, "policy": POLICY})
-    made["sw.js"] = f"const SITE = {site};\n{templates['sw.js']}".encode()
-    return made
+    contents["sw.js"] = f"const SITE = {site};\n{templates['sw.js']}".encode()
+    return contents
 
 
-def _digest(inside: Files) -> str:
-    total = hashlib.sha256()
-    for name, data in sorted(inside.items()):
-        total.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
-    return total.hexdigest()
+def _digest(contents: Files) -> str:
+    digest = hashlib.sha256()
+    for name, data in sorted(contents.items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
+    return digest.hexdigest()
 
 
-def _samples(given: Iterable[str | Path], console: Console) -> dict[str, Path]:
-    """The user's own images: file in the site -> path. Raises LeannetError for what no browser reads."""
-    paths: list[Path] = []
-    others: list[LeftOut] = []
-    for path in map(Path, given):
-        every = [path] if path.is_file() else []
-        if path.is_dir():
-            tree, trouble = walk(path)
-            every = sorted(tree.all_images() + tree.all_others())
-            others += trouble.left_out()
-        found = [each for each in every if each.suffix.lower() in READABLE]
-        if not found:
-            raise LeannetError(f"--samples {path}: expected images ({' '.join(READABLE)}), found none")
-        paths += found
-        unread = tuple(str(each) for each in every if each not in set(found))
-        others.append(LeftOut("file", "not named as an image that browsers read", unread))
-    for each in grouped_by_reason(others):
-        console.say(each.line())
-    placed = [path for path in paths if _tells_where(path)]
-    if placed:
+def _samples(sources: Iterable[str | Path], console: Console) -> dict[str, Path]:
+    """The user's own images: file in the site -> path. Raises LeannetError where there are none that browsers read."""
+    images: list[Path] = []
+    left_out: list[LeftOut] = []
+    for source in map(Path, sources):
+        candidates = [source] if source.is_file() else []
+        if source.is_dir():
+            tree, trouble = walk(source)
+            candidates = sorted(tree.all_images() + tree.all_others())
+            left_out += trouble.left_out()
+        readable = [path for path in candidates if path.suffix.lower() in READABLE]
+        if not readable:
+            raise LeannetError(f"--samples {source}: expected images ({' '.join(READABLE)}), found none")
+        images += readable
+        unreadable = tuple(str(path) for path in candidates if path not in set(readable))
+        left_out.append(LeftOut("file", "not named as an image that browsers read", unreadable))
+    for group in grouped_by_reason(left_out):
+        console.say(group.line())
+    located = [path for path in images if _has_position(path)]
+    if located:
         console.say(
-            f"{len(placed)} of the samples, such as {placed[0]}, tell where they were taken, and so will the site"
+            f"note: {len(located)} of the samples, such as {located[0]}, contain the position where they were taken, "
+            "and the site will too"
         )
-    return {f"samples/{number}{path.suffix.lower()}": path for number, path in enumerate(paths, start=1)}
+    return {f"samples/{number}{path.suffix.lower()}": path for number, path in enumerate(images, start=1)}
 
 
-def _tells_where(path: Path) -> bool:
+def _has_position(path: Path) -> bool:
     with warnings.catch_warnings(), suppress(Exception):  # whatever a damaged tag raises
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
@@ -276,31 +277,36 @@ def _tells_where(path: Path) -> bool:
 # Writing
 
 
-def _must_be_free(target: Path, force: bool) -> None:
+def _check_target(target: Path, force: bool) -> None:
     if target.is_dir() and not any(target.iterdir()):
         return
     if _is_site(target):
         if force:
             return
-        raise LeannetError(f"--out {target}: a site is there already: replace it with --force, or name another folder")
+        raise LeannetError(
+            f"--out {target}: expected a new or an empty folder, found a site: replace it with --force, "
+            "or name another folder"
+        )
     if target.exists():
-        raise LeannetError(f"--out {target}: expected a new or an empty folder, found something else there")
+        raise LeannetError(
+            f"--out {target}: expected a new or an empty folder, found something else: name another folder"
+        )
 
 
 def _is_site(folder: Path) -> bool:
     try:
-        found = json.loads((folder / MARKER).read_bytes())
+        model = json.loads((folder / MARKER).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"leannet", "version", "folder"} <= set(found)
+    return isinstance(model, dict) and {"leannet", "version", "folder"} <= set(model)
 
 
-def _write(made: Files, target: Path) -> None:
-    """The folder, whole or not at all."""
+def _write(contents: Files, target: Path) -> None:
+    """Writes the folder whole or not at all."""
     target = target.absolute()
     new, old = (target.with_name(f".{target.name}.{word}-{os.getpid()}") for word in ("new", "old"))
     try:
-        for name, data in made.items():
+        for name, data in contents.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

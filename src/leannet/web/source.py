@@ -1,4 +1,4 @@
-"""What a site is made of: an artifact that browsers run; of a run float32, unless integers are asked for."""
+"""The artifact of a site: one that browsers run. A run is exported as float32, unless integers are asked for."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.header import checkpoint_file, is_artifact
 
-# Of int8, over float32's, on one thread in Chromium: the least and the most of docs/benchmarks/browser.json.
+# Of int8 over float32, on one thread in Chromium: the least and the largest ratio in docs/benchmarks/browser.json.
 INT8_TIME, INT8_SIZE = ("1.3", "1.4"), ("0.30", "0.32")
 
 
 @contextmanager
 def artifact_file(source: str | Path, integers: bool) -> Iterator[Path]:
-    """The artifact's file: the source itself, or of a run its integers where they are asked for, else its export."""
+    """The artifact's file: the source itself, or a run's integers if they are asked for, or else its export."""
     if is_artifact(source):
         if not Path(source).is_file():
             open_artifact(source)  # says what is wrong with it, unless it is a folder of another runtime
@@ -37,17 +37,18 @@ def artifact_file(source: str | Path, integers: bool) -> Iterator[Path]:
         yield export(checkpoint, Path(folder) / "model.onnx").path
 
 
-def opened(file: Path, integers: bool, console: Console) -> Artifact:
-    """The artifact, one that browsers run."""
+def open_for_browsers(file: Path, integers: bool, console: Console) -> Artifact:
+    """The artifact. Raises LeannetError if no browser runs it, or if it is not the integers that were asked for."""
     artifact = open_artifact(file)
     if "onnxruntime" not in artifact.engines:
         raise LeannetError(
-            f"{file}: it is made for {', '.join(artifact.engines)}, and browsers run onnxruntime: "
-            "make it with leannet export RUN, or integers with leannet quantize RUN --engine onnxruntime"
+            f"{file}: expected an artifact for onnxruntime, which browsers run, found one for "
+            f"{', '.join(artifact.engines)}: make one with leannet export RUN, or with leannet quantize RUN "
+            "--engine onnxruntime"
         )
     is_int8 = "int8" in artifact.precision
     if integers and not is_int8:
-        raise LeannetError(f"--integers: expected 8-bit integers, found {file} of {artifact.precision}: "
+        raise LeannetError(f"--integers: expected 8-bit integers, found {file}, which is {artifact.precision}: "
                            "leannet quantize RUN makes them")  # fmt: skip
     if is_int8 and not integers:
         (fast, slow), (small, large) = INT8_TIME, INT8_SIZE

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-TITLE_CLASSES, CLASS_CHARACTERS = 3, 24  # named in a page's default title, and characters of each
+TITLE_CLASSES, CLASS_CHARACTERS = 3, 24  # classes in a page's default title, and characters of each
 
 
 def title_of(classes: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""Weights, wherever they come from: leannet's checkpoints, the files of other libraries and trainers, and a hub.
+"""Weights from leannet's checkpoints, from files of other libraries and trainers, and from a hub.
 
-A file is opened by its content (opening.py), and what it pickles beside tensors becomes inert data (inert.py). The
-network's own keys are then looked for in all of it (candidates.py), and the rows become those of the library whose
-keys they are (reading.py).
+The format is recognized by content (opening.py), and what is pickled beside tensors becomes inert data (inert.py). The
+network's keys are then searched for in the whole file (candidates.py), and the network gets the rows of the library
+that those keys belong to (reading.py).
 """
 
 from leannet.weights.reading import read_weights

@@ -1,8 +1,8 @@
-"""Where in a file a network's weights stand: in which dict, and behind which prefix.
+"""Finds a network's weights in a file: in which dict, and after which prefix.
 
-Trainers keep several: the last weights and their moving average (EMA), a student and its teacher; and wrappers put
-prefixes before every key (`module.`, `_orig_mod.`, a Lightning attribute). So nothing is assumed: the keys that the
-network needs are looked for as endings of the file's keys, and what stands before them is the prefix.
+Training programs save several: the last weights and their moving average (EMA), a student and its teacher. Wrappers put
+prefixes before every key (`module.`, `_orig_mod.`, a Lightning attribute). So the keys of the network are searched for
+as suffixes of the file's keys, and whatever precedes them is the prefix.
 """
 
 import re
@@ -13,20 +13,20 @@ from typing import Any
 
 from torch import Tensor
 
-# Put into a key, anywhere, by what wraps a module or a part of one: DataParallel, torch.compile, FSDP, checkpointing.
+# Inserted anywhere in a key by wrappers of a module or submodule: DataParallel, torch.compile, FSDP, checkpointing.
 WRAPPERS = re.compile(r"(?<![^.])(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 AVERAGE = re.compile(r"(^|[_.])(ema|average|averaged|avg|swa)([_.]|$)", re.IGNORECASE)
-COUNTER = "n_averaged"  # of torch's AveragedModel: beside it stands an average
+COUNTER = "n_averaged"  # key of torch's AveragedModel, whose other keys are averaged weights
 PLAIN = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params")
 DEPTH = 4
-ENOUGH = 0.5  # of the network's keys must stand behind a prefix
+ENOUGH = 0.5  # share of the network's keys that a prefix must have
 
 
 @dataclass(frozen=True)
 class StateDict:
     """A dict of tensors in a file.
 
-    place: the keys that lead to it, () where it is the whole file. wrappers: what was taken out of its keys.
+    place: the keys that lead to it, () for the whole file. wrappers: what was removed from its keys.
     """
 
     place: tuple[str, ...]
@@ -46,7 +46,7 @@ class StateDict:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The part of a state dict behind a prefix, with its keys as the network's library has them."""
+    """The entries of a state dict with one prefix, under the keys of the network's library."""
 
     state: StateDict
     prefix: str
@@ -54,64 +54,64 @@ class Candidate:
 
     @property
     def average(self) -> bool:
-        """Whether these are averaged weights, by what they are called."""
+        """Whether these are averaged weights, by their name."""
         return self.state.average or bool(AVERAGE.search(self.prefix))
 
     @property
     def rank(self) -> tuple[bool, bool, int]:
-        """Averages first, then by the usual names; of equal ones the first in the file is taken."""
+        """Averages first, then by the usual names; of equal ones the first in the file wins."""
         last = self.state.place[-1] if self.state.place else ""
         usual = PLAIN.index(last) if last in PLAIN else len(PLAIN) * bool(last)
         return not self.average, not AVERAGE.search(self.prefix), usual
 
     @property
-    def aside(self) -> list[str]:
-        """Keys of the state dict that are not among these."""
-        own = {f"{self.prefix}{key}" for key in self.tensors}
-        return [key for key in self.state.tensors if key not in own]
+    def unused_keys(self) -> list[str]:
+        """Keys of the state dict that are not in this candidate."""
+        used_keys = {f"{self.prefix}{key}" for key in self.tensors}
+        return [key for key in self.state.tensors if key not in used_keys]
 
     @property
     def label(self) -> str:
         """For a message."""
         return f"'{'.'.join((*self.state.place, self.prefix.removesuffix('.')))}'" if self.prefix else self.state.label
 
-    def said(self) -> str:
-        """Where it stands, for a person; nothing where it is the file as it is."""
+    def description(self) -> str:
+        """Where it is in the file, for a message; empty: it is the whole file, unchanged."""
         words = [f"the weights of '{self.state.name}'"] if self.state.place else []
         if self.average:
             words = [f"{words[0] if words else 'the weights'}, a moving average"]
-        taken = [*([self.prefix] if self.prefix else []), *self.state.wrappers]
-        if taken:
-            words.append(f"{' and '.join(map(repr, taken))} taken off its keys")
+        removed = [*([self.prefix] if self.prefix else []), *self.state.wrappers]
+        if removed:
+            words.append(f"{' and '.join(map(repr, removed))} removed from its keys")
         return ", ".join(words)
 
 
 def state_dicts(loaded: Mapping[Any, Any]) -> list[StateDict]:
     """Every dict of tensors in what a file holds, the outermost first."""
-    found = []
+    states = []
     averaged_in_place = _average_in_state_dict(loaded)
     for place, mapping in _mappings(loaded, ()):
         tensors = {key: value for key, value in mapping.items() if isinstance(key, str) and isinstance(value, Tensor)}
         if not tensors:
             continue
         wrappers = tuple(dict.fromkeys(word for key in tensors for word in WRAPPERS.findall(key)))
-        bare = {WRAPPERS.sub("", key): value for key, value in tensors.items()}
-        if len(bare) == len(tensors):  # else the same keys stand there with and without
-            tensors = bare
+        unwrapped = {WRAPPERS.sub("", key): value for key, value in tensors.items()}
+        if len(unwrapped) == len(tensors):  # otherwise the same keys exist with and without the wrapper
+            tensors = unwrapped
         else:
             wrappers = ()
         average = bool(AVERAGE.search(".".join(place)) or COUNTER in tensors)
         if averaged_in_place:
             average = place == ("state_dict",)
-        found.append(StateDict(place, tensors, wrappers, average))
-    return found
+        states.append(StateDict(place, tensors, wrappers, average))
+    return states
 
 
 def _average_in_state_dict(loaded: Mapping[Any, Any]) -> bool:
-    """Whether a trainer has put the average under `state_dict` and the last weights elsewhere.
+    """Whether the file has the average under `state_dict` and the last weights elsewhere.
 
-    Lightning's WeightAveraging leaves them in `current_model_state`, MMEngine's EMAHook, of all places, in
-    `ema_state_dict`.
+    Lightning's WeightAveraging puts the last weights in `current_model_state`, MMEngine's EMAHook in `ema_state_dict`,
+    despite its name.
     """
     return "averaging_state" in loaded or ("message_hub" in loaded and "ema_state_dict" in loaded)
 
@@ -122,26 +122,26 @@ def _mappings(
     yield place, mapping
     if len(place) < DEPTH:
         for key, value in mapping.items():
-            if isinstance(value, Mapping) and isinstance(key, str):  # an optimizer numbers what it keeps
+            if isinstance(value, Mapping) and isinstance(key, str):  # an optimizer's state has integer keys
                 yield from _mappings(value, (*place, key))
 
 
 def candidates(states: Iterable[StateDict], keys: Iterable[str]) -> list[Candidate]:
-    """Where a network's keys may stand. keys: as its library has them.
+    """The candidates for a network's weights. keys: those of its library.
 
-    A state dict is always one candidate as it is, and one more for each prefix behind which half of the keys stand.
-    What stands behind such a prefix belongs to that candidate alone.
+    Each state dict is a candidate as it is, and again for each prefix that has at least half of the keys. Entries with
+    such a prefix belong to that candidate alone.
     """
-    wanted = set(keys)
-    found = []
+    library_keys = set(keys)
+    all_candidates = []
     for state in states:
         votes: Counter[str] = Counter()
         for key in state.tensors:
             parts = key.split(".")
             votes.update(
-                ".".join(parts[:i]) + "." * bool(i) for i in range(len(parts)) if ".".join(parts[i:]) in wanted
+                ".".join(parts[:i]) + "." * bool(i) for i in range(len(parts)) if ".".join(parts[i:]) in library_keys
             )
-        prefixes = [prefix for prefix, count in votes.items() if count >= ENOUGH * len(wanted)]
+        prefixes = [prefix for prefix, count in votes.items() if count >= ENOUGH * len(library_keys)]
         for prefix in dict.fromkeys([*prefixes, ""]):
             deeper = tuple(other for other in prefixes if other != prefix and other.startswith(prefix))
             tensors = {
@@ -149,5 +149,5 @@ def candidates(states: Iterable[StateDict], keys: Iterable[str]) -> list[Candida
                 for key, value in state.tensors.items()
                 if key.startswith(prefix) and not (deeper and key.startswith(deeper))
             }
-            found.append(Candidate(state, prefix, tensors))
-    return found
+            all_candidates.append(Candidate(state, prefix, tensors))
+    return all_candidates

@@ -1,4 +1,4 @@
-"""Hugging Face's hub, asked only by name: `hub:OWNER/NAME`."""
+"""Hugging Face's hub, used only for a name such as `hub:OWNER/NAME`."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from leannet.errors import LeannetError
 
 
 def fetch(name: str) -> tuple[Path, dict[str, Any]]:
-    """A model's file and what its config says of it. Raises LeannetError where it cannot be had."""
+    """Downloads a model; returns its file and the metadata in its config. Raises LeannetError if that fails."""
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -19,12 +19,12 @@ def fetch(name: str) -> tuple[Path, dict[str, Any]]:
         path = Path(hf_hub_download(name, "model.safetensors"))
         config = json.loads(Path(hf_hub_download(name, "config.json")).read_text(encoding="utf-8"))
     except (OSError, ValueError, HfHubHTTPError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LeannetError(f"hub:{name}: cannot be fetched: {first[:160]}") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LeannetError(f"hub:{name}: cannot be fetched: {reason[:160]}") from None
     print(f"weights of {name} in {path.parent}", file=sys.stderr)
     pretrained = config.get("pretrained_cfg", {})
-    about = {key: pretrained[key] for key in ("mean", "std", "license") if pretrained.get(key)}
-    about["architecture"] = config.get("architecture", "")
+    metadata = {key: pretrained[key] for key in ("mean", "std", "license") if pretrained.get(key)}
+    metadata["architecture"] = config.get("architecture", "")
     if config.get("label_names"):
-        about["label_names"] = config["label_names"]
-    return path, about
+        metadata["label_names"] = config["label_names"]
+    return path, metadata

@@ -1,7 +1,7 @@
-"""What training programs pickle beside their tensors: arguments, paths, numbers of numpy. Read as inert data.
+"""Objects that training programs pickle beside tensors (arguments, paths, NumPy numbers), read as inert data.
 
-torch's weights-only loader refuses every class that it was not told of. Those named here stand for nothing but data,
-and what the loader makes in their place are the stand-ins below: the classes themselves are neither imported nor run.
+torch's weights-only loader refuses every class that it does not know. The classes named here are plain data, and the
+loader creates the stand-ins below in their place: the classes themselves are neither imported nor run.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from torch import optim
 
 
 class Record:
-    """Stands for any object: keeps its attributes, does nothing."""
+    """Stands for any object: holds its attributes and does nothing."""
 
     def __init__(self, *_: Any):
         self.fields: dict[str, Any] = {}
@@ -28,14 +28,14 @@ class Record:
 
 
 class Dict:
-    """Stands for a dict of another type: the loader fills none but dict, OrderedDict and Counter."""
+    """Stands for another kind of dict: the loader can only fill dict, OrderedDict and Counter."""
 
     def __new__(cls, *_: Any) -> Any:
         return OrderedDict()
 
 
 class List:
-    """Stands for a sequence of another type: the loader fills none but list."""
+    """Stands for another kind of sequence: the loader can only fill list."""
 
     def __new__(cls, *_: Any) -> Any:
         return []
@@ -62,8 +62,8 @@ _RECORDS = {
     "omegaconf.nodes": tuple(f"{n}Node" for n in ("Any", "Boolean", "Float", "Integer", "String", "Path", "Enum")),
     "mmengine.logging.history_buffer": ("HistoryBuffer",),
 }
-# Methods in its buffers, and in schedules of old versions of torch, are pickled as calls of getattr. What answers here
-# is a Record, which gets nothing and cannot be called.
+# Methods in its buffers, and in schedulers of old versions of torch, are pickled as calls of getattr. Here a Record
+# stands for getattr: it looks nothing up and its result cannot be called.
 _RECORDS["builtins"] += ("getattr",)
 _DICTS = {
     "collections": ("defaultdict",),
@@ -79,17 +79,20 @@ _LISTS = {"collections": ("deque",)}
 
 
 def _optimizers() -> Iterator[str]:
-    """Classes of torch.optim: settings name them."""
+    """The classes of torch.optim, which saved settings refer to."""
     for module in (optim, optim.lr_scheduler):
-        for each in vars(module).values():
-            if isinstance(each, type) and each.__module__.startswith("torch.optim."):
-                yield f"{each.__module__}.{each.__qualname__}"
+        for kind in vars(module).values():
+            if isinstance(kind, type) and kind.__module__.startswith("torch.optim."):
+                yield f"{kind.__module__}.{kind.__qualname__}"
 
 
 def stand_ins() -> list[Any]:
-    """For torch.serialization.safe_globals: each stand-in, and the name that it stands for."""
-    named = ((Record, _RECORDS), (Dict, _DICTS), (List, _LISTS))
+    """For torch.serialization.safe_globals: each stand-in with the name that it stands for."""
+    stand_ins_by_module = ((Record, _RECORDS), (Dict, _DICTS), (List, _LISTS))
     pairs = [
-        (kind, f"{module}.{name}") for kind, modules in named for module, names in modules.items() for name in names
+        (kind, f"{module}.{name}")
+        for kind, modules in stand_ins_by_module
+        for module, names in modules.items()
+        for name in names
     ]
     return pairs + [(Record, name) for name in _optimizers()]

@@ -1,4 +1,4 @@
-"""Data sets as people have them, drawn by the tests: an image of a number is another one for each number and kind."""
+"""Data sets of drawn images in usual layouts. Images of different kinds or numbers differ."""
 
 import io
 import json
@@ -34,31 +34,31 @@ def table(path: Path, labels: Sequence[object], names: Sequence[str] = (), first
     """A Parquet file of images and labels, with class names as Hugging Face writes them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cells = [{"bytes": image(str(label), first + number), "path": None} for number, label in enumerate(labels)]
-    made = pa.table({"image": cells, "label": labels})
+    rows = pa.table({"image": cells, "label": labels})
     if names:
         features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
-        made = made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    pq.write_table(made, path)
+        rows = rows.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(rows, path)
     return path
 
 
 def tar(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
     """A tar file of these members."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as opened:
+    with tarfile.open(path, "w") as archive:
         for name, data in members:
             member = tarfile.TarInfo(name)
             member.size = len(data)
-            opened.addfile(member, io.BytesIO(data))
+            archive.addfile(member, io.BytesIO(data))
     return path
 
 
-def counted(dataset: Dataset) -> dict[tuple[str | None, str], int]:
+def image_counts(dataset: Dataset) -> dict[tuple[str | None, str], int]:
     """How many images there are of each split and class."""
     words = [dataset.classes[label] for label in dataset.labels]
     return dict(Counter(zip(dataset.splits, words, strict=True)))
 
 
-def missed(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+def left_out_by_reason(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """What was left out, by reason."""
-    return {f"{each.what} {each.why}": each.names for each in dataset.left_out}
+    return {f"{entry.what} {entry.why}": entry.names for entry in dataset.left_out}

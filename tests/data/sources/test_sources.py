@@ -1,4 +1,4 @@
-"""Every way images come, recognised and read."""
+"""Every way images come, recognized and read."""
 
 import json
 from pathlib import Path
@@ -30,14 +30,14 @@ def test_class_folders(shapes: Path) -> None:
     assert dataset.kind == "class folders"
     assert dataset.classes == ("disc", "square")
     assert len(dataset) == 24
-    assert [(each.why, each.names) for each in dataset.left_out] == [("not named as an image", ("disc/notes.txt",))]
+    assert [(entry.why, entry.names) for entry in dataset.left_out] == [("not named as an image", ("disc/notes.txt",))]
     assert set(dataset.splits) == {None}
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
 def test_split_folders(tmp_path: Path, name: str) -> None:
-    for part in ("train", name, "test"):
-        draw_folder(tmp_path / "data" / part, each=3)
+    for split in ("train", name, "test"):
+        draw_folder(tmp_path / "data" / split, each=3)
     dataset = open_dataset(str(tmp_path / "data"))
     assert dataset.kind == "split folders of class folders"
     assert sorted(dataset.splits) == ["test"] * 6 + ["train"] * 6 + ["validation"] * 6
@@ -79,7 +79,7 @@ def test_a_folder_of_parquet_in_the_hugging_face_layout(tmp_path: Path) -> None:
     assert sorted(p or "" for p in dataset.splits) == ["test"] * 2 + ["train"] * 8
 
 
-def test_csv_with_parts(shapes: Path, tmp_path: Path) -> None:
+def test_csv_with_splits(shapes: Path, tmp_path: Path) -> None:
     lines = ["path,label,split"]
     for number in range(6):
         lines.append(f"shapes/disc/{number}.png,round,{'train' if number < 4 else 'val'}")
@@ -101,11 +101,11 @@ def test_digits_are_the_real_ones() -> None:
 
 
 def test_the_real_photographs(photographs: Path) -> None:
-    found = scan(open_dataset(str(photographs)))
-    assert len(found.dataset) == 398
-    assert [f.name for f in found.converted] == ["train/ants/imageNotFound.gif"]
-    assert [f.name for f in found.only_of_format] == ["train/ants/imageNotFound.gif"]
-    assert not found.broken
+    scanned = scan(open_dataset(str(photographs)))
+    assert len(scanned.dataset) == 398
+    assert [f.name for f in scanned.converted] == ["train/ants/imageNotFound.gif"]
+    assert [f.name for f in scanned.only_of_format] == ["train/ants/imageNotFound.gif"]
+    assert not scanned.broken
 
 
 def test_cifar10(cifar10: Path) -> None:
@@ -113,7 +113,7 @@ def test_cifar10(cifar10: Path) -> None:
     assert (len(dataset), dataset.classes[6], dataset.splits.count("test")) == (60_000, "frog", 10_000)
 
 
-def test_folders_without_a_image_are_no_classes(shapes: Path) -> None:
+def test_folders_without_an_image_are_no_classes(shapes: Path) -> None:
     (shapes / "runs" / "old").mkdir(parents=True)
     (shapes / "runs" / "old" / "report.html").write_text("x")
     (shapes / "disc" / ".ipynb_checkpoints").mkdir()
@@ -121,7 +121,7 @@ def test_folders_without_a_image_are_no_classes(shapes: Path) -> None:
     dataset = open_dataset(str(shapes))
     assert dataset.classes == ("disc", "square")
     assert len(dataset) == 24
-    assert [(each.why, each.names) for each in dataset.left_out] == [("without an image", ("runs",))]
+    assert [(entry.why, entry.names) for entry in dataset.left_out] == [("without an image", ("runs",))]
 
 
 def test_numbers_that_do_not_start_at_zero_are_names(tmp_path: Path) -> None:

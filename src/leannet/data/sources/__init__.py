@@ -1,8 +1,8 @@
-"""Where images come from: one file a format, all of which become one thing, `Images`; none is read yet.
+"""Where images come from: one module per format. Each lists labelled images as a `Dataset`; none is decoded yet.
 
-What `open_dataset` looks for, in this order: the word `digits`; a file, by its ending: Parquet, CSV, JSON lines, a
-WebDataset shard; a folder: of Parquet files that list images, of shards (and of no images), a detection set, split
-folders, class folders, and where there are no class folders a CSV or JSON lines.
+`open_dataset` tries, in this order: the word `digits`; a file, by its extension (Parquet, CSV, JSON lines, a WebDataset
+shard); a folder of Parquet files that list images, of shards (and no images), a detection set, split folders, class
+folders, and, without class folders, a CSV or JSON lines table.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from leannet.errors import LeannetError
 __all__ = ["ReadingOptions", "open_dataset"]
 
 EXPECTED = "a folder of class folders, a .parquet, .csv, .jsonl or .tar file, or 'digits'"
-DETECTION_SET = "this is a detection set, and those are not read yet; for classification expected class/image.jpg"
+DETECTION_SET = "this is a detection set, which leannet does not read yet; expected class folders (class/image.jpg)"
 
 
 def open_dataset(where: str, options: ReadingOptions = ReadingOptions()) -> Dataset:  # noqa: B008 (it is frozen)
-    """Recognizes what `where` is and lists its images.
+    """Recognizes the format of `where` and lists its images.
 
-    options: what the data does not say itself. Raises LeannetError, one line, that says what was expected and found.
+    options: what the data itself leaves open. Raises LeannetError, one line with what was expected and found.
     """
     if where == "digits":
         return open_digits()
@@ -53,41 +53,41 @@ def _open_folder(root: Path, options: ReadingOptions) -> Dataset:
     tree, trouble = walk(root)
     others = tree.all_others()
     parquet = [path for path in others if path.suffix.lower() == ".parquet"]
-    tables = [path for path in parquet if is_image_table(path, options)]
-    if tables:
-        return _open_parquet_files(root, tree, trouble, parquet, tables, options)
+    image_parquet = [path for path in parquet if is_image_table(path, options)]
+    if image_parquet:
+        return _open_parquet_files(root, tree, trouble, parquet, image_parquet, options)
     shards = [path for path in others if path.suffix.lower() == ".tar"]
     if shards and not tree.number:
         return _open_shards(root, tree, trouble, shards)
-    lists = _lists(tree, options)
-    asked = options.strict and (options.image_column or options.label_column)
-    if asked and lists:
-        return _open_tables(root, tree, trouble, lists, options)
-    if asked:
-        raise LeannetError(f"{root}: --image-column and --label-column are of a table, and there is none with these")
+    image_tables = _image_tables(tree, options)
+    columns_named = options.strict and (options.image_column or options.label_column)
+    if columns_named and image_tables:
+        return _open_tables(root, tree, trouble, image_tables, options)
+    if columns_named:
+        raise LeannetError(f"{root}: --image-column, --label-column: expected a table with these columns, found none")
     is_detection_set = any(folder.name.lower() == "annotations" for folder in tree.folders)
     try:
-        found = open_folders(root, tree, trouble, options)
+        dataset = open_folders(root, tree, trouble, options)
     except NoClasses as error:
-        if lists:
-            return _open_tables(root, tree, trouble, lists, options)
+        if image_tables:
+            return _open_tables(root, tree, trouble, image_tables, options)
         if is_detection_set:
             raise LeannetError(f"{root}: {DETECTION_SET}") from None
         if parquet:
             raise LeannetError(f"{error}; {not_image_tables(parquet, root).line()}") from None
         raise LeannetError(f"{error}{_other_tables(tree)}") from None
-    if lists and len(found.classes) == 1:
-        return _open_tables(root, tree, trouble, lists, options)
-    if is_detection_set and len(found.classes) == 1:
+    if image_tables and len(dataset.classes) == 1:
+        return _open_tables(root, tree, trouble, image_tables, options)
+    if is_detection_set and len(dataset.classes) == 1:
         raise LeannetError(f"{root}: {DETECTION_SET}")
-    unused = [f"{path.name} lists labels of images too; to read it, name it: {path}" for path in lists]
-    return replace(found, remarks=(*found.remarks, *unused))
+    unused = [f"{path.name} lists image labels too; to read it instead, give its path: {path}" for path in image_tables]
+    return replace(dataset, remarks=(*dataset.remarks, *unused))
 
 
 def _other_tables(tree: Folder) -> str:
-    """Words on tables there whose columns are not known."""
+    """A hint at a table whose columns have unusual names."""
     tables = [path.name for path in tree.others if path.suffix.lower() in TABLE_SUFFIXES]
-    return f"; if {tables[0]} lists them, say --image-column and --label-column" if tables else ""
+    return f"; if {tables[0]} lists the images, give --image-column and --label-column" if tables else ""
 
 
 def _open_parquet_files(
@@ -100,7 +100,7 @@ def _open_parquet_files(
         listings.append(open_parquet(path, options, split, prefix))
     others = [path for path in parquet if path not in tables]
     listings[0].left_out += [
-        *_beside(root, tree, trouble, [*tables, *others], listings),
+        *_other_files(root, tree, trouble, [*tables, *others], listings),
         not_image_tables(others, root),
     ]
     return assemble("Parquet", str(root), listings)
@@ -109,41 +109,40 @@ def _open_parquet_files(
 def _open_shards(root: Path, tree: Folder, trouble: Trouble, shards: list[Path]) -> Dataset:
     names = read_class_names(root)
     listings = [open_shard(shard, _split_of_file(shard, root) if len(shards) > 1 else None, names) for shard in shards]
-    listings[0].left_out += _beside(root, tree, trouble, [*shards, root / NAMES_FILE], listings)
+    listings[0].left_out += _other_files(root, tree, trouble, [*shards, root / NAMES_FILE], listings)
     return assemble("WebDataset shards", str(root), listings)
 
 
-def _open_tables(root: Path, tree: Folder, trouble: Trouble, lists: list[Path], options: ReadingOptions) -> Dataset:
-    splits = [_split_of_file(path, root) for path in lists]
-    if len(lists) > 1 and ("train" not in splits or len(set(splits)) < len(splits) or None in splits):
-        names = ", ".join(path.relative_to(root).as_posix() for path in lists[:4])
+def _open_tables(root: Path, tree: Folder, trouble: Trouble, tables: list[Path], options: ReadingOptions) -> Dataset:
+    splits = [_split_of_file(path, root) for path in tables]
+    if len(tables) > 1 and ("train" not in splits or len(set(splits)) < len(splits) or None in splits):
+        names = ", ".join(path.relative_to(root).as_posix() for path in tables[:4])
         raise LeannetError(
-            f"{root}: expected one table of images and labels, or one of each split, found {len(lists)} ({names}); "
-            "name one"
+            f"{root}: expected one table of images and labels, or one for each split, found {len(tables)} ({names}); "
+            "give the path of one"
         )
-    listings = [
-        open_table(path, options, split if len(lists) > 1 else None) for path, split in zip(lists, splits, strict=True)
-    ]
-    listings[0].left_out += _beside(root, tree, trouble, lists, listings)
-    return assemble(_kind_of_table(lists[0]), str(root), listings)
+    of_one_split = splits if len(tables) > 1 else [None]
+    listings = [open_table(path, options, split) for path, split in zip(tables, of_one_split, strict=True)]
+    listings[0].left_out += _other_files(root, tree, trouble, tables, listings)
+    return assemble(_kind_of_table(tables[0]), str(root), listings)
 
 
-def _lists(tree: Folder, options: ReadingOptions) -> list[Path]:
-    """Tables of images and labels directly in a folder, or in its split folders."""
-    places = [tree, *(folder for folder in tree.folders if split_word(folder.name))]
-    tables = [path for place in places for path in place.others if path.suffix.lower() in TABLE_SUFFIXES]
-    return [path for path in tables if "submission" not in path.stem.lower() and _is_list(path, options)]
+def _image_tables(tree: Folder, options: ReadingOptions) -> list[Path]:
+    """Tables of images and labels, directly in a folder or in its split folders."""
+    folders = [tree, *(subfolder for subfolder in tree.folders if split_word(subfolder.name))]
+    tables = [path for folder in folders for path in folder.others if path.suffix.lower() in TABLE_SUFFIXES]
+    return [path for path in tables if "submission" not in path.stem.lower() and _is_image_table(path, options)]
 
 
-def _is_list(path: Path, options: ReadingOptions) -> bool:
+def _is_image_table(path: Path, options: ReadingOptions) -> bool:
     try:
         return has_columns(read_header_of(path), options)
-    except LeannetError:  # some other text
+    except LeannetError:  # not a table
         return False
 
 
 def _split_of_file(path: Path, root: Path) -> str | None:
-    """The split that a file's name says (train-00000-of-00002, test_list), or a folder between it and the root."""
+    """The split in a file's name (train-00000-of-00002, test_list), else in the name of a folder above it."""
     word = split_word(path.stem)
     if word is not None:
         return word[0]
@@ -151,35 +150,35 @@ def _split_of_file(path: Path, root: Path) -> str | None:
     return next((split for name in reversed(folders) if (split := plain_split(name))), None)
 
 
-def _beside(
+def _other_files(
     root: Path, tree: Folder, trouble: Trouble, used: Sequence[Path], listings: Sequence[Listing]
 ) -> list[LeftOut]:
-    """Files of a folder that are neither tables nor named by them."""
-    named = {path for listing in listings for path in (getattr(listing.read, "paths", None) or ())}
+    """Files of a folder that are neither tables nor listed in one."""
+    listed = {path for listing in listings for path in (getattr(listing.read, "paths", None) or ())}
     folders = {getattr(listing.read, "folder", None) for listing in listings}
-    images = [path for path in tree.all_images() if path not in named]
-    if not named and any(folders):  # Parquet that holds paths; it is asked for no list of them
-        images = _not_named(images, listings)
-    taken = set(used)
+    images = [path for path in tree.all_images() if path not in listed]
+    if not listed and any(folders):  # Parquet files that hold paths, which are not listed in advance
+        images = _not_listed(images, listings)
+    used_paths = set(used)
     return [
         *trouble.left_out(),
-        LeftOut("image", "that no table names", tuple(path.relative_to(root).as_posix() for path in images)),
-        *not_images([path for path in tree.all_others() if path not in taken], root),
+        LeftOut("image", "that no table lists", tuple(path.relative_to(root).as_posix() for path in images)),
+        *not_images([path for path in tree.all_others() if path not in used_paths], root),
     ]
 
 
-def _not_named(images: list[Path], listings: Sequence[Listing]) -> list[Path]:
-    """Images beside Parquet files that hold no path to them."""
+def _not_listed(images: list[Path], listings: Sequence[Listing]) -> list[Path]:
+    """Images that the Parquet files beside them do not list."""
     if not images:
         return []
-    named = set()
+    listed = set()
     for listing in listings:
         for index in range(len(listing.names)):
-            place = listing.read(index)
-            if not isinstance(place, Path):
-                break  # bytes, and then all are
-            named.add(place)
-    return [path for path in images if path not in named]
+            source = listing.read(index)
+            if not isinstance(source, Path):
+                break  # bytes: so is every other image of this file
+            listed.add(source)
+    return [path for path in images if path not in listed]
 
 
 def _kind_of_table(path: Path) -> str:

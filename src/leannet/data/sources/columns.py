@@ -7,7 +7,7 @@ from leannet.data.sources.listing import ReadingOptions
 from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
 
-MOST_SPLITS = 12  # ways to write them in one column
+MOST_SPLITS = 12  # spellings of splits in one column
 
 IMAGE_COLUMNS = (
     "image", "img", "path", "filepath", "file_path", "image_path", "img_path", "filename", "file_name", "image_name",
@@ -25,17 +25,16 @@ BOXES = ({"xmin", "ymin"}, {"x_min", "y_min"}, {"bbox"}, {"bboxes"}, {"boxes"}) 
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: without spaces around, in small letters, `_` for spaces and dashes."""
+    """A column's name as it is compared: stripped, in lower case, with `_` for spaces and dashes."""
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def column(
     where: object, header: Sequence[str], known: Iterable[str], asked_for: str | None, flag: str, strict: bool = True
 ) -> str:
-    """The column of a header that is meant: the one that was asked for, or the first known.
+    """The column to read: the one that was asked for, or the first with a known name.
 
-    strict: whether one that was asked for must be there. Raises LeannetError, with all accepted names, where there is
-    none.
+    strict: whether the one that was asked for must exist. Raises LeannetError with all accepted names if there is none.
     """
     if asked_for is not None:
         if asked_for in header:
@@ -44,7 +43,7 @@ def column(
         if alike:
             return alike[0]
         if strict:
-            raise LeannetError(f"{where}: {flag} {asked_for}: no such column; it has {', '.join(header)}")
+            raise LeannetError(f"{where}: {flag} {asked_for}: no such column; the columns are {', '.join(header)}")
     name_of_column = find(header, known)
     if name_of_column is None:
         accepted = ", ".join(known)
@@ -68,22 +67,23 @@ def has_columns(header: Sequence[str], options: ReadingOptions) -> bool:
 
 
 def split_column(rows: Sequence[Mapping[str, Any]], header: Sequence[str]) -> tuple[str, dict[Any, str]] | None:
-    """The column that says the splits, and the split of each of its values; None where no column does.
+    """The column that holds the splits, and the split of each of its values; None: there is no such column.
 
-    It is one of the usual names, or any other, whose values all name splits, train among them; and fastai's `is_valid`.
+    It has one of the usual names, fastai's `is_valid` among them, or any name if all its values name splits and one of
+    them is train.
     """
-    known = [name for each in SPLIT_COLUMNS for name in header if plain(name) == each]
+    known = [name for usual in SPLIT_COLUMNS for name in header if plain(name) == usual]
     for name in dict.fromkeys([*known, *header]):
         values = {row.get(name) for row in rows if row.get(name) not in {None, ""}}
         if not 0 < len(values) <= MOST_SPLITS:
             continue
         if plain(name).startswith("is_"):
-            held = "test" if plain(name) == "is_test" else "validation"
-            words = {"true": held, "1": held, "false": "train", "0": "train"}
+            held_out = "test" if plain(name) == "is_test" else "validation"
+            words = {"true": held_out, "1": held_out, "false": "train", "0": "train"}
             splits = {value: words.get(str(value).lower()) for value in values}
         else:
             splits = {value: plain_split(value) if isinstance(value, str) else None for value in values}
-        found = {value: split for value, split in splits.items() if split is not None}
-        if len(found) == len(values) and ("train" in found.values() or name in known):
-            return name, found
+        split_of_value = {value: split for value, split in splits.items() if split is not None}
+        if len(split_of_value) == len(values) and ("train" in split_of_value.values() or name in known):
+            return name, split_of_value
     return None

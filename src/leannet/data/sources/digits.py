@@ -17,7 +17,7 @@ class _Arrays:
 
 
 def open_digits() -> Dataset:
-    """The digits, their sixteen levels spread over 0 to 255."""
+    """The digits, with their grey levels scaled from 0..16 to 0..255."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

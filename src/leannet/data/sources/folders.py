@@ -1,4 +1,4 @@
-"""Class folders: `photos/cat/*.jpg`, split or not, in a folder of their own or not; never a split taken for a class."""
+"""Class folders: `photos/cat/*.jpg`, with or without split folders. A split is never taken for a class."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ Named = list[tuple[str, Folder]]  # class name and folder
 
 
 class NoClasses(LeannetError):
-    """A folder that holds no class folders of images. What was found instead is its message."""
+    """A folder that holds no class folders of images. The message says what it holds instead."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Collected:
         return path.relative_to(self.root).as_posix()
 
     def add(self, classes: Named, split: str | None) -> None:
-        """Each image of class folders, those of folders inside them too."""
+        """Adds each image of the class folders, at any depth."""
         for word, folder in classes:
             images = folder.all_images()
             self.paths += images
@@ -46,18 +46,18 @@ class _Collected:
 def open_folders(root: Path, tree: Folder, trouble: Trouble, options: ReadingOptions) -> Dataset:
     """The images of class folders.
 
-    Split folders are known by their names (splits.py), beside each other, inside each class, or as the end of class
-    names. Raises NoClasses where there are no class folders, and LeannetError where it is not clear how deep they lie.
+    Split folders are recognized by their names (splits.py): at the top, inside each class, or as part of class names.
+    Raises NoClasses if there are no class folders, and LeannetError if it is unclear at which depth they are.
     """
     collected = _Collected(root)
-    top = _inside(tree, collected)
+    top = _class_root(tree, collected)
     kind = "split folders of class folders"
     if not _by_split(top, collected, options):
         kind = "class folders"
         collected.add(_classes(top, collected, options), None)
         collected.leave_out(top.images, "image", "outside any class folder")
     if not collected.paths:
-        raise NoClasses(f"{root}: {_nothing(tree, top)}")
+        raise NoClasses(f"{root}: {_nothing_found(tree, top)}")
     _leave_out_others(tree, collected)
     listing = Listing(
         str(root),
@@ -72,32 +72,34 @@ def open_folders(root: Path, tree: Folder, trouble: Trouble, options: ReadingOpt
     return assemble(kind, str(root), [listing])
 
 
-def _inside(folder: Folder, collected: _Collected, of_split: str | None = None) -> Folder:
-    """The folder that the classes lie in: `flower_photos` of a folder that holds nothing else."""
-    inside = folder
-    while len(inside.bearing) == 1 and inside.bearing[0].bearing:
-        if of_split is None and plain_split(inside.bearing[0].name) == "train":
+def _class_root(folder: Folder, collected: _Collected, of_split: str | None = None) -> Folder:
+    """The folder of the classes: `flower_photos` of a folder that contains nothing else."""
+    class_root = folder
+    while len(class_root.bearing) == 1 and class_root.bearing[0].bearing:
+        if of_split is None and plain_split(class_root.bearing[0].name) == "train":
             break  # the only split that there is
-        collected.leave_out(inside.images, "image", "outside any class folder")
-        inside = inside.bearing[0]
-    if inside is not folder:
-        collected.remarks.append(f"looked inside {collected.name(inside.path)}, the only folder of folders with images")
-    return inside
+        collected.leave_out(class_root.images, "image", "outside any class folder")
+        class_root = class_root.bearing[0]
+    if class_root is not folder:
+        collected.remarks.append(
+            f"looked inside {collected.name(class_root.path)}, the only folder that contains folders of images"
+        )
+    return class_root
 
 
 def _by_split(top: Folder, collected: _Collected, options: ReadingOptions) -> bool:
-    """Collects the images of a folder that comes split; returns whether it does."""
+    """Collects the images of a folder that comes with splits; returns whether it does."""
     splits = splits_among(folder.name for folder in top.bearing)
     if splits:
         by_name = {folder.name: folder for folder in top.bearing}
-        of_classes = {name: split for name, split in splits.items() if by_name[name].bearing}
-        if "train" in of_classes.values():
+        with_classes = {name: split for name, split in splits.items() if by_name[name].bearing}
+        if "train" in with_classes.values():
             _add_splits(top, splits, collected, options)
             return True
         if len(set(splits.values())) > 1:
             raise NoClasses(
                 f"{top.path}: expected class folders of images in {' and '.join(sorted(splits))} (train/class/*.jpg), "
-                "found images without a class; a list of them (CSV, JSON lines) may say their labels"
+                "found images without a class; give a table of their labels (CSV, JSON lines)"
             )
     return _add_transposed(top, collected) or _add_joined(top, collected)
 
@@ -110,39 +112,41 @@ def _add_splits(top: Folder, splits: dict[str, str], collected: _Collected, opti
             collected.leave_out(folder.all_images(), "image", "beside the split folders")
             continue
         if folder.name.lower() not in USUAL:
-            collected.remarks.append(f"{folder.name} is taken for the {split} split")
-        inside = _inside(folder, collected, split)
-        classes[folder.name] = _classes(inside, collected, options) if inside.bearing else []
-        collected.leave_out(inside.images, "image", f"of the {split} split without a class folder")
-    known = {word for name, named in classes.items() if splits[name] == "train" for word, _ in named}
-    for name, named in classes.items():
-        if len(named) == 1 and known and named[0][0] not in known and not named[0][1].bearing:
-            # test/images/*.jpg: nobody says their classes
-            collected.leave_out(named[0][1].images, "image", f"of the {splits[name]} split without a class folder")
+            collected.remarks.append(f"{folder.name} is taken as the {split} split")
+        class_root = _class_root(folder, collected, split)
+        classes[folder.name] = _classes(class_root, collected, options) if class_root.bearing else []
+        collected.leave_out(class_root.images, "image", f"of the {split} split without a class folder")
+    known = {word for name, class_folders in classes.items() if splits[name] == "train" for word, _ in class_folders}
+    for name, class_folders in classes.items():
+        if len(class_folders) == 1 and known and class_folders[0][0] not in known and not class_folders[0][1].bearing:
+            # test/images/*.jpg: their classes are not known
+            collected.leave_out(
+                class_folders[0][1].images, "image", f"of the {splits[name]} split without a class folder"
+            )
         else:
-            collected.add(named, splits[name])
+            collected.add(class_folders, splits[name])
     collected.leave_out(top.images, "image", "outside any class folder")
 
 
 def _add_transposed(top: Folder, collected: _Collected) -> bool:
-    """Classes that each hold their splits: `cat/train/*.jpg`, `cat/test/*.jpg`."""
+    """Split folders inside each class: `cat/train/*.jpg`, `cat/test/*.jpg`."""
     if len(top.bearing) < 2:
         return False
     for folder in top.bearing:
-        inside = [plain_split(each.name) for each in folder.bearing]
-        if "train" not in inside or None in inside or len(inside) < 2:
+        inner_splits = [plain_split(subfolder.name) for subfolder in folder.bearing]
+        if "train" not in inner_splits or None in inner_splits or len(inner_splits) < 2:
             return False
-    sets = [folder.name for folder in top.bearing if any(each.bearing for each in folder.bearing)]
+    sets = [folder.name for folder in top.bearing if any(subfolder.bearing for subfolder in folder.bearing)]
     if sets:
         raise LeannetError(
-            f"{top.path}: expected one set of images, found {len(top.bearing)} that are split each ({_some(sets)}): "
-            "name one of them, or lay them together as train/class/*.jpg"
+            f"{top.path}: expected one set of images, found {len(top.bearing)}, each with its own splits "
+            f"({_first_names(sets)}): give the path of one of them, or merge them as train/class/*.jpg"
         )
     for folder in top.bearing:
-        for each in folder.bearing:
-            collected.add([(folder.name, each)], plain_split(each.name))
+        for subfolder in folder.bearing:
+            collected.add([(folder.name, subfolder)], plain_split(subfolder.name))
         collected.leave_out(folder.images, "image", "beside the split folders")
-    collected.remarks.append("each class folder holds its own split folders")
+    collected.remarks.append("each class folder contains its own split folders")
     return True
 
 
@@ -151,7 +155,7 @@ def _add_joined(top: Folder, collected: _Collected) -> bool:
     words = {folder.name: split_word(folder.name) for folder in top.bearing}
     pairs = {(word[1], word[0]) for word in words.values() if word is not None and word[1]}
     classes, splits = {name for name, _ in pairs}, {split for _, split in pairs}
-    is_joined = len(pairs) == len(words) and len(pairs) > len(classes)  # one of the classes at least is split
+    is_joined = len(pairs) == len(words) and len(pairs) > len(classes)  # at least one of the classes is split
     if not is_joined or len(classes) < 2 or len(splits) < 2 or "train" not in splits:
         return False
     for folder in top.bearing:
@@ -165,18 +169,20 @@ def _add_joined(top: Folder, collected: _Collected) -> bool:
 
 
 def _classes(folder: Folder, collected: _Collected, options: ReadingOptions) -> Named:
-    """The class folders of a folder: those directly in it, or one deeper where the options say so."""
+    """The class folders of a folder: directly in it, or one level deeper if the options say so."""
     depth = options.class_depth
     tops = _without_unlabelled(folder, collected)
     _check_names(folder, tops, depth)
-    unread = [each for each in folder.folders if not each.number and without_reader(each.all_others())]
-    if unread and tops:
-        files = without_reader(unread[0].all_others())
+    heic_only = [
+        subfolder for subfolder in folder.folders if not subfolder.number and without_reader(subfolder.all_others())
+    ]
+    if heic_only and tops:
+        files = without_reader(heic_only[0].all_others())
         raise LeannetError(
-            f"{folder.path}: class '{unread[0].name}' has only HEIC images ({len(files)}), which nothing here reads: "
+            f"{folder.path}: class '{heic_only[0].name}' has only HEIC images ({len(files)}); to read them: "
             "pip install 'leannet[heif]'"
         )
-    deeper = [(each.name, each) for top in tops for each in top.bearing]
+    deeper = [(subfolder.name, subfolder) for top in tops for subfolder in top.bearing]
     if depth == 2 and (deeper or options.strict):
         for top in tops:
             collected.leave_out(top.images, "image", "above the class folders")
@@ -184,88 +190,96 @@ def _classes(folder: Folder, collected: _Collected, options: ReadingOptions) -> 
             raise LeannetError(f"{folder.path}: expected class folders two deep (--class-depth 2), found none")
         return deeper
     nested = [top for top in tops if not top.images]
-    if nested and depth is None and any(len(each.bearing) > 1 for top in nested for each in _chain(top)):
+    if nested and depth is None and any(len(subfolder.bearing) > 1 for top in nested for subfolder in _chain(top)):
         _refuse_depth(folder, nested)
-    deep = [each for top in tops for each in top.all_folders() if each.images]
-    if deep:
-        names = ", ".join(collected.name(each.path) for each in deep[:3]) + (", ..." if len(deep) > 3 else "")
+    nested_folders = [subfolder for top in tops for subfolder in top.all_folders() if subfolder.images]
+    if nested_folders:
+        names = ", ".join(collected.name(subfolder.path) for subfolder in nested_folders[:3]) + (
+            ", ..." if len(nested_folders) > 3 else ""
+        )
         collected.remarks.append(f"images in folders inside class folders belong to the class: {names}")
     return [(top.name, top) for top in tops]
 
 
 def _without_unlabelled(folder: Folder, collected: _Collected) -> list[Folder]:
-    """The folders that may be classes: not one that says of itself that it has no labels, beside others."""
-    unlabelled = [each for each in folder.bearing if each.name.lower() in UNLABELLED]
+    """The folders that may be classes: beside others, not one whose name says that it is unlabelled."""
+    unlabelled = [subfolder for subfolder in folder.bearing if subfolder.name.lower() in UNLABELLED]
     if len(folder.bearing) - len(unlabelled) < 2:
         return folder.bearing
-    for each in unlabelled:
-        collected.leave_out(each.all_images(), "image", f"in {collected.name(each.path)}, without a label by its name")
-    return [each for each in folder.bearing if each not in unlabelled]
+    for subfolder in unlabelled:
+        collected.leave_out(
+            subfolder.all_images(), "image", f"in {collected.name(subfolder.path)}, unlabelled by its name"
+        )
+    return [subfolder for subfolder in folder.bearing if subfolder not in unlabelled]
 
 
 def _check_names(folder: Folder, tops: list[Folder], depth: int | None) -> None:
-    """Raises where folders are named like splits, or like parts of one set, and nobody said that they are classes."""
+    """Raises if folders are named like splits or parts of one set, unless the options say that they are classes."""
     if depth is not None or len(tops) < 2:
         return
     names = [top.name for top in tops]
     if are_parts(names):
         raise NoClasses(
-            f"{folder.path}: expected class folders, found {_some(names)}, which are named as parts of one set; a list "
-            "of the images (CSV, JSON lines) may say their labels, or --class-depth 1 that these are the classes"
+            f"{folder.path}: expected class folders, found {_first_names(names)}, which are named as parts of one set; "
+            "give a table of their labels (CSV, JSON lines), or --class-depth 1 if these are the classes"
         )
     splits = [name for name in names if plain_split(name) in {"validation", "test"}]
     if splits:
         others = [name for name in names if name not in splits]
-        there = " and ".join(splits) + (f" beside {_some(others)}" if others else "")
+        found_names = " and ".join(splits) + (f" beside {_first_names(others)}" if others else "")
         raise LeannetError(
-            f"{folder.path}: expected class folders, found {there}, named like a split, and no train folder: lay the "
-            "others out as train/class/*.jpg beside it, or say --class-depth 1 if it is a class"
+            f"{folder.path}: expected class folders, found {found_names}, named like a split, and no train folder: "
+            "move the others to train/class/*.jpg beside it, or give --class-depth 1 if it is a class"
         )
 
 
 def _chain(folder: Folder) -> list[Folder]:
-    """A folder and those below it, as far as there are no images beside them."""
+    """A folder and the only folder in it, and so on down, as long as they hold no images themselves."""
     chain = [folder]
     while not chain[-1].images and len(chain[-1].bearing) == 1:
         chain.append(chain[-1].bearing[0])
-    return [each for each in chain if not each.images]
+    return [link for link in chain if not link.images]
 
 
 def _refuse_depth(folder: Folder, nested: list[Folder]) -> None:
     tops = folder.bearing
-    deeper = [each.name for top in tops for each in top.bearing]
+    deeper = [subfolder.name for top in tops for subfolder in top.bearing]
     first = nested[0]
     raise LeannetError(
         f"{folder.path}: expected class folders of images (class/*.jpg), found folders in folders, as "
-        f"{first.name}/{first.bearing[0].name}, so that it is not clear which are the classes: say --class-depth 1 "
-        f"({len(tops)} classes: {_some([top.name for top in tops])}) or --class-depth 2 "
-        f"({len(set(deeper))} classes: {_some(sorted(set(deeper)))}), or lay the images out as class/*.jpg"
+        f"{first.name}/{first.bearing[0].name}, so it is unclear which are the classes: give --class-depth 1 "
+        f"({len(tops)} classes: {_first_names([top.name for top in tops])}) or --class-depth 2 "
+        f"({len(set(deeper))} classes: {_first_names(sorted(set(deeper)))}), or arrange the images as class/*.jpg"
     )
 
 
-def _some(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
 
 
 def _leave_out_others(tree: Folder, collected: _Collected) -> None:
-    """Files that are no images by their name, and folders without any file that is one."""
-    empty = [each for each in tree.all_folders() if not each.number]
-    within = {id(each) for folder in empty for each in folder.all_folders()}
-    outermost = [each for each in empty if id(each) not in within and not without_reader(each.all_others())]
-    inside = tuple(f"{each.path}/" for each in outermost)
-    others = [path for path in tree.all_others() if not str(path).startswith(inside)]
+    """Leaves out files without the extension of an image, and folders without any image."""
+    empty = [subfolder for subfolder in tree.all_folders() if not subfolder.number]
+    below_empty = {id(subfolder) for folder in empty for subfolder in folder.all_folders()}
+    outermost = [
+        subfolder
+        for subfolder in empty
+        if id(subfolder) not in below_empty and not without_reader(subfolder.all_others())
+    ]
+    outermost_prefixes = tuple(f"{subfolder.path}/" for subfolder in outermost)
+    others = [path for path in tree.all_others() if not str(path).startswith(outermost_prefixes)]
     collected.left_out += not_images(others, collected.root)
-    collected.leave_out([each.path for each in outermost], "folder", "without an image")
+    collected.leave_out([subfolder.path for subfolder in outermost], "folder", "without an image")
 
 
-def _nothing(tree: Folder, top: Folder) -> str:
+def _nothing_found(tree: Folder, top: Folder) -> str:
     heic = without_reader(tree.all_others())
     if heic and not tree.number:
         return (
-            f"found {len(heic):,} HEIC images, which nothing here reads, and no other: pip install 'leannet[heif]', "
-            "or save them as JPEG"
+            f"found {len(heic):,} HEIC images and no others; to read them: pip install 'leannet[heif]', or save them "
+            "as JPEG"
         )
-    there = f"{len(top.images)} images outside any class folder" if top.images else "no image"
+    contents = f"{len(top.images)} images outside any class folder" if top.images else "no image"
     others = [path.name for path in tree.all_others()]
-    there += f" (there are {_some(others)})" if others and not top.images else ""
-    return f"expected class folders of images (class/*.jpg), found {there}"
+    contents += f" (it contains {_first_names(others)})" if others and not top.images else ""
+    return f"expected class folders of images (class/*.jpg), found {contents}"

@@ -1,4 +1,4 @@
-"""Parquet tables as Hugging Face lays them out: an image column, a label column, class names in the schema."""
+"""Parquet tables in Hugging Face's layout: an image column, a label column, class names in the schema."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from leannet.errors import LeannetError
 
 @dataclass(frozen=True)
 class _Column:
-    """Reads the images of one file. Paths in it start at the file's own folder."""
+    """Reads the images of one file. Paths in it are relative to the file's own folder."""
 
     cells: Any  # pyarrow.ChunkedArray
     folder: Path
@@ -30,20 +30,20 @@ class _Schema:
     path: Path
     columns: list[str]
     features: dict[str, Any]  # Hugging Face's description of the columns
-    class_names: str  # of our own: separated by commas
+    class_names: str  # leannet's own key: separated by commas
 
 
 def is_image_table(path: Path, options: ReadingOptions) -> bool:
-    """Whether a Parquet file lists labelled images. Raises LeannetError where it is no Parquet file."""
+    """Whether a Parquet file lists labelled images. Raises LeannetError if it is not a Parquet file."""
     schema = _schema(path)
     by_type = {feature.get("_type") for feature in schema.features.values() if isinstance(feature, dict)}
     return has_columns(schema.columns, options) or {"Image", "ClassLabel"} <= by_type
 
 
 def open_parquet(path: Path, options: ReadingOptions, split: str | None, prefix: str = "") -> Listing:
-    """The images of one file. prefix: what the names of its rows begin with.
+    """The images of one file. prefix: put before the name of each row.
 
-    Raises LeannetError for a file that is no such table, or whose columns hold something else.
+    Raises LeannetError for a file without these columns, or whose columns hold something else.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -63,7 +63,7 @@ def open_parquet(path: Path, options: ReadingOptions, split: str | None, prefix:
     labels = table.column(label)
     if _is_list(labels.type):
         raise LeannetError(
-            f"{path}: expected one label an image in '{label}', found several labels an image ({labels.type})"
+            f"{path}: expected one label per image in '{label}', found several labels per image ({labels.type})"
         )
     names = [f"{prefix}row {number}" for number in range(len(table))]
     listing = Listing(
@@ -78,29 +78,30 @@ def open_parquet(path: Path, options: ReadingOptions, split: str | None, prefix:
     if by_column is not None:
         name, values, splits = by_column
         listing.splits = [splits.get(value) for value in values]
-        listing.remarks.append(f"{path.name}: the column {name} says the splits")
+        listing.remarks.append(f"{path.name}: splits are read from the column {name}")
     return listing
 
 
-def _splits(path: Path, schema: _Schema, taken: set[str]) -> tuple[str, list[Any], dict[Any, str]] | None:
-    """The column that says the splits, its values, and what they mean."""
+def _splits(path: Path, schema: _Schema, other_columns: set[str]) -> tuple[str, list[Any], dict[Any, str]] | None:
+    """The column that holds the splits, its values, and the split of each value."""
     import pyarrow.parquet as pq
     import pyarrow.types as types
 
-    kinds = pq.read_schema(path)
-    plain_ones = [
+    schema_types = pq.read_schema(path)
+    candidates = [
         name
         for name in schema.columns
-        if name not in taken and (types.is_string(kinds.field(name).type) or types.is_boolean(kinds.field(name).type))
+        if name not in other_columns
+        and (types.is_string(schema_types.field(name).type) or types.is_boolean(schema_types.field(name).type))
     ]
-    columns = {name: pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist() for name in plain_ones}
+    columns = {name: pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist() for name in candidates}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    found = split_column(rows, plain_ones) if rows else None
-    return (found[0], columns[found[0]], found[1]) if found else None
+    by_column = split_column(rows, candidates) if rows else None
+    return (by_column[0], columns[by_column[0]], by_column[1]) if by_column else None
 
 
 def not_image_tables(paths: list[Path], root: Path) -> LeftOut:
-    """Parquet files that list something else."""
+    """Parquet files that do not list labelled images."""
     return LeftOut("Parquet file", "without columns of image and label", tuple(str(p.relative_to(root)) for p in paths))
 
 
@@ -109,16 +110,16 @@ def _schema(path: Path) -> _Schema:
     import pyarrow.parquet as pq
 
     try:
-        found = pq.read_schema(path)
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
-    metadata = found.metadata or {}
+    metadata = schema.metadata or {}
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-        words = metadata.get(b"class_names", b"").decode()
+        class_names = metadata.get(b"class_names", b"").decode()
     except (ValueError, AttributeError):
-        features, words = {}, ""
-    return _Schema(path, found.names, features if isinstance(features, dict) else {}, words)
+        features, class_names = {}, ""
+    return _Schema(path, schema.names, features if isinstance(features, dict) else {}, class_names)
 
 
 def _unreadable(path: Path, error: Exception) -> LeannetError:
@@ -126,7 +127,7 @@ def _unreadable(path: Path, error: Exception) -> LeannetError:
 
 
 def _column(schema: _Schema, known: tuple[str, ...], asked_for: str | None, flag: str, kind: str, strict: bool) -> str:
-    """By name; where no name is known, the only one that Hugging Face's features say is an image, or a class."""
+    """The column by name; without a known name, the only one that Hugging Face's features call an image or a class."""
     if asked_for is None and find(schema.columns, known) is None:
         typed = [
             name

@@ -1,7 +1,7 @@
-"""WebDataset shards: tar files whose members belong together by name, `000123.jpg` and `000123.cls`.
+"""WebDataset shards: tar files whose members form samples by name, as `000123.jpg` and `000123.cls` do.
 
-A tar file says where each member begins, so its images can be read in any order. They are: the split, fingerprints and
-resuming then work as for any other data, and shuffling is over all shards, not within a buffer.
+A tar file says where each member begins, so images are read in random order. The split, fingerprints and resuming then
+work as for any other data, and shuffling covers all shards, not just a buffer.
 """
 
 import copy
@@ -18,26 +18,26 @@ from leannet.data.dataset import LeftOut
 from leannet.data.images import image_suffixes
 from leannet.data.sources.listing import Listing
 from leannet.data.sources.splits import splits_among
-from leannet.data.sources.walking import is_passed_over
+from leannet.data.sources.walking import is_ignored
 from leannet.errors import LeannetError
 
 LABEL_ENDINGS = (".cls", ".cls.txt", ".label", ".json", ".txt")
 LABEL_KEYS = ("label", "class", "cls", "class_name")
 BLOCK = 512  # bytes
-NAMES_FILE = "classes.txt"  # beside the shards: a class name a line, for labels that are numbers
+NAMES_FILE = "classes.txt"  # beside the shards: one class name per line, for numeric labels
 
-Members = dict[str, dict[str, tarfile.TarInfo]]  # key -> ending, in small letters -> member
+Members = dict[str, dict[str, tarfile.TarInfo]]  # key -> extension in lower case -> member
 
 
 @dataclass(frozen=True)
-class _Places:
-    """Where each image lies in a shard: from which byte, how many."""
+class _ByteRanges:
+    """Reads the images of a shard by their byte ranges (start, size)."""
 
     shard: Path
-    places: list[tuple[int, int]]
+    ranges: list[tuple[int, int]]
 
     def __call__(self, index: int) -> bytes:
-        start, size = self.places[index]
+        start, size = self.ranges[index]
         with self.shard.open("rb") as file:
             file.seek(start)
             return file.read(size)
@@ -45,13 +45,13 @@ class _Places:
 
 @dataclass
 class _Samples:
-    """What the members of a shard come to."""
+    """The samples of a shard, and the members that form none."""
 
     keys: list[str] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
-    places: list[tuple[int, int]] = field(default_factory=list)
-    beside: list[str] = field(default_factory=list)  # images of a sample that has a plainer one
-    with_several: list[str] = field(default_factory=list)  # images, none plainer than the others
+    ranges: list[tuple[int, int]] = field(default_factory=list)  # of each image: start and size in bytes
+    extra_images: list[str] = field(default_factory=list)  # beside one with a plainer extension
+    with_several: list[str] = field(default_factory=list)  # keys: several images, none plainer than the others
     without_image: list[str] = field(default_factory=list)
     without_label: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -61,49 +61,51 @@ class _Samples:
 def open_shard(shard: Path, split: str | None, class_names: tuple[str, ...]) -> Listing:
     """The samples of one shard. A sample without an image or a label is counted and left out.
 
-    The key of a sample ends at the first dot of its name, as WebDataset has it; where that makes fewer whole samples
-    than the last dot, at the last. Of several images in a sample the one with the plain ending is taken.
-    Raises LeannetError for what is no tar file.
+    The key of a sample ends at the first dot of its name, as in WebDataset, or at the last dot if that gives more
+    complete samples. Of several images in a sample, the one with the plain extension is taken.
+    Raises LeannetError if the file is not a readable tar file.
     """
     try:
         with tarfile.open(shard, "r:") as tar:
-            every = list(tar)
-            _check_end(shard, every)
-            members, lost = _resolved([member for member in every if not _is_passed_over(member.name)])
+            all_members = list(tar)
+            _check_end(shard, all_members)
+            members, broken_links = _resolved([member for member in all_members if not _is_ignored(member.name)])
             first, last = _grouped(members, _first_dot), _grouped(members, _last_dot)
-            by_last = _whole(last) > _whole(first)
-            found = _read(tar, last if by_last else first, shard)
+            by_last = _complete(last) > _complete(first)
+            samples = _read(tar, last if by_last else first, shard)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise LeannetError(f"{shard}: not readable as an uncompressed tar file: {error}") from None
 
-    def left(what: str, why: str, names: list[str]) -> LeftOut:
+    def left_out_of(what: str, why: str, names: list[str]) -> LeftOut:
         return LeftOut(what, why, tuple(f"{shard.name}/{name}" for name in names))
 
     return Listing(
         str(shard),
-        [f"{shard.name}/{key}" for key in found.keys],
-        found.labels,
-        _splits_of(found.keys) if split is None else [split] * len(found.keys),
-        _Places(shard, found.places),
+        [f"{shard.name}/{key}" for key in samples.keys],
+        samples.labels,
+        _splits_of(samples.keys) if split is None else [split] * len(samples.keys),
+        _ByteRanges(shard, samples.ranges),
         class_names,
         left_out=[
-            left("image", "beside the plain one of its sample", found.beside),
-            left("sample", "with several images, none of a plain ending (.jpg)", found.with_several),
-            left("sample", "without an image", found.without_image),
-            left("sample", f"without a label ({', '.join(LABEL_ENDINGS[:3])} or .json)", found.without_label),
-            left("sample", f"whose label is not text or JSON with {', '.join(LABEL_KEYS)}", found.unreadable),
-            left("file", "named neither as an image nor as a label", found.others),
-            left("link", "to a member that is not there", lost),
-            left("file", "named twice in its tar", _twice(members)),
+            left_out_of("image", "beside the main image of its sample", samples.extra_images),
+            left_out_of("sample", "with several images, none with a plain extension (.jpg)", samples.with_several),
+            left_out_of("sample", "without an image", samples.without_image),
+            left_out_of("sample", f"without a label ({', '.join(LABEL_ENDINGS[:3])} or .json)", samples.without_label),
+            left_out_of(
+                "sample", f"whose label is neither text nor JSON with {', '.join(LABEL_KEYS)}", samples.unreadable
+            ),
+            left_out_of("file", "named neither as an image nor as a label", samples.others),
+            left_out_of("link", "to a missing member", broken_links),
+            left_out_of("file", "whose name is repeated in its tar file", _repeated(members)),
         ],
         remarks=["the keys of samples end at the last dot of a name"] if by_last else [],
     )
 
 
 def _check_end(shard: Path, members: Sequence[tarfile.TarInfo]) -> None:
-    """Raises LeannetError for a tar file that goes on behind where Python stops to read it, or that does not end.
+    """Raises LeannetError if a tar file continues after the point where Python stops reading, or has no end.
 
-    A damaged header in the middle, and a file that was cut between two members, end the reading without an error.
+    tarfile reports no error for a damaged header in the middle, nor for a file cut off between two members.
     """
     blocks = [member.offset_data + -(-member.size // BLOCK) * BLOCK for member in members if member.isreg()]
     end = max([0, *blocks, *(member.offset_data for member in members)])
@@ -111,42 +113,42 @@ def _check_end(shard: Path, members: Sequence[tarfile.TarInfo]) -> None:
         file.seek(end)
         rest = file.read(BLOCK)
         if len(rest) < BLOCK:
-            raise LeannetError(f"{shard}: the tar file is cut off: its end is missing; copy or make it again")
+            raise LeannetError(f"{shard}: the tar file is cut off: its end is missing; copy or create it again")
         while rest and not any(rest):
             rest = file.read(1 << 20)
     if rest:
         raise LeannetError(
-            f"{shard}: damaged, or several tar files in one: it goes on behind its member "
-            f"{members[-1].name if members else 'none'}; make it again"
+            f"{shard}: damaged, or several tar files in one: data follows its last readable member "
+            f"{members[-1].name if members else '(none)'}; create it again"
         )
 
 
 def _resolved(members: Sequence[tarfile.TarInfo]) -> tuple[list[tarfile.TarInfo], list[str]]:
-    """Files, and links as the files that they mean under their own names; and the names of links to nothing."""
+    """Files, with links replaced by their targets under the links' own names; and the names of broken links."""
     files = {member.name.removeprefix("./"): member for member in members if member.isreg()}
-    found, lost = [], []
+    resolved, broken_links = [], []
     for member in members:
         if member.isreg():
-            found.append(member)
+            resolved.append(member)
         elif member.islnk() or member.issym():
             base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
             target = files.get(posixpath.normpath(str(base / member.linkname)))
             if target is None:
-                lost.append(member.name)
+                broken_links.append(member.name)
                 continue
-            copied = copy.copy(target)
-            copied.name = member.name
-            found.append(copied)
-    return found, lost
+            linked = copy.copy(target)
+            linked.name = member.name
+            resolved.append(linked)
+    return resolved, broken_links
 
 
-def _twice(members: Sequence[tarfile.TarInfo]) -> list[str]:
+def _repeated(members: Sequence[tarfile.TarInfo]) -> list[str]:
     counts = Counter(member.name for member in members)
     return [name for name, number in counts.items() if number > 1 for _ in range(number - 1)]
 
 
 def _splits_of(keys: Sequence[str]) -> list[str | None]:
-    """The splits that the first folders of keys say, where all of them do."""
+    """The splits in the first folders of keys, if all of them name one."""
     folders = {key.partition("/")[0] if "/" in key else "" for key in keys}
     splits = splits_among(folders)
     if len(set(splits.values())) < 2 or splits.keys() != folders:
@@ -155,7 +157,7 @@ def _splits_of(keys: Sequence[str]) -> list[str | None]:
 
 
 def read_class_names(folder: Path) -> tuple[str, ...]:
-    """The names in `classes.txt` of a folder, in the order of their numbers; none where there is no such file."""
+    """The class names in `classes.txt` of a folder, in the order of their numbers; empty without such a file."""
     file = folder / NAMES_FILE
     if not file.is_file():
         return ()
@@ -165,8 +167,8 @@ def read_class_names(folder: Path) -> tuple[str, ...]:
         raise LeannetError(f"{file}: not readable as UTF-8: {error}") from None
 
 
-def _is_passed_over(name: str) -> bool:
-    return any(is_passed_over(part) for part in PurePosixPath(name).parts if part not in {".", ".."})
+def _is_ignored(name: str) -> bool:
+    return any(is_ignored(part) for part in PurePosixPath(name).parts if part not in {".", ".."})
 
 
 def _first_dot(name: str) -> tuple[str, str]:
@@ -197,41 +199,41 @@ def _images(sample: dict[str, tarfile.TarInfo]) -> list[tarfile.TarInfo]:
 
 
 def _image(sample: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
-    """The one of the plainest ending; None where there is none, or several are as plain: nobody says which is meant."""
-    plain = [ending for ending in sample if f".{ending.rsplit('.', 1)[-1]}" in image_suffixes()]
-    least = min((ending.count(".") for ending in plain), default=0)
-    found = [sample[ending] for ending in plain if ending.count(".") == least]
-    return found[0] if len(found) == 1 else None
+    """The image with the plainest extension; None: there is none, or several are equally plain."""
+    extensions = [extension for extension in sample if f".{extension.rsplit('.', 1)[-1]}" in image_suffixes()]
+    fewest_dots = min((extension.count(".") for extension in extensions), default=0)
+    plainest = [sample[extension] for extension in extensions if extension.count(".") == fewest_dots]
+    return plainest[0] if len(plainest) == 1 else None
 
 
 def _label(sample: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
     return next((sample[ending] for ending in LABEL_ENDINGS if ending in sample), None)
 
 
-def _whole(groups: Members) -> int:
+def _complete(groups: Members) -> int:
     return sum(_image(sample) is not None and _label(sample) is not None for sample in groups.values())
 
 
 def _read(tar: tarfile.TarFile, groups: Members, shard: Path) -> _Samples:
-    found = _Samples()
+    samples = _Samples()
     for key, sample in groups.items():
         image, label = _image(sample), _label(sample)
         if not _images(sample) and label is None:
-            found.others += [member.name for member in sample.values()]
+            samples.others += [member.name for member in sample.values()]
         elif image is None:
-            (found.with_several if _images(sample) else found.without_image).append(key)
+            (samples.with_several if _images(sample) else samples.without_image).append(key)
         elif label is None:
-            found.without_label.append(key)
+            samples.without_label.append(key)
         else:
             try:
-                found.labels.append(_value(_bytes_of(tar, label), label.name))
+                samples.labels.append(_value(_bytes_of(tar, label), label.name))
             except ValueError:
-                found.unreadable.append(key)
+                samples.unreadable.append(key)
                 continue
-            found.keys.append(key)
-            found.places.append((image.offset_data, image.size))
-            found.beside += [member.name for member in _images(sample) if member is not image]
-    return found
+            samples.keys.append(key)
+            samples.ranges.append((image.offset_data, image.size))
+            samples.extra_images += [member.name for member in _images(sample) if member is not image]
+    return samples
 
 
 def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -241,7 +243,7 @@ def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _value(data: bytes, name: str) -> Any:
-    """The label of a member: text, or what JSON holds. Raises ValueError where it cannot be read."""
+    """The label in a member: text, or a value from JSON. Raises ValueError if it cannot be read."""
     text = data.decode().strip()
     if not name.lower().endswith(".json"):
         return text

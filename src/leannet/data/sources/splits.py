@@ -1,4 +1,4 @@
-"""How splits are called by the people who make data sets, and what they are called here."""
+"""The names that publishers of data sets give to splits, and leannet's names for them."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ SPLITS = {
     "test": "test", "testing": "test", "eval": "test", "evaluation": "test", "holdout": "test",
 }  # fmt: skip
 
-# What stands beside a split's name and says nothing: training_set, train_images, seg_train, train2017.
+# Words beside a split's name that carry no meaning: training_set, train_images, seg_train, train2017.
 PLAIN = {
     "set", "sets", "data", "dataset", "split", "folder", "files", "samples", "part", "list", "labels", "metadata",
     "partial", "image", "images", "img", "imgs", "photo", "photos", "seg", "of", "the",
@@ -20,7 +20,7 @@ GLUED = re.compile(rf"^({'|'.join(sorted(SPLITS, key=len, reverse=True))})(set|d
 
 
 def split_word(name: str) -> tuple[str, str] | None:
-    """The split that a name says, and what else it says; None where it says none, or two.
+    """The split in a name, and the rest of the name; None: it names no split, or two.
 
     `training_set` -> ("train", ""), `seg_test` -> ("test", ""), `dogs_val` -> ("validation", "dogs").
     """
@@ -35,12 +35,12 @@ def split_word(name: str) -> tuple[str, str] | None:
 
 
 def plain_split(name: str) -> str | None:
-    """The split of a name that says nothing else: `train`, `test_set`; None for `test_tube`."""
+    """The split of a name that contains nothing else: `train`, `test_set`; None for `test_tube`."""
     split_and_rest = split_word(name)
     return split_and_rest[0] if split_and_rest and not split_and_rest[1] else None
 
 
-# Folders that hold what belongs to images, and no images of classes.
+# Folders of annotations and other companions of images, which are not classes.
 ASIDE = {
     "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "gt",
     "groundtruth", "thumb", "thumbs", "thumbnails", "xml", "overlays",
@@ -58,17 +58,17 @@ def are_parts(names: Iterable[str]) -> bool:
     rests = set()
     for word in words:
         tokens = [token for token in re.split(r"[^0-9a-z]+|(?<=[a-z])(?=\d)", word) if token]
-        telling = [token for token in tokens if token not in PLAIN | PARTS and not token.isdigit()]
-        if len(telling) == len([token for token in tokens if not token.isdigit()]):
-            return False  # it says nothing of parts
-        rests.add(tuple(telling))
+        meaningful = [token for token in tokens if token not in PLAIN | PARTS and not token.isdigit()]
+        if len(meaningful) == len([token for token in tokens if not token.isdigit()]):
+            return False  # its name has nothing of a part
+        rests.add(tuple(meaningful))
     return len(rests) == 1
 
 
 def splits_among(names: Iterable[str]) -> dict[str, str]:
-    """The split of each name that says one, where the names together are those of splits; else none.
+    """The split of each name that contains one, if the names together form a set of splits; else empty.
 
-    They are where one says train, and what else they say is nothing or the same in two or more: `dogs_train` and
+    They do if one is train and the rest of each name is empty, or the same in two or more: `dogs_train` and
     `dogs_test`, but not `bullet_train` and `test_tube`.
     """
     words = {name: split_and_rest for name in names if (split_and_rest := split_word(name))}

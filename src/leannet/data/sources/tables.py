@@ -29,20 +29,20 @@ class _Table:
     path: Path
     header: list[str]
     rows: list[Row]
-    surplus: list[int]  # lines with cells behind the last column
+    surplus: list[int]  # lines with cells after the last column
 
 
 def read_header_of(path: Path) -> list[str]:
-    """The columns of a table. Raises LeannetError where it is no text."""
+    """The columns of a table. Raises LeannetError if it is not text."""
     return _read(path).header
 
 
 def open_table(path: Path, options: ReadingOptions, split: str | None = None) -> Listing:
-    """The images that a table names, from its own folder on.
+    """The images that a table lists, with paths relative to its own folder.
 
-    split: of all of them, where the table's name says so; else a column may say it, or the first folder of their paths.
+    split: of all its images, if the table's name says so; otherwise a column may hold it, or the first folder of paths.
     Lines without an image or a label are counted and left out.
-    Raises LeannetError for what is no such table, naming the accepted columns, and for a table of boxes.
+    Raises LeannetError for a table without the accepted columns, which it lists, and for a table of boxes.
     """
     table = _read(path)
     image, label = _image_and_label(table, options)
@@ -52,15 +52,15 @@ def open_table(path: Path, options: ReadingOptions, split: str | None = None) ->
     others = [name for name in table.header if name not in {image, label}]
     by_column = split_column([cells for _, cells in table.rows], others)
     if split is not None and by_column is not None and set(by_column[1].values()) != {split}:
-        said = ", ".join(sorted(set(by_column[1].values())))
+        splits_in_column = ", ".join(sorted(set(by_column[1].values())))
         raise LeannetError(
-            f"{path}: its name says {split}, and its column {by_column[0]} says {said}; name the table without "
-            "a split, or take the column out"
+            f"{path}: its file name says {split}, but its column {by_column[0]} says {splits_in_column}; rename the "
+            "file, or remove the column"
         )
     if split is None and by_column is None:
         _check_split(table)
-    files, places = Files(path), list[Path]()
-    listing = Listing(str(path), [], [], [], Paths(places))
+    files, paths = Files(path), list[Path]()
+    listing = Listing(str(path), [], [], [], Paths(paths))
     no_image: list[str] = []
     no_label: list[str] = []
     labels: list[Any] = []
@@ -79,7 +79,7 @@ def open_table(path: Path, options: ReadingOptions, split: str | None = None) ->
     for i, name in enumerate(listing.names):
         if by_path:
             listing.splits[i] = by_path[_first_folder(name)]
-        places.append(files(name, listing.splits[i]))
+        paths.append(files(name, listing.splits[i]))
     listing.labels = labels
     listing.left_out = [
         LeftOut("line", "without an image", tuple(no_image)),
@@ -87,14 +87,14 @@ def open_table(path: Path, options: ReadingOptions, split: str | None = None) ->
     ]
     listing.remarks = [*_choice(path, table.header, image, label), *files.remarks]
     if by_column and split is None and plain(by_column[0]) != "split":
-        listing.remarks.append(f"{path.name}: the column {by_column[0]} says the splits")
+        listing.remarks.append(f"{path.name}: splits are read from the column {by_column[0]}")
     if by_path:
-        listing.remarks.append(f"{path.name}: the first folder of its paths says the splits")
+        listing.remarks.append(f"{path.name}: splits are read from the first folder of its paths")
     if table.surplus:
         lines = "line" if len(table.surplus) == 1 else "lines"
         listing.remarks.append(
-            f"{path.name}: {len(table.surplus):,} {lines} with more cells than the header, which are not read: "
-            f"{', '.join(map(str, table.surplus[:3]))}{', ...' if len(table.surplus) > 3 else ''}"
+            f"{path.name}: {len(table.surplus):,} {lines} with more cells than the header; the extra cells are not "
+            f"read: {', '.join(map(str, table.surplus[:3]))}{', ...' if len(table.surplus) > 3 else ''}"
         )
     return listing
 
@@ -110,11 +110,11 @@ def _image_and_label(table: _Table, options: ReadingOptions) -> tuple[str, str]:
     try:
         label = column(path, header, LABEL_COLUMNS, options.label_column, "--label-column", options.strict)
     except LeannetError as error:
-        ones = [name for name in header if {str(cells.get(name)) for _, cells in table.rows} <= ONE_HOT]
-        if len(ones) > 1:
+        one_hot_columns = [name for name in header if {str(cells.get(name)) for _, cells in table.rows} <= ONE_HOT]
+        if len(one_hot_columns) > 1:
             raise LeannetError(
-                f"{path}: expected one column of labels, found one for each class ({', '.join(ones[:3])}, ...): "
-                "several labels an image cannot be learned here"
+                f"{path}: expected one column of labels, found one for each class ({', '.join(one_hot_columns[:3])}, "
+                "...): several labels per image are not supported"
             ) from None
         raise error
     for name in (image, label):
@@ -124,7 +124,7 @@ def _image_and_label(table: _Table, options: ReadingOptions) -> tuple[str, str]:
 
 
 def _check_split(table: _Table) -> None:
-    """Raises LeannetError for a column called split that says something else."""
+    """Raises LeannetError for a column named split that holds something else."""
     name = next((name for name in table.header if plain(name) == "split"), None)
     for number, cells in table.rows:
         word = cells.get(name) if name else None
@@ -135,18 +135,18 @@ def _check_split(table: _Table) -> None:
 
 
 def _check_boxes(table: _Table, image: str) -> None:
-    """Raises LeannetError for a detection set, which has a line for each box."""
+    """Raises LeannetError for a detection set, which has a line per box."""
     names = {plain(name) for name in table.header}
     images = [cells.get(image) for _, cells in table.rows]
-    if any(each <= names for each in BOXES) and len(set(map(str, images))) < len(images):
+    if any(box_columns <= names for box_columns in BOXES) and len(set(map(str, images))) < len(images):
         raise LeannetError(
-            f"{table.path}: this is a detection set (several boxes an image), and those are not read yet; for "
-            "classification expected a line for each image"
+            f"{table.path}: this is a detection set (several boxes per image), which leannet does not read yet; "
+            "expected a line for each image"
         )
 
 
 def _splits_of_paths(names: Sequence[str]) -> dict[str, str]:
-    """The split of each first folder of paths, where all of them say one."""
+    """The split of each first folder of paths, if all of them name one."""
     folders = {_first_folder(name) for name in names}
     splits = splits_among(folders)
     return splits if len(set(splits.values())) > 1 and splits.keys() == folders else {}
@@ -158,7 +158,7 @@ def _first_folder(name: str) -> str:
 
 
 def _choice(path: Path, header: list[str], image: str, label: str) -> list[str]:
-    """Which columns were taken, where others could have been."""
+    """A remark on the chosen columns, if others were possible."""
     known = [name for name in header if plain(name) in IMAGE_COLUMNS or plain(name) in LABEL_COLUMNS]
     return [f"{path.name}: read by its columns {image} and {label}"] if len(known) > 2 else []
 
@@ -175,25 +175,25 @@ def _read(path: Path) -> _Table:
 
 
 def _csv(path: Path, text: str) -> _Table:
-    if text[:4].lower() == "sep=":  # Excel's word on its delimiter; it is found without
+    if text[:4].lower() == "sep=":  # Excel's note of its delimiter, which is detected anyway
         text = text.split("\n", 1)[-1]
-    tables, trouble = [], ""
-    for sign in [sign for sign in DELIMITERS if sign in text.split("\n", 1)[0]] or DELIMITERS[:1]:
+    tables, first_error = [], ""
+    for delimiter in [delimiter for delimiter in DELIMITERS if delimiter in text.split("\n", 1)[0]] or DELIMITERS[:1]:
         try:
-            tables.append(_cells(text, sign))
+            tables.append(_cells(text, delimiter))
         except csv.Error as error:
-            trouble = trouble or str(error)
+            first_error = first_error or str(error)
     if not tables:
-        raise LeannetError(f"{path}: not readable as CSV: {trouble} (a quote that is not closed?)")
-    # The delimiter that finds both columns, and of several the one that finds most.
-    lines = max(tables, key=lambda table: _fitness(table[0][1] if table else []))
-    if not lines:
+        raise LeannetError(f"{path}: not readable as CSV: {first_error} (a quote that is not closed?)")
+    # The delimiter that gives both columns; of several such, the one that gives most columns.
+    best = max(tables, key=lambda table: _fitness(table[0][1] if table else []))
+    if not best:
         return _Table(path, [], [], [])
-    header = [cell.strip() for cell in lines[0][1]]
+    header = [cell.strip() for cell in best[0][1]]
     while header and not header[-1]:
         header.pop()
     rows, surplus = [], []
-    for number, cells in lines[1:]:
+    for number, cells in best[1:]:
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
@@ -220,11 +220,11 @@ def _json_lines(path: Path, text: str) -> _Table:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            cells = json.loads(line)
         except ValueError as error:
             raise LeannetError(f"{path}, line {number}: not readable as JSON: {error}") from None
-        if not isinstance(found, dict):
+        if not isinstance(cells, dict):
             raise LeannetError(f"{path}, line {number}: expected an object of image and label, found {line[:40]}")
-        header |= dict.fromkeys(found)
-        rows.append((number, {k: v.strip() if isinstance(v, str) else v for k, v in found.items()}))
+        header |= dict.fromkeys(cells)
+        rows.append((number, {k: v.strip() if isinstance(v, str) else v for k, v in cells.items()}))
     return _Table(path, list(header), rows, [])

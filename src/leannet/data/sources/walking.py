@@ -1,4 +1,4 @@
-"""The files of a folder: links followed, loops noticed, what belongs to other programs passed over."""
+"""The files below a folder. Links are followed, loops detected, and files of other programs ignored."""
 
 import os
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from pathlib import Path
 from leannet.data.dataset import LeftOut
 from leannet.data.images import HEIF_SUFFIXES, HEIF_WAY_OUT, image_suffixes
 
-# What operating systems and archivers leave beside people's files. Names that begin with a dot are passed over too.
+# What operating systems and archivers leave behind. Names that begin with a dot are ignored too.
 FOREIGN = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "lost+found"}
 
 
 @dataclass
 class Folder:
-    """A folder and all below it. `others`: files that are no images by their name."""
+    """A folder and everything below it. `others`: files without the extension of an image."""
 
     path: Path
     images: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     folders: list["Folder"] = field(default_factory=list)
-    number: int = 0  # of images, those of the folders below included
+    number: int = 0  # images here and below
 
     @property
     def name(self) -> str:
@@ -27,25 +27,25 @@ class Folder:
 
     @property
     def bearing(self) -> list["Folder"]:
-        """The folders directly below that hold an image somewhere."""
+        """The folders directly below that contain an image at any depth."""
         return [folder for folder in self.folders if folder.number]
 
     def all_images(self) -> list[Path]:
-        """Its own and those of the folders below, in the order of their paths."""
+        """The images here and below, in the order of their paths."""
         return sorted([*self.images, *(path for folder in self.folders for path in folder.all_images())])
 
     def all_others(self) -> list[Path]:
-        """Files that are no images by their name, here and below."""
+        """Files without the extension of an image, here and below."""
         return sorted([*self.others, *(path for folder in self.folders for path in folder.all_others())])
 
     def all_folders(self) -> list["Folder"]:
         """The folders below, at any depth."""
-        return [each for folder in self.folders for each in (folder, *folder.all_folders())]
+        return [inner for folder in self.folders for inner in (folder, *folder.all_folders())]
 
 
 @dataclass
 class Trouble:
-    """What could not be followed on the way, by name."""
+    """The paths that could not be followed."""
 
     dangling: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
@@ -53,24 +53,24 @@ class Trouble:
 
     def left_out(self) -> list[LeftOut]:
         return [
-            LeftOut("link", "to a file that is not there", tuple(self.dangling)),
-            LeftOut("link", "to a folder above itself, which would never end", tuple(self.loops)),
-            LeftOut("folder", "that may not be read", tuple(self.closed)),
+            LeftOut("link", "to a missing file", tuple(self.dangling)),
+            LeftOut("link", "to a folder that contains it (a loop)", tuple(self.loops)),
+            LeftOut("folder", "that cannot be opened", tuple(self.closed)),
         ]
 
 
-def is_passed_over(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or another program's."""
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or belongs to another program."""
     return name.startswith(".") or name.lower() in FOREIGN
 
 
 def walk(root: Path) -> tuple[Folder, Trouble]:
-    """The tree of a folder. Links to files and folders are followed; one to a folder above itself is not."""
+    """The tree of a folder. Links to files and folders are followed, except one to a folder that contains it."""
     trouble = Trouble()
     return _walk(root, root, frozenset(), trouble), trouble
 
 
-def _walk(path: Path, root: Path, above: frozenset[tuple[int, int]], trouble: Trouble) -> Folder:
+def _walk(path: Path, root: Path, ancestors: frozenset[tuple[int, int]], trouble: Trouble) -> Folder:
     folder = Folder(path)
     suffixes = image_suffixes()
     try:
@@ -79,18 +79,18 @@ def _walk(path: Path, root: Path, above: frozenset[tuple[int, int]], trouble: Tr
     except OSError:
         trouble.closed.append(path.relative_to(root).as_posix())
         return folder
-    here = above | {(status.st_dev, status.st_ino)}
+    with_this = ancestors | {(status.st_dev, status.st_ino)}
     for entry in entries:
-        if is_passed_over(entry.name):
+        if is_ignored(entry.name):
             continue
         inside = path / entry.name
         kind = _kind(entry)
         if kind == "folder":
-            found = inside.stat()
-            if (found.st_dev, found.st_ino) in here:
+            inside_status = inside.stat()
+            if (inside_status.st_dev, inside_status.st_ino) in with_this:
                 trouble.loops.append(inside.relative_to(root).as_posix())
                 continue
-            folder.folders.append(_walk(inside, root, here, trouble))
+            folder.folders.append(_walk(inside, root, with_this, trouble))
         elif kind == "dangling":
             trouble.dangling.append(inside.relative_to(root).as_posix())
         elif kind != "file":
@@ -99,7 +99,7 @@ def _walk(path: Path, root: Path, above: frozenset[tuple[int, int]], trouble: Tr
             folder.images.append(inside)
         else:
             folder.others.append(inside)
-    folder.number = len(folder.images) + sum(each.number for each in folder.folders)
+    folder.number = len(folder.images) + sum(subfolder.number for subfolder in folder.folders)
     return folder
 
 
@@ -115,19 +115,19 @@ def _kind(entry: "os.DirEntry[str]") -> str:
 
 
 def without_reader(paths: list[Path]) -> list[Path]:
-    """Images of a format that an extra of leannet's reads, and nothing here does."""
+    """Images whose format needs an extra of leannet that is not installed."""
     return [path for path in paths if path.suffix.lower() in HEIF_SUFFIXES]
 
 
 def not_images(paths: list[Path], root: Path) -> list[LeftOut]:
-    """Files that are no images by their name, by kind."""
+    """Files without the extension of an image that can be read, by kind."""
     heic = without_reader(paths)
     rest = [path for path in paths if path.suffix.lower() not in HEIF_SUFFIXES]
 
-    def names(some: list[Path]) -> tuple[str, ...]:
-        return tuple(path.relative_to(root).as_posix() for path in some)
+    def names(paths_of_kind: list[Path]) -> tuple[str, ...]:
+        return tuple(path.relative_to(root).as_posix() for path in paths_of_kind)
 
     return [
-        LeftOut("HEIC image", "without a reader for them", names(heic), HEIF_WAY_OUT),
+        LeftOut("HEIC image", "that no installed package reads", names(heic), HEIF_WAY_OUT),
         LeftOut("file", "not named as an image", names(rest)),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leannet.files import is_trained_in
+from leannet.files import is_training_in
 from leannet.reports.completion import unfinished
 from leannet.run_files import CONFIG, LOG, STATE
 
@@ -28,7 +28,7 @@ def read_progress(run: Path) -> Progress:
         return Progress(str(done) if done else "")
     has_time_limit = bool(settings.get("time"))
     share = _epochs(done) if has_time_limit else f"{done} of its {_epochs(int(str(epochs)))}"
-    if is_trained_in(run):
+    if is_training_in(run):
         return Progress(str(done) if has_time_limit else f"{done} of {epochs}", f"is still training, after {share}")
     if has_time_limit:
         return Progress(str(done), f"was stopped after {share}, before its time was up")

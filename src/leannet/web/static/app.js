@@ -1,4 +1,5 @@
-// The page: images from the camera, a file, a drop, the clipboard or a sample, to the network, to the view.
+// The page: takes images from the camera, a file, a drop, the clipboard or a sample, has the network classify them, and
+// shows the answers.
 
 import { Camera } from "./camera.js";
 import { describe, load, mostThreads, usualThreads } from "./network.js";
@@ -10,10 +11,10 @@ const camera = new Camera(find("video"));
 
 let about;
 let network; // the one that is loaded
-let newest = 0; // the image that was asked for last
+let newest = 0; // number of the latest image
 let offline = false;
 
-// For a page that frames this one: see docs/web.md.
+// For a page that has this one in a frame: see docs/web.md.
 const ready = start();
 window.leannet = {
   ready,
@@ -28,14 +29,14 @@ async function start() {
     about = await describe();
     view.showAbout(about);
     view.showSamples(about, HERE, pickSample);
-    await choices();
+    await fillChoices();
     await use("wasm", usualThreads());
   } catch (error) {
-    view.showState("It could not be loaded.");
+    view.showState("The network could not be loaded.");
     view.showProblem(error.message);
     throw error;
   }
-  keep();
+  storeOffline();
   return about;
 }
 
@@ -45,25 +46,25 @@ async function use(backend, threads) {
   view.enable(false);
   network?.close();
   const onProgress = ({ loaded, total }) => {
-    const words = loaded < total ? `Loading ${view.megabytes(total)}` : "Starting the network";
-    view.showState(words, { share: loaded / total });
+    const state = loaded < total ? `Loading ${view.megabytes(total)}` : "Starting the network";
+    view.showState(state, { share: loaded / total });
   };
   view.showState("Loading", { share: 0 });
   network = await load({ backend, threads, onProgress });
   find("backend").value = backend;
   find("threads").value = String(network.threads);
   find("threads").disabled = backend !== "wasm" || mostThreads() === 1;
-  if (network.threads < threads) find("how").textContent = `Threads that this browser allows: ${network.threads}.`;
+  if (network.threads < threads) find("how").textContent = `This browser allows ${network.threads} threads.`;
   view.enable(true);
-  tellState();
+  showReady();
 }
 
-function tellState() {
+function showReady() {
   if (network) view.showState(offline ? "Ready, also offline" : "Ready", { ready: true });
 }
 
-/** The backends and numbers of threads that can be had here, and what the others would need. */
-async function choices() {
+/** Fills the lists of backends and numbers of threads with those that this browser has. */
+async function fillChoices() {
   const names = { wasm: "CPU (WebAssembly)", webgpu: "GPU (WebGPU)" };
   for (const name of Object.keys(about.backends)) {
     const missing = name === "webgpu" && !(await navigator.gpu?.requestAdapter());
@@ -75,12 +76,12 @@ async function choices() {
   for (let threads = 1; threads <= most; threads++) {
     find("threads").append(view.element("option", { value: String(threads) }, String(threads)));
   }
-  tellThreads();
-  find("backend").addEventListener("change", changed);
-  find("threads").addEventListener("change", changed);
+  explainThreads();
+  find("backend").addEventListener("change", applyChoices);
+  find("threads").addEventListener("change", applyChoices);
 }
 
-async function changed() {
+async function applyChoices() {
   stopCamera();
   view.showProblem();
   const backend = find("backend").value;
@@ -88,29 +89,29 @@ async function changed() {
     await use(backend, Number(find("threads").value));
   } catch (error) {
     await use("wasm", usualThreads());
-    view.showProblem(`${backend} could not run it, so it is on WebAssembly again: ${error.message}`);
+    view.showProblem(`${backend} could not run the network, so WebAssembly runs it again: ${error.message}`);
   }
 }
 
-function tellThreads() {
-  const waiting = !crossOriginIsolated && Boolean(navigator.serviceWorker?.controller);
-  find("reload").hidden = !waiting;
-  if (crossOriginIsolated) find("how").textContent = "Small networks are often quickest with few threads.";
-  else if (waiting) find("how").textContent = "Reload the page, and it may use several threads.";
-  else if (isSecureContext) find("how").textContent = "One thread: the page is not isolated from others yet.";
-  else find("how").textContent = "Threads, the camera and offline use need https, or localhost.";
+function explainThreads() {
+  const reloadHelps = !crossOriginIsolated && Boolean(navigator.serviceWorker?.controller);
+  find("reload").hidden = !reloadHelps;
+  if (crossOriginIsolated) find("how").textContent = "Small networks are often fastest with few threads.";
+  else if (reloadHelps) find("how").textContent = "Reload the page to use several threads.";
+  else if (isSecureContext) find("how").textContent = "One thread, because the page is not isolated from others yet.";
+  else find("how").textContent = "Threads, the camera and offline use need https or localhost.";
 }
 
-/** Has everything kept for use without a connection. */
-function keep() {
+/** Registers the service worker, which stores the site for use without a connection. */
+function storeOffline() {
   const workers = navigator.serviceWorker;
   if (!workers) return;
   workers.register(new URL("../sw.js", HERE), { updateViaCache: "none" }).catch(() => {});
   workers.ready.then(() => {
     offline = true;
-    if (!camera.running) tellState();
+    if (!camera.running) showReady();
   });
-  workers.addEventListener("controllerchange", tellThreads);
+  workers.addEventListener("controllerchange", explainThreads);
 }
 
 // Images
@@ -118,14 +119,15 @@ function keep() {
 async function classify(image, name) {
   const number = ++newest;
   view.showProblem();
+  view.clearSpoken();
   try {
     const result = await network.classify(image);
     if (number === newest) view.showAnswer(result, about);
   } catch (error) {
     if (number !== newest) return;
     showNothing();
-    const unknown = error.name === "InvalidStateError" || error.name === "EncodingError";
-    view.showProblem(unknown ? `${name}: this browser cannot read it as an image.` : `${name}: ${error.message}`);
+    const unreadable = error.name === "InvalidStateError" || error.name === "EncodingError";
+    view.showProblem(unreadable ? `${name}: this browser cannot read it as an image.` : `${name}: ${error.message}`);
   }
 }
 
@@ -146,7 +148,7 @@ function showNothing() {
   view.showNoAnswer();
 }
 
-function take(file) {
+function classifyFile(file) {
   if (!network || !file) return;
   view.press();
   show(URL.createObjectURL(file), file.name);
@@ -161,27 +163,27 @@ async function pickSample(address, name, button) {
 
 find("choose").addEventListener("click", () => find("file").click());
 find("file").addEventListener("change", () => {
-  take(find("file").files[0]);
+  classifyFile(find("file").files[0]);
   find("file").value = "";
 });
 find("stage").addEventListener("click", () => find("empty").hidden || find("choose").click());
 document.addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
-  if (file) take(file);
+  const file = [...event.clipboardData.files].find((item) => item.type.startsWith("image/"));
+  if (file) classifyFile(file);
 });
-let inside = 0; // of the elements that a dragged file is over
+let entered = 0; // nested elements that a dragged file is over
 document.addEventListener("dragenter", (event) => dragging(event, 1));
 document.addEventListener("dragleave", (event) => dragging(event, -1));
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
-  dragging(event, -inside);
-  take(event.dataTransfer.files[0]);
+  dragging(event, -entered);
+  classifyFile(event.dataTransfer.files[0]);
 });
 
 function dragging(event, change) {
   event.preventDefault();
-  inside = Math.max(0, inside + change);
-  find("stage").classList.toggle("dropping", inside > 0);
+  entered = Math.max(0, entered + change);
+  find("stage").classList.toggle("dropping", entered > 0);
 }
 
 // The camera
@@ -225,21 +227,21 @@ function stopCamera() {
   find("empty").hidden = !find("image").hidden;
 }
 
-/** Classifies frame after frame, as fast as the network is, while this is what was asked for last. */
+/** Classifies frame after frame, as fast as the network runs, until another image is asked for. */
 async function watch(number) {
-  let said = "";
-  let saidAt = -Infinity;
+  let announced = "";
+  let announcedAt = -Infinity;
   let rate = 0;
-  let before = performance.now();
+  let previous = performance.now();
   while (number === newest && camera.running) {
     try {
       const result = await network.classify(find("video"));
       if (number !== newest) return;
       const now = performance.now();
-      rate += ((1000 / (now - before) || 0) - rate) * (rate ? 0.1 : 1);
-      before = now;
-      const spoken = result.prediction !== said && now - saidAt > 2000; // a screen reader is not to be flooded
-      if (spoken) [said, saidAt] = [result.prediction, now];
+      rate += ((1000 / (now - previous) || 0) - rate) * (rate ? 0.1 : 1);
+      previous = now;
+      const spoken = result.prediction !== announced && now - announcedAt > 2000; // or it would flood a screen reader
+      if (spoken) [announced, announcedAt] = [result.prediction, now];
       view.showAnswer(result, about, { rate, spoken });
     } catch (error) {
       if (number !== newest) return;
@@ -247,7 +249,7 @@ async function watch(number) {
       view.showProblem(error.message);
       return;
     }
-    await new Promise(requestAnimationFrame); // pauses where the page is not seen
+    await new Promise(requestAnimationFrame); // pauses while the page is hidden
   }
-  if (number === newest) stopCamera(); // it was taken away
+  if (number === newest) stopCamera(); // it was unplugged or taken
 }

@@ -1,5 +1,5 @@
-// An image's file without what makes browsers turn it or change its colors, as they do in different ways; and how it
-// is to be turned, as Pillow reads it. Nothing is decoded, and no browser is needed here.
+// Removes from an image file what makes browsers rotate it or change its colors, since they differ in how they do it,
+// and reads its orientation as Pillow does. Nothing is decoded, and no browser is needed here.
 
 const ORIENTATION = 0x0112;
 const SIZES = { 1: 1, 3: 2, 4: 4 }; // bytes of a TIFF value: byte, short, long
@@ -9,27 +9,27 @@ const PROFILE = "ICC_PROFILE\0";
 const COLORS = ["iCCP", "gAMA", "cHRM", "sRGB", "cICP"]; // chunks of a PNG
 const HAS_PROFILE = 0x20; // in the flags of a WebP
 
-/** {orientation, bytes}: 1 to 8 as EXIF has it, and the bare file. The given bytes stay as they are. */
-export function bare(given) {
-  const bytes = given.slice();
-  const parts = partsOf(bytes);
+/** {orientation, bytes}: 1 to 8 as in EXIF, and the file without it. `file` (Uint8Array) itself is not changed. */
+export function bare(file) {
+  const bytes = file.slice();
+  const segments = segmentsOf(bytes);
   let orientation;
-  for (const { start, stop } of parts.filter(({ kind }) => kind === "exif")) {
+  for (const { start, stop } of segments.filter(({ kind }) => kind === "exif")) {
     const entry = orientationEntry(bytes, start, stop);
     if (!entry) continue;
     orientation ??= entry.value;
     entry.reset();
   }
-  for (const { start, stop } of parts.filter(({ kind }) => kind === "xmp")) {
+  for (const { start, stop } of segments.filter(({ kind }) => kind === "xmp")) {
     const match = /tiff:Orientation(?:="|>)([0-9])/.exec(text(bytes, start, stop));
     if (match) orientation ??= Number(match[1]);
   }
-  const cuts = parts.filter(({ end }) => end !== undefined);
+  const cuts = segments.filter(({ end }) => end !== undefined);
   return { orientation: orientation >= 1 && orientation <= 8 ? orientation : 1, bytes: without(bytes, cuts) };
 }
 
-/** What is found in a file: {kind, start, stop}, and where it can be cut out whole, {begin, end}. */
-function partsOf(bytes) {
+/** The segments of a file that matter: {kind, start, stop}, and {begin, end} of those that can be cut out. */
+function segmentsOf(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return [...jpeg(bytes)];
   if (text(bytes, 1, 4) === "PNG") return [...png(bytes)];
   if (text(bytes, 0, 4) === "RIFF" && text(bytes, 8, 12) === "WEBP") return [...webp(bytes)];
@@ -41,7 +41,7 @@ function* jpeg(bytes) {
   while (begin + 4 <= bytes.length && bytes[begin] === 0xff) {
     const marker = bytes[begin + 1];
     if (marker === 0xff) {
-      begin += 1; // filling
+      begin += 1; // padding
       continue;
     }
     if (marker === 0xda || marker === 0xd9) return;
@@ -62,7 +62,7 @@ function* png(bytes) {
     const [start, stop] = [begin + 8, begin + 8 + view.getUint32(begin)];
     const end = stop + 4;
     if (end > bytes.length) return;
-    if (name === "eXIf") yield { kind: "exif", start, stop, begin, end }; // it has a checksum, and so goes as a whole
+    if (name === "eXIf") yield { kind: "exif", start, stop, begin, end }; // it has a checksum, so all of it is cut out
     if (name === "iTXt" && text(bytes, start, start + 17) === "XML:com.adobe.xmp") yield { kind: "xmp", start, stop };
     if (COLORS.includes(name)) yield { kind: "color", begin, end };
     begin = end;
@@ -77,14 +77,14 @@ function* webp(bytes) {
     const [start, stop] = [begin + 8, Math.min(begin + 8 + size, bytes.length)];
     const prefix = text(bytes, start, start + EXIF.length) === EXIF ? EXIF.length : 0;
     if (name === "VP8X") bytes[start] &= ~HAS_PROFILE;
-    if (name === "ICCP") bytes.set([0x58, 0x58, 0x58, 0x58], begin); // a name that nobody knows
+    if (name === "ICCP") bytes.set([0x58, 0x58, 0x58, 0x58], begin); // a name that no reader knows
     if (name === "EXIF") yield { kind: "exif", start: start + prefix, stop };
     if (name === "XMP ") yield { kind: "xmp", start, stop };
     begin += 8 + size + (size % 2);
   }
 }
 
-/** What the first directory of a TIFF says of turning: {value, reset()}, which makes it say 1. */
+/** The orientation in the first directory of a TIFF: {value, reset()}; reset() sets it to 1. Null if there is none. */
 function orientationEntry(bytes, start, stop) {
   const little = text(bytes, start, start + 2) === "II";
   if (!little && text(bytes, start, start + 2) !== "MM") return null;
@@ -102,20 +102,20 @@ function orientationEntry(bytes, start, stop) {
 }
 
 function without(bytes, cuts) {
-  const kept = [];
+  const pieces = [];
   let place = 0;
   for (const { begin, end } of cuts) {
-    kept.push(bytes.subarray(place, begin));
+    pieces.push(bytes.subarray(place, begin));
     place = end;
   }
-  kept.push(bytes.subarray(place));
-  const made = new Uint8Array(kept.reduce((sum, part) => sum + part.length, 0));
-  let filled = 0;
-  for (const part of kept) {
-    made.set(part, filled);
-    filled += part.length;
+  pieces.push(bytes.subarray(place));
+  const remaining = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    remaining.set(piece, offset);
+    offset += piece.length;
   }
-  return made;
+  return remaining;
 }
 
 function viewOf(bytes) {
@@ -123,7 +123,7 @@ function viewOf(bytes) {
 }
 
 function text(bytes, start, stop) {
-  let made = "";
-  for (let place = start; place < Math.min(stop, bytes.length); place++) made += String.fromCharCode(bytes[place]);
-  return made;
+  let string = "";
+  for (let place = start; place < Math.min(stop, bytes.length); place++) string += String.fromCharCode(bytes[place]);
+  return string;
 }

@@ -1,4 +1,4 @@
-// The camera: started and stopped by the visitor, and another one where there are several.
+// The camera, which the visitor starts and stops, and switches where there are several.
 
 export class Camera {
   #stream;
@@ -16,28 +16,28 @@ export class Camera {
     return this.#devices.length > 1;
   }
 
-  /** Starts the one on the back, or the one given. Raises Error in words. */
+  /** Starts the rear camera, or the one of `deviceId`. Raises Error with a message for the visitor. */
   async start(deviceId) {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("The camera needs https, or localhost.");
     this.stop();
-    const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "environment" };
+    const choice = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "environment" };
     try {
-      const video = { width: { ideal: 1280 }, ...which };
+      const video = { width: { ideal: 1280 }, ...choice };
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: false, video });
     } catch (error) {
-      throw new Error(inWords(error));
+      throw new Error(messageFor(error));
     }
     this.video.srcObject = this.#stream;
     this.video.classList.toggle("mirrored", this.#track.getSettings().facingMode === "user");
     this.#track.addEventListener("ended", () => this.stop());
     await this.video.play();
-    this.#devices = (await navigator.mediaDevices.enumerateDevices()).filter((each) => each.kind === "videoinput");
+    this.#devices = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
   }
 
-  /** Goes on to the next of several. */
+  /** Switches to the next of several cameras. */
   async next() {
-    const names = this.#devices.map((each) => each.deviceId);
-    await this.start(names[(names.indexOf(this.#track.getSettings().deviceId) + 1) % names.length]);
+    const ids = this.#devices.map((device) => device.deviceId);
+    await this.start(ids[(ids.indexOf(this.#track.getSettings().deviceId) + 1) % ids.length]);
   }
 
   stop() {
@@ -51,7 +51,7 @@ export class Camera {
   }
 }
 
-function inWords({ name, message }) {
+function messageFor({ name, message }) {
   if (name === "NotAllowedError") return "The camera was not allowed. The browser's site settings can change that.";
   if (name === "NotFoundError" || name === "OverconstrainedError") return "There is no camera.";
   if (name === "NotReadableError") return "Another program uses the camera.";

@@ -3,16 +3,17 @@
 
 const HERE = new URL(".", import.meta.url);
 
-/** Threads are possible only where the server isolates the page from others: see docs/web.md. */
+/** How many threads can be used: one, unless the server isolates the page from others (docs/web.md). */
 export function mostThreads() {
   return globalThis.crossOriginIsolated ? Math.max(1, navigator.hardwareConcurrency || 1) : 1;
 }
 
+/** How many threads are used by default. */
 export function usualThreads() {
   return Math.min(4, Math.ceil(mostThreads() / 2));
 }
 
-/** What is known of the network without loading it. */
+/** What model.json says of the network, without loading it. */
 export async function describe() {
   const response = await fetch(new URL("model.json", HERE));
   if (!response.ok) throw new Error(`model.json cannot be loaded (HTTP ${response.status})`);
@@ -23,7 +24,7 @@ export async function describe() {
  * Loads the network.
  *
  * backend: "wasm", or "webgpu" where the site was made with --webgpu. threads: of wasm. onProgress: called with
- * {loaded, total} in bytes. Returns a Network. Raises Error where the backend is not to be had.
+ * {loaded, total} in bytes. Returns a Network. Raises Error if the backend is not available.
  */
 export async function load({ backend = "wasm", threads = usualThreads(), onProgress } = {}) {
   const about = await describe();
@@ -63,57 +64,57 @@ export class Network {
   }
 
   /**
-   * What is in an image.
+   * Classifies an image.
    *
    * image: a Blob or File of an image, or what createImageBitmap takes: an image, a video, a canvas. Returns
    * {prediction, probability, top: [{class, probability}], probabilities, outputs, input, milliseconds, width, height,
-   * backend, threads}: `top` has the likeliest first, `probabilities` and `outputs` (before softmax) are in the order
+   * backend, threads}: `top` has the most likely first, `probabilities` and `outputs` (before softmax) are in the order
    * of the classes, `input` is the image as the network reads it, {data, width, height, channels}, data (H, W, C) of
    * 0..255.
    * Raises Error for what the browser cannot decode.
    */
   async classify(image, { top = 5 } = {}) {
-    let found;
+    let answer;
     if (image instanceof Blob) {
-      found = await this.#ask({ task: "classify", blob: image });
+      answer = await this.#ask({ task: "classify", blob: image });
     } else {
       const bitmap = await createImageBitmap(image, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-      found = await this.#ask({ task: "classify", bitmap }, [bitmap]);
+      answer = await this.#ask({ task: "classify", bitmap }, [bitmap]);
     }
-    const probabilities = softmax(found.outputs);
-    const best = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
-    const named = best.slice(0, top).map((i) => ({ class: this.about.classes[i], probability: probabilities[i] }));
+    const probabilities = softmax(answer.outputs);
+    const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+    const ranked = order.slice(0, top).map((i) => ({ class: this.about.classes[i], probability: probabilities[i] }));
     return {
-      prediction: named[0].class,
-      probability: named[0].probability,
-      top: named,
+      prediction: ranked[0].class,
+      probability: ranked[0].probability,
+      top: ranked,
       probabilities,
-      ...found,
+      ...answer,
       backend: this.backend,
       threads: this.threads,
     };
   }
 
   /**
-   * The artifact's golden images, against what was recorded when it was made, as `leannet check` does it.
-   * Returns {passed, difference, tolerance, images}; the difference is the largest, over the largest output.
+   * Replays the artifact's golden images and compares the outputs with those recorded at export, as `leannet check`
+   * does. Returns {passed, difference, tolerance, images}: the largest difference, as a share of the largest output.
    */
   async check() {
     const { golden, tolerance } = this.about;
-    let [largest, away, same] = [0, 0, true];
+    let [largestOutput, largestGap, sameClasses] = [0, 0, true];
     const answers = [];
     for (const { file, outputs } of golden) {
       const blob = await (await fetch(new URL(file, HERE))).blob();
       answers.push([outputs, (await this.classify(blob)).outputs]);
-      for (const value of outputs) largest = Math.max(largest, Math.abs(value));
+      for (const value of outputs) largestOutput = Math.max(largestOutput, Math.abs(value));
     }
-    for (const [wanted, made] of answers) {
-      wanted.forEach((value, i) => (away = Math.max(away, Math.abs(value - made[i]))));
-      const best = wanted.indexOf(Math.max(...wanted));
-      same &&= made[best] >= Math.max(...made) - tolerance * largest;
+    for (const [recorded, computed] of answers) {
+      recorded.forEach((value, i) => (largestGap = Math.max(largestGap, Math.abs(value - computed[i]))));
+      const best = recorded.indexOf(Math.max(...recorded));
+      sameClasses &&= computed[best] >= Math.max(...computed) - tolerance * largestOutput;
     }
-    const difference = away / largest;
-    const passed = golden.length > 0 && same && difference <= tolerance;
+    const difference = largestGap / largestOutput;
+    const passed = golden.length > 0 && sameClasses && difference <= tolerance;
     return { passed, difference, tolerance, images: golden.length };
   }
 
@@ -122,11 +123,11 @@ export class Network {
     this.#worker.terminate();
   }
 
-  #ask(message, moved = []) {
+  #ask(message, transferred = []) {
     const id = ++this.#number;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, ...message }, moved);
+      this.#worker.postMessage({ id, ...message }, transferred);
     });
   }
 
@@ -137,8 +138,8 @@ export class Network {
 }
 
 /**
- * Both ways the worker, which has the images, obeys the site's policy: one from a blob takes it over from the page,
- * and one from the service worker gets it in a header. Without a connection, only the second works in all browsers.
+ * The worker, which has the images, must obey the site's policy. One made from a blob inherits it from the page; one
+ * that the service worker delivers gets it in a header. Without a connection, only the second works in all browsers.
  */
 function workerAddress() {
   const address = new URL("worker.js", HERE).href;

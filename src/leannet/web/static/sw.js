@@ -1,22 +1,22 @@
-// The service worker: it keeps the whole site, so that it works without a connection, and adds the headers that isolate
-// the page, so that it may use threads on a server that sends none. Other pages beside the site are left alone.
-// Above stands SITE: {version, folder, keep, policy}; the files to keep, and the folder whose files never change.
+// The service worker. It stores the whole site, so that it works without a connection, and adds the headers that isolate
+// the page, so that threads work on servers that send none. Other pages beside the site are left alone.
+// The line above defines SITE: {version, folder, keep, policy}: keep lists the files to store, folder never changes.
 
 const SCOPE = self.registration.scope;
 const PAGES = [SCOPE, `${SCOPE}index.html`];
 const FOLDER = SCOPE + SITE.folder;
 const PREFIX = `leannet ${SCOPE} `;
 const CACHE = PREFIX + SITE.version;
-const PATIENCE = 4000; // milliseconds for the page itself, before the kept one is shown
+const PAGE_TIMEOUT_MS = 4000; // then the stored page is shown
 const HEADERS = {
-  "Content-Security-Policy": SITE.policy, // also of workers, which the page's does not bind
+  "Content-Security-Policy": SITE.policy, // for workers too, which the page's own does not cover
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-self.addEventListener("install", (event) => event.waitUntil(keep().then(() => self.skipWaiting())));
-self.addEventListener("activate", (event) => event.waitUntil(forget().then(() => self.clients.claim())));
+self.addEventListener("install", (event) => event.waitUntil(storeSite().then(() => self.skipWaiting())));
+self.addEventListener("activate", (event) => event.waitUntil(deleteOldVersions().then(() => self.clients.claim())));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const [address] = request.url.split(/[?#]/);
@@ -26,7 +26,7 @@ self.addEventListener("fetch", (event) => {
   else if (SITE.keep.some((name) => SCOPE + name === address)) event.respondWith(newest(request));
 });
 
-async function keep() {
+async function storeSite() {
   const cache = await caches.open(CACHE);
   await Promise.all(
     SITE.keep.map(async (name) => {
@@ -38,24 +38,24 @@ async function keep() {
   );
 }
 
-async function forget() {
+async function deleteOldVersions() {
   const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
   await Promise.all(old.map((name) => caches.delete(name)));
 }
 
-/** The page as the server has it now, so that a newer network is found; without a connection, the kept one. */
+/** The server's current page, so that a newer network is noticed; without a connection, the stored one. */
 async function page(request) {
-  const kept = () => caches.match(PAGES[1], { cacheName: CACHE });
+  const stored = () => caches.match(PAGES[1], { cacheName: CACHE });
   try {
-    const response = await fetch(request, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(request, { cache: "no-cache", signal: AbortSignal.timeout(PAGE_TIMEOUT_MS) });
     if (response.ok) return isolated(response);
-    return (response.status >= 500 && (await kept())) || response;
+    return (response.status >= 500 && (await stored())) || response;
   } catch {
-    return (await kept()) ?? Response.error();
+    return (await stored()) ?? Response.error();
   }
 }
 
-/** What may change under its name. */
+/** A file that may change under its name. */
 async function newest(request) {
   try {
     return isolated(await fetch(request, { cache: "no-cache" }));
@@ -64,20 +64,20 @@ async function newest(request) {
   }
 }
 
-/** What never changes. */
+/** A file that never changes. */
 async function file(request) {
-  const kept = await caches.match(request.url, { cacheName: CACHE });
-  if (kept) return kept;
+  const stored = await caches.match(request.url, { cacheName: CACHE });
+  if (stored) return stored;
   const response = await fetch(request);
   if (!response.ok) return response;
-  const made = isolated(response);
-  await (await caches.open(CACHE)).put(request.url, made.clone()); // WebGPU's files, once they are used
-  return made;
+  const withHeaders = isolated(response);
+  await (await caches.open(CACHE)).put(request.url, withHeaders.clone()); // WebGPU's files, once they are used
+  return withHeaders;
 }
 
 function isolated(response) {
   const headers = new Headers(response.headers);
-  headers.delete("Content-Encoding"); // the body is unpacked already
+  headers.delete("Content-Encoding"); // the body is already decompressed
   headers.delete("Content-Length");
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   const { status, statusText } = response;

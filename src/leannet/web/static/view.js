@@ -1,11 +1,11 @@
-// What the page shows, as functions of what is known. No state, and no markup from names: they are text.
+// What the page shows, as functions of their arguments. No state; names become text, never markup.
 
 const find = (id) => document.getElementById(id);
 
-export function element(name, fields = {}, ...inside) {
-  const made = Object.assign(document.createElement(name), fields);
-  made.append(...inside);
-  return made;
+export function element(name, fields = {}, ...children) {
+  const node = Object.assign(document.createElement(name), fields);
+  node.append(...children);
+  return node;
 }
 
 export function megabytes(bytes) {
@@ -16,7 +16,7 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)}\u00a0ms`;
 
 export function showState(text, { ready = false, share } = {}) {
-  find("state").textContent = text;
+  if (find("state").textContent !== text) find("state").textContent = text; // or it would be announced again
   find("state").parentElement.classList.toggle("ready", ready);
   find("progress").hidden = share === undefined;
   if (share !== undefined) find("progress").value = share;
@@ -27,15 +27,15 @@ export function showProblem(text) {
   find("problem").textContent = text ?? "";
 }
 
-/** The likeliest classes with bars, the image as the network reads it, and what it took. */
+/** Shows the most likely classes with bars, the image as the network reads it, and the times. */
 export function showAnswer(result, about, { rate, spoken = true } = {}) {
   find("top").replaceChildren(
-    ...result.top.map((each) => {
+    ...result.top.map((ranked) => {
       const fill = element("i");
-      fill.style.width = percent(each.probability).replace(" ", "");
+      fill.style.width = percent(ranked.probability).replace(" ", "");
       const bar = element("span", { className: "bar", ariaHidden: "true" }, fill);
-      const name = element("span", { className: "name", title: each.class }, each.class);
-      return element("li", {}, name, element("span", { className: "percent" }, percent(each.probability)), bar);
+      const name = element("span", { className: "name", title: ranked.class }, ranked.class);
+      return element("li", {}, name, element("span", { className: "percent" }, percent(ranked.probability)), bar);
     }),
   );
   if (spoken) find("spoken").textContent = `${result.prediction}, ${percent(result.probability)}`;
@@ -50,7 +50,13 @@ export function showAnswer(result, about, { rate, spoken = true } = {}) {
   find("times").replaceChildren(...lines.map((line) => element("span", {}, line)));
 }
 
+/** Empties the one live region, so that the next answer is announced even if it is the same. */
+export function clearSpoken() {
+  find("spoken").textContent = "";
+}
+
 export function showNoAnswer() {
+  clearSpoken();
   find("top").replaceChildren(element("li", { className: "none" }, "Nothing yet."));
   find("seen").hidden = true;
 }
@@ -83,24 +89,25 @@ export function showSamples({ samples, samples_are: kind }, here, pick) {
 }
 
 export function press(button) {
-  for (const each of find("samples").querySelectorAll("button")) each.ariaPressed = String(each === button);
+  for (const sample of find("samples").querySelectorAll("button")) sample.ariaPressed = String(sample === button);
 }
 
 export function enable(on) {
-  for (const each of document.querySelectorAll("#camera, #choose, #check, #samples button")) each.disabled = !on;
+  for (const button of document.querySelectorAll("#camera, #choose, #check, #samples button")) button.disabled = !on;
 }
 
-/** What the artifact says of itself. */
+/** Shows what the artifact says of itself. */
 export function showAbout(about) {
-  const { preprocessing: how, accuracy, provenance } = about;
-  const ways = { crop: "the middle of the image", squash: "all of it, squashed", letterbox: "all of it, on grey" };
+  const { preprocessing, accuracy, provenance } = about;
+  const { width, height, color, resize } = preprocessing;
+  const areas = { crop: "the middle of the image", squash: "all of it, squashed", letterbox: "all of it, on grey" };
   const lines = [
     ["Architecture", about.name],
     ["Parameters", about.params.toLocaleString("en")],
     ["Multiply-adds", about.macs.toLocaleString("en")],
     ["File", `${megabytes(about.model.size_bytes)}, ${about.precision}`],
-    ["Reads", `${how.width} × ${how.height} ${how.color === "L" ? "grey" : "color"}: ${ways[how.resize]}`],
-    ["Accuracy", accuracy ? inWords(accuracy) : "not recorded"],
+    ["Reads", `${width} × ${height} ${color === "L" ? "grey" : "color"}: ${areas[resize]}`],
+    ["Accuracy", accuracy ? accuracyText(accuracy) : "not recorded"],
     ["Origin", provenance.origin],
     ["License", provenance.license ?? "none stated"],
   ];
@@ -108,10 +115,10 @@ export function showAbout(about) {
   find("about").replaceChildren(...entries);
   find("top").style.setProperty("--lines", Math.min(about.classes.length, 5));
   find("classes").textContent = about.classes.join(", ");
-  find("made").textContent = `leannet ${about.leannet}, ${about.runtime} (MIT)`;
+  find("versions").textContent = `leannet ${about.leannet}, ${about.runtime} (MIT)`;
 }
 
-function inWords({ accuracy, low, high, images }) {
+function accuracyText({ accuracy, low, high, images }) {
   const range = `95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
   return `${percent(accuracy)} of ${images.toLocaleString("en")} images that it was not trained on (${range})`;
 }
@@ -120,5 +127,5 @@ export function showChecked({ passed, difference, tolerance, images }) {
   const figures = `largest difference ${difference.toExponential(1)}, allowed ${tolerance}`;
   find("checked").textContent = passed
     ? `The same as at export on ${images} images: ${figures}.`
-    : `DIFFERS from what was recorded at export: ${figures}.`;
+    : `DIFFERENT from the answers recorded at export: ${figures}.`;
 }

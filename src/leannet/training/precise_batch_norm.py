@@ -1,0 +1,40 @@
+"""Precise batch norm: statistics measured in a pass of their own, for runs with few steps per epoch.
+
+The running statistics are a moving average over the last few dozen steps, during which the weights change. If an epoch
+is shorter than that, they lag behind, and a network that has learned evaluates as if it had not. Wu and Johnson,
+"Rethinking 'Batch' in BatchNorm", arXiv 2105.07576, section 3: one more pass computes the population statistics.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def precise_batch_norm(network: nn.Module, inputs: Iterable[Tensor], frozen: Sequence[str] = ()) -> None:
+    """Sets the running statistics of every batch norm to their plain mean over these batches of (N, C, H, W) inputs.
+
+    frozen: rows whose statistics stay. Weights do not change, and dropout is off. A network without batch norm is not
+    touched; others are left in evaluation mode.
+    """
+    norms = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and name.split(".")[0] not in frozen
+    ]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch: the plain mean of all batches
+        norm.train()
+    try:
+        for batch in inputs:
+            network(batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.eval()
