@@ -75,8 +75,8 @@ class Evaluator:
     def compare(self, before: Floats, after: Floats, rounded: Floats | None = None) -> Comparison:
         """Two networks by their outputs for the images that evaluate.
 
-        rounded: the outputs of the float network that became `after` by rounding, where that is not `before`: what a
-        network learns in between is no noise.
+        rounded: of the float network that `after` is the rounding of, where it learned after `before`: what it learned
+        is no noise.
         """
         labels = self.labels
         correct_before, correct_after = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels

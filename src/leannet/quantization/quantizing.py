@@ -175,7 +175,7 @@ class _Quantizer:
         self.compute = fastest_float(engine_name)
         self.float_program = Program(self.architecture, self.weights)
         self.float_outputs = self.evaluator.outputs(self.float_program, engine_name, "evaluating the float network")
-        self.finetuned_outputs: Floats | None = None
+        self.learned_outputs = self.float_outputs
         batches = self.evaluator.calibration_batches()
         tracked = console.track(batches, self.evaluator.calibration_batch_count, "calibrating")
         calibrated = Calibration(self.architecture, self.weights, tracked)
@@ -185,8 +185,8 @@ class _Quantizer:
                 network, self.header, self.ranges, self.bits, keep_float, self.evaluator, finetune_epochs, console
             )
             self.bias_corrections = {}
-            finetuned = Program(self.architecture, self.weights)
-            self.finetuned_outputs = self.evaluator.outputs(finetuned, engine_name, "evaluating what was fine-tuned")
+            learned = Program(self.architecture, self.weights)
+            self.learned_outputs = self.evaluator.outputs(learned, engine_name, "evaluating what it learned")
 
     def program(self, float_layers: frozenset[str], input: Input = "float32", compute: str = "") -> Program:
         """The quantized network, with some layers in float. input: as for `export`. compute: the type of what stays in
@@ -226,7 +226,7 @@ class _Quantizer:
         program = self.program(float_layers)
         outputs = self.evaluator.outputs(program, self.engine, "evaluating the integers")
         return Quantized(
-            **vars(self.evaluator.compare(self.float_outputs, outputs, self.finetuned_outputs)),
+            **vars(self.evaluator.compare(self.float_outputs, outputs, self.learned_outputs)),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),
