@@ -4,22 +4,23 @@
     python benchmarks/latency.py DATA               # timed
 
 DATA: BCCD, blood smears as a Pascal VOC folder. Six networks with four classes, trained by latency_networks.py, one and
-two threads, all in turns on one machine, in a drawn order, with a rest before each. The peers' networks are timed in
-their own environment (peers.py), eager in torch, plain and channels last; and as ONNX files of torch's exporter, in
-ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16 in OpenVINO where the
-processor has it. Ranges are measured on training images, and those that validate say whether enough keep their class
-to be chosen; where too few do, the layers that do most harm stay in float, as many as are needed (mixed; in OpenVINO
-and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which nothing was chosen by. What does
-not agree is timed all the same. The artifact is chosen by the first half of the turns and timed by the second. Leave
-the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or what `--out` names.
+two threads, all in turns on one machine, in a drawn order, each when the threads of all others sleep. The peers'
+networks are timed in their own environment (peers.py), eager in torch, plain and channels last; and as ONNX files of
+torch's exporter, in ONNX Runtime and OpenVINO. leannet's are float32 and integers, in both and in LiteRT, and bfloat16
+in OpenVINO where the processor has it. Ranges are measured on training images, and those that validate say whether
+enough keep their class to be chosen; where too few do, the layers that do most harm stay in float, as many as are
+needed (mixed; in OpenVINO and LiteRT). The agreement with the float network is that of the 2,000 of `test`, which
+nothing was chosen by. What does not agree is timed all the same. The artifact is chosen by the first half of the turns
+and timed by the second. Leave the machine alone while it times. Writes docs/benchmarks/latency.json, .md and .svg, or
+what `--out` names.
 """
 
 import argparse
 import hashlib
+import inspect
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ from leannet.artifact.exporting import export_folder
 from leannet.console import Console
 from leannet.quantization.comparison import Comparison
 from leannet.quantization.fastest import compare_floats
-from leannet.runtime import ENGINES, Program, machine
-from leannet.runtime.latency import WARM_SECONDS, summarize, warm_ms
+from leannet.runtime import ENGINES, Program, latency, machine
+from leannet.runtime.latency import summarize, warm_ms
+from leannet.runtime.quiet import wait_until_quiet
 
 OUT = ROOT / "docs" / "benchmarks" / "latency.json"
-REST = 0.02  # seconds: the threads of torch spin some milliseconds on after a run
 BATCH = 50
 CLASSES = 4
 MIXED = ("openvino", "litert")  # whose worst layers may stay in float; to find them takes minutes each
@@ -52,7 +53,8 @@ PEERS = {
     "shufflenet_v2_torchvision": {"torchvision": "shufflenet_v2_x1_0"},
     "squeezenet_1_1": {"torchvision": "squeezenet1_1"},
 }
-# Makes the peers' networks and their ONNX files, then answers each line (library name, layout, threads) by a time.
+# Makes the peers' networks and their ONNX files, then answers each line (library name, layout, threads) by the
+# milliseconds of warm runs.
 WORKER = """
 import json, os, sys, time
 import warnings
@@ -80,14 +82,17 @@ for line in sys.stdin:
         torch.set_num_threads(threads)
     network, given = networks[library, name, layout]
     with torch.inference_mode():
-        began = start = time.perf_counter()
-        while start - began < WARM_SECONDS:
-            network(given)
-            start = time.perf_counter()
-        network(given)
-        spent = time.perf_counter() - start
-    answers.write(f"{1e3 * spent}\\n")
+        times = warm_ms(lambda: network(given), threads)
+    answers.write(json.dumps(times) + "\\n")
 """
+
+
+# The timing itself, which needs nothing of leannet.
+TIMING = "\n".join(
+    ["import time", "from collections.abc import Callable"]
+    + [f"{name} = {getattr(latency, name)}" for name in ("WARM_SECONDS", "WARM_SECONDS_OF_SEVERAL", "TIMED_SHARE")]
+    + [inspect.getsource(warm_ms), ""]
+)
 
 
 class Peers:
@@ -99,7 +104,7 @@ class Peers:
         words = [
             str(environment()),
             "-c",
-            DECLARED + f"WARM_SECONDS = {WARM_SECONDS}\n" + WORKER,
+            DECLARED + TIMING + WORKER,
             json.dumps(wanted),
             str(folder),
         ]
@@ -113,18 +118,18 @@ class Peers:
             raise SystemExit("the peers' process has ended")
         return line.strip()
 
-    def ms(self, library: str, name: str, layout: str, threads: int) -> float:
-        """Of one warm run."""
+    def ms(self, library: str, name: str, layout: str, threads: int) -> list[float]:
+        """Of warm runs."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps([library, name, layout, threads]) + "\n")
-        return float(self._answer())
+        return list(json.loads(self._answer()))
 
 
-def timed(run: Callable[[np.ndarray], object]) -> Callable[[], float]:
-    """What gives the milliseconds of one warm run."""
+def timed(run: Callable[[np.ndarray], object], threads: int) -> Callable[[], list[float]]:
+    """What gives the milliseconds of warm runs."""
     x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
 
-    return lambda: warm_ms(lambda: run(x))
+    return lambda: warm_ms(lambda: run(x), threads)
 
 
 def answers(artifact: Artifact, engine: str) -> np.ndarray:
@@ -204,23 +209,30 @@ def evaluate(network: Path, precision: str, engine: str, plain: Path, target: Pa
     return facts
 
 
-def in_turns(candidates: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """The milliseconds of each candidate, turn by turn, in an order that rotates."""
+def in_turns(candidates: dict[str, Callable[[], list[float]]], peers: Peers) -> list[dict[str, list[float]]]:
+    """The milliseconds of each candidate, turn by turn, in a drawn order."""
     names = list(candidates)
-    times: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
         candidates[name]()
     draw = np.random.default_rng(0)
+    turns: list[dict[str, list[float]]] = []
     for _ in range(TURNS):
+        times = {}
         for index in draw.permutation(len(names)).tolist():
-            time.sleep(REST)
-            times[names[index]].append(candidates[names[index]]())
-    return times
+            wait_until_quiet([peers.process.pid])
+            times[names[index]] = candidates[names[index]]()
+        turns.append(times)
+    return turns
+
+
+def joined(turns: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """The milliseconds of each candidate in all of the turns."""
+    return {name: [ms for times in turns for ms in times[name]] for name in turns[0]}
 
 
 def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: Path, threads: int) -> dict[str, Any]:
     """One network with so many threads."""
-    candidates: dict[str, Callable[[], float]] = {}
+    candidates: dict[str, Callable[[], list[float]]] = {}
     table = leannet.architecture(name, classes=CLASSES)
     for library, theirs in PEERS[name].items():
         for layout in ("plain", "channels last"):
@@ -229,12 +241,12 @@ def compared(name: str, ours: dict[str, dict[str, Any]], peers: Peers, folder: P
             )
         exported = Program.of_file(table, (folder / f"{library}-{theirs}.onnx").read_bytes())
         for engine in ("onnxruntime", "openvino"):
-            candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads))
+            candidates[f"{library} exported, {engine}"] = timed(ENGINES[engine].prepare(exported, threads), threads)
     for label, facts in ours.items():
-        candidates[label] = timed(open_artifact(facts["path"]).run(facts["engine"], threads))
-    times = in_turns(candidates)
-    first = {label: float(np.median(values[: TURNS // 2])) for label, values in times.items()}
-    second = {label: summarize(values[TURNS // 2 :]) for label, values in times.items()}
+        candidates[label] = timed(open_artifact(facts["path"]).run(facts["engine"], threads), threads)
+    turns = in_turns(candidates, peers)
+    first = {label: float(np.median(times)) for label, times in joined(turns[: TURNS // 2]).items()}
+    second = {label: summarize(times) for label, times in joined(turns[TURNS // 2 :]).items()}
     chosen = min((label for label, facts in ours.items() if agrees(facts)), key=lambda label: first[label])
     fastest = min(ours, key=lambda label: first[label])
 

@@ -21,7 +21,6 @@ from leannet.sections import Input
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
-REST = 0.02  # seconds: the threads of torch and ncnn spin some milliseconds on after a run
 IMAGE_SIZE = (256, 320)  # height and width of what a graph that resizes is timed with
 
 
@@ -100,7 +99,6 @@ def bench(
             + "".join(requirements)
         )
     results: list[Timed] = []
-    rest = REST if len({candidate.engine for candidate in candidates}) > 1 else 0.0
     for number in threads:
         runs: dict[int, Callable[[], object]] = {}
         for index, candidate in enumerate(candidates):
@@ -108,7 +106,7 @@ def bench(
             run = engine(candidate.engine).prepare(candidate.program, number)
             runs[index] = partial(run, _random_input(candidate, batch))
         progress(f"timing {len(runs)} in turns, {number} thread{'s' if number > 1 else ''}, {seconds:g} s")
-        latencies = measure(runs, seconds, rest=rest)
+        latencies = measure(runs, seconds, threads=number)
         for index, candidate in enumerate(candidates):
             peak_bytes = None
             if memory:

@@ -116,11 +116,11 @@ def advise(
         progress(f"{index + 1} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
         x = np.random.default_rng(0).normal(size=(1, *rows.input.shape)).astype(np.float32)
         run = partial(runner.prepare(program(rows, precision, engine_name), threads), x)
-        first = measure({index: run}, 0, least_runs=FIRST_RUNS, most_runs=FIRST_RUNS)[index]
+        first = measure({index: run}, 0, least_runs=FIRST_RUNS, most_runs=FIRST_RUNS, threads=threads)[index]
         if latency_ms is None or first.median_ms <= SLACK * latency_ms:
             runs[index] = run
     progress(f"timing {len(runs)} in turns, {seconds:g} s")
-    latencies = measure(runs, seconds) if runs else {}
+    latencies = measure(runs, seconds, threads=threads) if runs else {}
     timed = [
         replace(
             network,

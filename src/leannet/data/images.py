@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,6 +36,7 @@ SUFFIXES = frozenset(
 HEIF_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 HEIF_WAY_OUT = "to read HEIC: pip install 'leannet[heif]'"
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+TURNED = range(5, 9)  # values of EXIF's orientation under which width and height change places
 GREY = (128, 128, 128)  # around a letterboxed image
 
 Box = tuple[float, float, float, float]
@@ -65,22 +68,35 @@ def read(source: Path | bytes, least: tuple[int, int] | None = None) -> Image.Im
     least: the width and height needed; a JPEG may then be decoded at a half, a quarter or an eighth of its size, which
     is faster. None: full size.
     """
+    image = read_header(source)
+    with _pillow_s_errors():
+        if least is not None:
+            image.draft(None, least)
+        image.load()
+        return image
+
+
+def read_header(source: Path | bytes) -> Image.Image:
+    """The opened image, its pixels not yet decoded. Raises BrokenImage."""
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise BrokenImage(error.strerror or str(error)) from None
     if _is_heif(data) and not reads_heif():
         raise BrokenImage(f"HEIC, despite its extension; {HEIF_WAY_OUT}")
+    with _pillow_s_errors(empty=not data):
+        return Image.open(io.BytesIO(data))
+
+
+@contextmanager
+def _pillow_s_errors(empty: bool = False) -> Iterator[None]:
+    """Raises BrokenImage for whatever Pillow raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of a very large image, and raises for a huge one
-            image = Image.open(io.BytesIO(data))
-            if least is not None:
-                image.draft(None, least)
-            image.load()
-            return image
+            yield
     except UnidentifiedImageError:
-        raise BrokenImage("not an image" if data else "empty file") from None
+        raise BrokenImage("empty file" if empty else "not an image") from None
     except Exception as error:  # Pillow's decoders let any error of their parsers through
         raise BrokenImage(str(error) or type(error).__name__) from None
 
@@ -104,6 +120,12 @@ def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         raise
     except Exception as error:  # as in `read`: a damaged tag or palette may raise any error
         raise BrokenImage(f"{type(error).__name__}: {error}") from None
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as `to_color` makes them, of an image that need not be decoded."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED
+    return (image.height, image.width) if turned else image.size
 
 
 def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:

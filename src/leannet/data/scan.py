@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from leannet.data.dataset import Dataset
-from leannet.data.images import BrokenImage, deep_levels, read, to_color
+from leannet.data.images import BrokenImage, deep_levels, read, read_header, to_color, upright_size
 from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
@@ -96,16 +96,18 @@ def scan(
     color: Literal["RGB", "L"] = "RGB",
     shared_by: Callable[[Sequence[int], Work], list[ScannedImage]] | None = None,
     grey_range: tuple[int, int] | None = None,
+    is_known: Callable[[str], bool] = lambda digest: False,
 ) -> Scan:
     """Reads every image. Raises LeannetError if none is readable, or too few of a class to train on.
 
     grey_range: that of an existing network; None: chosen to cover these images. shared_by: divides the reading among
-    processes, and returns all results in order.
+    processes, and returns all results in order. is_known: whether an image of this digest was decoded before; of such
+    images only the header is read.
     """
     preprocessing = Preprocessing(height=1, width=1, color=color)
 
     def inspect(index: int) -> ScannedImage:
-        return _inspect(dataset.names[index], dataset.reader(index), preprocessing)
+        return _inspect(dataset.names[index], dataset.reader(index), preprocessing, is_known)
 
     def inspected(indices: Sequence[int]) -> Iterator[ScannedImage]:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -165,7 +167,7 @@ def grey_range_of(levels: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
     return min(low, 0) if low >= 0 else low, max(high, low + 1)
 
 
-def _inspect(name: str, source: object, preprocessing: Preprocessing) -> ScannedImage:
+def _inspect(name: str, source: object, preprocessing: Preprocessing, is_known: Callable[[str], bool]) -> ScannedImage:
     if isinstance(source, np.ndarray):
         height, width = source.shape[:2]
         return ScannedImage(name, hashlib.sha256(source.tobytes()).hexdigest(), "array", size=(width, height))
@@ -176,6 +178,10 @@ def _inspect(name: str, source: object, preprocessing: Preprocessing) -> Scanned
         return ScannedImage(name, "", "", problem=error.strerror or str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
+        if is_known(digest):
+            image = read_header(data)
+            if not image.mode.startswith("I"):  # whose levels only the pixels say
+                return ScannedImage(name, digest, image.format or "", _notes(image), upright_size(image))
         image = read(data)
         upright = to_color(image, preprocessing)
     except BrokenImage as error:

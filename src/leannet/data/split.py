@@ -7,7 +7,7 @@ copies of an image, of any class, stay on one side.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -233,9 +233,7 @@ class Membership:
 def membership(digests: Sequence[str], fingerprints: dict[str, str]) -> Membership:
     """Looks images up in the fingerprints of a checkpoint. An image with copies in several splits is in all of them."""
     prefixes = _digest_prefixes(digests)
-    prefixes_by_split = {
-        name: np.frombuffer(base64.b64decode(fingerprints.get(name, "")), dtype="<u4") for name in SPLIT_NAMES
-    }
+    prefixes_by_split = {name: _prefixes_of(fingerprints, name) for name in SPLIT_NAMES}
     decidable = np.ones(len(prefixes), dtype=bool)
     for of_split in prefixes_by_split.values():
         if len(of_split) == MAX_FINGERPRINTS:
@@ -244,5 +242,19 @@ def membership(digests: Sequence[str], fingerprints: dict[str, str]) -> Membersh
     return Membership(**known_in, decidable=decidable)
 
 
+def is_known(fingerprints: dict[str, str]) -> Callable[[str], bool]:
+    """Whether an image of a digest is among the fingerprints of a checkpoint, in whatever split."""
+    prefixes = {int(prefix) for name in SPLIT_NAMES for prefix in _prefixes_of(fingerprints, name)}
+    return lambda digest: _prefix(digest) in prefixes
+
+
+def _prefixes_of(fingerprints: dict[str, str], split: str) -> NDArray[np.uint32]:
+    return np.frombuffer(base64.b64decode(fingerprints.get(split, "")), dtype="<u4")
+
+
+def _prefix(digest: str) -> int:
+    return int(digest[:8], 16)
+
+
 def _digest_prefixes(digests: Sequence[str]) -> NDArray[np.uint32]:
-    return np.array([int(digest[:8], 16) for digest in digests], dtype=np.uint32)
+    return np.array([_prefix(digest) for digest in digests], dtype=np.uint32)

@@ -11,7 +11,7 @@ from leannet.console import Console
 from leannet.data.dataset import Dataset
 from leannet.data.scan import Scan, report_left_out, report_skipped, scan
 from leannet.data.sources import ReadingOptions, open_dataset
-from leannet.data.split import SPLIT_NAMES, membership
+from leannet.data.split import SPLIT_NAMES, is_known, membership
 from leannet.errors import LeannetError, command_line
 from leannet.header import Header
 
@@ -71,6 +71,7 @@ def scan_labelled(
         training=False,
         color=preprocessing.color,
         grey_range=preprocessing.grey_range,
+        is_known=is_known(header.split.fingerprints),
     )
     for line in scanned.lines():
         console.say(f"  {line}", style="yellow")

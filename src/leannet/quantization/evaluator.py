@@ -72,8 +72,12 @@ class Evaluator:
         count = -(-len(self._evaluation) // BATCH)
         return np.concatenate([run(batch)[0] for batch in self._console.track(self.evaluation_batches(), count, label)])
 
-    def compare(self, before: Floats, after: Floats) -> Comparison:
-        """Two networks by their outputs for the images that evaluate."""
+    def compare(self, before: Floats, after: Floats, rounded: Floats | None = None) -> Comparison:
+        """Two networks by their outputs for the images that evaluate.
+
+        rounded: of the float network that `after` is the rounding of, where it learned after `before`: what it learned
+        is no noise.
+        """
         labels = self.labels
         correct_before, correct_after = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
         return Comparison(
@@ -82,7 +86,7 @@ class Evaluator:
             lost=int((correct_before & ~correct_after).sum()),
             gained=int((~correct_before & correct_after).sum()),
             agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
-            decibels=decibels(relative_noise(after, before)),
+            decibels=decibels(relative_noise(after, before if rounded is None else rounded)),
         )
 
     def _batches(self, indices: NDArray[np.int64], size: int) -> Iterator[Floats]:

@@ -15,7 +15,6 @@ from leannet.artifact.exporting import build_artifact, build_folder, conditionin
 from leannet.artifact.folder_artifact import folder_path
 from leannet.artifact.onnx_artifact import RUNNERS, artifact_path
 from leannet.artifact.opening import open_artifact
-from leannet.benchmark import REST
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
@@ -134,7 +133,7 @@ def export_fastest(
         for index, (choice, artifact) in enumerate(candidates)
         if artifact is not None
     }
-    latencies = measure(runs, seconds, rest=REST)
+    latencies = measure(runs, seconds, threads=threads)
     best = min(latencies, key=lambda index: latencies[index].median_ms)
     choices = tuple(
         replace(choice, latency=latencies.get(index), chosen=index == best)

@@ -55,6 +55,7 @@ def quantize(
     quiet: bool = False,
     input: Input = "float32",
     seconds: float = SECONDS,
+    evaluator: Evaluator | None = None,
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -67,6 +68,7 @@ def quantize(
     checkpoint `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers
     by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
     1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
+    evaluator: of this network and data, where they were read before; None: they are read.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
@@ -77,7 +79,7 @@ def quantize(
     unknown = sorted(set(keep_float) - {placed.path for placed in architecture.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
-    quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console)
+    quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console, evaluator)
     layers = quantizer.layer_noise()
     worst_first = [layer.path for layer in sorted(layers, key=lambda layer: -layer.noise)
                    if layer.path not in keep_float]  # fmt: skip
@@ -156,6 +158,7 @@ class _Quantizer:
         finetune_epochs: int,
         keep_float: frozenset[str],
         console: Console,
+        evaluator: Evaluator | None,
     ):
         from leannet.checkpoint import load
 
@@ -165,13 +168,14 @@ class _Quantizer:
             raise LeannetError(f"{file}: expected a classifier of one output, found {self.architecture.output_names}")
         self.engine, self.console = engine_name, console
         engine(engine_name)
-        self.evaluator = Evaluator(self.header, file, data, calibration, console)
+        self.evaluator = evaluator or Evaluator(self.header, file, data, calibration, console)
         self.weights: Weights = numpy_weights(network.state_dict())
         self.bits = 8 if engine_name == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned_epochs = finetune_epochs
         self.compute = fastest_float(engine_name)
         self.float_program = Program(self.architecture, self.weights)
         self.float_outputs = self.evaluator.outputs(self.float_program, engine_name, "evaluating the float network")
+        self.learned_outputs = self.float_outputs
         batches = self.evaluator.calibration_batches()
         tracked = console.track(batches, self.evaluator.calibration_batch_count, "calibrating")
         calibrated = Calibration(self.architecture, self.weights, tracked)
@@ -181,6 +185,8 @@ class _Quantizer:
                 network, self.header, self.ranges, self.bits, keep_float, self.evaluator, finetune_epochs, console
             )
             self.bias_corrections = {}
+            learned = Program(self.architecture, self.weights)
+            self.learned_outputs = self.evaluator.outputs(learned, engine_name, "evaluating what it learned")
 
     def program(self, float_layers: frozenset[str], input: Input = "float32", compute: str = "") -> Program:
         """The quantized network, with some layers in float. input: as for `export`. compute: the type of what stays in
@@ -220,7 +226,7 @@ class _Quantizer:
         program = self.program(float_layers)
         outputs = self.evaluator.outputs(program, self.engine, "evaluating the integers")
         return Quantized(
-            **vars(self.evaluator.compare(self.float_outputs, outputs)),
+            **vars(self.evaluator.compare(self.float_outputs, outputs, self.learned_outputs)),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),

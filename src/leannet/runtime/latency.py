@@ -7,8 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from leannet.runtime.quiet import wait_until_quiet
+
 Name = TypeVar("Name")
-WARM_SECONDS = 0.004  # threads that sleep need several runs to wake, and those of others spin on for a while
+WARM_SECONDS = 0.004  # of one thread, for its caches
+WARM_SECONDS_OF_SEVERAL = 0.05  # threads that slept share a core at first, LiteRT's for up to 40 ms
+TIMED_SHARE = 0.25  # of the time to get warm
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,13 @@ def measure(
     least_runs: int = 5,
     most_runs: int = 200,
     between: Callable[[], object] | None = None,
-    rest: float = 0.0,
+    threads: int = 1,
 ) -> dict[Name, Latency]:
     """The latency of each candidate, in turns, so that a machine that drifts does so for all of them.
 
-    Every turn times each candidate once (`warm_ms`), in random order, so that none always follows the same one.
-    seconds: for all of them together; at least `least_runs` turns are made. between: called after each candidate's
-    turn, to show progress. rest: seconds to wait before each turn of a candidate, where another engine's threads may
-    still spin.
+    Every turn times each candidate (`warm_ms`), in random order, so that none always follows the same one, and each
+    begins when the threads of the one before sleep. seconds: for all of them together; at least `least_runs` turns are
+    made. between: called after each candidate's turn, to show progress. threads: that the candidates use.
     """
     names, generator = list(candidates), np.random.default_rng(0)
     times: dict[Name, list[float]] = {name: [] for name in names}
@@ -50,24 +53,32 @@ def measure(
         if turn >= least_runs and time.perf_counter() - began > seconds:
             break
         for index in generator.permutation(len(names)).tolist():
-            if rest:
-                time.sleep(rest)
-            times[names[index]].append(warm_ms(candidates[names[index]]))
+            wait_until_quiet()
+            times[names[index]] += warm_ms(candidates[names[index]], threads)
             if between is not None:
                 between()
     return {name: summarize(values) for name, values in times.items()}
 
 
-def warm_ms(run: Callable[[], object]) -> float:
-    """Milliseconds of a run that others of its kind precede, so that caches hold its weights and threads are awake."""
+def warm_ms(run: Callable[[], object], threads: int = 1) -> list[float]:
+    """Milliseconds of runs that others of their kind precede: caches hold the weights, threads are awake and apart.
+
+    With one thread it is a run or two, with several some ten milliseconds of runs.
+    """
+    warm = WARM_SECONDS if threads == 1 else WARM_SECONDS_OF_SEVERAL
     began = time.perf_counter()
     while True:
         run()
         start = time.perf_counter()
-        if start - began >= WARM_SECONDS:
+        if start - began >= warm:
             break
-    run()
-    return 1e3 * (time.perf_counter() - start)
+    times: list[float] = []
+    while sum(times) < 1e3 * TIMED_SHARE * warm:
+        run()
+        now = time.perf_counter()
+        times.append(1e3 * (now - start))
+        start = now
+    return times
 
 
 def summarize(times_ms: list[float]) -> Latency:

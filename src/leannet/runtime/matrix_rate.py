@@ -35,5 +35,5 @@ def matrix_gflops(threads: int = 1) -> float:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    times = measure({"product": lambda: session.run(None, {"x": x})}, SECONDS)
+    times = measure({"product": lambda: session.run(None, {"x": x})}, SECONDS, threads=threads)
     return 2 * SIDE**3 / (times["product"].p25_ms / 1e3) / 1e9

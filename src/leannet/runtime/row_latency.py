@@ -136,7 +136,7 @@ def measure_rows(
         add(empties[key], empty)
         if len(empty.rows) == 1:
             bare.add(empties[key])
-    times = measure(candidates, seconds, between=progress)
+    times = measure(candidates, seconds, between=progress, threads=threads)
     macs = {group.name: group.macs for group in count(architecture).by_row()}
     rows = []
     for row in architecture.rows:

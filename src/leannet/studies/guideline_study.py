@@ -202,7 +202,7 @@ def guidelines(
             run = e.prepare(programs[table.key, case.name, index], n)
             x = np.random.default_rng(0).random((1, *case.networks[index].input.shape), dtype=np.float32)
             candidates[table.key, case.name, index, e.name, n] = lambda run=run, x=x: run(x)
-        times |= measure(candidates, seconds / len(groups))
+        times |= measure(candidates, seconds / len(groups), threads=n)
     fits = {(e.name, n): _fit(guideline_tables, times, e.name, n) for n in counts for e in used}
     lines = [
         _measured(table, case, index, times, fits[e.name, n])
