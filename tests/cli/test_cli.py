@@ -353,7 +353,7 @@ def test_a_setting_that_was_renamed_is_refused_with_its_new_name(
 ) -> None:
     (tmp_path / "old.toml").write_text("average = 0.9\n")
     line = refused(capsys, "train", str(shapes), "--config", str(tmp_path / "old.toml"))
-    assert "field 'average': is called ema_decay now" in line
+    assert "field 'average': it is called ema_decay now" in line
     for verb, renamed in retired.FLAGS.items():
         for old, new in renamed.items():
             assert new.removeprefix("--no-").removeprefix("--") in flags_of(VERBS[verb])

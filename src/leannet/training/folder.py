@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from leannet import __version__
 from leannet.errors import LeannetError
@@ -20,7 +21,8 @@ def check_out(out: str | Path | None, settings: Settings) -> None:
     path = Path(out) if out is not None else Path("runs")
     run_files = [name for name in RUN_FILES if out is not None and (path / name).exists()]
     if run_files:
-        raise LeannetError(f"--out {out}: holds another run ({run_files[0]}); choose a new folder, or --resume {out}")
+        resume = f"--resume {quote(str(out))}"
+        raise LeannetError(f"--out {out}: holds another run ({run_files[0]}); choose a new folder, or {resume}")
     if any(parent.is_file() for parent in (path, *path.parents)):
         raise LeannetError(f"--out {out}: expected a new or empty folder, found a file")
     data = Path(settings.data).resolve()

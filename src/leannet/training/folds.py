@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from statistics import mean, pstdev
 from typing import Any
 
@@ -73,7 +74,7 @@ def cross_validate(data: str | Path, folds: int, out: str | Path, quiet: bool = 
     fold_settings = [make_settings(data, settings | {"folds": folds, "fold": fold}) for fold in range(1, folds + 1)]
     join(fold_settings[0])
     if path.exists() and (path.is_file() or list(path.iterdir())):
-        resume_hint = f", or go on with its folds, --resume {out}" if are_folds(path) else ""
+        resume_hint = f", or go on with its folds, --resume {quote(str(out))}" if are_folds(path) else ""
         raise LeannetError(f"--out {out}: expected a new or empty folder, found another{resume_hint}")
     processes.barrier()  # no process creates the folder before all have checked that it is free
     reader = Reader()

@@ -194,7 +194,7 @@ class Settings(Section):
         """Raises LeannetError for an unknown name of a setting, with its current name or the nearest ones."""
         for name in names:
             if name in SETTINGS:
-                raise LeannetError(f"{where}: field '{name}': is called {SETTINGS[name]} now")
+                raise LeannetError(f"{where}: field '{name}': it is called {SETTINGS[name]} now")
             if name not in Settings.model_fields:
                 near = nearest(name, Settings.model_fields)
                 raise LeannetError(f"{where}: field '{name}': no setting has this name; nearest: {near}")
