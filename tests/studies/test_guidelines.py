@@ -65,8 +65,6 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> guideline_study.Guidelines:
     def measure(
         candidates: dict[tuple[str, str, int, str, int], object], seconds: float, threads: int
     ) -> dict[object, object]:
-        candidates: dict[tuple[str, str, int, str, int], object], seconds: float, threads: int
-    ) -> dict[object, object]:
         found = {}
         for key in candidates:
             even, odd, moved, layers = guideline_study._terms(_case(key[0], key[1]), key[2])
