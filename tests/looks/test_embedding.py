@@ -119,15 +119,28 @@ def test_suspects_have_thumbnails(with_a_suspect: Embedding) -> None:
     assert page.count('class="likely"') == 1
 
 
-def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
+def test_features_are_means_over_places(run: Path, found: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is laid out in the plane, and of how many channels, against the network's own feature maps."""
+    laid_out: dict[str, np.ndarray[Any, Any]] = {}
+
+    def record(features: np.ndarray[Any, Any], name: str, perplexity: float) -> Any:
+        laid_out[name] = features
+        return to_plane(features, name, perplexity)
+
+    monkeypatch.setattr("leannet.looks.embedding.to_plane", record)
+    again = embed(run, quiet=True)
     network, header = load(run)
     root = run.parent / "shapes"
     arrays = np.stack([prepare(read(root / name), header.preprocessing) for name in found.names])
     with torch.no_grad():
         maps = network.forward_features(normalize(torch.from_numpy(arrays).permute(0, 3, 1, 2), header.preprocessing))
     values = maps.mean((2, 3)).numpy()
-    assert found.planes[1].near_features == near_share(values, found.labels)
-    np.testing.assert_allclose(found.planes[1].points, to_plane(values), rtol=0.2, atol=2)
+    plane = found.planes[1]
+    np.testing.assert_allclose(laid_out[plane.layer], values, rtol=1e-5, atol=1e-6)
+    assert plane.channels == values.shape[1]
+    assert plane.near_features == near_share(values, found.labels)
+    np.testing.assert_array_equal(plane.points, to_plane(laid_out[plane.layer]))
+    np.testing.assert_array_equal(plane.points, again.planes[1].points)
 
 
 def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
