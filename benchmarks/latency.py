@@ -35,7 +35,9 @@ import leannet
 from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.exporting import export_folder
 from leannet.console import Console
+from leannet.header import read_header
 from leannet.quantization.comparison import Comparison
+from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.fastest import compare_floats
 from leannet.runtime import ENGINES, Program, latency, machine
 from leannet.runtime.latency import summarize, warm_ms
@@ -187,7 +189,8 @@ def evaluate(network: Path, precision: str, engine: str, plain: Path, target: Pa
     if precision == "bfloat16":
         leannet.export(network, target, precision)
         opened = open_artifact(target)
-        cost: Comparison = compare_floats(network, str(CELLS), exact, opened, engine, Console(quiet=True))
+        evaluator = Evaluator(read_header(network), network, str(CELLS), 1, Console(quiet=True))
+        cost: Comparison = compare_floats(evaluator, exact, opened, engine)
         floats = 0
     else:
         wanted = AGREEMENT if precision == "mixed" else 0.0

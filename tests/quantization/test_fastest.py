@@ -16,7 +16,7 @@ from tests.quantization.test_quantizing import run as run  # the fixture
 def _clock(winner: int):  # type: ignore[no-untyped-def]
     """Times by which one candidate wins, in place of measured ones."""
 
-    def measure(candidates, seconds, rest):  # type: ignore[no-untyped-def]
+    def measure(candidates, seconds, threads):  # type: ignore[no-untyped-def]
         for each in candidates.values():
             each()
         return {name: Latency(*[1.0 if name == winner else 2.0] * 4, runs=5) for name in candidates}

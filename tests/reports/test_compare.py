@@ -361,7 +361,7 @@ def test_the_verb_writes_measures_and_refuses(runs: Path, tmp_path: Path, capsys
         ({"out": tmp_path / "no" / "x.html"}, "expected a name ending in .html, in a folder that exists"),
         ({"out": tmp_path / "x.png"}, "expected a name ending in .html"),
         ({"out": runs / "one" / "model.onnx"}, "expected a name ending in .html"),
-        ({"figures": tmp_path / "x.html"}, "expected a folder, or room for one, found a file"),
+        ({"figures": tmp_path / "x.html"}, "expected a folder, or a name for a new one, found a file"),
         ({"threads": 2}, "expected --measure with it"),
         ({"measure": True, "classes": 4}, "leave out --classes"),
     ):

@@ -181,7 +181,7 @@ def test_where_to_write_is_checked_before_it_measures(run: Path, tmp_path: Path)
     with pytest.raises(LeannetError, match=r"--out .*: expected a name ending in .html, in a folder that exists"):
         command(str(run), tmp_path / "none" / "page.html", measure=True)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(LeannetError, match=r"--figures .*: expected a folder, or room for one"):
+    with pytest.raises(LeannetError, match=r"--figures .*: expected a folder, or a name for a new one"):
         command(str(run), figures=tmp_path / "file", measure=True)
     with pytest.raises(LeannetError, match="no engine is named 'none'"):
         command(str(run), measure=True, engine="none", quiet=True)

@@ -238,7 +238,7 @@ def test_on_the_command_line(copied: Path, tmp_path: Path, capsys: pytest.Captur
     with (tmp_path / "f" / "cost_by_row.csv").open() as file:
         assert float(next(csv.DictReader(file))["ms"]) >= 0
     (tmp_path / "file").write_text("x")
-    with pytest.raises(LeannetError, match="expected a folder, or room for one"):
+    with pytest.raises(LeannetError, match="expected a folder, or a name for a new one"):
         command(str(copied), figures=tmp_path / "file")
 
 

@@ -62,7 +62,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> guideline_study.Guidelines:
 
     networks = {(t.key, c.name, i): n for t in tables() for c in t.cases for i, n in enumerate(c.networks)}
 
-    def measure(candidates: dict[tuple[str, str, int, str, int], object], seconds: float) -> dict[object, object]:
+    def measure(
+        candidates: dict[tuple[str, str, int, str, int], object], seconds: float, threads: int
+    ) -> dict[object, object]:
         found = {}
         for key in candidates:
             even, odd, moved, layers = guideline_study._terms(_case(key[0], key[1]), key[2])

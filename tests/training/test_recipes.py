@@ -286,7 +286,7 @@ def test_a_cache_changes_no_pixel(photographs: Path, tmp_path: Path) -> None:
     scanned = scan(dataset, training=False)
     for augment in (None, Augment(crop=0.5, policy="trivial")):
         plain = PreparedDataset(scanned.dataset, Preprocessing(height=64, width=64), augment, seed=1)
-        one, two = cached(plain, plain, scanned.sizes, scanned.formats)
+        one, two = cached(plain, plain, sizes=scanned.sizes, formats=scanned.formats)
         assert one.cache is not None
         assert two.cache is not None
         keys = [(i, epoch) for epoch in (0, 1) for i in range(len(scanned.dataset))]

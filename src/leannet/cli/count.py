@@ -94,7 +94,7 @@ def _print_several(
         return
     numbers = {source: number for number, source in enumerate(result.sources, start=1)}
     print_table(
-        ("network", "width", "pixels", "params, M", "mult-adds, M", "peak, MB", "top-1, %"),
+        ("network", "width", "pixels", "M params", "M mult-adds", "peak MB", "top-1 %"),
         [
             (
                 point.name,

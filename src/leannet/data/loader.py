@@ -137,17 +137,17 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
 
 
 def cached(
-    training: PreparedDataset, plain: PreparedDataset, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
-) -> tuple[PreparedDataset, PreparedDataset]:
-    """The same two datasets, each with a cache if both fit into memory that processes can share."""
-    shapes = [images.max_shapes(sizes, formats) for images in (training, plain)]
-    if not _can_fork() or not fits(shapes[0] + shapes[1]):
-        return training, plain
+    *datasets: PreparedDataset, sizes: Sequence[tuple[int, int]], formats: Sequence[str]
+) -> tuple[PreparedDataset, ...]:
+    """The same datasets, of the same images, each with a cache if all fit into memory that processes can share."""
+    shapes = [images.max_shapes(sizes, formats) for images in datasets]
+    if not _can_fork() or not fits([shape for shapes_of_set in shapes for shape in shapes_of_set]):
+        return datasets
     try:
         caches = [ImageCache(shapes_of_set) for shapes_of_set in shapes]
     except OSError:  # the disk has filled up since
-        return training, plain
-    return replace(training, cache=caches[0]), replace(plain, cache=caches[1])
+        return datasets
+    return tuple(replace(images, cache=cache) for images, cache in zip(datasets, caches, strict=True))
 
 
 def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, int]:

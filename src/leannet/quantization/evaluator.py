@@ -30,7 +30,7 @@ class Evaluator:
     """
 
     def __init__(self, header: Header, file: Path, data: str | None, calibration: int, console: Console):
-        from leannet.data.loader import PreparedDataset
+        from leannet.data.loader import PreparedDataset, cached
         from leannet.data.split import Split, membership, split_dataset
         from leannet.evaluation.labelled_images import scan_labelled
 
@@ -47,7 +47,9 @@ class Evaluator:
                 console.say(f"{where}: {others:,} images that the run did not know are left out")
         self.where, self.dataset, self.classes, self._console = where, scan.dataset, header.classes, console
         self._split = Split(train, evaluation, np.empty(0, np.int64), None, 0, {}, {})
-        self._images, self._preprocessing = PreparedDataset(scan.dataset, header.preprocessing), header.preprocessing
+        self._preprocessing = header.preprocessing
+        images = PreparedDataset(scan.dataset, header.preprocessing)  # used again and again, so decoded once
+        (self._images,) = cached(images, sizes=scan.sizes, formats=scan.formats)
         self._calibration = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
         self._evaluation = evaluation
         self.labels: NDArray[np.int64] = class_numbers[scan.dataset.labels[evaluation]]

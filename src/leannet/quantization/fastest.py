@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.comparison import Comparison, Criterion
 from leannet.quantization.evaluator import Evaluator
-from leannet.quantization.quantizing import EngineName, quantize
+from leannet.quantization.quantizing import CALIBRATION_IMAGES, EngineName, quantize
 from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
 from leannet.runtime.engines import is_installed
 from leannet.runtime.programs import INTEGER_ENGINES
@@ -96,6 +96,11 @@ def export_fastest(
     floats: list[tuple[Choice, Artifact | None]] = []
     rounded: list[tuple[Choice, Artifact | None]] = []
     notes: dict[str, None] = {}  # in order, each once
+
+    @cache
+    def evaluator() -> Evaluator:
+        return Evaluator(read_header(file), file, data, CALIBRATION_IMAGES, console)
+
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             trial = Path(folder) / (f"{name}.onnx" if name in RUNNERS else name)
@@ -106,7 +111,7 @@ def export_fastest(
                 if name in RUNNERS and ENGINES[name].has_bfloat16:
                     console.say(f"bfloat16 for {name}")
                     half = build_artifact(file, "bfloat16", "float32")
-                    cost = compare_floats(file, data, plain, half, name, console)
+                    cost = compare_floats(evaluator(), plain, half, name)
                     criterion = cost.criterion(max_drop)
                     if criterion == "noise":
                         notes[cost.note(max_drop)] = None
@@ -115,6 +120,7 @@ def export_fastest(
                 if name in INTEGER_ENGINES:
                     console.say(f"integers for {name}")
                     options: dict[str, Any] = {"finetune": finetune, "quiet": quiet, "seconds": 0}
+                    options |= {"evaluator": evaluator(), "every_layer": False}
                     integers = quantize(file, data, trial, cast(EngineName, name), **limits, **options)
                     notes |= dict.fromkeys(integers.notes)
                     number = len(integers.float_layers)
@@ -160,11 +166,8 @@ def _engines(names: Sequence[str] | None, out: str | Path | None) -> list[str]:
     return here
 
 
-def compare_floats(
-    file: Path, data: str | None, plain: Artifact, half: Artifact, engine_name: str, console: Console
-) -> Comparison:
+def compare_floats(evaluator: Evaluator, plain: Artifact, half: Artifact, engine_name: str) -> Comparison:
     """An artifact whose floats are rounded beside the same in float32, on the images that evaluate."""
-    evaluator = Evaluator(read_header(file), file, data, 1, console)
     before, after = (
         evaluator.outputs(artifact.program, engine_name, f"evaluating {artifact.precision}")
         for artifact in (plain, half)

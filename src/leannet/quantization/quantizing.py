@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
 from leannet.rows import Architecture, Dropout
+from leannet.rows.shape_inference import Placed
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
@@ -37,6 +38,7 @@ from leannet.sections import Input, Shipping, Step
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
+CALIBRATION_IMAGES = 512
 SENSITIVITY_BATCHES = 4  # of the images that calibrate
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no quantized network any more
 SECONDS = 3.0
@@ -49,13 +51,14 @@ def quantize(
     engine: EngineName = "onnxruntime",
     max_drop: float = 0.5,
     min_agreement: float = 0.0,
-    calibration: int = 512,
+    calibration: int = CALIBRATION_IMAGES,
     keep_float: Sequence[str] = (),
     finetune: int = 0,
     quiet: bool = False,
     input: Input = "float32",
     seconds: float = SECONDS,
     evaluator: Evaluator | None = None,
+    every_layer: bool = True,
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -68,7 +71,8 @@ def quantize(
     checkpoint `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers
     by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
     1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
-    evaluator: of this network and data, where they were read before; None: they are read.
+    evaluator: of this network and data, where they were read before; None: they are read. every_layer: whether the
+    noise of each layer is measured also where all become integers.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
@@ -80,14 +84,16 @@ def quantize(
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
     quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console, evaluator)
-    layers = quantizer.layer_noise()
-    worst_first = [layer.path for layer in sorted(layers, key=lambda layer: -layer.noise)
-                   if layer.path not in keep_float]  # fmt: skip
+    candidates = len([layer for layer in quantizer.layers if layer.path not in keep_float])
+    if every_layer:
+        _ = quantizer.layer_noise
     trials: dict[int, Quantized] = {}
     criterion: Criterion | None = None  # decided by the first trial
 
     def float_layers(number: int) -> frozenset[str]:
-        return frozenset([*keep_float, *worst_first[:number]])
+        noise = quantizer.layer_noise if number else []
+        worst_first = sorted(noise, key=lambda layer: -layer.noise)
+        return frozenset([*keep_float, *[one.path for one in worst_first if one.path not in keep_float][:number]])
 
     def is_enough(number: int) -> bool:
         """Whether so many of the worst layers in float are enough."""
@@ -98,6 +104,7 @@ def quantize(
             if criterion == "noise":
                 console.say(trial.note(max_drop))
         paths = float_layers(number)
+        layers = quantizer.layer_noise if number or every_layer else []
         marked = tuple(replace(layer, kept_float=layer.path in paths) for layer in layers)
         trial = trials[number] = replace(trial, layers=marked, decided_by=criterion)
         # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
@@ -105,7 +112,7 @@ def quantize(
         console.say(f"  {len(paths)} layers in float: {trial.line()}" + (", enough" if enough else ""))
         return enough
 
-    number = fewest(is_enough, min(len(worst_first), int(MOST_FLOAT * len(layers))))
+    number = fewest(is_enough, min(candidates, int(MOST_FLOAT * len(quantizer.layers))))
     last = max(trials) if number is None else number
     quantized = trials[last]
     if seconds:
@@ -205,17 +212,21 @@ class _Quantizer:
         """Of the files that the engine reads."""
         return sum(map(len, program.form(engine(self.engine).form)))
 
+    @cached_property
+    def layers(self) -> list[Placed]:
+        """Those that become integers, or may stay in float."""
+        layers = [p for p in self.architecture.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
+        return [p for p in layers if not float_only(p)] if self.engine == "litert" else layers
+
+    @cached_property
     def layer_noise(self) -> list[LayerNoise]:
         """The noise of each layer alone as integers, on a few of the images that calibrate."""
         batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
         x = np.concatenate([batch for batch, _ in batches])
         reference = self.outputs(Program(self.architecture, self.weights), x)  # after finetuning, not before
-        layers = [p for p in self.architecture.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
-        if self.engine == "litert":
-            layers = [placed for placed in layers if not float_only(placed)]
         paths = {placed.path for placed in self.architecture.layers}
         noises = []
-        for placed in self.console.track(iter(layers), len(layers), "each layer alone"):
+        for placed in self.console.track(iter(self.layers), len(self.layers), "each layer alone"):
             outputs = self.outputs(self.program(frozenset(paths - {placed.path}), compute="float32"), x)
             kind = str(getattr(placed.layer, "kind", ""))
             noises.append(LayerNoise(placed.path, kind, relative_noise(outputs, reference)))

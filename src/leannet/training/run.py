@@ -200,7 +200,7 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
         if settings.compile:
             console.say("torch.compile: the first steps compile the network, which may take minutes")
         if settings.cache:
-            training, plain = cached(training, plain, job.scan.sizes, job.scan.formats)
+            training, plain = cached(training, plain, sizes=job.scan.sizes, formats=job.scan.formats)
             if training.cache is None:
                 console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
         state, interrupted = fit(job.network, job.task(), training, plain, split, settings, header, run, console, saved)
