@@ -130,17 +130,20 @@ def test_features_are_means_over_places(run: Path, found: Embedding, monkeypatch
     monkeypatch.setattr("leannet.looks.embedding.to_plane", record)
     again = embed(run, quiet=True)
     network, header = load(run)
+    feature_maps: list[torch.Tensor] = []
+    network.layer("expanded_conv.project").register_forward_hook(lambda *parts: feature_maps.append(parts[2].clone()))
     root = run.parent / "shapes"
     arrays = np.stack([prepare(read(root / name), header.preprocessing) for name in found.names])
     with torch.no_grad():
-        maps = network.forward_features(normalize(torch.from_numpy(arrays).permute(0, 3, 1, 2), header.preprocessing))
-    values = maps.mean((2, 3)).numpy()
-    plane = found.planes[1]
-    np.testing.assert_allclose(laid_out[plane.layer], values, rtol=1e-5, atol=1e-6)
-    assert plane.channels == values.shape[1]
-    assert plane.near_features == near_share(values, found.labels)
-    np.testing.assert_array_equal(plane.points, to_plane(laid_out[plane.layer]))
-    np.testing.assert_array_equal(plane.points, again.planes[1].points)
+        inputs = normalize(torch.from_numpy(arrays).permute(0, 3, 1, 2), header.preprocessing)
+        feature_maps.append(network.forward_features(inputs))
+    for plane, plane_again, maps in zip(found.planes, again.planes, feature_maps, strict=True):
+        features = maps.mean((2, 3)).numpy()
+        np.testing.assert_allclose(laid_out[plane.layer], features, rtol=1e-5, atol=1e-6)
+        assert plane.channels == features.shape[1]
+        assert plane.near_features == near_share(features, found.labels)
+        np.testing.assert_array_equal(plane.points, to_plane(laid_out[plane.layer]))
+        np.testing.assert_array_equal(plane.points, plane_again.points)
 
 
 def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
