@@ -20,8 +20,8 @@ TRAINED_NETWORKS = {"benchmarks/networks": 6, "experiments/bases": 4}  # how man
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_it_predicts_as_it_did(name: str) -> None:
-    found = leannet.predict(FILES / name, [FILES / "image.png"])[0][0]
-    probabilities = dict(zip(found.classes, found.probabilities, strict=True))
+    prediction = leannet.predict(FILES / name, [FILES / "image.png"])[0][0]
+    probabilities = dict(zip(prediction.classes, prediction.probabilities, strict=True))
     assert probabilities == pytest.approx(ANSWERS[name], abs=0.02 if name == "int8.onnx" else 1e-4)
     assert max(ANSWERS[name].values()) > 0.7
 

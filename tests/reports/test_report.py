@@ -321,7 +321,7 @@ def _half(name: str, data: bytes) -> bytes:
 def test_each_file_damaged(
     copied: Path, name: str, damage: str, missing: str, of_half: list[str], undamaged_heading: str
 ) -> None:
-    """The page says what is missing, and shows the rest. An empty config.toml is valid; half a table shows its lines."""
+    """The page says what is missing and shows the rest. An empty config.toml is valid; half a table has lines."""
     data = (copied / name).read_bytes()
     noise = np.random.default_rng(0).integers(0, 256, 500, dtype=np.uint8).tobytes()
     if damage == "gone":
