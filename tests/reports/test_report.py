@@ -171,9 +171,9 @@ def test_another_image_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
 
 def test_samples_are_training_images_changed_as_the_loader_changes_them(finished: Run) -> None:
     contents = read_run(finished.path)
-    opened = open_run(contents)
+    run_images = open_run(contents)
     augment = Augment(policy="trivial", erase=0.5)
-    shown = samples(opened, augment, seed=0)
+    shown = samples(run_images, augment, seed=0)
     _, header = load(finished.path)
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
@@ -208,19 +208,19 @@ def test_classes_are_counted_in_each_split(finished: Run) -> None:
 
 
 def test_measured_times_are_kept_and_shown(copied: Path) -> None:
-    kept = measure(copied, "torch", seconds=0.01)
-    times = json.loads(kept.read_text())
+    file = measure(copied, "torch", seconds=0.01)
+    times = json.loads(file.read_text())
     page = _page(copied)
-    assert kept == copied / "latency.json"
+    assert file == copied / "latency.json"
     assert "measured time" in page
     assert times["engine"] in page
     assert times["machine"]["processor"] in page
     shown = [float(ms) for ms in re.findall(r'<td class="ms">([\d.]+) ms', page)]
     assert shown == [pytest.approx(row["ms"], abs=6e-4) for row in times["rows"]]
     times["rows"][0]["out_shape"][0] += 1
-    kept.write_text(json.dumps(times))
+    file.write_text(json.dumps(times))
     assert "latency.json is of other rows" in _page(copied)
-    kept.write_text("{")
+    file.write_text("{")
     assert "latency.json is broken" in _page(copied)
 
 
