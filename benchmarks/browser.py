@@ -150,7 +150,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=12, help="to run each pair of networks for")
     options.add_argument("--networks", nargs="+", default=list(NETWORKS))
     options.add_argument("--out", type=Path, default=OUT)
-    given = options.parse_args()
+    arguments = options.parse_args()
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
         root = Path(name)
@@ -159,16 +159,16 @@ def main() -> None:
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=root))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        for number, network in enumerate(given.networks, start=1):
-            print(f"{number} of {len(given.networks)}  {network}: exporting and quantizing", flush=True)
+        for number, network in enumerate(arguments.networks, start=1):
+            print(f"{number} of {len(arguments.networks)}  {network}: exporting and quantizing", flush=True)
             (root / network).mkdir()
             sizes = make_sites(network, root / "data", root / network)
-            print(f"        {network}: {given.seconds:g} s in the browser", flush=True)
+            print(f"        {network}: {arguments.seconds:g} s in the browser", flush=True)
             # A browser of its own for each: nothing of the network before is left in it.
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
             page.goto(f"{url}/empty.html")
-            times = measured(page, f"{url}/{network}", given.seconds)
+            times = measured(page, f"{url}/{network}", arguments.seconds)
             version = browser.version
             browser.close()
             results.append(
@@ -184,9 +184,9 @@ def main() -> None:
         "threads": 1,
         "networks": results,
     }
-    command = f"python benchmarks/browser.py --seconds {given.seconds:g}"
-    given.out.write_text(json.dumps(result, indent=1) + "\n")
-    given.out.with_suffix(".md").write_text(as_page(result, command))
+    command = f"python benchmarks/browser.py --seconds {arguments.seconds:g}"
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    arguments.out.with_suffix(".md").write_text(as_page(result, command))
     print(as_page(result, command))
 
 

@@ -6,6 +6,7 @@ makes an environment of its own (.cache/counters) with thop, ptflops and fvcore,
 writes docs/benchmarks/counters.md. Exits 1 where a rule is off by one.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +27,10 @@ NETWORKS = (
 
 
 def measure() -> None:
-    """Inside the environment: prints a line a network and tool, ours and theirs."""
+    """Inside the environment: prints a line for each network and tool, leannet's count and the tool's."""
     import logging
     import warnings
+    from functools import partial
 
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
@@ -41,26 +43,34 @@ def measure() -> None:
     from leannet.network import build
     from leannet.zoo import architecture
 
-    quiet = {"as_strings": False, "print_per_layer_stat": False, "verbose": False}
+    by_ptflops = partial(
+        ptflops.get_model_complexity_info,
+        input_res=(3, 224, 224),
+        as_strings=False,
+        print_per_layer_stat=False,
+        verbose=False,
+    )
     for name in NETWORKS:
         rows = architecture(name)
         image = torch.zeros(1, 3, 224, 224)
         analysis = FlopCountAnalysis(build(rows).eval(), image)
-        found = {
+        totals = {
             "thop": thop.profile(build(rows).eval(), (image,), verbose=False)[0],
-            "ptflops": ptflops.get_model_complexity_info(build(rows).eval(), (3, 224, 224), backend="pytorch", **quiet)[
-                0
-            ],
-            "ptflops-aten": ptflops.get_model_complexity_info(
-                build(rows).eval(), (3, 224, 224), backend="aten", **quiet
-            )[0],
+            "ptflops": by_ptflops(build(rows).eval(), backend="pytorch")[0],
+            "ptflops-aten": by_ptflops(build(rows).eval(), backend="aten")[0],
             "fvcore": analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total(),
         }
-        for tool, theirs in found.items():
+        for tool, theirs in totals.items():
             print(name, tool, as_counted_by(rows, CONVENTIONS[tool])[1], int(theirs))
 
 
 def main() -> int:
+    """Counts with each tool and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # how it calls itself
+    if parser.parse_args().measure:
+        measure()
+        return 0
     python = HOME / "bin" / "python"
     if not (HOME / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", HOME], check=True)
@@ -83,7 +93,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if "--measure" in sys.argv:
-        measure()
-    else:
-        sys.exit(main())
+    sys.exit(main())

@@ -56,30 +56,30 @@ def windows(data: Path) -> None:
         raise SystemExit(f"{data}: expected BCCD, a folder with Annotations, ImageSets/Main/*.txt and JPEGImages")
     if CELLS.exists():
         return
-    made = CELLS.with_name("cells.part")
-    shutil.rmtree(made, ignore_errors=True)
-    train, val, test = ((lists / f"{part}.txt").read_text().split() for part in ("train", "val", "test"))
+    unfinished = CELLS.with_name("cells.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    train, val, test = ((lists / f"{split}.txt").read_text().split() for split in ("train", "val", "test"))
     # drawn, since the list is in order of the images, and its first third is harder than the rest
     drawn = np.random.default_rng(0).permutation(train).tolist()
     third = len(drawn) // 3
-    parts = {"train": drawn[third:], "val": drawn[:third], "test": val + test}
-    for part, smears in parts.items():
+    splits = {"train": drawn[third:], "val": drawn[:third], "test": val + test}
+    for split, smears in splits.items():
         draw = np.random.default_rng(0)
-        found = [(kind, window) for smear in smears for kind, window in _windows(data, smear, draw)]
+        labelled_windows = [(kind, window) for smear in smears for kind, window in _windows(data, smear, draw)]
         for kind in TEST:
-            some = [window for other, window in found if other == kind]
-            if part == "test" and TEST[kind] is not None:
-                some = [some[i] for i in np.sort(draw.permutation(len(some))[: TEST[kind]])]
-            (made / part / kind).mkdir(parents=True)
-            for number, window in enumerate(some):
-                window.save(made / part / kind / f"{number:04d}.png")
-    made.rename(CELLS)
+            chosen = [window for other, window in labelled_windows if other == kind]
+            if split == "test" and TEST[kind] is not None:
+                chosen = [chosen[i] for i in np.sort(draw.permutation(len(chosen))[: TEST[kind]])]
+            (unfinished / split / kind).mkdir(parents=True)
+            for number, window in enumerate(chosen):
+                window.save(unfinished / split / kind / f"{number:04d}.png")
+    unfinished.rename(CELLS)
 
 
 def _windows(data: Path, smear: str, draw: np.random.Generator) -> Iterator[tuple[str, Image.Image]]:
     """Those around the boxes of a smear, and of background as many as there are of red cells, where there is room."""
-    with Image.open(data / "JPEGImages" / f"{smear}.jpg") as opened:
-        image = np.asarray(opened.convert("RGB"))
+    with Image.open(data / "JPEGImages" / f"{smear}.jpg") as smear_image:
+        image = np.asarray(smear_image.convert("RGB"))
     boxes = _boxes(data / "Annotations" / f"{smear}.xml")
     wide = np.pad(image, ((SIDE // 2,) * 2, (SIDE // 2,) * 2, (0, 0)), mode="reflect")
     middles = [(kind, (left + right) // 2, (top + bottom) // 2) for kind, left, top, right, bottom in boxes]
@@ -97,19 +97,19 @@ def _windows(data: Path, smear: str, draw: np.random.Generator) -> Iterator[tupl
 
 
 def _boxes(file: Path) -> list[Box]:
-    found = []
+    boxes = []
     for each in ElementTree.parse(file).iter("object"):
         left, top, right, bottom = (
             int(each.findtext(f"bndbox/{side}", "0")) for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        found.append((each.findtext("name", ""), left, top, right, bottom))
-    return found
+        boxes.append((each.findtext("name", ""), left, top, right, bottom))
+    return boxes
 
 
 def trained(name: str) -> None:
     """Trains a network, or goes on with it, and keeps it."""
-    kept, out, before = KEPT / f"{name}.safetensors", RUNS / name, None
-    if kept.exists():
+    target, out, before = KEPT / f"{name}.safetensors", RUNS / name, None
+    if target.exists():
         return
     for px, epochs, share in LARGE if name in LARGE_ONES else STAGES:
         run = out if px == STAGES[-1][0] else RUNS / f"{name}-{px}"
@@ -123,7 +123,7 @@ def trained(name: str) -> None:
     command = f"python benchmarks/latency_networks.py DATA {name}"
     provenance = header.provenance.model_copy(update={"command": command, "data": "windows of BCCD", "parent": None})
     KEPT.mkdir(exist_ok=True)
-    save(kept, network, header.model_copy(update={"provenance": provenance}), half=True)
+    save(target, network, header.model_copy(update={"provenance": provenance}), half=True)
 
 
 def _train(out: Path, epochs: int, *words: str) -> None:
@@ -143,11 +143,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    given = parser.parse_intermixed_args()
-    if unknown := sorted(set(given.names) - set(NETWORKS)):
+    arguments = parser.parse_intermixed_args()
+    if unknown := sorted(set(arguments.names) - set(NETWORKS)):
         parser.error(f"{unknown[0]}: expected some of {', '.join(NETWORKS)}")
-    windows(given.data)
-    for name in given.names or NETWORKS:
+    windows(arguments.data)
+    for name in arguments.names or NETWORKS:
         trained(name)
         print(name, "trained", flush=True)
 

@@ -37,8 +37,8 @@ def write(results: dict[str, Any], out: Path) -> None:
 
 def _medians(cell: dict[str, Any], *words: str) -> list[float]:
     """Milliseconds of what has all of the words in its label."""
-    found = cell["latency"].items()
-    return [latency["median_ms"] for label, latency in found if all(word in label for word in words)]
+    latencies = cell["latency"].items()
+    return [latency["median_ms"] for label, latency in latencies if all(word in label for word in words)]
 
 
 def _title(threads: str) -> str:
@@ -80,7 +80,7 @@ def _latencies(results: dict[str, Any]) -> Iterator[str]:
             columns += [(f"leannet float32, {engine}",) for engine in OURS]
             columns += [("leannet bfloat16",), *((f"leannet int8, {engine}",) for engine in OURS), ("leannet mixed",)]
             timed = [_medians(cell, *words) for words in columns]
-            parts = [name, *(f"{min(found):.2f}" if found else "-" for found in timed)]
+            parts = [name, *(f"{min(milliseconds):.2f}" if milliseconds else "-" for milliseconds in timed)]
             parts += [cell["chosen"].removeprefix("leannet ")]
             parts += [f"{cell[ratio]:.2f}" for ratio in RATIOS[:2]]
             yield f"| {' | '.join(parts)} |"
@@ -138,5 +138,5 @@ def _draw(results: dict[str, Any], path: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
-    given = parser.parse_args().results
-    write(json.loads(given.read_text()), given)
+    results = parser.parse_args().results
+    write(json.loads(results.read_text()), results)

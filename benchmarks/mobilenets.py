@@ -33,13 +33,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     out = parser.parse_args().out
     precisions = [each for each in PRECISIONS if any(runs_in(each, engine) for engine in ENGINES)]
-    found = bench(NETWORKS, precisions=precisions, threads=(1, 2), seconds=150, memory=False, progress=print)
+    results = bench(NETWORKS, precisions=precisions, threads=(1, 2), seconds=150, memory=False, progress=print)
     ways = [(engine, precision) for engine, precision in WAYS if runs_in(precision, engine)]
-    out.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
-    versions = list(dict.fromkeys(each.engine for each in found.timed))
+    out.write_text(json.dumps(results.to_dict(), indent=1) + "\n")
+    versions = list(dict.fromkeys(each.engine for each in results.timed))
     lines = [
         "# MobileNets on a processor", "",
-        f"Written by `python benchmarks/mobilenets.py`. {found.machine.line()}; {', '.join(versions)}. One image of "
+        f"Written by `python benchmarks/mobilenets.py`. {results.machine.line()}; {', '.join(versions)}. One image of "
         "224 px, 1,000 classes, median milliseconds (p90), all in turns. Integers: time alone. GFLOP/s: of the fastest "
         "float32, 2 for a mult-add; beside it its share of what the machine does with 768 x 768 matrices.",
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def main() -> None:
         )
         lines.append("|---|--:|" + "--:|" * (len(ways) + 1))
         for network in NETWORKS:
-            here = [each for each in found.timed if each.what == network and each.threads == threads]
+            here = [each for each in results.timed if each.what == network and each.threads == threads]
             cells = [_cell(here, *way) for way in ways]
             best = max((each for each in here if each.precision == "float32"), key=lambda each: each.gflops)
             share = f"{best.gflops:.0f} ({100 * best.gflops / best.matrix_gflops:.0f} %)"

@@ -108,7 +108,7 @@ class Files:
 
     family: str
     folder: Path
-    wanted: dict[str, Any] = field(default_factory=dict)  # kind -> (IMAGES, classes)
+    expected: dict[str, Any] = field(default_factory=dict)  # kind -> (IMAGES, classes)
     allowed: dict[str, float] = field(default_factory=dict)
 
     def file(self, kind: str, form: str) -> Path:
@@ -116,7 +116,7 @@ class Files:
         ending = {"onnx": "model.onnx", "ir": "model.xml", "tflite": "model.tflite", "ncnn": "model.param"}[form]
         return self.folder / kind.replace(" ", "-") / form / ending
 
-    def given(self, kind: str) -> Path:
+    def inputs(self, kind: str) -> Path:
         """Its inputs."""
         return self.folder / f"{kind if kind.startswith('uint8') else 'float32'}.npz"
 
@@ -142,7 +142,7 @@ def make(family: str, folder: Path) -> Files:
     shape = table.input
     color: dict[str, Any] = {} if shape.channels == 3 else {"color": "L", "mean": (0.449,), "std": (0.226,)}
     preprocessing = Preprocessing(height=shape.height, width=shape.width, resize="squash", **color)
-    draw, made = np.random.default_rng(0), Files(family, folder)
+    draw, files = np.random.default_rng(0), Files(family, folder)
     sizes = [(3 * shape.height + 1, 2 * shape.width + 3), (2 * shape.height + 5, 3 * shape.width + 2)] * (IMAGES // 2)
     images: list[Any] = [draw.integers(0, 256, (*size, shape.channels), np.uint8) for size in sizes]
     resized: Any = np.stack([to_array(fit(to_image(each), preprocessing)) for each in images])
@@ -150,8 +150,8 @@ def make(family: str, folder: Path) -> Files:
     floats = normalized(resized, preprocessing)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, arrays in (("float32", floats), ("uint8-sized", resized)):
-        np.savez(made.given(kind), **{str(number): each[None] for number, each in enumerate(arrays)})
-    np.savez(made.given("uint8"), **{str(number): each[None] for number, each in enumerate(images)})
+        np.savez(files.inputs(kind), **{str(number): each[None] for number, each in enumerate(arrays)})
+    np.savez(files.inputs("uint8"), **{str(number): each[None] for number, each in enumerate(images)})
 
     def torch_says(x: Any) -> Any:
         with torch.inference_mode():
@@ -166,21 +166,21 @@ def make(family: str, folder: Path) -> Files:
         corrections = ranges.bias_corrections(bits)
         quantized = quantized_program(table, weights, ranges.ranges(), engine, bits=bits, bias_corrections=corrections)
         programs[f"int8 for {engine}"] = quantized
-        answers = made.wanted[f"int8 for {engine}"] = ENGINES[engine].prepare(quantized, 1)(floats)[0]
+        answers = files.expected[f"int8 for {engine}"] = ENGINES[engine].prepare(quantized, 1)(floats)[0]
         # Another way of rounding may be as far from the float network as the engine's own, on its other side.
-        made.allowed[f"int8 for {engine}"] = max(INTEGER_TOLERANCE, 2 * difference(answers, exact))
+        files.allowed[f"int8 for {engine}"] = max(INTEGER_TOLERANCE, 2 * difference(answers, exact))
     for kind, sized in (("uint8", False), ("uint8-sized", True)):
         graph = to_onnx(table, weights, preprocessing, sized=sized).SerializeToString()
         programs[kind] = Program.of_file(table, graph)
     for kind in ("float32", "uint8", "uint8-sized"):
-        made.wanted[kind], made.allowed[kind] = exact, FLOAT_TOLERANCE
-    made.allowed["uint8"] = max(FLOAT_TOLERANCE, aliased / 4)  # as `leannet check` allows
+        files.expected[kind], files.allowed[kind] = exact, FLOAT_TOLERANCE
+    files.allowed["uint8"] = max(FLOAT_TOLERANCE, aliased / 4)  # as `leannet check` allows
     for kind, forms in KINDS.items():
         for form in forms:
-            place = made.file(kind, form).parent
+            place = files.file(kind, form).parent
             place.mkdir(parents=True, exist_ok=True)
             programs[kind].write(form, place)
-    return made
+    return files
 
 
 def lively(network: Any) -> Any:
@@ -210,15 +210,15 @@ def environment(packages: tuple[str, ...], work: Path) -> Path:
     return place / "bin" / "python"
 
 
-def run(reader: Reader, wanted: list[tuple[Files, str]], work: Path) -> Iterator[Cell]:
+def run(reader: Reader, cells: list[tuple[Files, str]], work: Path) -> Iterator[Cell]:
     """The cells of one reader: networks, each with a kind of file. It gets a process, and a new one where that ends."""
     python = environment(reader.packages, work)
-    while wanted:
+    while cells:
         with tempfile.TemporaryDirectory() as place:
-            made = [Path(place) / f"{number}.npz" for number in range(len(wanted))]
+            outputs = [Path(place) / f"{number}.npz" for number in range(len(cells))]
             words = [str(python), str(RUNNER), reader.name]
-            for (files, kind), file in zip(wanted, made, strict=True):
-                words += [str(files.file(kind, reader.form)), str(files.given(kind)), str(file)]
+            for (files, kind), file in zip(cells, outputs, strict=True):
+                words += [str(files.file(kind, reader.form)), str(files.inputs(kind)), str(file)]
             error = ""
             try:
                 done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=TIMEOUT)
@@ -227,14 +227,14 @@ def run(reader: Reader, wanted: list[tuple[Files, str]], work: Path) -> Iterator
                     error = f"ended with status {done.returncode}: {last}"[:300]
             except subprocess.TimeoutExpired:
                 error = f"no answer in {TIMEOUT} s"
-            for number, ((files, kind), file) in enumerate(zip(wanted, made, strict=True)):
+            for number, ((files, kind), file) in enumerate(zip(cells, outputs, strict=True)):
                 if not file.exists():
                     where = (reader.name, reader.version, reader.form, kind, files.family)
                     yield Cell(*where, "refused", None, files.allowed[kind], "", error)
-                    wanted = wanted[number + 1 :]
+                    cells = cells[number + 1 :]
                     break
-                with np.load(file) as found:
-                    yield evaluate(reader, kind, files, {key: found[key] for key in found.files})
+                with np.load(file) as arrays:
+                    yield evaluate(reader, kind, files, {key: arrays[key] for key in arrays.files})
             else:
                 return
 
@@ -242,23 +242,23 @@ def run(reader: Reader, wanted: list[tuple[Files, str]], work: Path) -> Iterator
 def evaluate(reader: Reader, kind: str, files: Files, arrays: dict[str, Any]) -> Cell:
     """The cell of a reader's outputs."""
     where = (reader.name, reader.version, reader.form, kind, files.family)
-    allowed, wanted = files.allowed[kind], files.wanted[kind]
+    allowed, expected = files.allowed[kind], files.expected[kind]
     if "one_error" in arrays:
         return Cell(*where, "refused", None, allowed, "", str(arrays["one_error"]))
-    away = difference(arrays["one"], wanted)
+    away = difference(arrays["one"], expected)
     batch, error = "", ""
     if "batch_error" in arrays:
         batch, error = "refused", str(arrays["batch_error"])
     elif "batch" in arrays:
-        batch = "right" if difference(arrays["batch"], wanted) <= allowed else "wrong"
+        batch = "right" if difference(arrays["batch"], expected) <= allowed else "wrong"
     return Cell(*where, "right" if away <= allowed else "wrong", away, allowed, batch, error)
 
 
-def difference(made: Any, wanted: Any) -> float:
+def difference(outputs: Any, expected: Any) -> float:
     """The largest, over the largest output; infinite for what is no number or has another shape."""
-    if made.shape != wanted.shape or not np.isfinite(made).all():
+    if outputs.shape != expected.shape or not np.isfinite(outputs).all():
         return float("inf")
-    return float(np.abs(made - wanted).max() / np.abs(wanted).max())
+    return float(np.abs(outputs - expected).max() / np.abs(expected).max())
 
 
 def read(results: Path) -> list[Cell]:

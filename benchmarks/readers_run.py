@@ -80,15 +80,18 @@ def onnx2torch(file: str) -> Run:
 
 
 def _lite(interpreter: Any) -> Run:
-    given, made = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    input_index, output_index = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
 
     def run(x: Array) -> Array:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-        interpreter.resize_tensor_input(given, x.shape)
+        interpreter.resize_tensor_input(input_index, x.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(given, x)
+        interpreter.set_tensor(input_index, x)
         interpreter.invoke()
-        return interpreter.get_tensor(made)
+        return interpreter.get_tensor(output_index)
 
     return run
 
@@ -134,10 +137,10 @@ def ncnn(file: str) -> Run:
             raise ValueError("the batch is 1")
         extractor = network.create_extractor()
         extractor.input("input", reader.Mat(np.ascontiguousarray(x[0])).clone())
-        code, made = extractor.extract(last)
+        code, output = extractor.extract(last)
         if code:
             raise ValueError(f"code {code}")
-        return np.array(made).reshape(1, -1)
+        return np.array(output).reshape(1, -1)
 
     return run
 
@@ -147,23 +150,23 @@ READERS = {"onnxruntime": onnxruntime, "opencv": opencv, "openvino": openvino, "
            "ncnn": ncnn}  # fmt: skip
 
 
-def one(reader: str, file: str, given: str, made: str) -> None:
+def one(reader: str, file: str, inputs_file: str, outputs_file: str) -> None:
     """What it makes of one file."""
-    with np.load(given) as arrays:
+    with np.load(inputs_file) as arrays:
         inputs = [arrays[str(number)] for number in range(len(arrays.files))]
-    found: dict[str, Array] = {}
+    outputs: dict[str, Array] = {}
     try:
         run = READERS[reader](file)
-        found["one"] = np.concatenate([np.array(run(x)).reshape(1, -1) for x in inputs])
+        outputs["one"] = np.concatenate([np.array(run(x)).reshape(1, -1) for x in inputs])
     except BaseException as error:  # whatever a reader raises; one of them ends in a panic of its own kind
-        found["one_error"] = np.array(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        outputs["one_error"] = np.array(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     else:
         try:
             if len({x.shape for x in inputs}) == 1:
-                found["batch"] = np.array(run(np.concatenate(inputs))).reshape(len(inputs), -1)
+                outputs["batch"] = np.array(run(np.concatenate(inputs))).reshape(len(inputs), -1)
         except BaseException as error:  # as above
-            found["batch_error"] = np.array(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-    np.savez(made, **found)
+            outputs["batch_error"] = np.array(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    np.savez(outputs_file, **outputs)
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def artifact_of(what: str, folder: Path) -> Path:
 
 def images() -> list[bytes]:
     """Discs on noise, every fourth a PNG and the others JPEGs."""
-    random, found = np.random.default_rng(0), []
+    random, encoded = np.random.default_rng(0), []
     for number in range(EACH):
         for width, height in SIZES:
             noise = random.integers(0, 90, (height // 8, width // 8, 3), dtype=np.uint8)
@@ -64,8 +64,8 @@ def images() -> list[bytes]:
             ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
             file = io.BytesIO()
             image.save(file, "PNG" if number == 0 else "JPEG")
-            found.append(file.getvalue())
-    return found
+            encoded.append(file.getvalue())
+    return encoded
 
 
 class Client:
@@ -161,10 +161,10 @@ async def drive(port: int, pid: int, seconds: float, clients: int) -> dict[str, 
 async def batches(client: Client) -> dict[str, float]:
     """From the server's metrics: how many batches were at most so large, all of them, and the images in them."""
     text = (await client.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[1].decode()
-    found = {bound: float(n) for bound, n in re.findall(r'leannet_batch_images_bucket\{le="(\d+)"\} (\d+)', text)}
-    found["batches"] = float(re.findall(r"leannet_batch_images_count (\d+)", text)[0])
-    found["images"] = float(re.findall(r"leannet_batch_images_sum ([\d.]+)", text)[0])
-    return found
+    counts = {bound: float(n) for bound, n in re.findall(r'leannet_batch_images_bucket\{le="(\d+)"\} (\d+)', text)}
+    counts["batches"] = float(re.findall(r"leannet_batch_images_count (\d+)", text)[0])
+    counts["images"] = float(re.findall(r"leannet_batch_images_sum ([\d.]+)", text)[0])
+    return counts
 
 
 def resident(pid: int) -> int:
@@ -176,58 +176,60 @@ def measured(what: str, seconds: float, clients: int) -> dict[str, Any]:
     """Starts the server, drives it, stops it."""
     with tempfile.TemporaryDirectory() as folder:
         artifact = artifact_of(what, Path(folder))
-        load = os.getloadavg()[0]
+        load_before = os.getloadavg()[0]
         command = [*PROGRAM, "serve", str(artifact), "--port", "0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
                 ready = json.loads(server.stdout.readline())
-                found = asyncio.run(drive(int(ready["url"].rsplit(":", 1)[1]), server.pid, seconds, clients))
+                load_results = asyncio.run(drive(int(ready["url"].rsplit(":", 1)[1]), server.pid, seconds, clients))
             finally:
                 server.terminate()
         weights = "trained" if Path(what).exists() else "fresh"
-        about = {
+        server_facts = {
             "model": ready["model"],
             "weights": weights,
             "threads": ready["threads"],
             "size_bytes": artifact.stat().st_size,
         }
-    return about | {"clients": clients, "load_before": load, "exit_status": server.returncode} | found
+    return (
+        server_facts | {"clients": clients, "load_before": load_before, "exit_status": server.returncode} | load_results
+    )
 
 
-def page(found: dict[str, Any], command: str) -> str:
+def page(results: dict[str, Any], command: str) -> str:
     """The results for a person."""
     sizes = ", ".join(f"{width} x {height}" for width, height in SIZES)
-    memory = found["resident_mb"]
+    memory = results["resident_mb"]
     at_10, at_end = (float(np.median(part)) for part in (memory[8:13] or memory, memory[-5:]))
-    latency, counts = found["latency_ms"], found["batches"]
+    latency, counts = results["latency_ms"], results["batches"]
     alone, full = counts["1"] / counts["batches"], 1 - counts["4"] / counts["batches"]
     lines = [
         "# A server under load",
         "",
-        f"Written by `{command}`. `leannet serve` of {found['model']} ({found['size_bytes'] / 1e6:.2f} MB, "
-        f"{found['weights']} weights, {found['threads']} threads), {found['clients']} clients in a process of their "
-        f"own that never pause, each on one connection, for {found['seconds']:.0f} s on {found['machine']}; server and "
-        f"clients share it. Images: {len(SIZES) * EACH}, JPEG and PNG, of {sizes} pixels in equal parts. Load of the "
-        f"machine just before: {found['load_before']:.1f} (0: nothing else ran).",
+        f"Written by `{command}`. `leannet serve` of {results['model']} ({results['size_bytes'] / 1e6:.2f} MB, "
+        f"{results['weights']} weights, {results['threads']} threads), {results['clients']} clients in a process of "
+        f"their own that never pause, each on one connection, for {results['seconds']:.0f} s on {results['machine']}; "
+        f"server and clients share it. Images: {len(SIZES) * EACH}, JPEG and PNG, of {sizes} pixels in equal parts. "
+        f"Load of the machine just before: {results['load_before']:.1f} (0: nothing else ran).",
         "",
         "| | |",
         "|---|--:|",
-        f"| answers a second | {found['requests_per_s']:.1f} |",
-        f"| answers in all | {found['requests']:,} |",
-        f"| errors | {found['errors']} |",
-        f"| answers other than for the image alone | {found['other_answers']} |",
+        f"| answers a second | {results['requests_per_s']:.1f} |",
+        f"| answers in all | {results['requests']:,} |",
+        f"| errors | {results['errors']} |",
+        f"| answers other than for the image alone | {results['other_answers']} |",
         f"| latency, half of them within | {latency['p50']:.0f} ms |",
         f"| nine tenths | {latency['p90']:.0f} ms |",
         f"| 99 of 100 | {latency['p99']:.0f} ms |",
         f"| the slowest | {latency['most']:.0f} ms |",
-        f"| images in a batch, mean | {found['images_per_batch']:.2f} |",
+        f"| images in a batch, mean | {results['images_per_batch']:.2f} |",
         f"| batches of one; of five to eight | {100 * alone:.0f} %; {100 * full:.0f} % |",
         f"| memory of the server before | {memory[0]:.0f} MB |",
         f"| around 10 s (median of five seconds) | {at_10:.0f} MB |",
         f"| at the end (the same) | {at_end:.0f} MB |",
         f"| at most | {max(memory):.0f} MB |",
-        f"| exit status of the server | {found['exit_status']} |",
+        f"| exit status of the server | {results['exit_status']} |",
     ]
     return "\n".join(lines) + "\n"
 
@@ -240,13 +242,13 @@ def main() -> None:
     options.add_argument("what", nargs="?", default="mobilenet_v3_small")
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--clients", type=int, default=32)
-    given = options.parse_args()
-    found = {"machine": machine().line()} | measured(given.what, given.seconds, given.clients)
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
-    what = given.what if given.what != options.get_default("what") else ""
-    command = f"python benchmarks/serve_load.py {Path(what).name} --seconds {given.seconds:g}".replace("  ", " ")
-    OUT.with_suffix(".md").write_text(page(found, command))
-    print(page(found, command))
+    arguments = options.parse_args()
+    results = {"machine": machine().line()} | measured(arguments.what, arguments.seconds, arguments.clients)
+    OUT.write_text(json.dumps(results, indent=1) + "\n")
+    what = arguments.what if arguments.what != options.get_default("what") else ""
+    command = f"python benchmarks/serve_load.py {Path(what).name} --seconds {arguments.seconds:g}".replace("  ", " ")
+    OUT.with_suffix(".md").write_text(page(results, command))
+    print(page(results, command))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ without leannet's own ReLU6 and without its own gradients of slices and means. L
 alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
 
     from leannet.blocks import activations, layouts
     from leannet.factory import create
-    from leannet.training.memory import keeping_memory
+    from leannet.training.memory import keep_freed_memory
 
     torch.set_num_threads(2)
     torch.manual_seed(0)
@@ -54,7 +55,7 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
         optimizer.step()
         optimizer.zero_grad()
 
-    with keeping_memory(way.endswith("kept")):
+    with keep_freed_memory(way.endswith("kept")):
         for _ in range(2):
             once()
         times: list[float] = []
@@ -62,7 +63,7 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
             began = time.perf_counter()
             once()
             times.append(time.perf_counter() - began)
-        found: dict[str, Any] = {"images_per_s": 32 / median(times)}
+        result: dict[str, Any] = {"images_per_s": 32 / median(times)}
         if profiled:
             with torch.profiler.profile() as profile:
                 for _ in range(4):
@@ -70,16 +71,16 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
             events = [e for e in profile.key_averages() if e.self_cpu_time_total > 0]
             total = sum(e.self_cpu_time_total for e in events)
             largest = sorted(events, key=lambda e: -e.self_cpu_time_total)[:7]
-            found["shares"] = {e.key: e.self_cpu_time_total / total for e in largest}
-    return found
+            result["shares"] = {e.key: e.self_cpu_time_total / total for e in largest}
+    return result
 
 
-def backwards(kept: bool) -> dict[str, float]:
+def backwards(keep_memory: bool) -> dict[str, float]:
     """In a process of its own: milliseconds of the backward pass of activations on 32 x 96 x 80 x 80."""
     import torch
 
     from leannet.runtime import measure
-    from leannet.training.memory import keeping_memory
+    from leannet.training.memory import keep_freed_memory
 
     torch.set_num_threads(2)
     ops = torch.ops.aten
@@ -93,14 +94,14 @@ def backwards(kept: bool) -> dict[str, float]:
         "ReLU, torch's": lambda: ops.threshold_backward(gradient, y, 0),
         "h-swish, torch's": lambda: ops.hardswish_backward(gradient, x),
     }
-    with keeping_memory(kept):
+    with keep_freed_memory(keep_memory):
         return {name: latency.median_ms for name, latency in measure(ways, 10).items()}
 
 
 def _worth(name: str) -> dict[str, float]:
     """Images a second as it is over those without each piece, medians of rounds in turns."""
     rounds = [{w: _apart("--step", BEST, name, w, "1")["images_per_s"] for w in WITHOUT} for _ in range(ROUNDS)]
-    return {w: median(found[WITHOUT[0]] / found[w] for found in rounds) for w in WITHOUT}
+    return {w: median(rates[WITHOUT[0]] / rates[w] for rates in rounds) for w in WITHOUT}
 
 
 def _apart(*words: str) -> Any:
@@ -113,16 +114,22 @@ def main() -> None:
     """Runs each way in turns and writes the page."""
     from leannet.runtime import machine
 
-    if sys.argv[1:2] == ["--step"]:
-        print(json.dumps(step(*sys.argv[2:5], sys.argv[5] == "0")))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # How it calls itself, once for each measurement: --step WAY NETWORK WITHOUT ROUND; only round 0 is profiled.
+    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--backwards", choices=("given back", "kept"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.step:
+        way, network_name, without, round_ = arguments.step
+        print(json.dumps(step(way, network_name, without, profiled=round_ == "0")))
         return
-    if sys.argv[1:2] == ["--backwards"]:
-        print(json.dumps(backwards(sys.argv[2] == "kept")))
+    if arguments.backwards:
+        print(json.dumps(backwards(keep_memory=arguments.backwards == "kept")))
         return
     rounds = [{w: _apart("--step", w, NETWORKS[0], WITHOUT[0], str(n)) for w in WAYS} for n in range(ROUNDS)]
     lost = {name: _worth(name) for name in NETWORKS}
     alone = {word: _apart("--backwards", word) for word in ("given back", "kept")}
-    rates = {way: [found[way]["images_per_s"] for found in rounds] for way in WAYS}
+    rates = {way: [results_by_way[way]["images_per_s"] for results_by_way in rounds] for way in WAYS}
     base = rates["channels last"]
     ratios = {way: median(a / b for a, b in zip(values, base, strict=True)) for way, values in rates.items()}
     shares = {way: rounds[0][way]["shares"] for way in WAYS}

@@ -62,9 +62,9 @@ def timm(data: Path, name: str, folder: Path, script: Path, *flags: str) -> list
     done = _run([str(environment()), "-c", code, *words])
     last: dict[int, float] = {}
     for line in (done.stdout + done.stderr).splitlines():
-        found = RATE.search(line)
-        if found:
-            last[int(found[1])] = float(found[2])
+        match = RATE.search(line)
+        if match:
+            last[int(match[1])] = float(match[2])
     return [last[epoch] for epoch in range(EPOCHS)]
 
 
@@ -91,17 +91,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("train", type=Path)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     environment()
     rates: dict[str, dict[str, list[list[float]]]] = {}
     with tempfile.TemporaryDirectory() as place:
-        data = copies(given.data, Path(place) / "data")
+        data = copies(arguments.data, Path(place) / "data")
         for name in NETWORKS:
             runs: dict[str, list[list[float]]] = {"leannet": [], "timm": [], "timm --channels-last": []}
             for number in range(ROUNDS):
                 folder = Path(place) / f"{name}-{number}"
                 folder.mkdir()
-                script = given.train.resolve()
+                script = arguments.train.resolve()
                 runs["leannet"].append(leannet(data, name, folder))
                 runs["timm"].append(timm(data, name, folder, script))
                 runs["timm --channels-last"].append(timm(data, name, folder, script, "--channels-last"))
@@ -118,19 +118,19 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for name, runs in rates.items():
-        found = {}
+        ratios_by_epoch = {}
         for epoch, words in enumerate(("first", "second")):
             middle = {who: median(run[epoch] for run in values) for who, values in runs.items()}
             ratios = [
                 geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs["leannet"], runs[who], strict=True))
                 for who in ("timm", "timm --channels-last")
             ]
-            found[words] = {"ratio_timm": ratios[0], "ratio_timm_channels_last": ratios[1]}
+            ratios_by_epoch[words] = {"ratio_timm": ratios[0], "ratio_timm_channels_last": ratios[1]}
             lines.append(
                 f"| {name} | {words} | {middle['leannet']:.1f} | {middle['timm']:.1f} | {ratios[0]:.2f} | "
                 f"{middle['timm --channels-last']:.1f} | {ratios[1]:.2f} |"
             )
-        results["networks"][name] = found
+        results["networks"][name] = ratios_by_epoch
     results |= results["networks"]["mobilenet_v2"]["second"]
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     head = (

@@ -56,10 +56,10 @@ def trained(name: str, data: Path) -> None:
     metrics = header.metrics.model_copy(update={"test": scores.summary()})
     BASES.mkdir(exist_ok=True)
     shutil.copy(run / "log.csv", BASES / f"{name}.csv")
-    kept = BASES / f"{name}.safetensors"
-    save(kept, network, header.model_copy(update={"provenance": provenance, "metrics": metrics}), half=True)
-    halved = leannet.evaluate(kept, str(data / "test.parquet"), quiet=True).scores
-    print(f"{name}: test {scores.line()}; as kept {halved.line()}", flush=True)
+    target = BASES / f"{name}.safetensors"
+    save(target, network, header.model_copy(update={"provenance": provenance, "metrics": metrics}), half=True)
+    halved = leannet.evaluate(target, str(data / "test.parquet"), quiet=True).scores
+    print(f"{name}: test {scores.line()}; as saved {halved.line()}", flush=True)
 
 
 def write_page() -> None:
@@ -100,10 +100,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", choices=list(NETWORKS))
-    given = parser.parse_args()
-    for name in [given.only] if given.only else NETWORKS:
+    arguments = parser.parse_args()
+    for name in [arguments.only] if arguments.only else NETWORKS:
         if not (BASES / f"{name}.safetensors").exists():
-            trained(name, given.data)
+            trained(name, arguments.data)
             write_page()
 
 

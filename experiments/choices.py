@@ -45,7 +45,7 @@ SEEDS = (0, 1)
 
 def latencies(seconds: float = 60) -> dict[str, dict[str, dict[str, float]]]:
     """Milliseconds of every variant at the paper's size, in each engine, one thread."""
-    found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in VARIANTS}
+    latency_by_engine: dict[str, dict[str, dict[str, float]]] = {name: {} for name in VARIANTS}
     for base in (V2, V3):
         names = [name for name, (owner, _) in VARIANTS.items() if owner is base]
         programs = {name: Program(base.tables(VARIANTS[name][1])[0]) for name in names}
@@ -54,22 +54,22 @@ def latencies(seconds: float = 60) -> dict[str, dict[str, dict[str, float]]]:
             runs = {name: ENGINES[engine].prepare(programs[name], 1) for name in names}
             candidates: dict[str, Callable[[], object]] = {n: lambda run=run, x=x: run(x) for n, run in runs.items()}
             for name, latency in measure(candidates, seconds / 4).items():
-                found[name][engine] = latency.to_dict()
-    return found
+                latency_by_engine[name][engine] = latency.to_dict()
+    return latency_by_engine
 
 
 @contextmanager
 def rounded(network: nn.Module, how: Callable[[Tensor], Tensor], weights: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Inside, every convolution's weights, and what each layer behind its activation makes, are rounded."""
     layers = [module for module in network.modules() if isinstance(module, ConvLayer)]
-    kept = [layer.conv.weight.data.clone() for layer in layers]
-    hooks = [layer.register_forward_hook(lambda module, given, made: how(made)) for layer in layers]
+    original_weights = [layer.conv.weight.data.clone() for layer in layers]
+    hooks = [layer.register_forward_hook(lambda module, inputs, output: how(output)) for layer in layers]
     for layer in layers:
         layer.conv.weight.data = weights(layer.conv.weight.data)
     try:
         yield
     finally:
-        for hook, layer, weight in zip(hooks, layers, kept, strict=True):
+        for hook, layer, weight in zip(hooks, layers, original_weights, strict=True):
             hook.remove()
             layer.conv.weight.data = weight
 
@@ -113,14 +113,14 @@ def scored(run: Path, test: str) -> dict[str, float]:
                     logits[name].append(network(x))
     truth = torch.cat(labels)
     whole = {name: torch.cat(parts) for name, parts in logits.items()}
-    found = {f"accuracy_{name}": (made.argmax(1) == truth).float().mean().item() for name, made in whole.items()}
+    scores = {f"accuracy_{name}": (outputs.argmax(1) == truth).float().mean().item() for name, outputs in whole.items()}
     size = whole["float32"].abs().max()
     for name in precisions:
-        found[f"error_{name}"] = ((whole[name] - whole["float32"]).abs().max() / size).item()
-        found[f"mean_error_{name}"] = (
+        scores[f"error_{name}"] = ((whole[name] - whole["float32"]).abs().max() / size).item()
+        scores[f"mean_error_{name}"] = (
             (whole[name] - whole["float32"]).abs().mean() / whole["float32"].abs().mean()
         ).item()
-    return found
+    return scores
 
 
 def trained(name: str, seed: int, data: str) -> dict[str, float]:
@@ -140,8 +140,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", help="CIFAR-10 as a folder with train.parquet and test.parquet")
     parser.add_argument("--page", action="store_true", help="only write the page")
-    given = parser.parse_args()
-    if not given.page and given.data is None:
+    arguments = parser.parse_args()
+    if not arguments.page and arguments.data is None:
         parser.error("expected DATA, a folder with CIFAR-10 as Parquet, or --page")
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"trained": {}}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def main() -> None:
     def keep() -> None:
         write_whole(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
 
-    if not given.page:
+    if not arguments.page:
         if "latency" not in results:
             results["machine"] = machine().line()
             results["latency"] = latencies()
@@ -158,7 +158,7 @@ def main() -> None:
             for name in VARIANTS:
                 done = results["trained"].setdefault(name, {})
                 if str(seed) not in done and (seed == 0 or name in {"V2", "V3"}):
-                    done[str(seed)] = trained(name, seed, given.data)
+                    done[str(seed)] = trained(name, seed, arguments.data)
                     keep()
                     print(f"{name}, seed {seed}: {100 * done[str(seed)]['accuracy_float32']:.1f} %", flush=True)
     (ROOT / "docs" / "images").mkdir(exist_ok=True)

@@ -62,9 +62,9 @@ def tail_of_v2(table: Architecture) -> Architecture:
         name="block_last", expansion_channels=wide.out_channels, out_channels=2 * before, activation="h_swish"
     )
     features = Conv(name="Conv_1", out_channels=last.out_channels, norm=wide.norm, activation="h_swish")
-    kept = [row for row in rows if row is not last]
-    kept[kept.index(wide) : kept.index(wide) + 1] = [extra, features]
-    return Architecture(**{**dict(table), "rows": tuple(kept)})
+    edited = [row for row in rows if row is not last]
+    edited[edited.index(wide) : edited.index(wide) + 1] = [extra, features]
+    return Architecture(**{**dict(table), "rows": tuple(edited)})
 
 
 def unchanged(table: Architecture) -> Architecture:

@@ -95,8 +95,8 @@ def theirs(data: Path, name: str, minutes: float, script: Path) -> dict[str, Any
     state = torch.load(next(out.rglob("last.pth.tar")), map_location="cpu", weights_only=False)["state_dict"]
     network = leannet.create(name, classes=10)
     network.load_state_dict(state)
-    found = {"accuracy": accuracy(network, data / "test.parquet"), "minutes": spent, "epochs": epochs, "curve": curve}
-    return found | {"command": "train.py " + " ".join(flags(Path("cifar10"), Path("runs/timm"), epochs))}
+    result = {"accuracy": accuracy(network, data / "test.parquet"), "minutes": spent, "epochs": epochs, "curve": curve}
+    return result | {"command": "train.py " + " ".join(flags(Path("cifar10"), Path("runs/timm"), epochs))}
 
 
 def flags(folder: Path, out: Path, epochs: int) -> list[str]:
@@ -125,10 +125,10 @@ def as_folders(source: Path, folder: Path) -> None:
         return
     table = pq.read_table(source)
     with (RUNS / SAME / "predictions.csv").open(newline="") as file:
-        held = {int(line["path"].removeprefix("row ")) for line in csv.DictReader(file)}
+        validation_rows = {int(line["path"].removeprefix("row ")) for line in csv.DictReader(file)}
     for index, (image, label) in enumerate(zip(table["img"].to_pylist(), table["label"].to_pylist(), strict=True)):
-        part = "validation" if index in held else "train"
-        target = folder / part / str(label) / f"{index}.png"
+        split = "validation" if index in validation_rows else "train"
+        target = folder / split / str(label) / f"{index}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(image["bytes"])
     (folder / "ready").touch()
@@ -156,20 +156,21 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("train", type=Path, help="timm's train.py")
     parser.add_argument("--minutes", type=float, default=30)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     ways = {
-        f"{SAME}, leannet": lambda: ours(given.data, SAME, given.minutes),
-        f"{SAME}, timm": lambda: theirs(given.data, SAME, given.minutes, given.train.resolve()),
-        f"{BEST}, leannet": lambda: ours(given.data, BEST, given.minutes, "bf16"),  # 1.5 times as fast for ResNets
+        f"{SAME}, leannet": lambda: ours(arguments.data, SAME, arguments.minutes),
+        f"{SAME}, timm": lambda: theirs(arguments.data, SAME, arguments.minutes, arguments.train.resolve()),
+        # bf16 is 1.5 times as fast for ResNets
+        f"{BEST}, leannet": lambda: ours(arguments.data, BEST, arguments.minutes, "bf16"),
     }
     for name, way in ways.items():
-        if name not in found:
-            found[name] = way() | {"allowed_minutes": given.minutes, "machine": machine().line()}
-            write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
-            print(name, found[name]["accuracy"], flush=True)
-    write_page(found)
+        if name not in results:
+            results[name] = way() | {"allowed_minutes": arguments.minutes, "machine": machine().line()}
+            write_whole(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+            print(name, results[name]["accuracy"], flush=True)
+    write_page(results)
 
 
 if __name__ == "__main__":

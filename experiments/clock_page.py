@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 TEST_IMAGES = 10_000
 
 
-def write_page(found: dict[str, dict[str, Any]]) -> None:
+def write_page(results: dict[str, dict[str, Any]]) -> None:
     """docs/clock.md and docs/figures/clock.svg."""
-    _draw(found)
-    allowed = " or ".join(sorted({f"{each['allowed_minutes']:g}" for each in found.values()}))
-    machines = "; ".join(sorted({each["machine"] for each in found.values()}))
+    _draw(results)
+    allowed = " or ".join(sorted({f"{each['allowed_minutes']:g}" for each in results.values()}))
+    machines = "; ".join(sorted({each["machine"] for each in results.values()}))
     lines = [
         "# Against the clock",
         "",
@@ -28,23 +28,23 @@ def write_page(found: dict[str, dict[str, Any]]) -> None:
         "| network, trained by | test accuracy | minutes | epochs |",
         "|---|--:|--:|--:|",
     ]
-    for name, each in found.items():
+    for name, each in results.items():
         low, high = wilson(round(each["accuracy"] * TEST_IMAGES), TEST_IMAGES)
         lines.append(
             f"| {name} | {100 * each['accuracy']:.2f} % ({interval(low, high)}) | {each['minutes']:.1f} | "
             f"{each['epochs']} |"
         )
     lines += ["", "![Validation accuracy against minutes](figures/clock.svg)", "", "The commands:", ""]
-    lines += [f"    {each['command']}" for each in found.values()]
+    lines += [f"    {each['command']}" for each in results.values()]
     write_whole(ROOT / "docs" / "clock.md", ("\n".join(lines) + "\n").encode())
 
 
-def _draw(found: dict[str, dict[str, Any]]) -> None:
+def _draw(results: dict[str, dict[str, Any]]) -> None:
     with figure(7.5, 4.5) as drawn:
         axes = drawn.subplots()
-        for color, (name, each) in zip(COLORS, found.items(), strict=False):
+        for color, (name, each) in zip(COLORS, results.items(), strict=False):
             axes.plot(*zip(*[(m, 100 * value) for m, value in each["curve"]], strict=True), color=color, label=name)
-        axes.set_xlim(0, 1.05 * max(each["allowed_minutes"] for each in found.values()))
+        axes.set_xlim(0, 1.05 * max(each["allowed_minutes"] for each in results.values()))
         axes.set_xlabel("minutes")
         axes.set_ylabel("validation accuracy, %")
         axes.legend(frameon=False)

@@ -36,13 +36,13 @@ def slice_of(source: Path, target: Path) -> None:
     table = pq.read_table(source)
     labels = table.column("label").to_pylist()
     seen: dict[int, int] = {}
-    kept = []
+    rows = []
     for index, label in enumerate(labels):
         seen[label] = seen.get(label, 0) + 1
         if seen[label] <= (FEW if label % 2 else MANY):
-            kept.append(index)
+            rows.append(index)
     target.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.take(pa.array(kept)), target)
+    pq.write_table(table.take(pa.array(rows)), target)
 
 
 def scored(data: Path, test: Path, way: str, seed: int) -> dict[str, float]:
@@ -59,16 +59,16 @@ def main() -> None:
     """Trains what is not trained yet and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="CIFAR-10 as a folder with train.parquet and test.parquet")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     data = RUNS / "slice.parquet"
-    slice_of(given.data / "train.parquet", data)
-    found: dict[str, dict[str, dict[str, float]]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    slice_of(arguments.data / "train.parquet", data)
+    results: dict[str, dict[str, dict[str, float]]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for seed in SEEDS:
         for way in WAYS:
-            done = found.setdefault(way, {})
+            done = results.setdefault(way, {})
             if str(seed) not in done:
-                done[str(seed)] = scored(data, given.data / "test.parquet", way, seed)
-                write_whole(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
+                done[str(seed)] = scored(data, arguments.data / "test.parquet", way, seed)
+                write_whole(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
                 print(way, seed, done[str(seed)], flush=True)
     lines = [
         "# Rare classes",
@@ -80,7 +80,7 @@ def main() -> None:
         "| | recall, rare classes | recall, common classes | accuracy |",
         "|---|--:|--:|--:|",
     ]
-    for way, runs in found.items():
+    for way, runs in results.items():
         cells = []
         for key in ("rare", "common", "accuracy"):
             values = [100 * run[key] for run in runs.values()]

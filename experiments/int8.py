@@ -24,6 +24,7 @@ from PIL import Image
 import leannet
 from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.artifact import normalized
+from leannet.artifact.onnx_artifact import OnnxArtifact
 from leannet.data.images import prepare, read
 from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
@@ -39,7 +40,7 @@ ENGINES_HERE = ("onnxruntime", "openvino", "litert")
 THEIRS = "onnxruntime's quantizer"
 
 
-def by_the_runtime(artifact: Artifact, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> float:
+def by_the_runtime(artifact: OnnxArtifact, data: Path, test: tuple[list[Image.Image], np.ndarray]) -> float:
     """Test accuracy of what onnxruntime.quantization makes of the float file."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -59,12 +60,12 @@ def by_the_runtime(artifact: Artifact, data: Path, test: tuple[list[Image.Image]
             return {"input": normalized(array[None], artifact.header.preprocessing)}
 
     with tempfile.TemporaryDirectory() as place:
-        given, ready, made = (Path(place) / name for name in ("given.onnx", "ready.onnx", "made.onnx"))
-        given.write_bytes(artifact.graph)
-        quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+        float_file, inferred, quantized = (Path(place) / f"{name}.onnx" for name in ("float", "inferred", "quantized"))
+        float_file.write_bytes(artifact.graph)
+        quant_pre_process(str(float_file), str(inferred), skip_symbolic_shape=True)
         words = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "per_channel": True}
-        quantize_static(str(ready), str(made), Reader(), quant_format=QuantFormat.QDQ, **words)
-        run = ENGINES["onnxruntime"].prepare(Program.of_file(artifact.header.architecture, made.read_bytes()), 2)
+        quantize_static(str(inferred), str(quantized), Reader(), quant_format=QuantFormat.QDQ, **words)
+        run = ENGINES["onnxruntime"].prepare(Program.of_file(artifact.header.architecture, quantized.read_bytes()), 2)
     right = 0
     for batch, labels in batches(artifact, test):
         right += int((run(batch)[0].argmax(axis=1) == labels).sum())
@@ -84,15 +85,16 @@ def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) 
     source, train = BASES / f"{name}.safetensors", str(data / "train.parquet")
     with tempfile.TemporaryDirectory() as place:
         plain = open_artifact(leannet.export(source, Path(place) / "plain.onnx").path)
-        found: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
+        assert isinstance(plain, OnnxArtifact)
+        results: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
         for engine in ENGINES_HERE:
             target = Path(place) / (engine if engine == "litert" else f"{engine}.onnx")
-            made = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
-            after = accuracy(open_artifact(target), test) if made.path else None
-            found["engines"][engine] = made.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
-            print(name, engine, found["float32"], after, flush=True)
-        found[THEIRS] = by_the_runtime(plain, data, test)
-    return found
+            quantized = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
+            after = accuracy(open_artifact(target), test) if quantized.path else None
+            results["engines"][engine] = quantized.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
+            print(name, engine, results["float32"], after, flush=True)
+        results[THEIRS] = by_the_runtime(plain, data, test)
+    return results
 
 
 def accuracy(artifact: Artifact, test: tuple[list[Image.Image], np.ndarray]) -> float:

@@ -7,6 +7,7 @@ in five folds, which blurs into a weak classifier as noise is added to its pixel
 line for each setting, in a minute.
 """
 
+import argparse
 import warnings
 
 import numpy as np
@@ -23,6 +24,9 @@ SHARES = (0.0, 0.03, 0.1, 0.2)  # of labels that are changed
 
 def main() -> None:
     """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
     pixels, labels = load_digits(return_X_y=True)
     print("| labels wrong | accuracy | called wrong | of these wrong | named |")
     print("|--:|--:|--:|--:|---|")
@@ -31,15 +35,16 @@ def main() -> None:
             random = np.random.default_rng(0)
             inputs = pixels / 16 + random.normal(size=pixels.shape) * noise
             changed = random.choice(len(labels), round(share * len(labels)), replace=False)
-            given = labels.copy()
-            given[changed] = (given[changed] + random.integers(1, 10, len(changed))) % 10
+            noisy_labels = labels.copy()
+            noisy_labels[changed] = (labels[changed] + random.integers(1, 10, len(changed))) % 10
             model = LogisticRegression(max_iter=200)
-            probabilities = cross_val_predict(model, inputs, given, cv=5, method="predict_proba").astype(np.float32)
+            probabilities = cross_val_predict(model, inputs, noisy_labels, cv=5, method="predict_proba")
+            probabilities = probabilities.astype(np.float32)
             names = [str(number) for number in range(len(labels))]
-            suspects = Suspects(ranked(names, given, probabilities, tuple(map(str, range(10)))), "all")
+            suspects = Suspects(ranked(names, noisy_labels, probabilities, tuple(map(str, range(10)))), "all")
             called = {int(each.image) for each in suspects.images if each.likely}
             correct = len(called & set(changed.tolist())) / max(len(called), 1)
-            accuracy = float((probabilities.argmax(axis=1) == given).mean())
+            accuracy = float((probabilities.argmax(axis=1) == noisy_labels).mean())
             print(
                 f"| {100 * share:.0f} % | {100 * accuracy:.0f} % | {100 * len(called) / len(labels):.1f} % | "
                 f"{100 * correct:.0f} % | {'yes' if suspects.is_reliable else 'no'} |",
@@ -48,5 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", ConvergenceWarning)
     main()

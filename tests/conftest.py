@@ -77,15 +77,15 @@ def browser() -> Iterator[Any]:
         pytest.skip("no chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield opened
-        opened.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
 
 
 def keep(page: Any, folder: Path, name: str) -> None:
     """An image of the whole page, for a person to look at."""
-    wanted = os.environ.get("LEANNET_SCREENSHOTS")
-    for place in (folder, *([Path(wanted)] if wanted else [])):
+    screenshots_folder = os.environ.get("LEANNET_SCREENSHOTS")
+    for place in (folder, *([Path(screenshots_folder)] if screenshots_folder else [])):
         place.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=place / f"{name}.png", full_page=True)
 

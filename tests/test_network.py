@@ -75,8 +75,8 @@ def test_a_layer_is_found_by_either_spelling() -> None:
 def test_same_padding_is_tensorflows(kernel: int, stride: int, size: int) -> None:
     """SAME: ceil(size / stride) outputs, and of the zeros the odd one after (tensorflow.nn, notes on padding)."""
     row = Conv(name="c", out_channels=1, kernel=kernel, stride=stride, padding="same")
-    made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
-    network = build(made)
+    arch = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
+    network = build(arch)
     image = torch.randn(1, 1, size, size)
     out = -(-size // stride)
     zeros = max((out - 1) * stride + kernel - size, 0)
@@ -100,25 +100,25 @@ def test_pools_by_hand(op: str, padding: str | int, ceil: bool) -> None:
     """Padding is neither the largest nor part of a mean."""
     size, kernel, stride = 8, 3, 2
     row = Pool(name="p", op=op, kernel=kernel, stride=stride, padding=padding, ceil=ceil)  # type: ignore[arg-type]
-    made = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
+    arch = Architecture(name="x", input=Input(channels=1, height=size, width=size), rows=(row,))
     image = torch.randn(1, 1, size, size)
-    result = build(made)(image)[0, 0]
+    result = build(arch)(image)[0, 0]
     before = {"same": 0, "symmetric": 1, "valid": 0}.get(padding, padding)  # type: ignore[arg-type]
     for i in range(result.shape[0]):
         for j in range(result.shape[1]):
             top, left = i * stride - before, j * stride - before
             seen = image[0, 0, max(top, 0) : top + kernel, max(left, 0) : left + kernel]
             torch.testing.assert_close(result[i, j], seen.max() if op == "max" else seen.mean())
-    assert tuple(result.shape) == tuple(made.shapes["p"][1:])
+    assert tuple(result.shape) == tuple(arch.shapes["p"][1:])
 
 
 def test_shared_rows_run_the_same_weights() -> None:
     conv = Conv(name="a", out_channels=3, kernel=3, norm=Norm())
     again = Conv(name="b", out_channels=3, kernel=3, norm=Norm(), shares="a")
-    made = Architecture(
+    arch = Architecture(
         name="x", input=Input(height=9, width=9), rows=(conv, again, Add(name="sum", inputs=("a", "b")))
     )
-    network = build(made).eval()
+    network = build(arch).eval()
     assert {key.split(".")[0] for key in network.state_dict()} == {"a"}
     image = torch.randn(1, 3, 9, 9)
     once = network.layer("a")(image)
@@ -126,8 +126,8 @@ def test_shared_rows_run_the_same_weights() -> None:
 
 
 def test_several_outputs_come_by_name() -> None:
-    made = architecture("mobilenet_v2_debug").only("Conv1", "block_2")
-    network = build(made)
+    arch = architecture("mobilenet_v2_debug").only("Conv1", "block_2")
+    network = build(arch)
     out = network(torch.zeros(1, 3, 32, 32))
     assert {name: tuple(value.shape) for name, value in out.items()} == {
         "Conv1": (1, 32, 16, 16),
@@ -147,11 +147,11 @@ def test_vectors_and_images_have_the_shapes_of_their_rows() -> None:
         Conv(name="again", out_channels=5),
         Dropout(name="drop", rate=0.5),
     )
-    made = Architecture(name="x", input=Input(height=8, width=8), rows=rows)
-    network = build(made).eval()
+    arch = Architecture(name="x", input=Input(height=8, width=8), rows=rows)
+    network = build(arch).eval()
     assert network(torch.zeros(8, 3, 8, 8)).shape == (8, 5)
-    assert made.head == "again"
-    assert build(made.only("scaled"))(torch.zeros(8, 3, 8, 8)).shape == (8, 6, 8, 8)
+    assert arch.head == "again"
+    assert build(arch.only("scaled"))(torch.zeros(8, 3, 8, 8)).shape == (8, 6, 8, 8)
 
 
 def test_an_exact_path_comes_before_another_spelling() -> None:
@@ -163,9 +163,9 @@ def test_an_exact_path_comes_before_another_spelling() -> None:
 
 @pytest.mark.parametrize("name", ["train", "steps", "architecture", "run"])
 def test_a_row_name_that_torch_uses_is_refused(name: str) -> None:
-    made = Architecture(name="x", input=Input(height=4, width=4), rows=(Linear(name=name, out_channels=2),))
+    arch = Architecture(name="x", input=Input(height=4, width=4), rows=(Linear(name=name, out_channels=2),))
     with pytest.raises(LeannetError, match="torch modules use this name"):
-        build(made)
+        build(arch)
 
 
 def test_activations_against_their_formulas() -> None:
@@ -191,10 +191,10 @@ def test_activations_against_their_formulas() -> None:
 def test_a_shuffle_is_undone_by_the_one_with_groups_swapped(channels: int, groups: int) -> None:
     rows = (Shuffle(name="there", groups=groups), Shuffle(name="back", groups=max(channels // groups, 2)))
     image = torch.randn(2, channels, 3, 3)
-    made = Architecture(name="x", input=Input(channels=channels, height=3, width=3), rows=rows)
+    arch = Architecture(name="x", input=Input(channels=channels, height=3, width=3), rows=rows)
     if channels // groups > 1:
-        assert torch.equal(build(made)(image), image)
-    once = build(made.only("there"))(image)
+        assert torch.equal(build(arch)(image), image)
+    once = build(arch.only("there"))(image)
     order = [group * (channels // groups) + i for i in range(channels // groups) for group in range(groups)]
     assert torch.equal(once, image[:, order])
 

@@ -48,14 +48,14 @@ class Cell:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
-    found = Cell()
+    cell = Cell()
     package, module = ModuleType("IPython"), ModuleType("IPython.display")
     package.version_info = (9, 0)  # type: ignore[attr-defined]  # matplotlib looks at it
-    module.display = found.display  # type: ignore[attr-defined]
+    module.display = cell.display  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
-    return found
+    return cell
 
 
 def test_a_line_changes_in_place_and_goes(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:

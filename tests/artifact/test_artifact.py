@@ -72,16 +72,16 @@ def test_the_file_alone_predicts_where_there_is_no_torch(checkpoint: Path, artif
     draw("disc", 5, 70).save(tmp_path / "image.png")
     checkpoint_says = leannet.predict(checkpoint, [tmp_path / "image.png"])[0][0]
     done = predicted_without_torch(artifact, tmp_path / "image.png")
-    found = json.loads(done.stdout)
-    assert found["prediction"] == checkpoint_says.classes[0]
-    assert [each["class"] for each in found["top"]] == list(checkpoint_says.classes)
-    assert found["probability"] == pytest.approx(checkpoint_says.probabilities[0], abs=1e-5)
+    answer = json.loads(done.stdout)
+    assert answer["prediction"] == checkpoint_says.classes[0]
+    assert [each["class"] for each in answer["top"]] == list(checkpoint_says.classes)
+    assert answer["probability"] == pytest.approx(checkpoint_says.probabilities[0], abs=1e-5)
 
 
 def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: Path) -> None:
     """In both engines at batch 1 and 7 to 1e-4; and one process without torch answers as torch does, with labels."""
     draw("ring", 5, 70).save(tmp_path / "image.png")
-    wanted = {}
+    torch_says = {}
     for name in sorted(name for name in FAMILIES if name.endswith("_debug")):
         network = lively(leannet.create(name, classes=3))
         shape = network.architecture.input
@@ -93,11 +93,13 @@ def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: P
         if len(network.architecture.output_names) > 1 or shape.channels != 3:
             continue
         save(tmp_path / f"{name}.safetensors", network, header)
-        made = export(tmp_path / f"{name}.safetensors")
-        assert {(each.name, each.batch) for each in made.checks} == set(product(("onnxruntime", "openvino"), (1, 7)))
-        assert all(each.passed and each.tolerance == 1e-4 for each in made.checks), name
-        wanted[name] = leannet.predict(tmp_path / f"{name}.safetensors", [tmp_path / "image.png"])[0][0]
-    assert len(wanted) > 10
+        exported = export(tmp_path / f"{name}.safetensors")
+        assert {(each.name, each.batch) for each in exported.checks} == set(
+            product(("onnxruntime", "openvino"), (1, 7))
+        )
+        assert all(each.passed and each.tolerance == 1e-4 for each in exported.checks), name
+        torch_says[name] = leannet.predict(tmp_path / f"{name}.safetensors", [tmp_path / "image.png"])[0][0]
+    assert len(torch_says) > 10
     lines = (
         "import sys, json",
         "sys.modules['torch'] = None",
@@ -105,11 +107,11 @@ def test_every_family_is_exported_checked_and_predicts_without_torch(tmp_path: P
         "image, *files = sys.argv[1:]",
         "print(json.dumps([leannet.predict(file, [image])[0][0].to_dict() for file in files]))",
     )
-    words = [str(tmp_path / "image.png"), *(str(tmp_path / f"{name}.onnx") for name in wanted)]
+    words = [str(tmp_path / "image.png"), *(str(tmp_path / f"{name}.onnx") for name in torch_says)]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines), *words], capture_output=True, text=True, check=True)
-    for (name, torch_says), found in zip(wanted.items(), json.loads(done.stdout), strict=True):
-        assert [each["class"] for each in found["top"]] == list(torch_says.classes), name
-        assert found["probability"] == pytest.approx(torch_says.probabilities[0], abs=1e-4), name
+    for (name, answer_of_torch), answer in zip(torch_says.items(), json.loads(done.stdout), strict=True):
+        assert [each["class"] for each in answer["top"]] == list(answer_of_torch.classes), name
+        assert answer["probability"] == pytest.approx(answer_of_torch.probabilities[0], abs=1e-4), name
 
 
 def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) 
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"} | places
     for words in (["predict", str(artifact), str(tmp_path / "image.png")], ["check", str(artifact)]):
         subprocess.run([sys.executable, "-m", "leannet", *words], env=environment, capture_output=True, check=True)
-    assert [found for place in places.values() for found in Path(place).rglob("*")] == []
+    assert [file for place in places.values() for file in Path(place).rglob("*")] == []
 
 
 @pytest.mark.parametrize(
@@ -129,17 +131,17 @@ def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) 
     [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in get_args(Input)],
 )
 def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, precision: str, kind: str) -> None:
-    made = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
-    assert {(each.name, each.batch) for each in made.checks} == {
+    exported = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
+    assert {(each.name, each.batch) for each in exported.checks} == {
         (name, batch) for name in ("onnxruntime", "openvino") for batch in (1, 7)
     }
-    wrong = [each for each in check(made.path) if not each.passed]
+    failed = [each for each in check(exported.path) if not each.passed]
     if kind == "uint8":
-        (found,) = wrong
-        assert (found.name, found.resized, found.known) == ("openvino", True, "resizes without antialiasing")
+        (failure,) = failed
+        assert (failure.name, failure.resized, failure.known) == ("openvino", True, "resizes without antialiasing")
     else:
-        assert not wrong
-    tensors = onnx.load(made.path).graph.initializer
+        assert not failed
+    tensors = onnx.load(exported.path).graph.initializer
     large = {t.data_type for t in tensors if len(t.dims) == 4}  # what filters are kept as
     kinds = {
         "float32": onnx.TensorProto.FLOAT,
@@ -151,8 +153,8 @@ def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, preci
 
 def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) -> None:
     """Raw images of any size, resized in the graph, against Pillow; to one level of 256."""
-    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
-    model = onnx.load_from_string(made.graph)
+    artifact = open_artifact(export(checkpoint, tmp_path / "x.onnx", input="uint8").path)
+    model = onnx.load_from_string(artifact.graph)
     (resized,) = (node for node in model.graph.node if node.op_type == "Resize")
     model.graph.output.append(onnx.helper.make_tensor_value_info(resized.output[0], onnx.TensorProto.UINT8, None))
     import onnxruntime
@@ -160,9 +162,9 @@ def test_the_graph_resizes_as_training_does(checkpoint: Path, tmp_path: Path) ->
     session = onnxruntime.InferenceSession(model.SerializeToString())
     for size in ((57, 44), (20, 90), (32, 32), (200, 31)):
         image = draw("square", 3, 120).resize(size)
-        _, found = session.run(None, {"images": np.asarray(image)[None]})
-        wanted = prepare(image, made.header.preprocessing).transpose(2, 0, 1)
-        away = np.abs(found[0].astype(int) - wanted)
+        _, resized_images = session.run(None, {"images": np.asarray(image)[None]})
+        resized_by_pillow = prepare(image, artifact.header.preprocessing).transpose(2, 0, 1)
+        away = np.abs(resized_images[0].astype(int) - resized_by_pillow)
         assert away.max() <= 1
         assert away.mean() < 0.25
 
@@ -188,14 +190,14 @@ def test_it_knows_what_the_checkpoint_knows_but_not_which_images(checkpoint: Pat
 
 def test_an_artifact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
     draw_folder(tmp_path / "images", each=6, kinds=("ape", "bee"))
-    wanted = leannet.evaluate(checkpoint, str(tmp_path / "images"), quiet=True).scores
+    scores = leannet.evaluate(checkpoint, str(tmp_path / "images"), quiet=True).scores
     for kind in get_args(Input):
-        made = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)
-        found = leannet.evaluate(made.path, str(tmp_path / "images"), quiet=True).scores
-        assert found.confusion == wanted.confusion
-        assert found.loss == pytest.approx(wanted.loss, abs=1e-4)
+        exported = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)
+        scores_exported = leannet.evaluate(exported.path, str(tmp_path / "images"), quiet=True).scores
+        assert scores_exported.confusion == scores.confusion
+        assert scores_exported.loss == pytest.approx(scores.loss, abs=1e-4)
     with pytest.raises(LeannetError, match="name some to score"):
-        leannet.evaluate(made.path)
+        leannet.evaluate(exported.path)
 
 
 def _edited(change: Callable[[dict[str, str]], object]) -> Callable[[bytes], bytes]:
@@ -235,11 +237,11 @@ def test_what_is_refused(artifact: Path, change: Callable[[bytes], bytes], messa
 
 def test_golden_images_tell_when_something_is_done_another_way(artifact: Path) -> None:
     """Another resize, order of colors or scale is found."""
-    made = open_artifact(artifact)
+    onnx_artifact = open_artifact(artifact)
     assert all(each.passed for each in check(artifact))
     for change in ({"interpolation": "bicubic"}, {"scale": 1 / 256}, {"resize": "crop"}, {"std": (0.2, 0.2, 0.2)}):
-        other = made.header.preprocessing.model_copy(update=change)
-        replace(made, header=made.header.model_copy(update={"preprocessing": other})).save(artifact)
+        other = onnx_artifact.header.preprocessing.model_copy(update=change)
+        replace(onnx_artifact, header=onnx_artifact.header.model_copy(update={"preprocessing": other})).save(artifact)
         assert not any(each.passed for each in check(artifact)), change
 
 
@@ -281,27 +283,27 @@ def test_other_engines_and_files(artifact: Path, tmp_path: Path) -> None:
 
 def test_integers_that_overflow_here_are_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made where sums of products of 8 bits have 32, run where they have 16."""
-    made = open_artifact(artifact)
-    header = made.header.model_copy(update={"shipping": Shipping(weight_bits=8)})
-    there, here = replace(made, header=header), replace(made, header=header)
+    onnx_artifact = open_artifact(artifact)
+    header = onnx_artifact.header.model_copy(update={"shipping": Shipping(weight_bits=8)})
+    there, here = replace(onnx_artifact, header=header), replace(onnx_artifact, header=header)
     monkeypatch.setattr("leannet.artifact.artifact.weight_bits", lambda: 8)
     there.run()
     monkeypatch.setattr("leannet.artifact.artifact.weight_bits", lambda: 7)
     with pytest.raises(LeannetError, match="8 bits overflow on this processor"):
         here.run()
-    made.run()
+    onnx_artifact.run()
 
 
 def test_what_is_made_for_several_engines_runs_in_one_that_is_there(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """bfloat16 is for OpenVINO first; without it the same file runs in ONNX Runtime."""
-    made = open_artifact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
-    assert made.engines == ("openvino", "onnxruntime")
-    wanted = made.outputs([draw("disc", 5)], "onnxruntime")
+    artifact = open_artifact(export(checkpoint, tmp_path / "x.onnx", "bfloat16").path)
+    assert artifact.engines == ("openvino", "onnxruntime")
+    outputs = artifact.outputs([draw("disc", 5)], "onnxruntime")
     monkeypatch.setattr("leannet.artifact.artifact.is_installed", "openvino".__ne__)
     monkeypatch.setitem(vars(ENGINES["openvino"]), "prepare", None)  # it would fail
-    np.testing.assert_array_equal(open_artifact(made.path).outputs([draw("disc", 5)]), wanted)
+    np.testing.assert_array_equal(open_artifact(artifact.path).outputs([draw("disc", 5)]), outputs)
 
 
 def test_beside_others_no_thread_waits_awake(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,8 +316,8 @@ def test_beside_others_no_thread_waits_awake(artifact: Path, monkeypatch: pytest
 
     whole = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "InferenceSession", listen)
-    made, shown = open_artifact(artifact), np.full((1, 32, 32, 3), 90, np.uint8)
-    found = made.probabilities(shown)
-    wanted = softmax(made.run()(made.as_input(shown))[0])
-    np.testing.assert_array_equal(found, wanted)
+    onnx_artifact, images = open_artifact(artifact), np.full((1, 32, 32, 3), 90, np.uint8)
+    probabilities = onnx_artifact.probabilities(images)
+    by_hand = softmax(onnx_artifact.run()(onnx_artifact.as_input(images))[0])
+    np.testing.assert_array_equal(probabilities, by_hand)
     assert started == ["0", "1"]

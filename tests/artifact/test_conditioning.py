@@ -31,14 +31,14 @@ def test_the_gap_is_that_of_torch_between_its_two_precisions(checkpoint: Path) -
     cancelling(checkpoint, 1e4)
     network, header = load(checkpoint)
     golden, gap = record(network, header.preprocessing)
-    made = np.stack([each.outputs for each in golden])
+    golden_outputs = np.stack([each.outputs for each in golden])
     from leannet.data.images import prepare
     from leannet.data.loader import normalize
 
     arrays = np.stack([prepare(each.image(), header.preprocessing) for each in golden]).transpose(0, 3, 1, 2)
     with torch.inference_mode():
-        found = network(normalize(torch.from_numpy(arrays.copy()), header.preprocessing)).numpy()
-    away = float(np.abs(found - made).max() / np.abs(made).max())
+        outputs = network(normalize(torch.from_numpy(arrays.copy()), header.preprocessing)).numpy()
+    away = float(np.abs(outputs - golden_outputs).max() / np.abs(golden_outputs).max())
     assert 0 < away <= gap < 1e-2
 
 
@@ -51,15 +51,17 @@ def test_the_allowance_follows_the_gap() -> None:
 
 
 def test_an_ill_conditioned_network_is_named(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = export(checkpoint)
-    assert made.note == ""
-    assert open_artifact(made.path).shipping.tolerance == 1e-4
-    monkeypatch.setattr("leannet.artifact.exporting.record", lambda *given: (record(*given)[0], 2.1e-4))
-    made = export(checkpoint)
-    assert made.note.startswith("ill-conditioned: torch's own float32 is 2.1e-04 of the largest output away from its ")
-    assert "\n" not in made.note
-    assert all(each.tolerance == pytest.approx(8.4e-4) for each in check(made.path))
-    assert open_artifact(made.path).shipping.float32_gap == 2.1e-4
+    exported = export(checkpoint)
+    assert exported.note == ""
+    assert open_artifact(exported.path).shipping.tolerance == 1e-4
+    monkeypatch.setattr("leannet.artifact.exporting.record", lambda *arguments: (record(*arguments)[0], 2.1e-4))
+    exported = export(checkpoint)
+    assert exported.note.startswith(
+        "ill-conditioned: torch's own float32 is 2.1e-04 of the largest output away from its "
+    )
+    assert "\n" not in exported.note
+    assert all(each.tolerance == pytest.approx(8.4e-4) for each in check(exported.path))
+    assert open_artifact(exported.path).shipping.float32_gap == 2.1e-4
 
 
 def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -> None:
@@ -67,9 +69,9 @@ def test_a_small_run_of_few_images_is_exported_in_every_format(tmp_path: Path) -
     images = draw_folder(tmp_path / "shapes", each=30)
     words = {"model": "mobilenet_v3_small", "width": 0.5, "resolution": 32, "epochs": 1, "seed": 1, "quiet": True}
     leannet.train(str(images), out=tmp_path / "run", **words)
-    found = [export(tmp_path / "run", tmp_path / "x.onnx")]
-    found += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]
-    for each in found:
+    exports = [export(tmp_path / "run", tmp_path / "x.onnx")]
+    exports += [export_folder(tmp_path / "run", name, tmp_path / name) for name in ("openvino", "ncnn", "litert")]
+    for each in exports:
         assert all(one.passed for one in each.checks)
         shipping = read_header(each.path).shipping
         assert shipping is not None

@@ -37,8 +37,8 @@ def apes_and_bees(root: Path, each: int) -> Path:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_folder_passes_its_check_until_it_is_touched(checkpoint: Path, tmp_path: Path, format: Format) -> None:
-    found = export_folder(checkpoint, format, tmp_path / "out")
-    assert all(each.passed for each in found.checks)
+    exported = export_folder(checkpoint, format, tmp_path / "out")
+    assert all(each.passed for each in exported.checks)
     assert all(each.passed for each in leannet.check(tmp_path / "out"))
     about = json.loads((tmp_path / "out" / ARTIFACT_HEADER).read_text())
     assert about["header"]["classes"] == ["ape", "bee", "çat"]
@@ -54,37 +54,37 @@ def test_a_folder_passes_its_check_until_it_is_touched(checkpoint: Path, tmp_pat
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_folder_is_used_as_a_file_is(checkpoint: Path, tmp_path: Path, format: Format) -> None:
     """It predicts without torch what the checkpoint says, is scored, timed, counted and compared."""
-    made = export_folder(checkpoint, format, tmp_path / "out").path
+    folder = export_folder(checkpoint, format, tmp_path / "out").path
     draw("disc", 5, 70).save(tmp_path / "image.png")
-    done = predicted_without_torch(made, tmp_path / "image.png")
+    done = predicted_without_torch(folder, tmp_path / "image.png")
     assert done.stderr == ""  # LiteRT would note what it runs on
-    wanted = leannet.predict(checkpoint, [tmp_path / "image.png"])[0][0]
-    found = json.loads(done.stdout)
-    assert found["prediction"] == wanted.classes[0]
-    assert found["probability"] == pytest.approx(wanted.probabilities[0], abs=1e-5)
-    assert {each.batch for each in leannet.check(made)} == {1, 7}
+    prediction = leannet.predict(checkpoint, [tmp_path / "image.png"])[0][0]
+    answer = json.loads(done.stdout)
+    assert answer["prediction"] == prediction.classes[0]
+    assert answer["probability"] == pytest.approx(prediction.probabilities[0], abs=1e-5)
+    assert {each.batch for each in leannet.check(folder)} == {1, 7}
     images = apes_and_bees(tmp_path / "shapes", each=3)
-    scores = [leannet.evaluate(which, str(images), quiet=True).scores for which in (made, checkpoint)]
+    scores = [leannet.evaluate(which, str(images), quiet=True).scores for which in (folder, checkpoint)]
     assert scores[0].accuracy == scores[1].accuracy
-    timed = bench([str(made)], seconds=0.05).timed
+    timed = bench([str(folder)], seconds=0.05).timed
     assert [each.engine.split()[0] for each in timed] == [format]
-    assert timed[0].size_bytes == open_artifact(made).size_bytes
-    assert resolve(str(made)) == read_header(checkpoint).architecture
-    compared = read_network(str(made), "out", 1.0, None, None)
-    assert (compared.kind, compared.size_bytes) == ("artifact", sum(each.stat().st_size for each in made.iterdir()))
+    assert timed[0].size_bytes == open_artifact(folder).size_bytes
+    assert resolve(str(folder)) == read_header(checkpoint).architecture
+    compared = read_network(str(folder), "out", 1.0, None, None)
+    assert (compared.kind, compared.size_bytes) == ("artifact", sum(each.stat().st_size for each in folder.iterdir()))
     with pytest.raises(LeannetError, match="browsers run ONNX files"):
-        make_site(made, tmp_path / "site", quiet=True)
+        make_site(folder, tmp_path / "site", quiet=True)
 
 
 def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
     images = apes_and_bees(tmp_path / "shapes", each=8)
-    found = leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
-    assert found.path == checkpoint.with_name("net_litert_int8")
-    assert found.size_bytes_after < found.size_bytes_before
-    assert all(each.passed for each in found.checks)
-    made = open_artifact(found.path)
-    assert (made.engines, made.precision) == (("litert",), "int8")
-    assert leannet.predict(found.path, [draw("disc", 5)])[0]
+    quantized = leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
+    assert quantized.path == checkpoint.with_name("net_litert_int8")
+    assert quantized.size_bytes_after < quantized.size_bytes_before
+    assert all(each.passed for each in quantized.checks)
+    artifact = open_artifact(quantized.path)
+    assert (artifact.engines, artifact.precision) == (("litert",), "int8")
+    assert leannet.predict(quantized.path, [draw("disc", 5)])[0]
     with pytest.raises(LeannetError, match="new or empty folder"):
         leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
     with pytest.raises(LeannetError, match="LiteRT's integers take normalized images"):
@@ -92,32 +92,32 @@ def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    made = export_folder(checkpoint, "ncnn").path
-    assert made == checkpoint.with_name("net_ncnn")
+    folder = export_folder(checkpoint, "ncnn").path
+    assert folder == checkpoint.with_name("net_ncnn")
     with pytest.raises(LeannetError, match="new or empty folder"):
         export_folder(checkpoint, "ncnn")
-    about = json.loads((made / ARTIFACT_HEADER).read_text())
+    header = json.loads((folder / ARTIFACT_HEADER).read_text())
     for change, message in (
         ({"format_version": 99}, "upgrade"),
         ({"format": "other"}, "upgrade"),
         ({"golden": 3}, "its digest does not match"),
         ({"files": {}}, "its digest does not match"),
-        ({"header": about["header"] | {"classes": ["a", "b", "c"]}}, "its digest does not match"),
+        ({"header": header["header"] | {"classes": ["a", "b", "c"]}}, "its digest does not match"),
         ({"digest": None}, "its digest does not match"),
     ):
-        (made / ARTIFACT_HEADER).write_text(json.dumps(about | change))
+        (folder / ARTIFACT_HEADER).write_text(json.dumps(header | change))
         with pytest.raises(LeannetError, match=message):
-            leannet.check(made)
+            leannet.check(folder)
     for text in ("[]", "[" * 100_000, "\udcff", json.dumps({"format_version": 1, "format": [], "digest": ""})):
-        (made / ARTIFACT_HEADER).write_text(text, errors="surrogateescape")
-        for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
+        (folder / ARTIFACT_HEADER).write_text(text, errors="surrogateescape")
+        for ask in (leannet.check, lambda path: leannet.predict(path, [draw("disc", 1)])):
             with pytest.raises(LeannetError, match=r"damaged|newer"):
-                ask(made)
+                ask(folder)
         with pytest.raises(LeannetError):
-            resolve(str(made))
-    (made / ARTIFACT_HEADER).unlink()
+            resolve(str(folder))
+    (folder / ARTIFACT_HEADER).unlink()
     with pytest.raises(LeannetError, match="found no"):
-        leannet.check(made)
+        leannet.check(folder)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_what_was_put_together_by_hand_is_one_line(
     checkpoint: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     """With a digest that is right: whoever can write the folder can make one."""
-    made = export_folder(checkpoint, "ncnn", tmp_path / "out").path
-    about = json.loads((made / ARTIFACT_HEADER).read_text())
-    del about["digest"]
+    folder = export_folder(checkpoint, "ncnn", tmp_path / "out").path
+    header = json.loads((folder / ARTIFACT_HEADER).read_text())
+    del header["digest"]
     for key, value in change.items():
         place, _, field = key.rpartition(".")
-        (about[place] if place else about)[field] = value
-    about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    (made / ARTIFACT_HEADER).write_text(json.dumps(about))
-    for ask in (leannet.check, lambda made: leannet.predict(made, [draw("disc", 1)])):
+        (header[place] if place else header)[field] = value
+    header["digest"] = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+    (folder / ARTIFACT_HEADER).write_text(json.dumps(header))
+    for ask in (leannet.check, lambda path: leannet.predict(path, [draw("disc", 1)])):
         with pytest.raises(LeannetError, match=message) as caught:
-            ask(made)
+            ask(folder)
         assert "\n" not in str(caught.value)
 
 
@@ -163,7 +163,7 @@ def test_nothing_stays_where_the_files_are_wrong(
 
 def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
     """Its notes are kept back while it loads, by many threads at once, and where there is no standard error."""
-    made = export_folder(checkpoint, "litert", tmp_path / "out").path
+    folder = export_folder(checkpoint, "litert", tmp_path / "out").path
     draw("disc", 5).save(tmp_path / "image.png")
     lines = (
         "import sys, threading",
@@ -171,7 +171,7 @@ def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, t
         "from PIL import Image",
         "sys.setswitchinterval(1e-6)",
         "def load():",
-        f"    open_artifact({str(made)!r}).outputs([Image.open({str(tmp_path / 'image.png')!r})])",
+        f"    open_artifact({str(folder)!r}).outputs([Image.open({str(tmp_path / 'image.png')!r})])",
         "many = [threading.Thread(target=load) for _ in range(4)]",
         "[each.start() for each in many], [each.join() for each in many]",
         "print('here', file=sys.stderr)",
@@ -179,13 +179,13 @@ def test_litert_is_silent_and_leaves_standard_error_as_it_is(checkpoint: Path, t
     words = [sys.executable, "-c", "\n".join(lines)]
     for _ in range(3):
         assert subprocess.run(words, capture_output=True, text=True, check=True).stderr == "here\n"
-    words = [sys.executable, "-m", "leannet", "predict", str(made), str(tmp_path / "image.png")]
+    words = [sys.executable, "-m", "leannet", "predict", str(folder), str(tmp_path / "image.png")]
     closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *words], stdout=subprocess.PIPE, text=True, check=True)
     assert "%" in closed.stdout
 
 
 def test_an_onnx_file_is_not_ncnn_s(checkpoint: Path) -> None:
-    made = leannet.export(checkpoint)
+    exported = leannet.export(checkpoint)
     for name in ("ncnn", "litert"):
         with pytest.raises(LeannetError, match=r"found model\.onnx alone"):
-            ENGINES[name].prepare(leannet.artifact.open_artifact(made.path).program, 1)
+            ENGINES[name].prepare(leannet.artifact.open_artifact(exported.path).program, 1)

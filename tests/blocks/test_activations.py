@@ -13,15 +13,15 @@ def test_relu6_is_torchs_to_the_bit(layout: torch.memory_format) -> None:
     x = 8 * torch.randn(2, 5, 7, 7)
     x.view(-1)[:8] = torch.tensor([0.0, -0.0, 6.0, -1.0, 7.0, float("inf"), float("-inf"), float("nan")])
     gradient = torch.randn_like(x)
-    found = []
+    results = []
     for module in (nn.ReLU6(), ReLU6(inplace=True), ReLU6()):
         leaf = x.clone(memory_format=layout).requires_grad_()
         y = module(leaf * 1)
         y.backward(gradient)
-        found.append((y.detach(), leaf.grad))
-    for y, grad in found[1:]:
-        torch.testing.assert_close(y, found[0][0], rtol=0, atol=0, equal_nan=True)
-        torch.testing.assert_close(grad, found[0][1], rtol=0, atol=0, equal_nan=True)
+        results.append((y.detach(), leaf.grad))
+    for y, grad in results[1:]:
+        torch.testing.assert_close(y, results[0][0], rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(grad, results[0][1], rtol=0, atol=0, equal_nan=True)
 
 
 def test_relu6_against_finite_differences() -> None:

@@ -22,10 +22,10 @@ def test_the_same_values_and_gradients(way: str, layout: torch.memory_format) ->
     x = torch.randn(3, 7, 5, 4, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     assert torch.equal(ours(x), theirs(x))
     weights = torch.randn_like(theirs(x))
-    (found,) = torch.autograd.grad((ours(x) * weights).sum(), x)
-    (wanted,) = torch.autograd.grad((theirs(x) * weights).sum(), x)
-    assert torch.equal(found, wanted)
-    assert found.is_contiguous(memory_format=layout)
+    (gradient,) = torch.autograd.grad((ours(x) * weights).sum(), x)
+    (gradient_of_torch,) = torch.autograd.grad((theirs(x) * weights).sum(), x)
+    assert torch.equal(gradient, gradient_of_torch)
+    assert gradient.is_contiguous(memory_format=layout)
     assert torch.autograd.gradcheck(ours, (x,))
     with torch.no_grad():
         assert torch.equal(ours(x), theirs(x))
@@ -44,7 +44,7 @@ def test_no_gradient_of_any_family_changes_layout(name: str) -> None:
 
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.register_forward_hook(lambda _module, _inputs, made: look(made))
-    made = network(torch.randn(4, *shape).contiguous(memory_format=LAST))
-    (made if isinstance(made, Tensor) else sum(value.sum() for value in made.values())).sum().backward()
+            module.register_forward_hook(lambda _module, _inputs, outputs: look(outputs))
+    outputs = network(torch.randn(4, *shape).contiguous(memory_format=LAST))
+    (outputs if isinstance(outputs, Tensor) else sum(value.sum() for value in outputs.values())).sum().backward()
     assert all(seen)

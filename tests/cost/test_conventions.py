@@ -22,8 +22,8 @@ def test_what_the_tools_print(name: str) -> None:
     rows = architecture(name)
     _, macs = as_counted_by(rows, CONVENTIONS["leannet"])
     tools = ("thop", "ptflops", "ptflops-aten", "fvcore")
-    found = tuple(as_counted_by(rows, CONVENTIONS[tool])[1] - macs for tool in tools)
-    assert found == BEYOND[name]
+    beyond_macs = tuple(as_counted_by(rows, CONVENTIONS[tool])[1] - macs for tool in tools)
+    assert beyond_macs == BEYOND[name]
 
 
 def test_keras_counts_running_statistics() -> None:

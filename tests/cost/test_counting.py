@@ -19,10 +19,10 @@ VARIANTS = [(name, width) for name in sorted(FAMILIES) for width in (0.5, 1.0, 1
 @pytest.mark.parametrize(("name", "width"), VARIANTS)
 def test_counted_params_and_macs_equal_the_modules(name: str, width: float) -> None:
     resolution = 32 if FAMILIES[name].resolution == 32 else 96
-    made = architecture(name, width, resolution, classes=10)
-    cost = count(made)
+    arch = architecture(name, width, resolution, classes=10)
+    cost = count(arch)
     with torch.device("meta"):
-        network = build(made).eval()
+        network = build(arch).eval()
         image = torch.empty(1, 3, resolution, resolution)
     assert cost.params == sum(p.numel() for p in network.parameters())
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -32,16 +32,16 @@ def test_counted_params_and_macs_equal_the_modules(name: str, width: float) -> N
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"])
 def test_shapes_equal_the_modules(name: str) -> None:
-    made = architecture(name, resolution=97, classes=10)
-    network = build(made).eval()
+    arch = architecture(name, resolution=97, classes=10)
+    network = build(arch).eval()
     seen = {}
-    for row in made.rows:
+    for row in arch.rows:
         network.layer(row.name).register_forward_hook(
             lambda module, inputs, output, row=row.name: seen.__setitem__(row, tuple(output.shape[1:]))
         )
     with torch.no_grad():
         network(torch.zeros(1, 3, 97, 97))
-    for row, shape in made.shapes.items():
+    for row, shape in arch.shapes.items():
         assert seen[row] == tuple(shape)
 
 
@@ -113,9 +113,9 @@ def test_squeeze_excite_does_not_hide_the_saving() -> None:
 def test_receptive_field_by_brute_force(name: str) -> None:
     """The pixels that change one output pixel, found by their gradients, are those counted."""
     size = 641
-    made = architecture(name, width=0.25, resolution=size, classes=10)
-    row = made.rows[9].name
-    cut = made.only(row)
+    arch = architecture(name, width=0.25, resolution=size, classes=10)
+    row = arch.rows[9].name
+    cut = arch.only(row)
     network = build(cut).eval()
     for module in network.modules():  # no activation may hide a path
         for child, value in list(module.named_children()):
@@ -146,8 +146,8 @@ def test_bytes_of_a_layer_by_hand() -> None:
         Linear(name="l", out_channels=2),
     )
     cost = count(Architecture(name="x", input=Input(height=8, width=8), rows=rows))
-    read, made, weights = 3 * 8 * 8, 4 * 4 * 4, 3 * 9 * 4 + 4
-    assert cost.layers[0].bytes_moved == 4 * (read + made + weights)
+    read, written, weights = 3 * 8 * 8, 4 * 4 * 4, 3 * 9 * 4 + 4
+    assert cost.layers[0].bytes_moved == 4 * (read + written + weights)
     assert cost.weight_bytes == 4 * (weights + 4 * 2 + 2)
 
 

@@ -15,11 +15,11 @@ def test_a_small_graph_by_hand() -> None:
         Concat(name="both", inputs=("sum", "input")),
         Conv(name="d", out_channels=2),
     )
-    found = graph(Architecture(name="x", input=Input(height=10, width=10), rows=rows))
-    assert found.sequential_depth == 3
-    assert found.branches == 2
+    graph_cost = graph(Architecture(name="x", input=Input(height=10, width=10), rows=rows))
+    assert graph_cost.sequential_depth == 3
+    assert graph_cost.branches == 2
     # held at "both": input 3, sum 4, both 7 channels of 100 pixels; at "sum": input 3, b 4, c 4, sum 4
-    assert found.peak_activation_bytes == 4 * 100 * (3 + 4 + 4 + 4)
+    assert graph_cost.peak_activation_bytes == 4 * 100 * (3 + 4 + 4 + 4)
 
 
 def test_depths_that_the_papers_name() -> None:
@@ -37,15 +37,15 @@ def test_depths_that_the_papers_name() -> None:
 def test_a_block_by_hand() -> None:
     """A ShuffleNetV2 unit of stride 2: two ways from one input, of two and of three layers."""
     rows = architecture("shufflenet_v2")
-    found = {row.name: row for row in graph(rows).rows}
+    costs_by_row = {row.name: row for row in graph(rows).rows}
     first = next(row for row in rows.rows if row.kind == "shuffle_unit_v2")
     x = rows.shapes[rows.reads()[first.name][0]]
     out = rows.shapes[first.name]
-    assert found[first.name].branches == 2
-    assert found[first.name].sequential_depth == found[rows.reads()[first.name][0]].sequential_depth + 3
+    assert costs_by_row[first.name].branches == 2
+    assert costs_by_row[first.name].sequential_depth == costs_by_row[rows.reads()[first.name][0]].sequential_depth + 3
     # Held when the last depthwise layer has run: the left half, the wide map before it, and what it made.
-    assert found[first.name].peak_activation_bytes >= 4 * (x.elements + out.elements)
-    assert graph(rows).peak_activation_bytes == max(row.peak_activation_bytes for row in found.values())
+    assert costs_by_row[first.name].peak_activation_bytes >= 4 * (x.elements + out.elements)
+    assert graph(rows).peak_activation_bytes == max(row.peak_activation_bytes for row in costs_by_row.values())
     assert [row.name for row in graph(rows).rows] == [row.name for row in rows.rows]
 
 

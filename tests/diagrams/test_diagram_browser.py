@@ -34,16 +34,16 @@ DRAWN = {
 def test_text_stays_in_its_box_and_off_other_text(browser: Any, name: str, font: str) -> None:
     page = browser.new_page()
     page.set_content(to_svg(DRAWN[name]()))
-    found = page.evaluate(MEASURE, font)
+    texts = page.evaluate(MEASURE, font)
     page.close()
-    assert len(found) == len(list(DRAWN[name]().all_texts()))
-    for each in found:
+    assert len(texts) == len(list(DRAWN[name]().all_texts()))
+    for each in texts:
         (left, top, right, bottom), (a, b, c, d) = each["at"], each["in"]
         # The box of a text is as high as its font's highest letter: only its width is exact.
         assert a + 1 <= left <= right <= c - 1, each
         assert b - 3 <= top <= bottom <= d + 3, each
-    for number, first in enumerate(found):
-        for second in found[number + 1 :]:
+    for number, first in enumerate(texts):
+        for second in texts[number + 1 :]:
             (a, b, c, d), (e, f, g, h) = first["at"], second["at"]
             across, along = min(c, g) - max(a, e), min(d, h) - max(b, f)
             assert across <= 0.5 or along <= 3, (first, second)

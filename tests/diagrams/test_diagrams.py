@@ -37,11 +37,11 @@ DIRECTIONS = ("down", "right")
 
 def pruned() -> Architecture:
     """MobileNetV2 as a pruner leaves it: no width is round, and one of them is 1."""
-    chosen, made = random.Random(0), architecture("mobilenet_v2")
+    chosen, arch = random.Random(0), architecture("mobilenet_v2")
     for row in architecture("mobilenet_v2").rows:
         if isinstance(row, InvertedResidual) and row.expansion_channels:
-            made = made.edit(row.name, expansion_channels=chosen.choice((1, 7, 101, 333, 1023)))
-    return made.edit("block_16", out_channels=317)
+            arch = arch.edit(row.name, expansion_channels=chosen.choice((1, 7, 101, 333, 1023)))
+    return arch.edit("block_16", out_channels=317)
 
 
 def pyramid() -> Architecture:
@@ -92,15 +92,15 @@ def any_graph(seed: int) -> Architecture:
 
 def forms_of_blocks() -> list[tuple[str, str]]:
     """The first block of each form in the zoo, a form being a kind and its fields but for widths: network and row."""
-    found: dict[str, tuple[str, str]] = {}
+    rows_by_form: dict[str, tuple[str, str]] = {}
     for name in FAMILIES:
-        made = architecture(name)
-        for row in made.rows:
+        arch = architecture(name)
+        for row in arch.rows:
             if isinstance(row, BlockBase):
                 fields = row.model_dump(exclude={"name", "inputs", "norm", "eps"})
                 form = {k: v for k, v in fields.items() if k in {"stride", "groups", "kernel"} or type(v) is not int}
-                found.setdefault(f"{type(row)} {form} {len({*made.reads()[row.name]})}", (name, row.name))
-    return list(found.values())
+                rows_by_form.setdefault(f"{type(row)} {form} {len({*arch.reads()[row.name]})}", (name, row.name))
+    return list(rows_by_form.values())
 
 
 def owners(panel: Panel) -> dict[str, str]:
@@ -108,25 +108,25 @@ def owners(panel: Panel) -> dict[str, str]:
     return {row: box.key for box in panel.boxes for row in box.rows}
 
 
-def check_whole(made: Architecture, diagram: Diagram) -> None:
+def check_whole(arch: Architecture, diagram: Diagram) -> None:
     """Every row is in one box, in order, and the edges are those of the table."""
     (panel,) = diagram.panels
-    assert [row for box in panel.boxes for row in box.rows] == [row.name for row in made.rows]
+    assert [row for box in panel.boxes for row in box.rows] == [row.name for row in arch.rows]
     box = {"input": "input", **owners(panel)}
-    wanted = [
-        (box[source], box[name]) for name, sources in made.reads().items() for source in sources if box[name] == name
+    edges = [
+        (box[source], box[name]) for name, sources in arch.reads().items() for source in sources if box[name] == name
     ]
-    wanted += [(box[name], f"{name}:end") for name in made.output_names]
-    assert sorted((edge.source, edge.target) for edge in panel.edges) == sorted(wanted)
+    edges += [(box[name], f"{name}:end") for name in arch.output_names]
+    assert sorted((edge.source, edge.target) for edge in panel.edges) == sorted(edges)
 
 
-def check_inside(made: Architecture, row: str, diagram: Diagram) -> None:
+def check_inside(arch: Architecture, row: str, diagram: Diagram) -> None:
     """With all blocks opened, boxes are the layers, and the edges through frames are what the layers read."""
     (panel,) = diagram.panels
     box = owners(panel)
-    layers = [layer for layer in made.layers if layer.path.startswith(f"{row}.")]
+    layers = [layer for layer in arch.layers if layer.path.startswith(f"{row}.")]
     assert sorted(box) == sorted(layer.path for layer in layers)
-    wanted = {(box.get(path, "outside"), box[layer.path]) for layer in layers for path in layer.inputs}
+    edges = {(box.get(path, "outside"), box[layer.path]) for layer in layers for path in layer.inputs}
     end_of = {frame.key: f"{frame.key}:end" for frame in panel.frames}
     into = {edge.target: edge.source for edge in panel.edges if edge.target in end_of.values()}
     comes: dict[str, list[str]] = {}
@@ -142,42 +142,42 @@ def check_inside(made: Architecture, row: str, diagram: Diagram) -> None:
             return source_of(comes[block][int(name.removeprefix("input_") or 1) - 1 if "_" in name else 0])
         return "outside" if name else key
 
-    found = {(source_of(edge.source), edge.target) for edge in panel.edges if edge.target in set(box.values())}
-    assert found == wanted
+    drawn_edges = {(source_of(edge.source), edge.target) for edge in panel.edges if edge.target in set(box.values())}
+    assert drawn_edges == edges
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_network(name: str) -> None:
-    made = architecture(name)
+    arch = architecture(name)
     for direction in DIRECTIONS:
-        diagram = draw(made, direction=direction)
+        diagram = draw(arch, direction=direction)
         assert faults(diagram) == []
-        check_whole(made, diagram)
-    opened = draw(made, everything=True)
-    check_whole(made, opened)
-    assert len(opened.panels[0].boxes) == len(made.rows) + 1
+        check_whole(arch, diagram)
+    expanded = draw(arch, everything=True)
+    check_whole(arch, expanded)
+    assert len(expanded.panels[0].boxes) == len(arch.rows) + 1
 
 
 @pytest.mark.parametrize(("name", "row"), forms_of_blocks())
 def test_the_inside_of_every_form_of_block(name: str, row: str) -> None:
-    made = architecture(name)
+    arch = architecture(name)
     for direction in DIRECTIONS:
-        assert faults(draw(made, rows=[row], direction=direction)) == []
-        diagram = draw(made, rows=[row], direction=direction, everything=True)
+        assert faults(draw(arch, rows=[row], direction=direction)) == []
+        diagram = draw(arch, rows=[row], direction=direction, everything=True)
         assert faults(diagram) == []
-        check_inside(made, row, diagram)
+        check_inside(arch, row, diagram)
 
 
-@pytest.mark.parametrize("made", [pruned(), pyramid()], ids=["pruned", "pyramid"])
-def test_tables_that_no_paper_has(made: Architecture) -> None:
+@pytest.mark.parametrize("arch", [pruned(), pyramid()], ids=["pruned", "pyramid"])
+def test_tables_that_no_paper_has(arch: Architecture) -> None:
     for direction in DIRECTIONS:
         for everything in (False, True):
-            diagram = draw(made, direction=direction, everything=everything)
+            diagram = draw(arch, direction=direction, everything=everything)
             assert faults(diagram) == []
-            check_whole(made, diagram)
-    for row in made.rows:
+            check_whole(arch, diagram)
+    for row in arch.rows:
         if isinstance(row, BlockBase):
-            assert faults(draw(made, rows=[row.name])) == []
+            assert faults(draw(arch, rows=[row.name])) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -186,10 +186,10 @@ def test_tables_that_no_paper_has(made: Architecture) -> None:
 @example(1431, "right")
 @given(st.integers(0, 10**9), st.sampled_from(DIRECTIONS))
 def test_any_graph(seed: int, direction: str) -> None:
-    made = any_graph(seed)
-    diagram = draw(made, direction=direction, everything=True)  # type: ignore[arg-type]
+    arch = any_graph(seed)
+    diagram = draw(arch, direction=direction, everything=True)  # type: ignore[arg-type]
     assert faults(diagram) == []
-    check_whole(made, diagram)
+    check_whole(arch, diagram)
 
 
 def test_side_by_side_tops_are_aligned() -> None:
@@ -223,14 +223,14 @@ def test_equal_rows_are_folded_as_the_paper_counts_them() -> None:
 
 def test_figures_are_those_of_the_count() -> None:
     for name in ("mobilenet_v3_large", "googlenet_aux", "nasnet_a_mobile"):
-        made = architecture(name)
-        cost = count(made)
-        boxes = [box for box in draw(made).panels[0].boxes if box.rows]
+        arch = architecture(name)
+        cost = count(arch)
+        boxes = [box for box in draw(arch).panels[0].boxes if box.rows]
         assert sum(box.cost["macs"] for box in boxes) == cost.macs
         assert sum(box.cost["params"] for box in boxes) == cost.params
-    made = architecture("mobilenet_v3_large")
-    (group,) = [group for group in count(made).by_row() if group.name == "block_4"]
-    inside = draw(made, rows=["block_4"]).panels[0]
+    arch = architecture("mobilenet_v3_large")
+    (group,) = [group for group in count(arch).by_row() if group.name == "block_4"]
+    inside = draw(arch, rows=["block_4"]).panels[0]
     assert sum(box.cost["macs"] for box in inside.boxes if box.rows) == group.macs
     (frame,) = inside.frames
     assert (frame.key, frame.kind) == ("block_4.squeeze_excite", "squeeze_excite")
@@ -267,12 +267,12 @@ def test_names_of_any_length_and_letters() -> None:
         Conv(name="a" + "_long" * 30, out_channels=3, kernel=3),
         Conv(name="W" * 50, out_channels=12345, kernel=1),
     )
-    made = Architecture(name='<b>&"\x00\x1b 日本 é', input=Input(height=8, width=8), rows=rows)
+    arch = Architecture(name='<b>&"\x00\x1b 日本 é', input=Input(height=8, width=8), rows=rows)
     for direction in DIRECTIONS:
-        diagram = draw(made, direction=direction)
+        diagram = draw(arch, direction=direction)
         assert faults(diagram) == []
         assert ElementTree.fromstring(to_svg(diagram)) is not None
-    assert draw(made).file_name == "_b_日本_é.svg"
+    assert draw(arch).file_name == "_b_日本_é.svg"
 
 
 def test_svg_is_xml_with_a_title_for_every_box_and_always_the_same() -> None:

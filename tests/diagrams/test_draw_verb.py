@@ -76,8 +76,8 @@ def test_options_are_those_of_count() -> None:
     boxes = json.loads(run(*words).output)["panels"][0]["boxes"]
     assert boxes[1]["in_shapes"] == [[1, 160, 160]]
     assert boxes[-1]["out_shape"] == [7, 1, 1]
-    made = architecture("mobilenet_v2_debug").edit("block_1", expansion_channels=37)
-    Path("mine.json").write_text(made.to_json())
+    arch = architecture("mobilenet_v2_debug").edit("block_1", expansion_channels=37)
+    Path("mine.json").write_text(arch.to_json())
     assert "1x1 conv, 37" in run("mine.json", "--row", "block_1", "--out", "-").output
 
 

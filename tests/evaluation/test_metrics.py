@@ -18,18 +18,18 @@ def test_scores_by_other_means() -> None:
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(8), 300).astype(np.float32)
     labels = random.integers(0, 8, 300)
-    found = score(probabilities, labels, tuple("abcdefgh"))
+    scores = score(probabilities, labels, tuple("abcdefgh"))
     predicted = probabilities.argmax(1)
-    assert found.accuracy == (predicted == labels).mean()
-    assert found.top5 == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
+    assert scores.accuracy == (predicted == labels).mean()
+    assert scores.top5 == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
     exact = probabilities / probabilities.sum(1, keepdims=True, dtype=np.float64)
-    assert found.loss == pytest.approx(log_loss(labels, exact), rel=1e-4)
-    assert [c.f1 for c in found.per_class] == pytest.approx(f1_score(labels, predicted, average=None).tolist())
+    assert scores.loss == pytest.approx(log_loss(labels, exact), rel=1e-4)
+    assert [c.f1 for c in scores.per_class] == pytest.approx(f1_score(labels, predicted, average=None).tolist())
     by_hand = [[int(((labels == t) & (predicted == p)).sum()) for p in range(8)] for t in range(8)]
-    assert [list(row) for row in found.confusion] == by_hand
+    assert [list(row) for row in scores.confusion] == by_hand
 
 
 def test_a_class_without_images_has_no_division_by_zero() -> None:
-    found = score(np.array([[0.9, 0.1, 0.0]], dtype=np.float32), np.array([0]), ("a", "b", "c"))
-    assert [c.images for c in found.per_class] == [1, 0, 0]
-    assert found.top5 is None
+    scores = score(np.array([[0.9, 0.1, 0.0]], dtype=np.float32), np.array([0]), ("a", "b", "c"))
+    assert [c.images for c in scores.per_class] == [1, 0, 0]
+    assert scores.top5 is None

@@ -64,15 +64,15 @@ def test_a_smoothed_curve_is_the_mean_of_groups(experiment: Experiment) -> None:
 
 def test_every_figure_is_titled_and_written_with_its_data(experiment: Experiment, tmp_path: Path) -> None:
     page = write_page(experiment, tmp_path / "e.html", tmp_path / "figures").read_text()
-    made = drawings(experiment)
-    assert {each.name for each in made} == {
+    figures = drawings(experiment)
+    assert {each.name for each in figures} == {
         "accuracy_by_step", "loss_by_step", "confusion_a", "confusion_b", "feature_maps_a", "feature_maps_b", "tsne_a",
         "tsne_b",
     }  # fmt: skip
-    assert page.count("<svg") == len(made)
+    assert page.count("<svg") == len(figures)
     assert "training dashed, validation solid" in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    for each in made:
+    for each in figures:
         for ending in ("svg", "png", "csv"):
             assert (tmp_path / "figures" / f"{each.name}.{ending}").stat().st_size > 20
     lines = list(csv.DictReader((tmp_path / "figures" / "confusion_b.csv").read_text().splitlines()))
@@ -83,9 +83,9 @@ def test_every_figure_is_titled_and_written_with_its_data(experiment: Experiment
 def test_runs_without_steps_are_drawn_by_epoch(runs: tuple[Path, Path], tmp_path: Path) -> None:
     old = shutil.copytree(runs[0], tmp_path / "old")
     (old / STEPS).unlink()
-    found = leannet.experiment((old, runs[1]), quiet=True)
-    assert drawings(found)[0].name == "accuracy_by_epoch"
-    page = write_page(found, tmp_path / "e.html", tmp_path / "figures").read_text()
+    experiment = leannet.experiment((old, runs[1]), quiet=True)
+    assert drawings(experiment)[0].name == "accuracy_by_epoch"
+    page = write_page(experiment, tmp_path / "e.html", tmp_path / "figures").read_text()
     assert "one of the runs has no steps.csv" in page
     lines = list(csv.DictReader((tmp_path / "figures" / "loss_by_epoch.csv").read_text().splitlines()))
     assert [(line["split"], line["epoch"]) for line in lines[:4]] == [

@@ -46,13 +46,13 @@ def test_an_answer_that_depends_on_one_corner(corner: tuple[int, int]) -> None:
     """The only weight is 3 at the corner: its mean over 64 places, times the image, is the heat (equations 1, 2)."""
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[corner] = BRIGHT
-    (found,) = attention(of_a_corner(corner), [Image.fromarray(pixels)])
-    assert (found.layer, found.target) == ("eye", "bright")
-    np.testing.assert_allclose(found.heat, 3.0 / SIDE**2 * pixels / 255, rtol=1e-6)
-    assert np.argwhere(found.heat).tolist() == [list(corner)]
-    assert found.over_image()[corner] == 1
+    (attention_map,) = attention(of_a_corner(corner), [Image.fromarray(pixels)])
+    assert (attention_map.layer, attention_map.target) == ("eye", "bright")
+    np.testing.assert_allclose(attention_map.heat, 3.0 / SIDE**2 * pixels / 255, rtol=1e-6)
+    assert np.argwhere(attention_map.heat).tolist() == [list(corner)]
+    assert attention_map.over_image()[corner] == 1
     score = 3 * BRIGHT / 255
-    assert found.probability == pytest.approx(1 / (1 + np.exp(-2 * score)), rel=1e-5)
+    assert attention_map.probability == pytest.approx(1 / (1 + np.exp(-2 * score)), rel=1e-5)
     (against,) = attention(of_a_corner(corner), [Image.fromarray(pixels)], classes=["dark"])
     assert against.is_empty  # the bright corner speaks against it
     assert against.over_image().max() == 0
@@ -68,55 +68,57 @@ def test_the_formula_by_a_whole_backward_pass(layer: str) -> None:
     """A hook that keeps the gradient, and `backward` through all of the network, for each of the two likeliest."""
     network = random()
     image = draw("square", 3)
-    found = attention(network, [image], layer, top=2)
-    assert len(found) == 2
+    attention_maps = attention(network, [image], layer, top=2)
+    assert len(attention_maps) == 2
     _, header = load_network(network)
-    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
-    for each in found:
-        kept: list[torch.Tensor] = []
+    inputs = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
+    for each in attention_maps:
+        outputs: list[torch.Tensor] = []
 
-        def keep(_: torch.nn.Module, __: object, output: torch.Tensor, kept: list[torch.Tensor] = kept) -> None:
+        def keep(_: torch.nn.Module, __: object, output: torch.Tensor, outputs: list[torch.Tensor] = outputs) -> None:
             output.retain_grad()
-            kept.append(output)
+            outputs.append(output)
 
         handle = network.layer(layer).register_forward_hook(keep)
-        scores = network(given)
+        scores = network(inputs)
         handle.remove()
         scores[0, header.classes.index(each.target)].backward()
-        (maps,) = kept
+        (maps,) = outputs
         assert maps.grad is not None
         weights = maps.grad.mean((2, 3))[0]
         expected = sum(weight * channel for weight, channel in zip(weights, maps[0].detach(), strict=True))
         torch.testing.assert_close(torch.from_numpy(each.heat), expected.clamp(min=0), rtol=1e-4, atol=1e-6)
-    assert [each.probability for each in found] == sorted((each.probability for each in found), reverse=True)
+    assert [each.probability for each in attention_maps] == sorted(
+        (each.probability for each in attention_maps), reverse=True
+    )
 
 
 def test_the_formula_without_gradients() -> None:
     """Behind the last image all is linear: a channel's weight is what the score gains when all its places gain 1."""
     network = random()
     image = draw("disc", 5)
-    (found,) = attention(network, [image], "Conv_1")
+    (attention_map,) = attention(network, [image], "Conv_1")
     _, header = load_network(network)
-    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
-    target = header.classes.index(found.target)
+    inputs = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
+    target = header.classes.index(attention_map.target)
     with torch.no_grad():
-        maps = network.forward_features(given)[0]
+        maps = network.forward_features(inputs)[0]
         pooled = maps.mean((1, 2))[:, None, None]
         head = network.layer("Logits")
         gains = [head((pooled + torch.eye(len(maps))[k][:, None, None])[None])[0, target, 0, 0] for k in range(64)]
         weights = (torch.stack(gains) - head(pooled[None])[0, target, 0, 0]) / maps[0].numel()
         expected = (weights[:, None, None] * maps).sum(0).clamp(min=0)
-    torch.testing.assert_close(torch.from_numpy(found.heat), expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(attention_map.heat), expected, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", leannet.models("*_debug"))
 def test_it_works_on_every_family(name: str) -> None:
     network = random(name)
-    found = attention(network, [draw("disc", 1), draw("square", 2)], top=2)
-    assert [each.name for each in found] == ["image 0", "image 0", "image 1", "image 1"]
-    assert all(np.isfinite(each.heat).all() and (each.heat >= 0).all() for each in found)
+    attention_maps = attention(network, [draw("disc", 1), draw("square", 2)], top=2)
+    assert [each.name for each in attention_maps] == ["image 0", "image 0", "image 1", "image 1"]
+    assert all(np.isfinite(each.heat).all() and (each.heat >= 0).all() for each in attention_maps)
     shape = network.architecture.shapes[network.architecture.features]
-    assert {each.heat.shape for each in found} == {shape[1:]}
+    assert {each.heat.shape for each in attention_maps} == {shape[1:]}
     assert all(parameter.grad is None for parameter in network.parameters())
 
 

@@ -81,33 +81,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(run: Path) -> Embedding:
+def embedding(run: Path) -> Embedding:
     return embed(run, quiet=True)
 
 
-def test_the_same_images_in_both_planes(run: Path, found: Embedding) -> None:
-    assert [plane.layer for plane in found.planes] == ["expanded_conv.project", "global_average_pooling"]
-    assert (found.split, len(found.names)) == ("validation", 16)
-    assert all(plane.points.shape == (16, 2) and np.isfinite(plane.points).all() for plane in found.planes)
+def test_the_same_images_in_both_planes(run: Path, embedding: Embedding) -> None:
+    assert [plane.layer for plane in embedding.planes] == ["expanded_conv.project", "global_average_pooling"]
+    assert (embedding.split, len(embedding.names)) == ("validation", 16)
+    assert all(plane.points.shape == (16, 2) and np.isfinite(plane.points).all() for plane in embedding.planes)
     said = {line["path"]: line for line in csv.DictReader((run / "predictions.csv").read_text().splitlines())}
-    assert [path for path, *_ in found.lines()] == list(found.names)
-    for path, truth, prediction, probability, *_ in found.lines():
+    assert [path for path, *_ in embedding.lines()] == list(embedding.names)
+    for path, truth, prediction, probability, *_ in embedding.lines():
         assert (said[path]["truth"], said[path]["prediction"]) == (truth, prediction)
         assert float(said[path][f"p_{prediction}"]) == pytest.approx(probability, abs=1e-5)
-    assert found.suspects is not None
-    assert set(found.suspect_thumbnails) == {each.image for each in found.suspects.doubtful}
+    assert embedding.suspects is not None
+    assert set(embedding.suspect_thumbnails) == {each.image for each in embedding.suspects.doubtful}
 
 
 @pytest.fixture(scope="module")
-def with_a_suspect(run: Path, found: Embedding) -> Embedding:
+def with_a_suspect(run: Path, embedding: Embedding) -> Embedding:
     """The same, as a network that knows all labels but one would give it."""
-    assert found.suspects is not None
-    first, *others = found.suspects.images
+    assert embedding.suspects is not None
+    first, *others = embedding.suspects.images
     sure = [replace(each, likely=False, margin=abs(each.margin)) for each in others]
     suspects = Suspects((replace(first, likely=True, margin=-0.5), *sure), "all")
     header = load(run)[1]
     images = labelled_images(run / "model.safetensors", header, None, None, Console(quiet=True))
-    return replace(found, suspects=suspects, suspect_thumbnails=_thumbnails(images, header, suspects))
+    return replace(embedding, suspects=suspects, suspect_thumbnails=_thumbnails(images, header, suspects))
 
 
 def test_suspects_have_thumbnails(with_a_suspect: Embedding) -> None:
@@ -119,15 +119,31 @@ def test_suspects_have_thumbnails(with_a_suspect: Embedding) -> None:
     assert page.count('class="likely"') == 1
 
 
-def test_features_are_means_over_places(run: Path, found: Embedding) -> None:
+def test_features_are_means_over_places(run: Path, embedding: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is laid out in the plane, and of how many channels, against the network's own feature maps."""
+    laid_out: dict[str, np.ndarray[Any, Any]] = {}
+
+    def record(features: np.ndarray[Any, Any], name: str, perplexity: float) -> Any:
+        laid_out[name] = features
+        return to_plane(features, name, perplexity)
+
+    monkeypatch.setattr("leannet.looks.embedding.to_plane", record)
+    again = embed(run, quiet=True)
     network, header = load(run)
+    feature_maps: list[torch.Tensor] = []
+    network.layer("expanded_conv.project").register_forward_hook(lambda *parts: feature_maps.append(parts[2].clone()))
     root = run.parent / "shapes"
-    arrays = np.stack([prepare(read(root / name), header.preprocessing) for name in found.names])
+    arrays = np.stack([prepare(read(root / name), header.preprocessing) for name in embedding.names])
     with torch.no_grad():
-        maps = network.forward_features(normalize(torch.from_numpy(arrays).permute(0, 3, 1, 2), header.preprocessing))
-    values = maps.mean((2, 3)).numpy()
-    assert found.planes[1].near_features == near_share(values, found.labels)
-    np.testing.assert_allclose(found.planes[1].points, to_plane(values), rtol=0.2, atol=2)
+        inputs = normalize(torch.from_numpy(arrays).permute(0, 3, 1, 2), header.preprocessing)
+        feature_maps.append(network.forward_features(inputs))
+    for plane, plane_again, maps in zip(embedding.planes, again.planes, feature_maps, strict=True):
+        features = maps.mean((2, 3)).numpy()
+        np.testing.assert_allclose(laid_out[plane.layer], features, rtol=1e-5, atol=1e-6)
+        assert plane.channels == features.shape[1]
+        assert plane.near_features == near_share(features, embedding.labels)
+        np.testing.assert_array_equal(plane.points, to_plane(laid_out[plane.layer]))
+        np.testing.assert_array_equal(plane.points, plane_again.points)
 
 
 def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
@@ -145,8 +161,8 @@ def test_images_that_trained_it_are_not_doubted(run: Path) -> None:
         embed(run, str(draw_folder(run.parent / "few", each=2, kinds=("disc", "square <b>&"), first=90)), quiet=True)
 
 
-def test_the_page_is_whole_and_fetches_nothing(found: Embedding) -> None:
-    page = render(found).decode()
+def test_the_page_is_whole_and_fetches_nothing(embedding: Embedding) -> None:
+    page = render(embedding).decode()
 
     class Tags(HTMLParser):
         fetched: list[str]
@@ -163,12 +179,12 @@ def test_the_page_is_whole_and_fetches_nothing(found: Embedding) -> None:
     text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert text is not None
     data: dict[str, Any] = json.loads(text[1])
-    assert data["names"] == list(found.names)
+    assert data["names"] == list(embedding.names)
     assert len(data["planes"]) == 2
     assert 0 <= min(data["planes"][0][0]) < max(data["planes"][0][0]) <= 1000
-    assert found.suspects is not None
-    assert len(found.suspects.images) == 16
-    assert len(re.findall("<li[ >]", page)) == len(found.suspects.doubtful) < 16
+    assert embedding.suspects is not None
+    assert len(embedding.suspects.images) == 16
+    assert len(re.findall("<li[ >]", page)) == len(embedding.suspects.doubtful) < 16
 
 
 def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,21 +205,21 @@ def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         verb.command(str(run), layer=["block_2", ""], out=[out])
 
 
-def test_dollars_are_dollars_in_the_legend(found: Embedding, tmp_path: Path) -> None:
-    draw(replace(found, classes=("$math_{x}$", "a" * 80)), tmp_path / "map.svg")
+def test_dollars_are_dollars_in_the_legend(embedding: Embedding, tmp_path: Path) -> None:
+    draw(replace(embedding, classes=("$math_{x}$", "a" * 80)), tmp_path / "map.svg")
     said = (tmp_path / "map.svg").read_text()
     assert ">$math_{x}$<" in said
     assert f">{'a' * 11}…{'a' * 12}<" in said
 
 
-def test_a_figure_of_two_planes(found: Embedding, tmp_path: Path) -> None:
-    draw(found, tmp_path / "map.png")
+def test_a_figure_of_two_planes(embedding: Embedding, tmp_path: Path) -> None:
+    draw(embedding, tmp_path / "map.png")
     assert read(tmp_path / "map.png").size[0] == int(6.4 * 144)
 
 
 def test_the_page_by_keyboard_on_a_telephone(browser: Any, with_a_suspect: Embedding, tmp_path: Path) -> None:
-    found = with_a_suspect
-    (tmp_path / "map.html").write_bytes(render(found))
+    embedding = with_a_suspect
+    (tmp_path / "map.html").write_bytes(render(embedding))
     problems: list[str] = []
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.on("console", lambda message: problems.append(message.text))
@@ -212,7 +228,7 @@ def test_the_page_by_keyboard_on_a_telephone(browser: Any, with_a_suspect: Embed
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.focus(".plane")
     page.keyboard.press("Home")
-    assert page.text_content("#name") == found.names[0]
+    assert page.text_content("#name") == embedding.names[0]
     places = set()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
         page.keyboard.press(key)
@@ -221,7 +237,7 @@ def test_the_page_by_keyboard_on_a_telephone(browser: Any, with_a_suspect: Embed
     assert page.locator(".thumb").is_visible()
     page.locator(".switch").first.click()
     hidden = page.evaluate("[...document.querySelectorAll('.plane path')].filter((m) => !m.checkVisibility()).length")
-    assert hidden == 2 * int((found.labels == 0).sum())
+    assert hidden == 2 * int((embedding.labels == 0).sum())
     page.locator("[data-point]").first.click()
     assert page.evaluate("document.activeElement.classList.contains('plane')")
     page.close()

@@ -41,7 +41,7 @@ def small(name: str = "mobilenet_v2_debug") -> Network:
 def test_every_layer_is_what_a_forward_hook_sees(name: str, image: Path) -> None:
     network = small(name)
     _, header = load_network(network)
-    given = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
+    inputs = as_input(prepare_images([image], header.preprocessing)[0], header.preprocessing)
     own = [layer.path for layer in network.architecture.layers if layer.shares is None]
     hooked: dict[str, torch.Tensor] = {}
     handles = [
@@ -49,18 +49,18 @@ def test_every_layer_is_what_a_forward_hook_sees(name: str, image: Path) -> None
         for path in own
     ]
     with torch.no_grad():
-        network(given)
+        network(inputs)
         for handle in handles:
             handle.remove()
-        with record_outputs(network, [find(network, path) for path in own]) as kept:
-            network(given)
+        with record_outputs(network, [find(network, path) for path in own]) as recorded:
+            network(inputs)
     assert list(hooked) == own
-    assert all(torch.equal(kept[path], hooked[path]) for path in own)
+    assert all(torch.equal(recorded[path], hooked[path]) for path in own)
     for path in (own[0], own[len(own) // 2], own[-1]):
-        (found,) = activations(network, [image], path)
-        assert found.maps.tobytes() == hooked[path][0].numpy().tobytes()
+        (activation,) = activations(network, [image], path)
+        assert activation.maps.tobytes() == hooked[path][0].numpy().tobytes()
         shape = next(layer.out_shape for layer in network.architecture.layers if layer.path == path)
-        assert found.maps.shape == tuple(shape)
+        assert activation.maps.shape == tuple(shape)
 
 
 def test_a_part_of_a_layer_is_not_touched_by_what_follows_in_place(image: Path) -> None:
@@ -94,14 +94,14 @@ def test_a_row_with_the_weights_of_another_has_its_own_output(image: Path) -> No
 
 
 def test_the_strongest_channel_by_brute_force(image: Path) -> None:
-    (found,) = activations(small(), [image])
-    assert found.layer == "expanded_conv.project"
+    (activation,) = activations(small(), [image])
+    assert activation.layer == "expanded_conv.project"
     means = []
-    for channel in found.maps.tolist():
+    for channel in activation.maps.tolist():
         values = [abs(value) for line in channel for value in line]
         means.append(sum(values) / len(values))
-    assert found.strongest == means.index(max(means))
-    np.testing.assert_allclose(found.strengths, means, rtol=1e-6)
+    assert activation.strongest == means.index(max(means))
+    np.testing.assert_allclose(activation.strengths, means, rtol=1e-6)
     (relu,) = activations(small(), [image], "Conv1")
     zeros = [line[relu.COLUMNS.index("zeros")] for line in relu.lines()]
     assert zeros == [sum(v == 0 for row in channel for v in row) / 256 for channel in relu.maps.tolist()]
@@ -141,12 +141,12 @@ def test_the_verb(
     out, table = Path("maps.svg"), Path("maps.csv")
     verb.command(str(tmp_path), [str(image)], "Conv1", out=out, csv=table, json=True)
     data = json.loads(capsys.readouterr().out)
-    (found,) = activations(network, [image], "Conv1")
-    assert data["maps"][0]["strongest"] == str(found.strongest)
+    (activation,) = activations(network, [image], "Conv1")
+    assert data["maps"][0]["strongest"] == str(activation.strongest)
     assert len(data["maps"][0]["channels"]) == 32
     lines = list(csv.DictReader(table.read_text().splitlines()))
-    assert [line["channel"] for line in lines if line["strongest"] == "1"] == [str(found.strongest)]
-    assert float(lines[5]["mean"]) == pytest.approx(found.maps[5].mean(), rel=1e-5)
+    assert [line["channel"] for line in lines if line["strongest"] == "1"] == [str(activation.strongest)]
+    assert float(lines[5]["mean"]) == pytest.approx(activation.maps[5].mean(), rel=1e-5)
     assert out.read_text().count("<image") == 1 + 32 + 1  # the image, the maps, the color bar
     verb.command(str(tmp_path), [str(image)], "Logits", image=False, out=Path("bars.svg"))
     assert "1 x 1" in capsys.readouterr().out
@@ -154,8 +154,8 @@ def test_the_verb(
 
 
 def test_only_the_strongest_are_drawn(image: Path, tmp_path: Path) -> None:
-    found = activations(small(), [image, image], "Conv1")
-    draw(found, tmp_path / "few.svg", channels=5, scaling="each", image=False)
+    activated = activations(small(), [image, image], "Conv1")
+    draw(activated, tmp_path / "few.svg", channels=5, scaling="each", image=False)
     assert (tmp_path / "few.svg").read_text().count("<image") == 2 * 5
 
 

@@ -21,25 +21,25 @@ from leannet.preprocessing import Preprocessing
 def test_the_first_convolution_of_every_family_reads_the_image(name: str) -> None:
     network = leannet.create(name)
     first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
-    found = filters(network)
-    assert found.weights.shape == tuple(first.weight.shape)
-    assert found.weights.shape[1] == 3
+    kernels = filters(network)
+    assert kernels.weights.shape == tuple(first.weight.shape)
+    assert kernels.weights.shape[1] == 3
 
 
 def test_zero_is_the_middle_and_the_largest_weight_the_end() -> None:
     weights = np.array([[[[0, 1], [-2, 0.5]]], [[[0, 4], [0, 0]]]], dtype=np.float32)
-    found = Kernels("x", weights)
-    assert found.tiles()[..., 0].tolist() == [[[128, 191], [0, 159]], [[128, 255], [128, 128]]]
-    assert found.tiles(common=True)[..., 0].tolist() == [[[128, 159], [64, 143]], [[128, 255], [128, 128]]]
+    kernels = Kernels("x", weights)
+    assert kernels.tiles()[..., 0].tolist() == [[[128, 191], [0, 159]], [[128, 255], [128, 128]]]
+    assert kernels.tiles(common=True)[..., 0].tolist() == [[[128, 159], [64, 143]], [[128, 255], [128, 128]]]
     assert Kernels("x", np.zeros((1, 3, 2, 2), np.float32)).tiles().tolist() == [[[[128] * 3] * 2] * 2]
 
 
 def test_depthwise_and_grey_ones_are_grey() -> None:
     network = leannet.create("mobilenet_v2_debug", in_channels=1)
     for layer, number in ((None, 32), ("block_1.depthwise", 48), ("Conv1.conv", 32), ("Conv1", 32)):
-        found = filters(network, layer)
-        assert found.weights.shape == (number, 1, 3, 3)
-        assert not found.layer.endswith(".conv")
+        kernels = filters(network, layer)
+        assert kernels.weights.shape == (number, 1, 3, 3)
+        assert not kernels.layer.endswith(".conv")
 
 
 @pytest.mark.parametrize(

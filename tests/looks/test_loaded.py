@@ -85,7 +85,7 @@ def test_a_resolution_of_its_own_is_that_of_its_images(run: Path, wide: Path) ->
 
 
 def test_another_head_has_forgotten_the_classes_and_the_scores(run: Path, wide: Path) -> None:
-    kept = leannet.load(run)[1].preprocessing
+    preprocessing = leannet.load(run)[1].preprocessing
     reset = leannet.load(run)[0]
     reset.reset_classifier(2)  # as many as before, and yet not the same
     with pytest.warns(UserWarning, match="a fresh Logits for 4 classes"):
@@ -93,7 +93,7 @@ def test_another_head_has_forgotten_the_classes_and_the_scores(run: Path, wide: 
     for network, count in ((reset, 2), (more, 4)):
         assert network.origin is not None
         assert network.origin.classes == tuple(f"class {number}" for number in range(count))
-        assert (network.origin.preprocessing, network.origin.metrics) == (kept, Metrics())
+        assert (network.origin.preprocessing, network.origin.metrics) == (preprocessing, Metrics())
         assert network.origin.architecture == network.architecture
         assert network.origin.split == leannet.load(run)[1].split  # it has trained on those images
         with pytest.raises(LeannetError, match="no class is named 'square'"):

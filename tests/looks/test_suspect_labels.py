@@ -33,17 +33,17 @@ def test_a_case_by_hand() -> None:
     labels = np.array([label for _, label, _ in HAND])
     probabilities = np.array([p for *_, p in HAND])
     np.testing.assert_allclose(thresholds(labels, probabilities), (0.55, 0.6, 0.7))
-    found = ranked(names, labels, probabilities, ("a", "b", "c"))
-    assert [each.image for each in found] == ["a2", "b1", "c2", "c1", "a1", "b2", "c3"]
-    np.testing.assert_allclose([each.margin for each in found], (-0.35, -0.16, -0.08, 0.4, 0.7, 0.7, 0.9))
-    assert [each.image for each in found if each.likely] == ["a2", "b1"]
-    assert [each.suggestion for each in found] == ["b", "a", "a", "b", "b", "a", "b"]
-    assert [each.rank for each in found] == list(range(1, 8))
+    ranking = ranked(names, labels, probabilities, ("a", "b", "c"))
+    assert [each.image for each in ranking] == ["a2", "b1", "c2", "c1", "a1", "b2", "c3"]
+    np.testing.assert_allclose([each.margin for each in ranking], (-0.35, -0.16, -0.08, 0.4, 0.7, 0.7, 0.9))
+    assert [each.image for each in ranking if each.likely] == ["a2", "b1"]
+    assert [each.suggestion for each in ranking] == ["b", "a", "a", "b", "b", "a", "b"]
+    assert [each.rank for each in ranking] == list(range(1, 8))
 
 
 def test_a_class_without_a_image_is_never_confident() -> None:
-    found = ranked(["x"], np.array([0]), np.array([[0.1, 0.9]]), ("a", "b"))
-    assert (found[0].likely, found[0].suggestion, found[0].margin) == (False, "b", pytest.approx(-0.8))
+    ranking = ranked(["x"], np.array([0]), np.array([[0.1, 0.9]]), ("a", "b"))
+    assert (ranking[0].likely, ranking[0].suggestion, ranking[0].margin) == (False, "b", pytest.approx(-0.8))
     assert ranked([], np.empty(0, np.int64), np.empty((0, 2)), ("a", "b")) == ()
 
 
@@ -70,26 +70,28 @@ def test_planted_errors_are_found(tmp_path: Path) -> None:
     settings = {"model": "two_layer_debug", "resolution": 16, "color": "L", "epochs": 3, "batch_size": 16}
     plain = {"augment": {"crop": 0, "flip": False}, "workers": 0, "quiet": True, "label_smoothing": 0.0}
     cross_validate(str(tmp_path / "digits.parquet"), 3, tmp_path / "folds", **settings, **plain)
-    found = suspects(tmp_path / "folds")
-    assert len(found.images) == 1000
-    assert found.coverage == "all 1,000 images, each judged by the fold that did not train on it"
-    first = {each.image for each in found.images[:50]}
+    suspect_labels = suspects(tmp_path / "folds")
+    assert len(suspect_labels.images) == 1000
+    assert suspect_labels.coverage == "all 1,000 images, each judged by the fold that did not train on it"
+    first = {each.image for each in suspect_labels.images[:50]}
     assert len(first & set(wrong)) >= len(wrong) / 2
-    assert found.is_reliable
-    likely = {each.image for each in found.images if each.likely}
+    assert suspect_labels.is_reliable
+    likely = {each.image for each in suspect_labels.images if each.likely}
     assert len(likely & set(wrong)) >= len(wrong) / 2
 
 
 def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
     run = train(str(shapes), out=tmp_path / "run", model="two_layer_debug", epochs=1, quiet=True, workers=0)
-    found = suspects(run.path)
+    suspect_labels = suspects(run.path)
     number = run.header.split.sizes["validation"]
-    assert len(found.images) == number
-    assert found.coverage.startswith(f"the validation split alone, {number} of 24 images; leannet train --folds")
+    assert len(suspect_labels.images) == number
+    assert suspect_labels.coverage.startswith(
+        f"the validation split alone, {number} of 24 images; leannet train --folds"
+    )
     table = list(csv.reader((run.path / "predictions.csv").read_text().splitlines()))
-    assert sorted(each.image for each in found.images) == sorted(line[0] for line in table[1:])
+    assert sorted(each.image for each in suspect_labels.images) == sorted(line[0] for line in table[1:])
     alone = suspects(run.path / "predictions.csv")
-    assert alone.images == found.images
+    assert alone.images == suspect_labels.images
     assert "if no network trained on them" in alone.coverage
     with pytest.raises(LeannetError, match=r"expected predictions\.csv, as leannet train leaves it"):
         suspects(tmp_path)
@@ -98,13 +100,13 @@ def test_what_a_plain_run_judges(shapes: Path, tmp_path: Path) -> None:
 def test_what_the_network_agrees_with_is_not_doubted() -> None:
     labels = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.505, 0.495], [0.2, 0.8], [0.52, 0.48]], np.float32)
-    found = Suspects(ranked(["a", "b", "c", "d"], labels, probabilities, ("car", "plane")), "all")
-    assert [each.image for each in found.images] == ["d", "b", "c", "a"]
-    assert [each.image for each in found.doubtful] == ["d"]
-    assert found.doubtful[0].margin < 0
+    suspect_labels = Suspects(ranked(["a", "b", "c", "d"], labels, probabilities, ("car", "plane")), "all")
+    assert [each.image for each in suspect_labels.images] == ["d", "b", "c", "a"]
+    assert [each.image for each in suspect_labels.doubtful] == ["d"]
+    assert suspect_labels.doubtful[0].margin < 0
 
 
-def _found(errors: list[int], sizes: list[int]) -> Suspects:
+def _suspects_of(errors: list[int], sizes: list[int]) -> Suspects:
     """Of each class so many images, of which the network is sure that so many are of the next class."""
     labels = np.repeat(np.arange(len(sizes)), sizes)
     probabilities = np.full((len(labels), len(sizes)), 0.02)
@@ -119,19 +121,19 @@ def _found(errors: list[int], sizes: list[int]) -> Suspects:
 def test_labels_are_named_only_where_the_network_can_know() -> None:
     """At most a tenth of all labels, which is what the worst of public test sets has."""
     for errors, reliable in (([4, 4], True), ([5, 4], False), ([30, 30], False)):
-        found = _found(errors, [40, 40])
-        assert (found.called_wrong, found.is_reliable) == (sum(errors), reliable)
-        assert len(found.named) == len(found.doubtful) == (sum(errors) if reliable else 0)
-        assert len(found.to_dict()["images"]) == len(found.named)
-        assert found.to_dict()["likely"] == (sum(errors) if reliable else None)
-        assert bool(found.note) != reliable
-    assert "takes 75 % of the images for something else" in _found([30, 30], [40, 40]).note
+        suspect_labels = _suspects_of(errors, [40, 40])
+        assert (suspect_labels.called_wrong, suspect_labels.is_reliable) == (sum(errors), reliable)
+        assert len(suspect_labels.named) == len(suspect_labels.doubtful) == (sum(errors) if reliable else 0)
+        assert len(suspect_labels.to_dict()["images"]) == len(suspect_labels.named)
+        assert suspect_labels.to_dict()["likely"] == (sum(errors) if reliable else None)
+        assert bool(suspect_labels.note) != reliable
+    assert "takes 75 % of the images for something else" in _suspects_of([30, 30], [40, 40]).note
 
 
 def test_a_class_that_the_network_does_not_know_has_no_suspects() -> None:
     """It never answers the rare class: 94 % correct, and the four images of that class are no wrong labels."""
-    found = _found([1, 4, 1], [60, 4, 40])
-    assert found.is_reliable
-    assert found.unknown_classes == {"b"}
-    assert sorted(each.label for each in found.named) == ["a", "c"]
-    assert found.note.startswith("Labels of b are not named")
+    suspect_labels = _suspects_of([1, 4, 1], [60, 4, 40])
+    assert suspect_labels.is_reliable
+    assert suspect_labels.unknown_classes == {"b"}
+    assert sorted(each.label for each in suspect_labels.named) == ["a", "c"]
+    assert suspect_labels.note.startswith("Labels of b are not named")

@@ -35,11 +35,11 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     ranges = Calibration(table, weights, [x.numpy()]).ranges()
     bits = weight_bits()  # more would overflow where the test runs
     integers = Program.of_file(table, Int8Writer(table, weights, ranges, bits=bits).model().SerializeToString())
-    found = ENGINES["onnxruntime"].prepare(integers, 1)(x.numpy())[0]
+    by_engine = ENGINES["onnxruntime"].prepare(integers, 1)(x.numpy())[0]
     with torch.no_grad():
         exact = network(x).numpy()
         ours = fake_quantized_network(network, ranges, bits).eval()(x).numpy()
-    errors = ours - exact, found - exact
+    errors = ours - exact, by_engine - exact
     assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.7
     assert 0.8 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.25
 
@@ -49,11 +49,11 @@ def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
     ranges = {"input": (-2.0, 2.0)}
     for placed in network.architecture.layers:
         ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
-    made = fake_quantized_network(network, ranges, 8)
-    assert list(made.state_dict()) == list(network.state_dict())
+    fake_quantized = fake_quantized_network(network, ranges, 8)
+    assert list(fake_quantized.state_dict()) == list(network.state_dict())
     kinds = [
         sum(isinstance(m, kind) for m in net.modules())
-        for net in (network, made)
+        for net in (network, fake_quantized)
         for kind in (ConvLayer, FakeQuantizedConv)
     ]
     assert kinds[0] == kinds[3] > 0
@@ -63,9 +63,9 @@ def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
 def test_gradients_pass_where_nothing_is_cut_off() -> None:
     x = torch.tensor([-1.0, -0.3, 0.0, 0.49, 2.9, 3.1, 9.0], requires_grad=True)
     range_ = Range.of(-0.5, 3.0)
-    made = fake_quantize(x, range_)
-    np.testing.assert_allclose(made.detach(), range_.fake_quantize(x.detach().numpy()), atol=1e-6)
-    made.sum().backward()
+    fake_quantized = fake_quantize(x, range_)
+    np.testing.assert_allclose(fake_quantized.detach(), range_.fake_quantize(x.detach().numpy()), atol=1e-6)
+    fake_quantized.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0, 1, 1, 1, 1, 0, 0]
     weight = torch.randn(4, 3, 3, 3, requires_grad=True)
@@ -75,7 +75,7 @@ def test_gradients_pass_where_nothing_is_cut_off() -> None:
 
 
 def test_quantization_aware_training_ends_in_integers(run, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    found = quantize(run, out=tmp_path / "x.onnx", max_drop=100, finetune=1, quiet=True)
-    assert found.finetuned_epochs == 1
-    assert found.path == tmp_path / "x.onnx"
+    quantized = quantize(run, out=tmp_path / "x.onnx", max_drop=100, finetune=1, quiet=True)
+    assert quantized.finetuned_epochs == 1
+    assert quantized.path == tmp_path / "x.onnx"
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]

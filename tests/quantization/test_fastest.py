@@ -38,13 +38,13 @@ def test_the_fastest_is_kept(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winner: int, engine: str, precision: str
 ) -> None:
     monkeypatch.setattr("leannet.quantization.fastest.measure", _clock(winner))
-    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
-    assert (found.best.engine, found.best.precision) == (engine, precision)
-    assert [each.precision for each in found.choices] == ["float32"] * 2 + ["int8"] * 2
-    made = open_artifact(tmp_path / "x.onnx")
-    assert made.precision == precision
-    assert made.engines[0] == engine
-    assert len((made.shipping.chosen_from or {})["choices"]) == 4
+    fastest = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert (fastest.best.engine, fastest.best.precision) == (engine, precision)
+    assert [each.precision for each in fastest.choices] == ["float32"] * 2 + ["int8"] * 2
+    artifact = open_artifact(tmp_path / "x.onnx")
+    assert artifact.precision == precision
+    assert artifact.engines[0] == engine
+    assert len((artifact.shipping.chosen_from or {})["choices"]) == 4
     assert all(each.passed for each in leannet.check(tmp_path / "x.onnx"))
     assert leannet.predict(tmp_path / "x.onnx", [draw("disc", 5)])[0]
 
@@ -54,25 +54,25 @@ def test_bfloat16_takes_part_where_it_costs_no_more_than_allowed(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leannet.quantization.fastest.measure", _clock(3))
-    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
-    assert [each.precision for each in found.choices] == ["float32", "float32", "int8", "bfloat16", "int8"]
-    assert (found.best.engine, found.best.precision) == ("openvino", "bfloat16")
-    assert found.best.agreement is not None
-    assert found.best.agreement > 0.9
-    made = open_artifact(found.path)
-    assert (made.precision, made.program.compute, made.engines) == (
+    fastest = export_fastest(run, out=tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert [each.precision for each in fastest.choices] == ["float32", "float32", "int8", "bfloat16", "int8"]
+    assert (fastest.best.engine, fastest.best.precision) == ("openvino", "bfloat16")
+    assert fastest.best.agreement is not None
+    assert fastest.best.agreement > 0.9
+    artifact = open_artifact(fastest.path)
+    assert (artifact.precision, artifact.program.compute, artifact.engines) == (
         "bfloat16", "bfloat16", ("openvino", "onnxruntime"),
     )  # fmt: skip
-    assert all(each.passed for each in leannet.check(found.path))
+    assert all(each.passed for each in leannet.check(fastest.path))
     refused = export_fastest(run, out=tmp_path / "y.onnx", max_drop=-200, seconds=0.1, quiet=True)
     assert [each.latency is None for each in refused.choices] == [False, False, True, True, True]
 
 
 @pytest.mark.usefixtures("no_bfloat16")
 def test_what_loses_too_much_does_not_take_part(run: Path, tmp_path: Path) -> None:
-    found = export_fastest(run, out=tmp_path / "x.onnx", max_drop=-200, seconds=0.1, quiet=True)
-    assert found.best.precision == "float32"
-    assert [each.latency is None for each in found.choices] == [False, False, True, True]
+    fastest = export_fastest(run, out=tmp_path / "x.onnx", max_drop=-200, seconds=0.1, quiet=True)
+    assert fastest.best.precision == "float32"
+    assert [each.latency is None for each in fastest.choices] == [False, False, True, True]
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
 
 
@@ -85,17 +85,17 @@ def test_engines_with_files_of_their_own_take_part(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winner: int, engine: str, precision: str
 ) -> None:
     monkeypatch.setattr("leannet.quantization.fastest.measure", _clock(winner))
-    found = export_fastest(run, out=tmp_path / "x", max_drop=100, quiet=True)
-    assert [each.engine for each in found.choices] == [
+    fastest = export_fastest(run, out=tmp_path / "x", max_drop=100, quiet=True)
+    assert [each.engine for each in fastest.choices] == [
         "onnxruntime", "openvino", "litert", "ncnn", "onnxruntime", "openvino", "litert",
     ]  # fmt: skip
-    assert (found.best.engine, found.best.precision) == (engine, precision)
-    assert found.path == tmp_path / ("x.onnx" if engine == "openvino" else "x")
-    assert list(tmp_path.iterdir()) == [found.path]
-    made = open_artifact(found.path)
-    assert (made.engines[0], made.precision) == (engine, precision)
-    assert len((made.shipping.chosen_from or {})["choices"]) == 7
-    assert all(each.passed for each in leannet.check(found.path))
+    assert (fastest.best.engine, fastest.best.precision) == (engine, precision)
+    assert fastest.path == tmp_path / ("x.onnx" if engine == "openvino" else "x")
+    assert list(tmp_path.iterdir()) == [fastest.path]
+    artifact = open_artifact(fastest.path)
+    assert (artifact.engines[0], artifact.precision) == (engine, precision)
+    assert len((artifact.shipping.chosen_from or {})["choices"]) == 7
+    assert all(each.passed for each in leannet.check(fastest.path))
 
 
 def test_it_can_be_asked_for_again_and_without_a_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +118,8 @@ def test_an_engine_that_cannot_run_the_network_takes_no_part(
         raise LeannetError("no operation for that")
 
     monkeypatch.setattr("leannet.quantization.fastest.build_folder", fails)
-    found = export_fastest(run, out=tmp_path / "x", seconds=0.1, max_drop=100, quiet=True)
-    assert {each.engine for each in found.choices} == {"onnxruntime", "openvino"}
+    fastest = export_fastest(run, out=tmp_path / "x", seconds=0.1, max_drop=100, quiet=True)
+    assert {each.engine for each in fastest.choices} == {"onnxruntime", "openvino"}
     with pytest.raises(LeannetError, match="no operation for that"):
         export_fastest(run, out=tmp_path / "y", engines=["litert"], quiet=True)
 

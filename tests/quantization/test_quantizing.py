@@ -37,29 +37,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_becomes_integers_that_predict(run: Path, tmp_path: Path) -> None:
-    found = quantize(run, quiet=True, max_drop=10)
-    assert found.path == run / "model.int8.onnx"
-    assert found.size_bytes_after < found.size_bytes_before
-    assert all(each.passed for each in found.checks)
-    header = open_artifact(found.path).header
+    quantized = quantize(run, quiet=True, max_drop=10)
+    assert quantized.path == run / "model.int8.onnx"
+    assert quantized.size_bytes_after < quantized.size_bytes_before
+    assert all(each.passed for each in quantized.checks)
+    header = open_artifact(quantized.path).header
     assert header.shipping is not None
     assert header.shipping.precision == "int8"
     assert header.shipping.engines == ("onnxruntime",)
-    assert header.shipping.accuracy_after == found.after.accuracy
+    assert header.shipping.accuracy_after == quantized.after.accuracy
     assert [step.done for step in header.provenance.history] == ["trained", "quantized"]
     draw("disc", 991).save(tmp_path / "image.png")
-    ours, theirs = (leannet.predict(which, [tmp_path / "image.png"])[0][0] for which in (found.path, run))
+    ours, theirs = (leannet.predict(which, [tmp_path / "image.png"])[0][0] for which in (quantized.path, run))
     probability = dict(zip(theirs.classes, theirs.probabilities, strict=True))
     assert ours.probabilities[0] == pytest.approx(probability[ours.classes[0]], abs=0.1)
 
 
 def test_it_is_evaluated_on_images_that_did_not_calibrate(run: Path) -> None:
     split = leannet.header.read_header(run).split.sizes
-    found = quantize(run, quiet=True, max_drop=100, calibration=10_000)
-    assert found.before.images == split["validation"]
-    assert found.calibrated_on == split["train"]
-    assert found.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
-    assert found.drop == pytest.approx(100 * (found.before.accuracy - found.after.accuracy))
+    quantized = quantize(run, quiet=True, max_drop=100, calibration=10_000)
+    assert quantized.before.images == split["validation"]
+    assert quantized.calibrated_on == split["train"]
+    assert quantized.before.accuracy == pytest.approx(leannet.evaluate(run, quiet=True).scores.accuracy)
+    assert quantized.drop == pytest.approx(100 * (quantized.before.accuracy - quantized.after.accuracy))
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_integers_can_take_raw_images(run: Path, tmp_path: Path, engine: EngineN
     assert plain is not None
     assert taking.path is not None
     assert taking.checks
-    made = open_artifact(taking.path)
-    assert made.takes_uint8
+    artifact = open_artifact(taking.path)
+    assert artifact.takes_uint8
     images = [draw("disc", 71), draw("square", 72)]
-    found, wanted = made.outputs(images, engine), open_artifact(plain).outputs(images, engine)
-    np.testing.assert_allclose(found, wanted, atol=0.01 * float(np.ptp(wanted)))
+    outputs, outputs_of_plain = artifact.outputs(images, engine), open_artifact(plain).outputs(images, engine)
+    np.testing.assert_allclose(outputs, outputs_of_plain, atol=0.01 * float(np.ptp(outputs_of_plain)))
     if kind == "uint8-sized":
         return
     larger = np.asarray(images[0].resize((131, 97)))[None]
-    assert made.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
+    assert artifact.run(engine)(larger)[0].shape == (1, 2)  # type: ignore[arg-type]  # uint8, as it takes
 
 
 def test_integers_of_openvino_do_not_resize(run: Path, tmp_path: Path) -> None:
@@ -99,17 +99,17 @@ def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "nothing was written" in done.stderr.splitlines()[-1]
     assert not target.exists()
-    found = json.loads(done.stdout)
-    assert found["path"] is None
-    kept = [layer for layer in found["layers"] if layer["kept_float"]]
-    assert 0 < len(kept) <= len(found["layers"]) / 2
-    least_kept = min(layer["noise"] for layer in kept)
-    assert all(layer["noise"] <= least_kept for layer in found["layers"] if not layer["kept_float"])
+    report = json.loads(done.stdout)
+    assert report["path"] is None
+    float_layers = [layer for layer in report["layers"] if layer["kept_float"]]
+    assert 0 < len(float_layers) <= len(report["layers"]) / 2
+    least_kept = min(layer["noise"] for layer in float_layers)
+    assert all(layer["noise"] <= least_kept for layer in report["layers"] if not layer["kept_float"])
 
 
 def test_agreement_can_be_asked_for(run: Path) -> None:
-    found = quantize(run, quiet=True, max_drop=100)
-    assert found.agreement == 1 - (found.lost + found.gained) / found.before.images  # of two classes
+    quantized = quantize(run, quiet=True, max_drop=100)
+    assert quantized.agreement == 1 - (quantized.lost + quantized.gained) / quantized.before.images  # of two classes
     refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
     assert refused.path is None
     assert len(refused.float_layers) > 0
@@ -119,24 +119,24 @@ def test_agreement_can_be_asked_for(run: Path) -> None:
 def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
     """Against a count from nought; and with few trials, each of which evaluates a whole network."""
     tried: list[int] = []
-    found = fewest(lambda number: tried.append(number) or number >= needed, most)
-    assert found == (needed if needed <= most else None)
+    fewest_layers = fewest(lambda number: tried.append(number) or number >= needed, most)
+    assert fewest_layers == (needed if needed <= most else None)
     assert max(tried) <= most
     assert len(tried) == len(set(tried)) <= 2 * math.log2(most + 2) + 2
 
 
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
-    found = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
-    assert found.float_layers == ["Conv1"]
-    assert found.path is not None
+    quantized = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
+    assert quantized.float_layers == ["Conv1"]
+    assert quantized.path is not None
     with pytest.raises(LeannetError, match="no layer has this path"):
         quantize(run, quiet=True, keep_float=["nothing"])
 
 
 def test_other_images_are_halved(run: Path, tmp_path: Path) -> None:
     other = draw_folder(tmp_path / "other", each=10, first=500)
-    found = quantize(run, str(other), tmp_path / "x.onnx", max_drop=100, quiet=True)
-    assert (found.calibrated_on, found.before.images) == (10, 10)
+    quantized = quantize(run, str(other), tmp_path / "x.onnx", max_drop=100, quiet=True)
+    assert (quantized.calibrated_on, quantized.before.images) == (10, 10)
     with pytest.raises(LeannetError, match=r"expected the classes of .*, found a class 'ring'"):
         quantize(run, str(draw_folder(tmp_path / "three", kinds=("disc", "square", "ring"))), quiet=True)
 
@@ -145,9 +145,9 @@ def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
     """Against the deviation of the mean of +1, -1 and 0, one an image."""
     from dataclasses import replace
 
-    found = quantize(run, quiet=True, max_drop=100)
-    changed = replace(found, lost=5, gained=2)
-    n = found.before.images
+    quantized = quantize(run, quiet=True, max_drop=100)
+    changed = replace(quantized, lost=5, gained=2)
+    n = quantized.before.images
     each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
     assert changed.drop == pytest.approx(100 * each.mean())
     assert changed.drop_error == pytest.approx(100 * each.std() / math.sqrt(n))
@@ -194,11 +194,11 @@ def test_bias_corrections_keep_the_mean_of_each_channel() -> None:
     weights = numpy_weights(build(rows).state_dict())
     x = torch.rand(20, 8, 7, 7)
     bits = 4
-    found = Calibration(rows, weights, [x.numpy()]).bias_corrections(bits)["a"]
+    corrections = Calibration(rows, weights, [x.numpy()]).bias_corrections(bits)["a"]
     whole, scale = quantize_filters(weights["a.conv.weight"], bits)
     rounded = torch.from_numpy((whole * scale[:, None, None, None]).astype(np.float32))
     change = torch.nn.functional.conv2d(x, torch.from_numpy(weights["a.conv.weight"]) - rounded, groups=2)
-    np.testing.assert_allclose(found, change.mean((0, 2, 3)).numpy(), atol=1e-5)
+    np.testing.assert_allclose(corrections, change.mean((0, 2, 3)).numpy(), atol=1e-5)
 
 
 def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,9 +241,9 @@ def test_what_is_not_faster_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) 
 
     for after, faster in ((1.6, False), (0.97, False), (0.5, True)):
         measured(after)
-        found = quantize(run, out=run / "x.onnx", max_drop=100, quiet=True)
-        assert found.faster is found.to_dict()["faster_than_float"] is faster
-        assert any(note.startswith("not faster than float") for note in found.notes) is not faster
+        quantized = quantize(run, out=run / "x.onnx", max_drop=100, quiet=True)
+        assert quantized.faster is quantized.to_dict()["faster_than_float"] is faster
+        assert any(note.startswith("not faster than float") for note in quantized.notes) is not faster
     assert quantize(run, out=run / "x.onnx", max_drop=100, quiet=True, seconds=0).faster is None
 
 

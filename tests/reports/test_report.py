@@ -171,9 +171,9 @@ def test_another_image_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
 
 def test_samples_are_training_images_changed_as_the_loader_changes_them(finished: Run) -> None:
     contents = read_run(finished.path)
-    opened = open_run(contents)
+    run_images = open_run(contents)
     augment = Augment(policy="trivial", erase=0.5)
-    shown = samples(opened, augment, seed=0)
+    shown = samples(run_images, augment, seed=0)
     _, header = load(finished.path)
     names, *_ = read_predictions(finished.path / "predictions.csv")
     assert len(shown) == 16
@@ -208,19 +208,19 @@ def test_classes_are_counted_in_each_split(finished: Run) -> None:
 
 
 def test_measured_times_are_kept_and_shown(copied: Path) -> None:
-    kept = measure(copied, "torch", seconds=0.01)
-    times = json.loads(kept.read_text())
+    file = measure(copied, "torch", seconds=0.01)
+    times = json.loads(file.read_text())
     page = _page(copied)
-    assert kept == copied / "latency.json"
+    assert file == copied / "latency.json"
     assert "measured time" in page
     assert times["engine"] in page
     assert times["machine"]["processor"] in page
     shown = [float(ms) for ms in re.findall(r'<td class="ms">([\d.]+) ms', page)]
     assert shown == [pytest.approx(row["ms"], abs=6e-4) for row in times["rows"]]
     times["rows"][0]["out_shape"][0] += 1
-    kept.write_text(json.dumps(times))
+    file.write_text(json.dumps(times))
     assert "latency.json is of other rows" in _page(copied)
-    kept.write_text("{")
+    file.write_text("{")
     assert "latency.json is broken" in _page(copied)
 
 
@@ -284,19 +284,57 @@ def test_a_broken_run_says_what_is_missing_and_shows_the_rest(finished: Run, tmp
     assert "<h2>Calibration</h2>" in page
 
 
-@pytest.mark.parametrize("name", ["log.csv", "predictions.csv", "config.toml", "model.safetensors"])
+def _half(name: str, data: bytes) -> bytes:
+    """The first half of a file. Of a table: half of its lines, and half of the next one. Settings end after a "="."""
+    if name.endswith(".toml"):
+        return data[: data.index(b"=", len(data) // 2) + 1]
+    if name.endswith(".csv"):
+        lines = data.splitlines(keepends=True)
+        middle = len(lines) // 2
+        return b"".join(lines[:middle]) + lines[middle][: len(lines[middle]) // 2]
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "of_half", "undamaged_heading"),
+    [
+        ("log.csv", "Missing: learning curves (", ["no epoch is finished"], "Settings"),
+        (
+            "predictions.csv",
+            "Missing: the predictions of the validation images (",
+            [
+                "1 of the 2 lines of predictions.csv is broken and left out.",
+                "2 of the 4 validation images are not in predictions.csv.",
+            ],
+            "Learning curves",
+        ),
+        ("config.toml", "Missing: the settings (", ["config.toml: not TOML"], "Cost"),
+        (
+            "model.safetensors",
+            "Missing: the best weights (",
+            ["Rows, cost and data are read from last.safetensors instead."],
+            "Confusion matrix",
+        ),
+    ],
+)
 @pytest.mark.parametrize("damage", ["gone", "empty", "half", "noise"])
-def test_each_file_damaged(copied: Path, name: str, damage: str) -> None:
+def test_each_file_damaged(
+    copied: Path, name: str, damage: str, missing: str, of_half: list[str], undamaged_heading: str
+) -> None:
+    """The page says what is missing and shows the rest. An empty config.toml is valid; half a table has lines."""
     data = (copied / name).read_bytes()
     noise = np.random.default_rng(0).integers(0, 256, 500, dtype=np.uint8).tobytes()
     if damage == "gone":
         (copied / name).unlink()
     else:
-        (copied / name).write_bytes({"empty": b"", "half": data[: len(data) // 2 - 3], "noise": noise}[damage])
+        (copied / name).write_bytes({"empty": b"", "half": _half(name, data), "noise": noise}[damage])
     page = _page(copied)
-    whole = {"log.csv": "Settings", "predictions.csv": "Learning curves", "config.toml": "Cost"}
-    assert f"<h2>{whole.get(name, 'Confusion matrix')}</h2>" in page
-    assert "Missing:" in page or (name, damage) == ("config.toml", "empty") or damage == "half"
+    assert f"<h2>{undamaged_heading}</h2>" in page
+    is_usable = (name, damage) in (("config.toml", "empty"), ("predictions.csv", "half"))
+    assert page.count("Missing:") == (0 if is_usable else 1)
+    assert (missing in page) == (not is_usable)
+    if damage == "half":
+        assert all(sentence in page for sentence in of_half)
 
 
 def test_a_log_that_was_cut_off_shows_its_whole_lines(copied: Path) -> None:

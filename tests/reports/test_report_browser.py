@@ -104,11 +104,11 @@ def test_the_pointer_over_a_curve_reads_its_epoch(browser: Any, pages: dict[str,
 @pytest.mark.parametrize("name", NAMES)
 def test_the_keyboard_reaches_everything(browser: Any, pages: dict[str, Path], name: str) -> None:
     with visit(browser, pages[name], 390) as page:
-        wanted = page.locator("a, button, input:checked, [tabindex='0']").evaluate_all(
+        focusable = page.locator("a, button, input:checked, [tabindex='0']").evaluate_all(
             "all => all.filter((each) => each.checkVisibility()).length"
         )
         reached = []
-        for _ in range(wanted):
+        for _ in range(focusable):
             page.keyboard.press("Tab")
             reached.append(page.evaluate(FOCUSED))
         assert "" not in reached

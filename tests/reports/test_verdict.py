@@ -55,7 +55,8 @@ def test_without_predictions_intervals_decide(correct: list[int]) -> None:
     apart = bool(others) and all(network.accuracy.high < best.accuracy.low for network in others)  # type: ignore[union-attr, operator]
     decision = verdict(networks, [])
     assert {network.what for network in decision.winners} == ({network.what for network in equal} if apart else set())
-    assert ("overlap" in decision.sentence()) != ("do not overlap" in decision.sentence()) or apart
+    assert ("95 % intervals do not overlap" in decision.sentence()) == apart
+    assert ("95 % intervals overlap" in decision.sentence()) == (not apart)
 
 
 def test_published_figures_are_ranked_and_said_to_be_no_test() -> None:

@@ -39,10 +39,10 @@ def test_a_kind_has_a_line_of_its_own(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_of_a_field_is_so(kind: str) -> None:
     """Without a required field a row is refused; a default that is given is no change; a bad value is refused."""
-    row = example(kind)
-    assert row is not None
-    fields = dict(row.json)
-    made = KINDS[kind](**fields)
+    sample = example(kind)
+    assert sample is not None
+    fields = dict(sample.json)
+    row = KINDS[kind](**fields)
     for field in describe(kind).fields:
         owner, _, inner = field.name.rpartition(".")
         if inner and owner:
@@ -52,7 +52,7 @@ def test_what_is_said_of_a_field_is_so(kind: str) -> None:
             with pytest.raises(ValidationError):
                 KINDS[kind](**without)
         elif field.name not in fields:
-            assert KINDS[kind](**fields, **{field.name: field.default}) == made
+            assert KINDS[kind](**fields, **{field.name: field.default}) == row
         with pytest.raises(ValidationError):
             KINDS[kind](**{**fields, field.name: {"no": "value"}})
     assert {field.name: field.default for field in describe_fields(Norm)} == Norm().model_dump(exclude={"kind"})

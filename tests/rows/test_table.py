@@ -35,12 +35,12 @@ from leannet.zoo import FAMILIES, architecture
 )
 def test_json_round_trip_is_exact(name: str, width: float, resolution: int, classes: int, channels: int) -> None:
     try:
-        made = architecture(name, width, resolution, classes, channels)
+        arch = architecture(name, width, resolution, classes, channels)
     except LeannetError as error:
         assert "the smallest it takes is" in str(error)  # noqa: PT017 (only the resolution may be refused)
         return
-    assert Architecture.from_json(made.to_json()) == made
-    assert Architecture.model_validate_json(made.model_dump_json()) == made
+    assert Architecture.from_json(arch.to_json()) == arch
+    assert Architecture.model_validate_json(arch.model_dump_json()) == arch
 
 
 def test_a_row_a_line() -> None:
@@ -157,8 +157,8 @@ def test_where_the_owner_of_weights_goes_the_first_that_shares_them_has_them() -
     first = Conv(name="a", out_channels=3, kernel=3, inputs=("input",))
     rows = (first, *(first.model_copy(update={"name": name, "shares": "a"}) for name in "bc"))
     net = Architecture(name="x", input=Input(height=8, width=8), rows=rows, outputs=("a", "b", "c"))
-    kept = net.only("b", "c")
-    assert [(row.name, row.shares) for row in kept.rows] == [("b", None), ("c", "b")]
+    rest = net.only("b", "c")
+    assert [(row.name, row.shares) for row in rest.rows] == [("b", None), ("c", "b")]
 
 
 def test_fully_connected_rows_share_only_equal_images() -> None:

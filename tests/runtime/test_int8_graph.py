@@ -31,16 +31,18 @@ class Case:
         self.rows, self.weights = rows, numpy_weights(network.state_dict())
         self.x = torch.randn(batch, *rows.input.shape).numpy()
         self.calibration = Calibration(rows, self.weights, [self.x])
-        self.wanted = ENGINES["onnxruntime"].prepare(Program(rows, self.weights), 1)(self.x)[0]
+        self.float_outputs = ENGINES["onnxruntime"].prepare(Program(rows, self.weights), 1)(self.x)[0]
 
     def outputs(self, style: str, engine: str, **words: object) -> Array:
         ranges = self.calibration.ranges()
-        made = Int8Writer(self.rows, self.weights, ranges, style, bits=BITS, **words)  # type: ignore[arg-type]  # any words
-        program = Program.of_file(self.rows, made.model().SerializeToString())
+        writer = Int8Writer(self.rows, self.weights, ranges, style, bits=BITS, **words)  # type: ignore[arg-type]  # any words
+        program = Program.of_file(self.rows, writer.model().SerializeToString())
         return ENGINES[engine].prepare(program, 1)(self.x)[0]
 
-    def decibels(self, made: Array) -> float:
-        return float(10 * np.log10(np.square(self.wanted).mean() / np.square(made - self.wanted).mean()))
+    def decibels(self, outputs: Array) -> float:
+        return float(
+            10 * np.log10(np.square(self.float_outputs).mean() / np.square(outputs - self.float_outputs).mean())
+        )
 
 
 @pytest.mark.parametrize("name", DEBUG)
@@ -69,15 +71,18 @@ def test_a_convolution_is_the_integer_one() -> None:
     model.graph.output.append(onnx.helper.make_tensor_value_info("a:bytes", onnx.TensorProto.UINT8, None))
     import onnxruntime
 
-    _, found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": case.x})
-    given, made = (Range.of(*writer.ranges[name]) for name in ("input", "a"))
-    assert made.zero_point == 0  # ReLU6 ends where bytes end
-    x = np.clip(np.rint(case.x / given.scale) + given.zero_point, 0, 255).astype(np.int64) - given.zero_point
+    _, outputs = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": case.x})
+    input_range, output_range = (Range.of(*writer.ranges[name]) for name in ("input", "a"))
+    assert output_range.zero_point == 0  # ReLU6 ends where bytes end
+    x = (
+        np.clip(np.rint(case.x / input_range.scale) + input_range.zero_point, 0, 255).astype(np.int64)
+        - input_range.zero_point
+    )
     whole, scale = quantize_filters(case.weights["a.conv.weight"], BITS)
-    bias = np.rint(case.weights["a.conv.bias"] / (scale.astype(np.float64) * given.scale)).astype(np.int64)
+    bias = np.rint(case.weights["a.conv.bias"] / (scale.astype(np.float64) * input_range.scale)).astype(np.int64)
     sums = np.einsum("nchw,oc->nohw", x, whole[:, :, 0, 0].astype(np.int64)) + bias[:, None, None]
-    wanted = sums * (scale.astype(np.float64) * given.scale)[:, None, None] / made.scale
-    assert np.abs(found - np.clip(wanted, 0, 255)).max() <= 0.5 + 1e-3
+    by_hand = sums * (scale.astype(np.float64) * input_range.scale)[:, None, None] / output_range.scale
+    assert np.abs(outputs - np.clip(by_hand, 0, 255)).max() <= 0.5 + 1e-3
 
 
 def test_layers_that_stay_in_float_are_exact() -> None:
@@ -89,7 +94,7 @@ def test_layers_that_stay_in_float_are_exact() -> None:
         assert kinds.count("QuantizeLinear") == 0  # not the input either, which no integers read
         exact = GraphWriter(case.rows, case.weights).model()
         assert kinds.count("Conv") == sum(node.op_type == "Conv" for node in exact.graph.node)
-        np.testing.assert_array_equal(case.outputs("lut", "onnxruntime", float_layers=everything), case.wanted)
+        np.testing.assert_array_equal(case.outputs("lut", "onnxruntime", float_layers=everything), case.float_outputs)
 
 
 def test_what_is_joined_with_integers_is_rounded_before_and_moved_as_bytes() -> None:
@@ -135,10 +140,10 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
     for value in ("b", "c"):
         ranges[value] = -4.0, 4.0  # the large one is cut off, and the others are seen
     model = Int8Writer(rows, case.weights, ranges, float_layers=frozenset({"b", "c"}), bits=BITS).model()
-    found = ENGINES["onnxruntime"].prepare(Program.of_file(rows, model.SerializeToString()), 1)(case.x)[0]
+    outputs = ENGINES["onnxruntime"].prepare(Program.of_file(rows, model.SerializeToString()), 1)(case.x)[0]
     model.opset_import[0].version = 20  # the nodes mean the same, and onnx's reference begins to know them at 19
-    wanted = onnx.reference.ReferenceEvaluator(model).run(None, {"input": case.x})[0].reshape(found.shape)
-    np.testing.assert_allclose(found, wanted, atol=2e-2)
+    reference = onnx.reference.ReferenceEvaluator(model).run(None, {"input": case.x})[0].reshape(outputs.shape)
+    np.testing.assert_allclose(outputs, reference, atol=2e-2)
 
 
 @pytest.mark.parametrize("name", DEBUG)
@@ -154,11 +159,11 @@ def test_no_family_lets_the_runtime_round_what_is_in_float(name: str) -> None:
         ranges = case.calibration.ranges()
         writer = Int8Writer(case.rows, case.weights, ranges, float_layers=frozenset(floats), bits=BITS)
         graph = writer.model().SerializeToString()
-        found, wanted = (
+        outputs, reference = (
             onnxruntime.InferenceSession(graph, options, disabled_optimizers=without).run(None, {"input": case.x})[0]
             for without in ([], ["WeightBiasQuantization"])
         )
-        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(outputs, reference)
 
 
 def test_an_activation_of_its_own_stays_in_float() -> None:
@@ -212,14 +217,16 @@ def test_tables_hold_the_activation(kind: str) -> None:
     weights |= {"b.conv.weight": weights["a.conv.weight"], "b.conv.bias": weights["a.conv.bias"]}
     x = np.linspace(-5, 5, 256, dtype=np.float32).reshape(1, 1, 16, 16)
     exact = GraphWriter(rows, weights).model()
-    made = Int8Writer(rows, weights, {"input": (-5, 5), "a": (-0.4, 5), "b": (-0.4, 5), "a:before": (-5, 5)}).model()
+    quantized = Int8Writer(
+        rows, weights, {"input": (-5, 5), "a": (-0.4, 5), "b": (-0.4, 5), "a:before": (-5, 5)}
+    ).model()
     import onnxruntime
 
-    wanted, found = (
-        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"input": x})[0] for m in (exact, made)
+    by_float, by_table = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"input": x})[0] for m in (exact, quantized)
     )
     step = 10 / 255
-    assert np.abs(found - wanted).max() < 2 * step
+    assert np.abs(by_table - by_float).max() < 2 * step
 
 
 def test_bytes_hold_zero_exactly() -> None:

@@ -35,10 +35,10 @@ def test_the_first_run_that_is_warm_counts(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     # Once before, then (cold, warm) a turn; of b one run is not enough to get warm.
     a, b = clock.takes("a", 9, 5, 0.010, 5, 0.020, 5, 0.060), clock.takes("b", 0.003)
-    found = measure({"a": a, "b": b}, seconds=1e-9, least_runs=3)
-    assert found["a"].median_ms == pytest.approx(20)
-    assert found["a"].runs == 3
-    assert found["b"].median_ms == pytest.approx(3)
+    latencies = measure({"a": a, "b": b}, seconds=1e-9, least_runs=3)
+    assert latencies["a"].median_ms == pytest.approx(20)
+    assert latencies["a"].runs == 3
+    assert latencies["b"].median_ms == pytest.approx(3)
     order = "".join(clock.order)
     assert order[:2] == "ab"
     assert all(order[start : start + 5] in {"aabbb", "bbbaa"} for start in range(2, len(order), 5))
@@ -88,8 +88,8 @@ def test_each_turn_begins_when_the_threads_of_the_one_before_sleep() -> None:
 def test_time_that_is_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
-    found = measure({"a": clock.takes("a", 0.25)}, seconds=10, least_runs=1)
-    assert found["a"].runs == 21  # of half a second, the first that begins after ten seconds is not made
+    latencies = measure({"a": clock.takes("a", 0.25)}, seconds=10, least_runs=1)
+    assert latencies["a"].runs == 21  # of half a second, the first that begins after ten seconds is not made
 
 
 def test_an_unknown_engine_and_this_machine() -> None:

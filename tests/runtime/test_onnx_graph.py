@@ -44,13 +44,13 @@ def difference(rows: Architecture, engine: str, batch: int) -> float:
     network = lively(build(rows))
     x = torch.randn(batch, *rows.input.shape)
     with torch.inference_mode():
-        made = network(x)
-    wanted = [made] if isinstance(made, Tensor) else list(made.values())
+        result = network(x)
+    by_torch = [result] if isinstance(result, Tensor) else list(result.values())
     run = ENGINES[engine].prepare(Program(rows, numpy_weights(network.state_dict())), threads=1)
-    found = run(x.numpy())
-    for a, b in zip(wanted, found, strict=True):
+    by_engine = run(x.numpy())
+    for a, b in zip(by_torch, by_engine, strict=True):
         assert a.shape == b.shape
-    return max(float(np.abs(a.numpy() - b).max() / a.abs().max()) for a, b in zip(wanted, found, strict=True))
+    return max(float(np.abs(a.numpy() - b).max() / a.abs().max()) for a, b in zip(by_torch, by_engine, strict=True))
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn", "litert"])
@@ -77,11 +77,11 @@ def test_windows_at_odd_sizes(size: int, padding: str | int) -> None:
         Pool(name="e", inputs=("a",), op="average", kernel=3, stride=2, padding="same"),
         Pool(name="f", inputs=("a",), op="max", kernel=3, stride=2, padding="same"),
     ]
-    made = Architecture(
+    arch = Architecture(
         name="x", input=Input(height=size, width=size + 6), rows=tuple(rows), outputs=("b", "c", "d", "e", "f")
     )
     for engine in ("onnxruntime", "ncnn", "litert"):
-        assert difference(made, engine, 2) < 1e-5
+        assert difference(arch, engine, 2) < 1e-5
 
 
 def test_vectors_and_images_where_they_meet() -> None:
@@ -101,11 +101,11 @@ def test_vectors_and_images_where_they_meet() -> None:
         Linear(name="last", out_channels=3, bias=False),
         Upsample(name="bigger", inputs=("scaled",), factor=3),
     ]
-    made = Architecture(
+    arch = Architecture(
         name="x", input=Input(height=10, width=8), rows=tuple(rows), outputs=("last", "bigger", "sum", "flat")
     )
     for engine in ("onnxruntime", "openvino", "ncnn"):
-        assert difference(made, engine, 3) < 1e-5
+        assert difference(arch, engine, 3) < 1e-5
 
 
 def test_shared_weights_are_written_where_they_are_used() -> None:
@@ -139,11 +139,11 @@ def test_bfloat16_rounds_weights_as_torch_does_and_values_where_the_processor_ca
         if name.endswith("weight"):
             value.data = value.data.bfloat16().float()
     with torch.inference_mode():
-        wanted = network(x).numpy()
+        by_torch = network(x).numpy()
     in_float32 = ENGINES["onnxruntime"].prepare(program, 1)(x.numpy())[0]
-    assert np.abs(in_float32 - wanted).max() < 1e-5 * np.abs(wanted).max()
+    assert np.abs(in_float32 - by_torch).max() < 1e-5 * np.abs(by_torch).max()
     openvino = ENGINES["openvino"]
-    noise = float(np.square(openvino.prepare(program, 1)(x.numpy())[0] - wanted).mean() / np.square(wanted).mean())
+    noise = float(np.square(openvino.prepare(program, 1)(x.numpy())[0] - by_torch).mean() / np.square(by_torch).mean())
     assert 1e-8 < noise < 1e-3 if openvino.has_bfloat16 else noise < 1e-10
 
 

@@ -37,24 +37,24 @@ def forms(name: str) -> dict[str, Any]:
     shape = table.input
     color: dict[str, Any] = {} if shape.channels == 3 else {"color": "L", "mean": (0.5,), "std": (0.5,)}
     preprocessing = Preprocessing(height=shape.height, width=shape.width, **color)
-    made = {kind: to_onnx(table, weights, stored_as=kind) for kind in ("float32", "float16", "bfloat16")}
-    made |= {f"uint8 {sized}": to_onnx(table, weights, preprocessing, sized=sized) for sized in (False, True)}
+    models = {kind: to_onnx(table, weights, stored_as=kind) for kind in ("float32", "float16", "bfloat16")}
+    models |= {f"uint8 {sized}": to_onnx(table, weights, preprocessing, sized=sized) for sized in (False, True)}
     for engine in ("onnxruntime", "openvino"):
-        made[engine] = onnx.load_from_string(program(table, "int8", engine, weights).onnx)
-    return made
+        models[engine] = onnx.load_from_string(program(table, "int8", engine, weights).onnx)
+    return models
 
 
 @pytest.mark.parametrize("name", DEBUG)
 def test_no_lower_opset_is_valid(name: str) -> None:
-    made = forms(name)
-    for kind, model in made.items():
+    models = forms(name)
+    for kind, model in models.items():
         opset = model.opset_import[0].version
         assert valid(model, opset), kind
         assert opset == LEAST or not valid(model, opset - 1), kind
         assert model.ir_version == onnx.helper.find_min_ir_version_for([model.opset_import[0]])
         assert model.ir_version <= 9  # what ONNX Runtime 1.17 reads
     least = FLOATS.get(name, LEAST)
-    assert {kind: model.opset_import[0].version for kind, model in made.items() if kind != "openvino"} == {
+    assert {kind: model.opset_import[0].version for kind, model in models.items() if kind != "openvino"} == {
         "float32": least, "float16": least, "bfloat16": max(least, 13), "uint8 False": 18, "uint8 True": least,
         "onnxruntime": 13,
     }  # fmt: skip
@@ -82,8 +82,8 @@ def test_outputs_that_are_read_on_or_are_the_same_value() -> None:
     network = build(table).eval()
     x = torch.randn(3, 3, 9, 7)
     with torch.inference_mode():
-        wanted = list(network(x).values())
+        by_torch = list(network(x).values())
     for engine in ("onnxruntime", "openvino"):
-        found = ENGINES[engine].prepare(Program(table, numpy_weights(network.state_dict())), 1)(x.numpy())
-        for a, b in zip(found, wanted, strict=True):
+        by_engine = ENGINES[engine].prepare(Program(table, numpy_weights(network.state_dict())), 1)(x.numpy())
+        for a, b in zip(by_engine, by_torch, strict=True):
             np.testing.assert_allclose(a, b.numpy(), rtol=1e-5, atol=1e-6)

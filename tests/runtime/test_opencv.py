@@ -23,17 +23,17 @@ def test_every_family_is_right_or_refused(name: str, tmp_path: Path) -> None:
     network = lively(build(architecture(name)))
     x = torch.randn(1, *network.architecture.input.shape)
     with torch.inference_mode():
-        made = network(x)
-    outputs = made if isinstance(made, dict) else {network.architecture.output_names[0]: made}
+        result = network(x)
+    outputs = result if isinstance(result, dict) else {network.architecture.output_names[0]: result}
     file = tmp_path / "x.onnx"
     file.write_bytes(to_onnx(network.architecture, numpy_weights(network.state_dict())).SerializeToString())
     try:
         reader = cv2.dnn.readNetFromONNX(str(file))
         reader.setInput(x.numpy())
-        found = reader.forward([f"{each}:0" for each in outputs])
+        arrays = reader.forward([f"{each}:0" for each in outputs])
     except cv2.error:
         assert name == "nasnet_debug"  # 4.x does not know a Pad that cuts
         return
-    for value, wanted in zip(found, outputs.values(), strict=True):
-        largest = float(wanted.abs().max())
-        np.testing.assert_allclose(value.reshape(wanted.shape), wanted.numpy(), atol=1e-4 * largest, rtol=0)
+    for value, output in zip(arrays, outputs.values(), strict=True):
+        largest = float(output.abs().max())
+        np.testing.assert_allclose(value.reshape(output.shape), output.numpy(), atol=1e-4 * largest, rtol=0)

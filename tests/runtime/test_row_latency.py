@@ -27,12 +27,12 @@ def test_a_row_alone_is_the_row(name: str) -> None:
     shapes, reads = {INPUT: table.input.shape, **table.shapes}, table.reads()
     groups = {group.name: group for group in count(table).by_row()}
     for row in table.rows:
-        found, empty = alone(row, [shapes[read] for read in reads[row.name]])
-        assert found.shapes[ALONE] == shapes[row.name]
+        row_network, helpers = alone(row, [shapes[read] for read in reads[row.name]])
+        assert row_network.shapes[ALONE] == shapes[row.name]
         if row.name in groups:
-            group = next(g for g in count(found).by_row() if g.name == ALONE)
+            group = next(g for g in count(row_network).by_row() if g.name == ALONE)
             assert (group.params, group.macs) == (groups[row.name].params, groups[row.name].macs)
-        assert count(found).macs - count(empty).macs == (groups[row.name].macs if row.name in groups else 0)
+        assert count(row_network).macs - count(helpers).macs == (groups[row.name].macs if row.name in groups else 0)
 
 
 def test_inputs_of_several_shapes() -> None:
@@ -87,20 +87,20 @@ def test_times_are_net_and_add_up(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("leannet.runtime.row_latency.engine", lambda _: clock)
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     table = architecture(name)
-    found = measure_rows(table, seconds=1)
-    for row in found.rows:
+    row_times = measure_rows(table, seconds=1)
+    for row in row_times.rows:
         assert row.ms == pytest.approx(1e-6 * row.macs, abs=1e-6)
-    assert found.sum_ms == pytest.approx(found.whole.median_ms)
-    distinct = {row.key for row, own in zip(found.rows, table.rows, strict=True) if not isinstance(own, Dropout)}
-    assert sum(made.name == ALONE for made in clock.prepared) == len(distinct) < len(table.rows)
+    assert row_times.sum_ms == pytest.approx(row_times.whole.median_ms)
+    distinct = {row.key for row, own in zip(row_times.rows, table.rows, strict=True) if not isinstance(own, Dropout)}
+    assert sum(network.name == ALONE for network in clock.prepared) == len(distinct) < len(table.rows)
 
 
 @pytest.mark.parametrize(("engine", "precision"), [("onnxruntime", "int8"), ("openvino", "float32")])
 def test_real_engines(engine: str, precision: str) -> None:
-    found = measure_rows(architecture("mobilenet_v3_debug"), engine, precision=precision, seconds=0.1)
-    assert [row.row for row in found.rows] == list(architecture("mobilenet_v3_debug").shapes)
-    assert found.whole.median_ms > 0
-    assert found.to_dict()["precision"] == precision
+    row_times = measure_rows(architecture("mobilenet_v3_debug"), engine, precision=precision, seconds=0.1)
+    assert [row.row for row in row_times.rows] == list(architecture("mobilenet_v3_debug").shapes)
+    assert row_times.whole.median_ms > 0
+    assert row_times.to_dict()["precision"] == precision
 
 
 def test_programs_that_do_not_exist() -> None:

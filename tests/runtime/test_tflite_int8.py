@@ -15,8 +15,8 @@ from tests.runtime.test_int8_graph import DEBUG, FORMS, Case
 
 
 def outputs(case: Case, x: Array | None = None, **words: object) -> Array:
-    made = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # words
-    program = Program.of_forms(case.rows, {"tflite": (made.file(),)})
+    writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # words
+    program = Program.of_forms(case.rows, {"tflite": (writer.file(),)})
     return ENGINES["litert"].prepare(program, 1)(case.x if x is None else x)[0]
 
 
@@ -24,8 +24,8 @@ def kinds(file: bytes) -> dict[str, int]:
     """How many values are of each kind, constants included."""
     graph = tflite.Model.GetRootAs(file, 0).Subgraphs(0)
     names = {number: name for name, number in vars(tflite.TensorType).items() if name.isupper()}
-    found = [names[graph.Tensors(index).Type()] for index in range(graph.TensorsLength())]
-    return {name: found.count(name) for name in set(found)}
+    types = [names[graph.Tensors(index).Type()] for index in range(graph.TensorsLength())]
+    return {name: types.count(name) for name in set(types)}
 
 
 @pytest.mark.parametrize("name", DEBUG)
@@ -46,16 +46,19 @@ def test_a_convolution_is_the_integer_one() -> None:
     )
     case = Case(rows)
     writer = Int8TfliteWriter(rows, case.weights, case.calibration.ranges())
-    found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
-    given, made = writer.ranges["input"], writer.ranges["a"]
-    assert made.zero_point == 0  # ReLU6 ends where bytes end
-    x = np.clip(np.rint(case.x / given.scale) + given.zero_point, 0, 255).astype(np.int64) - given.zero_point
+    output_values = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
+    input_range, output_range = writer.ranges["input"], writer.ranges["a"]
+    assert output_range.zero_point == 0  # ReLU6 ends where bytes end
+    x = (
+        np.clip(np.rint(case.x / input_range.scale) + input_range.zero_point, 0, 255).astype(np.int64)
+        - input_range.zero_point
+    )
     whole, scale = quantize_filters(case.weights["a.conv.weight"])
-    steps = scale.astype(np.float64) * given.scale
+    steps = scale.astype(np.float64) * input_range.scale
     bias = np.rint(case.weights["a.conv.bias"] / steps).astype(np.int64)
     sums = np.einsum("nchw,oc->nohw", x, whole[:, :, 0, 0].astype(np.int64)) + bias[:, None, None]
-    wanted = np.clip(sums * steps[:, None, None] / made.scale, 0, 255)
-    assert np.abs(found / made.scale - wanted).max() <= 0.5 + 1e-3
+    by_hand = np.clip(sums * steps[:, None, None] / output_range.scale, 0, 255)
+    assert np.abs(output_values / output_range.scale - by_hand).max() <= 0.5 + 1e-3
 
 
 def test_activations_are_those_of_floats() -> None:
@@ -69,10 +72,10 @@ def test_activations_are_those_of_floats() -> None:
         x = ((np.arange(256) - range_.zero_point) * range_.scale).astype(np.float32).reshape(1, 1, 16, 16)
         exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(x)[0]
         ranges = {"input": (-6.0, 6.0), "a": (float(exact.min()), float(exact.max()))}
-        made = Int8TfliteWriter(rows, case.weights, ranges)
-        found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (made.file(),)}), 1)(x)[0]
+        writer = Int8TfliteWriter(rows, case.weights, ranges)
+        outputs_of_tflite = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(x)[0]
         step = max(float(np.ptp(exact)), 1.0 if kind != "tanh" else 2.0) / 255
-        assert np.abs(found - exact).max() < 1.1 * step, kind
+        assert np.abs(outputs_of_tflite - exact).max() < 1.1 * step, kind
 
 
 def test_layers_that_stay_in_float_are_exact() -> None:
@@ -128,18 +131,18 @@ def test_filters_that_are_all_but_zero_keep_their_bias(style: str, engine: str) 
     case.weights["a.conv.bias"][0] = 3.0
     case.weights["dead.conv.bias"][:] = -100.0  # never fires
     case.calibration = Calibration(rows, case.weights, [case.x])
-    case.wanted = ENGINES["onnxruntime"].prepare(Program(rows, case.weights), 1)(case.x)[0]
-    found = outputs(case) if engine == "litert" else case.outputs(style, engine)
-    np.testing.assert_allclose(found, case.wanted, atol=0.02 * float(np.abs(case.wanted).max()))
+    case.float_outputs = ENGINES["onnxruntime"].prepare(Program(rows, case.weights), 1)(case.x)[0]
+    result = outputs(case) if engine == "litert" else case.outputs(style, engine)
+    np.testing.assert_allclose(result, case.float_outputs, atol=0.02 * float(np.abs(case.float_outputs).max()))
     alive = Architecture(name="x", input=rows.input, rows=(rows.rows[0],))
     case = Case(alive)
     case.weights["a.conv.weight"][0] *= 1e-7
     case.weights["a.conv.bias"][0] = 3.0
     case.calibration = Calibration(alive, case.weights, [case.x])
-    case.wanted = ENGINES["onnxruntime"].prepare(Program(alive, case.weights), 1)(case.x)[0]
-    found = outputs(case) if engine == "litert" else case.outputs(style, engine)
-    assert case.decibels(found) > 30
-    assert np.abs(found[:, 0] - 3).max() < 0.05
+    case.float_outputs = ENGINES["onnxruntime"].prepare(Program(alive, case.weights), 1)(case.x)[0]
+    result = outputs(case) if engine == "litert" else case.outputs(style, engine)
+    assert case.decibels(result) > 30
+    assert np.abs(result[:, 0] - 3).max() < 0.05
 
 
 def test_sums_of_three_stay_in_float() -> None:
@@ -167,11 +170,11 @@ def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, pa
     ))  # fmt: skip
     case = Case(rows)
     writer = Int8TfliteWriter(rows, {}, case.calibration.ranges())
-    found = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
-    given = writer.ranges["input"].fake_quantize(case.x).astype(np.float32)
-    exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(given)[0]
+    means = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
+    inputs = writer.ranges["input"].fake_quantize(case.x).astype(np.float32)
+    exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(inputs)[0]
     least, most = case.calibration.ranges()["a"]
-    steps = np.abs(found - np.clip(exact, least, most)) / writer.ranges["a"].scale
+    steps = np.abs(means - np.clip(exact, least, most)) / writer.ranges["a"].scale
     assert steps.max() <= 0.5 + (0.5 * share if share > 1 else 0) + 1e-3
     assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all image
     for style, engine in FORMS:
@@ -209,9 +212,9 @@ def _operations(row: Row) -> list[str]:
     graph = model.Subgraphs(0)
     names = {number: name for name, number in vars(tflite.BuiltinOperator).items() if name.isupper()}
     codes = [model.OperatorCodes(graph.Operators(i).OpcodeIndex()) for i in range(graph.OperatorsLength())]
-    found = [names[code.BuiltinCode()] for code in codes]
-    assert found[0] == "QUANTIZE"
-    return [name for name in found[1:] if name not in ("DEQUANTIZE", "RESHAPE")]
+    operators = [names[code.BuiltinCode()] for code in codes]
+    assert operators[0] == "QUANTIZE"
+    return [name for name in operators[1:] if name not in ("DEQUANTIZE", "RESHAPE")]
 
 
 def test_versions_are_those_that_know_the_operation() -> None:

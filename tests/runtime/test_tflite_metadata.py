@@ -161,8 +161,8 @@ def test_what_is_shipped_carries_them(tmp_path: Path) -> None:
         with zipfile.ZipFile(folder / "model.tflite") as archive:
             assert archive.read("labels.txt") == b"disc\nsquare\n"
         assert all(each.passed for each in leannet.check(folder))
-    wanted = open_artifact(export(run, tmp_path / "x.onnx").path).outputs([draw("disc", 5)])
-    np.testing.assert_allclose(open_artifact(floats).outputs([draw("disc", 5)]), wanted, atol=1e-4)
+    outputs = open_artifact(export(run, tmp_path / "x.onnx").path).outputs([draw("disc", 5)])
+    np.testing.assert_allclose(open_artifact(floats).outputs([draw("disc", 5)]), outputs, atol=1e-4)
 
 
 def test_a_class_of_two_lines_is_refused(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def test_it_is_counting_one_by_one_and_loads_no_torch() -> None:
         ("mobilenet_v2", 1, 160),  # at width 0.5 it stands there already
     ]
     assert len(networks) == len(expected)
-    for found, (name, width, resolution) in zip(networks, expected, strict=True):
+    for line, (name, width, resolution) in zip(networks, expected, strict=True):
         network = architecture(name, width, resolution)
         cost = count(network)
-        assert (found["name"], found["width"], found["resolution"]) == (name, width, network.input.height)
-        assert (found["params"], found["macs"]) == (cost.params, cost.macs)
-        assert found["peak_activation_bytes"] == graph(network).peak_activation_bytes
+        assert (line["name"], line["width"], line["resolution"]) == (name, width, network.input.height)
+        assert (line["params"], line["macs"]) == (cost.params, cost.macs)
+        assert line["peak_activation_bytes"] == graph(network).peak_activation_bytes
     assert networks[0]["published"][0]["accuracy"] == pytest.approx(0.61)
 
 

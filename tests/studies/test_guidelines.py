@@ -65,13 +65,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> guideline_study.Guidelines:
     def measure(
         candidates: dict[tuple[str, str, int, str, int], object], seconds: float, threads: int
     ) -> dict[object, object]:
-        found = {}
+        latencies = {}
         for key in candidates:
             even, odd, moved, layers = guideline_study._terms(_case(key[0], key[1]), key[2])
             assert even + odd == count(networks[key[:3]]).macs
             time = even / 50e9 + odd / 25e9 + moved / 20e9 + layers * 30e-6
-            found[key] = summarize([1e3 * time] * 3)
-        return found
+            latencies[key] = summarize([1e3 * time] * 3)
+        return latencies
 
     monkeypatch.setattr(guideline_study, "engine", lambda name: Engine())
     monkeypatch.setattr(guideline_study, "measure", measure)

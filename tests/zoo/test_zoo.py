@@ -132,12 +132,12 @@ def test_width_rule(channels: float) -> None:
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 @pytest.mark.parametrize("width", [0.35, 1.0, 1.4])
 def test_residual_only_where_stride_is_one_and_widths_agree(name: str, width: float) -> None:
-    made = architecture(name, width, classes=10)
-    before = made.input.shape
-    for row in made.rows:
+    arch = architecture(name, width, classes=10)
+    before = arch.input.shape
+    for row in arch.rows:
         if isinstance(row, InvertedResidual):
             assert row.residual == (row.stride == 1 and row.out_channels == before.channels)
-        before = made.shapes[row.name]
+        before = arch.shapes[row.name]
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "cifar_mobilenet_v2"])
@@ -153,8 +153,8 @@ def test_rows_have_the_names_of_the_field(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name.startswith("cifar_")])
 def test_the_32_pixel_forms_have_a_total_stride_of_8(name: str) -> None:
-    made = architecture(name)
-    last = [shape for shape in made.shapes.values() if shape.height > 1][-1]
+    arch = architecture(name)
+    last = [shape for shape in arch.shapes.values() if shape.height > 1][-1]
     # ResNet's own form for CIFAR has 4.
     assert (last.height, last.width) == ((8, 8) if "resnet" in name else (4, 4))
 
