@@ -83,12 +83,15 @@ def _predicts_as(checkpoint: Path, artifact: Path, tolerance: float) -> None:
 @pytest.mark.parametrize(("precision", "taken"), FLOATS)
 def test_onnx(checkpoint: Path, tmp_path: Path, precision: str, taken: str) -> None:
     """A network of MAY_BE_REFUSED is exported, or refused with the reason, and then nothing is written."""
+    refusal = None
     try:
         exported = export(checkpoint, tmp_path / "x.onnx", precision=precision, input=taken)
-    except leannet.LeannetError as refusal:
+    except leannet.LeannetError as error:
         if checkpoint.stem not in MAY_BE_REFUSED.get(precision, ()):
             raise
-        assert f"{precision} weights change what it answers by too much" in str(refusal)
+        refusal = str(error)
+    if refusal is not None:
+        assert f"{precision} weights change what it answers by too much" in refusal
         assert not (tmp_path / "x.onnx").exists()
         return
     assert {check.name for check in exported.checks} >= {"onnxruntime", "openvino"}
