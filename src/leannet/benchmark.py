@@ -10,7 +10,7 @@ import numpy as np
 
 from leannet.artifact.opening import open_artifact
 from leannet.cost import count
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, as_items
 from leannet.header import is_artifact
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
@@ -88,7 +88,8 @@ def bench(
     has its own precision and engines. seconds: for each number of threads. memory: whether peak memory is measured.
     Raises LeannetError for what means no network, and an engine that is not installed.
     """
-    names = list(engines) if engines else [name for name in ENGINES if is_installed(name)]
+    what = as_items(what)
+    names = as_items(engines) if engines else [name for name in ENGINES if is_installed(name)]
     for name in names:
         engine(name)
     candidates = [one for word in what for one in _candidates(word, names, precisions, width, resolution)]

@@ -2,7 +2,9 @@
 
 import difflib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any
 
 
 class LeannetError(ValueError):
@@ -18,8 +20,28 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     return ", ".join(ranked[:count])
 
 
+IMPORTED: list[str] = []  # modules of --import, which commands that follow need too
+
+
 def command_line(verb: str, *words: object) -> str:
-    """A command to type, with names quoted as a shell needs it."""
+    """A command to type, with names quoted as a shell needs it, and the --import of this one."""
     names = (str(word) for word in words)
     # A path that begins with a dash would be read as a flag; `--flag` itself is written with the verb.
-    return shlex.join(["leannet", *verb.split(), *(f"./{name}" if name.startswith("-") else name for name in names)])
+    imports = [word for module in IMPORTED for word in ("--import", module)]
+    return shlex.join(
+        ["leannet", *imports, *verb.split(), *(f"./{name}" if name.startswith("-") else name for name in names)]
+    )
+
+
+def as_items(value: Any) -> list[Any]:
+    """The items of a sequence; a string, a path, or anything else that is no sequence is one item."""
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+
+
+def check_architecture(value: object) -> None:
+    """Raises LeannetError where an architecture is expected and something else came, such as its name."""
+    if isinstance(value, str | PathLike):
+        raise LeannetError(
+            f"expected an architecture, found {str(value)!r}; leannet.architecture(NAME) makes one of the zoo, "
+            "leannet.load(RUN)[1].architecture is that of a run"
+        )

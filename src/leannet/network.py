@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from leannet.blocks import Table, layer_module
 from leannet.cost import count
-from leannet.errors import LeannetError, nearest
+from leannet.errors import LeannetError, check_architecture, nearest
 from leannet.header import Header
 from leannet.layer_names import translated
 from leannet.rows import Architecture, LayerBase
@@ -91,6 +91,7 @@ def initialize(module: nn.Module) -> None:
 
 def build(architecture: Architecture) -> Network:
     """The torch module of an architecture, with fresh weights drawn from torch's generator."""
+    check_architecture(architecture)
     return Network(architecture)
 
 

@@ -3,14 +3,15 @@
 import hashlib
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, permutations
 
 import pytest
 
 from leannet.errors import LeannetError
 from leannet.runtime import engine, machine, measure
+from leannet.runtime.quiet import wait_until_quiet
 
 
 class Clock:
@@ -56,33 +57,23 @@ def test_nobody_always_follows_the_same_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(20 < sum(turn[place] == name for turn in turns) < 90 for place in range(4) for name in "abcd")
 
 
-def test_each_turn_begins_when_the_threads_of_the_one_before_sleep() -> None:
+def test_each_turn_begins_when_the_threads_of_the_one_before_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fake engine whose thread computes on for a while after its run, as ONNX Runtime's pool does."""
-    stop_at, awake, met = threading.Event(), threading.Event(), []
-    began = threading.Semaphore(0)
+    monkeypatch.setattr("leannet.runtime.latency.wait_until_quiet", lambda: wait_until_quiet(limit=60))
+    computing: list[bool] = []
+    with ThreadPoolExecutor(1) as pool:
 
-    def spin_on() -> None:
-        while began.acquire() and not stop_at.is_set():
-            awake.set()
-            for _ in range(20):
-                hashlib.pbkdf2_hmac("sha256", b"", b"", 5_000)  # some ms each, without the interpreter's lock
-            awake.clear()
+        def spinning_engine() -> None:
+            future = pool.submit(hashlib.pbkdf2_hmac, "sha256", b"", b"", 100_000)  # without the interpreter's lock
+            while wait_until_quiet(limit=0) and not future.done():
+                pass
 
-    def spinning_engine() -> None:
-        if not awake.is_set():
-            began.release()
-            awake.wait()
+        def other_engine() -> None:
+            computing.append(not wait_until_quiet(limit=0))
 
-    thread = threading.Thread(target=spin_on)
-    thread.start()
-    try:
-        measure({"spins": spinning_engine, "quiet": lambda: met.append(awake.is_set())}, seconds=0, least_runs=6)
-    finally:
-        stop_at.set()
-        began.release()
-        thread.join()
-    assert len(met) > 6
-    assert not any(met[1:])  # the first warms up, in no turn
+        measure({"spins": spinning_engine, "other": other_engine}, seconds=0, least_runs=6)
+    assert len(computing) > 6
+    assert not any(computing[1:])  # the first call only loads what is needed, in no turn
 
 
 def test_time_that_is_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

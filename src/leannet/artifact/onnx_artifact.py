@@ -73,7 +73,9 @@ def artifact_path(out: str | Path | None, default: Path) -> Path:
     """Where an artifact is to be written. Raises LeannetError, before any work, where it cannot be."""
     target = Path(out) if out is not None else default
     if target.suffix != ".onnx" or target.is_dir() or not target.absolute().parent.is_dir():
-        raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists")
+        format_ = {".tflite": "litert", ".xml": "openvino", ".param": "ncnn"}.get(target.suffix)
+        other = f"; for {target.suffix}: --format {format_}, and a folder" if format_ else ""
+        raise LeannetError(f"--out {target}: expected a name that ends in .onnx, in a folder that exists{other}")
     check_writable(target)
     return target
 

@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Annotated, Any, NoReturn
 
@@ -121,8 +122,19 @@ def _import(modules: list[str]) -> None:
     if modules and "" not in sys.path:
         sys.path.insert(0, "")
     for name in modules:
+        if name.endswith(".py") or "/" in name or "\\" in name:
+            module = PurePath(name).with_suffix("").name
+            raise LeannetError(f"--import {name}: expected the name of a module, found a file; give --import {module}, "
+                               "in its folder")  # fmt: skip
         try:
             import_module(name)
+            IMPORTED.append(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise LeannetError(f"--import {name}: {error}") from error
+            raise LeannetError(
+                f"--import {name}: no module of this name in {Path.cwd()} or among Python's packages"
+            ) from None
         except Exception as error:  # a module of the user's may raise anything while it is imported
             raise LeannetError(f"--import {name}: {type(error).__name__}: {error}") from error
 

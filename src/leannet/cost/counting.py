@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from leannet.errors import check_architecture
 from leannet.rows import (
     INPUT,
     Architecture,
@@ -139,6 +140,7 @@ class Count:
 
 def count(architecture: Architecture) -> Count:
     """What the architecture costs, in the convention at the head of this file."""
+    check_architecture(architecture)
     fields: dict[str, tuple[int, float]] = {INPUT: (1, 1.0)}  # path -> receptive field and step between neighbors
     before: dict[str, Placed] = {}
     layers = []

@@ -11,7 +11,7 @@ from leannet.diagrams.palette import Colors
 from leannet.diagrams.scene import Diagram
 from leannet.diagrams.whole import draw_whole, folded
 from leannet.diagrams.words import words
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, check_architecture
 from leannet.rows import Architecture, BlockBase
 
 WHOLE = "beside an arrow: channels; bar and %: share of mult-adds"
@@ -37,6 +37,8 @@ def draw(
     """
     if not architectures:
         raise LeannetError("expected an architecture to draw, found none")
+    for architecture in architectures:
+        check_architecture(architecture)
     if columns is not None and columns < 1:
         raise LeannetError(f"columns must be 1 or more, found {columns}")
     if units and rows:

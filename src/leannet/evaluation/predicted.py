@@ -12,7 +12,7 @@ from PIL import Image
 from leannet.data.dataset import LeftOut
 from leannet.data.images import BrokenImage, prepare, read
 from leannet.data.sources.walking import Folder, not_images, walk
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, as_items
 from leannet.header import Header
 
 
@@ -71,7 +71,7 @@ def list_images(
     a folder without images.
     """
     paths: list[tuple[str, Path | Image.Image]] = []
-    for image in images:
+    for image in as_items(images):
         if isinstance(image, Image.Image):
             paths.append((f"image {len(paths)}", image))
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 from leannet.console import Console
 from leannet.data.dataset import Dataset
-from leannet.errors import LeannetError, command_line
+from leannet.errors import LeannetError, as_items, command_line
 from leannet.evaluation.labelled_images import reading_of
 from leannet.header import Header
 from leannet.looks.embedding import FEWEST, Embedding, embed
@@ -99,8 +99,8 @@ def experiment(
     places. Raises LeannetError for other than two runs, for runs of different classes, and where weights,
     predictions or images are missing.
     """
-    if len(runs) != 2:
-        raise LeannetError(f"expected two runs, found {len(runs)}")
+    if len(as_items(runs)) != 2:
+        raise LeannetError(f"expected a list of two runs, found {len(as_items(runs))}")
     contents = [read_run(run) for run in runs]
     headers = [_header(run_contents) for run_contents in contents]
     if set(headers[0].classes) != set(headers[1].classes):

@@ -51,7 +51,7 @@ def quantize(
     engine: EngineName = "onnxruntime",
     max_drop: float = 0.5,
     min_agreement: float = 0.0,
-    calibration: int = CALIBRATION_IMAGES,
+    calibration: int = 512,
     keep_float: Sequence[str] = (),
     finetune: int = 0,
     quiet: bool = False,

@@ -1,11 +1,15 @@
 """Shape inference: blocks expanded, every layer given its shapes, every name and shared weight checked."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from traceback import extract_tb
+
+from pydantic import ValidationError
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows.blocks import BlockBase
-from leannet.rows.error_lines import numbered
+from leannet.rows.error_lines import first_error, numbered
 from leannet.rows.fields import INPUT, RowError, Shape
 from leannet.rows.layers import LayerBase, Linear, RowBase
 
@@ -81,7 +85,7 @@ def infer_shapes(
             if isinstance(row, BlockBase):
                 inner = list(zip(paths, shapes, strict=True))
                 expanded, inner_outputs = infer_shapes(
-                    row.expand(*shapes), inner, path + ".", shared + "." if shared else None
+                    _expand(row, shapes), inner, path + ".", shared + "." if shared else None
                 )
                 layers += expanded
                 if not inner_outputs:
@@ -103,6 +107,23 @@ def infer_shapes(
     if errors:
         raise ShapeErrors(errors)
     return layers, {name: outputs[name] for name in by_name}
+
+
+def _expand(row: BlockBase, shapes: Sequence[Shape]) -> Sequence[RowBase]:
+    """The rows of a block. Raises RowError for whatever the code of somebody's own block raises, with its line."""
+    try:
+        rows = row.expand(*shapes)
+    except LeannetError:
+        raise
+    except Exception as error:  # a block of the user's may raise anything
+        message = first_error(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+        file = getattr(sys.modules.get(type(row).__module__), "__file__", None)
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+        where = f" ({file}, line {lines[-1]})" if lines else ""
+        raise RowError("kind", f"'{row.kind}' cannot be expanded here: {message}{where}") from error
+    if not isinstance(rows, Sequence):
+        raise RowError("kind", f"'{row.kind}' cannot be expanded: expected rows from expand, found {rows!r}")
+    return rows
 
 
 def _check_sharing(

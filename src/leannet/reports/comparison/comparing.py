@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leannet.diagrams.names import labels
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, as_items
 from leannet.files import check_page, write_whole
 from leannet.reports.comparison.comparison import Comparison, Timing
 from leannet.reports.comparison.network import read_network
@@ -22,6 +22,7 @@ def compare(
     The options change all networks that they can change; what a run or file records of other rows is then left out.
     Raises LeannetError for what means no network, and for what is named twice.
     """
+    what = as_items(what)
     for place, word in enumerate(what):
         if Path(word) in map(Path, what[:place]):
             raise LeannetError(f"{word} is named twice: expected networks to set side by side, each once")
