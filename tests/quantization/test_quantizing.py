@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import leannet
 from leannet.artifact import open_artifact
 from leannet.errors import LeannetError
-from leannet.network import build
+from leannet.network import Network, build
 from leannet.quantization.calibration import Calibration, Observer, h_swish
 from leannet.quantization.comparison import Comparison
 from leannet.quantization.quantizing import EngineName, fewest, quantize
@@ -244,3 +245,20 @@ def test_what_is_not_faster_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) 
         assert quantized.faster is quantized.to_dict()["faster_than_float"] is faster
         assert any(note.startswith("not faster than float") for note in quantized.notes) is not faster
     assert quantize(run, out=run / "x.onnx", max_drop=100, quiet=True, seconds=0).faster is None
+
+
+def test_what_fine_tuning_learned_is_no_noise(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that learned to answer otherwise: its integers are compared with itself, the agreement with what was."""
+    plain = quantize(run, out=tmp_path / "plain.onnx", quiet=True, seconds=0)
+
+    def learned(network: Network, *others: object) -> dict[str, NDArray[np.float32]]:
+        state = network.state_dict()
+        head = [name for name in state if name.endswith(("linear.weight", "linear.bias"))]
+        assert head
+        return {name: (0.7 if name in head else 1.0) * value.numpy() for name, value in state.items()}
+
+    monkeypatch.setattr("leannet.quantization.quantizing.finetune_network", learned)
+    finetuned = quantize(run, out=tmp_path / "x.onnx", finetune=1, quiet=True, seconds=0)
+    assert finetuned.decibels == pytest.approx(plain.decibels, abs=3)  # of the head before: 10.5, whatever the integers
+    assert finetuned.decibels > 15
+    assert finetuned.path is not None
