@@ -161,8 +161,8 @@ def main() -> None:
                     done[str(seed)] = trained(name, seed, arguments.data)
                     keep()
                     print(f"{name}, seed {seed}: {100 * done[str(seed)]['accuracy_float32']:.1f} %", flush=True)
-    (ROOT / "docs" / "images").mkdir(exist_ok=True)
-    draw_activations(ROOT / "docs" / "images" / "activations.svg")
+    (ROOT / "docs" / "figures").mkdir(exist_ok=True)
+    draw_activations(ROOT / "docs" / "figures" / "activations.svg")
     write_whole(PAGE, page(results, TRAINING["epochs"]).encode())
 
 

@@ -49,4 +49,4 @@ def _draw(results: dict[str, dict[str, Any]]) -> None:
         axes.set_ylabel("validation accuracy, %")
         axes.legend(frameon=False)
         plain_axes(axes)
-        write_figure(drawn, ROOT / "docs" / "images" / "clock.svg")
+        write_figure(drawn, ROOT / "docs" / "figures" / "clock.svg")
