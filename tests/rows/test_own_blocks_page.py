@@ -25,7 +25,7 @@ def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     lines = list(lines_of(PAGE))
     assert sum(line.is_python for line in lines) == 2
     assert {line.text.split()[3] for line in lines if not line.is_python} == {
-        "rows", "count", "draw", "train", "evaluate", "export",
+        "rows", "count", "draw", "train", "evaluate", "export", "check",
     }  # fmt: skip
     printed = {}
     for line in lines:

@@ -251,7 +251,11 @@ def test_a_process_that_imports_the_module_reads_it_and_spawned_workers_follow(t
     assert json.loads(known.stdout)["params"] == 25
     for words, says in (
         (["count", "twice.json"], "for a block of your own import its module first"),
-        (["--import", "thrice", "count", "twice.json"], "--import thrice: ModuleNotFoundError"),
+        (["--import", "thrice", "count", "twice.json"], "--import thrice: no module of this name in "),
+        (
+            ["--import", "twice.py", "count", "twice.json"],
+            "expected the name of a module, found a file; give --import twice",
+        ),
     ):
         refused = subprocess.run([*word, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

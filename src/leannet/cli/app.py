@@ -40,7 +40,7 @@ from leannet.cli import (
 from leannet.cli.interrupts import between_imports
 from leannet.cli.output import STOPPED, begin_output, fail, print_failure
 from leannet.cli.streams import lenient_streams
-from leannet.errors import LeannetError, nearest
+from leannet.errors import IMPORTED, LeannetError, nearest
 from leannet.retired import FLAGS
 
 # typer shows BadParameter only, and carries its own copy of click, whose place has changed before.
