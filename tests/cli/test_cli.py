@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_from_a_folder_to_predictions(capsys: pytest.CaptureFixture[str], shapes
     assert re.fullmatch(rf"{re.escape(image)}: (disc|square) \d+\.\d %\n", out)
     code, out, _ = run(capsys, "report", out_folder, "--out", str(tmp_path / "page.html"), "--json")
     assert json.loads(out) == {"report": str(tmp_path / "page.html")}
-    assert refused(capsys, *words).endswith(f"choose a new folder, or --resume {out_folder}")
+    assert refused(capsys, *words).endswith(f"choose a new folder, or --resume {shlex.quote(str(out_folder))}")
 
 
 def test_a_broken_image_among_good_ones(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leannet.errors import command_line
 from tests.cli.conftest import make_place
 from tests.cli.test_cli import VERBS, run
 from tests.conftest import draw_folder
@@ -58,3 +59,8 @@ def test_suggestions_can_be_pasted(
     for _, verb, *words in suggested:
         VERBS[verb].make_context(verb, list(words))
         assert Path(words[0]).exists(), words
+
+
+def test_what_was_imported_is_imported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leannet.errors.IMPORTED", ["my_blocks", "more"])
+    assert command_line("check", "a b") == "leannet --import my_blocks --import more check 'a b'"

@@ -119,6 +119,7 @@ def _version(wanted: bool) -> None:
 
 def _import(modules: list[str]) -> None:
     """Imports the modules that register blocks, those of the working folder too, as `python -m` would."""
+    IMPORTED.clear()
     if modules and "" not in sys.path:
         sys.path.insert(0, "")
     for name in modules:
