@@ -128,9 +128,22 @@ def open_tensors(file: Path, framework: str = "numpy") -> Any:
                 f"{file}: expected a run or a checkpoint (.safetensors), found an ONNX file: name the run it is made of"
             ) from None
         found = f"something else ({error})"
+        if hint := other_file(file):
+            found = hint
         if _starts(file) in TORCH_STARTS:
             found = "a file of torch: name the network it is for, as leannet train --model NAME --weights FILE"
         raise LeannetError(f"{file}: expected a leannet checkpoint (.safetensors), found {found}") from None
+
+
+def other_file(file: Path) -> str:
+    """What a file of another kind is, and what is meant by it; empty for one that says nothing by its name."""
+    if file.suffix == ".json":
+        return f"an architecture: leannet train DATA --model {file} makes a run of it"
+    if (file.parent / ARTIFACT_HEADER).is_file():
+        return f"a file of an artifact: name its folder, {file.parent}"
+    if file.suffix == ".py":
+        return "a Python module: of blocks of your own it is --import MODULE, before the verb"
+    return ""
 
 
 def _starts(file: Path) -> bytes:

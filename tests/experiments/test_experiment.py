@@ -99,6 +99,30 @@ def test_runs_of_other_images_are_not_compared(runs: tuple[Path, Path], tmp_path
     assert leannet.experiment((runs[0], other), quiet=True).verdict.startswith("The accuracies cannot be compared")
 
 
+def test_images_that_moved_are_known_by_content(
+    runs: tuple[Path, Path], experiment: Experiment, tmp_path: Path
+) -> None:
+    """Renamed, in another order, with others among them: the same images of the feature maps but for their names."""
+    for number, file in enumerate(sorted((runs[0].parent / "data").rglob("*.png"), reverse=True)):
+        (tmp_path / "moved" / file.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / "moved" / file.parent.name / f"{number}.png")
+    moved = leannet.experiment(runs, str(tmp_path / "moved"), quiet=True)
+    assert len(moved.examples) == len(experiment.examples) == 2
+    validation = [
+        maps.image for start in (0, 12) for maps in activations(runs[0], validated(runs[0])[start : start + 12])
+    ]
+    for maps in moved.sides[0].maps:
+        assert any(np.array_equal(maps.image, image) for image in validation)
+    with pytest.raises(LeannetError, match="nope: no such file or folder"):
+        leannet.experiment(runs, str(tmp_path / "nope"), quiet=True)
+
+
+def validated(run: Path) -> list[Path]:
+    """The images that a run validated on."""
+    with (run / "predictions.csv").open(newline="") as file:
+        return [run.parent / "data" / line["path"] for line in csv.DictReader(file)]
+
+
 def test_of_few_images_there_is_no_plane(runs: tuple[Path, Path], tmp_path: Path) -> None:
     draw_folder(tmp_path / "few", each=6)
     few = [train(str(tmp_path / "few"), out=tmp_path / name, **SETTINGS | {"model": "two_layer_debug"}).path
@@ -108,7 +132,7 @@ def test_of_few_images_there_is_no_plane(runs: tuple[Path, Path], tmp_path: Path
 
 
 def test_what_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(LeannetError, match="expected two runs, found 1"):
+    with pytest.raises(LeannetError, match="expected a list of two runs, found 1"):
         leannet.experiment(runs[:1])
     draw_folder(tmp_path / "others", each=8, kinds=("ring", "disc"))
     other = train(str(tmp_path / "others"), out=tmp_path / "run", model="two_layer_debug", **SETTINGS).path

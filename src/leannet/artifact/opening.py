@@ -6,6 +6,7 @@ from leannet.artifact.artifact import Artifact
 from leannet.artifact.folder_artifact import FolderArtifact
 from leannet.artifact.onnx_artifact import OnnxArtifact
 from leannet.errors import LeannetError, command_line
+from leannet.header import other_file
 
 
 def open_artifact(path: str | Path) -> Artifact:
@@ -22,4 +23,6 @@ def open_artifact(path: str | Path) -> Artifact:
         return FolderArtifact.read(file)
     if not file.is_file():
         raise LeannetError(f"{path}: no such artifact; make one with leannet export RUN")
+    if file.suffix != ".onnx" and (found := other_file(file)):
+        raise LeannetError(f"{path}: expected an artifact, found {found}")
     return OnnxArtifact.read(file)

@@ -62,7 +62,7 @@ def command(
             (
                 short(image_maps.name, 48),
                 short(image_maps.channels[image_maps.strongest]),
-                f"{image_maps.strengths.max():.4g}",
+                f"{image_maps.strengths[image_maps.strongest]:.4g}",
                 f"{sorted(image_maps.strengths)[count // 2]:.4g}",
                 int((image_maps.strengths == 0).sum()),
             )

@@ -189,7 +189,7 @@ def _run() -> NoReturn:
         fail(f"this needs the package {error.name}: pip install leannet brings it")
     except UsageError as error:
         verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
-        message = error.format_message().strip().splitlines()[0].rstrip(".")
+        message = error.format_message().strip().splitlines()[0].rstrip(".").replace("Value error, ", "")
         if (new := FLAGS.get(verb or "", {}).get(getattr(error, "option_name", ""))) is not None:
             message = f"{error.option_name} is called {new} now"
         elif not verb and message.startswith("No such command"):

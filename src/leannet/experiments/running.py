@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from leannet.console import Console
-from leannet.data.dataset import Dataset
 from leannet.errors import LeannetError, as_items, command_line
-from leannet.evaluation.labelled_images import reading_of
-from leannet.header import Header
+from leannet.evaluation.labelled_images import labelled_images
+from leannet.header import Header, checkpoint_file
 from leannet.looks.embedding import FEWEST, Embedding, embed
 from leannet.looks.feature_maps import FeatureMaps, activations
 from leannet.reports.comparison.comparing import compare
@@ -110,7 +109,7 @@ def experiment(
         )
     console = Console(quiet)
     comparison = compare([str(run) for run in runs])
-    examples = _examples(contents[0], headers[0], data, console)
+    examples = _examples(contents[0], headers[0], data)
     layer_of_each = [*layers, *layers][:2] if layers else [None, None]
     sides = []
     for run, run_contents, header, network, layer in zip(
@@ -145,33 +144,26 @@ def _header(contents: RunContents) -> Header:
     return contents.header
 
 
-def _examples(contents: RunContents, header: Header, data: str | None, console: Console) -> list[tuple[str, Any]]:
-    """Of each class the first validation image: its name and the image."""
+def _examples(contents: RunContents, header: Header, data: str | None) -> list[tuple[str, Any]]:
+    """Of each class the first validation image, known by its content: its name and the image."""
     from leannet.data.images import read, to_image
-    from leannet.data.sources import open_dataset
 
+    if data is not None and data != "digits" and not Path(data).exists():
+        raise LeannetError(f"{data}: no such file or folder")
     where = data or header.provenance.data
     if where is None or (where != "digits" and not Path(where).exists()):
         command = command_line("experiment RUN_A RUN_B", "DATA")
         raise LeannetError(f"{where}: not there any more; where the images are now (known by content): {command}")
-    dataset: Dataset = open_dataset(where, reading_of(header))
-    assert contents.predictions is not None
-    index_of = {name: index for index, name in enumerate(dataset.names)}
-    examples: list[tuple[str, Any]] = []
-    for number in range(len(contents.predictions.classes)):
-        names = [
-            name
-            for name, label in zip(contents.predictions.names, contents.predictions.labels, strict=True)
-            if label == number and name in index_of
-        ]
-        if names:
-            source = dataset.reader(index_of[names[0]])
-            examples.append((names[0], read(source) if isinstance(source, bytes | Path) else to_image(source)))
-    if not examples:
-        raise LeannetError(
-            f"{where}: expected the validation images of {contents.path} by their names, found none of them"
-        )
-    return examples[:10]
+    images = labelled_images(checkpoint_file(contents.path), header, where, "validation", Console(quiet=True))
+    first: dict[int, int] = {}  # class -> image
+    for label, index in zip(images.labels.tolist(), images.indices.tolist(), strict=True):
+        first.setdefault(label, index)
+    examples = []
+    for _, index in sorted(first.items())[:10]:
+        source = images.dataset.reader(index)
+        image = read(source) if isinstance(source, bytes | Path) else to_image(source)
+        examples.append((images.dataset.names[index], image))
+    return examples
 
 
 def _read_steps(path: Path) -> list[StepLine]:

@@ -43,8 +43,11 @@ class FeatureMaps:
 
     @property
     def strongest(self) -> int:
-        """The channel whose mean absolute activation is the largest; of equal ones the first."""
-        return int(self.strengths.argmax())
+        """The channel whose mean absolute activation is the largest; of a vector the largest value, as of logits.
+
+        Of equal ones the first.
+        """
+        return int(self.maps.argmax() if self.is_vector else self.strengths.argmax())
 
     def lines(self) -> Iterator[tuple[Any, ...]]:
         """A line a channel, as COLUMNS says. zeros: the share of values that are exactly 0."""

@@ -111,9 +111,11 @@ class _Panel:
     def draw(self, axes: Any, top: float) -> None:
         feature_maps = self.maps
         words(axes, short(feature_maps.name, 32), MARGIN, top + LINE / 2)
-        kind = "" if feature_maps.is_vector else "channel "
         name = short(feature_maps.channels[feature_maps.strongest], NAMES)
-        strongest = f"strongest: {kind}{name}, mean |activation| {feature_maps.strengths.max():.3g}"
+        if feature_maps.is_vector:
+            strongest = f"largest: {name}, {feature_maps.maps.max():.3g}"
+        else:
+            strongest = f"strongest: channel {name}, mean |activation| {feature_maps.strengths.max():.3g}"
         words(axes, strongest, WIDTH - MARGIN, top + LINE / 2, ha="right", color=INK)
         if self.beside:
             height, width = feature_maps.image.shape[:2]
