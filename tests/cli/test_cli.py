@@ -427,6 +427,9 @@ def test_readme_commands_run(
         "report": ["--seconds", "0.5"],
         "embed": ["--split", "train"],
     }
+    small = ["--model", "two_layer_debug", "--epochs", "1", "--workers", "0", "--quiet"]
+    for other in ("runs/a", "runs/b"):  # that README has two lines for
+        assert run(capsys, "train", "photos", "--out", other, *small)[0] == 0
     for words in commands:
         if words[0] in {"web", "serve"}:
             VERBS[words[0]].make_context(words[0], words[1:])
