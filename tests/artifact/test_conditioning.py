@@ -20,6 +20,7 @@ from tests.conftest import draw_folder
 def cancelling(file: Path, size: float) -> None:
     """Gives a checkpoint's classes a large value in common, which one more feature takes away again."""
     network, header = load(file)
+    torch.manual_seed(0)
     with torch.no_grad():
         *_, last = (module for module in network.modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv2d))
         last.weight += size * torch.sign(torch.randn_like(last.weight[:1]))
@@ -39,7 +40,8 @@ def test_the_gap_is_that_of_torch_between_its_two_precisions(checkpoint: Path) -
     with torch.inference_mode():
         outputs = network(normalize(torch.from_numpy(arrays.copy()), header.preprocessing)).numpy()
     away = float(np.abs(outputs - golden_outputs).max() / np.abs(golden_outputs).max())
-    assert 0 < away <= gap < 1e-2
+    # Both are some units in the last place, and threads and layouts round in another order.
+    assert 0 < away / 2 <= gap <= 10 * away < 1e-2
 
 
 def test_the_allowance_follows_the_gap() -> None:

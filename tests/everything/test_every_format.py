@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import leannet
 from leannet.artifact import open_artifact
@@ -57,6 +58,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     if len(rows.output_names) > 1:
         pytest.skip("several outputs, which no format ships yet")
     folder = tmp_path_factory.mktemp(request.param)
+    torch.manual_seed(0)
     shape = rows.input
     header = Header(
         architecture=rows,
