@@ -89,7 +89,7 @@ def measured(name: str, data: Path, test: tuple[list[Image.Image], np.ndarray]) 
         results: dict[str, Any] = {"float32": accuracy(plain, test), "engines": {}}
         for engine in ENGINES_HERE:
             target = Path(place) / (engine if engine == "litert" else f"{engine}.onnx")
-            quantized = leannet.quantize(source, train, target, engine, quiet=True)  # type: ignore[arg-type]  # one of its words
+            quantized = leannet.quantize(source, train, target, engine, layers=True, quiet=True)  # type: ignore[arg-type]  # one of its words
             after = accuracy(open_artifact(target), test) if quantized.path else None
             results["engines"][engine] = quantized.to_dict() | {"test_accuracy": after, "path": None, "checks": None}
             print(name, engine, results["float32"], after, flush=True)

@@ -127,10 +127,24 @@ def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
 
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
     quantized = quantize(run, quiet=True, max_drop=100, keep_float=["Conv1"], engine="openvino")
-    assert quantized.float_layers == ["Conv1"]
+    assert quantized.float_layers == ("Conv1",)
     assert quantized.path is not None
+    shipping = open_artifact(quantized.path).header.shipping
+    assert shipping is not None
+    assert shipping.keep_float == ("Conv1",)
     with pytest.raises(LeannetError, match="no layer has this path"):
         quantize(run, quiet=True, keep_float=["nothing"])
+
+
+def test_the_noise_of_each_layer_is_measured_where_it_is_asked_for(run: Path, tmp_path: Path) -> None:
+    """It takes a network a layer. What is written is the same."""
+    plain = quantize(run, out=tmp_path / "a.onnx", max_drop=100, quiet=True, seconds=0)
+    measured = quantize(run, out=tmp_path / "b.onnx", max_drop=100, quiet=True, seconds=0, layers=True)
+    assert plain.layers == ()
+    assert len(measured.layers) == measured.layer_count == plain.layer_count
+    assert [layer.path for layer in measured.layers][:2] == ["Conv1", "expanded_conv.depthwise"]
+    assert plain.float_layers == measured.float_layers == ()
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
 def test_other_images_are_halved(run: Path, tmp_path: Path) -> None:

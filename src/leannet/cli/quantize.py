@@ -39,6 +39,9 @@ def command(
             "normalizes them. uint8-sized: images of the network's size, and normalizes them."
         ),
     ] = "float32",
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Measure the noise of each layer alone too, which takes longest.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,8 +56,9 @@ def command(
     from leannet.quantization import quantize
 
     quantized = quantize(
-        run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input
-    )
+        run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input,
+        layers=layers,
+    )  # fmt: skip
     if json:
         print_json(quantized.to_dict())
     else:
@@ -62,16 +66,20 @@ def command(
     if quantized.path is None:
         epochs = "more epochs of --finetune" if finetune else "--finetune 3"
         raise LeannetError(
-            f"{run}: {_refusal(quantized)}, with {len(quantized.float_layers)} of {len(quantized.layers)} layers in "
+            f"{run}: {_refusal(quantized)}, with {len(quantized.float_layers)} of {quantized.layer_count} layers in "
             f"float; nothing was written; try {epochs}, or allow more"
         )
 
 
 def _print(quantized: "Quantized") -> None:
-    worst = sorted(quantized.layers, key=lambda layer: layer.decibels)[:8]
-    rows = [[layer.path, layer.kind, f"{layer.decibels:.1f} dB", "float" if layer.kept_float else "int8"]
-            for layer in worst]  # fmt: skip
-    print_table(["worst layers, each alone", "kind", "outputs over noise", "kept as"], rows, left=2, words_last=True)
+    if quantized.layers:
+        worst = sorted(quantized.layers, key=lambda layer: layer.decibels)[:8]
+        print_table(
+            ["worst layers, each alone", "kind", "outputs over noise", "kept as"],
+            [[each.path, each.kind, f"{each.decibels:.1f} dB", _kept_as(each.path, quantized)] for each in worst],
+            left=2,
+            words_last=True,
+        )
     low, high = quantized.drop_interval
     print(f"accuracy  {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
@@ -82,6 +90,11 @@ def _print(quantized: "Quantized") -> None:
     )
     print(f"agreement {100 * quantized.agreement:.2f} % of images keep their class")
     print(f"noise     outputs {quantized.decibels:.1f} dB over it")
+    print_text(
+        f"in float  {len(quantized.float_layers)} of {quantized.layer_count} layers"
+        + "".join(f"{', ' if index else ': '}{path}" for index, path in enumerate(quantized.float_layers)),
+        " " * 10,
+    )
     print(f"size      {quantized.size_bytes_before / 1e6:.2f} MB -> {quantized.size_bytes_after / 1e6:.2f} MB")
     if quantized.latency_before and quantized.latency_after:
         before, after = quantized.latency_before.median_ms, quantized.latency_after.median_ms
@@ -93,6 +106,10 @@ def _print(quantized: "Quantized") -> None:
         print(f"written   {quantized.path}")
         check, predict = command_line("check", quantized.path), command_line("predict", quantized.path, "IMAGE")
         print(f"try next  {check}   ·   {predict}")
+
+
+def _kept_as(path: str, quantized: "Quantized") -> str:
+    return "float" if path in quantized.float_layers else "int8"
 
 
 def _refusal(quantized: "Quantized") -> str:

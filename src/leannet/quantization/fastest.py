@@ -20,7 +20,7 @@ from leannet.errors import LeannetError
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.comparison import Comparison, Criterion
 from leannet.quantization.evaluator import Evaluator
-from leannet.quantization.quantizing import CALIBRATION_IMAGES, EngineName, quantize
+from leannet.quantization.quantizing import CALIBRATION_IMAGES, EngineName, quantize_with
 from leannet.runtime import ENGINES, Latency, Machine, engine, machine, measure
 from leannet.runtime.engines import is_installed
 from leannet.runtime.programs import INTEGER_ENGINES
@@ -104,7 +104,6 @@ def export_fastest(
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             trial = Path(folder) / (f"{name}.onnx" if name in RUNNERS else name)
-            limits: dict[str, Any] = {"max_drop": max_drop, "min_agreement": min_agreement}
             try:
                 artifact = plain if name in RUNNERS else build_folder(file, name, plain)
                 floats.append((Choice(name, "float32", None, None, None, None, 0, artifact.size_bytes), artifact))
@@ -119,9 +118,10 @@ def export_fastest(
                     rounded.append((choice, half if cost.within(max_drop, min_agreement, criterion) else None))
                 if name in INTEGER_ENGINES:
                     console.say(f"integers for {name}")
-                    options: dict[str, Any] = {"finetune": finetune, "quiet": quiet, "seconds": 0}
-                    options |= {"evaluator": evaluator(), "every_layer": False}
-                    integers = quantize(file, data, trial, cast(EngineName, name), **limits, **options)
+                    integers = quantize_with(
+                        evaluator(), file, trial, cast(EngineName, name), max_drop, min_agreement, frozenset(),
+                        finetune, "float32", 0, False, console,
+                    )  # fmt: skip
                     notes |= dict.fromkeys(integers.notes)
                     number = len(integers.float_layers)
                     choice = _choice(name, "int8", integers, integers.decided_by, integers.size_bytes_after, number)

@@ -18,7 +18,6 @@ class LayerNoise:
     path: str
     kind: str
     noise: float  # mean square of the change of the outputs over their variance
-    kept_float: bool = False
 
     @property
     def decibels(self) -> float:
@@ -37,7 +36,9 @@ class Quantized(Comparison):
     calibrated_on: int
     max_drop: float
     min_agreement: float
-    layers: tuple[LayerNoise, ...]
+    float_layers: tuple[str, ...]  # those that were not quantized, by path
+    layer_count: int  # of those that can become integers
+    layers: tuple[LayerNoise, ...]  # each alone; empty: not measured
     size_bytes_before: int
     size_bytes_after: int
     decided_by: Criterion = "accuracy"
@@ -50,11 +51,6 @@ class Quantized(Comparison):
     def allowed(self) -> bool:
         """Whether it costs no more than was allowed."""
         return self.within(self.max_drop, self.min_agreement, self.decided_by)
-
-    @property
-    def float_layers(self) -> list[str]:
-        """The layers that were not quantized."""
-        return [layer.path for layer in self.layers if layer.kept_float]
 
     @property
     def faster(self) -> bool | None:
@@ -112,6 +108,11 @@ class Quantized(Comparison):
             "latency_after": self.latency_after.to_dict() if self.latency_after else None,
             "faster_than_float": self.faster,
             "notes": self.notes,
-            "layers": [asdict(layer) | {"decibels": layer.decibels} for layer in self.layers],
+            "float_layers": list(self.float_layers),
+            "layer_count": self.layer_count,
+            "layers": [
+                asdict(layer) | {"decibels": layer.decibels, "kept_float": layer.path in self.float_layers}
+                for layer in self.layers
+            ],
             "checks": [check.to_dict() for check in self.checks],
         }

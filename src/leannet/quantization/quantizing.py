@@ -57,8 +57,7 @@ def quantize(
     quiet: bool = False,
     input: Input = "float32",
     seconds: float = SECONDS,
-    evaluator: Evaluator | None = None,
-    every_layer: bool = True,
+    layers: bool = False,
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -70,30 +69,49 @@ def quantize(
     data: None: that of the run; other images: one half calibrates, the other evaluates. out: None: beside the
     checkpoint `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers
     by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
-    1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed.
-    evaluator: of this network and data, where they were read before; None: they are read. every_layer: whether the
-    noise of each layer is measured also where all become integers.
+    1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed. layers: whether the
+    noise of each layer alone is measured also where all become integers, which takes longer than all else together.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
-    console = Console(quiet)
-    file = checkpoint_file(run)
+    console, file = Console(quiet), checkpoint_file(run)
     target = _target(file, out, engine, input)
-    architecture = read_header(file).architecture
-    unknown = sorted(set(keep_float) - {placed.path for placed in architecture.layers})
+    header = read_header(file)
+    unknown = sorted(set(keep_float) - {placed.path for placed in header.architecture.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
-    quantizer = _Quantizer(file, data, engine, calibration, finetune, frozenset(keep_float), console, evaluator)
+    return quantize_with(
+        Evaluator(header, file, data, calibration, console), file, target, engine, max_drop, min_agreement,
+        frozenset(keep_float), finetune, input, seconds, layers, console,
+    )  # fmt: skip
+
+
+def quantize_with(
+    evaluator: Evaluator,
+    file: Path,
+    target: Path,
+    engine: EngineName,
+    max_drop: float,
+    min_agreement: float,
+    keep_float: frozenset[str],
+    finetune: int,
+    input: Input,
+    seconds: float,
+    layers: bool,
+    console: Console,
+) -> Quantized:
+    """`quantize` with images that were read before. target: what is written."""
+    quantizer = _Quantizer(file, evaluator, engine, finetune, keep_float, console)
     candidates = len([layer for layer in quantizer.layers if layer.path not in keep_float])
-    if every_layer:
-        _ = quantizer.layer_noise
+    if layers:
+        _ = quantizer.layer_noise  # now, so that its progress stands before the trials
     trials: dict[int, Quantized] = {}
     criterion: Criterion | None = None  # decided by the first trial
 
     def float_layers(number: int) -> frozenset[str]:
         noise = quantizer.layer_noise if number else []
         worst_first = sorted(noise, key=lambda layer: -layer.noise)
-        return frozenset([*keep_float, *[one.path for one in worst_first if one.path not in keep_float][:number]])
+        return keep_float.union([one.path for one in worst_first if one.path not in keep_float][:number])
 
     def is_enough(number: int) -> bool:
         """Whether so many of the worst layers in float are enough."""
@@ -103,13 +121,11 @@ def quantize(
             criterion = trial.criterion(max_drop)
             if criterion == "noise":
                 console.say(trial.note(max_drop))
-        paths = float_layers(number)
-        layers = quantizer.layer_noise if number or every_layer else []
-        marked = tuple(replace(layer, kept_float=layer.path in paths) for layer in layers)
-        trial = trials[number] = replace(trial, layers=marked, decided_by=criterion)
+        noise = tuple(quantizer.layer_noise) if number or layers else ()
+        trial = trials[number] = replace(trial, layers=noise, decided_by=criterion)
         # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
         enough = trial.allowed if criterion == "accuracy" else trial.decibels >= min_decibels(max_drop)
-        console.say(f"  {len(paths)} layers in float: {trial.line()}" + (", enough" if enough else ""))
+        console.say(f"  {len(trial.float_layers)} layers in float: {trial.line()}" + (", enough" if enough else ""))
         return enough
 
     number = fewest(is_enough, min(candidates, int(MOST_FLOAT * len(quantizer.layers))))
@@ -159,13 +175,11 @@ class _Quantizer:
     def __init__(
         self,
         file: Path,
-        data: str | None,
+        evaluator: Evaluator,
         engine_name: EngineName,
-        calibration: int,
         finetune_epochs: int,
         keep_float: frozenset[str],
         console: Console,
-        evaluator: Evaluator | None,
     ):
         from leannet.checkpoint import load
 
@@ -175,7 +189,7 @@ class _Quantizer:
             raise LeannetError(f"{file}: expected a classifier of one output, found {self.architecture.output_names}")
         self.engine, self.console = engine_name, console
         engine(engine_name)
-        self.evaluator = evaluator or Evaluator(self.header, file, data, calibration, console)
+        self.evaluator = evaluator
         self.weights: Weights = numpy_weights(network.state_dict())
         self.bits = 8 if engine_name == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned_epochs = finetune_epochs
@@ -245,6 +259,8 @@ class _Quantizer:
             calibrated_on=self.evaluator.calibration_images,
             max_drop=max_drop,
             min_agreement=min_agreement,
+            float_layers=tuple(p.path for p in self.architecture.layers if p.path in float_layers),
+            layer_count=len(self.layers),
             layers=(),
             size_bytes_before=self.size_bytes(self.float_program),
             size_bytes_after=self.size_bytes(program),
@@ -268,7 +284,7 @@ class _Quantizer:
             input=input,
             tolerance=TOLERANCE if self.compute == "float32" else 2 * TOLERANCE,  # bfloat16 rounds as much again
             engines=(self.engine,),
-            keep_float=tuple(quantized.float_layers),
+            keep_float=quantized.float_layers,
             calibrated_on=quantized.calibrated_on,
             accuracy_before=quantized.before.accuracy,
             accuracy_after=quantized.after.accuracy,
