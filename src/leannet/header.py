@@ -86,8 +86,8 @@ def read_header(path: str | Path) -> Header:
     file = checkpoint_file(path)
     if file.suffix == ".onnx":
         return parse_header(onnx_header(split_metadata(file.read_bytes(), file)[1], file), file)
-    with open_tensors(file) as opened:
-        data = metadata(opened, file)
+    with open_tensors(file) as tensors:
+        data = metadata(tensors, file)
     return parse_header(data, file)
 
 
@@ -148,15 +148,15 @@ def other_file(file: Path) -> str:
 
 def _starts(file: Path) -> bytes:
     try:
-        with file.open("rb") as opened:
-            return opened.read(2)
+        with file.open("rb") as start:
+            return start.read(2)
     except OSError:
         return b""
 
 
-def metadata(opened: Any, file: Path) -> dict[str, Any]:
+def metadata(tensors: Any, file: Path) -> dict[str, Any]:
     """The header as plain data. Raises LeannetError for a file without one, a damaged and a newer one."""
-    text = (opened.metadata() or {}).get(KEY)
+    text = (tensors.metadata() or {}).get(KEY)
     if text is None:
         raise LeannetError(f"{file}: a safetensors file without leannet's header: no checkpoint of leannet")
     return _parsed(text, file)

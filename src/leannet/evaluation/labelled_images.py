@@ -91,7 +91,7 @@ def labelled_images(
     Raises LeannetError where the classes are not the checkpoint's, or no image is left.
     """
     where, scanned, class_numbers = scan_labelled(file, header, data, console, options)
-    name, why, indices = _which_split(scanned, header, split, where, given=data is not None)
+    name, why, indices = _which_split(scanned, header, split, where, of_run=data is None)
     if why:
         console.say(why, style="yellow")
     return LabelledImages(
@@ -100,7 +100,7 @@ def labelled_images(
 
 
 def _which_split(
-    scanned: Scan, header: Header, split: str | None, where: str, given: bool
+    scanned: Scan, header: Header, split: str | None, where: str, of_run: bool
 ) -> tuple[str, str, NDArray[np.int64]]:
     """The split to score, why, and its images: never a training image unless they are asked for by name."""
     known = membership(scanned.digests, header.split.fingerprints)
@@ -111,12 +111,12 @@ def _which_split(
             has = ", ".join(name for name in SPLIT_NAMES if len(members[name])) or "none of its images"
             raise LeannetError(f"{where}: the run has no {split} image there; it has {has}")
         return split, "", members[split]
-    if trained or not given:
+    if trained or of_run:
         if len(members["validation"]):
             scored = len(members["validation"])
             why = f"{trained:,} of the {number:,} images trained this network: only its validation split is scored"
             return "validation", f"{why}, {scored:,}", members["validation"]
-        if not given:
+        if of_run:
             raise LeannetError(f"{where}: the images of the run are not there any more: name some to score")
     others = np.flatnonzero(~known.train & known.decidable)
     if not len(others):

@@ -14,7 +14,7 @@ MOST = 20  # classes that a notebook shows
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: of those predicted, how many right (precision); of those there are, how many found (recall)."""
+    """One class: of those predicted, how many right (precision); of those there are, how many among_five (recall)."""
 
     name: str
     precision: float
@@ -97,9 +97,9 @@ def score(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], c
     top5 = top5_low = top5_high = None
     if len(classes) > 5:
         best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
-        found = int((best == labels[:, None]).any(axis=1).sum())
-        top5 = found / number
-        top5_low, top5_high = wilson(found, number)
+        among_five = int((best == labels[:, None]).any(axis=1).sum())
+        top5 = among_five / number
+        top5_low, top5_high = wilson(among_five, number)
     chosen = np.clip(probabilities[np.arange(number), labels].astype(np.float64), 1e-12, 1)
     return Scores(
         images=number,

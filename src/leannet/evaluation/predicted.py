@@ -47,8 +47,8 @@ def predictions_of_images(
     broken = [{"path": n, "problem": f"{each.why}; {each.way_out}".rstrip("; ")} for each in missed for n in each.names]
     for name, image in named_images:
         try:
-            opened = image if isinstance(image, Image.Image) else read(image)
-            array = prepare(opened, header.preprocessing)
+            pillow_image = image if isinstance(image, Image.Image) else read(image)
+            array = prepare(pillow_image, header.preprocessing)
         except BrokenImage as error:
             broken.append({"path": name, "problem": str(error)})
             continue

@@ -30,13 +30,13 @@ def write_predictions(path: Path, dataset: Dataset, probabilities: NDArray[np.fl
 
 def read_predictions(path: Path) -> Predictions:
     """Names, labels (N,), probabilities (N, classes) and class names. Raises LeannetError for a broken file."""
-    found, broken = read_whole_lines(path)
+    predictions, broken = read_whole_lines(path)
     if broken:
         raise LeannetError(
             f"{path}: expected predictions as training writes them, "
-            f"found {broken} of {broken + len(found[0])} lines broken"
+            f"found {broken} of {broken + len(predictions[0])} lines broken"
         )
-    return found
+    return predictions
 
 
 def read_whole_lines(path: Path) -> tuple[Predictions, int]:

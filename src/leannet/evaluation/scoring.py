@@ -79,12 +79,12 @@ def evaluate_with(
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
     console = Console(quiet)
-    given = labelled_images(file, header, data, split, console, options)
-    batches = Loader(PreparedDataset(given.dataset, header.preprocessing), Batches(given.indices, BATCH), workers=0)
+    images = labelled_images(file, header, data, split, console, options)
+    batches = Loader(PreparedDataset(images.dataset, header.preprocessing), Batches(images.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
     outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
-    scores = score(outputs, given.labels, header.classes)
-    return Evaluation(file, given.data, given.split, given.why, scores, given.skipped, given.left_out)
+    scores = score(outputs, images.labels, header.classes)
+    return Evaluation(file, images.data, images.split, images.why, scores, images.skipped, images.left_out)
 
 
 @torch.no_grad()

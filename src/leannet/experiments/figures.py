@@ -73,7 +73,7 @@ def _curve(experiment: Experiment, name: str) -> Drawing:
         lines += [(side.label, "validation", int(line["epoch"]) * length, line[f"validation_{name}"]) for line in log]
 
     @contextmanager
-    def opened() -> Iterator[Any]:
+    def draw() -> Iterator[Any]:
         with figure(6.4, 3.8) as drawing:
             axes = drawing.subplots()
             for side, color in zip(experiment.sides, COLORS, strict=False):
@@ -100,7 +100,7 @@ def _curve(experiment: Experiment, name: str) -> Drawing:
             yield drawing
 
     title = f"{name} by {unit} of both networks"
-    return Drawing(f"{name}_by_{unit}", title, None, opened, ("network", "split", unit, name), tuple(lines))
+    return Drawing(f"{name}_by_{unit}", title, None, draw, ("network", "split", unit, name), tuple(lines))
 
 
 def _smoothed(side: Side, name: str) -> tuple[Any, Any]:
@@ -118,7 +118,7 @@ def _confusion(side: Side, number: int) -> Drawing:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
     @contextmanager
-    def opened() -> Iterator[Any]:
+    def draw() -> Iterator[Any]:
         from matplotlib.colors import LinearSegmentedColormap
 
         with figure(4.6, 4.2) as drawing:
@@ -144,7 +144,7 @@ def _confusion(side: Side, number: int) -> Drawing:
     lines = tuple((truth, prediction, int(counts[i, j])) for i, truth in enumerate(names)
                   for j, prediction in enumerate(names))  # fmt: skip
     name = f"confusion_{'ab'[number]}"
-    return Drawing(name, f"confusion matrix of {side.label}", number, opened, ("true", "predicted", "images"), lines)
+    return Drawing(name, f"confusion matrix of {side.label}", number, draw, ("true", "predicted", "images"), lines)
 
 
 def _cut(name: str) -> str:
@@ -152,18 +152,18 @@ def _cut(name: str) -> str:
 
 
 def _maps(side: Side, number: int) -> Drawing:
-    def opened() -> AbstractContextManager[Any]:
+    def draw() -> AbstractContextManager[Any]:
         return feature_maps_figure.drawing(side.maps, CHANNELS, columns=8)
 
     lines = tuple(line for maps in side.maps for line in maps.lines())
     title = f"feature maps of {side.maps[0].layer} in {side.label}"
-    return Drawing(f"feature_maps_{'ab'[number]}", title, number, opened, FeatureMaps.COLUMNS, lines)
+    return Drawing(f"feature_maps_{'ab'[number]}", title, number, draw, FeatureMaps.COLUMNS, lines)
 
 
 def _plane(side: Side, embedding: Embedding, number: int) -> Drawing:
-    def opened() -> AbstractContextManager[Any]:
+    def draw() -> AbstractContextManager[Any]:
         return embedding_figure.drawing(embedding, f"t-SNE: {_cut(side.label)}")
 
     title = f"t-SNE of two layers of {side.label}"
     lines = tuple(embedding.lines())
-    return Drawing(f"tsne_{'ab'[number]}", title, number, opened, embedding.columns, lines)
+    return Drawing(f"tsne_{'ab'[number]}", title, number, draw, embedding.columns, lines)

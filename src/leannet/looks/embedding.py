@@ -126,33 +126,33 @@ def embed(
         network, header = load(file)
     names = layers or (early_layer(network.architecture), late_layer(network.architecture))
     points = [find(network, name) for name in names]
-    found = labelled_images(file, header, data, split, console)
-    if len(found.indices) > limit:
-        drawn = np.random.default_rng(seed).choice(found.indices, limit, replace=False)
-        found = found.only(np.sort(drawn))
-    if len(found.indices) < FEWEST:
-        raise LeannetError(f"{found.data}: expected {FEWEST} images or more, found {len(found.indices)}")
-    features, probabilities, thumbnails = _run(network, header, points, found, console)
+    labelled = labelled_images(file, header, data, split, console)
+    if len(labelled.indices) > limit:
+        drawn = np.random.default_rng(seed).choice(labelled.indices, limit, replace=False)
+        labelled = labelled.only(np.sort(drawn))
+    if len(labelled.indices) < FEWEST:
+        raise LeannetError(f"{labelled.data}: expected {FEWEST} images or more, found {len(labelled.indices)}")
+    features, probabilities, thumbnails = _run(network, header, points, labelled, console)
     planes = []
     steps = console.track(iter(zip(points, features, strict=True)), len(points), "t-SNE")
     for point, values in steps:
         plane = to_plane(values, point.path, perplexity)
-        near = (near_share(plane, found.labels), near_share(values, found.labels))
+        near = (near_share(plane, labelled.labels), near_share(values, labelled.labels))
         planes.append(Plane(point.path, values.shape[1], plane, *near))
-    doubted = _suspects(run, found, probabilities, header)
+    doubted = _suspects(run, labelled, probabilities, header)
     return Embedding(
         checkpoint=file,
-        data=found.data,
-        split=found.split,
+        data=labelled.data,
+        split=labelled.split,
         planes=tuple(planes),
-        names=found.names,
-        labels=found.labels,
+        names=labelled.names,
+        labels=labelled.labels,
         predictions=probabilities.argmax(axis=1),
         confidences=probabilities.max(axis=1),
         classes=header.classes,
         thumbnails=thumbnails,
         suspects=doubted,
-        suspect_thumbnails=_thumbnails(found, header, doubted),
+        suspect_thumbnails=_thumbnails(labelled, header, doubted),
     )
 
 
@@ -190,18 +190,18 @@ def near_share(values: NDArray[np.floating[Any]], labels: NDArray[np.int64], nei
     from sklearn.neighbors import NearestNeighbors
 
     nearest = NearestNeighbors(n_neighbors=min(neighbours, len(values) - 1)).fit(values)
-    found = labels[nearest.kneighbors(return_distance=False)]
-    votes = np.stack([(found == label).sum(axis=1) for label in range(int(labels.max()) + 1)], axis=1)
+    neighbors = labels[nearest.kneighbors(return_distance=False)]
+    votes = np.stack([(neighbors == label).sum(axis=1) for label in range(int(labels.max()) + 1)], axis=1)
     return float((votes.argmax(axis=1) == labels).mean())
 
 
 @torch.no_grad()
 def _run(
-    network: Network, header: Header, points: Sequence[Point], found: LabelledImages, console: Console
+    network: Network, header: Header, points: Sequence[Point], labelled: LabelledImages, console: Console
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], tuple[NDArray[np.uint8], ...]]:
     """What the points make of each image (N, C), the probabilities (N, classes), and thumbnails."""
-    plain = PreparedDataset(found.dataset, header.preprocessing)
-    batches = Loader(plain, Batches(found.indices, BATCH), workers=0)
+    plain = PreparedDataset(labelled.dataset, header.preprocessing)
+    batches = Loader(plain, Batches(labelled.indices, BATCH), workers=0)
     features: list[list[Any]] = [[] for _ in points]
     outputs, thumbnails = [], []
     with record_outputs(network, points) as kept:
@@ -215,20 +215,20 @@ def _run(
 
 
 def _suspects(
-    run: str | Path | Network, found: LabelledImages, probabilities: NDArray[np.float32], header: Header
+    run: str | Path | Network, labelled: LabelledImages, probabilities: NDArray[np.float32], header: Header
 ) -> Suspects | None:
     if not isinstance(run, Network) and has_folds(run):
         return suspects(run)
-    if found.split == "train":
+    if labelled.split == "train":
         return None
-    coverage = f"the {len(found.names):,} images shown, which did not train the network"
-    return Suspects(ranked(found.names, found.labels, probabilities, header.classes), coverage)
+    coverage = f"the {len(labelled.names):,} images shown, which did not train the network"
+    return Suspects(ranked(labelled.names, labelled.labels, probabilities, header.classes), coverage)
 
 
-def _thumbnails(found: LabelledImages, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
+def _thumbnails(labelled: LabelledImages, header: Header, doubted: Suspects | None) -> dict[str, NDArray[np.uint8]]:
     """Of the first suspects, by name; one that is not among the images has none."""
-    where = {name: index for index, name in enumerate(found.dataset.names)}
+    where = {name: index for index, name in enumerate(labelled.dataset.names)}
     names = [each.image for each in doubted.doubtful[:SHOWN]] if doubted else []
-    read = PreparedDataset(found.dataset, header.preprocessing)
+    read = PreparedDataset(labelled.dataset, header.preprocessing)
     there = [name for name in names if name in where]
     return {name: thumbnail(read[where[name], 0][0].permute(1, 2, 0).numpy()) for name in there}

@@ -23,20 +23,20 @@ def style(number: int) -> tuple[str, str]:
     return TEN[number % len(TEN)], SHAPES[(number + number // len(TEN)) % len(SHAPES)]
 
 
-def draw(found: Embedding, path: str | Path) -> None:
+def draw(embedding: Embedding, path: str | Path) -> None:
     """Writes the figure. Hollow points: the network says another class than the label."""
-    with drawing(found) as drawn:
+    with drawing(embedding) as drawn:
         write_figure(drawn, path)
 
 
 @contextmanager
-def drawing(found: Embedding, title: str = "t-SNE of the features") -> Iterator[Any]:
+def drawing(embedding: Embedding, title: str = "t-SNE of the features") -> Iterator[Any]:
     """The figure, to be saved inside."""
-    panels = len(found.planes)
+    panels = len(embedding.planes)
     across = min(2, panels)
     down = -(-panels // across)
-    classes = np.unique(found.labels)
-    named = [short(found.classes[label], LETTERS) for label in classes if label < NAMED]
+    classes = np.unique(embedding.labels)
+    named = [short(embedding.classes[label], LETTERS) for label in classes if label < NAMED]
     ncols = _columns([*named, HOLLOW])
     legend = 0.35 + 0.2 * (-(-len(named) // ncols) + 1)
     side = 3.1 if across == 2 else 4.8
@@ -45,7 +45,7 @@ def drawing(found: Embedding, title: str = "t-SNE of the features") -> Iterator[
         axes = np.atleast_1d(drawn.subplots(down, across)).flat
         for place, panel in enumerate(axes):
             if place < panels:
-                _panel(panel, found, place, side)
+                _panel(panel, embedding, place, side)
             else:
                 panel.axis("off")
         handles, names = drawn.axes[0].get_legend_handles_labels()
@@ -68,14 +68,14 @@ def _columns(names: Sequence[str]) -> int:
     return 1
 
 
-def _panel(axes: Any, found: Embedding, number: int, side: float) -> None:
-    plane = found.planes[number]
-    wrong = found.predictions != found.labels
-    size = float(np.clip(2600 / len(found.labels), 5, 26)) * (side / 3.1)
-    for label in np.unique(found.labels):
+def _panel(axes: Any, embedding: Embedding, number: int, side: float) -> None:
+    plane = embedding.planes[number]
+    wrong = embedding.predictions != embedding.labels
+    size = float(np.clip(2600 / len(embedding.labels), 5, 26)) * (side / 3.1)
+    for label in np.unique(embedding.labels):
         color, shape = style(int(label))
-        mine = found.labels == label
-        name = short(found.classes[label], LETTERS) if label < NAMED else None
+        mine = embedding.labels == label
+        name = short(embedding.classes[label], LETTERS) if label < NAMED else None
         for part, face in ((mine & ~wrong, color), (mine & wrong, "none")):
             x, y = plane.points[part].T
             said = name if face == color else None  # in the legend, also where no point is right
@@ -85,7 +85,7 @@ def _panel(axes: Any, found: Embedding, number: int, side: float) -> None:
                      label=HOLLOW)  # fmt: skip
     axes.set_title(short(plane.layer, 40), fontsize=10, loc="left", parse_math=False)
     axes.set_xlabel(
-        f"{100 * plane.near_here:.1f} % among their own, guessing {100 * found.largest_share:.0f} %", fontsize=9
+        f"{100 * plane.near_here:.1f} % among their own, guessing {100 * embedding.largest_share:.0f} %", fontsize=9
     )
     axes.set(xticks=[], yticks=[], box_aspect=1)
     axes.spines[:].set_alpha(0.25)

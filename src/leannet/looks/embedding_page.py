@@ -26,9 +26,9 @@ OUTLINES = {
 }
 
 
-def write_page(found: Embedding, path: str | Path) -> None:
+def write_page(embedding: Embedding, path: str | Path) -> None:
     """Writes the page: one file that holds its thumbnails and fetches nothing."""
-    write_whole(path, render(found))
+    write_whole(path, render(embedding))
 
 
 def check_out(path: Path) -> bool:
@@ -46,33 +46,32 @@ def check_out(path: Path) -> bool:
     return True
 
 
-def render(found: Embedding) -> bytes:
+def render(embedding: Embedding) -> bytes:
     """The page, as UTF-8."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     folders = ChoiceLoader([PackageLoader("leannet.looks", ""), PackageLoader("leannet.reports", "")])
     environment = Environment(loader=folders, autoescape=True, keep_trailing_newline=True, undefined=StrictUndefined)
     environment.filters |= {"percent": percent, "short": short}
-    page = environment.get_template("embed.html.j2").render(**_contents(found))
+    page = environment.get_template("embed.html.j2").render(**_contents(embedding))
     return page.encode(errors="replace")  # a file name need not be text
 
 
-def _contents(found: Embedding) -> dict[str, Any]:
-    address, columns, (width, height) = sprite(found.thumbnails)
-    counts = np.bincount(found.labels, minlength=len(found.classes))
-    where = {name: number for number, name in enumerate(found.names)}
-    folder = found.checkpoint.absolute().parent
+def _contents(embedding: Embedding) -> dict[str, Any]:
+    address, columns, (width, height) = sprite(embedding.thumbnails)
+    counts = np.bincount(embedding.labels, minlength=len(embedding.classes))
+    where = {name: number for number, name in enumerate(embedding.names)}
+    folder = embedding.checkpoint.absolute().parent
     run = f"{folder.parent.name}, {folder.name}," if folder.name.startswith("fold-") else folder.name
-    network = run if found.checkpoint.name == MODEL else found.checkpoint.stem
-    listed = [] if found.suspects is None else found.suspects.doubtful[:SHOWN]
-    split = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[found.split]
+    network = run if embedding.checkpoint.name == MODEL else embedding.checkpoint.stem
+    listed = [] if embedding.suspects is None else embedding.suspects.doubtful[:SHOWN]
+    split = {"all": "", "validation": "validation ", "train": "training ", "test": "test "}[embedding.split]
     return {
         "title": f"How {network} sees its images",
-        "subtitle": f"{len(found.names):,} {split}images of {Path(found.data).name}, by what two layers make of them"
-        if len(found.planes) == 2
-        else f"{len(found.names):,} {split}images of {Path(found.data).name}, by what its layers make of them",
+        "subtitle": f"{len(embedding.names):,} {split}images of {Path(embedding.data).name}, by what "
+        f"{'two' if len(embedding.planes) == 2 else 'its'} layers make of them",
         "run": folder.name,
-        "found": found,
+        "embedding": embedding,
         "neighbours": NEIGHBOURS,
         "legend": [
             {
@@ -82,7 +81,7 @@ def _contents(found: Embedding) -> dict[str, Any]:
                 "color": style(number)[0],
                 "outline": OUTLINES[style(number)[1]],
             }
-            for number, name in enumerate(found.classes)
+            for number, name in enumerate(embedding.classes)
             if counts[number]
         ],
         "sprite": address,
@@ -90,25 +89,25 @@ def _contents(found: Embedding) -> dict[str, Any]:
         "suspects": [
             {
                 "suspect": each,
-                "image": data_uri(found.suspect_thumbnails[each.image])
-                if each.image in found.suspect_thumbnails
+                "image": data_uri(embedding.suspect_thumbnails[each.image])
+                if each.image in embedding.suspect_thumbnails
                 else None,
                 "point": where.get(each.image),
             }
             for each in listed
         ],
-        "doubted": 0 if found.suspects is None else len(found.suspects.doubtful),
-        "wrong": int((found.predictions != found.labels).sum()),
+        "doubted": 0 if embedding.suspects is None else len(embedding.suspects.doubtful),
+        "wrong": int((embedding.predictions != embedding.labels).sum()),
         "data": {
-            "planes": [_places(plane.points) for plane in found.planes],
-            "labels": found.labels.tolist(),
-            "said": found.predictions.tolist(),
-            "sure": [round(100 * float(value), 1) for value in found.confidences],
-            "names": list(found.names),
-            "classes": list(found.classes),
-            "styles": [[style(number)[0], SHAPES.index(style(number)[1])] for number in range(len(found.classes))],
+            "planes": [_places(plane.points) for plane in embedding.planes],
+            "labels": embedding.labels.tolist(),
+            "said": embedding.predictions.tolist(),
+            "sure": [round(100 * float(value), 1) for value in embedding.confidences],
+            "names": list(embedding.names),
+            "classes": list(embedding.classes),
+            "styles": [[style(number)[0], SHAPES.index(style(number)[1])] for number in range(len(embedding.classes))],
             "outlines": [OUTLINES[shape] for shape in SHAPES],
-            "sprite": {"columns": columns, "width": width, "height": height, "count": len(found.names)},
+            "sprite": {"columns": columns, "width": width, "height": height, "count": len(embedding.names)},
         },
     }
 

@@ -13,7 +13,7 @@ def short(name: str, most: int = 32) -> str:
     return f"{name[: max(0, most - 1 - tail)]}…{name[-tail:]}"
 
 
-def check_layer(given: str | Iterable[str] | None) -> None:
+def check_layer(layer: str | Iterable[str] | None) -> None:
     """Raises LeannetError for a layer without a name, which would be taken for none given."""
-    if "" in ([given] if isinstance(given, str) else list(given or ())):
+    if "" in ([layer] if isinstance(layer, str) else list(layer or ())):
         raise LeannetError("--layer '': expected a row or a layer, as leannet count RUN lists them")

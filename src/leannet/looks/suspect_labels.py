@@ -177,7 +177,7 @@ def ranked(
 
 def thresholds(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """For each class the mean probability of those labelled so; of a class without any, more than 1."""
-    found = np.full(probabilities.shape[1], 2.0)
+    means = np.full(probabilities.shape[1], 2.0)
     for label in np.unique(labels):
-        found[label] = probabilities[labels == label, label].mean(dtype=np.float64)
-    return found
+        means[label] = probabilities[labels == label, label].mean(dtype=np.float64)
+    return means
