@@ -8,16 +8,7 @@ import typer
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 
-SETTINGS: dict[str, Any] = {
-    "data": "digits",
-    "model": "cifar_mobilenet_v3_small",
-    "resolution": 16,  # the digits are 8 x 8
-    "split": "60:20:20",
-    "epochs": 20,
-    "batch_size": 64,
-    "optimizer": {"lr": 4e-3},
-    "augment": {"crop": 0.7, "flip": False},  # a mirrored digit is another digit, or none
-}
+SETTINGS: dict[str, Any] = {"data": "digits", "recipe": "digits", "split": "60:20:20"}
 
 
 def command(

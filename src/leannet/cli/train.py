@@ -58,14 +58,16 @@ def command(
         raise typer.Exit(130)
 
 
-def _resume(run: Path, data: str | None, placed: Path | None, chosen: dict[str, Any], quiet: bool, json: bool) -> "Run":
-    """Continues a run. placed: --out or --config, which it has already."""
+def _resume(
+    run: Path, data: str | None, out_or_config: Path | None, chosen: dict[str, Any], quiet: bool, json: bool
+) -> "Run":
+    """Continues a run. out_or_config: what it has already."""
     from leannet.training.folds import are_folds, resume_folds
     from leannet.training.run import resume
 
     cpu = bool(chosen.pop("cpu", False))  # where it trains, not what
     extra = ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
-    if extra or placed:
+    if extra or out_or_config:
         raise LeannetError(f"--resume goes on with a run as it was begun: leave out {extra or '--out and --config'}")
     if are_folds(run):
         _tell_folds(resume_folds(run, quiet, cpu, data), json)
@@ -73,38 +75,38 @@ def _resume(run: Path, data: str | None, placed: Path | None, chosen: dict[str, 
     return resume(run, quiet, cpu, data)
 
 
-def _train(place: str, values: dict[str, Any], out: Path | None, quiet: bool, json: bool) -> "Run":
+def _train(data: str, values: dict[str, Any], out: Path | None, quiet: bool, json: bool) -> "Run":
     """Trains by a file's settings, over which the flags win."""
     from leannet.training.folds import cross_validate
     from leannet.training.run import train
 
     if (folds := values.pop("folds", None)) is None or "fold" in values:
-        return train(place, out, quiet, **values | ({"folds": folds} if folds is not None else {}))
+        return train(data, out, quiet, **values | ({"folds": folds} if folds is not None else {}))
     if out is None:
         raise LeannetError("--folds makes a folder of runs: name it, --out runs/NAME")
-    _tell_folds(cross_validate(place, folds, out, quiet, **values), json)
+    _tell_folds(cross_validate(data, folds, out, quiet, **values), json)
     raise typer.Exit
 
 
-def _tell_folds(found: Any, json: bool) -> None:
+def _tell_folds(validated: Any, json: bool) -> None:
     """The reports of all folds, and what they come to."""
     if launcher.rank():
         return
     from leannet.reports import report
 
-    for run in found.runs:
+    for run in validated.runs:
         report(run.path)
     if json:
-        print_json(found.to_dict())
+        print_json(validated.to_dict())
     else:
-        print(f"validation  {found.line()}")
-        runs = f"{found.path}/fold-1" + (f" to fold-{len(found.runs)}" if len(found.runs) > 1 else "")
+        print(f"validation  {validated.line()}")
+        runs = f"{validated.path}/fold-1" + (f" to fold-{len(validated.runs)}" if len(validated.runs) > 1 else "")
         print_text(f"runs        {runs}, each with its report; all predictions in predictions.csv", " " * 12)
-    if len(found.finished) < found.total:
+    if len(validated.finished) < validated.total:
         if not json:
-            where = "after" if len(found.finished) == len(found.runs) else "in"
-            goes_on = f"to go on: {command_line('train --resume', found.path)}"
-            print(f"stopped {where} fold {len(found.runs)} of {found.total}; {goes_on}")
+            where = "after" if len(validated.finished) == len(validated.runs) else "in"
+            goes_on = f"to go on: {command_line('train --resume', validated.path)}"
+            print(f"stopped {where} fold {len(validated.runs)} of {validated.total}; {goes_on}")
         raise typer.Exit(130)
 
 

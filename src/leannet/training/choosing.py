@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from leannet import zoo
+from leannet import launcher, zoo
 from leannet.console import Console
 from leannet.data.loader import PreparedDataset, mean_and_std
 from leannet.data.scan import Scan
@@ -17,9 +17,13 @@ from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_S
 from leannet.rows import Architecture, Dropout
 from leannet.runtime.processor import cores as machine_cores
 from leannet.training.optimizing import frozen_rows
+from leannet.training.pace import images_per_second
 from leannet.training.settings import Settings
 
-SMALL_IMAGES = 48  # pixels of the shorter side, up to which the 32-pixel networks are the default
+TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
+SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
+LEAST, MOST, STEP = 96, 224, 32  # pixels of the default sizes of larger ones
+FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
 
 FEW_CORES = 2
 
@@ -51,13 +55,15 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
     return architecture.with_input(settings.resolution) if settings.resolution else architecture
 
 
-def choose(settings: Settings, scan: Scan, source: Source | None) -> tuple[Settings, Architecture]:
-    """The resolved settings, and the architecture."""
+def choose(
+    settings: Settings, scan: Scan, source: Source | None, images: int, console: Console
+) -> tuple[Settings, Architecture]:
+    """The resolved settings, and the architecture. images: of the training split."""
     classes, channels = len(scan.dataset.classes), 1 if settings.color == "L" else 3
     name = settings.model
     if name is None and source is None:
-        small = min(scan.median_size) <= SMALL_IMAGES
-        name = "cifar_mobilenet_v2" if small else "mobilenet_v3_small"
+        name, resolution = default_network(settings, scan.median_size, images, console)
+        settings = settings.model_copy(update={"resolution": settings.resolution or resolution})
     if source is not None and (name is None or source[1].provenance.source):
         architecture = source[1].architecture  # weights of another library bring its own variant of the rows
     elif name is not None and name.endswith(".json"):
@@ -91,6 +97,35 @@ def choose(settings: Settings, scan: Scan, source: Source | None) -> tuple[Setti
     size = architecture.input
     resolved = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
     return settings.model_copy(update=resolved | absolute), architecture
+
+
+def default_network(settings: Settings, size: tuple[int, int], images: int, console: Console) -> tuple[str, int | None]:
+    """The network for images of this (width, height), and its resolution; None: its own.
+
+    No image is enlarged much, since a step costs what its pixels cost. With --time, large images shrink until some
+    dozens of epochs fit.
+    """
+    side = min(size)
+    if side <= TINY_IMAGES:
+        return "cifar_mobilenet_v3_small", 16
+    if side <= SMALL_IMAGES:
+        return "cifar_mobilenet_v2", None
+    name = "mobilenet_v3_small"
+    largest = min(max(STEP * round(side / STEP), LEAST), MOST)
+    shrinks = settings.time is not None and settings.resolution is None and launcher.world() == 1
+    if not shrinks or settings.time is None or torch.cuda.is_available():
+        return name, largest
+    channels = 1 if settings.color == "L" else 3
+    least = zoo.architecture(name, settings.width or 1.0, LEAST, in_channels=channels)
+    pace = images_per_second(least, settings)
+    epochs = {px: settings.time * pace * (LEAST / px) ** 2 / images for px in range(largest, LEAST - 1, -STEP)}
+    resolution = next((px for px, number in epochs.items() if number >= FEWEST_EPOCHS), LEAST)
+    if resolution < largest:
+        console.say(
+            f"  at {largest} px about {epochs[largest]:.0f} epochs fit into the time, at {resolution} px about "
+            f"{epochs[resolution]:.0f}: --resolution {resolution}"
+        )
+    return name, resolution
 
 
 def absolute_path(path: str) -> str:

@@ -81,7 +81,9 @@ def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
     processes.settle_threads()
     split = split_scan(scan, settings)
     report_split(console, scan, split)
-    resolved, architecture = choose(fitting_batch(settings, len(split.train), console), scan, source)
+    resolved, architecture = choose(
+        fitting_batch(settings, len(split.train), console), scan, source, len(split.train), console
+    )
     check_input(architecture, console)
     if planned is None:
         check_memory(architecture, resolved, console)

@@ -26,7 +26,8 @@ from leannet.training.memory import keep_freed_memory
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
 from leannet.training.precise_batch_norm import precise_batch_norm
-from leannet.training.progress import Clock, epoch_line, log_epoch, note, saved_checkpoint
+from leannet.training.progress import Clock, Evaluations, epoch_line, estimate_line, log_epoch, note, saved_checkpoint
+from leannet.training.resizing import ProgressiveResizing
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState, save_state
 from leannet.training.steps import StepLog, step_log
@@ -74,8 +75,11 @@ def fit(
     validation_images = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
     population = _population(plain, split, settings, batches.per_epoch)
+    resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing)
+    evaluations = Evaluations(settings)
     done = state.epoch * batches.per_epoch + state.step
-    clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent)
+    clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
+    untold = done == 0
 
     def save_all(steps: StepLog) -> None:
         steps.flush()
@@ -103,9 +107,12 @@ def fit(
             began = time.perf_counter()
             for step in range(state.step, batches.per_epoch):
                 images, labels, _ = next(stream)
+                at = epoch + step / batches.per_epoch
+                share = spent / settings.time if settings.time else at / settings.epochs
+                images = resizing.resize(images, share)
                 x, labels = as_step_input(images, labels, dataset, settings.seed, epoch, step, device, dtype)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
-                    epoch + step / batches.per_epoch, settings.epochs, spent / settings.time if settings.time else None
+                    at, settings.epochs, share if settings.time else None
                 )
                 loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
 
@@ -115,6 +122,9 @@ def fit(
                 if not np.isfinite(state.loss_sum):
                     raise _not_finite("the loss is", where, run)
                 clock.tick(seen)
+                if untold and epoch == 0 and (seconds := clock.estimate) is not None:
+                    console.say(estimate_line(seconds, settings.epochs, clock.rate))
+                    untold = False
                 console.curve(loss, correct / seen)
                 console.advance(clock.progress[0], _label(epoch, settings), note(state, clock))
                 # All processes act on the same signals at the same step, and use one mean clock.
@@ -143,12 +153,18 @@ def fit(
             processes.broadcast_buffers(learner.evaluated)
             if epoch == epochs[0]:  # the workers of the next two loaders start here
                 processes.settle_threads()
-            if population is not None:
-                inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
-                precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
-            state.seconds += time.perf_counter() - began
-            predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
-            result = task.score(predictions, validation_images)
+            if not processes.any_process(evaluations.are_due(state, clock)):
+                state.seconds += time.perf_counter() - began
+                state.next_epoch(evaluated=False)
+                save_all(steps)
+                continue
+            with evaluations.timed(clock):
+                if population is not None:
+                    inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
+                    precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
+                state.seconds += time.perf_counter() - began
+                predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
+                result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", run)
             best = state.rank(result.rank, settings.patience)
@@ -164,7 +180,7 @@ def fit(
                 console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
             save_all(steps)
-            if state.stale == settings.patience:
+            if settings.patience is not None and state.stale >= settings.patience:
                 console.say(f"stopped early: no better epoch in {settings.patience}")
     return state, processes.any_process(bool(interrupted))
 

@@ -1,31 +1,49 @@
 """The progress of a run: its clock, log.csv, and lines for a terminal."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from leannet.console import duration
 from leannet.files import write_whole
 from leannet.run_files import LOG, MODEL
+from leannet.training.settings import Settings
 from leannet.training.state import TrainState
 from leannet.training.task import Result
+
+WARM_UP = 3  # batches, which take longer than later ones
+ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
+LONG = 600  # seconds, from which on a word says how to make it shorter
+EVALUATION_SHARE = 0.05  # of the time of a run with a limit, that evaluations may take
 
 
 class Clock:
     """Images per second and time left, from the batches since this process began.
 
-    limit: seconds that the run may take in total, of which `spent` were in earlier processes; None: no limit.
+    limit: seconds that the run may take in total, of which `spent` were in earlier processes; None: no limit. work:
+    what a share of the run costs, both 0 to 1; None: all batches cost the same.
     """
 
-    def __init__(self, total: int, done: int, limit: float | None = None, spent: float = 0.0):
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        limit: float | None = None,
+        spent: float = 0.0,
+        work: Callable[[float], float] | None = None,
+    ):
         self.total, self.done, self._first = total, done, done
-        self.limit, self._spent = limit, spent
-        self._began = self._saved = time.perf_counter()
+        self.limit, self._spent, self._work = limit, spent, work
+        self._began = self._saved = self._warm = time.perf_counter()
         self._images = 0
 
     def tick(self, images: int) -> None:
         """One more batch."""
         self.done += 1
         self._images += images
+        if self.done == self._first + WARM_UP:
+            self._warm = time.perf_counter()
 
     def since_save(self) -> float:
         """Seconds since the state was last saved."""
@@ -55,13 +73,55 @@ class Clock:
         """Seconds to the end."""
         if self.limit is not None:
             return max(0.0, self.limit - self.spent)
-        elapsed = time.perf_counter() - self._began
-        return elapsed / max(self.done - self._first, 1) * (self.total - self.done)
+        return self._seconds_of_work(self._first, self._began) * (1 - self._done_of_work(self.done))
+
+    @property
+    def estimate(self) -> float | None:
+        """Seconds of the whole run, by its batches after the first few. None: it is too early to say, or too late."""
+        measured = time.perf_counter() - self._warm
+        known = self.done > self._first + WARM_UP and measured >= ESTIMATE_SECONDS
+        if not known or self.limit is not None or self._first:
+            return None
+        return self._seconds_of_work(WARM_UP, self._warm)
+
+    def _seconds_of_work(self, first: int, since: float) -> float:
+        """Seconds of the whole run, by its batches after the first ones."""
+        done = self._done_of_work(self.done) - self._done_of_work(first)
+        return (time.perf_counter() - since) / max(done, 1e-9)
+
+    def _done_of_work(self, batches: int) -> float:
+        share = batches / max(self.total, 1)
+        return share if self._work is None else self._work(share)
 
     @property
     def rate(self) -> float:
         """Images per second since this process began."""
         return self._images / max(time.perf_counter() - self._began, 1e-9)
+
+
+class Evaluations:
+    """When to evaluate: every so many epochs, or with a time limit as often as a twentieth of it allows."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._ended_at = self._seconds = 0.0  # of the last one: when it ended, and how long it took
+
+    def are_due(self, state: TrainState, clock: Clock) -> bool:
+        """Whether the epoch that has just ended is evaluated. The last one of a run always is."""
+        settings = self._settings
+        if state.ended or (settings.time is None and state.epoch + 1 == settings.epochs):
+            return True
+        if settings.evaluate_every is not None:
+            return (state.epoch + 1) % settings.evaluate_every == 0
+        return settings.time is None or clock.spent - self._ended_at >= self._seconds / EVALUATION_SHARE
+
+    @contextmanager
+    def timed(self, clock: Clock) -> Iterator[None]:
+        """An evaluation, whose time says when the next one is due."""
+        began = clock.spent
+        yield
+        self._ended_at = clock.spent
+        self._seconds = self._ended_at - began
 
 
 def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None:
@@ -88,6 +148,14 @@ def note(state: TrainState, clock: Clock) -> str:
         f"loss {state.loss_sum / state.seen:.3f}  accuracy {100 * state.correct / state.seen:.1f} %  "
         f"{clock.rate:.0f} images/s  {duration(clock.left)} left"
     )
+
+
+def estimate_line(seconds: float, epochs: int, rate: float) -> str:
+    """How long a run will take, and from ten minutes on what would make it shorter. rate: images per second."""
+    line = f"about {duration(seconds)} for all {epochs} epochs, at {rate:.0f} images/s"
+    if seconds < LONG:
+        return line
+    return f"{line}; shorter: --time 10m, fewer --epochs, --progressive-resizing 0.5, a smaller --resolution or --width"
 
 
 def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) -> str:

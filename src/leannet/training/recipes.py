@@ -56,6 +56,17 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "normalization": "zscore",
         },
     ),
+    "digits": (
+        "scikit-learn's digits, 8 x 8 px, in a minute: what train digits and demo take by themselves",
+        {
+            "model": "cifar_mobilenet_v3_small",
+            "resolution": 16,
+            "epochs": 20,
+            "batch_size": 64,
+            "optimizer": {"lr": 4e-3},
+            "augment": {"crop": 0.7, "flip": False},  # a mirrored digit is another digit, or none
+        },
+    ),
     "plain-adam": (
         "Adam at one rate, no augmentation, no smoothing: the baseline of small experiments",
         {

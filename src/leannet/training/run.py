@@ -34,6 +34,9 @@ from leannet.training.state import SavedState, find_state, load_state
 from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 
+DIGITS = "digits"  # the built-in images, and the recipe that they are trained by unless a network is named
+NETWORK_CHOICES = {"model", "recipe", "weights", "resolution", "width"}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -83,6 +86,8 @@ def train(data: str | Path, out: str | Path | None = None, quiet: bool = False, 
 
 def make_settings(data: str | Path, values: dict[str, Any]) -> Settings:
     """The settings of a new run. Raises LeannetError for invalid settings, and for ones that exclude each other."""
+    if str(data) == DIGITS and not NETWORK_CHOICES.intersection(values):
+        values = {"recipe": DIGITS, **values}
     settings = Settings.make(with_recipe({"data": str(data), **values}))
     _check_settings(settings)
     return settings

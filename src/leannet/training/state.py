@@ -25,13 +25,14 @@ class TrainState:
 
     epoch: int = 0
     step: int = 0
-    seen: int = 0  # of this epoch: images trained on, ...
+    seen: int = 0  # since the last evaluation: images trained on, ...
     correct: int = 0  # ... of them correct, ...
     loss_sum: float = 0.0  # ... the sum of their losses, ...
     seconds: float = 0.0  # ... and time spent
     spent: float = 0.0  # seconds in total, of a run with a time limit
     best_rank: list[float] | None = None  # None: no epoch is done
     stale: int = 0  # epochs since the best
+    not_evaluated: int = 0  # epochs since the last evaluation
     scaler: dict[str, Any] | None = None  # of the loss in float16
     ended: bool = False  # before its last epoch, by its time limit or its patience
     log: list[dict[str, float]] = field(default_factory=list)
@@ -49,15 +50,17 @@ class TrainState:
         patience: the number of epochs without a better one after which the run ends.
         """
         best = self.best_rank is None or list(rank) > self.best_rank
-        self.stale = 0 if best else self.stale + 1
-        self.ended = self.ended or self.stale == patience
+        self.stale = 0 if best else self.stale + self.not_evaluated + 1
+        self.ended = self.ended or (patience is not None and self.stale >= patience)
         if best:
             self.best_rank = list(rank)
         return best
 
-    def next_epoch(self) -> None:
-        """Moves to the start of the next epoch."""
-        self.epoch, self.step, self.seen, self.correct, self.loss_sum, self.seconds = self.epoch + 1, 0, 0, 0, 0.0, 0.0
+    def next_epoch(self, evaluated: bool = True) -> None:
+        """Moves to the start of the next epoch. evaluated: whether this one was; if not, the counts go on."""
+        self.epoch, self.step, self.not_evaluated = self.epoch + 1, 0, self.not_evaluated + 1
+        if evaluated:
+            self.seen, self.correct, self.loss_sum, self.seconds, self.not_evaluated = 0, 0, 0.0, 0.0, 0
 
 
 def save_state(

@@ -1,0 +1,179 @@
+"""Minutes to the accuracy that another commit of leannet reaches: what it needs half an hour for, and this one less.
+
+    python benchmarks/time_to_accuracy.py CIFAR BCCD --before SRC   # six hours; goes on where it stopped
+
+CIFAR: a folder with train.parquet of CIFAR-10. BCCD: blood smears as a Pascal VOC folder, of which latency_networks.py
+cuts windows. SRC: the folder `src` of the other commit, run with the same packages. On CIFAR-10 both train
+cifar_mobilenet_v2, the other commit for 30 minutes, on the windows MobileNetV2 at 160 px for 10; this one is given half
+of that. Runs of a pair stand back to back, and nothing else should run. Minutes count from the start of the process.
+Where this commit's accuracy on the validation images reaches the other's best three evaluations in a row, the first of
+them is the time to accuracy; ratios are geometric means over seeds. Each finished run is a line of
+docs/benchmarks/time_to_accuracy.jsonl; from them the .json and .md.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+from latency_networks import CELLS, ROOT, windows
+
+from leannet.files import write_whole
+from leannet.runtime import machine
+
+OUT = ROOT / "docs" / "benchmarks" / "time_to_accuracy.jsonl"
+RUNS = ROOT / "runs" / "time_to_accuracy"
+SEEDS, IN_A_ROW, POLL = 3, 3, 0.5
+CIFAR_BEFORE = ["--model", "cifar_mobilenet_v2", "--recipe", "cifar", "--split", "90:10"]
+CIFAR_NOW = ["--model", "cifar_mobilenet_v2", "--recipe", "cifar-fast", "--split", "90:10"]
+PHOTOS = ["--model", "mobilenet_v2", "--resolution", "160"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pair of runs. minutes: those of the other commit."""
+
+    name: str
+    minutes: float
+    before: list[str]
+    now: list[str]
+
+    def words(self, who: str) -> list[str]:
+        """What `leannet train` is called with, behind the data."""
+        minutes = self.minutes if who == "before" else self.minutes / 2
+        return [*(self.before if who == "before" else self.now), "--time", f"{minutes:g}m"]
+
+
+TASKS = (Task("cifar", 30, CIFAR_BEFORE, CIFAR_NOW), Task("photos", 10, PHOTOS, PHOTOS))
+
+
+def run(data: Path, words: list[str], out: Path, src: Path) -> list[list[float]]:
+    """Trains in a process of its own: minutes since its start and validation accuracy, of each evaluation."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "leannet", "train", str(data), *words, "--out", str(out), "--quiet"]
+    environment = dict(os.environ) | {"PYTHONPATH": str(src)}
+    curve: list[list[float]] = []
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    while True:
+        ended = process.poll() is not None
+        if (out / "log.csv").exists():
+            with (out / "log.csv").open(newline="") as file:
+                accuracies = [float(line["validation_accuracy"]) for line in csv.DictReader(file)]
+            minutes = (time.perf_counter() - began) / 60
+            curve += [[minutes, accuracy] for accuracy in accuracies[len(curve) :]]
+        if ended:
+            break
+        time.sleep(POLL)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}")
+    return curve
+
+
+def minutes_to(curve: list[list[float]], accuracy: float) -> float | None:
+    """Of the first of three evaluations in a row that reach an accuracy. None: there are none."""
+    for first in range(len(curve) - IN_A_ROW + 1):
+        if all(reached >= accuracy for _, reached in curve[first : first + IN_A_ROW]):
+            return curve[first][0]
+    return None
+
+
+def pairs(lines: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """For each task a result a seed: the accuracy to reach, the minutes that both took, and their ratio."""
+    results: dict[str, list[dict[str, Any]]] = {}
+    for task in TASKS:
+        for seed in range(SEEDS):
+            runs = {each["who"]: each for each in lines if (each["task"], each["seed"]) == (task.name, seed)}
+            if set(runs) != {"before", "now"}:
+                continue
+            target = max(accuracy for _, accuracy in runs["before"]["curve"])
+            minutes = minutes_to(runs["now"]["curve"], target)
+            results.setdefault(task.name, []).append(
+                {
+                    "seed": seed,
+                    "accuracy": target,
+                    "minutes_before": task.minutes,
+                    "minutes": minutes,
+                    "ratio": None if minutes is None else minutes / task.minutes,
+                    "best": max(accuracy for _, accuracy in runs["now"]["curve"]),
+                    "machine": runs["now"]["machine"],
+                }
+            )
+    return results
+
+
+def write(lines: list[dict[str, Any]]) -> None:
+    """The JSON and the page."""
+    results = pairs(lines)
+    summary: dict[str, Any] = {"pairs": results}
+    text = [
+        "# Time to accuracy", "",
+        "Written by `python benchmarks/time_to_accuracy.py CIFAR BCCD --before SRC`: minutes from the start of the "
+        "process to the first of three evaluations in a row that reach the best validation accuracy of commit fa96df8 "
+        "in the time that it was given. Two threads.", "",
+        "| data | seed | accuracy to reach | commit fa96df8 | now | ratio | best accuracy now |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]  # fmt: skip
+    for name, seeds in results.items():
+        ratios = [each["ratio"] for each in seeds]
+        summary[f"ratio_{name}"] = geometric_mean(ratios) if all(ratios) else None
+        for each in seeds:
+            minutes, ratio = ("not reached", "") if each["minutes"] is None else (
+                f"{each['minutes']:.1f} min", f"{each['ratio']:.2f}")  # fmt: skip
+            text.append(
+                f"| {name} | {each['seed']} | {100 * each['accuracy']:.2f} % | {each['minutes_before']:g} min | "
+                f"{minutes} | {ratio} | {100 * each['best']:.2f} % |"
+            )
+        mean = summary[f"ratio_{name}"]
+        text.append(f"| {name} | all | | | | {'' if mean is None else f'**{mean:.2f}**'} | |")
+    machines = sorted({each["machine"] for each in lines})
+    commands = [
+        f"    leannet train {'train.parquet' if task.name == 'cifar' else 'cells'} {' '.join(task.words(who))} --seed 0"
+        for task in TASKS
+        for who in ("before", "now")
+    ]
+    text += ["", f"{'; '.join(machines)}. The commands, the other commit's first:", "", *commands]
+    write_whole(OUT.with_suffix(".json"), (json.dumps(summary, indent=1) + "\n").encode())
+    write_whole(OUT.with_suffix(".md"), ("\n".join(text) + "\n").encode())
+
+
+def main() -> None:
+    """Runs what has not run yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cifar", type=Path)
+    parser.add_argument("bccd", type=Path)
+    parser.add_argument("--before", type=Path, metavar="SRC", required=True)
+    parser.add_argument("--only", choices=[task.name for task in TASKS])
+    arguments = parser.parse_args()
+    windows(arguments.bccd)
+    data = {"cifar": arguments.cifar / "train.parquet", "photos": CELLS}
+    sources = {"before": arguments.before.resolve(), "now": ROOT / "src"}
+    lines = [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
+    for seed in range(SEEDS):
+        for task in TASKS:
+            for who, src in sources.items():
+                done = any((each["task"], each["seed"], each["who"]) == (task.name, seed, who) for each in lines)
+                if done or arguments.only not in (None, task.name):
+                    continue
+                words = [*task.words(who), "--seed", str(seed)]
+                curve = run(data[task.name], words, RUNS / f"{task.name}-{who}-{seed}", src)
+                line = {"task": task.name, "seed": seed, "who": who, "curve": curve, "machine": machine().line()}
+                lines.append(line)
+                with OUT.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(
+                    task.name, who, seed, [[round(minutes, 1), reached] for minutes, reached in curve[-3:]], flush=True
+                )
+                write(lines)
+
+
+if __name__ == "__main__":
+    main()

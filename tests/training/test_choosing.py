@@ -1,0 +1,59 @@
+"""The network and the size of its images, where the settings leave them open."""
+
+import pytest
+import torch
+
+from leannet.console import Console
+from leannet.training import choosing
+from leannet.training.choosing import default_network
+from leannet.training.pace import images_per_second
+from leannet.training.run import make_settings
+from leannet.training.settings import Settings
+from leannet.zoo import architecture
+
+
+@pytest.mark.parametrize(
+    ("size", "network"),
+    [
+        ((8, 8), ("cifar_mobilenet_v3_small", 16)),
+        ((32, 32), ("cifar_mobilenet_v2", None)),
+        ((64, 90), ("mobilenet_v3_small", 96)),
+        ((160, 160), ("mobilenet_v3_small", 160)),
+        ((500, 375), ("mobilenet_v3_small", 224)),
+        ((4000, 120), ("mobilenet_v3_small", 128)),
+    ],
+)
+def test_small_images_are_not_enlarged(size: tuple[int, int], network: tuple[str, int | None]) -> None:
+    assert default_network(Settings.make({"data": "x"}), size, 1000, Console(quiet=True)) == network
+
+
+@pytest.mark.parametrize(("pace", "resolution"), [(1000, 224), (300, 160), (220, 128), (10, 96)])
+def test_images_shrink_until_enough_epochs_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pace: float, resolution: int
+) -> None:
+    """pace: images a second at 96 px; 10 minutes for 3,000 images. 20 epochs are 100 images a second."""
+    monkeypatch.setattr(choosing, "images_per_second", lambda rows, settings: pace)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    settings = Settings.make({"data": "x", "time": "10m"})
+    assert default_network(settings, (500, 375), 3000, Console()) == ("mobilenet_v3_small", resolution)
+    assert (resolution < 224) == ("epochs fit into the time" in capsys.readouterr().err)
+    asked = Settings.make({"data": "x", "time": "10m", "resolution": 192})
+    assert default_network(asked, (500, 375), 3000, Console(quiet=True)) == ("mobilenet_v3_small", 224)
+
+
+def test_measuring_the_pace_draws_nothing() -> None:
+    """The weights of the network that is then trained are those of its seed."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    assert images_per_second(architecture("mobilenet_v2_debug"), Settings.make({"data": "x", "batch_size": 8})) > 0
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_digits_are_trained_as_in_the_demo() -> None:
+    chosen = make_settings("digits", {})
+    assert (chosen.recipe, chosen.model, chosen.resolution) == ("digits", "cifar_mobilenet_v3_small", 16)
+    assert not chosen.augment.flip
+    assert make_settings("digits", {"epochs": 3}).epochs == 3
+    assert make_settings("digits", {"model": "mobilenet_v3_debug"}).recipe is None
+    assert make_settings("photos", {}).recipe is None
