@@ -33,6 +33,7 @@ from leannet.training.state import SavedState, TrainState, save_state
 from leannet.training.steps import StepLog, step_log
 from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
+from leannet.training.threads import Threads
 
 SAVE_SECONDS = 60  # the most that a killed process loses
 FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
@@ -77,6 +78,7 @@ def fit(
     population = _population(plain, split, settings, batches.per_epoch)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing)
     evaluations = Evaluations(settings)
+    threads = Threads(network.architecture, settings, console, state.threads)
     done = state.epoch * batches.per_epoch + state.step
     clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
     untold = done == 0
@@ -98,12 +100,17 @@ def fit(
         step_log(run if learner.is_main_process else None, done) as steps,
     ):
         spent = state.spent
+        if not done:
+            threads.choose()
         processes.settle_threads()
         stream = iter(Loader(dataset, batches, workers, pin=device.type == "cuda"))
         for epoch in epochs:
             if state.ended:
                 break
             learner.begin_epoch()
+            if not state.step and epoch:
+                threads.choose()
+            state.threads = threads.number
             began = time.perf_counter()
             for step in range(state.step, batches.per_epoch):
                 images, labels, _ = next(stream)

@@ -126,6 +126,7 @@ class Evaluations:
 
 def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None:
     """Adds a line to log.csv."""
+    has_threads = state.threads is not None and (not state.log or "threads" in state.log[0])  # older runs have none
     state.log.append(
         {
             "epoch": state.epoch + 1,
@@ -136,6 +137,7 @@ def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None
             "learning_rate": rate,
             "seconds": state.seconds,
             "images_per_s": state.seen / max(state.seconds, 1e-9),
+            **({"threads": float(state.threads or 0)} if has_threads else {}),
         }
     )
     lines = [",".join(state.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in state.log)]

@@ -177,6 +177,9 @@ class Settings(Section):
     """Seed of every random draw."""
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None
     """Processes that prepare images. Default: by the machine."""
+    threads: Size | None = None
+    """Threads of a training step on the processor. Default: one or as many as there are cores, by timing, anew at an
+    epoch's end."""
     precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
     """bf16, fp16: mixed precision; fp64: for checks."""
     sync_norm: Literal["auto", "always", "never"] = "auto"

@@ -33,6 +33,7 @@ class TrainState:
     best_rank: list[float] | None = None  # None: no epoch is done
     stale: int = 0  # epochs since the best
     not_evaluated: int = 0  # epochs since the last evaluation
+    threads: int | None = None  # of a step on the processor; None: of an older run
     scaler: dict[str, Any] | None = None  # of the loss in float16
     ended: bool = False  # before its last epoch, by its time limit or its patience
     log: list[dict[str, float]] = field(default_factory=list)
