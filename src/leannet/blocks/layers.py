@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from leannet import rows
 from leannet.blocks.activations import activation_module
+from leannet.blocks.fused import can_fuse, norm_and_activation
 from leannet.blocks.layouts import channels, mean_of_positions
 from leannet.rows import Norm, Padding, Shape, pad_before_after
 
@@ -54,7 +55,10 @@ class ConvLayer(nn.Module):
         self.activation = activation_module(row.activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.norm(self.conv(self.pad(x))))
+        x = self.conv(self.pad(x))
+        if can_fuse(x, self.norm):
+            return norm_and_activation(x, self.norm, self.activation)
+        return self.activation(self.norm(x))
 
 
 class LinearLayer(nn.Module):

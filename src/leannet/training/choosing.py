@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from leannet import launcher, zoo
+from leannet.blocks.fused import fused_batch_norm
 from leannet.console import Console
 from leannet.data.loader import PreparedDataset, mean_and_std
 from leannet.data.scan import Scan
@@ -96,7 +97,19 @@ def choose(
     absolute = {key: absolute_path(path) for key, path in paths.items() if path}
     size = architecture.input
     resolved = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
+    resolved["batch_norm"] = _batch_norm(settings)
     return settings.model_copy(update=resolved | absolute), architecture
+
+
+def _batch_norm(settings: Settings) -> str:
+    """Of training. Raises LeannetError where it is asked for and cannot be had."""
+    on_processor = settings.cpu or not torch.accelerator.is_available()
+    if settings.batch_norm == "torch" or (settings.batch_norm == "auto" and (settings.compile or not on_processor)):
+        return "torch"
+    with fused_batch_norm() as can:
+        if settings.batch_norm == "fused" and not can:
+            raise LeannetError("--batch-norm fused: expected Linux and a C compiler (cc), found none; leave it out")
+        return "fused" if can else "torch"
 
 
 def default_network(settings: Settings, size: tuple[int, int], images: int, console: Console) -> tuple[str, int | None]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from leannet.blocks.fused import fused_batch_norm
 from leannet.checkpoint import save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
@@ -96,6 +97,7 @@ def fit(
         interrupt_flag() as interrupted,
         console.bar(clock.progress[1]),
         keep_freed_memory(device.type == "cpu"),
+        fused_batch_norm(settings.batch_norm == "fused"),
         events(run if settings.tensorboard and learner.is_main_process else None, len(state.log)) as log_events,
         step_log(run if learner.is_main_process else None, done) as steps,
     ):

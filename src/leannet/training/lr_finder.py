@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet import launcher
+from leannet.blocks.fused import fused_batch_norm
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, raise_worker_failures
 from leannet.errors import LeannetError
@@ -20,6 +21,7 @@ from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 from leannet.training.job import Job, prepare
 from leannet.training.learner import Learner
 from leannet.training.loop import as_step_input, balanced
+from leannet.training.memory import keep_freed_memory
 from leannet.training.reading import Reader
 from leannet.training.run import make_settings
 
@@ -128,7 +130,11 @@ def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[n
     losses: list[float] = []
     running = lowest = 0.0
     learner.begin_epoch()
-    with console.bar(len(rates)):
+    with (
+        console.bar(len(rates)),
+        keep_freed_memory(learner.device.type == "cpu"),
+        fused_batch_norm(settings.batch_norm == "fused"),
+    ):
         for number, (rate, (images, labels, _)) in enumerate(
             zip(rates, Loader(dataset, batches, settings.workers or 0), strict=False)
         ):

@@ -5,6 +5,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+from leannet.blocks.fused import fused_batch_norm
 from leannet.network import build
 from leannet.rows import Architecture
 from leannet.training.memory import keep_freed_memory
@@ -43,7 +44,7 @@ class Steps:
 
 def images_per_second(architecture: Architecture, settings: Settings) -> float:
     """Of training steps on this machine. It takes a second or two."""
-    with keep_freed_memory():
+    with keep_freed_memory(), fused_batch_norm(settings.batch_norm != "torch"):
         steps = Steps(architecture, settings)
         steps.step()  # the first one takes longer
         seconds = [steps.step()]

@@ -182,6 +182,9 @@ class Settings(Section):
     epoch's end."""
     precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
     """bf16, fp16: mixed precision; fp64: for checks."""
+    batch_norm: Literal["auto", "fused", "torch"] = "auto"
+    """Of training on the processor. fused: with its activation in loops of leannet's own, which a C compiler compiles
+    at first use; auto: fused where there is one."""
     sync_norm: Literal["auto", "always", "never"] = "auto"
     """Batch norm over all processes. auto: if each has few images per step."""
     cache: Flag = True
