@@ -20,6 +20,7 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
 
 # Setting that a TOML file had -> what it is called now.
 SETTINGS: Mapping[str, str] = {"average": "ema_decay"}
+IMAGE_COLUMN = "picture"  # what some tables call the column of the image
 # Of tensors in state/resume.safetensors.
 EMA_PREFIX = "average."
 

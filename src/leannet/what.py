@@ -11,6 +11,7 @@ from leannet.errors import LeannetError, nearest
 from leannet.header import read_header
 from leannet.rows import Architecture
 from leannet.zoo import FAMILIES, architecture
+from leannet.zoo.registry import file_here
 
 NUMBER, DIGITS = r"-?[0-9]*\.?[0-9]+", r"-?[0-9]+"
 PATTERN = re.compile(r"(.+?)(?::([^:@]*))?(?:@([^:@]*))?")  # name, width, resolution
@@ -97,7 +98,7 @@ def resolve(
         raise LeannetError(f"{what}: no such file; expected a zoo name, an architecture JSON, a run or a checkpoint")
     else:
         raise LeannetError(
-            f"no network is named '{what}', and there is no such file or run; "
+            f"no network is named '{what}', and there is no such file or run{file_here(word.name)}; "
             f"nearest: {nearest(re.split('[:@]', what)[0], FAMILIES)}; all: leannet models"
         )
     if width != 1.0:

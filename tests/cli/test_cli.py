@@ -189,6 +189,11 @@ def _toml(root: Path, text: str, *words: str) -> list[str]:
     return [*_shapes(root, "--config", str(root / "x.toml")), *words]
 
 
+def _without_json(root: Path) -> list[str]:
+    (root / "mine.json").write_text("{}")
+    return ["count", str(root / "mine")]
+
+
 def _inside(root: Path) -> list[str]:
     folder = draw_folder(root / "shapes", each=4)
     return ["train", str(folder), "--out", str(folder / "run")]
@@ -213,6 +218,11 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "one class": (_one_class, "expected two classes or more, found one: disc"),
     "a class with one image": (_one_image, "class 'square' has 1 image; expected two or more"),
     "a misspelt model": (lambda root: _shapes(root, "--model", "mobilenet_v22"), "nearest: mobilenet_v2, "),
+    "a file without its ending": (_without_json, "mine.json; nearest: "),
+    "a module after the verb": (
+        lambda root: ["rows", "conv", "--import", "my_blocks"],
+        "--import stands before the verb: leannet --import MODULE rows",
+    ),
     "a broken architecture": (_broken_json, "row 'block_10' (12 of 22), field 'out_channels'"),
     "a resolution too small": (
         lambda root: _shapes(root, "--model", "mobilenet_v2", "--resolution", "16"),

@@ -192,6 +192,8 @@ def _run() -> NoReturn:
         message = error.format_message().strip().splitlines()[0].rstrip(".").replace("Value error, ", "")
         if (new := FLAGS.get(verb or "", {}).get(getattr(error, "option_name", ""))) is not None:
             message = f"{error.option_name} is called {new} now"
+        elif verb and getattr(error, "option_name", "") == "--import":
+            message = f"--import stands before the verb: leannet --import MODULE {verb}"
         elif not verb and message.startswith("No such command"):
             word = message.split("'")[1]
             message = f"no verb '{word}'; nearest: {nearest(word, [c.name or '' for c in app.registered_commands])}"

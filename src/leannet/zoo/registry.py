@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from pathlib import Path
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows import Architecture
@@ -57,8 +58,15 @@ def models(pattern: str = "*") -> list[str]:
 def find(name: str) -> Family:
     """The family of that name. Raises LeannetError with the three nearest names."""
     if name not in FAMILIES:
-        raise LeannetError(f"no network is named '{name}'; nearest: {nearest(name, FAMILIES)}; all: leannet models")
+        raise LeannetError(
+            f"no network is named '{name}'{file_here(name)}; nearest: {nearest(name, FAMILIES)}; all: leannet models"
+        )
     return FAMILIES[name]
+
+
+def file_here(name: str) -> str:
+    """What to say of a name for which there is an architecture file; empty where there is none."""
+    return f"; for the file here give {name}.json" if Path(f"{name}.json").is_file() else ""
 
 
 def architecture(

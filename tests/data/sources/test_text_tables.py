@@ -49,7 +49,9 @@ def test_every_way_of_writing_a_table(tmp_path: Path, way: str) -> None:
     assert not left_out_by_reason(dataset)
 
 
-@pytest.mark.parametrize("image", ["filepath", "image_path", "filename", "file_name", "image_id", "Image", "File Path"])
+@pytest.mark.parametrize(
+    "image", ["filepath", "image_path", "filename", "file_name", "image_id", "Image", "Picture", "File Path"]
+)
 @pytest.mark.parametrize("label", ["label", "class", "class_name", "category", "Class-Name"])
 def test_the_usual_names_of_columns(tmp_path: Path, image: str, label: str) -> None:
     folder(tmp_path, ("cat", "dog"))

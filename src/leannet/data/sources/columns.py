@@ -6,12 +6,13 @@ from typing import Any
 from leannet.data.sources.listing import ReadingOptions
 from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
+from leannet.retired import IMAGE_COLUMN
 
 MOST_SPLITS = 12  # spellings of splits in one column
 
 IMAGE_COLUMNS = (
     "image", "img", "path", "filepath", "file_path", "image_path", "img_path", "filename", "file_name", "image_name",
-    "img_name", "image_file", "image_filename", "file", "image_id", "image", "photo",
+    "img_name", "image_file", "image_filename", "file", "image_id", IMAGE_COLUMN, "photo",
 )  # fmt: skip
 LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "category", "category_name", "fine_label", "target",
