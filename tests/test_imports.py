@@ -13,7 +13,7 @@ import leannet
 SOURCE = Path(__file__).parents[1] / "src" / "leannet"
 # Each room may import those before it in this list, and itself.
 ROOMS = [
-    {"errors", "lazy", "notebook", "run_files"},
+    {"errors", "lazy", "native", "notebook", "run_files"},
     {"files", "launcher", "onnx_file", "rows"},
     {"style"},
     {"preprocessing", "retired", "sections"},

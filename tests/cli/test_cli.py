@@ -291,7 +291,7 @@ FLAGS = {
     "size threads wide",
     "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
-    "quantize": "calibration data engine finetune input json keep-float max-drop min-agreement out quiet run",
+    "quantize": "calibration data engine finetune input json keep-float layers max-drop min-agreement out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
@@ -304,11 +304,11 @@ FLAGS = {
     "recipes": "json name",
     "experiment": "data figures json layer limit out quiet run_a run_b",
     "rows": "json kind",
-    "train": "accumulate batch-size batch-statistics cache class-depth class-weights clip color compile config cpu "
-    "crop cutmix data dropout ema-decay end-factor epochs erase flip folds freeze image-column json label-column "
+    "train": "accumulate batch-norm batch-size batch-statistics cache class-depth class-weights clip color compile config "
+    "cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze image-column json label-column "
     "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "
-    "policy-changes policy-strength precision quiet recipe resize resolution resume sampling schedule seed skip split "
-    "step-epochs step-factor stretch sync-norm tensorboard time warmup weight-decay weights width workers",
+    "policy-changes policy-strength precision progressive-resizing quiet recipe resize resolution resume sampling schedule seed skip split "
+    "step-epochs step-factor stretch sync-norm tensorboard threads time warmup weight-decay weights width workers",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 
