@@ -4,8 +4,8 @@
 
 CIFAR: a folder with train.parquet of CIFAR-10. BCCD: blood smears as a Pascal VOC folder, of which latency_networks.py
 cuts windows. SRC: the folder `src` of the other commit, run with the same packages. On CIFAR-10 both train
-cifar_mobilenet_v2, the other commit for 30 minutes, on the windows MobileNetV2 at 160 px for 10; this one is given half
-of that. Runs of a pair stand back to back, and nothing else should run. Minutes count from the start of the process.
+cifar_mobilenet_v2, the other commit for 30 minutes, on the windows MobileNetV2 at 160 px for 10, validated on 2,000;
+this one is given half of that. Runs of a pair stand back to back, and nothing else should run. Minutes count from the start of the process.
 Where this commit's accuracy on the validation images reaches the other's best three evaluations in a row, the first of
 them is the time to accuracy; ratios are geometric means over seeds. Each finished run is a line of
 docs/benchmarks/time_to_accuracy.jsonl; from them the .json and .md.
@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from latency_networks import CELLS, ROOT, windows
+from latency_networks import CELLS, ROOT, TEST, windows
 
 from leannet.files import write_whole
 from leannet.runtime import machine
@@ -53,6 +53,21 @@ class Task:
 
 
 TASKS = (Task("cifar", 30, CIFAR_BEFORE, CIFAR_NOW), Task("photos", 10, PHOTOS, PHOTOS))
+
+
+def photos(bccd: Path) -> Path:
+    """The windows with the 2,000 of `test` to validate on, so that half a point is ten images, and all others to train."""
+    windows(bccd)
+    place = RUNS / "cells"
+    for split, sources in (("train", ("train", "val")), ("val", ("test",))):
+        for kind in TEST:
+            (place / split / kind).mkdir(parents=True, exist_ok=True)
+            for source in sources:
+                for file in (CELLS / source / kind).iterdir():
+                    link = place / split / kind / f"{source}-{file.name}"
+                    if not link.exists():
+                        link.symlink_to(file)
+    return place
 
 
 def run(data: Path, words: list[str], out: Path, src: Path) -> list[list[float]]:
@@ -153,8 +168,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, metavar="SRC", required=True)
     parser.add_argument("--only", choices=[task.name for task in TASKS])
     arguments = parser.parse_args()
-    windows(arguments.bccd)
-    data = {"cifar": arguments.cifar / "train.parquet", "photos": CELLS}
+    data = {"cifar": arguments.cifar / "train.parquet", "photos": photos(arguments.bccd)}
     sources = {"before": arguments.before.resolve(), "now": ROOT / "src"}
     lines = [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
     for seed in range(SEEDS):

@@ -24,6 +24,7 @@ from leannet.training.settings import Settings
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
 LEAST, MOST, STEP = 96, 224, 32  # pixels of the default sizes of larger ones
+FIRST_SIZE = 0.5  # of the images of a run with a time limit, over their last
 FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
 
 FEW_CORES = 2
@@ -98,6 +99,8 @@ def choose(
     size = architecture.input
     resolved = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
     resolved["batch_norm"] = _batch_norm(settings)
+    if settings.progressive_resizing is None:
+        resolved["progressive_resizing"] = FIRST_SIZE if settings.time and source is None else 1.0
     return settings.model_copy(update=resolved | absolute), architecture
 
 

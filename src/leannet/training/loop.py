@@ -77,7 +77,7 @@ def fit(
     validation_images = plain.dataset.keep(split.validation)
     validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
     population = _population(plain, split, settings, batches.per_epoch)
-    resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing)
+    resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluations = Evaluations(settings)
     threads = Threads(network.architecture, settings, console, state.threads)
     done = state.epoch * batches.per_epoch + state.step

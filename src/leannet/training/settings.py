@@ -162,9 +162,9 @@ class Settings(Section):
     """balanced: all classes have the same total weight in the loss."""
     sampling: Literal["plain", "balanced"] = "plain"
     """balanced: images are drawn so that all classes are equally frequent."""
-    progressive_resizing: Annotated[float, Field(ge=0.25, le=1)] = 1.0
-    """Size of the first training images over that of the last: they grow over three quarters of the run. 1: they do
-    not."""
+    progressive_resizing: Annotated[float, Field(ge=0.25, le=1)] | None = None
+    """Size of the first training images over that of the last: they grow over three quarters of the run. Default: 0.5
+    with --time and fresh weights, else 1: they do not grow."""
     evaluate_every: Size | None = None
     """Epochs between evaluations on the validation images. Default: 1, and with --time as many as keep them under a
     twentieth of it."""
