@@ -5,10 +5,10 @@
 CIFAR: a folder with train.parquet of CIFAR-10. BCCD: blood smears as a Pascal VOC folder, of which latency_networks.py
 cuts windows. SRC: the folder `src` of the other commit, run with the same packages. On CIFAR-10 both train
 cifar_mobilenet_v2, the other commit for 30 minutes, on the windows MobileNetV2 at 160 px for 10, validated on 2,000;
-this one is given half of that. Runs of a pair stand back to back, and nothing else should run. Minutes count from the start of the process.
-Where this commit's accuracy on the validation images reaches the other's best three evaluations in a row, the first of
-them is the time to accuracy; ratios are geometric means over seeds. Each finished run is a line of
-docs/benchmarks/time_to_accuracy.jsonl; from them the .json and .md.
+this one is given half of that. Runs of a pair stand back to back, and nothing else should run. Minutes count from the
+start of the process. Where this commit's accuracy on the validation images reaches the other's best three evaluations
+in a row, the first of them is the time to accuracy; ratios are geometric means over seeds. Each finished run is a line
+of docs/benchmarks/time_to_accuracy.jsonl; from them the .json and .md.
 """
 
 import argparse
@@ -56,7 +56,7 @@ TASKS = (Task("cifar", 30, CIFAR_BEFORE, CIFAR_NOW), Task("photos", 10, PHOTOS, 
 
 
 def photos(bccd: Path) -> Path:
-    """The windows with the 2,000 of `test` to validate on, so that half a point is ten images, and all others to train."""
+    """The windows: the 2,000 of `test` validate, all others train."""
     windows(bccd)
     place = RUNS / "cells"
     for split, sources in (("train", ("train", "val")), ("val", ("test",))):

@@ -304,11 +304,12 @@ FLAGS = {
     "recipes": "json name",
     "experiment": "data figures json layer limit out quiet run_a run_b",
     "rows": "json kind",
-    "train": "accumulate batch-norm batch-size batch-statistics cache class-depth class-weights clip color compile config "
-    "cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze image-column json label-column "
-    "label-smoothing layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy "
-    "policy-changes policy-strength precision progressive-resizing quiet recipe resize resolution resume sampling schedule seed skip split "
-    "step-epochs step-factor stretch sync-norm tensorboard threads time warmup weight-decay weights width workers",
+    "train": "accumulate batch-norm batch-size batch-statistics cache class-depth class-weights clip color compile "
+    "config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze "
+    "image-column json label-column label-smoothing layer-decay limit lr mixup model momentum normalization "
+    "optimizer out pad patience policy policy-changes policy-strength precision progressive-resizing quiet "
+    "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor stretch "
+    "sync-norm tensorboard threads time warmup weight-decay weights width workers",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -97,7 +98,11 @@ def choose(
     paths["model"] = name if name is not None and name.endswith(".json") else None
     absolute = {key: absolute_path(path) for key, path in paths.items() if path}
     size = architecture.input
-    resolved = {"model": name, "resolution": size.height if size.height == size.width else None, "workers": workers}
+    resolved: dict[str, Any] = {
+        "model": name,
+        "resolution": size.height if size.height == size.width else None,
+        "workers": workers,
+    }
     resolved["batch_norm"] = _batch_norm(settings)
     if settings.progressive_resizing is None:
         resolved["progressive_resizing"] = FIRST_SIZE if settings.time and source is None else 1.0
