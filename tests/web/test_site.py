@@ -167,8 +167,12 @@ def test_samples_are_copied_as_they_are(
     assert [sample["name"] for sample in model["samples"]] == ["0", "0", "my cat?"]
     assert paths[2].read_bytes() == (tmp_path / "my cat?.JPG").read_bytes()
     assert "1 of the samples" in capsys.readouterr().err
-    for wrong in (folder / "notes.txt", tmp_path / "none.png", tmp_path / "runtime"):
-        with pytest.raises(LeannetError, match="expected images"):
+    for wrong, words in (
+        (folder / "notes.txt", "expected images"),
+        (tmp_path / "none.png", "no such file or folder"),
+        (tmp_path / "runtime", "expected images"),
+    ):
+        with pytest.raises(LeannetError, match=words):
             make_site(artifact, tmp_path / "other", [wrong], runtime)
     assert not (tmp_path / "other").exists()
 

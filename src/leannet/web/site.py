@@ -244,6 +244,8 @@ def _samples(sources: Iterable[str | Path], console: Console) -> dict[str, Path]
     images: list[Path] = []
     left_out: list[LeftOut] = []
     for source in map(Path, sources):
+        if not source.exists():
+            raise LeannetError(f"--samples {source}: no such file or folder")
         candidates = [source] if source.is_file() else []
         if source.is_dir():
             tree, trouble = walk(source)
