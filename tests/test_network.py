@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 import leannet
 from leannet.errors import LeannetError
-from leannet.network import build
+from leannet.network import build, zero_init_residual
 from leannet.rows import (
     Add,
     Architecture,
@@ -208,3 +208,21 @@ def test_a_grouped_convolution_is_its_dense_form_with_zeros() -> None:
         dense[2 * group : 2 * group + 2, 3 * group : 3 * group + 3] = weight[2 * group : 2 * group + 2]
     image = torch.randn(2, 9, 5, 5)
     torch.testing.assert_close(network(image), F.conv2d(image, dense, padding=1))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_debug", "mobilenet_v3_small", "resnet_debug", "shufflenet_v2_residual"])
+def test_residual_branches_that_add_nothing_at_first(name: str) -> None:
+    """Each sum is then its shortcut, whatever the branch computes."""
+    network = leannet.create(name, resolution=64, classes=3).eval()
+    zero_init_residual(network)
+    sums = [placed.path for placed in network.architecture.layers if isinstance(placed.layer, Add)]
+    assert sums
+    seen: dict[str, tuple[torch.Tensor, ...]] = {}
+    for path in sums:
+        network.layer(path).register_forward_hook(
+            lambda module, inputs, output, path=path: seen.update({path: (*inputs, output)})
+        )
+    network(torch.randn(2, 3, 64, 64))
+    for path in sums:
+        _, shortcut, total = seen[path]
+        assert torch.equal(total, network.layer(path).activation(shortcut)), path

@@ -8,7 +8,7 @@ from leannet.cost import count
 from leannet.errors import LeannetError, check_architecture, nearest
 from leannet.header import Header
 from leannet.layer_names import translated
-from leannet.rows import Architecture, LayerBase
+from leannet.rows import Add, Architecture, LayerBase
 
 
 class Network(Table):
@@ -87,6 +87,18 @@ def initialize(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.01)
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+def zero_init_residual(network: Network) -> None:
+    """Begins with residual branches that add nothing: the last batch norm of each is scaled by 0.
+
+    Signals then pass a fresh network along its shortcuts (Goyal et al., arXiv 1706.02677, section 5.1).
+    """
+    for placed in network.architecture.layers:
+        if isinstance(placed.layer, Add):
+            norm = getattr(network.layer(placed.inputs[0]), "norm", None)
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.zeros_(norm.weight)
 
 
 def build(architecture: Architecture) -> Network:

@@ -79,6 +79,29 @@ def test_the_front_is_that_of_brute_force(clockwork: None, photos: Path) -> None
         assert network.best_for_its_time != beaten
 
 
+def test_networks_that_are_far_too_large_are_not_even_built(
+    clockwork: None, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none is missed that fits, though it computes twice as many mult-adds a millisecond as smaller ones."""
+    prepared: list[int] = []
+
+    class DenseIsFaster(Engine):
+        def prepare(self, program: object, threads: int) -> Callable[[object], object]:
+            macs = leannet.count(program.architecture).macs  # type: ignore[attr-defined]
+            prepared.append(macs)
+            return lambda x: macs / (2e7 if macs > 3e8 else 1e7)
+
+    monkeypatch.setattr("leannet.advice.advising.engine", lambda name: DenseIsFaster())
+    advice = advise(photos, latency_ms=20)
+    assert {network.macs for network in advice.fitting} == {
+        network.macs for network in advice.networks if network.macs <= (4e8 if network.macs > 3e8 else 2e8)
+    }
+    largest = max(network.macs for network in advice.networks)
+    assert max(network.macs for network in advice.fitting) > 3e8
+    assert max(prepared) < 2.5e9 < largest
+    assert sorted(prepared) == prepared
+
+
 def test_small_images_and_runs(clockwork: None, run: Path, tmp_path: Path) -> None:
     small = advise(draw_folder(tmp_path / "small", each=2), macs_m=40)
     assert len(small.networks) > 3

@@ -309,7 +309,8 @@ FLAGS = {
     "image-column json label-column label-smoothing layer-decay limit lr mixup model momentum normalization "
     "optimizer out pad patience policy policy-changes policy-strength precision progressive-resizing quiet "
     "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor stretch "
-    "sync-norm tensorboard threads time warmup weight-decay weights width workers",
+    "sync-norm tensorboard threads time warmup weight-decay weights width workers "
+    "zero-init-residual",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 

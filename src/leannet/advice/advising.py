@@ -24,6 +24,7 @@ SMALL_FORMS = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflen
 SMALL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 FIRST_RUNS, SLACK = 3, 1.3  # runs of a first timing; what exceeds the limit by more is not timed again
+MOST_FASTER = 4  # times as many mult-adds a millisecond as any smaller network: dense convolutions are faster by 2 to 3
 SIZED_IMAGES = 50  # images read to find their usual size
 Progress = Callable[[str], object]
 
@@ -111,12 +112,17 @@ def advise(
         for network, rows in _candidates(classes, small=side <= SMALL_IMAGES, precision=precision)
         if (size_mb is None or network.size_bytes <= 1e6 * size_mb) and (macs_m is None or network.macs <= 1e6 * macs_m)
     ]
+    candidates.sort(key=lambda candidate: candidate[0].macs)
     runs: dict[int, Callable[[], object]] = {}
+    pace = 0.0  # mult-adds a millisecond of the network that computes most
     for index, (network, rows) in enumerate(candidates):
+        if latency_ms is not None and pace and network.macs > MOST_FASTER * pace * SLACK * latency_ms:
+            break  # and so are all larger ones
         progress(f"{index + 1} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
         x = np.random.default_rng(0).normal(size=(1, *rows.input.shape)).astype(np.float32)
         run = partial(runner.prepare(program(rows, precision, engine_name), threads), x)
         first = measure({index: run}, 0, least_runs=FIRST_RUNS, most_runs=FIRST_RUNS, threads=threads)[index]
+        pace = max(pace, network.macs / first.median_ms)
         if latency_ms is None or first.median_ms <= SLACK * latency_ms:
             runs[index] = run
     progress(f"timing {len(runs)} in turns, {seconds:g} s")

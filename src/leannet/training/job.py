@@ -16,7 +16,7 @@ from leannet.data.split import Split, parse_ratio, split_dataset
 from leannet.errors import LeannetError
 from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file
-from leannet.network import Network, build
+from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.sections import Provenance, Step
 from leannet.training import processes
@@ -89,6 +89,8 @@ def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
         check_memory(architecture, resolved, console)
     torch.manual_seed(resolved.seed)
     network = build(architecture)
+    if resolved.zero_init_residual:
+        zero_init_residual(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     header = Header(
