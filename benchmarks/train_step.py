@@ -3,9 +3,12 @@
     python benchmarks/train_step.py
 
 MobileNetV2 at 160 px, batch 32, two threads, random images, no loader: the step with freed memory kept or not, in
-torch's plain layout and channels last, in turns, and in each where the time goes. Then MobileNetV2 and ShuffleNetV2
-without leannet's own ReLU6 and without its own gradients of slices and means. Last the backward passes of activations
-alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md and .json.
+torch's plain layout and channels last, with batch norm in torch and in leannet's own loops, in turns, and in each where
+the time goes. Then MobileNetV2, ShuffleNetV2 and the 32-pixel form without those loops, and without
+leannet's own gradients of slices and means. How far the step is from the machine's limit: every convolution at the
+rate of a large matrix product or at that of memory, whichever takes longer, and batch norm at that of memory. Last the
+backward passes of activations alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md
+and .json.
 """
 
 import argparse
@@ -21,10 +24,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "benchmarks" / "train_step.json"
 ROUNDS, SECONDS = 3, 8.0
-WAYS = ("plain", "channels last", "plain, memory kept", "channels last, memory kept")
-NETWORKS = ("mobilenet_v2", "shufflenet_v2")
-BEST = "channels last, memory kept"
-WITHOUT = ("nothing", "ReLU6 in place", "gradients that keep their layout")
+WAYS = ("plain", "channels last", "plain, memory kept", "channels last, memory kept", "all, fused batch norm")
+NETWORKS = {"mobilenet_v2": (160, 32), "shufflenet_v2": (160, 32), "cifar_mobilenet_v2": (32, 128)}  # px, batch
+BEST = "all, fused batch norm"
+WITHOUT = ("nothing", "fused batch norm", "gradients that keep their layout")
 
 
 def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str, Any]:
@@ -34,28 +37,29 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
     import torch
     import torch.nn.functional as F
 
-    from leannet.blocks import activations, layouts
+    from leannet.blocks import layouts
+    from leannet.blocks.fused import fused_batch_norm
     from leannet.factory import create
     from leannet.training.memory import keep_freed_memory
 
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    if without == WITHOUT[1]:
-        activations.ReLU6.forward = lambda _, x: F.relu6(x)  # type: ignore[method-assign]  # in this process only, to time without
-    elif without == WITHOUT[2]:
+    px, batch = NETWORKS[network_name]
+    if without == "gradients that keep their layout":
         layouts._learns_channels_last = lambda _: False
-    layout = torch.channels_last if way.startswith("channels") else torch.contiguous_format
-    network = create(network_name, resolution=160, classes=10).to(memory_format=layout)
+    layout = torch.contiguous_format if way.startswith("plain") else torch.channels_last
+    network = create(network_name, resolution=px, classes=10).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-    x = torch.randn(32, 3, 160, 160).contiguous(memory_format=layout)
-    labels = torch.randint(0, 10, (32,))
+    x = torch.randn(batch, 3, px, px).contiguous(memory_format=layout)
+    labels = torch.randint(0, 10, (batch,))
 
     def once() -> None:
         F.cross_entropy(network(x), labels).backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    with keep_freed_memory(way.endswith("kept")):
+    fused = way == BEST and without != "fused batch norm"
+    with keep_freed_memory(way.endswith("kept") or way == BEST), fused_batch_norm(fused):
         for _ in range(2):
             once()
         times: list[float] = []
@@ -63,7 +67,7 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
             began = time.perf_counter()
             once()
             times.append(time.perf_counter() - began)
-        result: dict[str, Any] = {"images_per_s": 32 / median(times)}
+        result: dict[str, Any] = {"images_per_s": batch / median(times)}
         if profiled:
             with torch.profiler.profile() as profile:
                 for _ in range(4):
@@ -73,6 +77,40 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
             largest = sorted(events, key=lambda e: -e.self_cpu_time_total)[:7]
             result["shares"] = {e.key: e.self_cpu_time_total / total for e in largest}
     return result
+
+
+def limit(network_name: str) -> dict[str, float]:
+    """In a process of its own: images a second if each layer ran at this machine's limit, two threads.
+
+    A convolution computes three times forward's products; forward it reads its input and writes its output, backward it
+    reads the gradient of its output twice and its input once, and writes the gradient of its input. Batch norm with its
+    activation takes eight accesses to each value: three forward, five backward.
+    """
+    import torch
+
+    from leannet.cost import count
+    from leannet.rows import Conv, Depthwise
+    from leannet.runtime import measure
+    from leannet.zoo import architecture
+
+    torch.set_num_threads(2)
+    px, _ = NETWORKS[network_name]
+    a = torch.randn(2048, 2048)
+    source = torch.randn(40_000_000)
+    target = torch.empty_like(source)
+    ways: dict[str, Callable[[], object]] = {"product": lambda: a @ a, "copy": lambda: target.copy_(source)}
+    ms = {name: latency.median_ms for name, latency in measure(ways, 4).items()}
+    macs_per_s, bytes_per_s = 2048**3 / (ms["product"] / 1e3), 2 * 4 * source.numel() / (ms["copy"] / 1e3)
+    rows = architecture(network_name, resolution=px, classes=10)
+    costs = {layer.path: layer for layer in count(rows).layers}
+    seconds = 0.0
+    for placed in rows.layers:
+        if isinstance(placed.layer, Conv | Depthwise):
+            values_in, values_out = placed.in_shapes[0].elements, placed.out_shape.elements
+            moved = 4 * (3 * values_in + 3 * values_out)
+            seconds += max(3 * costs[placed.path].macs / macs_per_s, moved / bytes_per_s)
+            seconds += 4 * 8 * values_out / bytes_per_s
+    return {"images_per_s": 1 / seconds, "gmacs_per_s": macs_per_s / 1e9, "gb_per_s": bytes_per_s / 1e9}
 
 
 def backwards(keep_memory: bool) -> dict[str, float]:
@@ -118,7 +156,11 @@ def main() -> None:
     # How it calls itself, once for each measurement: --step WAY NETWORK WITHOUT ROUND; only round 0 is profiled.
     parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--backwards", choices=("given back", "kept"), help=argparse.SUPPRESS)
+    parser.add_argument("--limit", choices=NETWORKS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.limit:
+        print(json.dumps(limit(arguments.limit)))
+        return
     if arguments.step:
         way, network_name, without, round_ = arguments.step
         print(json.dumps(step(way, network_name, without, profiled=round_ == "0")))
@@ -126,7 +168,8 @@ def main() -> None:
     if arguments.backwards:
         print(json.dumps(backwards(keep_memory=arguments.backwards == "kept")))
         return
-    rounds = [{w: _apart("--step", w, NETWORKS[0], WITHOUT[0], str(n)) for w in WAYS} for n in range(ROUNDS)]
+    first = next(iter(NETWORKS))
+    rounds = [{w: _apart("--step", w, first, WITHOUT[0], str(n)) for w in WAYS} for n in range(ROUNDS)]
     lost = {name: _worth(name) for name in NETWORKS}
     alone = {word: _apart("--backwards", word) for word in ("given back", "kept")}
     rates = {way: [results_by_way[way]["images_per_s"] for results_by_way in rounds] for way in WAYS}
@@ -134,7 +177,9 @@ def main() -> None:
     ratios = {way: median(a / b for a, b in zip(values, base, strict=True)) for way, values in rates.items()}
     shares = {way: rounds[0][way]["shares"] for way in WAYS}
     results = {"machine": machine().line(), "images_per_s": rates, "ratios": ratios, "shares": shares, "ms": alone}
-    results |= {"with_over_without": lost, "torch": f"torch {version('torch')}"}
+    limits = {name: _apart("--limit", name) for name in NETWORKS}
+    reached = {name: _apart("--step", BEST, name, WITHOUT[0], "1")["images_per_s"] for name in NETWORKS}
+    results |= {"limits": limits, "reached": reached, "with_over_without": lost, "torch": f"torch {version('torch')}"}
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     lines = [
         "# A training step on a CPU",
@@ -151,10 +196,21 @@ def main() -> None:
         lines.append(f"| {way} | {median(rates[way]):.1f} | {ratios[way]:.2f} | {words} |")
     lines += [
         "",
-        "What two functions of leannet's own are worth, images a second with them over without:",
+        "What two pieces of leannet's own are worth, images a second with them over without:",
     ]
     lines += ["", f"| without | {' | '.join(NETWORKS)} |", "|---|" + "--:|" * len(NETWORKS)]
     lines += [f"| {w} | {' | '.join(f'{lost[name][w]:.2f}' for name in NETWORKS)} |" for w in WITHOUT[1:]]
+    machine_limit = limits[first]
+    lines += [
+        "", "If each layer ran at this machine's limit: a convolution at the rate of a large matrix product "
+        f"({machine_limit['gmacs_per_s']:.0f} billion mult-adds a second here) or of memory "
+        f"({machine_limit['gb_per_s']:.0f} GB/s), whichever takes longer, batch norm with its activation at that of "
+        "memory; images a second:", "",
+        "| network | limit | reached | share |", "|---|--:|--:|--:|",
+    ]  # fmt: skip
+    for name, (px, batch) in NETWORKS.items():
+        most, now = limits[name]["images_per_s"], reached[name]
+        lines.append(f"| {name} at {px} px, batch {batch} | {most:.0f} | {now:.0f} | {100 * now / most:.0f} % |")
     lines += ["", "The backward pass of an activation alone, on 32 x 96 x 80 x 80 (79 MB), milliseconds:", ""]
     lines += ["| | memory given back | memory kept |", "|---|--:|--:|"]
     lines += [f"| {name} | {ms:.1f} | {alone['kept'][name]:.1f} |" for name, ms in alone["given back"].items()]
