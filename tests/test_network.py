@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 import leannet
+from leannet.blocks.layers import ConvLayer
 from leannet.errors import LeannetError
-from leannet.network import build, zero_init_residual
+from leannet.network import build, folded, zero_init_residual
 from leannet.rows import (
     Add,
     Architecture,
@@ -22,6 +23,7 @@ from leannet.rows import (
     Shuffle,
 )
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import lively
 
 
 def _odd_resolution(name: str) -> int:
@@ -226,3 +228,18 @@ def test_residual_branches_that_add_nothing_at_first(name: str) -> None:
     for path in sums:
         _, shortcut, total = seen[path]
         assert torch.equal(total, network.layer(path).activation(shortcut)), path
+
+
+@pytest.mark.parametrize("name", sorted(name for name in FAMILIES if name.endswith("debug")))
+def test_folding_batch_norm_changes_no_output(name: str) -> None:
+    network = lively(leannet.create(name, classes=3))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    x = torch.randn(2, 3, network.architecture.input.height, network.architecture.input.width)
+    copied = folded(network)
+    with torch.no_grad():
+        expected, outputs = _first(network(x)), _first(copied(x))
+    torch.testing.assert_close(outputs, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+    layers = [module for module in copied.modules() if isinstance(module, ConvLayer)]
+    assert layers
+    assert not any(isinstance(layer.norm, torch.nn.BatchNorm2d) for layer in layers)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

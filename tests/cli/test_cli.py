@@ -308,7 +308,7 @@ FLAGS = {
     "config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze "
     "image-column json label-column label-smoothing layer-decay limit lr mixup model momentum normalization "
     "optimizer out pad patience policy policy-changes policy-strength precision progressive-resizing quiet "
-    "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor stretch "
+    "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor steps-per-epoch stretch "
     "sync-norm tensorboard threads time warmup weight-decay weights width workers "
     "zero-init-residual",
 }

@@ -145,6 +145,24 @@ def test_an_epoch_has_every_image_once_and_no_batch_of_one(count: int, size: int
     assert validated == list(range(count))
 
 
+@given(st.integers(4, 40), st.integers(2, 9), st.integers(1, 30), st.integers(0, 3), st.integers(0, 29))
+def test_short_epochs_go_on_with_the_images_in_their_order(
+    count: int, size: int, steps: int, epoch: int, start: int
+) -> None:
+    """The batches are those of whole passes one after the other, also where a run goes on in mid-epoch."""
+    start %= steps
+    passes = Batches(np.arange(count), size, range(200), seed=3, training=True)
+    expected = list(passes)[: 4 * steps]
+    short = Batches(np.arange(count), size, range(4), seed=3, training=True, steps=steps)
+    assert short.per_epoch == steps
+    assert list(short)[: len(expected)] == expected
+    resumed = Batches(np.arange(count), size, range(epoch, 4), seed=3, training=True, start=start, steps=steps)
+    assert len(resumed) == len(list(resumed)) == (4 - epoch) * steps - start
+    assert list(resumed)[: len(expected)] == expected[epoch * steps + start :]
+    for number, batch in enumerate(expected):
+        assert len(batch) // short.parts(number, 8) >= min(2, len(batch))
+
+
 @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.integers(0, 10_000))
 def test_random_crops_lie_in_the_image(width: int, height: int, least: float, seed: int) -> None:
     preprocessing = Preprocessing(height=32, width=48)

@@ -33,7 +33,7 @@ def test_images_shrink_until_enough_epochs_fit(
 ) -> None:
     """pace: images a second at 96 px; 10 minutes for 3,000 images. 20 epochs are 100 images a second."""
     monkeypatch.setattr(choosing, "images_per_second", lambda rows, settings: pace)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     settings = Settings.make({"data": "x", "time": "10m"})
     assert default_network(settings, (500, 375), 3000, Console()) == ("mobilenet_v3_small", resolution)
     assert (resolution < 224) == ("epochs fit into the time" in capsys.readouterr().err)

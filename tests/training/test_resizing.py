@@ -93,7 +93,7 @@ def test_a_resumed_run_sees_the_same_sizes(
         return forward(self, x)
 
     monkeypatch.setattr(Network, "forward", watched)
-    settings = SMALL | {"epochs": 3, "progressive_resizing": 0.5, "evaluate_every": 2}
+    settings = SMALL | {"epochs": 3, "progressive_resizing": 0.5, "evaluate_every": 2, "steps_per_epoch": 3}
     whole = train(str(shapes), out=tmp_path / "whole", **settings)
     sizes = seen.copy()
     assert sizes == sorted(sizes)
@@ -144,6 +144,16 @@ def test_evaluations_take_a_twentieth_of_the_time(fake_time: FakeTime) -> None:
             spent.append(epoch)
         state.next_epoch()
     assert spent == [*range(0, 39, 3), 39]
+    # In the last quarter a fifth: after each epoch, where it takes seven times as long as its evaluation.
+    fake_time.now += 1800
+    assert all(evaluations.are_due(state, clock) for _ in range(3))
+    with evaluations.timed(clock):
+        fake_time.now += 10
+    state.ended = False
+    fake_time.now += 40
+    assert not evaluations.are_due(state, clock)
+    fake_time.now += 20
+    assert evaluations.are_due(state, clock)
     every = Evaluations(Settings.make({"data": "x", "epochs": 7}))
     assert all(every.are_due(TrainState(epoch=epoch), Clock(70, 0)) for epoch in range(7))
     third = Evaluations(Settings.make({"data": "x", "epochs": 7, "evaluate_every": 3}))

@@ -18,7 +18,7 @@ from leannet.evaluation.labelled_images import labelled_images
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predicted import Prediction, predictions_of_images
 from leannet.header import Header, checkpoint_file
-from leannet.network import Network
+from leannet.network import Network, folded
 
 BATCH = 64
 
@@ -63,6 +63,7 @@ def evaluate(
     """
     file = checkpoint_file(run)
     network, header = load(file)
+    network = folded(network)
     return evaluate_with(
         lambda images: probabilities_of(network, images, header), header, file, data, split, quiet, options
     )

@@ -26,6 +26,7 @@ TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
 LEAST, MOST, STEP = 96, 224, 32  # pixels of the default sizes of larger ones
 FIRST_SIZE = 0.5  # of the images of a run with a time limit, over their last
+EPOCHS_IN_TIME = 30  # of a run with a time limit, at least, so that it can be evaluated often enough
 FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
 
 FEW_CORES = 2
@@ -109,10 +110,23 @@ def choose(
     return settings.model_copy(update=resolved | absolute), architecture
 
 
+def _steps_in_time(settings: Settings, architecture: Architecture, images: int) -> int | None:
+    """Steps of an epoch of a run with a time limit; None: all images once, which is short enough or not known."""
+    if settings.time is None or launcher.world() > 1 or not _on_processor(settings):
+        return None
+    steps = int(settings.time * images_per_second(architecture, settings) / EPOCHS_IN_TIME / settings.batch_size)
+    return max(steps, 1) if steps * settings.batch_size < images else None
+
+
+def _on_processor(settings: Settings) -> bool:
+    return settings.cpu or not torch.accelerator.is_available()
+
+
 def _batch_norm(settings: Settings) -> str:
     """Of training. Raises LeannetError where it is asked for and cannot be had."""
-    on_processor = settings.cpu or not torch.accelerator.is_available()
-    if settings.batch_norm == "torch" or (settings.batch_norm == "auto" and (settings.compile or not on_processor)):
+    if settings.batch_norm == "torch" or (
+        settings.batch_norm == "auto" and (settings.compile or not _on_processor(settings))
+    ):
         return "torch"
     with fused_batch_norm() as can:
         if settings.batch_norm == "fused" and not can:
@@ -133,8 +147,8 @@ def default_network(settings: Settings, size: tuple[int, int], images: int, cons
         return "cifar_mobilenet_v2", None
     name = "mobilenet_v3_small"
     largest = min(max(STEP * round(side / STEP), LEAST), MOST)
-    shrinks = settings.time is not None and settings.resolution is None and launcher.world() == 1
-    if not shrinks or settings.time is None or torch.cuda.is_available():
+    shrinks = settings.resolution is None and launcher.world() == 1 and _on_processor(settings)
+    if not shrinks or settings.time is None:
         return name, largest
     channels = 1 if settings.color == "L" else 3
     least = zoo.architecture(name, settings.width or 1.0, LEAST, in_channels=channels)

@@ -17,7 +17,7 @@ from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
-from leannet.network import Network
+from leannet.network import Network, folded
 from leannet.run_files import LAST, MODEL, PREDICTIONS
 from leannet.sections import Metrics
 from leannet.training import processes
@@ -38,6 +38,7 @@ from leannet.training.threads import Threads
 
 SAVE_SECONDS = 60  # the most that a killed process loses
 FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
+EVALUATED_PIXELS = 1 << 19  # of a batch
 POPULATION = 2048  # training images for precise batch norm
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
@@ -70,13 +71,14 @@ def fit(
     epochs = range(state.epoch, MANY_EPOCHS if settings.time else settings.epochs)
     probabilities = balanced(dataset, split.train) if settings.sampling == "balanced" else None
     batches = Batches(
-        split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, probabilities
-    )
-    if not batches.per_epoch:
+        split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, probabilities,
+        settings.steps_per_epoch,
+    )  # fmt: skip
+    if not batches.per_pass:
         raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
     validation_images = plain.dataset.keep(split.validation)
-    validation = Loader(plain, Batches(split.validation, 2 * settings.batch_size, rank=rank, world=world), workers)
-    population = _population(plain, split, settings, batches.per_epoch)
+    validation = Loader(plain, evaluation_batches(split.validation, settings, plain), workers)
+    population = _population(plain, split, settings, batches.per_pass)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluations = Evaluations(settings)
     threads = Threads(network.architecture, settings, console, state.threads)
@@ -116,6 +118,7 @@ def fit(
             began = time.perf_counter()
             for step in range(state.step, batches.per_epoch):
                 images, labels, _ = next(stream)
+                number = epoch * batches.per_epoch + step
                 at = epoch + step / batches.per_epoch
                 share = spent / settings.time if settings.time else at / settings.epochs
                 images = resizing.resize(images, share)
@@ -123,10 +126,10 @@ def fit(
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     at, settings.epochs, share if settings.time else None
                 )
-                loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(step, settings.accumulate))
+                loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(number, settings.accumulate))
 
                 state.add(loss, correct, seen)
-                steps.add(epoch * batches.per_epoch + step + 1, epoch + 1, loss, correct / seen, rate)
+                steps.add(number + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(state.loss_sum):
                     raise _not_finite("the loss is", where, run)
@@ -251,6 +254,8 @@ def predictions_of(
     Each of several processes evaluates a share, and all get the whole.
     """
     model.eval()
+    if isinstance(model, Network) and device.type == "cpu" and dtype == torch.float32:
+        model = folded(model)
     predictions, indices = [], []
     for images, _, numbers in batches:
         predictions.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
@@ -258,6 +263,13 @@ def predictions_of(
     if not predictions:  # fewer images than processes
         return processes.all_gather(np.empty(0, np.int64), np.empty(0, np.float32))
     return processes.all_gather(_positions(batches, torch.cat(indices).numpy()), torch.cat(predictions).float().numpy())
+
+
+def evaluation_batches(indices: NDArray[np.int64], settings: Settings, plain: PreparedDataset) -> Batches:
+    """This process's share of images to evaluate, in batches whose maps a processor's cache holds."""
+    size = plain.preprocessing.height * plain.preprocessing.width
+    batch_size = max(min(2 * settings.batch_size, EVALUATED_PIXELS // size), processes.world())
+    return Batches(indices, batch_size, rank=processes.rank(), world=processes.world())
 
 
 def _positions(batches: Loader, indices: NDArray[np.int64]) -> NDArray[np.int64]:

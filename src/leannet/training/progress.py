@@ -15,7 +15,8 @@ from leannet.training.task import Result
 WARM_UP = 3  # batches, which take longer than later ones
 ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
 LONG = 600  # seconds, from which on a word says how to make it shorter
-EVALUATION_SHARE = 0.05  # of the time of a run with a limit, that evaluations may take
+EVALUATION_SHARE = 0.05  # of the time of a run with a limit that evaluations may take, ...
+LAST, LAST_SHARE = 0.75, 0.2  # ... and after this part of it, when the weights to keep are made
 
 
 class Clock:
@@ -100,7 +101,8 @@ class Clock:
 
 
 class Evaluations:
-    """When to evaluate: every so many epochs, or with a time limit as often as a twentieth of it allows."""
+    """When to evaluate: every so many epochs; with a time limit as often as a twentieth of it allows, and near the end,
+    when the weights to keep are made, a fifth."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -113,7 +115,10 @@ class Evaluations:
             return True
         if settings.evaluate_every is not None:
             return (state.epoch + 1) % settings.evaluate_every == 0
-        return settings.time is None or clock.spent - self._ended_at >= self._seconds / EVALUATION_SHARE
+        if settings.time is None:
+            return True
+        share = LAST_SHARE if clock.spent >= LAST * settings.time else EVALUATION_SHARE
+        return clock.spent - self._ended_at >= self._seconds / share
 
     @contextmanager
     def timed(self, clock: Clock) -> Iterator[None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Batches, Loader, PreparedDataset, cached, raise_worker_failures
+from leannet.data.loader import Loader, PreparedDataset, cached, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
 from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
@@ -25,7 +25,7 @@ from leannet.training.choosing import absolute_path
 from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
 from leannet.training.job import Job, prepare, split_scan
 from leannet.training.learner import make_accelerator
-from leannet.training.loop import fit, predictions_of
+from leannet.training.loop import evaluation_batches, fit, predictions_of
 from leannet.training.reading import Reader
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
@@ -235,8 +235,7 @@ def _scores(
     best: Network, plain: PreparedDataset, indices: NDArray[np.int64], settings: Settings, device: torch.device
 ) -> Scores:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
-    own_batches = Batches(indices, 2 * settings.batch_size, rank=processes.rank(), world=processes.world())
     processes.settle_threads()
-    batches = Loader(plain, own_batches, settings.workers or 0)
+    batches = Loader(plain, evaluation_batches(indices, settings, plain), settings.workers or 0)
     predictions = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.dataset.labels[indices], plain.dataset.classes)

@@ -140,6 +140,9 @@ class Settings(Section):
 
     epochs: Size = 30
     """Passes over the training images."""
+    steps_per_epoch: Size | None = None
+    """Steps after which an epoch ends, while the images go on in their order. Default: all images once; with --time and
+    many images less, so that about 30 epochs fit."""
     time: Seconds | None = None
     """Train for 90s, 30m or 1.5h: the schedule follows the clock, and --epochs is ignored."""
     patience: Size | None = None
