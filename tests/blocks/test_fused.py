@@ -86,6 +86,15 @@ def test_it_is_what_torch_gives(kind: type[nn.Module], shape: tuple[int, ...], m
         torch.testing.assert_close(mine.double(), true, rtol=0, atol=scale * max(largest, 1.0))
 
 
+def test_statistics_of_many_values_are_exact() -> None:
+    """torch's in channels last are not: findings/torch_batch_norm_channels_last_statistics.sh."""
+    x = torch.rand(8, 3, 448, 448).contiguous(memory_format=torch.channels_last)
+    norm = _norm(3, momentum=1.0)
+    norm_and_activation(x, norm, nn.Identity())
+    assert norm.running_var is not None
+    torch.testing.assert_close(norm.running_var.double(), x.double().var((0, 2, 3)), rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize("kind", KINDS[:4])
 def test_threads_change_no_bit(kind: type[nn.Module]) -> None:
     x, norm = _draw((8, 40, 19, 23)), _norm(40)
