@@ -125,7 +125,7 @@ def _choose(context: typer.Context, parameter: typer.CallbackParam, value: Any) 
 
 def _option(setting: Setting) -> inspect.Parameter:
     names = [f"--{setting.flag}"]
-    if setting.type is bool and setting.default is True:
+    if setting.type is bool and setting.default is not False:
         names = [f"--{setting.flag}/--no-{setting.flag}"]
     option = typer.Option(*names, help=_words(setting), callback=_choose, expose_value=False)
     annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # a value, not a type

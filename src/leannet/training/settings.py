@@ -171,8 +171,9 @@ class Settings(Section):
     evaluate_every: Size | None = None
     """Epochs between evaluations on the validation images. Default: 1, and with --time as many as keep them under a
     twentieth of it."""
-    zero_init_residual: Flag = False
-    """Fresh residual branches add nothing at first: the last batch norm of each begins at 0."""
+    zero_init_residual: Flag | None = None
+    """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
+    and fresh weights, else no."""
     batch_statistics: Literal["auto", "running", "precise"] = "auto"
     """Of batch norm in evaluation. precise: precise batch norm; auto: precise if an epoch has fewer than 100 steps."""
 
