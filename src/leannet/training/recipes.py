@@ -60,7 +60,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         "32-pixel images in minutes: AdamW, images that grow, residual branches that begin at nought; with --time",
         {
             "epochs": 20,
-            "batch_size": 128,
+            "batch_size": 64,
             "optimizer": {"name": "adamw", "lr": 4e-3, "weight_decay": 0.05},
             "schedule": {"name": "cosine", "warmup_epochs": 1.0, "end_factor": 0.0},
             "augment": {"crop": 0.0, "pad": 4, "flip": True},
