@@ -1,6 +1,6 @@
 """What buys accuracy in a few minutes on a processor: each change on top of those before it, and some that do not pay.
 
-    python experiments/in_minutes.py CIFAR      # two and a half hours on two cores; goes on where it stopped
+    python experiments/in_minutes.py CIFAR      # three and a half hours on two cores; goes on where it stopped
 
 CIFAR: a folder with train.parquet of CIFAR-10. cifar_mobilenet_v2 is trained for five minutes on nine tenths of it and
 validated on the last tenth, three seeds, one run after the other; nothing else should run. Each finished run is a line
@@ -80,8 +80,8 @@ def write(results: list[dict[str, Any]]) -> None:
     """The page."""
     lines = [
         "# What buys accuracy in five minutes", "",
-        "Written by `python experiments/in_minutes.py CIFAR`: cifar_mobilenet_v2 on CIFAR-10, five minutes on two cores, "
-        f"best validation accuracy, mean and standard deviation over {SEEDS} seeds. "
+        "Written by `python experiments/in_minutes.py CIFAR`: cifar_mobilenet_v2 on CIFAR-10, five minutes on two "
+        f"cores, best validation accuracy, mean and standard deviation over {SEEDS} seeds. "
         f"{'; '.join(sorted({each['machine'] for each in results}))}.", "",
         "| each on top of those above | accuracy | images seen |", "|---|--:|--:|",
     ]  # fmt: skip
