@@ -104,7 +104,7 @@ def folded(network: Network) -> Network:
             if isinstance(module, ConvLayer) and type(module.norm) is nn.BatchNorm2d:
                 module.conv = fuse_conv_bn_eval(module.conv, module.norm)
                 module.norm = nn.Identity()
-    return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # torch's stubs lack this form
+    return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
 
 
 def zero_init_residual(network: Network) -> None:
