@@ -1,14 +1,17 @@
 """The network and the size of its images, where the settings leave them open."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
 from leannet.console import Console
-from leannet.training import choosing
+from leannet.training import choosing, train
 from leannet.training.choosing import default_network
 from leannet.training.pace import images_per_second
 from leannet.training.run import make_settings
-from leannet.training.settings import Settings
+from leannet.training.settings import Settings, read_toml
 from leannet.zoo import architecture
 
 
@@ -57,3 +60,23 @@ def test_digits_are_trained_as_in_the_demo() -> None:
     assert make_settings("digits", {"epochs": 3}).epochs == 3
     assert make_settings("digits", {"model": "mobilenet_v3_debug"}).recipe is None
     assert make_settings("photos", {}).recipe is None
+
+
+def test_what_a_time_limit_chooses_is_written_down(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fresh weights begin with small images and residual branches at nought; other weights go on as they were."""
+    monkeypatch.setattr(choosing, "images_per_second", lambda rows, settings: 300.0)
+    always: dict[str, Any] = {"batch_size": 4, "workers": 0, "quiet": True, "cpu": True}
+
+    def chosen(name: str, **settings: Any) -> tuple[Any, ...]:
+        run = train(str(shapes), out=tmp_path / name, **always | settings).path
+        config = read_toml(run / "config.toml")
+        return tuple(config.get(key) for key in ("steps_per_epoch", "progressive_resizing", "zero_init_residual"))
+
+    # 2 steps: a thirtieth of a second of 300 images a second, four a step.
+    assert chosen("fresh", time="1s", model="mobilenet_v2_debug") == (2, 0.5, True)
+    assert chosen("weights", time="1s", weights=str(tmp_path / "fresh")) == (2, 1.0, False)
+    assert chosen("epochs", epochs=1, model="mobilenet_v2_debug") == (None, 1.0, False)
+    asked = {"progressive_resizing": 1.0, "zero_init_residual": False, "steps_per_epoch": 3}
+    assert chosen("asked", time="1s", model="mobilenet_v2_debug", **asked) == (3, 1.0, False)

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -99,14 +98,16 @@ def choose(
     paths["model"] = name if name is not None and name.endswith(".json") else None
     absolute = {key: absolute_path(path) for key, path in paths.items() if path}
     size = architecture.input
-    resolved: dict[str, Any] = {
+    in_time = settings.time is not None and source is None  # with fresh weights
+    resolved = {
         "model": name,
         "resolution": size.height if size.height == size.width else None,
         "workers": workers,
+        "batch_norm": _batch_norm(settings),
+        "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time else 1.0),
+        "zero_init_residual": in_time if settings.zero_init_residual is None else settings.zero_init_residual,
+        "steps_per_epoch": settings.steps_per_epoch or _steps_in_time(settings, architecture, images),
     }
-    resolved["batch_norm"] = _batch_norm(settings)
-    if settings.progressive_resizing is None:
-        resolved["progressive_resizing"] = FIRST_SIZE if settings.time and source is None else 1.0
     return settings.model_copy(update=resolved | absolute), architecture
 
 
