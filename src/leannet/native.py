@@ -42,11 +42,10 @@ def compiler_here() -> str | None:
 
 
 def _compiled(source: Path, compiler: str) -> ctypes.CDLL | None:
-    text = source.read_bytes()
-    key = hashlib.sha256(b"\0".join([text, _version(compiler), _processor(), " ".join(FLAGS).encode()]))
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet"
-    target = folder / f"{source.stem}-{key.hexdigest()[:16]}.so"
     try:
+        parts = [source.read_bytes(), _version(compiler), _processor(), " ".join(FLAGS).encode()]
+        target = folder / f"{source.stem}-{hashlib.sha256(b'\0'.join(parts)).hexdigest()[:16]}.so"
         if target.exists() and _is_own(target):
             return ctypes.CDLL(str(target))
         with tempfile.TemporaryDirectory() as place:

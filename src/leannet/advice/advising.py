@@ -24,7 +24,7 @@ SMALL_FORMS = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflen
 SMALL_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 FIRST_RUNS, SLACK = 3, 1.3  # runs of a first timing; what exceeds the limit by more is not timed again
-MOST_FASTER = 4  # times as many mult-adds a millisecond as any smaller network: dense convolutions are faster by 2 to 3
+MOST_FASTER = 4  # times as many mult-adds a millisecond as any smaller network: dense convolutions compute faster
 SIZED_IMAGES = 50  # images read to find their usual size
 Progress = Callable[[str], object]
 

@@ -23,6 +23,6 @@ def open_artifact(path: str | Path) -> Artifact:
         return FolderArtifact.read(file)
     if not file.is_file():
         raise LeannetError(f"{path}: no such artifact; make one with leannet export RUN")
-    if file.suffix != ".onnx" and (found := other_file(file)):
-        raise LeannetError(f"{path}: expected an artifact, found {found}")
+    if file.suffix != ".onnx" and (kind := other_file(file)):
+        raise LeannetError(f"{path}: expected an artifact, found {kind}")
     return OnnxArtifact.read(file)

@@ -1,7 +1,7 @@
 """Batch norm in training and the activation behind it in as few passes over memory as they need.
 
-torch takes eight passes forward and backward where five are enough, and on a processor they are what half of a step of
-a MobileNet waits for (docs/performance.md). The loops are in batch_norm.c. They are for training: a network that is
+torch reads or writes each value thirteen times, forward and backward, where eight times are enough, and on a processor
+memory is what a MobileNet's step waits for (docs/performance.md). The loops are in batch_norm.c. They are for training: a network that is
 evaluated goes through torch.
 """
 

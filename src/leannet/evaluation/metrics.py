@@ -14,7 +14,7 @@ MOST = 20  # classes that a notebook shows
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: of those predicted, how many right (precision); of those there are, how many among_five (recall)."""
+    """One class: of those predicted, how many right (precision); of those there are, how many found (recall)."""
 
     name: str
     precision: float
