@@ -45,7 +45,8 @@ def _compiled(source: Path, compiler: str) -> ctypes.CDLL | None:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet"
     try:
         parts = [source.read_bytes(), _version(compiler), _processor(), " ".join(FLAGS).encode()]
-        target = folder / f"{source.stem}-{hashlib.sha256(b'\0'.join(parts)).hexdigest()[:16]}.so"
+        key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+        target = folder / f"{source.stem}-{key}.so"
         if target.exists() and _is_own(target):
             return ctypes.CDLL(str(target))
         with tempfile.TemporaryDirectory() as place:

@@ -1,8 +1,8 @@
 """Batch norm in training and the activation behind it in as few passes over memory as they need.
 
 torch reads or writes each value thirteen times, forward and backward, where eight times are enough, and on a processor
-memory is what a MobileNet's step waits for (docs/performance.md). The loops are in batch_norm.c. They are for training: a network that is
-evaluated goes through torch.
+memory is what a MobileNet's step waits for (docs/performance.md). The loops are in batch_norm.c. They are for training:
+a network that is evaluated goes through torch.
 """
 
 import ctypes
