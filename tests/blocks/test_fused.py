@@ -54,17 +54,18 @@ def _both_ways(x: Tensor, norm: nn.BatchNorm2d, kind: type[nn.Module]) -> tuple[
     results = []
     for dtype in (torch.float32, torch.float64):
         layer = copy.deepcopy(norm).to(dtype)
-        given = x.detach().clone().to(dtype).requires_grad_()
+        leaf = x.detach().clone().to(dtype).requires_grad_()
         if dtype == torch.float32:
-            assert can_fuse(given, layer)
-            y = norm_and_activation(given, layer, kind())
+            assert can_fuse(leaf, layer)
+            y = norm_and_activation(leaf, layer, kind())
         else:
-            y = kind()(layer(given))
+            y = kind()(layer(leaf))
         y.backward(_draw(tuple(x.shape), seed=7).to(dtype))
-        assert given.grad is not None
-        tensors = [y, given.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
+        assert leaf.grad is not None
+        tensors = [y, leaf.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
         results.append([tensor.detach().clone() for tensor in tensors if tensor is not None])
-        assert int(layer.num_batches_tracked) == 1  # type: ignore[arg-type]
+        assert layer.num_batches_tracked is not None
+        assert int(layer.num_batches_tracked) == 1
     return results[0], results[1]
 
 
@@ -110,10 +111,10 @@ def test_a_gradient_in_the_plain_layout_is_read_right() -> None:
     x, norm = _draw((4, 12, 9, 9)), _norm(12)
     gradients = []
     for layout in (torch.channels_last, torch.contiguous_format):
-        given = x.clone(memory_format=torch.preserve_format).requires_grad_()
-        y = norm_and_activation(given, copy.deepcopy(norm), ReLU6())
+        leaf = x.clone(memory_format=torch.preserve_format).requires_grad_()
+        y = norm_and_activation(leaf, copy.deepcopy(norm), ReLU6())
         y.backward(_draw((4, 12, 9, 9), seed=3).contiguous(memory_format=layout))
-        gradients.append(given.grad)
+        gradients.append(leaf.grad)
     assert gradients[0] is not None
     assert gradients[1] is not None
     assert torch.equal(gradients[0], gradients[1])

@@ -77,6 +77,7 @@ def quantize(
     console, file = Console(quiet), checkpoint_file(run)
     target = _target(file, out, engine, input)
     header = read_header(file)
+    _check(file, header.architecture, engine)
     unknown = sorted(set(keep_float) - {placed.path for placed in header.architecture.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
@@ -140,6 +141,13 @@ def quantize_with(
     return replace(quantized, path=target, checks=checks)
 
 
+def _check(file: Path, architecture: Architecture, engine_name: EngineName) -> None:
+    """Raises LeannetError, before any image is read, for several outputs and for an engine that is not installed."""
+    if len(architecture.output_names) != 1:
+        raise LeannetError(f"{file}: expected a classifier of one output, found {architecture.output_names}")
+    engine(engine_name)
+
+
 def _target(file: Path, out: str | Path | None, engine: EngineName, input: Input) -> Path:
     """Where the artifact is to be written. Raises LeannetError, before any work, for what cannot be."""
     if engine == "litert":
@@ -185,10 +193,7 @@ class _Quantizer:
 
         network, self.header = load(file)
         self.architecture: Architecture = self.header.architecture
-        if len(self.architecture.output_names) != 1:
-            raise LeannetError(f"{file}: expected a classifier of one output, found {self.architecture.output_names}")
         self.engine, self.console = engine_name, console
-        engine(engine_name)
         self.evaluator = evaluator
         self.weights: Weights = numpy_weights(network.state_dict())
         self.bits = 8 if engine_name == "litert" else weight_bits()  # its products are added in 32 bits everywhere

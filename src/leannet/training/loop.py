@@ -81,7 +81,6 @@ def fit(
     population = _population(plain, split, settings, batches.per_pass)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluations = Evaluations(settings)
-    threads = Threads(network.architecture, settings, console, state.threads)
     done = state.epoch * batches.per_epoch + state.step
     clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
     untold = done == 0
@@ -100,6 +99,7 @@ def fit(
         console.bar(clock.progress[1]),
         keep_freed_memory(device.type == "cpu"),
         fused_batch_norm(settings.batch_norm == "fused"),
+        Threads(network.architecture, settings, console, state.threads) as threads,
         events(run if settings.tensorboard and learner.is_main_process else None, len(state.log)) as log_events,
         step_log(run if learner.is_main_process else None, done) as steps,
     ):

@@ -9,6 +9,7 @@ so a training is the same to the last bit only with the same number: --threads s
 import os
 import time
 from statistics import median
+from typing import Self
 
 import torch
 
@@ -25,16 +26,23 @@ PAUSE = 50  # times what choosing took, until it is chosen anew
 
 
 class Threads:
-    """Sets torch's number of threads. number: the current one."""
+    """Sets torch's number of threads until the end of a `with` block. number: the current one."""
 
     def __init__(self, architecture: Architecture, settings: Settings, console: Console, number: int | None = None):
         """number: that of a run that goes on; None: a new run."""
         self._architecture, self._settings, self._console = architecture, settings, console
         self._options = sorted({1, torch.get_num_threads()}) if _are_open(settings) else []
         self._next = 0.0  # when it is chosen anew
+        self._before = torch.get_num_threads()
         if settings.threads or number:
             torch.set_num_threads(settings.threads or number or 1)
         self.number = torch.get_num_threads()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self._before)
 
     def choose(self) -> None:
         """Times a few steps with each number, and changes to one that is clearly faster."""
