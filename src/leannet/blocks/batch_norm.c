@@ -9,7 +9,7 @@
 #define ROWS 64
 #define SAMPLES 16
 
-enum { LINEAR, RELU, RELU6, H_SWISH };
+enum { LINEAR, RELU, RELU6, H_SWISH, INPUT };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -49,34 +49,6 @@ static void add_chunks(double *parts, long channels, int threads) {
         for (long chunk = 1; chunk < CHUNKS; chunk++) parts[c] += parts[chunk * 2 * channels + c];
 }
 
-/* For each chunk the sums of x - shift and of its square. */
-static void input_sums(const float *x, const float *shift, long rows, long channels, double *parts, int threads) {
-    long length = (rows + CHUNKS - 1) / CHUNKS;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (long chunk = 0; chunk < CHUNKS; chunk++) {
-        double *part = parts + chunk * 2 * channels;
-        float first[channels], second[channels];
-        for (long c = 0; c < 2 * channels; c++) part[c] = 0;
-        long end = smaller((chunk + 1) * length, rows);
-        for (long block = chunk * length; block < end; block += ROWS) {
-            for (long c = 0; c < channels; c++) first[c] = second[c] = 0;
-            for (long row = block; row < smaller(block + ROWS, end); row++) {
-                const float *values = x + row * channels;
-                for (long c = 0; c < channels; c++) {
-                    float off = values[c] - shift[c];
-                    first[c] += off;
-                    second[c] += off * off;
-                }
-            }
-            for (long c = 0; c < channels; c++) {
-                part[c] += first[c];
-                part[channels + c] += second[c];
-            }
-        }
-    }
-    add_chunks(parts, channels, threads);
-}
-
 INLINE void activate_rows(const float *x, const float *scale, const float *bias, const float *mean, float *y, long rows,
                           long channels, int threads, int kind) {
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -87,9 +59,9 @@ INLINE void activate_rows(const float *x, const float *scale, const float *bias,
     }
 }
 
-/* For each chunk the sums of the gradient behind the activation, and of its product with x - mean. */
-INLINE void gradient_sums(const float *x, const float *gradient, const float *scale, const float *bias,
-                          const float *mean, long rows, long channels, double *parts, int threads, int kind) {
+/* For each chunk the sums of g and of g * (x - mean). g: the gradient behind the activation; INPUT: x - mean itself. */
+INLINE void sums(const float *x, const float *gradient, const float *scale, const float *bias, const float *mean,
+                 long rows, long channels, double *parts, int threads, int kind) {
     long length = (rows + CHUNKS - 1) / CHUNKS;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (long chunk = 0; chunk < CHUNKS; chunk++) {
@@ -103,7 +75,7 @@ INLINE void gradient_sums(const float *x, const float *gradient, const float *sc
                 const float *values = x + row * channels, *incoming = gradient + row * channels;
                 for (long c = 0; c < channels; c++) {
                     float off = values[c] - mean[c];
-                    float g = passed(incoming[c], off * scale[c] + bias[c], kind);
+                    float g = kind == INPUT ? off : passed(incoming[c], off * scale[c] + bias[c], kind);
                     first[c] += g;
                     second[c] += g * off;
                 }
@@ -152,7 +124,7 @@ void norm_forward(const float *x, const float *weight, const float *bias, float 
                   float *saved, double *inverse, float *y) {
     float *scale = saved, *mean = saved + channels;
     sample_mean(x, rows, channels, mean);
-    input_sums(x, mean, rows, channels, parts, threads);
+    sums(x, x, mean, mean, mean, rows, channels, parts, threads, INPUT);
     for (long c = 0; c < channels; c++) {
         double off = parts[c] / rows, center = mean[c] + off;
         double variance = parts[channels + c] / rows - off * off;
@@ -172,7 +144,7 @@ void norm_backward(const float *x, const float *gradient, const float *bias, con
                    float *weight_gradient, float *bias_gradient) {
     const float *scale = saved, *mean = saved + channels;
     float *a = work, *b = work + channels;
-    BY_KIND(gradient_sums, x, gradient, scale, bias, mean, rows, channels, parts, threads)
+    BY_KIND(sums, x, gradient, scale, bias, mean, rows, channels, parts, threads)
     for (long c = 0; c < channels; c++) {
         bias_gradient[c] = parts[c];
         weight_gradient[c] = parts[channels + c] * inverse[c];
