@@ -1,11 +1,12 @@
 """Images a second in training, end to end: leannet against timm's own train.py, on the same JPEG folder.
 
-    python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY
+    python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY --before SRC     # half an hour
 
-DATA: class folders of JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which
-is not in its wheel. Both train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop
-(0.08 to 1) and flip, in turns: timm with two workers, as it comes and with --channels-last; leannet with as many
-workers as it chooses. Each image of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
+SRC: the folder `src` of another commit of leannet, run with the same packages in the same turns. DATA: class folders of
+JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which is not in its wheel.
+All train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop (0.08 to 1) and flip, in
+turns: timm with two workers, as it comes and with --channels-last; leannet with as many workers as it chooses. Each
+image of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
 docs/benchmarks/train_throughput.json and .md.
 """
 
@@ -27,6 +28,12 @@ from peers import DECLARED, ROOT, environment
 from leannet.runtime import machine
 
 COPIES, EPOCHS, ROUNDS = 3, 2, 3
+# What leannet is compared with -> the name of the ratio.
+OTHERS = {
+    "commit fa96df8": "ratio_before",
+    "timm": "ratio_timm",
+    "timm --channels-last": "ratio_timm_channels_last",
+}
 NETWORKS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100"}
 OUT = ROOT / "docs" / "benchmarks" / "train_throughput.json"
 OURS = """
@@ -38,15 +45,16 @@ THEIRS = "import runpy, sys\nsys.argv = ['train.py', *sys.argv[1:]]\n"
 RATE = re.compile(r"Train: (\d+) .*\(\d+\.\d+s, +(\d+\.\d+)/s\)")
 
 
-def leannet(data: Path, name: str, folder: Path) -> list[float]:
+def leannet(data: Path, name: str, folder: Path, src: Path) -> list[float]:
     """Images a second of each epoch."""
     settings = {
         "model": name, "resolution": 160, "epochs": EPOCHS, "batch_size": 32, "quiet": True,
         "optimizer": {"name": "sgd", "lr": 0.01}, "batch_statistics": "running",
         "augment": {"crop": 0.08, "stretch": 4 / 3},
     }  # fmt: skip
-    _run([sys.executable, "-c", OURS, str(data), str(folder / "run"), json.dumps(settings)])
-    with (folder / "run" / "log.csv").open(newline="") as file:
+    run = folder / f"run-{src.parent.name}"
+    _run([sys.executable, "-c", OURS, str(data), str(run), json.dumps(settings)], {"PYTHONPATH": str(src)})
+    with (run / "log.csv").open(newline="") as file:
         return [float(line["images_per_s"]) for line in csv.DictReader(file)]
 
 
@@ -68,8 +76,8 @@ def timm(data: Path, name: str, folder: Path, script: Path, *flags: str) -> list
     return [last[epoch] for epoch in range(EPOCHS)]
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    words = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+def _run(command: list[str], more: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    words = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", **(more or {})}
     done = subprocess.run(command, env=dict(os.environ) | words, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{command[0]}: {done.stderr[-3000:]}")
@@ -91,18 +99,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("train", type=Path)
+    parser.add_argument("--before", type=Path, metavar="SRC", required=True)
     arguments = parser.parse_args()
     environment()
     rates: dict[str, dict[str, list[list[float]]]] = {}
     with tempfile.TemporaryDirectory() as place:
         data = copies(arguments.data, Path(place) / "data")
         for name in NETWORKS:
-            runs: dict[str, list[list[float]]] = {"leannet": [], "timm": [], "timm --channels-last": []}
+            runs: dict[str, list[list[float]]] = {who: [] for who in ("leannet", *OTHERS)}
             for number in range(ROUNDS):
                 folder = Path(place) / f"{name}-{number}"
                 folder.mkdir()
                 script = arguments.train.resolve()
-                runs["leannet"].append(leannet(data, name, folder))
+                runs["leannet"].append(leannet(data, name, folder, ROOT / "src"))
+                runs["commit fa96df8"].append(leannet(data, name, folder, arguments.before.resolve()))
                 runs["timm"].append(timm(data, name, folder, script))
                 runs["timm --channels-last"].append(timm(data, name, folder, script, "--channels-last"))
                 print(name, {key: [round(rate, 1) for rate in values[-1]] for key, values in runs.items()}, flush=True)
@@ -114,27 +124,26 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
     """The JSON and the page."""
     results: dict[str, Any] = {"machine": machine().line(), "images_per_s": rates, "networks": {}}
     lines = [
-        "| network | epoch | leannet | timm | ratio | timm --channels-last | ratio |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| network | epoch | leannet | " + " | ".join(f"{who} | ratio" for who in OTHERS) + " |",
+        "|---|---|--:|" + "--:|" * 2 * len(OTHERS),
     ]
     for name, runs in rates.items():
-        ratios_by_epoch = {}
+        ratios_by_epoch: dict[str, dict[str, float]] = {}
         for epoch, words in enumerate(("first", "second")):
+            ratios = {
+                who: geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs["leannet"], runs[who], strict=True))
+                for who in OTHERS
+            }
+            ratios_by_epoch[words] = {OTHERS[who]: ratio for who, ratio in ratios.items()}
             middle = {who: median(run[epoch] for run in values) for who, values in runs.items()}
-            ratios = [
-                geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs["leannet"], runs[who], strict=True))
-                for who in ("timm", "timm --channels-last")
-            ]
-            ratios_by_epoch[words] = {"ratio_timm": ratios[0], "ratio_timm_channels_last": ratios[1]}
-            lines.append(
-                f"| {name} | {words} | {middle['leannet']:.1f} | {middle['timm']:.1f} | {ratios[0]:.2f} | "
-                f"{middle['timm --channels-last']:.1f} | {ratios[1]:.2f} |"
-            )
+            others = " | ".join(f"{middle[who]:.1f} | {ratio:.2f}" for who, ratio in ratios.items())
+            lines.append(f"| {name} | {words} | {middle['leannet']:.1f} | {others} |")
         results["networks"][name] = ratios_by_epoch
     results |= results["networks"]["mobilenet_v2"]["second"]
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     head = (
-        "# Training, end to end\n\nWritten by `python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY`. Images a "
+        "# Training, end to end\n\n"
+        "Written by `python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY --before SRC`. Images a "
         f"second, medians of {ROUNDS} rounds in turns; ratios are geometric means of those within a round. 160 px, "
         "batch 32, two threads, random resized crop and flip, JPEGs of about 500 x 375 px. timm with two workers; "
         "leannet with as many as it chooses, on two cores none, and from the second epoch on with its decoded images "
