@@ -1,8 +1,8 @@
 /* Batch normalization in training and the activation behind it, each pass over memory once.
 
-   Maps are float32, channels last: `rows` positions of `channels` values. Rows are divided into CHUNKS parts, whatever
-   the number of threads, and the sums of the parts are added in their order: the result is the same to the last bit
-   with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are taken from
+   Maps are float32, channels last: `rows` positions of `channels` values. Rows are divided into parts, CHUNKS at most,
+   whatever the number of threads, and the sums of the parts are added in their order: the result is the same to the
+   last bit with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are taken from
    the mean of a few rows, so that the variance does not cancel. */
 
 #define CHUNKS 64
@@ -43,10 +43,9 @@ static void sample_mean(const float *x, long rows, long channels, float *mean) {
 }
 
 /* Adds up the parts of all chunks: sums[2][channels] in the first one. */
-static void add_chunks(double *parts, long channels, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (long c = 0; c < 2 * channels; c++)
-        for (long chunk = 1; chunk < CHUNKS; chunk++) parts[c] += parts[chunk * 2 * channels + c];
+static void add_chunks(double *parts, long count, long channels) {
+    for (long chunk = 1; chunk < count; chunk++)
+        for (long c = 0; c < 2 * channels; c++) parts[c] += parts[chunk * 2 * channels + c];
 }
 
 INLINE void activate_rows(const float *x, const float *scale, const float *bias, const float *mean, float *y, long rows,
@@ -63,8 +62,10 @@ INLINE void activate_rows(const float *x, const float *scale, const float *bias,
 INLINE void sums(const float *x, const float *gradient, const float *scale, const float *bias, const float *mean,
                  long rows, long channels, double *parts, int threads, int kind) {
     long length = (rows + CHUNKS - 1) / CHUNKS;
+    length = length < ROWS ? ROWS : length; /* of small maps the sums of many chunks would take longer than the map */
+    long count = (rows + length - 1) / length;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (long chunk = 0; chunk < CHUNKS; chunk++) {
+    for (long chunk = 0; chunk < count; chunk++) {
         double *part = parts + chunk * 2 * channels;
         float first[channels], second[channels];
         for (long c = 0; c < 2 * channels; c++) part[c] = 0;
@@ -86,7 +87,7 @@ INLINE void sums(const float *x, const float *gradient, const float *scale, cons
             }
         }
     }
-    add_chunks(parts, channels, threads);
+    add_chunks(parts, count, channels);
 }
 
 /* x_gradient = scale * g - a * (x - mean) - b */

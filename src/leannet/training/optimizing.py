@@ -7,6 +7,7 @@ from leannet.cost import count
 from leannet.errors import LeannetError, nearest
 from leannet.network import Network
 from leannet.rows import Architecture
+from leannet.training.muon import Muon, hidden_matrices
 from leannet.training.settings import Optimizer, Settings
 
 
@@ -17,26 +18,32 @@ def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> 
     later stages. Parameters that need no gradient are left out.
     """
     stages = _stages(network.architecture) if settings.layer_decay < 1 and isinstance(network, Network) else {}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    orthogonal = hidden_matrices(network) if settings.name == "muon" else set()
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             scale = settings.layer_decay ** stages.get(name.split(".")[0], 0)
             decay = settings.decay() if parameter.ndim > 1 else 0.0
-            groups.setdefault((scale, decay), []).append(parameter)
+            groups.setdefault((scale, decay, parameter in orthogonal), []).append(parameter)
     rate = settings.rate(batch_size)
     # Groups with weight decay come first: a state file identifies groups by their order.
     ordered = sorted(groups.items(), key=lambda item: (-item[0][0], item[0][1] == 0))
     parameter_groups = [
-        {"params": parameters, "weight_decay": decay, "scale": scale} for (scale, decay), parameters in ordered
+        {"params": parameters, "weight_decay": decay, "scale": scale, **({"orthogonal": True} if matrices else {})}
+        for (scale, decay, matrices), parameters in ordered
     ]
+    # On a processor torch's default goes over each weight tensor a dozen times, which is a tenth of a small step.
+    fused = all(parameter.device.type == "cpu" for parameter in network.parameters()) or None
     match settings.name:
         case "adamw":
-            return torch.optim.AdamW(parameter_groups, lr=rate)
+            return torch.optim.AdamW(parameter_groups, lr=rate, fused=fused)
         case "adam":
-            return torch.optim.Adam(parameter_groups, lr=rate)
+            return torch.optim.Adam(parameter_groups, lr=rate, fused=fused)
+        case "muon":
+            return Muon(parameter_groups, lr=rate, momentum=settings.momentum, fused=fused)
         case "sgd":
             return torch.optim.SGD(
-                parameter_groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0
+                parameter_groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=fused
             )
         case "rmsprop":
             return torch.optim.RMSprop(parameter_groups, lr=rate, momentum=settings.momentum, alpha=0.9, eps=1e-3)
