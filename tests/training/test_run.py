@@ -43,7 +43,7 @@ def _log_without_times(run: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 7])  # in the middle of an epoch, at its last batch, in the next
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd", "rmsprop"])
 def test_resumed_equals_uninterrupted(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int, optimizer: str
 ) -> None:

@@ -13,7 +13,13 @@ from leannet.reports.page import middle, percent, short, short_bytes
 from leannet.reports.run_contents import RunContents
 
 # Peak rate for a batch of 32, and weight decay: training.settings, whose package needs torch, says how both are meant.
-DEFAULTS = {"adamw": (2e-3, 0.05), "adam": (2e-3, 1e-4), "sgd": (0.05, 1e-4), "rmsprop": (1e-3, 1e-5)}
+DEFAULTS = {
+    "adamw": (2e-3, 0.05),
+    "adam": (2e-3, 1e-4),
+    "muon": (4e-3, 0.05),
+    "sgd": (0.05, 1e-4),
+    "rmsprop": (1e-3, 1e-5),
+}
 
 
 @dataclass(frozen=True)
