@@ -33,16 +33,17 @@ STEPS: dict[str, dict[str, str]] = {
     "batch norm and activation fused": {"--batch-norm": "fused"},
     "images that grow": {"--progressive-resizing": "0.5"},
     "residual branches that begin at nought": {"--no-zero-init-residual": "-", "--zero-init-residual": ""},
-    "AdamW for SGD": {"--optimizer": "adamw", "--lr": "0.004", "--weight-decay": "0.05"},
-    "64 images a step": {"--batch-size": "64"},
+    "no dropout": {"--dropout": "0"},
+    "Muon for SGD": {"--optimizer": "muon", "--lr": "0.011", "--weight-decay": "0.05"},
+    "64 images a step": {"--batch-size": "64", "--lr": "0.008"},
 }
 # Each on top of all steps.
 TRIED: dict[str, dict[str, str]] = {
-    "32 images a step": {"--batch-size": "32"},
-    "twice the rate": {"--lr": "0.008"},
+    "AdamW for Muon": {"--optimizer": "adamw", "--lr": "0.004"},
+    "32 images a step": {"--batch-size": "32", "--lr": "0.0057"},
+    "twice the rate": {"--lr": "0.016"},
     "moving average of the weights": {"--ema-decay": "0.995"},
     "no label smoothing": {"--label-smoothing": "0"},
-    "no dropout": {"--dropout": "0"},
     "precise batch norm": {"--batch-statistics": "precise"},
     "a linear schedule": {"--schedule": "linear"},
 }

@@ -59,7 +59,9 @@ class Muon(torch.optim.AdamW):
                     continue
                 state = self.state[weight]
                 if not state:
+                    state["step"] = torch.zeros(())  # which AdamW looks for when it is restored
                     state["momentum"] = torch.zeros_like(weight.grad)
+                state["step"] += 1
                 state["momentum"].lerp_(weight.grad, 1 - self.momentum)
                 update = orthogonalized(weight.grad.lerp(state["momentum"], self.momentum).flatten(1))
                 weight.mul_(1 - group["lr"] * group["weight_decay"])

@@ -115,6 +115,12 @@ class SavedState:
             index, name = key.split(".", 1)
             state.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": state, "param_groups": self.groups})
+        # The file has plain layouts, and torch's fused optimizers pair numbers by their place in memory
+        # (findings/torch_fused_optimizers_ignore_strides.sh).
+        for parameter, values in optimizer.state.items():
+            for name, value in values.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()
 
 
 def find_state(run: Path) -> Path:
