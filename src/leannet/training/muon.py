@@ -6,7 +6,7 @@ bfloat16, which processors without it are slow at.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,8 @@ def hidden_matrices(network: nn.Module) -> set[nn.Parameter]:
     """The weights of convolutions but the first and the last layer, whose rows and columns are no hidden features, and
     but depthwise and grouped ones, which are no single matrix."""
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1}
+    hidden = [layer for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1]
+    return {cast(nn.Parameter, layer.weight) for layer in hidden}
 
 
 class Muon(torch.optim.AdamW):
@@ -49,7 +50,7 @@ class Muon(torch.optim.AdamW):
         self.momentum = momentum
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]  # torch has overloads
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step. The gradients of matrices are used up."""
         for group in self.param_groups:
             if not group.get("orthogonal"):
