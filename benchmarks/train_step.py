@@ -104,11 +104,11 @@ def limit(network_name: str) -> dict[str, float]:
     rows = architecture(network_name, resolution=px, classes=10)
     costs = {layer.path: layer for layer in count(rows).layers}
     seconds = 0.0
-    for placed in rows.layers:
-        if isinstance(placed.layer, Conv | Depthwise):
-            values_in, values_out = placed.in_shapes[0].elements, placed.out_shape.elements
+    for node in rows.layers:
+        if isinstance(node.row, Conv | Depthwise):
+            values_in, values_out = node.in_shapes[0].elements, node.out_shape.elements
             moved = 4 * (3 * values_in + 3 * values_out)
-            seconds += max(3 * costs[placed.path].macs / macs_per_s, moved / bytes_per_s)
+            seconds += max(3 * costs[node.path].macs / macs_per_s, moved / bytes_per_s)
             seconds += 4 * 8 * values_out / bytes_per_s
     return {"images_per_s": 1 / seconds, "gmacs_per_s": macs_per_s / 1e9, "gb_per_s": bytes_per_s / 1e9}
 

@@ -14,8 +14,7 @@ def rows_changed(change: Callable[[Any], dict[str, Any]]) -> Edit:
     """An edit that changes fields of many rows at once."""
 
     def edit(table: Architecture) -> Architecture:
-        rows = tuple(type(row)(**{**dict(row), **change(row)}) for row in table.rows)
-        return Architecture(**{**dict(table), "rows": rows})
+        return table.edit({row.name: change(row) for row in table.rows})
 
     return edit
 
@@ -39,10 +38,8 @@ def stem(channels: int) -> Edit:
     """Another width of the first convolution; the first block then cannot add its input."""
 
     def edit(table: Architecture) -> Architecture:
-        rows = list(table.rows)
-        rows[0] = rows[0].model_copy(update={"out_channels": channels})
-        rows[1] = rows[1].model_copy(update={"residual": False})
-        return Architecture(**{**dict(table), "rows": tuple(rows)})
+        first, second, *_ = table.rows
+        return table.edit({first.name: {"out_channels": channels}, second.name: {"residual": False}})
 
     return edit
 
@@ -64,7 +61,7 @@ def tail_of_v2(table: Architecture) -> Architecture:
     features = Conv(name="Conv_1", out_channels=last.out_channels, norm=wide.norm, activation="h_swish")
     edited = [row for row in rows if row is not last]
     edited[edited.index(wide) : edited.index(wide) + 1] = [extra, features]
-    return Architecture(**{**dict(table), "rows": tuple(edited)})
+    return Architecture(name=table.name, input=table.input, rows=tuple(edited))
 
 
 def unchanged(table: Architecture) -> Architecture:

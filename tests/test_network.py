@@ -217,7 +217,7 @@ def test_residual_branches_that_add_nothing_at_first(name: str) -> None:
     """Each sum is then its shortcut, whatever the branch computes."""
     network = leannet.create(name, resolution=64, classes=3).eval()
     zero_init_residual(network)
-    sums = [placed.path for placed in network.architecture.layers if isinstance(placed.layer, Add)]
+    sums = [node.path for node in network.architecture.layers if isinstance(node.row, Add)]
     assert sums
     seen: dict[str, tuple[torch.Tensor, ...]] = {}
     for path in sums:

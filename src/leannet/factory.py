@@ -77,9 +77,9 @@ def adapt(source: Network, header: Header, classes: int | None, in_channels: int
         warnings.warn(f"{where}: a fresh {rows.head} for {classes} classes in place of {old_classes}", stacklevel=3)
     if in_channels is not None and in_channels != old_channels:
         rows = rows.with_input(rows.input.height, rows.input.width, in_channels)
-        stem = next(key for key in state if state[key].ndim == 4)
-        state[stem] = _for_channels(state[stem], in_channels)
-        warnings.warn(f"{where}: {stem} adapted from {old_channels} to {in_channels} channels", stacklevel=3)
+        for stem in rows.stems:
+            state[stem] = _for_channels(state[stem], in_channels)
+            warnings.warn(f"{where}: {stem} adapted from {old_channels} to {in_channels} channels", stacklevel=3)
     network = build(rows)
     fresh_head = rows.classes != old_classes
     transfer(network, state, where, fresh_head)

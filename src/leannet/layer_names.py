@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from leannet.errors import LeannetError
 from leannet.rows import INPUT, Architecture, Conv, Depthwise, Dropout
-from leannet.rows.shape_inference import Placed
+from leannet.rows.graph import Node
 
 NORM = ("_bn", "_batchnorm", "_batch_normalization")  # endings are compared in lower case
 ACTIVATION = ("_relu6", "_relu", "_hard_swish", "_hswish", "_swish", "_activation")
@@ -31,20 +31,20 @@ def translated(architecture: Architecture, name: str) -> str | None:
         raise LeannetError(
             f"layer '{name}': softmax and the output are no rows; the classes before softmax: {architecture.head}"
         )
-    layers = {placed.path.replace(".", "_"): placed for placed in architecture.layers}
+    layers = {node.path.replace(".", "_"): node for node in architecture.layers}
     if lower.endswith("_pad"):
         raise LeannetError(f"layer '{name}': padding is no layer; it is a part of the convolution after it")
-    if name.startswith("bn_") and (placed := layers.get(name[len("bn_") :])):
-        return _norm(name, placed)
+    if name.startswith("bn_") and (node := layers.get(name[len("bn_") :])):
+        return _norm(name, node)
     for endings, path in ((NORM, _norm), (ACTIVATION, _activation)):
         for ending in endings:
-            if lower.endswith(ending) and (placed := layers.get(name[: -len(ending)])):
-                return path(name, placed)
+            if lower.endswith(ending) and (node := layers.get(name[: -len(ending)])):
+                return path(name, node)
     if lower.endswith("_add") and name[: -len("_add")] in {row.name for row in architecture.rows}:
         row = name[: -len("_add")]
         raise LeannetError(f"layer '{name}': {row} has no sum; its output: {architecture.made_by[row]}")
     if name == "out_relu":  # Keras's name for the activation of the last convolution
-        return next((p.path for p in reversed(architecture.layers) if isinstance(p.layer, Conv)), None)
+        return next((p.path for p in reversed(architecture.layers) if isinstance(p.row, Conv)), None)
     if lower.startswith(("global_average_pooling2d", "globalaveragepooling2d")) or lower == "avg_pool":
         return next((row.name for row in architecture.rows if row.kind == "global_pool"), None)
     return architecture.head if lower == "predictions" else None  # Keras's name for the row of classes
@@ -55,7 +55,7 @@ def meaning(architecture: Architecture, name: str, path: str) -> str | None:
 
     path: what the name was found as, by `Network.layer` or a look.
     """
-    layer = next((placed.layer for placed in architecture.layers if placed.path == path), None)
+    layer = next((node.row for node in architecture.layers if node.path == path), None)
     fused = isinstance(layer, Conv | Depthwise) and layer.norm is not None
     if fused and name.replace(".", "_") == path.replace(".", "_"):
         if "." in name:  # no name of Keras or MATLAB
@@ -73,29 +73,29 @@ def listed(architecture: Architecture) -> Iterator[str]:
     A convolution, its normalization and its activation are three; the sum of a residual connection is one.
     """
     yield INPUT
-    for placed in architecture.layers:
-        layer = placed.layer
+    for node in architecture.layers:
+        layer = node.row
         if isinstance(layer, Dropout):
             continue
         if not isinstance(layer, Conv | Depthwise) or layer.norm is None:
-            yield placed.path
+            yield node.path
             continue
-        yield f"{placed.path}.conv"
-        yield f"{placed.path}.norm"
+        yield f"{node.path}.conv"
+        yield f"{node.path}.norm"
         if layer.activation != "linear":
-            yield placed.path
+            yield node.path
 
 
-def _norm(name: str, placed: Placed) -> str:
-    if getattr(placed.layer, "norm", None) is None:
-        raise LeannetError(f"layer '{name}': {placed.path} has no normalization")
-    return f"{placed.path}.norm"
+def _norm(name: str, node: Node) -> str:
+    if getattr(node.row, "norm", None) is None:
+        raise LeannetError(f"layer '{name}': {node.path} has no normalization")
+    return f"{node.path}.norm"
 
 
-def _activation(name: str, placed: Placed) -> str:
-    if getattr(placed.layer, "activation", "linear") == "linear":
-        raise LeannetError(f"layer '{name}': {placed.path} has no activation; its output: {placed.path}")
-    return placed.path
+def _activation(name: str, node: Node) -> str:
+    if getattr(node.row, "activation", "linear") == "linear":
+        raise LeannetError(f"layer '{name}': {node.path} has no activation; its output: {node.path}")
+    return node.path
 
 
 def _numbered(architecture: Architecture, number: int) -> str:

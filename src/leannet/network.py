@@ -18,7 +18,8 @@ from leannet.rows import Add, Architecture, LayerBase
 class Network(Table):
     """The torch module of an architecture: (N, C, H, W) float32 -> (N, classes).
 
-    An output that is not a vector is (N, C, H, W); several outputs come as a dict by row name. `architecture` is what
+    An output that is not a vector is (N, C, H, W); several outputs come as a dict by row name, auxiliary ones in
+    training alone. `architecture` is what
     it was built from. State keys are the rows' own names: `block_1.expand.conv.weight`,
     `block_1.expand.norm.weight`, ...
     """
@@ -27,17 +28,19 @@ class Network(Table):
     origin: Header | None = None  # of the weights that it started from: classes, preprocessing, source
 
     def __init__(self, architecture: Architecture):
-        super().__init__(architecture.rows, [architecture.input.shape], architecture.outputs)
+        super().__init__(architecture.graph.nodes, outputs=architecture.output_names)
         self.architecture = architecture
-        shapes = [architecture.shapes[name] for name in architecture.output_names]
-        self.vectors = [(shape.height, shape.width) == (1, 1) for shape in shapes]
+        shapes = architecture.shapes
+        self.vectors = {name for name in architecture.output_names if shapes[name][1:] == (1, 1)}
+        self.auxiliary = set(architecture.auxiliary)
         self.apply(initialize)
 
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
-        outputs = [
-            value.flatten(1) if vector else value for value, vector in zip(self.run(x), self.vectors, strict=True)
-        ]
-        return outputs[0] if len(outputs) == 1 else dict(zip(self.output_names, outputs, strict=True))
+        wanted = [name for name in self.output_names if self.training or name not in self.auxiliary]
+        values = self.run(x, until=wanted[0]) if len(wanted) == 1 else self.run(x)
+        outputs = dict(zip(wanted if len(wanted) == 1 else self.output_names, values, strict=True))
+        answers = {name: outputs[name].flatten(1) if name in self.vectors else outputs[name] for name in wanted}
+        return answers[wanted[0]] if len(wanted) == 1 else answers
 
     def _repr_markdown_(self) -> str:
         """For a notebook: what each row costs."""
@@ -48,13 +51,13 @@ class Network(Table):
         return self.run(x, until=self.architecture.features)[0]
 
     def reset_classifier(self, classes: int) -> None:
-        """Replaces the head by a fresh one. The other rows keep their weights, `origin` keeps what is still true."""
+        """Replaces the heads by fresh ones. The other rows keep their weights, `origin` keeps what is still true."""
         architecture = self.architecture.with_classes(classes)
-        row = architecture.row(architecture.head)
-        shapes = [architecture.shapes.get(name, architecture.input.shape) for name in architecture.reads()[row.name]]
-        assert isinstance(row, LayerBase)
-        module = layer_module(row, shapes).apply(initialize)
-        self._modules[row.name] = module.to(next(self.parameters()).device)
+        for name in architecture.heads:
+            head = architecture.graph.by_path[name]
+            assert isinstance(head.row, LayerBase)
+            module = layer_module(head.row, head.in_shapes).apply(initialize)
+            self._modules[name] = module.to(next(self.parameters()).device)
         self.architecture = architecture
         if self.origin is not None:
             self.origin = self.origin.for_rows(architecture, fresh_head=True)
@@ -74,7 +77,7 @@ class Network(Table):
         if (path := translated(self.architecture, name)) is not None and path in paths:
             return paths[path]
         known = dict.fromkeys(
-            [*(placed.path for placed in self.architecture.layers), *(row.name for row in self.architecture.rows)]
+            [*(node.path for node in self.architecture.layers), *(row.name for row in self.architecture.rows)]
         )
         raise LeannetError(f"{self.architecture.name} has no layer '{name}'; nearest: {nearest(name, known)}")
 
@@ -112,9 +115,9 @@ def zero_init_residual(network: Network) -> None:
 
     Signals then pass a fresh network along its shortcuts (Goyal et al., arXiv 1706.02677, section 5.1).
     """
-    for placed in network.architecture.layers:
-        if isinstance(placed.layer, Add):
-            norm = getattr(network.layer(placed.inputs[0]), "norm", None)
+    for node in network.architecture.layers:
+        if isinstance(node.row, Add):
+            norm = getattr(network.layer(node.inputs[0]), "norm", None)
             if isinstance(norm, nn.BatchNorm2d):
                 nn.init.zeros_(norm.weight)
 
@@ -126,12 +129,13 @@ def build(architecture: Architecture) -> Network:
 
 
 def transfer(network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False) -> None:
-    """Copies weights into a network; with `fresh_head` all but those of the row that makes the classes.
+    """Copies weights into a network; with `fresh_head` all but those of the rows that make the classes.
 
     Raises LeannetError naming the keys and shapes that do not fit.
     """
     own = network.state_dict()
-    fresh = {key for key in own if fresh_head and key.startswith(network.architecture.head + ".")}
+    heads = tuple(f"{name}." for name in network.architecture.heads) if fresh_head else ()
+    fresh = {key for key in own if key.startswith(heads)}
     problems = [f"misses {key}" for key in own if key not in state and key not in fresh]
     problems += [f"has {key}, which no row has" for key in state if key not in own]
     problems += [

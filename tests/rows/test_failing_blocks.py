@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from leannet.errors import LeannetError
-from leannet.rows import BlockBase, Conv, Shape
-from leannet.rows.shape_inference import infer_shapes
+from leannet.rows import BlockBase, Conv, Shape, resolve
 
 
 class Failing(BlockBase):
@@ -47,5 +46,5 @@ def test_rows_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _error() -> str:
     with pytest.raises(LeannetError) as raised:
-        infer_shapes([Failing(name="first")], [("input", Shape(channels=3, height=8, width=8))])
+        resolve([Failing(name="first")], [("input", Shape(channels=3, height=8, width=8))])
     return str(raised.value)

@@ -30,6 +30,7 @@ from leannet.rows import (
     Input,
     InvertedResidual,
     Linear,
+    Node,
     RowBase,
     RowError,
     Shape,
@@ -78,14 +79,14 @@ def _fresh_kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _mine() -> Architecture:
     """MobileNetV2's debug form, its blocks replaced by the user's where they have an expansion."""
-    network = architecture("mobilenet_v2_debug")
-    rows = [
-        Inverted(**row.model_dump(include={"name", "out_channels", "expansion_channels", "stride", "residual"}))
-        if isinstance(row, InvertedResidual) and row.expansion_channels is not None
-        else row
-        for row in network.rows
-    ]
-    return Architecture(**{**dict(network), "rows": tuple(rows)})
+    fields = {"name", "out_channels", "expansion_channels", "stride", "residual"}
+
+    def as_mine(node: Node) -> list[RowBase] | None:
+        if isinstance(node.row, InvertedResidual) and node.row.expansion_channels is not None:
+            return [Inverted(**node.row.model_dump(include=fields))]
+        return None
+
+    return architecture("mobilenet_v2_debug").rewrite(as_mine)
 
 
 def test_an_own_block_is_counted_built_and_run_as_the_block_it_imitates(tmp_path: Path) -> None:

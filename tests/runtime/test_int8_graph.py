@@ -88,7 +88,7 @@ def test_a_convolution_is_the_integer_one() -> None:
 def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
-        everything = frozenset(placed.path for placed in case.rows.layers)
+        everything = frozenset(node.path for node in case.rows.layers)
         writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
         kinds = [node.op_type for node in writer.model().graph.node]
         assert kinds.count("QuantizeLinear") == 0  # not the input either, which no integers read
@@ -150,7 +150,7 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
 def test_no_family_lets_the_runtime_round_what_is_in_float(name: str) -> None:
     """Every other layer in float: what ONNX Runtime's optimizer would round, it finds nowhere."""
     case = Case(architecture(name))
-    layers = [placed.path for placed in case.rows.layers if not copies(placed.layer)]
+    layers = [node.path for node in case.rows.layers if not copies(node.row)]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -189,13 +189,13 @@ def test_shuffles_slices_and_concatenations_move_bytes() -> None:
     case = Case(architecture("shufflenet_v2_debug"))
     writer = Int8Writer(case.rows, case.weights, case.calibration.ranges())
     rounded = {node.name for node in writer.model().graph.node if node.op_type == "QuantizeLinear"}
-    making = [p for p in case.rows.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
+    making = [p for p in case.rows.layers if not copies(p.row) and not isinstance(p.row, Dropout)]
     assert len(rounded) == len(making)  # the input is one more, the output one less
-    assert sum(copies(placed.layer) for placed in case.rows.layers) > 3
-    for placed in case.rows.layers:
-        if copies(placed.layer):
-            assert f"{placed.path}:bytes" not in rounded
-            assert {writer.ranges[placed.path]} == {writer.ranges[source] for source in placed.inputs}
+    assert sum(copies(node.row) for node in case.rows.layers) > 3
+    for node in case.rows.layers:
+        if copies(node.row):
+            assert f"{node.path}:bytes" not in rounded
+            assert {writer.ranges[node.path]} == {writer.ranges[source] for source in node.inputs}
 
 
 @pytest.mark.parametrize("name", ["squeezenet_1_1", "shufflenet_v2", "mobilenet_v2"])

@@ -41,6 +41,7 @@ WHOLE = ["mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_se", "squeezenet_
 
 def difference(rows: Architecture, engine: str, batch: int) -> float:
     """The largest difference between torch and an engine, over the largest value, of all outputs."""
+    rows = rows.without_auxiliary()  # of which the module gives no outputs in evaluation
     network = lively(build(rows))
     x = torch.randn(batch, *rows.input.shape)
     with torch.inference_mode():
@@ -122,7 +123,7 @@ def test_the_graph_is_valid_and_named_like_the_rows() -> None:
     onnx.checker.check_model(model, full_check=True)
     names = {node.name for node in model.graph.node}
     for layer in rows.layers:
-        if isinstance(layer.layer, Dropout):  # in evaluation it does nothing
+        if isinstance(layer.row, Dropout):  # in evaluation it does nothing
             continue
         assert any(name.split(":")[0] == layer.path for name in names), layer.path
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)

@@ -81,7 +81,7 @@ def test_activations_are_those_of_floats() -> None:
 def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
-        everything = frozenset(placed.path for placed in case.rows.layers)
+        everything = frozenset(node.path for node in case.rows.layers)
         writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
         assert "INT8" not in kinds(writer.file())
         exact = ENGINES["litert"].prepare(Program(case.rows, case.weights), 1)(case.x)[0]

@@ -46,9 +46,9 @@ def test_maps_of_a_pixel(resolution: int, row: str, capsys: pytest.CaptureFixtur
 def test_memory_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """By hand: the backward pass reads the input of each convolution and fully connected layer."""
     rows = leannet.architecture("two_layer_debug")
-    layers = [placed for placed in rows.layers if placed.layer.kind in {"conv", "linear"}]
+    layers = [node for node in rows.layers if node.row.kind in {"conv", "linear"}]
     assert len(layers) == 3
-    needed = 4 * 32 * sum(placed.in_shapes[0].elements for placed in layers)
+    needed = 4 * 32 * sum(node.in_shapes[0].elements for node in layers)
     settings = Settings.make({"data": "x"})
     for free, words in ((needed * 3, ""), (needed * 1.5, "a step of 32 images")):
         monkeypatch.setattr("leannet.training.plausible.available_memory", lambda free=free: free)

@@ -35,7 +35,7 @@ def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | 
     for name, reason in INTEGERS.get(integers_for, {}).items():
         reasons[name] = f"{reasons[name]}; {reason}" if name in reasons else reason
     layers = architecture.layers if architecture is not None and integers_for in INTEGERS else ()
-    if any(isinstance(placed.layer, LocalResponse) for placed in layers):
+    if any(isinstance(node.row, LocalResponse) for node in layers):
         reasons["onnxruntime"] = LOCAL_RESPONSE
     return reasons
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from leannet.blocks.layers import layer_module
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, BlockBase, LayerBase, RowBase, Shape, infer_shapes
+from leannet.rows import LayerBase, Node, input_name
 
-RESERVED = {"architecture", "vectors"}  # what a Network holds besides its rows
+RESERVED = {"architecture", "vectors", "auxiliary"}  # what a Network holds besides its rows
 
 
 @dataclass(frozen=True)
@@ -25,37 +25,31 @@ class Step:
 class Table(nn.Module):
     """Runs rows in order. Each row is a child module under its own name, except rows that share the weights of another.
 
-    rows, shapes: the rows, and (C, H, W) of what they read. outputs: the rows to return; empty: the last.
+    nodes: the rows. inputs: how many values they read. outputs: the rows to return; empty: the last.
     Between rows every value is (N, C, H, W), as the rows say; a vector is (N, C, 1, 1).
     """
 
-    def __init__(self, rows: Sequence[RowBase], shapes: Sequence[Shape], outputs: Sequence[str] = ()):
+    def __init__(self, nodes: Sequence[Node], inputs: int = 1, outputs: Sequence[str] = ()):
         super().__init__()
-        self.input_names = [INPUT if i == 0 else f"{INPUT}_{i + 1}" for i in range(len(shapes))]
-        self.output_names = tuple(outputs) or (rows[-1].name,)
-        inputs = list(zip(self.input_names, shapes, strict=True))
-        _, outputs_by_name = infer_shapes(rows, inputs)
-        known = dict(inputs) | {name: shape for name, (_, shape) in outputs_by_name.items()}
-        above = [INPUT, *(row.name for row in rows)]
-        reads = [row.inputs or (before,) for before, row in zip(above, rows, strict=False)]
+        self.input_names = [input_name(number) for number in range(inputs)]
+        self.output_names = tuple(outputs) or (nodes[-1].row.name,)
+        reads = [node.reads for node in nodes]
         self.steps = tuple(
-            Step(row.name, row.shares or row.name, names, self._done(index, reads))
-            for index, (row, names) in enumerate(zip(rows, reads, strict=True))
+            Step(node.row.name, node.row.shares or node.row.name, node.reads, self._done(index, reads))
+            for index, node in enumerate(nodes)
         )
-        for row, names in zip(rows, reads, strict=True):
-            if row.shares is None:
-                self._add(row, [known[name] for name in names])
+        for node in nodes:
+            if node.row.shares is None:
+                self._add(node)
 
-    def _add(self, row: RowBase, shapes: Sequence[Shape]) -> None:
+    def _add(self, node: Node) -> None:
+        row = node.row
         if hasattr(self, row.name) or row.name in RESERVED:
             raise LeannetError(f"row '{row.name}': torch modules use this name themselves, choose another")
-        module: nn.Module
-        if isinstance(row, BlockBase):
-            module = Block(row.expand(*shapes), shapes)
+        if isinstance(row, LayerBase):
+            self.add_module(row.name, layer_module(row, node.in_shapes))
         else:
-            assert isinstance(row, LayerBase)
-            module = layer_module(row, shapes)
-        self.add_module(row.name, module)
+            self.add_module(row.name, Block(node.inside, len(node.in_shapes)))
 
     def _done(self, index: int, reads: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         later = {name for names in reads[index + 1 :] for name in names}

@@ -27,12 +27,12 @@ class Elements:
     def of(cls, architecture: Architecture) -> "Elements":
         """Counted over every layer."""
         total = dict.fromkeys(cls.__dataclass_fields__, 0)
-        for placed in architecture.layers:
-            layer, inputs, outputs = placed.layer, placed.in_shapes[0].elements, placed.out_shape.elements
+        for node in architecture.layers:
+            layer, inputs, outputs = node.row, node.in_shapes[0].elements, node.out_shape.elements
             activation = getattr(layer, "activation", "linear")
             if getattr(layer, "norm", None) is not None:
                 total["norm"] += outputs
-                total["norm_channels"] += placed.out_shape.channels if placed.shares is None else 0
+                total["norm_channels"] += node.out_shape.channels if node.shares is None else 0
             if activation in {"relu", "relu6"}:
                 total[activation] += outputs
             total["bias"] += outputs if getattr(layer, "bias", False) else 0

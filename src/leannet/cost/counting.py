@@ -23,14 +23,14 @@ from leannet.rows import (
     Depthwise,
     Flatten,
     GlobalPool,
-    LayerBase,
     Linear,
     Multiply,
-    Normalize,
-    Placed,
+    Node,
     Pool,
+    RowBase,
     Shape,
     Upsample,
+    parameters,
 )
 
 BYTES = 4  # float32
@@ -142,38 +142,38 @@ def count(architecture: Architecture) -> Count:
     """What the architecture costs, in the convention at the head of this file."""
     check_architecture(architecture)
     fields: dict[str, tuple[int, float]] = {INPUT: (1, 1.0)}  # path -> receptive field and step between neighbors
-    before: dict[str, Placed] = {}
+    before: dict[str, Node] = {}
     layers = []
-    for placed in architecture.layers:
-        fields[placed.path] = _receptive_field(placed, fields)
-        layers.append(_count_layer(placed, fields[placed.path][0], before.get(_through_scale(placed, before))))
-        before[placed.path] = placed
+    for node in architecture.layers:
+        fields[node.path] = _receptive_field(node, fields)
+        layers.append(_count_layer(node, fields[node.path][0], before.get(_through_scale(node, before))))
+        before[node.path] = node
     return Count(architecture.name, architecture.input.shape, tuple(layers))
 
 
-def _count_layer(placed: Placed, receptive_field: int, source: Placed | None) -> LayerCount:
-    layer, (x, *_), out = placed.layer, placed.in_shapes, placed.out_shape
-    weights = _weights(layer, x)
-    own = weights if placed.shares is None else 0
-    has_norm = isinstance(layer, Conv | Depthwise | Normalize) and layer.norm is not None
-    biases = out.channels if own and isinstance(layer, Conv | Depthwise | Linear) and layer.bias else 0
-    norm_params = 2 * out.channels if placed.shares is None and has_norm else 0
-    moved = sum(shape.elements for shape in placed.in_shapes) + out.elements + weights + biases + norm_params
+def _count_layer(node: Node, receptive_field: int, source: Node | None) -> LayerCount:
+    layer, (x, *_), out = node.row, node.in_shapes, node.out_shape
+    sizes = {"weight": 0, "bias": 0, "norm": 0, "statistics": 0}
+    for parameter in parameters(node):
+        sizes[parameter.kind] += parameter.size
+    weights, biases, norm_params = sizes["weight"], sizes["bias"], sizes["norm"]
+    own = node.shares is None
+    moved = sum(shape.elements for shape in node.in_shapes) + out.elements + weights + biases + norm_params
     saving = None
     pointwise = isinstance(layer, Conv) and layer.kernel == layer.groups == 1
-    if pointwise and source and isinstance(source.layer, Depthwise):
-        saving = 1 / out.channels + 1 / source.layer.kernel**2
+    if pointwise and source and isinstance(source.row, Depthwise):
+        saving = 1 / out.channels + 1 / source.row.kernel**2
     return LayerCount(
-        path=placed.path,
-        row=placed.row,
+        path=node.path,
+        row=node.top,
         type=_type(layer),
         stride=getattr(layer, "stride", 1),
         filter=_filter(layer, x),
         in_shape=x,
         out_shape=out,
-        weights=own,
-        biases=biases,
-        norm_params=norm_params,
+        weights=weights if own else 0,
+        biases=biases if own else 0,
+        norm_params=norm_params if own else 0,
         macs=weights * out.height * out.width,
         bytes_moved=BYTES * moved,
         receptive_field=receptive_field,
@@ -181,18 +181,7 @@ def _count_layer(placed: Placed, receptive_field: int, source: Placed | None) ->
     )
 
 
-def _weights(layer: LayerBase, x: Shape) -> int:
-    match layer:
-        case Conv():
-            return layer.kernel**2 * (x.channels // layer.groups) * layer.out_channels
-        case Depthwise():
-            return layer.kernel**2 * x.channels
-        case Linear():
-            return x.elements * layer.out_channels
-    return 0
-
-
-def _type(layer: LayerBase) -> str:
+def _type(layer: RowBase) -> str:
     match layer:
         case Conv():
             return f"conv {layer.kernel}x{layer.kernel}" + (" grouped" if layer.groups > 1 else "")
@@ -207,7 +196,7 @@ def _type(layer: LayerBase) -> str:
     return type(layer).__name__.lower()
 
 
-def _filter(layer: LayerBase, x: Shape) -> str:
+def _filter(layer: RowBase, x: Shape) -> str:
     """The filter's shape as the papers print it: kernel x kernel x in x out."""
     match layer:
         case Conv():
@@ -223,9 +212,9 @@ def _filter(layer: LayerBase, x: Shape) -> str:
     return ""
 
 
-def _receptive_field(placed: Placed, fields: dict[str, tuple[int, float]]) -> tuple[int, float]:
-    layer, (x, *_) = placed.layer, placed.in_shapes
-    sources = placed.inputs[:1] if isinstance(layer, Multiply) else placed.inputs
+def _receptive_field(node: Node, fields: dict[str, tuple[int, float]]) -> tuple[int, float]:
+    layer, (x, *_) = node.row, node.in_shapes
+    sources = node.inputs[:1] if isinstance(layer, Multiply) else node.inputs
     size = max(fields[path][0] for path in sources)
     step = max(fields[path][1] for path in sources)
     match layer:
@@ -239,10 +228,10 @@ def _receptive_field(placed: Placed, fields: dict[str, tuple[int, float]]) -> tu
     return size, step
 
 
-def _through_scale(placed: Placed, before: dict[str, Placed]) -> str:
+def _through_scale(node: Node, before: dict[str, Node]) -> str:
     """The layer this one reads, behind a squeeze-and-excitation that only scales it."""
-    source = placed.inputs[0]
-    while source in before and isinstance(before[source].layer, Multiply):
+    source = node.inputs[0]
+    while source in before and isinstance(before[source].row, Multiply):
         source = before[source].inputs[0]
     return source
 

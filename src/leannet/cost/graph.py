@@ -41,9 +41,9 @@ class Graph:
 def graph(architecture: Architecture) -> Graph:
     """The shape of the graph. A value is in memory from the layer that makes it to the last that reads it."""
     cost = count(architecture)
-    placed = architecture.layers
-    last_read = {path: number for number, layer in enumerate(placed) for path in layer.inputs}
-    end = len(placed)
+    layers = architecture.layers
+    last_read = {path: number for number, layer in enumerate(layers) for path in layer.inputs}
+    end = len(layers)
     last_read |= {architecture.made_by[name]: end for name in architecture.output_names}  # outputs stay
     depth = {INPUT: 0}
     depths: dict[str, list[int]] = {row.name: [] for row in architecture.rows}  # of the layers with weights
@@ -51,14 +51,14 @@ def graph(architecture: Architecture) -> Graph:
     peaks = dict.fromkeys(depths, 0)
     sizes = {INPUT: architecture.input.shape.elements}
     live = sizes[INPUT]
-    for number, (layer, counted) in enumerate(zip(placed, cost.layers, strict=True)):
+    for number, (layer, counted) in enumerate(zip(layers, cost.layers, strict=True)):
         depth[layer.path] = max(depth[path] for path in layer.inputs) + (counted.macs > 0)
-        reached[layer.row] = max(reached.get(layer.row, 0), depth[layer.path])
+        reached[layer.top] = max(reached.get(layer.top, 0), depth[layer.path])
         if counted.macs:
-            depths[layer.row].append(depth[layer.path])
+            depths[layer.top].append(depth[layer.path])
         sizes[layer.path] = layer.out_shape.elements
         live += sizes[layer.path]
-        peaks[layer.row] = max(peaks[layer.row], live)
+        peaks[layer.top] = max(peaks[layer.top], live)
         live -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
     costs = {group.name: group for group in cost.by_row()}
     receptive_fields = {layer.row: layer.receptive_field for layer in cost.layers}  # of the last, behind any gate

@@ -88,9 +88,9 @@ def _inside(
     architecture: Architecture, name: str, row: str, colors: Colors, direction: Direction, everything: bool
 ) -> Titled:
     block, costs = find(architecture, row), Costs(architecture)
-    cost = costs.of([block.path], block.in_shapes, block.out)
+    cost = costs.of([block.path], block.in_shapes, block.out_shape)
     share = f"{100 * cost['share_of_macs']:.1f} %"
-    description = words(block.row, block.out)
+    description = words(block.row, block.out_shape)
     return Titled(
         draw_inside(architecture, block, colors, direction, everything),
         f"{name}: {row}",

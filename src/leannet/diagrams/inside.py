@@ -6,12 +6,12 @@ from leannet.diagrams import drafts
 from leannet.diagrams.assembling import Direction, assemble, framed
 from leannet.diagrams.costs import Costs, note
 from leannet.diagrams.drafts import Draft
-from leannet.diagrams.expanding import ExpandedRow, input_name, inside_of, splits
+from leannet.diagrams.expanding import splits
 from leannet.diagrams.layered import Link
 from leannet.diagrams.palette import Colors
 from leannet.diagrams.scene import Panel
 from leannet.diagrams.words import ACTIVATIONS, Words, kind, words, written
-from leannet.rows import Add, Architecture, BlockBase, Concat, Multiply, Shuffle
+from leannet.rows import Add, Architecture, BlockBase, Concat, Multiply, Node, Shuffle, input_name
 
 MOST_LAYERS = 16  # blocks inside a block are expanded where that makes no more layers than these
 UNIFORM = 14  # up to so many boxes get the same width
@@ -19,7 +19,7 @@ UNIFORM = 14  # up to so many boxes get the same width
 
 def draw_inside(
     architecture: Architecture,
-    block: ExpandedRow,
+    block: Node,
     colors: Colors,
     direction: Direction = "down",
     everything: bool = False,
@@ -37,9 +37,9 @@ class _Painter:
         self.architecture, self.costs = architecture, Costs(architecture)
         self.colors, self.direction, self.expand_blocks = colors, direction, expand_blocks
 
-    def panel(self, block: ExpandedRow, framed: bool) -> Panel:
+    def panel(self, block: Node, framed: bool) -> Panel:
         """framed: the block is inside another one, whose lines lead into it and on from it."""
-        rows, items = inside_of(block, self.architecture), list[Draft]()
+        rows, items = block.inside, list[Draft]()
         links: list[Link] = []
         where: dict[str, tuple[str, int]] = {}  # the name of a row -> its box, and which of the box's values it is
         for number, shape in enumerate(block.in_shapes):
@@ -47,21 +47,22 @@ class _Painter:
             where[input_name(number)] = key, 0
             items.append(drafts.point(key) if framed else drafts.pill(key, block.reads[number], str(shape)))
         split_of = splits(rows)
-        for expanded in rows:
-            together = split_of.get(expanded.row.name, [expanded])
-            where[expanded.row.name] = together[0].path, together.index(expanded)
-            if expanded is not together[-1]:
+        for node in rows:
+            together = split_of.get(node.row.name, [node])
+            where[node.row.name] = together[0].path, together.index(node)
+            if node is not together[-1]:
                 continue
-            draft = self._draft(expanded) if len(together) == 1 else self._split(together)
+            draft = self._draft(node) if len(together) == 1 else self._split(together)
             if draft.inside is None:
-                last = expanded is rows[-1] and not framed
+                last = node is rows[-1] and not framed
                 draft.labels = tuple(
-                    str(part.out) if part.resizes or last else f"{part.out.channels:,}" for part in together
+                    str(part.out_shape) if _resizes(part) or last else f"{part.out_shape.channels:,}"
+                    for part in together
                 )
             items.append(draft)
-            for place, name in enumerate(expanded.reads):
+            for place, name in enumerate(node.reads):
                 source, out = where[name]
-                scales = isinstance(expanded.row, Multiply) and place == 1
+                scales = isinstance(node.row, Multiply) and place == 1
                 links.append(Link(source, draft.key, out, place, main=not scales))
         items.append(drafts.point(f"{block.path}:end"))
         source, out = where[rows[-1].row.name]
@@ -70,14 +71,14 @@ class _Painter:
         name = f"{self.architecture.name}.{block.path}"
         return assemble(name, items, links, self.direction, framed)
 
-    def _draft(self, expanded: ExpandedRow) -> Draft:
-        row, description, path = expanded.row, words(expanded.row, expanded.out), expanded.path
+    def _draft(self, node: Node) -> Draft:
+        row, description, path = node.row, words(node.row, node.out_shape), node.path
         rows = (path,)
         if isinstance(row, BlockBase) and self.expand_blocks:
-            starts = [f"{path}:{input_name(number)}" for number in range(len(expanded.in_shapes))]
-            inside = self.panel(expanded, framed=True)
+            starts = [f"{path}:{input_name(number)}" for number in range(len(node.in_shapes))]
+            inside = self.panel(node, framed=True)
             return self._with_cost(
-                framed(path, written(row), kind(row), inside, starts, self.direction), [expanded], description
+                framed(path, written(row), kind(row), inside, starts, self.direction), [node], description
             )
         style = self.colors.style(row)
         match row:
@@ -90,17 +91,22 @@ class _Painter:
                 draft = drafts.shuffle(path, rows, row.kind, style, description.line, row.name, row.groups)
             case _:
                 draft = drafts.layer(path, rows, written(row), style, description.line, row.name, description.tags)
-        return self._with_cost(draft, [expanded], description)
+        return self._with_cost(draft, [node], description)
 
-    def _split(self, parts: Sequence[ExpandedRow]) -> Draft:
+    def _split(self, parts: Sequence[Node]) -> Draft:
         rows = tuple(part.path for part in parts)
         draft = drafts.bar(rows[0], rows, "slice", self.colors.style(parts[0].row), "channel split")
         return self._with_cost(draft, parts, Words("channel split"))
 
-    def _with_cost(self, draft: Draft, rows: Sequence[ExpandedRow], description: Words) -> Draft:
-        draft.cost = self.costs.of(draft.rows, rows[0].in_shapes, rows[-1].out)
+    def _with_cost(self, draft: Draft, rows: Sequence[Node], description: Words) -> Draft:
+        draft.cost = self.costs.of(draft.rows, rows[0].in_shapes, rows[-1].out_shape)
         draft.note = note(" and ".join(draft.rows), (description.line, *description.tags), draft.cost)
         return draft
+
+
+def _resizes(node: Node) -> bool:
+    """Whether height and width change from input to output."""
+    return node.out_shape[1:] != node.in_shapes[0][1:]
 
 
 def _one_width(items: Sequence[Draft]) -> None:

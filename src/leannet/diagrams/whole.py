@@ -1,5 +1,6 @@
 """A whole network as a panel: a box a row, equal rows folded, with channels, resolutions and shares of mult-adds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -12,7 +13,7 @@ from leannet.diagrams.layered import Link
 from leannet.diagrams.palette import Colors
 from leannet.diagrams.scene import Box, Line, Panel, Text
 from leannet.diagrams.words import words, written
-from leannet.rows import INPUT, Architecture, RowBase, Shape
+from leannet.rows import INPUT, Architecture, Node, RowBase, Shape
 
 WRAP = 205  # pixels of a line of details
 LANE = 12  # pixels between a box and the bracket of its stage
@@ -23,12 +24,13 @@ def draw_whole(
 ) -> Panel:
     """The panel of a network. everything: no row is folded."""
     groups: list[list[RowBase]] = [[row] for row in architecture.rows] if everything else folded(architecture)
-    shapes = {INPUT: architecture.input.shape, **architecture.shapes}
-    reads, costs = architecture.reads(), Costs(architecture)
+    nodes, costs = architecture.graph.by_path, Costs(architecture)
     owner = {INPUT: INPUT} | {row.name: group[0].name for group in groups for row in group}
-    links = [Link(owner[x], group[0].name, place=n) for group in groups for n, x in enumerate(reads[group[0].name])]
+    links = [
+        Link(owner[x], group[0].name, place=n) for group in groups for n, x in enumerate(nodes[group[0].name].reads)
+    ]
     costs_of_groups = [
-        costs.of([row.name for row in group], [shapes[name] for name in reads[group[0].name]], shapes[group[-1].name])
+        costs.of([row.name for row in group], nodes[group[0].name].in_shapes, nodes[group[-1].name].out_shape)
         for group in groups
     ]
     largest_share = max(cost["share_of_macs"] for cost in costs_of_groups) or 1
@@ -72,27 +74,21 @@ def folded(architecture: Architecture, chains: bool = True) -> list[list[RowBase
 
     chains: whether a row must read the one above; else equal neighbors are a group, whatever they read.
     """
-    reads, shapes = architecture.reads(), {INPUT: architecture.input.shape, **architecture.shapes}
-    readers: dict[str, int] = {}
-    for names in reads.values():
-        for name in names:
-            readers[name] = readers.get(name, 0) + 1
-    for name in architecture.output_names:
-        readers[name] = readers.get(name, 0) + 1
+    nodes = architecture.graph.nodes
+    readers = Counter([*(name for node in nodes for name in node.reads), *architecture.output_names])
 
-    def identity(row: RowBase) -> tuple[object, ...]:
-        fields = row.model_dump(exclude={"name", "inputs"})
-        return type(row), fields, [shapes[name] for name in reads[row.name]], shapes[row.name]
+    def identity(node: Node) -> tuple[object, ...]:
+        return type(node.row), node.row.model_dump(exclude={"name", "inputs"}), node.in_shapes, node.out_shape
 
-    groups: list[list[RowBase]] = []
-    for row in architecture.rows:
+    groups: list[list[Node]] = []
+    for node in nodes:
         above = groups[-1][-1] if groups else None
-        chained = above and reads[row.name] == (above.name,) and readers[above.name] == 1
-        if above and (chained or not chains) and identity(row) == identity(above):
-            groups[-1].append(row)
+        chained = above and node.reads == (above.path,) and readers[above.path] == 1
+        if above and (chained or not chains) and identity(node) == identity(above):
+            groups[-1].append(node)
         else:
-            groups.append([row])
-    return groups
+            groups.append([node])
+    return [[node.row for node in group] for group in groups]
 
 
 def _with_stages(panel: Panel, architecture: Architecture, owner: dict[str, str], direction: Direction) -> Panel:

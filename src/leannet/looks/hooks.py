@@ -28,8 +28,8 @@ def find(network: Network, layer: str) -> Point:
     block's is that of its last layer. Raises LeannetError with the nearest names.
     """
     table = network.architecture
-    placed = {each.path: each for each in table.layers}
-    last = placed.get(table.made_by.get(layer, layer))
+    layers = {each.path: each for each in table.layers}
+    last = layers.get(table.made_by.get(layer, layer))
     if last is not None and last.shares is not None:  # it has no module of its own
         users = [each.path for each in table.layers if last.shares in (each.path, each.shares)]
         return Point(layer, network.layer(last.shares), users.index(last.path))

@@ -61,29 +61,29 @@ def filters(run: str | Path | Network, layer: str | None = None) -> Kernels:
     point = find(network, layer or _first(table))
     parts = [each for each in point.module.modules() if isinstance(each, nn.Conv2d)]
     names = (point.path, point.path.removesuffix(".conv"))
-    placed = next((each for each in table.layers if each.path in names), None)
-    if placed is None or len(parts) != 1:
+    node = next((each for each in table.layers if each.path in names), None)
+    if node is None or len(parts) != 1:
         raise LeannetError(f"{point.path}: expected one convolution; nearest: {nearest(point.path, _shown(table))}")
     weights = parts[0].weight.detach().cpu().numpy()
-    if weights.shape[1] not in ({1, 3} if placed.inputs == (INPUT,) else {1}):
+    if weights.shape[1] not in ({1, 3} if node.inputs == (INPUT,) else {1}):
         raise LeannetError(
             f"{point.path}: its kernels are over {weights.shape[1]} channels, which no image shows; "
             f"choose one that reads the image or is depthwise; nearest: {nearest(point.path, _shown(table))}"
         )
-    return Kernels(placed.path, weights)
+    return Kernels(node.path, weights)
 
 
 def _first(table: Architecture) -> str:
-    for placed in table.layers:
-        if isinstance(placed.layer, Conv | Depthwise):
-            return placed.path
+    for node in table.layers:
+        if isinstance(node.row, Conv | Depthwise):
+            return node.path
     raise LeannetError(f"{table.name} has no convolution")
 
 
 def _shown(table: Architecture) -> list[str]:
     """The convolutions whose kernels are images."""
     return [
-        placed.path
-        for placed in table.layers
-        if isinstance(placed.layer, Depthwise) or (isinstance(placed.layer, Conv) and placed.inputs == (INPUT,))
+        node.path
+        for node in table.layers
+        if isinstance(node.row, Depthwise) or (isinstance(node.row, Conv) and node.inputs == (INPUT,))
     ]

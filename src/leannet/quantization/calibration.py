@@ -77,8 +77,8 @@ class Calibration:
         model = self.writer.model()
         names = {path: value for path, value in self.writer.values.items() if path != INPUT}
         nodes = {node.name for node in model.graph.node}
-        last_sum = {placed.path: f"add_{len(placed.inputs) - 2}" for placed in architecture.layers
-                    if isinstance(placed.layer, rows.Add) and len(placed.inputs) > 2}  # fmt: skip
+        last_sum = {node.path: f"add_{len(node.inputs) - 2}" for node in architecture.layers
+                    if isinstance(node.row, rows.Add) and len(node.inputs) > 2}  # fmt: skip
         before_activation = {
             f"{path}:before": f"{path}:{kind}"
             for path in names
@@ -111,28 +111,28 @@ class Calibration:
         return ranges
 
     def _activation(self, path: str) -> str:
-        layer = next(placed.layer for placed in self.architecture.layers if placed.path == path)
+        layer = next(node.row for node in self.architecture.layers if node.path == path)
         return str(getattr(layer, "activation", "linear"))
 
     def bias_corrections(self, bits: int = 8) -> dict[str, Array]:
         """What quantizing the weights takes from the mean of each output channel, by layer (Nagel et al., arXiv
         1906.04721, section 4.2)."""
         corrections = {}
-        for placed in self.architecture.layers:
-            layer = placed.layer
+        for node in self.architecture.layers:
+            layer = node.row
             if isinstance(layer, rows.Conv | rows.Depthwise):
-                weight, _ = self.writer.folded(placed)
+                weight, _ = self.writer.folded(node)
             elif isinstance(layer, rows.Linear) and layer.bias:
-                weight = self.writer.weights[f"{placed.shares or placed.path}.linear.weight"]
+                weight = self.writer.weights[f"{node.shares or node.path}.linear.weight"]
             else:
                 continue
             integers, scales = quantize_filters(weight, bits)
             error = weight - integers * scales.reshape(-1, *[1] * (weight.ndim - 1))
-            means = self.observers[self.values[placed.inputs[0]]].channel_means
+            means = self.observers[self.values[node.inputs[0]]].channel_means
             error = error.reshape(*error.shape[:2], -1).sum(axis=2)  # (C', C / groups)
             if isinstance(layer, rows.Linear):
                 means = np.repeat(means, error.shape[1] // len(means))
             groups = len(means) // error.shape[1]
             input_means = means.reshape(groups, -1)[np.arange(len(error)) * groups // len(error)]
-            corrections[placed.path] = (error * input_means).sum(axis=1)
+            corrections[node.path] = (error * input_means).sum(axis=1)
         return corrections

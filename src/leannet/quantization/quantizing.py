@@ -25,7 +25,7 @@ from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
 from leannet.rows import Architecture, Dropout
-from leannet.rows.shape_inference import Placed
+from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
@@ -77,8 +77,8 @@ def quantize(
     console, file = Console(quiet), checkpoint_file(run)
     target = _target(file, out, engine, input)
     header = read_header(file)
-    _check(file, header.architecture, engine)
-    unknown = sorted(set(keep_float) - {placed.path for placed in header.architecture.layers})
+    _check(file, header.architecture.without_auxiliary(), engine)
+    unknown = sorted(set(keep_float) - {node.path for node in header.architecture.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
     return quantize_with(
@@ -189,9 +189,9 @@ class _Quantizer:
         keep_float: frozenset[str],
         console: Console,
     ):
-        from leannet.checkpoint import load
+        from leannet.checkpoint import load_shipped
 
-        network, self.header = load(file)
+        network, self.header = load_shipped(file)
         self.architecture: Architecture = self.header.architecture
         self.engine, self.console = engine_name, console
         self.evaluator = evaluator
@@ -232,9 +232,9 @@ class _Quantizer:
         return sum(map(len, program.form(engine(self.engine).form)))
 
     @cached_property
-    def layers(self) -> list[Placed]:
+    def layers(self) -> list[Node]:
         """Those that become integers, or may stay in float."""
-        layers = [p for p in self.architecture.layers if not copies(p.layer) and not isinstance(p.layer, Dropout)]
+        layers = [p for p in self.architecture.layers if not copies(p.row) and not isinstance(p.row, Dropout)]
         return [p for p in layers if not float_only(p)] if self.engine == "litert" else layers
 
     @cached_property
@@ -243,12 +243,12 @@ class _Quantizer:
         batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
         x = np.concatenate([batch for batch, _ in batches])
         reference = self.outputs(Program(self.architecture, self.weights), x)  # after finetuning, not before
-        paths = {placed.path for placed in self.architecture.layers}
+        paths = {node.path for node in self.architecture.layers}
         noises = []
-        for placed in self.console.track(iter(self.layers), len(self.layers), "each layer alone"):
-            outputs = self.outputs(self.program(frozenset(paths - {placed.path}), compute="float32"), x)
-            kind = str(getattr(placed.layer, "kind", ""))
-            noises.append(LayerNoise(placed.path, kind, relative_noise(outputs, reference)))
+        for node in self.console.track(iter(self.layers), len(self.layers), "each layer alone"):
+            outputs = self.outputs(self.program(frozenset(paths - {node.path}), compute="float32"), x)
+            kind = str(getattr(node.row, "kind", ""))
+            noises.append(LayerNoise(node.path, kind, relative_noise(outputs, reference)))
         return noises
 
     def evaluate(self, float_layers: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:

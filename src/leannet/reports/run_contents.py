@@ -17,7 +17,6 @@ from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import read_whole_lines
 from leannet.header import Header, read_header
 from leannet.reports.completion import best_logged_epoch, unfinished
-from leannet.rows import INPUT
 from leannet.run_files import CONFIG, LAST, LOG, MODEL, PREDICTIONS, TIMES
 from leannet.runtime.processor import Machine
 
@@ -203,11 +202,9 @@ def _read_times(path: Path, header: Header | None, missing: list[str]) -> dict[s
     """The times measured of these very rows; times of other rows are left out, with a remark."""
     if header is None or not path.exists():
         return None
-    architecture = header.architecture
-    shapes, reads = {INPUT: architecture.input.shape, **architecture.shapes}, architecture.reads()
     rows = [
-        [row.name, str(row.kind), [list(shapes[name]) for name in reads[row.name]], list(shapes[row.name])]
-        for row in architecture.rows
+        [node.path, str(node.row.kind), [list(shape) for shape in node.in_shapes], list(node.out_shape)]
+        for node in header.architecture.graph.nodes
     ]
     try:
         times: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

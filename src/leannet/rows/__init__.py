@@ -31,6 +31,7 @@ from leannet.rows.fields import (
     Width,
     pad_before_after,
 )
+from leannet.rows.graph import LABELS, Graph, Node, input_name, resolve
 from leannet.rows.layers import (
     Activate,
     Add,
@@ -52,9 +53,9 @@ from leannet.rows.layers import (
     Slice,
     Upsample,
 )
+from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import KINDS, Row, describe, find_kind, register
-from leannet.rows.shape_inference import LABELS, Placed, infer_shapes
-from leannet.rows.table import Architecture, Input
+from leannet.rows.table import Architecture, Input, Output
 
 __all__ = [
     "INPUT",
@@ -76,6 +77,7 @@ __all__ = [
     "Flag",
     "Flatten",
     "GlobalPool",
+    "Graph",
     "Inception",
     "Input",
     "InvertedResidual",
@@ -86,10 +88,12 @@ __all__ = [
     "Name",
     "NasnetNormal",
     "NasnetReduction",
+    "Node",
     "Norm",
     "Normalize",
+    "Output",
     "Padding",
-    "Placed",
+    "Parameter",
     "Pool",
     "Rate",
     "Row",
@@ -111,7 +115,9 @@ __all__ = [
     "describe",
     "find_kind",
     "first_error",
-    "infer_shapes",
+    "input_name",
     "pad_before_after",
+    "parameters",
     "register",
+    "resolve",
 ]

@@ -1,20 +1,22 @@
 """Architecture: a network as rows, checked when it is made, and exact as JSON. No torch here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from leannet.errors import LeannetError, nearest
 from leannet.notebook import markdown_table
+from leannet.rows.editing import Rule, edited, kept, left_out, rewritten
 from leannet.rows.error_lines import all_errors, numbered
 from leannet.rows.fields import INPUT, Documented, Name, Shape, Size, Width
+from leannet.rows.graph import Graph, Node, resolve
 from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
+from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import Row, modules_of
-from leannet.rows.shape_inference import LABELS, Outputs, Placed, infer_shapes
 from leannet.rows.text import HEADERS, align, describe_rows
 
 KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
@@ -35,6 +37,21 @@ class Input(Documented):
         return Shape(self.channels, self.height, self.width)
 
 
+class Output(Documented):
+    """An output of a network. In JSON the name of its row alone, where it has no role."""
+
+    row: Name
+    """The row that makes it."""
+    role: Literal["auxiliary"] | None = None
+    """auxiliary: a head that helps to train what is before it, with a loss of 0.3 of the first output's, and is left
+    out otherwise (GoogLeNet, section 5); null: it is what the network is for.
+    """
+
+
+def _read_output(value: Any) -> Any:
+    return {"row": value} if isinstance(value, str) else value
+
+
 class Architecture(Documented):
     """A network as rows. `print` shows the rows, a notebook shows them as a table.
 
@@ -50,8 +67,8 @@ class Architecture(Documented):
     """The image that it reads."""
     rows: tuple[Row, ...]
     """Its rows, each one after those it reads."""
-    outputs: tuple[Name, ...] = ()
-    """Names of the rows whose outputs are the network's; empty: the last row."""
+    outputs: tuple[Annotated[Output, BeforeValidator(_read_output)], ...] = ()
+    """The rows whose outputs are the network's, by name, or with a role; empty: the last row."""
 
     @model_validator(mode="before")
     @classmethod
@@ -66,12 +83,15 @@ class Architecture(Documented):
         if not self.rows:
             raise LeannetError("rows: expected at least one row, found none")
         shapes = self.shapes  # infers all shapes, so checks every row
-        errors = [f"outputs: '{name}' is named twice" for name in set(self.outputs) if self.outputs.count(name) > 1]
+        names = [output.row for output in self.outputs]
+        errors = [f"outputs: '{name}' is named twice" for name in set(names) if names.count(name) > 1]
         errors += [
             f"outputs: no row is named '{name}'; nearest: {nearest(name, shapes)}"
-            for name in self.outputs
+            for name in names
             if name not in shapes
         ]
+        if self.outputs and self.outputs[0].role is not None:
+            errors.append(f"outputs: '{names[0]}' is {self.outputs[0].role}: expected the network's own one first")
         if not errors:
             reaching = self._reaching(self.output_names)
             errors = [
@@ -85,29 +105,67 @@ class Architecture(Documented):
 
     # Reading the rows
 
+    # What is computed once has a name that pydantic takes for no field.
+
     @cached_property
-    def _inferred(self) -> tuple[list[Placed], Outputs]:
-        return infer_shapes(self.rows, [(INPUT, self.input.shape)])
+    def _graph(self) -> Graph:
+        return Graph(resolve(self.rows, [(INPUT, self.input.shape)]))
 
     @property
-    def layers(self) -> list[Placed]:
+    def graph(self) -> Graph:
+        """Its rows resolved: what each reads, its shapes, and what is inside."""
+        return self._graph
+
+    @property
+    def layers(self) -> tuple[Node, ...]:
         """Every layer in order, blocks expanded."""
-        return self._inferred[0]
+        return self.graph.layers
 
     @property
     def shapes(self) -> dict[str, Shape]:
         """The shape of each row's output."""
-        return {name: shape for name, (_, shape) in self._inferred[1].items()}
+        return {node.row.name: node.out_shape for node in self.graph.nodes}
 
     @property
     def made_by(self) -> dict[str, str]:
         """For each row the path of the layer that makes its output: itself, or the last one inside a block."""
-        return {name: path for name, (path, _) in self._inferred[1].items()}
+        return {node.row.name: node.made_by for node in self.graph.nodes}
+
+    @cached_property
+    def _parameters(self) -> dict[str, Parameter]:
+        return {
+            f"{layer.path}.{parameter.name}": parameter
+            for layer in self.layers
+            if layer.shares is None
+            for parameter in parameters(layer)
+        }
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Everything that its network stores, by its key in the state dict, in that order."""
+        return self._parameters
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The keys of the weights whose filters read the channels of the image."""
+        images, stems = {INPUT}, []
+        for layer in self.layers:
+            if not images.isdisjoint(layer.inputs):
+                if isinstance(layer.row, Conv) and layer.shares is None:
+                    stems += [f"{layer.path}.{each.name}" for each in parameters(layer) if "in" in each.axes]
+                elif layer.out_shape.channels == self.input.channels and not parameters(layer):
+                    images.add(layer.path)
+        return tuple(stems)
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the rows whose outputs are the network's."""
-        return self.outputs or (self.rows[-1].name,)
+        return tuple(output.row for output in self.outputs) or (self.rows[-1].name,)
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """The outputs that are there to train the network alone."""
+        return tuple(output.row for output in self.outputs if output.role == "auxiliary")
 
     @property
     def classes(self) -> int:
@@ -119,7 +177,15 @@ class Architecture(Documented):
         """The row that makes the classes: a convolution or fully connected row, before the first output but for rows
         that keep the channels. Raises LeannetError where there is none, as in a backbone.
         """
-        reads, name = self.reads(), self.output_names[0]
+        return self._head(self.output_names[0])
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The head, and those of auxiliary outputs."""
+        return (self.head, *(self._head(name) for name in self.auxiliary))
+
+    def _head(self, name: str) -> str:
+        reads = self.reads()
         while isinstance(self.row(name), KEEPS_CHANNELS) and reads[name][0] != INPUT:
             name = reads[name][0]
         if not isinstance(self.row(name), Conv | Linear):
@@ -151,8 +217,7 @@ class Architecture(Documented):
 
     def reads(self) -> dict[str, tuple[str, ...]]:
         """For each row the names of the rows it reads, the default resolved."""
-        names = [INPUT, *(row.name for row in self.rows)]
-        return {row.name: row.inputs or (above,) for above, row in zip(names, self.rows, strict=False)}
+        return {node.row.name: node.reads for node in self.graph.nodes}
 
     def _reaching(self, outputs: Sequence[str]) -> set[str]:
         """The names of all rows that lead to these outputs."""
@@ -187,22 +252,50 @@ class Architecture(Documented):
         except ValidationError as error:
             raise LeannetError(f"{self.name}: {all_errors(error, model=Architecture)}") from None
 
-    def edit(self, row: str, **fields: Any) -> "Architecture":
-        """The same rows with some fields of one row changed: every reader follows.
+    def _with_rows(self, rows: Sequence[RowBase], instead: Mapping[str, str]) -> "Architecture":
+        """instead: for a row that is gone the name of the one that stands for it."""
+        outputs = self.outputs or (Output(row=self.rows[-1].name),)
+        return self._with_outputs(rows, [Output(row=instead.get(o.row, o.row), role=o.role) for o in outputs])
 
-        Raises LeannetError naming the row and the field where the change makes an impossible architecture.
+    def _with_outputs(self, rows: Sequence[RowBase], outputs: Sequence[Output]) -> "Architecture":
+        is_default = [output.row for output in outputs] == [rows[-1].name]
+        return self._with(rows=tuple(rows), outputs=() if is_default else tuple(outputs))
+
+    def edit(self, row: str | Mapping[str, Mapping[str, Any]], /, **fields: Any) -> "Architecture":
+        """The same rows with some fields of one row changed, or of several at once: every reader follows.
+
+        `edit("block_1", stride=2)`, or `edit({"block_1": {"stride": 2}, "block_2": {"stride": 1}})`. Raises
+        LeannetError naming the row and the field where the change makes an impossible architecture.
         """
-        owner = self.row(row).shares or row
-        shared_fields = {name: value for name, value in fields.items() if name not in LABELS}
-        rows = []
-        for old in self.rows:
-            # Rows that share weights are one and the same but for where they stand, and stay so.
-            changes = fields if old.name == row else shared_fields if owner in {old.name, old.shares} else {}
-            try:
-                rows.append(type(old)(**{**dict(old), **changes}) if changes else old)
-            except ValidationError as error:
-                raise LeannetError(f"{self.name}: row '{old.name}', {all_errors(error, model=type(old))}") from None
-        return self._with(rows=tuple(rows))
+        edits = {row: fields} if isinstance(row, str) else row
+        return self._with(rows=edited(self.rows, edits, self.name))
+
+    def rewrite(self, rule: Rule, inside: bool = False) -> "Architecture":
+        """The rows of which a rule replaces some by others, as a block is replaced by what `expand` returns.
+
+        rule: gets the node of a row, and returns the rows that stand for it, which call what it reads "input"; None:
+        the row stays. A single row takes its name; several are called by it and their own. inside: the rule is asked
+        for the rows inside blocks too, and a block in which it replaces something is replaced by its rows. Raises
+        LeannetError where the new rows do not fit.
+        """
+        return self._with_rows(*rewritten(self.graph, rule, inside))
+
+    def without(self, *names: str) -> "Architecture":
+        """The rows without these, whose readers then read what these read.
+
+        Raises LeannetError for one whose output has another shape than its input.
+        """
+        for name in names:
+            self.row(name)
+        return self._with_rows(*left_out(self.graph, names))
+
+    def then(self, *rows: RowBase, outputs: Sequence[str] = ()) -> "Architecture":
+        """The rows with more below them. outputs: those of the new architecture; empty: the last row."""
+        return self._with(rows=(*self.rows, *rows), outputs=tuple(outputs))
+
+    def named(self, name: str) -> "Architecture":
+        """The same rows under another name."""
+        return self._with(name=name)
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
         """The same rows for another image size or number of channels."""
@@ -211,28 +304,20 @@ class Architecture(Documented):
 
     def with_classes(self, classes: int) -> "Architecture":
         """The same rows with another number of classes. Raises LeannetError where no row makes classes."""
-        return self.edit(self.head, out_channels=classes)
+        return self.edit({head: {"out_channels": classes} for head in self.heads})
 
     def only(self, *outputs: str) -> "Architecture":
         """The rows that lead to these outputs: drops auxiliary heads, or cuts a backbone."""
         for name in outputs:
             self.row(name)
-        leading = self._reaching(outputs)
-        reads = self.reads()
-        remaining = [row for row in self.rows if row.name in leading]
-        above = [INPUT, *(row.name for row in remaining)]
-        # A row that read "the row above" must say which, where that row is no longer above it.
-        rows, owners = [], {row.name: row.name for row in remaining}
-        for before, row in zip(above, remaining, strict=False):
-            changes: dict[str, Any] = {}
-            if not row.inputs and reads[row.name] != (before,):
-                changes["inputs"] = reads[row.name]
-            if row.shares is not None:  # of rows whose owner is gone, the first becomes the owner
-                owner = owners.setdefault(row.shares, row.name)
-                changes["shares"] = None if owner == row.name else owner
-            rows.append(row.model_copy(update=changes))
-        last = rows[-1].name
-        return self._with(rows=tuple(rows), outputs=() if outputs == (last,) else outputs)
+        roles = {output.row: output for output in self.outputs}
+        rows = kept(self.graph, self._reaching(outputs))
+        return self._with_outputs(rows, [roles.get(name, Output(row=name)) for name in outputs])
+
+    def without_auxiliary(self) -> "Architecture":
+        """The rows without auxiliary heads: what is left after training."""
+        auxiliary = self.auxiliary
+        return self.only(*(name for name in self.output_names if name not in auxiliary)) if auxiliary else self
 
     # JSON
 
@@ -249,7 +334,8 @@ class Architecture(Documented):
             **({"modules": modules} if (modules := modules_of(self.rows)) else {}),
             "rows": rows,
         }
-        return data | ({"outputs": list(self.outputs)} if self.outputs else {})
+        outputs = [output.row if output.role is None else output.model_dump() for output in self.outputs]
+        return data | ({"outputs": outputs} if outputs else {})
 
     def to_json(self) -> str:
         """As JSON, a row a line, so that it reads as a table and differences show."""

@@ -7,33 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet import rows
-from leannet.rows import Norm, Placed, Shape, pad_before_after
+from leannet.rows import Node, Norm, Shape, pad_before_after
 
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
 
 
-def weight_of(weights: Weights, placed: Placed, name: str) -> Array:
+def weight_of(weights: Weights, node: Node, name: str) -> Array:
     """A layer's tensor of that name; of the layer whose weights it shares, where it does."""
-    return weights[f"{placed.shares or placed.path}.{name}"]
+    return weights[f"{node.shares or node.path}.{name}"]
 
 
-def scale_and_shift(weights: Weights, placed: Placed, norm: Norm) -> tuple[Array, Array]:
+def scale_and_shift(weights: Weights, node: Node, norm: Norm) -> tuple[Array, Array]:
     """Batch norm in evaluation as x * scale + shift, worked out in float64."""
     names = ("weight", "bias", "running_mean", "running_var")
-    weight, bias, mean, variance = (weight_of(weights, placed, f"norm.{name}").astype(np.float64) for name in names)
+    weight, bias, mean, variance = (weight_of(weights, node, f"norm.{name}").astype(np.float64) for name in names)
     scale = weight / np.sqrt(variance + norm.eps)
     return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
 
 
-def folded(weights: Weights, placed: Placed) -> tuple[Array, Array]:
+def folded(weights: Weights, node: Node) -> tuple[Array, Array]:
     """The filters (C', C / groups, K, K) and biases (C',) of a convolution, batch norm folded in."""
-    layer = placed.layer
+    layer = node.row
     assert isinstance(layer, rows.Conv | rows.Depthwise)
-    weight = weight_of(weights, placed, "conv.weight").astype(np.float64)
-    bias = weight_of(weights, placed, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
+    weight = weight_of(weights, node, "conv.weight").astype(np.float64)
+    bias = weight_of(weights, node, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
     if layer.norm is not None:
-        scale, shift = scale_and_shift(weights, placed, layer.norm)
+        scale, shift = scale_and_shift(weights, node, layer.norm)
         weight, bias = weight * scale[:, None, None, None], bias * scale + shift
     return weight.astype(np.float32), bias.astype(np.float32)
 

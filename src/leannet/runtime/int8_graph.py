@@ -22,7 +22,7 @@ import numpy as np
 
 from leannet import rows
 from leannet.preprocessing import Preprocessing
-from leannet.rows import INPUT, Activation, Architecture, Placed
+from leannet.rows import INPUT, Activation, Architecture, Node
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.onnx_graph import GraphWriter
 
@@ -106,7 +106,7 @@ class Int8Writer(GraphWriter):
         return model
 
     def _network_input(self) -> str:
-        readers = [placed.path for placed in self.architecture.layers if INPUT in placed.inputs]
+        readers = [node.path for node in self.architecture.layers if INPUT in node.inputs]
         if not any(self._is_quantized(path) for path in readers):
             return super()._network_input()
         return self._quantize_dequantize(super()._network_input(), Range.of(*self.ranges[INPUT]), INPUT)
@@ -127,7 +127,7 @@ class Int8Writer(GraphWriter):
             self.flat |= {floats, value}
         return floats
 
-    def _dequantize_by_channel(self, value: str, placed: Placed) -> str:
+    def _dequantize_by_channel(self, value: str, node: Node) -> str:
         """Integers as floats for a layer that stays in float.
 
         ONNX Runtime quantizes filters, all with one scale, where their input is dequantized with one scale; so each
@@ -135,12 +135,12 @@ class Int8Writer(GraphWriter):
         """
         if self.style != "lut":
             return value
-        value = self.vector(value) if isinstance(placed.layer, rows.Linear) else self.image(value)
+        value = self.vector(value) if isinstance(node.row, rows.Linear) else self.image(value)
         source, range_ = self.quantized[value]
         floats = f"{value}:opened"
         if floats not in self.dequantized_by_channel:
             self.dequantized_by_channel.add(floats)
-            (shape,) = placed.in_shapes
+            (shape,) = node.in_shapes
             number = int(np.prod(shape)) if value in self.flat else shape.channels
             scales = self.constant(f"{floats}:step", np.full(number, range_.scale, np.float32))
             zero_points = self.constant(f"{floats}:zero", np.full(number, range_.zero_point, np.uint8))
@@ -174,9 +174,9 @@ class Int8Writer(GraphWriter):
 
     # Layers
 
-    def _layer(self, placed: Placed) -> str:
-        path, layer = placed.path, placed.layer
-        inputs = [self.values[name] for name in placed.inputs]
+    def _layer(self, node: Node) -> str:
+        path, layer = node.path, node.row
+        inputs = [self.values[name] for name in node.inputs]
         if isinstance(layer, rows.Dropout):
             return inputs[0]
         input_ranges = {self.quantized[value][1] for value in inputs if value in self.quantized}
@@ -187,30 +187,30 @@ class Int8Writer(GraphWriter):
                 for number, value in enumerate(inputs)
             ]
         if copies(layer) and len(input_ranges) == 1 and all(value in self.quantized for value in inputs):
-            with self._inputs_replaced(placed, [self.quantized[value][0] for value in inputs]):
-                output = super()._layer(placed)
+            with self._inputs_replaced(node, [self.quantized[value][0] for value in inputs]):
+                output = super()._layer(node)
             return self._dequantize(output, input_ranges.pop(), path, output in self.flat)
         has_filters = isinstance(layer, rows.Conv | rows.Depthwise | rows.Linear)
         if has_filters and self._is_quantized(path):
             x = inputs[0]
             if x not in self.quantized:
-                x = self._quantize_dequantize(x, Range.of(*self.ranges[placed.inputs[0]]), f"{path}:input")
-            with self._inputs_replaced(placed, [x]):
-                output = super()._layer(placed)
+                x = self._quantize_dequantize(x, Range.of(*self.ranges[node.inputs[0]]), f"{path}:input")
+            with self._inputs_replaced(node, [x]):
+                output = super()._layer(node)
         elif has_filters and inputs[0] in self.quantized:
-            with self._inputs_replaced(placed, [self._dequantize_by_channel(inputs[0], placed)]):
-                output = super()._layer(placed)
+            with self._inputs_replaced(node, [self._dequantize_by_channel(inputs[0], node)]):
+                output = super()._layer(node)
         else:
-            output = super()._layer(placed)
+            output = super()._layer(node)
         if self._is_quantized(path) and output not in self.quantized and not self._is_output(path):
             return self._quantize_dequantize(output, range_, path)
         return output
 
     @contextmanager
-    def _inputs_replaced(self, placed: Placed, values: list[str]) -> Iterator[None]:
+    def _inputs_replaced(self, node: Node, values: list[str]) -> Iterator[None]:
         """Inside, a layer's inputs are these values."""
-        before = {name: self.values[name] for name in placed.inputs}
-        self.values.update(zip(placed.inputs, values, strict=True))
+        before = {name: self.values[name] for name in node.inputs}
+        self.values.update(zip(node.inputs, values, strict=True))
         try:
             yield
         finally:
@@ -222,11 +222,11 @@ class Int8Writer(GraphWriter):
     def _is_output(self, path: str) -> bool:
         return path in {self.architecture.made_by[name] for name in self.architecture.output_names}
 
-    def filters(self, placed: Placed, weight: Array, bias: Array | None) -> list[str]:
-        path = placed.path
+    def filters(self, node: Node, weight: Array, bias: Array | None) -> list[str]:
+        path = node.path
         if not self._is_quantized(path):
-            return super().filters(placed, weight, bias)
-        _, range_ = self.quantized[self.values[placed.inputs[0]]]
+            return super().filters(node, weight, bias)
+        _, range_ = self.quantized[self.values[node.inputs[0]]]
         if bias is None:
             return [self._quantized_constant(f"{path}:weight", *quantize_filters(weight, self.bits))]
         bias = bias + self.bias_corrections.get(path, 0.0)
@@ -290,7 +290,7 @@ class Int8Writer(GraphWriter):
         return self.node(kind, [x, *inputs], f"{name}:table", domain=MICROSOFT, **attributes)
 
 
-def copies(layer: rows.LayerBase) -> bool:
+def copies(layer: rows.RowBase) -> bool:
     """Whether a layer only copies or chooses values, so that integers stay what they are."""
     return isinstance(layer, COPYING) or (isinstance(layer, rows.Pool) and layer.op == "max")
 
@@ -307,11 +307,11 @@ def tied_ranges(
             name = parents[name]
         return name
 
-    for placed in architecture.layers:
-        layer, path = placed.layer, placed.path
+    for node in architecture.layers:
+        layer, path = node.row, node.path
         if copies(layer) or isinstance(layer, rows.Dropout):
-            tied[path] = tied[placed.inputs[0]]
-            for source in placed.inputs:
+            tied[path] = tied[node.inputs[0]]
+            for source in node.inputs:
                 parents[root(source)] = root(path)
             continue
         low, high = ranges[path]

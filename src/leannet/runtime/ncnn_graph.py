@@ -13,7 +13,7 @@ import numpy as np
 
 from leannet import rows
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
+from leannet.rows import INPUT, Activation, Architecture, Node, Shape
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 
 MAGIC = 7767517
@@ -43,8 +43,8 @@ class NcnnWriter:
         """Both files."""
         c, h, w = self.architecture.input.shape
         self.lines.append(("Input", INPUT, [], [INPUT], {0: w, 1: h, 2: c}))
-        for placed in self.architecture.layers:
-            self.values[placed.path] = self._layer(placed)
+        for node in self.architecture.layers:
+            self.values[node.path] = self._layer(node)
         for name in self.architecture.output_names:
             value = self.values[self.architecture.made_by[name]]
             self.layer("Noop", [value], f"{name}:0")
@@ -75,13 +75,13 @@ class NcnnWriter:
 
     # Layers
 
-    def _layer(self, placed: Placed) -> str:
-        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+    def _layer(self, node: Node) -> str:
+        layer, path, inputs = node.row, node.path, [self.values[name] for name in node.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, inputs[0])
+                return self._conv(node, layer, inputs[0])
             case rows.Linear():
-                return self._linear(placed, layer, inputs[0])
+                return self._linear(node, layer, inputs[0])
             case rows.Dropout():
                 return inputs[0]
             case rows.Activate():
@@ -95,11 +95,11 @@ class NcnnWriter:
                 return self.layer("BinaryOp", inputs, path, {0: 2})
             case rows.Concat():
                 return self.layer("Concat", inputs, path, {0: 0})
-        return self._reshaped(placed, inputs[0])
+        return self._reshaped(node, inputs[0])
 
-    def _reshaped(self, placed: Placed, x: str) -> str:
+    def _reshaped(self, node: Node, x: str) -> str:
         """Layers of one input, without weights or with normalisation alone."""
-        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, placed.out_shape
+        layer, path, (shape, *_), out = node.row, node.path, node.in_shapes, node.out_shape
         match layer:
             case rows.Pool():
                 top, left, bottom, right = pool_pads(layer, shape, out)
@@ -124,7 +124,7 @@ class NcnnWriter:
                 fields: dict[int, Setting] = {0: 0, 1: layer.size, 2: layer.alpha, 3: layer.beta, 4: layer.k}
                 return self.layer("LRN", [x], path, fields)
             case rows.Normalize():
-                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
+                scale, shift = scale_and_shift(self.weights, node, layer.norm)
                 return self.layer("Scale", [x], path, {0: len(scale), 1: 1}, _bytes(scale), _bytes(shift))
         raise LeannetError(f"row '{path}': ncnn has no layer for kind {type(layer).__name__}")
 
@@ -135,9 +135,9 @@ class NcnnWriter:
     def _crop(self, x: str, name: str, starts: list[int], ends: list[int], axes: list[int]) -> str:
         return self.layer("Crop", [x], name, {9: starts, 10: ends, 11: axes})
 
-    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
-        path, (shape, *_) = placed.path, placed.in_shapes
-        weight, bias = folded(self.weights, placed)
+    def _conv(self, node: Node, layer: rows.Conv | rows.Depthwise, x: str) -> str:
+        path, (shape, *_) = node.path, node.in_shapes
+        weight, bias = folded(self.weights, node)
         top, left, bottom, right = pads_of(shape, layer.kernel, layer.stride, layer.padding)
         groups = shape.channels if isinstance(layer, rows.Depthwise) else layer.groups
         settings: dict[int, Setting] = {
@@ -150,16 +150,16 @@ class NcnnWriter:
         output = self.layer(kind, [x], name, settings, RAW, _bytes(weight), _bytes(bias))
         return self.activation(layer.activation, output, path)
 
-    def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
-        path = placed.path
-        weight = weight_of(self.weights, placed, "linear.weight")
+    def _linear(self, node: Node, layer: rows.Linear, x: str) -> str:
+        path = node.path
+        weight = weight_of(self.weights, node, "linear.weight")
         data = [RAW, _bytes(weight)]
         if layer.bias:
-            data.append(_bytes(weight_of(self.weights, placed, "linear.bias")))
+            data.append(_bytes(weight_of(self.weights, node, "linear.bias")))
         settings: dict[int, Setting] = {0: len(weight), 1: int(layer.bias), 2: weight.size}
         vector = self.layer("InnerProduct", [x], f"{path}:product", settings, *data)
         name = path if layer.activation == "linear" else f"{path}:image"
-        return self.activation(layer.activation, self._image(vector, name, placed.out_shape), path)
+        return self.activation(layer.activation, self._image(vector, name, node.out_shape), path)
 
     def activation(self, kind: Activation, x: str, name: str) -> str:
         """The activation of a value."""

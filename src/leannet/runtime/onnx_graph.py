@@ -13,7 +13,7 @@ import numpy as np
 from leannet import rows
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
-from leannet.rows import INPUT, Activation, Architecture, Placed, Shape
+from leannet.rows import INPUT, Activation, Architecture, Node, Shape
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 from leannet.runtime.onnx_versions import lowest_ir, lowest_opset
 
@@ -102,8 +102,8 @@ class GraphWriter:
             dims = [BATCH, *(size if self.sized else ("height", "width")), channels]
             inputs = [helper.make_tensor_value_info(IMAGES, self.onnx.TensorProto.UINT8, dims)]
         self.values[INPUT] = self._network_input()
-        for placed in self.architecture.layers:
-            self.values[placed.path] = self._layer(placed)
+        for node in self.architecture.layers:
+            self.values[node.path] = self._layer(node)
         outputs = []
         for name in self.architecture.output_names:
             shape = self.architecture.shapes[name]
@@ -146,15 +146,15 @@ class GraphWriter:
         assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
         return name
 
-    def filters(self, placed: Placed, weight: Array, bias: Array | None) -> list[str]:
+    def filters(self, node: Node, weight: Array, bias: Array | None) -> list[str]:
         """Adds a layer's weights, in the type that they are stored in."""
-        name = f"{placed.path}:weight"
+        name = f"{node.path}:weight"
         if self.stored_as != "float32":
             stored = self.constant(f"{name}:half", weight.astype(half_dtype(self.stored_as)))
             self.node("Cast", [stored], name, to=self.onnx.TensorProto.FLOAT)
         else:
             self.constant(name, weight)
-        return [name] if bias is None else [name, self.constant(f"{placed.path}:bias", bias)]
+        return [name] if bias is None else [name, self.constant(f"{node.path}:bias", bias)]
 
     def _network_input(self) -> str:
         """What the first layers read: the graph's input, normalized where it is images."""
@@ -202,13 +202,13 @@ class GraphWriter:
 
     # Layers
 
-    def _layer(self, placed: Placed) -> str:
-        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
+    def _layer(self, node: Node) -> str:
+        layer, path, inputs = node.row, node.path, [self.values[name] for name in node.inputs]
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, self.image(inputs[0]))
+                return self._conv(node, layer, self.image(inputs[0]))
             case rows.Linear():
-                return self._linear(placed, layer, self.vector(inputs[0]))
+                return self._linear(node, layer, self.vector(inputs[0]))
             case rows.Dropout():
                 return inputs[0]
             case rows.Flatten():
@@ -228,7 +228,7 @@ class GraphWriter:
                 return self.node("Mul", inputs, path)
             case rows.Concat():
                 return self.node("Concat", inputs, path, axis=1)
-        return self._one_input(placed, self.image(inputs[0]))
+        return self._one_input(node, self.image(inputs[0]))
 
     def _concats_last(self, values: Sequence[str]) -> None:
         """Puts a Concat that a sum reads right before it: OpenCV 4 sums wrongly with a convolution in between."""
@@ -238,9 +238,9 @@ class GraphWriter:
                 self.nodes.remove(node)
                 self.nodes.append(node)
 
-    def _one_input(self, placed: Placed, x: str) -> str:
+    def _one_input(self, node: Node, x: str) -> str:
         """Layers of one input and without filters."""
-        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, placed.out_shape
+        layer, path, (shape, *_), out = node.row, node.path, node.in_shapes, node.out_shape
         match layer:
             case rows.Pool():
                 return self._pool(layer, x, path, shape, out)
@@ -267,21 +267,21 @@ class GraphWriter:
                 fields = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k, "size": layer.size}
                 return self.node("LRN", [x], path, **fields)
             case rows.Normalize():
-                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
+                scale, shift = scale_and_shift(self.weights, node, layer.norm)
                 scaled = self.node("Mul", [x, self.constant(f"{path}:scale", scale[:, None, None])], f"{path}:scaled")
                 return self.node("Add", [scaled, self.constant(f"{path}:shift", shift[:, None, None])], path)
         raise TypeError(f"no ONNX form for a row of kind {type(layer).__name__}")
 
-    def folded(self, placed: Placed) -> tuple[Array, Array]:
+    def folded(self, node: Node) -> tuple[Array, Array]:
         """The filters and biases of a convolution, batch norm folded in."""
-        return folded(self.weights, placed)
+        return folded(self.weights, node)
 
-    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: str) -> str:
-        path, (shape, *_) = placed.path, placed.in_shapes
-        weight, bias = self.folded(placed)
+    def _conv(self, node: Node, layer: rows.Conv | rows.Depthwise, x: str) -> str:
+        path, (shape, *_) = node.path, node.in_shapes
+        weight, bias = self.folded(node)
         output = self.node(
             "Conv",
-            [x, *self.filters(placed, weight, bias)],
+            [x, *self.filters(node, weight, bias)],
             path if layer.activation == "linear" else f"{path}:conv",
             kernel_shape=[layer.kernel] * 2,
             strides=[layer.stride] * 2,
@@ -290,10 +290,10 @@ class GraphWriter:
         )
         return self.activation(layer.activation, output, path)
 
-    def _linear(self, placed: Placed, layer: rows.Linear, x: str) -> str:
-        path = placed.path
-        bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else None
-        inputs = [x, *self.filters(placed, weight_of(self.weights, placed, "linear.weight"), bias)]
+    def _linear(self, node: Node, layer: rows.Linear, x: str) -> str:
+        path = node.path
+        bias = weight_of(self.weights, node, "linear.bias") if layer.bias else None
+        inputs = [x, *self.filters(node, weight_of(self.weights, node, "linear.weight"), bias)]
         output = self.node("Gemm", inputs, path if layer.activation == "linear" else f"{path}:gemm", transB=1)
         self.flat.add(output)
         return self.activation(layer.activation, output, path)

@@ -51,6 +51,6 @@ def program(
 
         weights = numpy_weights(build(architecture).eval().state_dict())
     ranges = {INPUT: (-2.0, 2.0)}
-    for placed in architecture.layers:
-        ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
+    for node in architecture.layers:
+        ranges[node.path] = ranges[f"{node.path}:before"] = (-4.0, 4.0)
     return quantized_program(architecture, weights, ranges, engine, compute=fastest_float(engine))

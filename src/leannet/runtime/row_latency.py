@@ -111,8 +111,6 @@ def measure_rows(
     Raises LeannetError for an engine that is not there, and for a row that cannot stand alone.
     """
     chosen_engine = engine(engine_name)
-    shapes = {INPUT: architecture.input.shape, **architecture.shapes}
-    reads = architecture.reads()
     keys: dict[str, str] = {}
     candidates: dict[str, Callable[[], object]] = {}
     empties: dict[str, str] = {}  # key -> the empty network that it is compared with
@@ -125,12 +123,11 @@ def measure_rows(
             candidates[name] = partial(run, x)
 
     add(WHOLE, architecture)
-    for row in architecture.rows:
-        in_shapes = [shapes[name] for name in reads[row.name]]
-        keys[row.name] = key = row_key(row, in_shapes)
-        if key in empties or isinstance(row, Dropout):
+    for node in architecture.graph.nodes:
+        keys[node.path] = key = row_key(node.row, node.in_shapes)
+        if key in empties or isinstance(node.row, Dropout):
             continue
-        row_alone, empty = alone(row, in_shapes)
+        row_alone, empty = alone(node.row, node.in_shapes)
         empties[key] = f"empty {empty.to_json()}"
         add(key, row_alone)
         add(empties[key], empty)
@@ -139,13 +136,12 @@ def measure_rows(
     times = measure(candidates, seconds, between=progress, threads=threads)
     macs = {group.name: group.macs for group in count(architecture).by_row()}
     rows = []
-    for row in architecture.rows:
-        key, ms = keys[row.name], 0.0
+    for node in architecture.graph.nodes:
+        key, ms = keys[node.path], 0.0
         if key in empties:
             ms = max(times[key].median_ms - times[empties[key]].median_ms, 0.0)
-        in_shapes = [shapes[name] for name in reads[row.name]]
-        out_shape, row_macs = shapes[row.name], macs.get(row.name, 0)
-        rows.append(RowTime(row.name, str(row.kind), key, tuple(in_shapes), out_shape, row_macs, ms))
+        row_macs = macs.get(node.path, 0)
+        rows.append(RowTime(node.path, str(node.row.kind), key, node.in_shapes, node.out_shape, row_macs, ms))
     return RowTimes(
         name=architecture.name,
         engine=chosen_engine.version(),

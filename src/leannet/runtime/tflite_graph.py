@@ -11,7 +11,7 @@ import numpy as np
 
 from leannet import rows
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Activation, Architecture, Placed, Shape, pad_before_after
+from leannet.rows import INPUT, Activation, Architecture, Node, Shape, pad_before_after
 from leannet.runtime.folding import Array, Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 from leannet.runtime.tflite_file import Operator, Tensor, pack
 
@@ -39,8 +39,8 @@ class TfliteWriter:
 
     def file(self) -> bytes:
         """The whole file."""
-        for placed in self.architecture.layers:
-            self.values[placed.path] = self._layer(placed)
+        for node in self.architecture.layers:
+            self.values[node.path] = self._layer(node)
         outputs = []
         for name in self.architecture.output_names:
             shape = self.architecture.shapes[name]
@@ -106,14 +106,14 @@ class TfliteWriter:
 
     # Layers
 
-    def _layer(self, placed: Placed) -> int:
-        layer, path, inputs = placed.layer, placed.path, [self.values[name] for name in placed.inputs]
-        out = nhwc(placed.out_shape)
+    def _layer(self, node: Node) -> int:
+        layer, path, inputs = node.row, node.path, [self.values[name] for name in node.inputs]
+        out = nhwc(node.out_shape)
         match layer:
             case rows.Conv() | rows.Depthwise():
-                return self._conv(placed, layer, inputs[0])
+                return self._conv(node, layer, inputs[0])
             case rows.Linear():
-                return self._linear(placed, layer, inputs[0])
+                return self._linear(node, layer, inputs[0])
             case rows.Dropout():
                 return inputs[0]
             case rows.Activate():
@@ -124,14 +124,14 @@ class TfliteWriter:
                 return self.op("MUL", inputs, path, out, "MulOptions")
             case rows.Concat():
                 return self.op("CONCATENATION", inputs, path, out, "ConcatenationOptions", Axis=3)
-        return self._one_input(placed, inputs[0])
+        return self._one_input(node, inputs[0])
 
-    def _one_input(self, placed: Placed, x: int) -> int:
+    def _one_input(self, node: Node, x: int) -> int:
         """Layers of one input, without filters."""
-        layer, path, (shape, *_), out = placed.layer, placed.path, placed.in_shapes, nhwc(placed.out_shape)
+        layer, path, (shape, *_), out = node.row, node.path, node.in_shapes, nhwc(node.out_shape)
         match layer:
             case rows.Pool():
-                return self._pool(placed, layer, x)
+                return self._pool(node, layer, x)
             case rows.GlobalPool():
                 return self._global_pool(layer.size, x, path, shape, out)
             case rows.Flatten():
@@ -164,7 +164,7 @@ class TfliteWriter:
                 options = "LocalResponseNormalizationOptions"
                 return self.op("LOCAL_RESPONSE_NORMALIZATION", [x], path, out, options, **fields)
             case rows.Normalize():
-                scale, shift = scale_and_shift(self.weights, placed, layer.norm)
+                scale, shift = scale_and_shift(self.weights, node, layer.norm)
                 scaled = self.op("MUL", [x, self.constant(f"{path}:scale", scale)], f"{path}:scaled", out, "MulOptions")
                 return self.op("ADD", [scaled, self.constant(f"{path}:shift", shift)], path, out, "AddOptions")
         raise LeannetError(f"row '{path}': LiteRT has no operation for kind {type(layer).__name__}")
@@ -189,9 +189,9 @@ class TfliteWriter:
         order = self.constant(f"{name}:order", np.array([0, 3, 1, 2], np.int32))
         return self.op("TRANSPOSE", [x, order], f"{name}:turned", (n, c, h, w), "TransposeOptions")
 
-    def _conv(self, placed: Placed, layer: rows.Conv | rows.Depthwise, x: int) -> int:
-        path, (shape, *_), out = placed.path, placed.in_shapes, nhwc(placed.out_shape)
-        weight, bias = folded(self.weights, placed)
+    def _conv(self, node: Node, layer: rows.Conv | rows.Depthwise, x: int) -> int:
+        path, (shape, *_), out = node.path, node.in_shapes, nhwc(node.out_shape)
+        weight, bias = folded(self.weights, node)
         pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
         padded, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads)
         fused = FUSED.get(layer.activation, 0)
@@ -203,28 +203,28 @@ class TfliteWriter:
         }
         name = path if layer.activation in FUSED else f"{path}:conv"
         if isinstance(layer, rows.Depthwise):
-            inputs = [padded, *self.filters(placed, padded, weight.transpose(1, 2, 3, 0), bias, axis=3)]
+            inputs = [padded, *self.filters(node, padded, weight.transpose(1, 2, 3, 0), bias, axis=3)]
             options = "DepthwiseConv2DOptions"
             output = self.op("DEPTHWISE_CONV_2D", inputs, name, out, options, DepthMultiplier=1, **fields)
         else:
-            inputs = [padded, *self.filters(placed, padded, weight.transpose(0, 2, 3, 1), bias)]
+            inputs = [padded, *self.filters(node, padded, weight.transpose(0, 2, 3, 1), bias)]
             version = 6 if layer.groups > 1 else 1  # the first that knows groups
             output = self.op("CONV_2D", inputs, name, out, "Conv2DOptions", version, **fields)
         return output if layer.activation in FUSED else self.activation(layer.activation, output, path)
 
-    def filters(self, placed: Placed, x: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
+    def filters(self, node: Node, x: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
         """A layer's weights. x: what they are multiplied with. axis: where its output channels lie."""
-        return [self.constant(f"{placed.path}:weight", weight), self.constant(f"{placed.path}:bias", bias)]
+        return [self.constant(f"{node.path}:weight", weight), self.constant(f"{node.path}:bias", bias)]
 
-    def _linear(self, placed: Placed, layer: rows.Linear, x: int) -> int:
-        path, (shape, *_), out = placed.path, placed.in_shapes, nhwc(placed.out_shape)
-        weight = weight_of(self.weights, placed, "linear.weight")
+    def _linear(self, node: Node, layer: rows.Linear, x: int) -> int:
+        path, (shape, *_), out = node.path, node.in_shapes, nhwc(node.out_shape)
+        weight = weight_of(self.weights, node, "linear.weight")
         # Its inputs come in the order (H, W, C) here.
         weight = weight.reshape(len(weight), *shape).transpose(0, 2, 3, 1).reshape(len(weight), -1)
-        bias = weight_of(self.weights, placed, "linear.bias") if layer.bias else np.zeros(len(weight), np.float32)
+        bias = weight_of(self.weights, node, "linear.bias") if layer.bias else np.zeros(len(weight), np.float32)
         flat = self._reshape(x, f"{path}:flat", (1, shape.elements))
         fused = FUSED.get(layer.activation, 0)
-        inputs = [flat, *self.filters(placed, flat, weight, bias)]
+        inputs = [flat, *self.filters(node, flat, weight, bias)]
         fields = {"FusedActivationFunction": fused}
         product = self.op("FULLY_CONNECTED", inputs, f"{path}:product", (1, out[3]), "FullyConnectedOptions", **fields)
         name = path if layer.activation in FUSED else f"{path}:image"
@@ -251,27 +251,27 @@ class TfliteWriter:
         operations = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
         return self.op(operations[kind], [x], name, shape)
 
-    def _pool(self, placed: Placed, layer: rows.Pool, x: int) -> int:
-        path, (shape, *_) = placed.path, placed.in_shapes
-        pads = pool_pads(layer, shape, placed.out_shape)
+    def _pool(self, node: Node, layer: rows.Pool, x: int) -> int:
+        path, (shape, *_) = node.path, node.in_shapes
+        pads = pool_pads(layer, shape, node.out_shape)
         fill = LOWEST if layer.op == "max" else 0.0
         padded, padding = self._window(x, path, shape, layer.kernel, layer.stride, pads, fill)
         if layer.op == "average":
-            return self._mean(placed, layer, padded, padding, padded != x)
-        out = nhwc(placed.out_shape)
+            return self._mean(node, layer, padded, padding, padded != x)
+        out = nhwc(node.out_shape)
         return self.op("MAX_POOL_2D", [padded], path, out, "Pool2DOptions", **_windows(layer, padding))
 
-    def _mean(self, placed: Placed, layer: rows.Pool, padded: int, padding: int, counts_zeros: bool) -> int:
+    def _mean(self, node: Node, layer: rows.Pool, padded: int, padding: int, counts_zeros: bool) -> int:
         """The mean of each window. counts_zeros: those around the map are in `padded`, and would be counted."""
-        path, out = placed.path, nhwc(placed.out_shape)
+        path, out = node.path, nhwc(node.out_shape)
         name = f"{path}:counted" if counts_zeros else path
         mean = self.op("AVERAGE_POOL_2D", [padded], name, out, "Pool2DOptions", **_windows(layer, padding))
-        return self._without_zeros(placed, layer, mean) if counts_zeros else mean
+        return self._without_zeros(node, layer, mean) if counts_zeros else mean
 
-    def _without_zeros(self, placed: Placed, layer: rows.Pool, counted: int) -> int:
+    def _without_zeros(self, node: Node, layer: rows.Pool, counted: int) -> int:
         """Means in which zeros around the map were counted, without them."""
-        path, out = placed.path, nhwc(placed.out_shape)
-        share = self.constant(f"{path}:share", layer.kernel**2 / pixels_in_windows(placed, layer)[None, :, :, None])
+        path, out = node.path, nhwc(node.out_shape)
+        share = self.constant(f"{path}:share", layer.kernel**2 / pixels_in_windows(node, layer)[None, :, :, None])
         return self.op("MUL", [counted, share], path, out, "MulOptions")
 
     def _global_pool(self, size: int, x: int, path: str, shape: Shape, out: Sequence[int]) -> int:
@@ -296,9 +296,9 @@ def nhwc(shape: Shape) -> tuple[int, int, int, int]:
     return 1, shape.height, shape.width, shape.channels
 
 
-def pixels_in_windows(placed: Placed, layer: rows.Pool) -> Array:
+def pixels_in_windows(node: Node, layer: rows.Pool) -> Array:
     """(H', W'): how many pixels of each window are of the map, not zeros around it."""
-    (shape, *_), out = placed.in_shapes, placed.out_shape
+    (shape, *_), out = node.in_shapes, node.out_shape
     sides = []
     for size, before, length in zip(shape[1:], pool_pads(layer, shape, out)[:2], out[1:], strict=True):
         starts = np.arange(length) * layer.stride - before

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from leannet import rows
-from leannet.rows import Activation, Architecture, Placed
+from leannet.rows import Activation, Architecture, Node
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.int8_graph import Range, least_scales, quantize_filters, tied_ranges
 from leannet.runtime.tflite_graph import TfliteWriter, nhwc, pixels_in_windows
@@ -34,16 +34,16 @@ VERSIONS = {
 }  # fmt: skip
 
 
-def float_only(placed: Placed) -> bool:
+def float_only(node: Node) -> bool:
     """Whether LiteRT has no integer form of a layer, or none that serves: the range of the first two of a sum of three
     is not known, and depthwise filters of more than 25 weights have no fast integers."""
-    match placed.layer:
+    match node.row:
         case rows.LocalResponse() | rows.Normalize():
             return True
         case rows.Depthwise():
-            return placed.layer.kernel > 5
+            return node.row.kernel > 5
         case rows.Add():
-            return len(placed.inputs) > 2
+            return len(node.inputs) > 2
     return False
 
 
@@ -67,7 +67,7 @@ class Int8TfliteWriter(TfliteWriter):
                        if key.endswith(":before")}  # fmt: skip
         self.range_of: dict[int, Range] = {}  # of the values that are integers
         self._ranges_within: dict[str, Range] = {}  # of values within a layer, by name
-        self._current: Placed | None = None
+        self._current: Node | None = None
         self._converted: dict[tuple[int, Range | None], int] = {}  # None: to floats
 
     def output(self, value: int, name: str, shape: Sequence[int]) -> int:
@@ -106,22 +106,22 @@ class Int8TfliteWriter(TfliteWriter):
 
     # Layers
 
-    def _layer(self, placed: Placed) -> int:
-        layer, path = placed.layer, placed.path
-        values = [self.values[name] for name in placed.inputs]
-        if path in self.float_layers or float_only(placed):
+    def _layer(self, node: Node) -> int:
+        layer, path = node.row, node.path
+        values = [self.values[name] for name in node.inputs]
+        if path in self.float_layers or float_only(node):
             inputs = [self._dequantize(value) for value in values]
         elif isinstance(layer, rows.Concat):
             inputs = [self._quantize(value, self.ranges[path]) for value in values]
         else:
             inputs = [
                 value if value in self.range_of else self._quantize(value, self.ranges[name])
-                for value, name in zip(values, placed.inputs, strict=True)
+                for value, name in zip(values, node.inputs, strict=True)
             ]
-        before = {name: self.values[name] for name in placed.inputs}
-        self.values.update(zip(placed.inputs, inputs, strict=True))
-        self._current = placed
-        output = super()._layer(placed)
+        before = {name: self.values[name] for name in node.inputs}
+        self.values.update(zip(node.inputs, inputs, strict=True))
+        self._current = node
+        output = super()._layer(node)
         self.values.update(before)
         return output
 
@@ -148,7 +148,7 @@ class Int8TfliteWriter(TfliteWriter):
         if kind in FIXED_RANGES:
             return FIXED_RANGES[kind]
         assert self._current is not None
-        path, layer = self._current.path, self._current.layer
+        path, layer = self._current.path, self._current.row
         activation = getattr(layer, "activation", "linear")
         if name == path or activation in ("linear", "relu", "relu6"):
             return self.ranges[path]
@@ -178,7 +178,7 @@ class Int8TfliteWriter(TfliteWriter):
     def _times_gate_factor(self, kind: Activation, x: int, name: str) -> int:
         """A value times the factor of its gate, which filters have in them already: the integers are the same."""
         assert self._current is not None
-        if isinstance(self._current.layer, LAYERS_WITH_FILTERS):
+        if isinstance(self._current.row, LAYERS_WITH_FILTERS):
             return x
         range_, product = self.range_of[x], f"{name}:shrunk"
         self._ranges_within[product] = Range(range_.scale * GATE_FACTORS[kind], range_.zero_point)
@@ -191,11 +191,11 @@ class Int8TfliteWriter(TfliteWriter):
         three = self.constant(f"{name}:three", np.array([3 * GATE_FACTORS[kind]], np.float32))
         return self.op("ADD", [scaled, three], name, self._shape(scaled), "AddOptions")
 
-    def _mean(self, placed: Placed, layer: rows.Pool, padded: int, padding: int, counts_zeros: bool) -> int:
+    def _mean(self, node: Node, layer: rows.Pool, padded: int, padding: int, counts_zeros: bool) -> int:
         """As a depthwise convolution, since means of windows have no fast integers; it counts all zeros."""
         if padded not in self.range_of:
-            return super()._mean(placed, layer, padded, padding, counts_zeros)
-        path, channels = placed.path, placed.out_shape.channels
+            return super()._mean(node, layer, padded, padding, counts_zeros)
+        path, channels = node.path, node.out_shape.channels
         scales = np.full(channels, 1 / (127 * layer.kernel**2))
         ones = np.full((1, layer.kernel, layer.kernel, channels), 127, np.int8)
         filters = [
@@ -204,13 +204,13 @@ class Int8TfliteWriter(TfliteWriter):
                 f"{path}:bias", np.zeros(channels, np.int32), scales * self.range_of[padded].scale, 0
             ),
         ]
-        counts = pixels_in_windows(placed, layer)
+        counts = pixels_in_windows(node, layer)
         has_zeros = bool((counts < layer.kernel**2).any())
         name = f"{path}:counted" if has_zeros else path
         self._ranges_within[name] = self.ranges[path]
         fields = {"Padding": padding, "StrideW": layer.stride, "StrideH": layer.stride, "DepthMultiplier": 1}
         options = "DepthwiseConv2DOptions"
-        mean = self.op("DEPTHWISE_CONV_2D", [padded, *filters], name, nhwc(placed.out_shape), options, **fields)
+        mean = self.op("DEPTHWISE_CONV_2D", [padded, *filters], name, nhwc(node.out_shape), options, **fields)
         if not has_zeros:
             return mean
         common = np.lcm.reduce(counts.ravel())
@@ -218,7 +218,7 @@ class Int8TfliteWriter(TfliteWriter):
         divisor = np.gcd.reduce(shares.ravel())
         if shares.max() <= 255 * divisor:
             self._ranges_within[f"{path}:share"] = Range(divisor / common, 0)
-        return self._without_zeros(placed, layer, mean)
+        return self._without_zeros(node, layer, mean)
 
     def _quantized_constants(self, kind: str, inputs: Sequence[int]) -> Iterable[int]:
         """The inputs of an operation on integers, with float constants quantized."""
@@ -236,19 +236,19 @@ class Int8TfliteWriter(TfliteWriter):
             tensor.data = (np.clip(integers, 0, 255) - 128).astype(np.int8)
             yield self._set_range(value, range_)
 
-    def filters(self, placed: Placed, x: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
+    def filters(self, node: Node, x: int, weight: Array, bias: Array, axis: int = 0) -> list[int]:
         if x not in self.range_of:
-            return super().filters(placed, x, weight, bias, axis)
-        bias = bias + self.bias_corrections.get(placed.path, 0.0)
+            return super().filters(node, x, weight, bias, axis)
+        bias = bias + self.bias_corrections.get(node.path, 0.0)
         least = least_scales(bias, self.range_of[x])
         integers, scales = quantize_filters(np.moveaxis(weight, axis, 0), self.bits, least)
         bias_scales = scales.astype(np.float64) * self.range_of[x].scale
         bias_integers = np.rint(bias / bias_scales).astype(np.int32)
         # The same integers with other scales: the layer is multiplied by its gate's factor.
-        factor = GATE_FACTORS.get(getattr(placed.layer, "activation", "linear"), 1.0)
+        factor = GATE_FACTORS.get(getattr(node.row, "activation", "linear"), 1.0)
         return [
-            self._integer_constant(f"{placed.path}:weight", np.moveaxis(integers, 0, axis), scales * factor, axis),
-            self._integer_constant(f"{placed.path}:bias", bias_integers, bias_scales * factor, 0),
+            self._integer_constant(f"{node.path}:weight", np.moveaxis(integers, 0, axis), scales * factor, axis),
+            self._integer_constant(f"{node.path}:bias", bias_integers, bias_scales * factor, 0),
         ]
 
     def _integer_constant(self, name: str, integers: Array, scales: Array, axis: int) -> int:

@@ -249,8 +249,8 @@ def _terms(case: Case, index: int) -> list[float]:
     """Mult-adds at widths that are multiples of 8, at others, bytes moved, layers."""
     cost = count(case.networks[index])
     odd = 0
-    for placed, layer in zip(case.networks[index].layers, cost.layers, strict=True):
-        groups = getattr(placed.layer, "groups", 1)
+    for node, layer in zip(case.networks[index].layers, cost.layers, strict=True):
+        groups = getattr(node.row, "groups", 1)
         if layer.in_shape.channels // groups % EVEN or layer.out_shape.channels // groups % EVEN:
             odd += layer.macs
     return [cost.macs - odd, odd, cost.total.bytes_moved, len(cost.layers)]

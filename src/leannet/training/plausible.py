@@ -4,7 +4,7 @@ from leannet.console import Console
 from leannet.cost.counting import BYTES
 from leannet.data.cache import available_memory
 from leannet.errors import LeannetError
-from leannet.rows import Architecture, Conv, Depthwise, LayerBase, Linear, Pool
+from leannet.rows import Architecture, Conv, Depthwise, Linear, Pool, RowBase
 from leannet.training.settings import Settings
 
 TOO_MANY = 0.125  # share of layers with a kernel above 1 x 1 whose map is a single pixel
@@ -31,20 +31,20 @@ def fitting_batch(settings: Settings, images: int, console: Console) -> Settings
 
 def check_input(architecture: Architecture, console: Console) -> None:
     """Warns if the input is so small that many layers get a single pixel."""
-    kernel_layers = [placed for placed in architecture.layers if _has_kernel(placed.layer)]
-    single = [placed for placed in kernel_layers if max(placed.in_shapes[0][1:]) == 1]
+    kernel_layers = [node for node in architecture.layers if _has_kernel(node.row)]
+    single = [node for node in kernel_layers if max(node.in_shapes[0][1:]) == 1]
     if len(single) <= TOO_MANY * len(kernel_layers):
         return
     size = architecture.input
     console.say(
-        f"  at {size.width} x {size.height} px maps are 1 x 1 from row {single[0].row} on: {len(single)} of "
+        f"  at {size.width} x {size.height} px maps are 1 x 1 from row {single[0].top} on: {len(single)} of "
         f"{len(kernel_layers)} layers with a kernel above 1 x 1 get a single pixel; use a larger --resolution, or a "
         "network for small images",
         style="yellow",
     )
 
 
-def _has_kernel(layer: LayerBase) -> bool:
+def _has_kernel(layer: RowBase) -> bool:
     return isinstance(layer, Conv | Depthwise | Pool) and layer.kernel > 1
 
 
@@ -55,8 +55,8 @@ def check_memory(architecture: Architecture, settings: Settings, console: Consol
     again. Raises LeannetError if that alone exceeds the free memory.
     """
     images = -(-settings.batch_size // settings.accumulate)
-    weighted = [placed for placed in architecture.layers if isinstance(placed.layer, Conv | Depthwise | Linear)]
-    elements = sum(placed.in_shapes[0].elements for placed in weighted)
+    weighted = [node for node in architecture.layers if isinstance(node.row, Conv | Depthwise | Linear)]
+    elements = sum(node.in_shapes[0].elements for node in weighted)
     needed, free = images * BYTES * elements, available_memory()
     if not free or needed < MUCH * free:
         return

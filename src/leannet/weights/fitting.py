@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from leannet.errors import LeannetError
-from leannet.network import build
 from leannet.rows import Architecture
 from leannet.weights.candidates import COUNTER, ENOUGH, Candidate, StateDict, candidates
 from leannet.zoo import find
@@ -21,13 +19,6 @@ NOT_WEIGHTS = (COUNTER, "total_ops", "total_params")  # counters of torch's Aver
 NAMED = 3  # keys shown in a message
 
 
-@lru_cache(maxsize=8)
-def state_keys(architecture: Architecture) -> tuple[str, ...]:
-    """The keys of a network's state dict."""
-    with torch.device("meta"):
-        return tuple(build(architecture).state_dict())
-
-
 @dataclass(frozen=True)
 class Naming:
     """A network's rows and keys in one library. keys: leannet's key -> the library's, in the order of the rows."""
@@ -37,7 +28,7 @@ class Naming:
 
     @cached_property
     def keys(self) -> dict[str, str]:
-        own = set(state_keys(self.architecture))
+        own = self.architecture.parameters
         return {
             f"{ours}.{leaf}": f"{theirs}.{leaf}"
             for ours, theirs in self.source.keys(self.architecture)
@@ -49,7 +40,9 @@ class Naming:
     def head_weight(self) -> str:
         """leannet's key of the head's weights."""
         head = self.architecture.head + "."
-        return next(key for key in self.keys if key.startswith(head) and key.endswith(".weight"))
+        return next(
+            key for key, each in self.architecture.parameters.items() if key.startswith(head) and each.kind == "weight"
+        )
 
     @cached_property
     def classifier(self) -> tuple[str, ...]:
@@ -166,7 +159,7 @@ def own_naming(family: Family) -> Source:
     """leannet's own keys: of its networks, trained by another program."""
 
     def keys(architecture: Architecture) -> Iterator[tuple[str, str]]:
-        modules = dict.fromkeys(key.rpartition(".")[0] for key in state_keys(architecture))
+        modules = dict.fromkeys(key.rpartition(".")[0] for key in architecture.parameters)
         return ((module, module) for module in modules)
 
     return Source("leannet", family.rows, keys, license="")

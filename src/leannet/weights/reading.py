@@ -82,11 +82,11 @@ def _network_of(
     family = find(name)
     resolution = family.resolution if resolution is None else resolution
     source = ported(fit.naming.source) if is_ported(fit.naming.source, where, metadata) else fit.naming.source
-    stem = fit.tensor(next(iter(fit.pairs)))
     if fit.fresh:
         classes = family.classes if classes is None else classes
     else:
         classes = fit.tensor(fit.naming.head_weight).shape[0]
+    stem = fit.tensor(fit.naming.architecture.stems[0])
     architecture = source.rows(width, resolution, classes, stem.shape[1] if stem.ndim > 1 else 3)
     network = build(architecture)
     own, state = network.state_dict(), {}

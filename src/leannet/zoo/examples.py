@@ -1,12 +1,23 @@
 """An example of each kind of row: from a published network where one has it, else with values that fit."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, BlockBase, RowBase, RowError, Shape, describe, find_kind, infer_shapes
+from leannet.rows import (
+    INPUT,
+    BlockBase,
+    Node,
+    RowBase,
+    RowError,
+    Shape,
+    describe,
+    find_kind,
+    input_name,
+    resolve,
+)
 from leannet.rows.text import describe_rows
 from leannet.zoo.registry import FAMILIES, architecture
 
@@ -34,8 +45,10 @@ class Example:
         """The rows that a block expands to, as `leannet.rows.text.describe_rows` has them; of a layer none."""
         if not isinstance(self.row, BlockBase):
             return []
-        rows = self.row.expand(*self.in_shapes)
-        return describe_rows(rows, _shapes(rows, self.in_shapes))
+        (node,) = _resolved(self.row, self.in_shapes)
+        return describe_rows(
+            [each.row for each in node.inside], {each.row.name: each.out_shape for each in node.inside}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -57,22 +70,10 @@ def example(kind: str) -> Example | None:
     row_class = find_kind(kind)
     for name in FAMILIES:
         network = architecture(name)
-        rows = _rows_of(network.rows, [network.input.shape], name)
-        if examples := [row for row in rows if type(row.row) is row_class]:
+        nodes = [node for node in network.graph.by_path.values() if type(node.row) is row_class]
+        if examples := [Example(node.row, f"{name}, row {node.path}", node.in_shapes) for node in nodes]:
             return max(examples, key=lambda row: len(row.json))
     return _guess(row_class)
-
-
-def _rows_of(rows: Sequence[RowBase], shapes: Sequence[Shape], network: str, prefix: str = "") -> Iterator[Example]:
-    """Every row of a network with the shapes that it reads, those inside blocks too."""
-    known = _shapes(rows, shapes) | {_input_name(number): shape for number, shape in enumerate(shapes)}
-    above = INPUT
-    for row in rows:
-        in_shapes = tuple(known[name] for name in row.inputs or (above,))
-        yield Example(row, f"{network}, row {prefix}{row.name}", in_shapes)
-        if isinstance(row, BlockBase):
-            yield from _rows_of(row.expand(*in_shapes), in_shapes, network, f"{prefix}{row.name}.")
-        above = row.name
 
 
 def _guess(row_class: type[RowBase]) -> Example | None:
@@ -83,17 +84,14 @@ def _guess(row_class: type[RowBase]) -> Example | None:
             fields[field.name] = GUESSES.get(word, word)
     shapes = (INPUT_SHAPE,) * (row_class.arity or 2)
     try:
-        row = row_class(**fields, inputs=[_input_name(number) for number in range(len(shapes))])
-        _shapes([row], shapes)
+        row = row_class(**fields)
+        _resolved(row, shapes)
     except (RowError, LeannetError, ValueError):
         return None
     return Example(row, "", shapes)
 
 
-def _shapes(rows: Sequence[RowBase], shapes: Sequence[Shape]) -> dict[str, Shape]:
-    inputs = [(_input_name(number), shape) for number, shape in enumerate(shapes)]
-    return {name: shape for name, (_, shape) in infer_shapes(rows, inputs)[1].items()}
-
-
-def _input_name(number: int) -> str:
-    return INPUT if number == 0 else f"{INPUT}_{number + 1}"
+def _resolved(row: RowBase, shapes: Sequence[Shape]) -> tuple[Node, ...]:
+    """A row that reads inputs of these shapes."""
+    inputs = [(input_name(number), shape) for number, shape in enumerate(shapes)]
+    return resolve([row.model_copy(update={"inputs": tuple(name for name, _ in inputs), "shares": None})], inputs)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from leannet.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from leannet.rows import Architecture, Conv, Depthwise, InvertedResidual, Linear, Norm, Normalize, Placed
+from leannet.rows import Architecture, InvertedResidual, Norm
 
 RowsFunction = Callable[[float, int, int, int], Architecture]
 # Layer by layer: our module's path and theirs, as "block_1.expand.conv" and "blocks.1.0.conv_pw".
@@ -28,12 +28,6 @@ class Source:
     interpolation: str = "bilinear"
     license: str = "Apache-2.0"
     optional: tuple[str, ...] = field(default=())  # prefixes of theirs that may be left out, as auxiliary heads
-
-
-def placed(architecture: Architecture) -> dict[str, Placed]:
-    """The layers that have weights of their own, by path."""
-    kinds = (Conv, Depthwise, Linear, Normalize)
-    return {x.path: x for x in architecture.layers if isinstance(x.layer, kinds) and x.shares is None}
 
 
 def convolution(ours: str, conv: str, norm: str | None = None) -> Iterator[tuple[str, str]]:
@@ -69,13 +63,10 @@ def timm_block(row: InvertedResidual, prefix: str) -> Iterator[tuple[str, str]]:
 
 def as_tensorflow(architecture: Architecture) -> Architecture:
     """The same rows as timm's `tf_` models have them: TensorFlow's padding, and its epsilon of 1e-3."""
-    rows = []
+    edits: dict[str, dict[str, object]] = {}
     for row in architecture.rows:
-        changes: dict[str, object] = {}
-        if getattr(row, "padding", None) == "symmetric":
-            changes["padding"] = "same"
+        edits[row.name] = {"padding": "same"} if getattr(row, "padding", None) == "symmetric" else {}
         norm = getattr(row, "norm", None)
         if isinstance(norm, Norm):
-            changes["norm"] = norm.model_copy(update={"eps": 1e-3})
-        rows.append(row.model_copy(update=changes))
-    return Architecture(**{**dict(architecture), "rows": tuple(rows)})
+            edits[row.name]["norm"] = norm.model_copy(update={"eps": 1e-3})
+    return architecture.edit(edits)

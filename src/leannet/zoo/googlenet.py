@@ -2,7 +2,7 @@
 
 Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842, Table 1. `googlenet` is the paper's: biases, local
 response normalization, 5x5 convolutions. `googlenet_torchvision` has batch norm (epsilon 1e-3) and 3x3 in their place.
-`..._aux` are the same with the two auxiliary heads of section 5, as further outputs.
+`..._aux` are the same with the two auxiliary heads of section 5, as further outputs that training alone has.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from leannet.rows import (
     Linear,
     LocalResponse,
     Norm,
+    Output,
     Pool,
     Row,
 )
@@ -121,7 +122,8 @@ def _table(
         Dropout(name="dropout", rate=version.dropout),
         Linear(name="fc", out_channels=classes),
     ]
-    outputs = ("fc", "aux1_fc2", "aux2_fc2") if version.aux else ()
+    auxiliary = [Output(row=f"aux{number}_fc2", role="auxiliary") for number in AUX_AFTER.values()]
+    outputs = (Output(row="fc"), *auxiliary) if version.aux else ()
     size = Input(channels=in_channels, height=resolution, width=resolution)
     return Architecture(name=label(version.name, width), input=size, rows=(*rows, *heads), outputs=outputs)
 

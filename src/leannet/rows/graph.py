@@ -1,8 +1,12 @@
-"""Shape inference: blocks expanded, every layer given its shapes, every name and shared weight checked."""
+"""The table as a graph: blocks expanded, every row given its shapes, every name and shared weight checked, once.
+
+The executor, the counter, the diagrams, the exporters and calibration all read what stands here.
+"""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from traceback import extract_tb
 
 from pydantic import ValidationError
@@ -17,20 +21,67 @@ LABELS = {"name", "inputs", "shares"}  # the fields that say where a row stands,
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A layer in its network: what it reads, and its shapes."""
+class Node:
+    """A row in its network: what it reads, its shapes, and for a block what is inside."""
 
     path: str  # "block_1.expand": the blocks around it, then its own name
-    layer: LayerBase
-    inputs: tuple[str, ...]  # paths of layers, or "input"
+    row: RowBase
+    reads: tuple[str, ...]  # names of the rows beside it, or of what the block around it reads: "input", "input_2"
+    inputs: tuple[str, ...]  # the same as paths of layers, blocks expanded, or "input"
     in_shapes: tuple[Shape, ...]
     out_shape: Shape
-    shares: str | None  # the path of the layer whose weights it uses
+    shares: str | None  # the path of the node whose weights it uses
+    inside: tuple["Node", ...] = ()
 
     @property
-    def row(self) -> str:
-        """The row of the architecture that this layer belongs to."""
+    def top(self) -> str:
+        """The row of the architecture that it is, or is inside of."""
         return self.path.split(".")[0]
+
+    @property
+    def made_by(self) -> str:
+        """The path of the layer that makes its output: itself, or the last one inside."""
+        return self.inside[-1].made_by if self.inside else self.path
+
+    @property
+    def layers(self) -> Iterator["Node"]:
+        """The layers inside it in order, blocks expanded; of a layer itself."""
+        if not self.inside:
+            yield self
+        for node in self.inside:
+            yield from node.layers
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of an architecture, one a row."""
+
+    nodes: tuple[Node, ...]
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """Every layer in order, blocks expanded."""
+        return tuple(layer for node in self.nodes for layer in node.layers)
+
+    @cached_property
+    def by_path(self) -> dict[str, Node]:
+        """Every node, those inside blocks too, by its path."""
+        return dict(_by_path(self.nodes))
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Node, ...]]:
+        """For "input" and the path of each layer the layers that read it, in order; () for one that none reads."""
+        readers: dict[str, tuple[Node, ...]] = {INPUT: (), **{layer.path: () for layer in self.layers}}
+        for layer in self.layers:
+            for path in dict.fromkeys(layer.inputs):
+                readers[path] += (layer,)
+        return readers
+
+
+def _by_path(nodes: Sequence[Node]) -> Iterator[tuple[str, Node]]:
+    for node in nodes:
+        yield node.path, node
+        yield from _by_path(node.inside)
 
 
 class ShapeErrors(LeannetError):
@@ -41,22 +92,22 @@ class ShapeErrors(LeannetError):
         self.lines = tuple(lines)
 
 
-Outputs = dict[str, tuple[str, Shape]]  # name of a row -> path of the layer that makes its output, and its shape
+def input_name(number: int) -> str:
+    """What rows call what the table around them reads, counted from 0: "input", "input_2"."""
+    return INPUT if number == 0 else f"{INPUT}_{number + 1}"
 
 
-def infer_shapes(
+def resolve(
     rows: Sequence[RowBase], inputs: Sequence[tuple[str, Shape]], prefix: str = "", owner: str | None = None
-) -> tuple[list[Placed], Outputs]:
-    """Expands every block and gives every layer its shapes.
+) -> tuple[Node, ...]:
+    """The nodes of rows, in order.
 
-    inputs: path and shape of what the rows read. owner: the prefix of the block whose weights these rows use.
-    Returns the layers in order, and the output of each row.
+    inputs: path and shape of what the rows read. prefix: the path of the block that they are inside of, and a dot.
+    owner: the prefix of the block whose weights these rows use.
     Raises ShapeErrors, a LeannetError: rows and fields that are impossible, but for those that follow from another.
     """
-    layers: list[Placed] = []
-    outputs: Outputs = {INPUT if i == 0 else f"{INPUT}_{i + 1}": value for i, value in enumerate(inputs)}
-    by_name: dict[str, RowBase] = {}
-    in_shapes: dict[str, tuple[Shape, ...]] = {}
+    outputs = {input_name(number): value for number, value in enumerate(inputs)}  # name -> the layer's path, its shape
+    nodes: dict[str, Node] = {}
     broken: set[str] = set()
     errors: list[str] = []
     above = INPUT
@@ -79,24 +130,23 @@ def infer_shapes(
                 broken.add(row.name)
                 continue
             if row.shares is not None:
-                _check_sharing(row, shapes, by_name, in_shapes)
-            shared = owner + row.name if owner is not None else prefix + row.shares if row.shares else None
+                _check_sharing(row, shapes, nodes)
+            shares = prefix + row.shares if row.shares else None
+            if owner is not None:
+                shares = owner + (row.shares or row.name)
             path = prefix + row.name
+            inside: tuple[Node, ...] = ()
             if isinstance(row, BlockBase):
                 inner = list(zip(paths, shapes, strict=True))
-                expanded, inner_outputs = infer_shapes(
-                    _expand(row, shapes), inner, path + ".", shared + "." if shared else None
-                )
-                layers += expanded
-                if not inner_outputs:
+                inside = resolve(_expand(row, shapes), inner, path + ".", shares + "." if shares else None)
+                if not inside:
                     raise RowError("kind", f"'{row.kind}' expands to no rows here")
-                outputs[row.name] = list(inner_outputs.values())[-1]
+                shape = inside[-1].out_shape
             else:
                 assert isinstance(row, LayerBase)
                 shape = row.out_shape(*shapes)
-                layers.append(Placed(path, row, paths, shapes, shape, shared))
-                outputs[row.name] = (path, shape)
-            by_name[row.name], in_shapes[row.name] = row, shapes
+            node = nodes[row.name] = Node(path, row, names, paths, shapes, shape, shares, inside)
+            outputs[row.name] = (node.made_by, shape)
         except RowError as error:
             where = f"row '{prefix}{row.name}'" + ("" if prefix else f" ({number} of {len(rows)})")
             errors.append(f"{where}, field '{error.field}': {error}")
@@ -106,7 +156,7 @@ def infer_shapes(
             broken.add(row.name)
     if errors:
         raise ShapeErrors(errors)
-    return layers, {name: outputs[name] for name in by_name}
+    return tuple(nodes.values())
 
 
 def _expand(row: BlockBase, shapes: Sequence[Shape]) -> Sequence[RowBase]:
@@ -126,21 +176,19 @@ def _expand(row: BlockBase, shapes: Sequence[Shape]) -> Sequence[RowBase]:
     return rows
 
 
-def _check_sharing(
-    row: RowBase, shapes: Sequence[Shape], by_name: Mapping[str, RowBase], in_shapes: Mapping[str, Sequence[Shape]]
-) -> None:
+def _check_sharing(row: RowBase, shapes: Sequence[Shape], nodes: Mapping[str, Node]) -> None:
     """Raises RowError where the row cannot use the weights of the row that it names."""
     assert row.shares is not None
-    owner = by_name.get(row.shares)
-    if owner is None:
-        raise RowError("shares", f"no row above is named '{row.shares}'; nearest: {nearest(row.shares, by_name)}")
+    node = nodes.get(row.shares)
+    if node is None:
+        raise RowError("shares", f"no row above is named '{row.shares}'; nearest: {nearest(row.shares, nodes)}")
+    owner = node.row
     if owner.shares is not None:
         raise RowError("shares", f"'{row.shares}' itself uses the weights of '{owner.shares}': name that one")
     mine, theirs = row.model_dump(exclude=LABELS), owner.model_dump(exclude=LABELS)
     for field, value in mine.items():
         if theirs.get(field) != value:
             raise RowError("shares", f"'{owner.name}' has {field} {theirs.get(field)}, this row has {value}")
-    owner_shapes = in_shapes[owner.name]
-    same = list(shapes) == list(owner_shapes) if isinstance(row, Linear) else True
-    if not same or [shape.channels for shape in shapes] != [shape.channels for shape in owner_shapes]:
+    same = tuple(shapes) == node.in_shapes if isinstance(row, Linear) else True
+    if not same or [shape.channels for shape in shapes] != [shape.channels for shape in node.in_shapes]:
         raise RowError("shares", f"'{owner.name}' reads other widths than this row")
