@@ -47,8 +47,8 @@ def test_it_is_what_the_integers_give(name: str) -> None:
 def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:
     network = lively(build(architecture("mobilenet_v3_debug")))
     ranges = {"input": (-2.0, 2.0)}
-    for placed in network.architecture.layers:
-        ranges[placed.path] = ranges[f"{placed.path}:before"] = (-4.0, 4.0)
+    for node in network.architecture.layers:
+        ranges[node.path] = ranges[f"{node.path}:before"] = (-4.0, 4.0)
     fake_quantized = fake_quantized_network(network, ranges, 8)
     assert list(fake_quantized.state_dict()) == list(network.state_dict())
     kinds = [

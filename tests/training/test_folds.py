@@ -154,7 +154,9 @@ def test_cpu_may_stand_beside_resume(shapes: Path, tmp_path: Path, monkeypatch: 
     trained_on_cpu: list[bool] = []
     fit = run_module.fit
     monkeypatch.setattr(run_module, "_has_finished", lambda *_: False)  # it trains on, for no epoch
-    monkeypatch.setattr(run_module, "fit", lambda *words: (trained_on_cpu.append(words[5].cpu), fit(*words))[1])
+    monkeypatch.setattr(
+        run_module, "fit", lambda job, *words: (trained_on_cpu.append(job.settings.cpu), fit(job, *words))[1]
+    )
     words = ["--resume", str(tmp_path / "run"), "--cpu", "--quiet"]
     monkeypatch.setattr("sys.argv", ["leannet", "train", *words])
     with pytest.raises(SystemExit) as exit:

@@ -132,14 +132,14 @@ FAILING = """
 import os, sys
 from leannet.cli.app import main
 from leannet.errors import LeannetError
-from leannet.training.task import Classification
-loss, calls = Classification.loss, []
-def fail(self, outputs, targets):
+from leannet.training.objective import CrossEntropy
+losses, calls = CrossEntropy.losses, []
+def fail(self, network, images, targets):
     calls.append(1)
     if os.environ["RANK"] == "1" and len(calls) == 3:
         raise LeannetError("the image has gone")
-    return loss(self, outputs, targets)
-Classification.loss = fail
+    return losses(self, network, images, targets)
+CrossEntropy.losses = fail
 sys.argv = ["leannet", *sys.argv[1:]]
 main()
 """

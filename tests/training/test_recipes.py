@@ -27,10 +27,10 @@ from leannet.training import Settings, resume, train
 from leannet.training.ema import EMA
 from leannet.training.loop import balanced
 from leannet.training.mixing import mix
+from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import frozen_rows, make_optimizer, set_rate
 from leannet.training.recipes import RECIPES, recipe, with_recipe
 from leannet.training.settings import Optimizer, Schedule, read_toml
-from leannet.training.task import Classification
 from leannet.zoo import architecture
 from tests.conftest import draw, draw_folder
 
@@ -164,28 +164,33 @@ def test_nothing_is_mixed_unless_asked_for() -> None:
 
 def test_class_weights_are_applied() -> None:
     logits, labels, weights = torch.randn(6, 3), torch.tensor([0, 2, 1, 0, 2, 2]), (0.5, 2.0, 3.0)
-    task = Classification(0.1, weights)
+    objective = CrossEntropy(0.1, weights)
+
+    def loss(targets: torch.Tensor) -> torch.Tensor:
+        return objective.losses(lambda _: logits, torch.empty(0), targets).total
+
     expected = sum(
         weights[y] * F.cross_entropy(row[None], y[None], label_smoothing=0.1)
         for row, y in zip(logits, labels, strict=True)
     )
-    torch.testing.assert_close(task.loss(logits, labels), expected)
-    assert float(task.weight(labels)) == pytest.approx(sum(weights[y] for y in labels))
+    torch.testing.assert_close(loss(labels), expected)
+    assert float(objective.weight(labels)) == pytest.approx(sum(weights[y] for y in labels))
     soft = F.one_hot(labels, 3).float()
-    torch.testing.assert_close(task.loss(logits, soft), expected)
-    assert float(task.weight(soft)) == pytest.approx(sum(weights[y] for y in labels))
+    torch.testing.assert_close(loss(soft), expected)
+    assert float(objective.weight(soft)) == pytest.approx(sum(weights[y] for y in labels))
 
 
 def test_weighted_loss_prefers_the_rare_class() -> None:
     """One parameter, nine images of class 0 and one of class 1: the best constant answer is the weighted share."""
     labels = torch.tensor([0] * 9 + [1])
     for weights, share in ((None, 0.1), ((10 / 18, 10 / 2), 0.5)):
-        task, logit = Classification(0.0, weights), torch.zeros(1, requires_grad=True)
+        objective, logit = CrossEntropy(0.0, weights), torch.zeros(1, requires_grad=True)
         optimizer = torch.optim.SGD([logit], lr=1.0)
         for _ in range(400):
             optimizer.zero_grad()
             outputs = torch.stack([-logit, logit], dim=1).expand(10, 2)
-            (task.loss(outputs, labels) / task.weight(labels)).backward()
+            losses = objective.losses(lambda _, outputs=outputs: outputs, torch.empty(0), labels)
+            (losses.total / objective.weight(labels)).backward()
             optimizer.step()
         assert torch.sigmoid(2 * logit).item() == pytest.approx(share, abs=1e-3)
 

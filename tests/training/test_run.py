@@ -24,11 +24,11 @@ from leannet.errors import LeannetError
 from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.training import Settings, resume, train
+from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import make_optimizer
 from leannet.training.precise_batch_norm import precise_batch_norm
 from leannet.training.settings import Optimizer, Schedule, read_toml
 from leannet.training.state import load_state
-from leannet.training.task import Classification
 from tests.conftest import draw_folder, stop_at_step
 
 SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True}
@@ -244,8 +244,9 @@ def test_label_smoothing_is_that_of_the_paper() -> None:
     logits, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
     target = 0.9 * F.one_hot(labels, 4) + 0.1 / 4
     expected = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
-    task = Classification(0.1)
-    torch.testing.assert_close(task.loss(logits, labels) / task.weight(labels), expected)
+    objective = CrossEntropy(0.1)
+    loss = objective.losses(lambda _: logits, torch.empty(0), labels).total
+    torch.testing.assert_close(loss / objective.weight(labels), expected)
 
 
 def test_no_decay_on_norms_and_biases() -> None:

@@ -24,8 +24,8 @@ from leannet.files import is_training_in, run_lock
 from leannet.reports import report
 from leannet.run_files import LOCK
 from leannet.training import resume, train
+from leannet.training.objective import CrossEntropy, Losses, Run
 from leannet.training.state import load_state
-from leannet.training.task import Classification
 from tests.conftest import draw_folder
 
 SMALL: dict[str, Any] = {"model": "mobilenet_v3_debug", "batch_size": 5, "workers": 0, "quiet": True, "epochs": 6}
@@ -165,10 +165,10 @@ def test_a_worker_that_ends_in_the_middle_of_a_step_is_one_line(
 ) -> None:
     """torch's handler raises wherever this process is, not only where it waits for images."""
 
-    def fail(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def fail(self: CrossEntropy, network: Run, images: torch.Tensor, targets: torch.Tensor) -> Losses:
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
-    monkeypatch.setattr(Classification, "loss", fail)
+    monkeypatch.setattr(CrossEntropy, "losses", fail)
     with pytest.raises(LeannetError, match="a worker process that prepares images has ended"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 
@@ -176,13 +176,15 @@ def test_a_worker_that_ends_in_the_middle_of_a_step_is_one_line(
 def test_a_loss_that_is_not_finite_keeps_the_last_good_one(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, loss = [], Classification.loss
+    calls, losses = [], CrossEntropy.losses
 
-    def poisoned(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def poisoned(self: CrossEntropy, network: Run, images: torch.Tensor, targets: torch.Tensor) -> Losses:
         calls.append(1)
-        return loss(self, outputs, targets) * (float("nan") if len(calls) == 10 else 1)
+        good = losses(self, network, images, targets)
+        factor = float("nan") if len(calls) == 10 else 1
+        return Losses({name: part * factor for name, part in good.parts.items()}, good.correct)
 
-    monkeypatch.setattr(Classification, "loss", poisoned)
+    monkeypatch.setattr(CrossEntropy, "losses", poisoned)
     with pytest.raises(LeannetError, match=r"at epoch 3, step 2, .*model\.safetensors holds the best"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
     network, _ = load(tmp_path / "run")
@@ -216,10 +218,10 @@ def test_weights_that_are_not_finite_are_never_saved(
 
 
 def test_too_little_memory_is_one_line(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Classification, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def full(self: CrossEntropy, network: Run, images: torch.Tensor, targets: torch.Tensor) -> Losses:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(Classification, "loss", full)
+    monkeypatch.setattr(CrossEntropy, "losses", full)
     with pytest.raises(LeannetError, match=r"^too little memory for 5 images per step in 1 part; try --accumulate 2"):
         train(str(shapes), out=tmp_path / "run", **SMALL)
 

@@ -45,7 +45,7 @@ class Evaluator:
             others = len(scan.digests) - len(train) - len(evaluation) - int(known.test.sum())
             if others:
                 console.say(f"{where}: {others:,} images that the run did not know are left out")
-        self.where, self.dataset, self.classes, self._console = where, scan.dataset, header.classes, console
+        self.where, self.scan, self.classes, self._console = where, scan, header.classes, console
         self._split = Split(train, evaluation, np.empty(0, np.int64), None, 0, {}, {})
         self._preprocessing = header.preprocessing
         images = PreparedDataset(scan.dataset, header.preprocessing)  # used again and again, so decoded once

@@ -5,9 +5,9 @@ stops where a value was clipped (Jacob et al., arXiv 1712.05877, section 3; Beng
 is folded into the filters before they are quantized, with its running statistics, which do not change any more.
 """
 
+import abc
 import copy
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leannet.blocks import ConvLayer, LinearLayer
+from leannet.blocks.layers import Normalize
 from leannet.network import Network
 from leannet.rows import INPUT, Activation, Architecture, Dropout
 from leannet.runtime.int8_graph import GATE, LUT_ACTIVATIONS, Range, copies, tied_ranges
@@ -87,16 +88,34 @@ class LutActivation(nn.Module):
         return x * gate if self.kind == "swish" else gate
 
 
-class FakeQuantizedConv(nn.Module):
-    """A convolution whose filters are quantized, batch norm folded in. Its submodules keep their names."""
+class FakeQuantizedLayer(nn.Module):
+    """A layer whose inputs and output are quantized, each where it has a range."""
 
-    def __init__(self, layer: ConvLayer, bits: int):
+    before: Range | None = None
+    after: Range | None = None
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        output = self.compute(*(x if self.before is None else fake_quantize(x, self.before) for x in inputs))
+        return output if self.after is None else fake_quantize(output, self.after)
+
+    @abc.abstractmethod
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The output, from inputs that are quantized."""
+
+
+class FakeQuantizedConv(FakeQuantizedLayer):
+    """A convolution whose filters are quantized, batch norm folded in. Its submodules keep their names.
+
+    bits: None: the filters stay in float.
+    """
+
+    def __init__(self, layer: ConvLayer, bits: int | None):
         super().__init__()
         self.pad, self.conv, self.norm, self.activation = layer.pad, layer.conv, layer.norm, layer.activation
         self.bits = bits
 
-    def forward(self, x: Tensor) -> Tensor:
-        conv, norm = self.conv, self.norm
+    def compute(self, *inputs: Tensor) -> Tensor:
+        conv, norm, (x,) = self.conv, self.norm, inputs
         weight, bias = conv.weight, conv.bias
         if isinstance(norm, nn.BatchNorm2d):
             assert norm.running_var is not None
@@ -104,22 +123,44 @@ class FakeQuantizedConv(nn.Module):
             scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
             weight = weight * scale[:, None, None, None]
             bias = norm.bias + ((bias if bias is not None else 0) - norm.running_mean) * scale
-        weight = fake_quantize_filters(weight, self.bits)
+        weight = weight if self.bits is None else fake_quantize_filters(weight, self.bits)
         output = F.conv2d(self.pad(x), weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
         return self.activation(output)
 
 
-class FakeQuantizedLinear(nn.Module):
-    """A fully connected layer whose weights are quantized."""
+class FakeQuantizedLinear(FakeQuantizedLayer):
+    """A fully connected layer whose weights are quantized. bits: None: they stay in float."""
 
-    def __init__(self, layer: LinearLayer, bits: int):
+    def __init__(self, layer: LinearLayer, bits: int | None):
         super().__init__()
         self.linear, self.activation = layer.linear, layer.activation
         self.bits = bits
 
-    def forward(self, x: Tensor) -> Tensor:
-        output = F.linear(x.flatten(1), fake_quantize_filters(self.linear.weight, self.bits), self.linear.bias)
-        return self.activation(output)[:, :, None, None]
+    def compute(self, *inputs: Tensor) -> Tensor:
+        weight = self.linear.weight if self.bits is None else fake_quantize_filters(self.linear.weight, self.bits)
+        return self.activation(F.linear(inputs[0].flatten(1), weight, self.linear.bias))[:, :, None, None]
+
+
+class FakeQuantizedNormalize(FakeQuantizedLayer):
+    """A normalization by itself, which is not folded into anything."""
+
+    def __init__(self, layer: Normalize):
+        super().__init__()
+        self.norm = layer.norm
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return self.norm(*inputs)
+
+
+class FakeQuantizedOperation(FakeQuantizedLayer):
+    """A layer without weights."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.operation = layer
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return self.operation(*inputs)
 
 
 def fake_quantized_network(
@@ -133,27 +174,31 @@ def fake_quantized_network(
     architecture: Architecture = network.architecture
     tied = tied_ranges(architecture, ranges)
     outputs = {architecture.made_by[name] for name in architecture.output_names}
-    copied.register_forward_pre_hook(partial(_quantize_input, range_=Range.of(*tied[INPUT])))
-    for placed in architecture.layers:
-        path, layer = placed.path, placed.layer
-        if path in float_layers or placed.shares or copies(layer) or isinstance(layer, Dropout):
+    for node in architecture.layers:
+        path, row = node.path, node.row
+        users = [other for other in architecture.layers if path in (other.path, other.shares)]
+        before = Range.of(*tied[INPUT]) if all(other.inputs == (INPUT,) for other in users) else None
+        rounds = path not in float_layers and not copies(row) and not isinstance(row, Dropout)
+        if node.shares or not (rounds or before):
             continue
-        module = copied.get_submodule(path)
-        if isinstance(module, ConvLayer | LinearLayer):
-            kind = FakeQuantizedConv if isinstance(module, ConvLayer) else FakeQuantizedLinear
-            module = kind(module, bits)  # type: ignore[arg-type]  # each with its own layer
-            copied.set_submodule(path, module)
-            activation: Activation = getattr(layer, "activation", "linear")
-            if activation in LUT_ACTIVATIONS and path not in outputs:
+        module = _fake_quantized(copied.get_submodule(path), bits if rounds else None)
+        copied.set_submodule(path, module)
+        module.before = before
+        if rounds and path not in outputs:
+            module.after = Range.of(*tied[path])
+            activation: Activation = getattr(row, "activation", "linear")
+            if activation in LUT_ACTIVATIONS and isinstance(module, FakeQuantizedConv | FakeQuantizedLinear):
                 module.activation = LutActivation(activation, Range.of(*ranges[f"{path}:before"]))
-        if path not in outputs:
-            module.register_forward_hook(partial(_quantize_output, range_=Range.of(*tied[path])))
     return copied
 
 
-def _quantize_input(module: nn.Module, inputs: tuple[Tensor, ...], range_: Range) -> tuple[Tensor, ...]:
-    return (fake_quantize(inputs[0], range_), *inputs[1:])
-
-
-def _quantize_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, range_: Range) -> Tensor:
-    return fake_quantize(output, range_)
+def _fake_quantized(module: nn.Module, bits: int | None) -> FakeQuantizedLayer:
+    """bits: of its weights; None: they stay in float."""
+    match module:
+        case ConvLayer():
+            return FakeQuantizedConv(module, bits)
+        case LinearLayer():
+            return FakeQuantizedLinear(module, bits)
+        case Normalize():
+            return FakeQuantizedNormalize(module)
+    return FakeQuantizedOperation(module)

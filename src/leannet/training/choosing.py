@@ -49,7 +49,7 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
             f"--width {settings.width:g}: a multiplier is for zoo names; the widths of {architecture.name} are fixed"
         )
     output = architecture.shapes[architecture.output_names[0]]
-    if len(architecture.output_names) > 1 or (output.height, output.width) != (1, 1):
+    if len(architecture.output_names) - len(architecture.auxiliary) > 1 or (output.height, output.width) != (1, 1):
         raise LeannetError(
             f"{architecture.name}: expected one output of one value per class, found "
             f"{', '.join(architecture.output_names)}"

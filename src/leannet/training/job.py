@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from leannet import __version__
 from leannet.console import Console
-from leannet.data.loader import PreparedDataset
+from leannet.data.loader import PreparedDataset, cached
 from leannet.data.scan import Scan, report_left_out, report_skipped
 from leannet.data.split import Split, parse_ratio, split_dataset
 from leannet.errors import LeannetError
@@ -18,14 +19,18 @@ from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.rows import Architecture
 from leannet.sections import Provenance, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
+from leannet.training.objective import CrossEntropy, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
 from leannet.training.settings import Settings
-from leannet.training.task import Classification
+from leannet.training.task import Classification, Task
 from leannet.weights import read_weights
+
+AUXILIARY = 0.3  # of an auxiliary output's loss: Szegedy et al., arXiv 1409.4842, section 5
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Job:
     scan: Scan
     split: Split
     settings: Settings
+    objective: Objective
+    task: Task = field(default_factory=Classification)
 
     def datasets(self) -> tuple[PreparedDataset, PreparedDataset]:
         """The images with augmentation, for training, and without, for evaluation."""
@@ -46,14 +53,14 @@ class Job:
             PreparedDataset(self.scan.dataset, preprocessing),
         )
 
-    def task(self) -> Classification:
-        """The loss. Balanced class weights give all classes the same total weight, and images a mean weight of 1."""
-        weights = None
-        if self.settings.class_weights == "balanced":
-            labels, classes = self.scan.dataset.labels[self.split.train], len(self.header.classes)
-            counts = np.bincount(labels, minlength=classes)
-            weights = tuple((len(labels) / (classes * counts)).tolist())
-        return Classification(self.settings.label_smoothing, weights)
+    @cached_property
+    def images(self) -> tuple[PreparedDataset, PreparedDataset]:
+        """The same, decoded once where the settings ask for it and memory allows."""
+        datasets = self.datasets()
+        if not self.settings.cache:
+            return datasets
+        training, plain = cached(*datasets, sizes=self.scan.sizes, formats=self.scan.formats)
+        return training, plain
 
 
 def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
@@ -112,7 +119,18 @@ def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
             history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
         ),
     )
-    return Job(network, header, scan, split, resolved)
+    return Job(network, header, scan, split, resolved, objective_of(resolved, architecture, scan, split))
+
+
+def objective_of(settings: Settings, architecture: Architecture, scan: Scan, split: Split) -> CrossEntropy:
+    """The loss that the settings ask for. Balanced class weights give all classes the same total weight, and images a
+    mean weight of 1."""
+    weights = None
+    if settings.class_weights == "balanced":
+        labels, classes = scan.dataset.labels[split.train], len(scan.dataset.classes)
+        counts = np.bincount(labels, minlength=classes)
+        weights = tuple((len(labels) / (classes * counts)).tolist())
+    return CrossEntropy(settings.label_smoothing, weights, dict.fromkeys(architecture.auxiliary, AUXILIARY))
 
 
 def split_scan(scan: Scan, settings: Settings) -> Split:

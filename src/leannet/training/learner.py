@@ -13,25 +13,26 @@ from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.training import processes
 from leannet.training.ema import EMA
+from leannet.training.objective import Objective, Outputs
 from leannet.training.optimizing import freeze, make_optimizer, set_rate
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState
-from leannet.training.task import Task
 
 
 class Learner:
     """A network with its optimizer and EMA, on its device."""
 
-    def __init__(self, network: Network, task: Task, settings: Settings, saved: SavedState | None = None):
+    def __init__(self, network: Network, objective: Objective, settings: Settings, saved: SavedState | None = None):
         """saved: in a resumed run, the weights, optimizer and EMA to restore."""
         accelerator = make_accelerator(settings)
-        self.network, self.task, self.settings, self.accelerator = network, task, settings, accelerator
+        self.network, self.settings, self.accelerator = network, settings, accelerator
         self.device, self.is_main_process = accelerator.device, accelerator.is_main_process
         self.dtype = torch.float64 if settings.precision == "fp64" else torch.float32
         self._frozen = freeze(network, settings)
         if self._syncs_batch_norm():
             processes.convert_sync_batch_norm(network)
         network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
+        self.objective = objective.to(self.device, self.dtype)
         self.ema = EMA(network, settings.ema_decay) if settings.ema_decay else None
         optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
         if saved is not None:
@@ -67,24 +68,22 @@ class Learner:
     def train_step(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
         """One step. Returns the mean loss, the number of correct images and of all images, over all processes.
 
-        x: (N, C, H, W), this process's share of the batch; labels: the targets of the task. parts: how many forward and
-        backward passes the share is divided into, to save memory.
+        x: (N, C, H, W), this process's share of the batch; labels: the targets of the objective. parts: how many
+        forward and backward passes the share is divided into, to save memory.
         """
-        accelerator, task = self.accelerator, self.task
+        accelerator, objective = self.accelerator, self.objective
         set_rate(self.optimizer, rate)
-        weight = processes.all_reduce_sum(task.weight(labels))
+        weight = processes.all_reduce_sum(objective.weight(labels))
         loss_sum = correct = torch.zeros((), device=self.device)
         shares = zip(x.tensor_split(parts), labels.tensor_split(parts), strict=True)
         for number, (part, targets) in enumerate(shares, start=1):
             # Gradients are exchanged between processes once per step, with the last part.
             with nullcontext() if number == parts else accelerator.no_sync(self._model):
-                with accelerator.autocast():
-                    outputs = convert_to_fp32(self._model(part))
-                loss = task.loss(outputs, targets)
+                losses = objective.losses(self._run, part, targets)
                 # Processes average their gradients; the loss of the batch is the mean over all their images.
-                accelerator.backward(loss * (accelerator.num_processes / weight))
-            loss_sum = loss_sum + loss.detach()
-            correct = correct + task.correct(outputs, targets)
+                accelerator.backward(losses.total * (accelerator.num_processes / weight))
+            loss_sum = loss_sum + losses.total.detach()
+            correct = correct + losses.correct
         if self.settings.clip is not None:
             accelerator.clip_grad_norm_(self._model.parameters(), self.settings.clip)
         self.optimizer.step()
@@ -94,6 +93,11 @@ class Learner:
         counts = torch.stack([loss_sum / weight, correct, torch.tensor(float(len(labels)), device=self.device)])
         mean_loss, correct_images, seen = processes.all_reduce_sum(counts).tolist()
         return mean_loss, correct_images, int(seen)
+
+    def _run(self, x: Tensor) -> Outputs:
+        with self.accelerator.autocast():
+            outputs: Outputs = convert_to_fp32(self._model(x))
+        return outputs
 
     def save_scaler(self, state: TrainState) -> None:
         """Adds the state of float16's loss scaler, if there is one, to what is saved."""

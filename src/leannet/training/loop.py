@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.blocks.fused import fused_batch_norm
-from leannet.checkpoint import save
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network, folded
-from leannet.run_files import LAST, MODEL, PREDICTIONS
 from leannet.sections import Metrics
 from leannet.training import processes
 from leannet.training.interrupts import interrupt_flag
+from leannet.training.job import Job
+from leannet.training.keeping import Keeper
 from leannet.training.learner import Learner
 from leannet.training.memory import keep_freed_memory
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
 from leannet.training.precise_batch_norm import precise_batch_norm
-from leannet.training.progress import Clock, Evaluations, epoch_line, estimate_line, log_epoch, note, saved_checkpoint
+from leannet.training.progress import Clock, Evaluations, epoch_line, estimate_line, log_epoch, note
 from leannet.training.resizing import ProgressiveResizing
 from leannet.training.settings import Settings
-from leannet.training.state import SavedState, TrainState, save_state
+from leannet.training.state import SavedState, TrainState
 from leannet.training.steps import StepLog, step_log
 from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
@@ -43,28 +43,20 @@ POPULATION = 2048  # training images for precise batch norm
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
-def fit(
-    network: Network,
-    task: Task,
-    dataset: PreparedDataset,
-    plain: PreparedDataset,
-    split: Split,
-    settings: Settings,
-    header: Header,
-    run: Path,
-    console: Console,
-    saved: SavedState | None = None,
-) -> tuple[TrainState, bool]:
-    """Trains a network in place and writes the files of a run folder. saved: the state of a run to resume.
+def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | None = None) -> tuple[TrainState, bool]:
+    """Trains a job's network in place. saved: the state of a run to resume.
 
     Returns the final state, and whether Ctrl-C was pressed, which may have been too late to end the run early.
 
-    dataset, plain: the same images, with augmentation and without. Each epoch writes log.csv and last.safetensors, and,
-    if the task ranks it best so far, model.safetensors and predictions.csv. Ctrl-C ends after the batch, and saves.
-    Raises LeannetError if a loss or a weight is not finite, a batch does not fit into memory, or an image cannot be
-    read; what was saved stays.
+    folder: of the run: each evaluated epoch writes log.csv and last.safetensors, and, if the task ranks it best so far,
+    model.safetensors and predictions.csv. Ctrl-C ends after the batch, and saves. None: nothing is written; the network
+    has the last weights in the end, or their moving average, if the settings ask for one. Raises LeannetError if a loss
+    or a weight is not finite, a batch does not fit into memory, or an image cannot be read; what was saved stays.
     """
-    learner = Learner(network, task, settings, saved)
+    network, task, split, settings, header = job.network, job.task, job.split, job.settings, job.header
+    dataset, plain = job.images
+    learner = Learner(network, job.objective, settings, saved)
+    keeper = Keeper(folder if learner.is_main_process else None)
     state = saved.state if saved is not None else TrainState()
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
@@ -89,8 +81,7 @@ def fit(
         steps.flush()
         state.spent = clock.spent
         learner.save_scaler(state)
-        if learner.is_main_process:
-            save_state(run, network, learner.optimizer, state, header, learner.ema)
+        keeper.state(learner, state, header)
         clock.saved()
 
     with (
@@ -100,8 +91,8 @@ def fit(
         keep_freed_memory(device.type == "cpu"),
         fused_batch_norm(settings.batch_norm == "fused"),
         Threads(network.architecture, settings, console, state.threads) as threads,
-        events(run if settings.tensorboard and learner.is_main_process else None, len(state.log)) as log_events,
-        step_log(run if learner.is_main_process else None, done) as steps,
+        events(keeper.folder if settings.tensorboard else None, len(state.log)) as log_events,
+        step_log(keeper.folder, done) as steps,
     ):
         spent = state.spent
         if not done:
@@ -132,7 +123,7 @@ def fit(
                 steps.add(number + 1, epoch + 1, loss, correct / seen, rate)
                 where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2g}"
                 if not np.isfinite(state.loss_sum):
-                    raise _not_finite("the loss is", where, run)
+                    raise _not_finite("the loss is", where, keeper)
                 clock.tick(seen)
                 if untold and epoch == 0 and (seconds := clock.estimate) is not None:
                     console.say(estimate_line(seconds, settings.epochs, clock.rate))
@@ -146,17 +137,16 @@ def fit(
                 due = stop or clock.since_save() > SAVE_SECONDS
                 # A step can ruin the weights without a sign in its own loss; such weights are never saved.
                 if (due or up or state.step == batches.per_epoch) and not learner.weights_are_finite:
-                    raise _not_finite("weights are", where, run)
+                    raise _not_finite("weights are", where, keeper)
                 if due:
                     now = time.perf_counter()
                     state.seconds, began = state.seconds + now - began, now
                     save_all(steps)
                 if stop:
                     console.say("stopped after this batch, and saved")
-                    if learner.is_main_process:
-                        if state.best_rank is None:  # no epoch is done: without this there would be no weights
-                            save(run / MODEL, learner.evaluated, _with_metrics(header, epoch))
-                        save(run / LAST, learner.evaluated, _with_metrics(header, epoch))
+                    if state.best_rank is None:  # no epoch is done: without this there would be no weights
+                        keeper.best(learner.evaluated, _with_metrics(header, epoch))
+                    keeper.last(learner.evaluated, _with_metrics(header, epoch))
                     return state, True
                 if up:
                     state.ended = True
@@ -178,22 +168,24 @@ def fit(
                 predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
                 result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
-                raise _not_finite("the validation loss is", f"epoch {epoch + 1}", run)
+                raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
             best = state.rank(result.rank, settings.patience)
-            if learner.is_main_process:
-                log_epoch(run, state, result, learner.optimizer.param_groups[0]["lr"])
-                log_events(state.log[-1])
-                current = _with_metrics(header, epoch, result)
-                if best:
-                    save(run / MODEL, learner.evaluated, current)
-                    task.write(run / PREDICTIONS, predictions, validation_images)
-                save(run / LAST, learner.evaluated, current)
-                console.curve_epoch(result.loss, result.accuracy)
-                console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
+            log_epoch(state, result, learner.optimizer.param_groups[0]["lr"])
+            log_events(state.log[-1])
+            keeper.log(state)
+            current = _with_metrics(header, epoch, result)
+            if best:
+                keeper.best(learner.evaluated, current)
+                keeper.predictions(task, predictions, validation_images)
+            keeper.last(learner.evaluated, current)
+            console.curve_epoch(result.loss, result.accuracy)
+            console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
             save_all(steps)
             if settings.patience is not None and state.stale >= settings.patience:
                 console.say(f"stopped early: no better epoch in {settings.patience}")
+    if folder is None and learner.ema is not None:
+        network.load_state_dict(learner.ema.network.state_dict())
     return state, processes.any_process(bool(interrupted))
 
 
@@ -220,8 +212,8 @@ def as_step_input(
     return x, labels
 
 
-def _not_finite(what: str, where: str, run: Path) -> LeannetError:
-    return LeannetError(f"{what} not finite at {where}; {saved_checkpoint(run)}; try a smaller --lr")
+def _not_finite(what: str, where: str, keeper: Keeper) -> LeannetError:
+    return LeannetError(f"{what} not finite at {where}; {keeper.what_is_left}; try a smaller --lr")
 
 
 def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -121,7 +121,7 @@ def find_lr(
 def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[np.float64]:
     """The loss of a step at each rate, until it explodes."""
     settings, (dataset, _) = job.settings, job.datasets()
-    learner = Learner(job.network, job.task(), settings)
+    learner = Learner(job.network, job.objective, settings)
     probabilities = balanced(dataset, job.split.train) if settings.sampling == "balanced" else None
     batches = Batches(
         job.split.train, settings.batch_size, range(len(rates)), settings.seed, True, probabilities=probabilities

@@ -1,13 +1,10 @@
-"""The progress of a run: its clock, log.csv, and lines for a terminal."""
+"""The progress of a run: its clock, its log, and lines for a terminal."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from leannet.console import duration
-from leannet.files import write_whole
-from leannet.run_files import LOG, MODEL
 from leannet.training.settings import Settings
 from leannet.training.state import TrainState
 from leannet.training.task import Result
@@ -129,8 +126,8 @@ class Evaluations:
         self._seconds = self._ended_at - began
 
 
-def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None:
-    """Adds a line to log.csv."""
+def log_epoch(state: TrainState, result: Result, rate: float) -> None:
+    """Adds a line to the log."""
     has_threads = state.threads is not None and (not state.log or "threads" in state.log[0])  # older runs have none
     state.log.append(
         {
@@ -145,8 +142,6 @@ def log_epoch(run: Path, state: TrainState, result: Result, rate: float) -> None
             **({"threads": float(state.threads or 0)} if has_threads else {}),
         }
     )
-    lines = [",".join(state.log[0]), *(",".join(f"{value:.6g}" for value in line.values()) for line in state.log)]
-    write_whole(run / LOG, ("\n".join(lines) + "\n").encode())
 
 
 def note(state: TrainState, clock: Clock) -> str:
@@ -174,9 +169,3 @@ def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) 
         f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
         f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
     )
-
-
-def saved_checkpoint(run: Path) -> str:
-    """Which checkpoint is left when a run fails."""
-    best = run / MODEL
-    return f"{best} holds the best epoch so far" if best.exists() else "no checkpoint was saved"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leannet import launcher
 from leannet.checkpoint import load, save
 from leannet.console import Console
-from leannet.data.loader import Loader, PreparedDataset, cached, raise_worker_failures
+from leannet.data.loader import Loader, PreparedDataset, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
 from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
@@ -23,7 +23,7 @@ from leannet.run_files import CONFIG, MODEL
 from leannet.training import processes
 from leannet.training.choosing import absolute_path
 from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
-from leannet.training.job import Job, prepare, split_scan
+from leannet.training.job import Job, objective_of, prepare, split_scan
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import evaluation_batches, fit, predictions_of
 from leannet.training.reading import Reader
@@ -162,7 +162,9 @@ def continue_run(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
-        return _train(Job(build(header.architecture), header, scan, split, settings), path, console, saved)
+        architecture = header.architecture
+        objective = objective_of(settings, architecture, scan, split)
+        return _train(Job(build(architecture), header, scan, split, settings, objective), path, console, saved)
 
 
 def _check_settings(settings: Settings) -> None:
@@ -195,7 +197,6 @@ def join(settings: Settings) -> None:
 
 def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None) -> Run:
     header, settings, split = job.header, job.settings, job.split
-    training, plain = job.datasets()
     if saved is not None and _has_finished(saved, settings):
         console.say(f"{run}: finished with epoch {saved.state.epoch}; scoring its best weights")
         state, interrupted, device = saved.state, False, make_accelerator(settings).device
@@ -204,15 +205,14 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
         console.say(f"training {header.architecture.name} at {size}, into {run}")
         if settings.compile:
             console.say("torch.compile: the first steps compile the network, which may take minutes")
-        if settings.cache:
-            training, plain = cached(training, plain, sizes=job.scan.sizes, formats=job.scan.formats)
-            if training.cache is None:
-                console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
-        state, interrupted = fit(job.network, job.task(), training, plain, split, settings, header, run, console, saved)
+        if settings.cache and job.images[0].cache is None:
+            console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
+        state, interrupted = fit(job, run, console, saved)
         device = next(job.network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the main process has written the best weights
     best, header = load(run / MODEL)
+    _, plain = job.images
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
     if finished and len(split.test):  # only once

@@ -1,13 +1,11 @@
-"""The task of a run: its loss, its scores, and its ranking of epochs. One loop serves every task."""
+"""The task of a run: what it does with answers, its scores, and its ranking of epochs. One loop serves every task."""
 
 import abc
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -37,19 +35,7 @@ class Result(Protocol):
 
 
 class Task(abc.ABC):
-    """Supplies the loop with the loss of a batch, the predictions to keep, and their scores."""
-
-    @abc.abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The weighted sum of the losses of a training batch: a scalar."""
-
-    @abc.abstractmethod
-    def weight(self, targets: Tensor) -> Tensor:
-        """The sum of those weights, a scalar: the loss of a batch is `loss` divided by `weight`."""
-
-    @abc.abstractmethod
-    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The number of correctly classified images of a batch: a scalar."""
+    """Supplies the loop with the predictions to keep, and their scores."""
 
     @abc.abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
@@ -64,35 +50,8 @@ class Task(abc.ABC):
         """Writes predictions.csv."""
 
 
-@dataclass(frozen=True)
 class Classification(Task):
-    """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7).
-
-    Targets are class numbers (N,) or, of mixed images, probabilities (N, classes). class_weights: one per class.
-    """
-
-    label_smoothing: float = 0.0
-    class_weights: tuple[float, ...] | None = None
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if self.class_weights is None:
-            return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="sum")
-        losses = F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="none")
-        return (losses * self._weights(targets, losses)).sum()
-
-    def weight(self, targets: Tensor) -> Tensor:
-        if self.class_weights is None:
-            return torch.tensor(float(len(targets)), device=targets.device)
-        return self._weights(targets, torch.empty(0, device=targets.device)).sum()
-
-    def _weights(self, targets: Tensor, like: Tensor) -> Tensor:
-        """One weight per image; for a mixed image the mean over its classes."""
-        weights = like.new_tensor(self.class_weights)
-        return targets.to(weights.dtype) @ weights if targets.ndim == 2 else weights[targets]
-
-    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        truth = targets.argmax(dim=1) if targets.ndim == 2 else targets
-        return (outputs.argmax(dim=1) == truth).sum()
+    """One class an image: the probabilities of all, from the first output."""
 
     def predictions(self, outputs: Tensor) -> Tensor:
         return torch.softmax(outputs.float(), dim=1).cpu()

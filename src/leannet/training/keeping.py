@@ -1,0 +1,56 @@
+"""What a training keeps: the files of a run folder. Without a folder it keeps nothing but its network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leannet.checkpoint import save
+from leannet.data.dataset import Dataset
+from leannet.files import write_whole
+from leannet.header import Header
+from leannet.network import Network
+from leannet.run_files import LAST, LOG, MODEL, PREDICTIONS
+from leannet.training.learner import Learner
+from leannet.training.state import TrainState, save_state
+from leannet.training.task import Task
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes into a run folder. None: nowhere, as in processes but the main one."""
+
+    folder: Path | None
+
+    def state(self, learner: Learner, state: TrainState, header: Header) -> None:
+        """What resuming needs."""
+        if self.folder is not None:
+            save_state(self.folder, learner.network, learner.optimizer, state, header, learner.ema)
+
+    def last(self, network: Network, header: Header) -> None:
+        """The newest weights."""
+        if self.folder is not None:
+            save(self.folder / LAST, network, header)
+
+    def best(self, network: Network, header: Header) -> None:
+        """The best weights so far."""
+        if self.folder is not None:
+            save(self.folder / MODEL, network, header)
+
+    def predictions(self, task: Task, predictions: Any, images: Dataset) -> None:
+        """Those of the best weights, for the validation images."""
+        if self.folder is not None:
+            task.write(self.folder / PREDICTIONS, predictions, images)
+
+    def log(self, state: TrainState) -> None:
+        """A line for each epoch that was evaluated."""
+        if self.folder is not None:
+            lines = [",".join(f"{value:.6g}" for value in line.values()) for line in state.log]
+            write_whole(self.folder / LOG, ("\n".join([",".join(state.log[0]), *lines]) + "\n").encode())
+
+    @property
+    def what_is_left(self) -> str:
+        """Which checkpoint is left when a training fails."""
+        best = None if self.folder is None else self.folder / MODEL
+        return (
+            f"{best} holds the best epoch so far" if best is not None and best.exists() else "no checkpoint was saved"
+        )
