@@ -56,12 +56,14 @@ class BasicResidual(_Residual):
     """
 
     kind: Literal["basic_residual"] = "basic_residual"
+    inner_channels: Width | None = None
+    """Channels between the two convolutions; null: as many as of the output."""
 
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
             shapes[0],
             [
-                self._conv("conv_1", self.out_channels, 3, self.stride),
+                self._conv("conv_1", self.inner_channels or self.out_channels, 3, self.stride),
                 self._conv("conv_2", self.out_channels, 3, last=True),
             ],
         )

@@ -85,8 +85,8 @@ class ShuffleUnitV2(BlockBase):
     stride: Size = 1
     """Step of the depthwise convolutions in pixels."""
     split: Flag = True
-    """Whether the input's channels are split and the left ones pass untouched (3c); false: both branches read all
-    (3d).
+    """Whether the input's channels are split and the left ones pass untouched, while the right branch reads the rest
+    (3c); false: both branches read all (3d).
     """
     norm: Norm | None = Norm()
     """Normalization after each convolution; null: none, and biases instead."""
@@ -102,18 +102,19 @@ class ShuffleUnitV2(BlockBase):
         right = self.out_channels - self.left_channels
         if right < 1:
             raise RowError("left_channels", f"{self.left_channels} of {self.out_channels} leave none on the right")
-        if self.split and (self.stride != 1 or x.channels != self.out_channels):
+        if self.split and (self.stride != 1 or x.channels <= self.left_channels):
             raise RowError(
                 "split",
-                f"needs stride 1 and equal widths, found stride {self.stride}, "
-                f"{x.channels} in, {self.out_channels} out",
+                f"needs stride 1 and channels beside the {self.left_channels} on the left, found stride {self.stride}, "
+                f"{x.channels} in",
             )
         if self.residual and not self.split:
             raise RowError("residual", "expected with a split only: it is around the right branch")
         bias, rows = self.norm is None, list[RowBase]()
         if self.split:
             rows.append(Slice(name="left", inputs=(INPUT,), out_channels=self.left_channels))
-            rows.append(Slice(name="right", inputs=(INPUT,), start=self.left_channels, out_channels=right))
+            rest = x.channels - self.left_channels
+            rows.append(Slice(name="right", inputs=(INPUT,), start=self.left_channels, out_channels=rest))
             source, left = "right", "left"
         else:
             rows.append(
