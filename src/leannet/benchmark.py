@@ -128,12 +128,12 @@ def _candidates(
             for name in engines if name in artifact.engines
         ]  # fmt: skip
     in_zoo = not path.exists()
-    architecture = resolve(word, width if in_zoo else 1.0, resolution)
+    architecture = resolve(word, width if in_zoo else 1.0, resolution).without_auxiliary()
     weights = None
     if not in_zoo and path.suffix != ".json":
-        from leannet.checkpoint import load
+        from leannet.checkpoint import load_shipped
 
-        weights = numpy_weights(load(path)[0].state_dict())
+        weights = numpy_weights(load_shipped(path)[0].state_dict())
     return [
         _Candidate(word, name, precision, program(architecture, precision, name, weights))
         for precision in precisions for name in engines if runs_in(precision, name)

@@ -44,6 +44,19 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
     write_whole(path, serialize(state, {KEY: json.dumps(data)}))
 
 
+def load_shipped(path: str | Path) -> tuple[Network, Header]:
+    """The same without what was there for training alone: auxiliary heads (`Architecture.without_auxiliary`)."""
+    network, header = load(path)
+    architecture = header.architecture.without_auxiliary()
+    if architecture == header.architecture:
+        return network, header
+    shipped, state = build(architecture).eval(), network.state_dict()
+    shipped.load_state_dict({key: state[key] for key in architecture.parameters})
+    header = header.model_copy(update={"architecture": architecture})
+    shipped.origin = header
+    return shipped, header
+
+
 def load(path: str | Path) -> tuple[Network, Header]:
     """A network in evaluation mode, with its header as `network.origin`, and that header.
 

@@ -92,9 +92,9 @@ def export_folder(run: str | Path, format: Format, out: str | Path | None = None
 
 def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifact:
     """The artifact of a checkpoint, not written yet."""
-    from leannet.checkpoint import load
+    from leannet.checkpoint import load_shipped
 
-    network, header = load(file)
+    network, header = load_shipped(file)
     if len(header.architecture.output_names) != 1:
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
@@ -135,9 +135,9 @@ def conditioning(header: Header) -> str:
 
 def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
     """The same as a folder of another runtime's files. plain: the artifact for ONNX, with golden images."""
-    from leannet.checkpoint import load
+    from leannet.checkpoint import load_shipped
 
-    network, _ = load(file)
+    network, _ = load_shipped(file)
     files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
     if format == "litert":
         files = (described_tflite(files[0], plain.header),)
