@@ -172,14 +172,15 @@ def absolute_path(path: str) -> str:
 def start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:
     """Copies weights. The head is copied, reordered, if the classes are the same; otherwise it stays fresh."""
     source_network, header = source
-    state, head = source_network.state_dict(), source_network.architecture.head
+    state, heads = source_network.state_dict(), source_network.architecture.heads
     same_classes = set(classes) == set(header.classes)
     if same_classes:
         order = [header.classes.index(c) for c in classes]
-        state = {key: value[order] if key.startswith(head + ".") else value for key, value in state.items()}
+        of_heads = tuple(f"{head}." for head in heads)
+        state = {key: value[order] if key.startswith(of_heads) else value for key, value in state.items()}
     transfer(network, state, name, fresh_head=not same_classes)
     class_names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
-    console.say(f"weights from {name}" + ("" if same_classes else f"; a fresh {head} for {class_names}"))
+    console.say(f"weights from {name}" + ("" if same_classes else f"; a fresh {' and '.join(heads)} for {class_names}"))
 
 
 def choose_preprocessing(
@@ -210,10 +211,8 @@ def choose_preprocessing(
 
 
 def with_dropout(architecture: Architecture, rate: float) -> Architecture:
-    """The architecture with another dropout rate. Raises LeannetError if it has no dropout row."""
-    rows = [row for row in architecture.rows if isinstance(row, Dropout)]
-    if not rows:
+    """The architecture with another dropout rate. Raises LeannetError if it has no dropout row, and a rate above 0."""
+    rows = [row.name for row in architecture.rows if isinstance(row, Dropout)]
+    if not rows and rate:
         raise LeannetError(f"--dropout: expected a network with a dropout row, found none in {architecture.name}")
-    for row in rows:
-        architecture = architecture.edit(row.name, rate=rate)
-    return architecture
+    return architecture.edit({name: {"rate": rate} for name in rows})
