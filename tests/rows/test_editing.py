@@ -20,6 +20,7 @@ from leannet.rows import (
     RowBase,
     Shape,
     Upsample,
+    parameters,
 )
 from leannet.zoo import FAMILIES, architecture
 
@@ -195,10 +196,9 @@ def test_the_parameters_of_a_table_are_the_state_of_its_module(name: str) -> Non
     assert learned == {key for key, _ in network.named_parameters()}
     assert all(len(each.axes) == len(each.shape) for each in table.parameters.values())
     for layer in table.layers:
-        for key, each in table.parameters.items():
-            if key.rpartition(".")[0].rpartition(".")[0] == layer.path:
-                sizes = dict(zip(each.axes, each.shape, strict=True))
-                assert sizes.get("out", layer.out_shape.channels) == layer.out_shape.channels
+        for each in parameters(layer):
+            sizes = dict(zip(each.axes, each.shape, strict=True))
+            assert sizes.get("out", layer.out_shape.channels) == layer.out_shape.channels
 
 
 def test_the_stems_of_a_table_read_the_image() -> None:
