@@ -98,14 +98,17 @@ def as_folders(table: Path) -> Path:
     place = RUNS / "cifar"
     if (place / "val").exists():
         return place
+    part = place.with_name("cifar.part")
+    shutil.rmtree(part, ignore_errors=True)
     rows = pyarrow.parquet.read_table(table)
     images, labels = rows.column("img").to_pylist(), rows.column("label").to_pylist()
     for label in sorted(set(labels)):
         of = [image["bytes"] for image, other in zip(images, labels, strict=True) if other == label]
         for number, image in enumerate(of):
-            file = place / ("train" if number < 0.9 * len(of) else "val") / str(label) / f"{number}.png"
+            file = part / ("train" if number < 0.9 * len(of) else "val") / str(label) / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(image)
+    part.rename(place)
     return place
 
 
@@ -190,8 +193,8 @@ def write(lines: list[dict[str, Any]]) -> None:
     summary: dict[str, Any] = {"pairs": results}
     text = [
         "# Time to accuracy", "",
-        "Written by `python benchmarks/time_to_accuracy.py CIFAR BCCD --before SRC`: minutes from the start of the "
-        "process to the first of three evaluations in a row that reach the best validation accuracy of commit fa96df8 "
+        "Written by `python benchmarks/time_to_accuracy.py CIFAR BCCD --before SRC --timm TRAIN_PY`: minutes from the "
+        "start of the process to the first of three evaluations in a row that reach the best validation accuracy of commit fa96df8 "
         "in the time that it was given. Two threads.", "",
         "| data | seed | accuracy to reach | commit fa96df8 | now | ratio | best accuracy now | timm as long as now |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",

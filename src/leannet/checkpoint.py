@@ -45,7 +45,7 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
 
 
 def load_shipped(path: str | Path) -> tuple[Network, Header]:
-    """The same without what was there for training alone: auxiliary heads (`Architecture.without_auxiliary`)."""
+    """What `load` gives, without what was there for training alone: auxiliary heads."""
     network, header = load(path)
     architecture = header.architecture.without_auxiliary()
     if architecture == header.architecture:

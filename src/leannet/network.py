@@ -56,6 +56,8 @@ class Network(Table):
         for name in architecture.heads:
             head = architecture.graph.by_path[name]
             assert isinstance(head.row, LayerBase)
+            if head.shares is not None:
+                continue
             module = layer_module(head.row, head.in_shapes).apply(initialize)
             self._modules[name] = module.to(next(self.parameters()).device)
         self.architecture = architecture

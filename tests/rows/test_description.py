@@ -67,12 +67,12 @@ def test_an_example_is_a_row_of_the_network_that_it_names(kind: str) -> None:
         assert kind in {"flatten", "upsample"}  # no network of the zoo has one
         return
     network, path = row.source.split(", row ")
-    node = [layer for layer in architecture(network).layers if f"{layer.path}.".startswith(f"{path}.")]
-    assert node[0].in_shapes[0] in row.in_shapes
+    layers = [layer for layer in architecture(network).layers if f"{layer.path}.".startswith(f"{path}.")]
+    assert layers[0].in_shapes[0] in row.in_shapes
     if row.inside:
-        assert row.inside[-1][3] == str(node[-1].out_shape)
+        assert row.inside[-1][3] == str(layers[-1].out_shape)
         assert [line[0] for line in row.inside] == list(
-            dict.fromkeys(layer.path[len(path) + 1 :].split(".")[0] for layer in node)
+            dict.fromkeys(layer.path[len(path) + 1 :].split(".")[0] for layer in layers)
         )
 
 

@@ -48,21 +48,20 @@ def test_blocks_written_out_are_the_same_network(name: str) -> None:
 
 
 def test_a_rule_asked_for_what_is_inside_writes_out_only_the_blocks_that_it_changes() -> None:
-    def without_bias(node: Node) -> list[RowBase] | None:
+    def with_h_swish(node: Node) -> list[RowBase] | None:
         conv = node.row
         if isinstance(conv, Conv) and conv.kernel == 3 and conv.groups == 1 and node.in_shapes[0].channels == 32:
             return [conv.model_copy(update={"activation": "h_swish"})]
         return None
 
     table = architecture("cifar_resnet20")
-    changed = table.rewrite(without_bias, inside=True)
+    changed = table.rewrite(with_h_swish, inside=True)
     kept = [row.name for row in changed.rows if isinstance(row, BasicResidual)]
     # The second stage reads 32 channels from its first block's second convolution to the third stage's first.
     assert kept == [name for name in (row.name for row in table.rows) if name.startswith("layer1_")] + [
         "layer3_1",
         "layer3_2",
     ]
-    assert changed.edit({row.name: {"activation": "linear"} for row in changed.rows if row.name == "fc"})
     written = [layer.row for layer in changed.layers if isinstance(layer.row, Conv)]
     assert sum(conv.activation == "h_swish" for conv in written) == 6
     assert (count(changed).params, count(changed).macs) == (count(table).params, count(table).macs)

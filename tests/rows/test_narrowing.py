@@ -90,12 +90,14 @@ def test_a_residual_stage_is_tied_through_its_sums_and_says_so() -> None:
 def test_what_cannot_go_is_said() -> None:
     table = architecture("mobilenet_v2_debug")
     found = channels(table)
-    with pytest.raises(LeannetError, match=f"a channel cannot go: it is an output of the network, {table.head}"):
+    with pytest.raises(
+        LeannetError, match=f"a channel cannot be removed: it is an output of the network, {table.head}"
+    ):
         narrowed(found, [int(found.written[table.head][0])])
-    with pytest.raises(LeannetError, match="the channels of the image"):
+    with pytest.raises(LeannetError, match="cannot be removed: the image has it"):
         narrowed(found, [int(found.written["input"][0])])
     expand = sorted({int(group) for group in found.written["block_1.expand"]})
     with pytest.raises(LeannetError, match=r"layer block_1\.expand: expected a channel to be left, found none"):
         narrowed(found, expand)
     local = channels(architecture("googlenet"))
-    assert local.held[int(local.written["conv1"][0])] == "norm1 normalizes each by its neighbors"
+    assert local.held[int(local.written["conv1"][0])] == "norm1 normalizes each channel by its neighbors"

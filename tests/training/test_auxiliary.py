@@ -46,11 +46,12 @@ def test_they_take_the_number_of_classes() -> None:
     assert [table.shapes[name].channels for name in table.output_names] == [3, 3]
     network = build(_table())
     network.reset_classifier(7)
-    assert {key: len(value) for key, value in network.train()(torch.randn(1, 3, 16, 16)).items()} == {"fc": 1, "aux": 1}
+    outputs = network.train()(torch.randn(2, 3, 16, 16))
+    assert {key: value.shape for key, value in outputs.items()} == {"fc": (2, 7), "aux": (2, 7)}
     assert network.aux.linear.weight.shape == (7, 8)
 
 
-def test_googlenet_trains_with_its_heads_and_is_shipped_without(shapes: Path, tmp_path: Path) -> None:
+def test_a_network_trains_with_them_and_is_shipped_without(shapes: Path, tmp_path: Path) -> None:
     table = architecture("googlenet_aux")
     assert table.auxiliary == ("aux1_fc2", "aux2_fc2")
     plain = architecture("googlenet")

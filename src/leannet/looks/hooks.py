@@ -28,6 +28,10 @@ def find(network: Network, layer: str) -> Point:
     block's is that of its last layer. Raises LeannetError with the nearest names.
     """
     table = network.architecture
+    if table.auxiliary and layer.split(".")[0] in {row.name for row in table.rows} - set(
+        table.without_auxiliary().shapes
+    ):
+        raise LeannetError(f"layer '{layer}' is of an auxiliary head, which runs in training alone")
     layers = {each.path: each for each in table.layers}
     last = layers.get(table.made_by.get(layer, layer))
     if last is not None and last.shares is not None:  # it has no module of its own

@@ -89,13 +89,14 @@ class LutActivation(nn.Module):
 
 
 class FakeQuantizedLayer(nn.Module):
-    """A layer whose inputs and output are quantized, each where it has a range."""
+    """A layer whose inputs and output are quantized, each where it has a range. before: one for each input."""
 
-    before: Range | None = None
+    before: tuple[Range | None, ...] = ()
     after: Range | None = None
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        output = self.compute(*(x if self.before is None else fake_quantize(x, self.before) for x in inputs))
+        ranges = zip(inputs, self.before, strict=True)
+        output = self.compute(*(x if range_ is None else fake_quantize(x, range_) for x, range_ in ranges))
         return output if self.after is None else fake_quantize(output, self.after)
 
     @abc.abstractmethod
@@ -174,12 +175,16 @@ def fake_quantized_network(
     architecture: Architecture = network.architecture
     tied = tied_ranges(architecture, ranges)
     outputs = {architecture.made_by[name] for name in architecture.output_names}
+    rounds_image = any(reader.path not in float_layers for reader in architecture.graph.readers[INPUT])
     for node in architecture.layers:
         path, row = node.path, node.row
         users = [other for other in architecture.layers if path in (other.path, other.shares)]
-        before = Range.of(*tied[INPUT]) if all(other.inputs == (INPUT,) for other in users) else None
+        image = Range.of(*tied[INPUT]) if INPUT in node.inputs and rounds_image else None
+        before = tuple(
+            image if all(user.inputs[at] == INPUT for user in users) else None for at in range(len(node.inputs))
+        )
         rounds = path not in float_layers and not copies(row) and not isinstance(row, Dropout)
-        if node.shares or not (rounds or before):
+        if node.shares or not (rounds or any(before)):
             continue
         module = _fake_quantized(copied.get_submodule(path), bits if rounds else None)
         copied.set_submodule(path, module)

@@ -78,7 +78,7 @@ def quantize(
     target = _target(file, out, engine, input)
     header = read_header(file)
     _check(file, header.architecture.without_auxiliary(), engine)
-    unknown = sorted(set(keep_float) - {node.path for node in header.architecture.layers})
+    unknown = sorted(set(keep_float) - {node.path for node in header.architecture.without_auxiliary().layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
     return quantize_with(

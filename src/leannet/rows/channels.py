@@ -5,6 +5,7 @@ that of the others, a shuffle those that it moves apart, and so on; what is tied
 loses whole groups.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +26,7 @@ from leannet.rows.layers import (
     Shuffle,
     Slice,
 )
+from leannet.rows.parameters import parameters
 from leannet.rows.table import Architecture
 
 Numbers = NDArray[np.int64]
@@ -85,60 +87,64 @@ def channels(architecture: Architecture) -> Channels:
     union = _Union()
     written: dict[str, Numbers] = {INPUT: union.fresh(architecture.input.channels)}
     makers: dict[str, frozenset[str]] = {INPUT: frozenset()}  # the layers that make a value's channels
+    sources_of: dict[str, frozenset[str]] = {}  # the makers of what a layer reads
     read: dict[str, Numbers] = {}
-    holding: list[tuple[Numbers, str]] = [(written[INPUT], "the channels of the image")]
+    holding: list[tuple[Numbers, str]] = [(written[INPUT], "the image has it")]
     ties: list[Tie] = []
 
-    def tie(node: Node, why: str, *values: Numbers) -> None:
+    def tie(path: str, why: str, involved: Collection[str], *values: Numbers) -> None:
         union.tie(*values)
-        involved = frozenset[str]().union(*(makers[path] for path in node.inputs), {node.path} & makers.keys())
-        ties.append(Tie(node.path, why, tuple(sorted(involved))))
+        ties.append(Tie(path, why, tuple(sorted(involved))))
 
     for node in architecture.layers:
-        row, values = node.row, [written[path] for path in node.inputs]
+        row, values, path = node.row, [written[source] for source in node.inputs], node.path
         x = values[0]
-        makers[node.path] = frozenset[str]().union(*(makers[path] for path in node.inputs))
+        sources = makers[path] = frozenset[str]().union(*(makers[source] for source in node.inputs))
         match row:
             case Conv() | Linear():
                 if isinstance(row, Linear):
                     x = _flat(node, x)
-                written[node.path], read[node.path] = union.fresh(row.out_channels), x
-                makers[node.path] = frozenset({node.path})
+                out = written[path] = union.fresh(row.out_channels)
+                read[path], makers[path] = x, frozenset({path})
                 if isinstance(row, Conv) and row.groups > 1:
-                    one_each = row.groups == len(x) == row.out_channels
-                    if one_each:
-                        tie(node, "it convolves each channel by itself", x, written[node.path])
+                    if row.groups == len(x) == row.out_channels:
+                        tie(path, "it convolves each channel by itself", sources | {path}, x, out)
                     else:
-                        tie(node, f"its {row.groups} groups have equally many channels", *x.reshape(row.groups, -1))
-                        union.tie(*written[node.path].reshape(row.groups, -1))
+                        why = f"its {row.groups} groups have equally many channels"
+                        tie(path, why, sources, *x.reshape(row.groups, -1))
+                        tie(path, why, {path}, *out.reshape(row.groups, -1))
             case Depthwise():
-                written[node.path] = read[node.path] = x
+                written[path] = read[path] = x
             case Add():
-                tie(node, "it adds them", *values)
-                written[node.path] = x
+                tie(path, "it adds them", sources, *values)
+                written[path] = x
             case Multiply():
-                tie(node, "it multiplies them", *values)
-                written[node.path] = x
+                tie(path, "it multiplies them", sources, *values)
+                written[path] = x
             case Concat():
-                written[node.path] = np.concatenate(values)
+                written[path] = np.concatenate(values)
             case Slice():
-                written[node.path] = x[row.start : row.start + row.out_channels]
+                written[path] = x[row.start : row.start + row.out_channels]
             case Shuffle():
-                tie(node, f"it moves channels between {row.groups} groups", *x.reshape(row.groups, -1))
-                written[node.path] = x.reshape(row.groups, -1).T.reshape(-1)
+                tie(path, f"it moves channels between {row.groups} groups", sources, *x.reshape(row.groups, -1))
+                written[path] = x.reshape(row.groups, -1).T.reshape(-1)
             case Flatten():
-                written[node.path] = _flat(node, x)
+                written[path] = _flat(node, x)
             case LocalResponse():
-                holding.append((x, f"{node.path} normalizes each by its neighbors"))
-                written[node.path] = x
+                holding.append((x, f"{path} normalizes each channel by its neighbors"))
+                written[path] = x
             case _:
-                written[node.path] = x
-        if node.shares is not None and node.path in read:
-            tie(node, f"it uses the weights of {node.shares}", read[node.path], read[node.shares])
-            union.tie(written[node.path], written[node.shares])
-            ties.append(Tie(node.path, f"it uses the weights of {node.shares}", (node.path, node.shares)))
+                written[path] = x
+        if (owner := node.shares) is not None and parameters(node):
+            why = f"it uses the weights of {owner}"
+            tie(path, why, makers[path] | makers[owner], written[path], written[owner])
+            if path in read:
+                tie(path, why, sources | sources_of[owner], read[path], read[owner])
+        sources_of[path] = sources
     made_by = architecture.made_by
-    holding += [(written[made_by[name]], f"an output of the network, {name}") for name in architecture.output_names]
+    holding += [
+        (written[made_by[name]], f"it is an output of the network, {name}") for name in architecture.output_names
+    ]
     number = union.numbers()
     held: dict[int, str] = {}
     for values_held, why in holding:
@@ -149,14 +155,14 @@ def channels(architecture: Architecture) -> Channels:
         {path: number[groups] for path, groups in written.items()},
         {path: number[groups] for path, groups in read.items()},
         held,
-        tuple(tie for tie in ties if len(tie.makers) > 1 or "groups" in tie.why),
+        tuple(ties),
     )
 
 
 def _flat(node: Node, x: Numbers) -> Numbers:
     """The channel of each value of a map as a vector, (C, H, W)."""
     shape = node.in_shapes[0]
-    return np.repeat(x, shape.height * shape.width) if len(x) == shape.channels else x
+    return np.repeat(x, shape.height * shape.width)
 
 
 class _Union:

@@ -79,6 +79,7 @@ def rewritten(graph: Graph, rule: Rule, inside: bool = False) -> tuple[Rows, dic
     rows: dict[str, RowBase] = {}
     reads: dict[str, tuple[str, ...]] = {}
     replaced: dict[str, list[str]] = {}  # the name of a row -> those of the rows that stand for it
+    taken = {node.row.name for node in graph.nodes}
     for node in graph.nodes:
         name, owner = node.row.name, node.row.shares
         sources = tuple(replaced[each][-1] if each in replaced else each for each in node.reads)
@@ -99,16 +100,29 @@ def rewritten(graph: Graph, rule: Rule, inside: bool = False) -> tuple[Rows, dic
             if len(new) == 1 and row.inputs == node.row.inputs:  # the node's own row, changed
                 read = sources
             else:
-                read = tuple(names[each] for each in row.inputs) or (above,)
-            above = names[row.name] = name if len(new) == 1 else f"{name}_{row.name}"
-            shares = names[row.shares] if row.shares is not None else None
+                read = tuple(_known(each, names, node) for each in row.inputs) or (above,)
             if owners:
-                shares = rows[owners[number]].shares or owners[number]
+                shares: str | None = rows[owners[number]].shares or owners[number]
+            else:
+                shares = _known(row.shares, names, node) if row.shares is not None else None
+            above = names[row.name] = name if len(new) == 1 else f"{name}_{row.name}"
+            if above in rows or (above != name and above in taken):
+                raise LeannetError(f"row '{node.path}': the rule gives a row '{above}', and there is one already")
             rows[above] = row.model_copy(update={"name": above, "inputs": (), "shares": shares})
             reads[above] = read
             made.append(above)
         replaced[name] = made
     return _linked((rows[name], reads[name]) for name in rows), {name: made[-1] for name, made in replaced.items()}
+
+
+def _known(name: str, names: Mapping[str, str], node: Node) -> str:
+    """What a row of a rule means by a name."""
+    if name not in names:
+        raise LeannetError(
+            f"row '{node.path}': the rule gives a row that reads '{name}', which is none of its own above; nearest: "
+            f"{nearest(name, names)}"
+        )
+    return names[name]
 
 
 def _replacement(node: Node, rule: Rule, inside: bool) -> Sequence[RowBase] | None:

@@ -52,7 +52,7 @@ def narrowed(channels: Channels, removed: Collection[int]) -> Narrowed:
     """
     for group in removed:
         if group in channels.held:
-            raise LeannetError(f"a channel cannot go: it is {channels.held[group]}")
+            raise LeannetError(f"a channel cannot be removed: {channels.held[group]}")
     gone = np.zeros(channels.count, bool)
     gone[list(removed)] = True
     written = {path: ~gone[groups] for path, groups in channels.written.items()}
@@ -94,9 +94,11 @@ def _numbers(keeps: NDArray[np.bool_]) -> NDArray[np.int64] | None:
 
 
 def _of_one_group(layer: Node, keeps: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The columns of a grouped convolution are those of any one of its groups, which are tied."""
+    """The columns of a grouped convolution are those of any one of its groups, which are tied; of one with a channel a
+    group that channel."""
     groups = layer.row.groups if isinstance(layer.row, Conv) else 1
-    return keeps[: len(keeps) // groups]
+    columns = len(keeps) // groups
+    return np.ones(1, bool) if groups > 1 and columns == 1 else keeps[:columns]
 
 
 def _may_be_width(row: RowBase, field: str) -> bool:

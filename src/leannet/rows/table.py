@@ -258,6 +258,8 @@ class Architecture(Documented):
         return self._with_outputs(rows, [Output(row=instead.get(o.row, o.row), role=o.role) for o in outputs])
 
     def _with_outputs(self, rows: Sequence[RowBase], outputs: Sequence[Output]) -> "Architecture":
+        if not rows:
+            raise LeannetError(f"{self.name}: expected at least one row to be left, found none")
         is_default = [output.row for output in outputs] == [rows[-1].name]
         return self._with(rows=tuple(rows), outputs=() if is_default else tuple(outputs))
 
@@ -267,6 +269,10 @@ class Architecture(Documented):
         `edit("block_1", stride=2)`, or `edit({"block_1": {"stride": 2}, "block_2": {"stride": 1}})`. Raises
         LeannetError naming the row and the field where the change makes an impossible architecture.
         """
+        if not isinstance(row, str) and fields:
+            raise LeannetError(
+                f"edit: expected fields of one row, or a mapping of rows, found both ({', '.join(fields)})"
+            )
         edits = {row: fields} if isinstance(row, str) else row
         return self._with(rows=edited(self.rows, edits, self.name))
 

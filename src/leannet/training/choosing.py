@@ -48,8 +48,8 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
         raise LeannetError(
             f"--width {settings.width:g}: a multiplier is for zoo names; the widths of {architecture.name} are fixed"
         )
-    output = architecture.shapes[architecture.output_names[0]]
-    if len(architecture.output_names) - len(architecture.auxiliary) > 1 or (output.height, output.width) != (1, 1):
+    vectors = all(architecture.shapes[name][1:] == (1, 1) for name in architecture.output_names)
+    if len(architecture.output_names) - len(architecture.auxiliary) > 1 or not vectors:
         raise LeannetError(
             f"{architecture.name}: expected one output of one value per class, found "
             f"{', '.join(architecture.output_names)}"
@@ -211,7 +211,7 @@ def choose_preprocessing(
 
 
 def with_dropout(architecture: Architecture, rate: float) -> Architecture:
-    """The architecture with another dropout rate. Raises LeannetError if it has no dropout row, and a rate above 0."""
+    """The architecture with another dropout rate. Raises LeannetError for one above 0 where there is no dropout row."""
     rows = [row.name for row in architecture.rows if isinstance(row, Dropout)]
     if not rows and rate:
         raise LeannetError(f"--dropout: expected a network with a dropout row, found none in {architecture.name}")

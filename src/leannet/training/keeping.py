@@ -17,9 +17,15 @@ from leannet.training.task import Task
 
 @dataclass(frozen=True)
 class Keeper:
-    """Writes into a run folder. None: nowhere, as in processes but the main one."""
+    """Writes into a run folder, from the main process alone. None: nowhere."""
 
-    folder: Path | None
+    run: Path | None
+    is_main_process: bool
+
+    @property
+    def folder(self) -> Path | None:
+        """Where this process writes."""
+        return self.run if self.is_main_process else None
 
     def state(self, learner: Learner, state: TrainState, header: Header) -> None:
         """What resuming needs."""
@@ -50,7 +56,7 @@ class Keeper:
     @property
     def what_is_left(self) -> str:
         """Which checkpoint is left when a training fails."""
-        best = None if self.folder is None else self.folder / MODEL
+        best = None if self.run is None else self.run / MODEL
         return (
             f"{best} holds the best epoch so far" if best is not None and best.exists() else "no checkpoint was saved"
         )

@@ -54,6 +54,11 @@ class Learner:
         """The network that is validated and saved: the EMA if there is one, else the network in training."""
         return self.ema.network if self.ema else self.network
 
+    def keep_average(self) -> None:
+        """Gives the network in training the averaged weights, if there are any."""
+        if self.ema is not None:
+            self.network.load_state_dict(self.ema.network.state_dict())
+
     @property
     def weights_are_finite(self) -> bool:
         """Whether every weight is finite."""

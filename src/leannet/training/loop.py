@@ -56,7 +56,7 @@ def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | Non
     network, task, split, settings, header = job.network, job.task, job.split, job.settings, job.header
     dataset, plain = job.images
     learner = Learner(network, job.objective, settings, saved)
-    keeper = Keeper(folder if learner.is_main_process else None)
+    keeper = Keeper(folder, learner.is_main_process)
     state = saved.state if saved is not None else TrainState()
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
@@ -143,10 +143,12 @@ def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | Non
                     state.seconds, began = state.seconds + now - began, now
                     save_all(steps)
                 if stop:
-                    console.say("stopped after this batch, and saved")
+                    console.say("stopped after this batch" + (", and saved" if folder is not None else ""))
                     if state.best_rank is None:  # no epoch is done: without this there would be no weights
                         keeper.best(learner.evaluated, _with_metrics(header, epoch))
                     keeper.last(learner.evaluated, _with_metrics(header, epoch))
+                    if folder is None:
+                        learner.keep_average()
                     return state, True
                 if up:
                     state.ended = True
@@ -184,8 +186,8 @@ def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | Non
             save_all(steps)
             if settings.patience is not None and state.stale >= settings.patience:
                 console.say(f"stopped early: no better epoch in {settings.patience}")
-    if folder is None and learner.ema is not None:
-        network.load_state_dict(learner.ema.network.state_dict())
+    if folder is None:
+        learner.keep_average()
     return state, processes.any_process(bool(interrupted))
 
 

@@ -6,10 +6,12 @@ bfloat16, which processors without it are slow at.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from leannet.network import Network
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic iteration, steepest at 0
 ITERATIONS = 5
@@ -30,19 +32,22 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     return x.t() if tall else x
 
 
-def hidden_matrices(network: nn.Module) -> set[nn.Parameter]:
-    """The weights of convolutions but the first and the last layer, whose rows and columns are no hidden features, and
-    but depthwise and grouped ones, which are no single matrix."""
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    hidden = [layer for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1]
-    return {cast(nn.Parameter, layer.weight) for layer in hidden}
+def hidden_matrices(network: Network) -> set[nn.Parameter]:
+    """The weights of hidden, ungrouped convolutions: not of those that read the image or make classes, whose rows or
+    columns are not features."""
+    architecture = network.architecture
+    outer = (*architecture.stems, *(f"{head}.conv.weight" for head in architecture.heads))
+    return {
+        module.weight
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) and module.groups == 1 and f"{name}.weight" not in outer
+    }
 
 
 class Muon(torch.optim.AdamW):
     """Muon for the parameter groups that say `orthogonal`, AdamW for the others.
 
-    The rate is the root mean square of what a step changes in a weight, in the first at every step, in the others at
-    most, so both have the same one.
+    The rate is the root mean square (RMS) of a step's changes: of Muon's groups at every step, of AdamW's at most.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float, fused: bool | None = None):

@@ -65,7 +65,9 @@ class CrossEntropy(Objective):
         by_row = outputs if isinstance(outputs, dict) else {"": outputs}
         main = next(iter(by_row.values()))
         parts = {"cross_entropy": self._loss(main, targets)}
-        parts |= {row: weight * self._loss(by_row[row], targets) for row, weight in self.auxiliary.items()}
+        parts |= {
+            f"auxiliary.{row}": weight * self._loss(by_row[row], targets) for row, weight in self.auxiliary.items()
+        }
         truth = targets.argmax(dim=1) if targets.ndim == 2 else targets
         return Losses(parts, (main.argmax(dim=1) == truth).sum())
 
@@ -102,11 +104,11 @@ class Distilled(Objective):
 
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         with torch.no_grad():
-            hints = self.teacher(images)
+            answers = self.teacher(images)
         outputs = network(images)
         inner = self.inner.losses(lambda _: outputs, images, targets)
-        student = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-        of_student, of_teacher = ((logits / self.temperature).log_softmax(dim=1) for logits in (student, hints))
+        logits = [next(iter(each.values())) if isinstance(each, dict) else each for each in (outputs, answers)]
+        of_student, of_teacher = ((each / self.temperature).log_softmax(dim=1) for each in logits)
         divergence = F.kl_div(of_student, of_teacher, reduction="sum", log_target=True) * self.temperature**2
         parts = {name: (1 - self.share) * part for name, part in inner.parts.items()} if self.share < 1 else {}
         return Losses({**parts, "distillation": self.share * divergence}, inner.correct)

@@ -18,7 +18,7 @@ def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> 
     later stages. Parameters that need no gradient are left out.
     """
     stages = _stages(network.architecture) if settings.layer_decay < 1 and isinstance(network, Network) else {}
-    orthogonal = hidden_matrices(network) if settings.name == "muon" else set()
+    orthogonal = hidden_matrices(network) if settings.name == "muon" and isinstance(network, Network) else set()
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

@@ -33,7 +33,9 @@ class Steps:
         """Takes a step, and returns its seconds."""
         began = time.perf_counter()
         with torch.random.fork_rng(devices=[]):  # dropout draws
-            torch.autograd.backward(self._network(self._x).square().mean())
+            outputs = self._network(self._x)
+            values = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+            torch.autograd.backward(torch.stack([value.square().mean() for value in values]).sum())
             self._optimizer.step()
             self._optimizer.zero_grad()
         return time.perf_counter() - began

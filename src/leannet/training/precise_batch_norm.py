@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from leannet.network import Network
+
 
 @torch.no_grad()
 def precise_batch_norm(network: nn.Module, inputs: Iterable[Tensor], frozen: Sequence[str] = ()) -> None:
@@ -18,10 +20,13 @@ def precise_batch_norm(network: nn.Module, inputs: Iterable[Tensor], frozen: Seq
     frozen: rows whose statistics stay. Weights do not change, and dropout is off. A network without batch norm is not
     touched; others are left in evaluation mode.
     """
+    rows = network.architecture.without_auxiliary().shapes if isinstance(network, Network) else None
     norms = [
         module
         for name, module in network.named_modules()
-        if isinstance(module, nn.BatchNorm2d) and name.split(".")[0] not in frozen
+        if isinstance(module, nn.BatchNorm2d)
+        and name.split(".")[0] not in frozen
+        and (rows is None or name.split(".")[0] in rows)  # auxiliary heads do not run in evaluation mode
     ]
     if not norms:
         return

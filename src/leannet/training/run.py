@@ -212,7 +212,7 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the main process has written the best weights
     best, header = load(run / MODEL)
-    _, plain = job.images
+    _, plain = job.datasets() if saved is not None and _has_finished(saved, settings) else job.images
     validation = _scores(best, plain, split.validation, settings, device)
     test = None
     if finished and len(split.test):  # only once

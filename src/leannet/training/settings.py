@@ -38,7 +38,7 @@ class Optimizer(Section):
     """Peak learning rate. Default: adamw and adam 0.002, muon 0.004, sgd 0.05, rmsprop 0.001 at a batch of 32, scaled
     with the batch."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
-    """On weights, never on biases and normalization; decoupled from the rate for adamw. Default: adamw and
+    """On weights, never on biases and normalization; decoupled from the rate for adamw and muon. Default: adamw and
     muon 0.05, adam and sgd 1e-4, rmsprop 1e-5."""
     momentum: Share = 0.9
     """Of sgd, rmsprop and muon."""
@@ -46,7 +46,7 @@ class Optimizer(Section):
     """Learning rate of each stage over that of the next one: below 1, early stages learn more slowly."""
 
     def rate(self, batch_size: int) -> float:
-        """The peak rate. The default grows with the square root of the batch for Adam and AdamW, else linearly."""
+        """The peak rate. The default grows with the square root of the batch for Adam, AdamW and Muon, else linearly."""
         if self.lr is not None:
             return self.lr
         default: float = {"adamw": 2e-3, "adam": 2e-3, "muon": 4e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]

@@ -120,7 +120,7 @@ class SavedState:
         for parameter, values in optimizer.state.items():
             for name, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()
+                    values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def find_state(run: Path) -> Path:
