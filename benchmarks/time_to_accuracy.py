@@ -194,8 +194,8 @@ def write(lines: list[dict[str, Any]]) -> None:
     text = [
         "# Time to accuracy", "",
         "Written by `python benchmarks/time_to_accuracy.py CIFAR BCCD --before SRC --timm TRAIN_PY`: minutes from the "
-        "start of the process to the first of three evaluations in a row that reach the best validation accuracy of commit fa96df8 "
-        "in the time that it was given. Two threads.", "",
+        "start of the process to the first of three evaluations in a row that reach the best validation accuracy of "
+        "commit fa96df8 in the time that it was given. Two threads.", "",
         "| data | seed | accuracy to reach | commit fa96df8 | now | ratio | best accuracy now | timm as long as now |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]  # fmt: skip

@@ -211,3 +211,22 @@ def test_the_stems_of_a_table_read_the_image() -> None:
         Linear(name="classes", out_channels=3),
     )
     assert Architecture(name="x", rows=rows).stems == ("a.conv.weight", "b.conv.weight")
+
+
+def test_rows_of_a_rule_that_do_not_fit_are_refused_by_name() -> None:
+    table = Architecture(
+        name="x",
+        input=Input(height=8, width=8),
+        rows=(Conv(name="a_x", out_channels=3), Conv(name="a", out_channels=3)),
+    )
+    for new, words in (
+        (["x", "y"], "row 'a': the rule gives a row 'a_x', and there is one already"),
+        (["z"], "reads 'nothing', which is none of its own above; nearest: input"),
+    ):
+        rows = [Conv(name=name, out_channels=3, inputs=("nothing",) if name == "z" else ()) for name in new]
+        with pytest.raises(LeannetError, match=words):
+            table.rewrite(lambda node, rows=rows: rows if node.path == "a" else None)  # type: ignore[misc]
+    with pytest.raises(LeannetError, match=r"expected fields of one row, or a mapping of rows, found both \(stride\)"):
+        table.edit({"a": {}}, stride=2)
+    with pytest.raises(LeannetError, match="expected at least one row to be left, found none"):
+        table.without("a_x", "a")

@@ -7,7 +7,7 @@ import torch
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.network import Network, build
-from leannet.rows import Architecture, parameters
+from leannet.rows import Add, Architecture, BasicResidual, Conv, Input, Linear, Norm, Normalize, parameters
 from leannet.rows.channels import Channels, channels
 from leannet.rows.narrowing import narrowed
 from leannet.zoo import FAMILIES, architecture
@@ -36,6 +36,8 @@ def _zeroed(network: Network, found: Channels, removed: list[int]) -> None:
     """Makes every channel of these groups zero, whatever the image."""
     state = network.state_dict()
     for layer in network.architecture.layers:
+        if layer.shares is not None:
+            continue
         gone = np.flatnonzero(np.isin(found.written[layer.path], removed))
         for parameter in parameters(layer):
             if "out" in parameter.axes and parameter.learned:
@@ -101,3 +103,37 @@ def test_what_cannot_go_is_said() -> None:
         narrowed(found, expand)
     local = channels(architecture("googlenet"))
     assert local.held[int(local.written["conv1"][0])] == "norm1 normalizes each channel by its neighbors"
+
+
+def test_layers_and_blocks_that_share_weights_lose_the_same_channels() -> None:
+    conv = Conv(name="a", out_channels=6, kernel=3, norm=Norm(), activation="relu")
+    block = BasicResidual(name="first", out_channels=6)
+    rows = (
+        conv,
+        Normalize(name="norm"),
+        conv.model_copy(update={"name": "b", "inputs": ("input",), "shares": "a"}),
+        Normalize(name="again", shares="norm"),
+        Add(name="sum", inputs=("norm", "again"), activation="relu"),
+        block,
+        block.model_copy(update={"name": "second", "shares": "first"}),
+        Linear(name="classes", out_channels=3),
+    )
+    table = Architecture(name="shared", input=Input(height=8, width=8), rows=rows)
+    for seed in range(4):
+        narrow = _check(table, 0.5, seed)
+        assert [row.shares for row in narrow.rows] == [row.shares for row in rows]
+
+
+def test_one_filter_a_channel_written_as_groups() -> None:
+    rows = (
+        Conv(name="a", out_channels=8, activation="relu"),
+        Conv(name="each", out_channels=8, groups=8, kernel=3, activation="relu"),
+        Linear(name="classes", out_channels=3),
+    )
+    table = Architecture(name="grouped", input=Input(height=6, width=6), rows=rows)
+    found = channels(table)
+    narrow = narrowed(found, [int(found.written["a"][0])])
+    assert narrow.architecture.row("each").groups == 7  # type: ignore[attr-defined]
+    assert narrow.state({k: np.zeros(p.shape) for k, p in table.parameters.items()})["each.conv.weight"].shape[1] == 1
+    for seed in range(3):
+        _check(table, 0.5, seed)

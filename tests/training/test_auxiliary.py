@@ -8,9 +8,11 @@ import torch
 from leannet.artifact import export, open_artifact
 from leannet.checkpoint import load
 from leannet.errors import LeannetError
+from leannet.looks.hooks import find
 from leannet.network import build
 from leannet.rows import Architecture, Conv, GlobalPool, Input, Linear, Norm, Output
-from leannet.training import train
+from leannet.training import Settings, train
+from leannet.training.pace import Steps
 from leannet.zoo import architecture
 
 
@@ -76,3 +78,10 @@ def test_a_network_trains_with_them_and_is_shipped_without(shapes: Path, tmp_pat
 def test_a_head_that_helps_is_needed_beside_a_real_one() -> None:
     with pytest.raises((ValueError, LeannetError), match="expected the network's own one first"):
         Architecture(**{**dict(_table()), "outputs": (Output(row="aux", role="auxiliary"),)})
+
+
+def test_steps_are_timed_with_them_and_looks_say_that_they_do_not_run() -> None:
+    settings = Settings.make({"data": "x", "batch_size": 4, "optimizer": {"name": "muon"}})
+    assert Steps(_table(), settings).step() > 0
+    with pytest.raises(LeannetError, match="layer 'aux' is of an auxiliary head, which runs in training alone"):
+        find(build(_table()), "aux")

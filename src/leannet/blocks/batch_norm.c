@@ -2,8 +2,8 @@
 
    Maps are float32, channels last: `rows` positions of `channels` values. Rows are divided into parts, CHUNKS at most,
    whatever the number of threads, and the sums of the parts are added in their order: the result is the same to the
-   last bit with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are taken from
-   the mean of a few rows, so that the variance does not cancel. */
+   last bit with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are
+   taken from the mean of a few rows, so that the variance does not cancel. */
 
 #define CHUNKS 64
 #define ROWS 64

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.rows import INPUT, Architecture, BlockBase, Conv, Dropout, GlobalPool
 
@@ -28,9 +29,8 @@ def find(network: Network, layer: str) -> Point:
     block's is that of its last layer. Raises LeannetError with the nearest names.
     """
     table = network.architecture
-    if table.auxiliary and layer.split(".")[0] in {row.name for row in table.rows} - set(
-        table.without_auxiliary().shapes
-    ):
+    auxiliary = table.shapes.keys() - table.without_auxiliary().shapes.keys()
+    if layer.split(".")[0] in auxiliary:
         raise LeannetError(f"layer '{layer}' is of an auxiliary head, which runs in training alone")
     layers = {each.path: each for each in table.layers}
     last = layers.get(table.made_by.get(layer, layer))

@@ -6,7 +6,7 @@ bfloat16, which processors without it are slow at.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ def hidden_matrices(network: Network) -> set[nn.Parameter]:
     architecture = network.architecture
     outer = (*architecture.stems, *(f"{head}.conv.weight" for head in architecture.heads))
     return {
-        module.weight
+        cast(nn.Parameter, module.weight)
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d) and module.groups == 1 and f"{name}.weight" not in outer
     }

@@ -46,7 +46,7 @@ class Optimizer(Section):
     """Learning rate of each stage over that of the next one: below 1, early stages learn more slowly."""
 
     def rate(self, batch_size: int) -> float:
-        """The peak rate. The default grows with the square root of the batch for Adam, AdamW and Muon, else linearly."""
+        """The peak rate. The default grows with the square root of the batch, for SGD and RMSprop linearly."""
         if self.lr is not None:
             return self.lr
         default: float = {"adamw": 2e-3, "adam": 2e-3, "muon": 4e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
