@@ -34,17 +34,17 @@ from leannet.zoo import FAMILIES, architecture
 from safetensors.numpy import load_file
 
 torch.set_num_threads(2)
-found = {}
+digests_by_name = {}
 SIDE = 96
 
 def put(key, value):
     data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, default=str).encode()
-    found[key] = hashlib.sha256(data).hexdigest()
+    digests_by_name[key] = hashlib.sha256(data).hexdigest()
 
 def serialized(writer):
     return writer.model().SerializeToString(deterministic=True)
 
-def joined(param, model):
+def with_model(param, model):
     return param.encode() + model
 
 def attempt(key, make):
@@ -77,7 +77,7 @@ for name in FAMILIES:
     weights = numpy_weights(state)
     attempt(f"{name}: onnx", lambda: serialized(GraphWriter(table, weights)))
     attempt(f"{name}: tflite", lambda: TfliteWriter(table, weights).file())
-    attempt(f"{name}: ncnn", lambda: joined(*NcnnWriter(table, weights).files()))
+    attempt(f"{name}: ncnn", lambda: with_model(*NcnnWriter(table, weights).files()))
     if name.endswith("_debug"):
         ranges = {"input": (-2.0, 2.0)}
         for layer in table.layers:
@@ -94,7 +94,7 @@ with tempfile.TemporaryDirectory() as place:
     put("training: predictions", (run / "predictions.csv").read_bytes())
     log = [line.split(",")[:6] for line in (run / "log.csv").read_text().splitlines()]
     put("training: log", log)
-print(json.dumps(found))
+print(json.dumps(digests_by_name))
 """
 
 

@@ -7,8 +7,7 @@
 # channels last one running float32 sum a thread is kept for each channel: its error grows with the values that it adds.
 # With one thread it is 1e-4 of the variance for 32 images of 112 x 112, and 1.8e-3 for 64 images of 224 x 224, the
 # first layer of an ordinary ImageNet batch; of a channel whose values are all 1, the mean stops growing at 2^24 values:
-# for 32 million of them it is 0.5. Sums in blocks, as in the plain layout, or float64 for the sums, keep both. leannet's
-# own batch norm in training adds blocks of 64 rows in float32 and the blocks in float64.
+# for 32 million of them it is 0.5. Sums in blocks, as in the plain layout, or float64 for the sums, keep both.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -8,8 +8,8 @@
 # Seen with torch 2.13.0 (CPU), Adam, AdamW, SGD and Adagrad alike: the fused loops walk through the memory of each tensor,
 # so that a weight in channels last is moved by the gradient and the moments of another weight. After two steps of at
 # most 0.1 weights are up to 0.4 from where the same optimizer without fused=True puts them. A resumed run goes on from
-# shuffled moments, and its loss hides it. torch.save keeps strides, so only other formats meet it. leannet restores
-# state in the layout of its weight.
+# shuffled moments, and its loss hides it. torch.save keeps strides, so only other formats meet it. Copying
+# what is restored into torch.empty_like(weight) keeps the layouts equal.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

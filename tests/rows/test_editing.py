@@ -83,7 +83,7 @@ def test_rows_that_share_weights_are_rewritten_alike_or_not_at_all() -> None:
     assert len(build(changed).state_dict()) == 2
     for only in "ab":
         with pytest.raises(LeannetError, match="row 'b' uses the weights of 'a': expected both rewritten, found one"):
-            table.rewrite(lambda node, only=only: stacked(node) if node.path == only else None)  # type: ignore[misc]
+            table.rewrite(lambda node, only=only: stacked(node) if node.path == only else None)  # type: ignore[misc]  # mypy cannot infer a default's type
 
 
 def test_a_rule_gets_what_a_node_reads_by_the_names_that_blocks_use() -> None:
@@ -225,7 +225,7 @@ def test_rows_of_a_rule_that_do_not_fit_are_refused_by_name() -> None:
     ):
         rows = [Conv(name=name, out_channels=3, inputs=("nothing",) if name == "z" else ()) for name in new]
         with pytest.raises(LeannetError, match=words):
-            table.rewrite(lambda node, rows=rows: rows if node.path == "a" else None)  # type: ignore[misc]
+            table.rewrite(lambda node, rows=rows: rows if node.path == "a" else None)  # type: ignore[misc]  # mypy cannot infer a default's type
     with pytest.raises(LeannetError, match=r"expected fields of one row, or a mapping of rows, found both \(stride\)"):
         table.edit({"a": {}}, stride=2)
     with pytest.raises(LeannetError, match="expected at least one row to be left, found none"):

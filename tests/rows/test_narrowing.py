@@ -17,13 +17,13 @@ SMALL = [name for name in FAMILIES if name.endswith("_debug")]
 FORMS = ["cifar_mobilenet_v2", "cifar_mobilenet_v3_small", "cifar_shufflenet_v2", "cifar_resnet20"]
 
 
-def _some(found: Channels, share: float, seed: int) -> list[int]:
+def _some(tied: Channels, share: float, seed: int) -> list[int]:
     """About this share of the groups that may go, and of no layer all."""
     draw = np.random.default_rng(seed)
     left = {path: {int(group): int((groups == group).sum()) for group in np.unique(groups)} for path, groups in
-            found.written.items()}  # fmt: skip
+            tied.written.items()}  # fmt: skip
     removed = []
-    for group in draw.permutation([group for group in range(found.count) if group not in found.held]):
+    for group in draw.permutation([group for group in range(tied.count) if group not in tied.fixed]):
         of = [path for path, groups in left.items() if group in groups]
         if draw.random() < share and all(len(left[path]) > 1 for path in of):
             removed.append(int(group))
@@ -32,13 +32,13 @@ def _some(found: Channels, share: float, seed: int) -> list[int]:
     return removed
 
 
-def _zeroed(network: Network, found: Channels, removed: list[int]) -> None:
+def _zeroed(network: Network, tied: Channels, removed: list[int]) -> None:
     """Makes every channel of these groups zero, whatever the image."""
     state = network.state_dict()
     for layer in network.architecture.layers:
         if layer.shares is not None:
             continue
-        gone = np.flatnonzero(np.isin(found.written[layer.path], removed))
+        gone = np.flatnonzero(np.isin(tied.written[layer.path], removed))
         for parameter in parameters(layer):
             if "out" in parameter.axes and parameter.learned:
                 state[f"{layer.path}.{parameter.name}"][gone] = 0
@@ -46,10 +46,10 @@ def _zeroed(network: Network, found: Channels, removed: list[int]) -> None:
 
 def _check(table: Architecture, share: float, seed: int) -> Architecture:
     torch.manual_seed(seed)
-    network, found = lively(build(table)).eval(), channels(table)
-    removed = _some(found, share, seed)
-    _zeroed(network, found, removed)
-    narrow = narrowed(found, removed)
+    network, tied = lively(build(table)).eval(), channels(table)
+    removed = _some(tied, share, seed)
+    _zeroed(network, tied, removed)
+    narrow = narrowed(tied, removed)
     pruned = build(narrow.architecture).eval()
     state = narrow.state({key: value.numpy() for key, value in network.state_dict().items()})
     pruned.load_state_dict({key: torch.from_numpy(np.asarray(value)) for key, value in state.items()})
@@ -79,30 +79,30 @@ def test_blocks_stay_blocks_where_their_fields_say_the_new_widths() -> None:
 
 def test_a_residual_stage_is_tied_through_its_sums_and_says_so() -> None:
     table = architecture("cifar_resnet20")
-    found = channels(table)
-    assert {path for path, _ in found.makers[int(found.written["conv1"][3])]} == {
+    tied = channels(table)
+    assert {path for path, _ in tied.makers[int(tied.written["conv1"][3])]} == {
         "conv1", *(f"layer1_{block}.conv_2" for block in range(3)),
     }  # fmt: skip
-    why = {(tie.path, tie.why) for tie in found.tied_with("layer1_1.conv_2")}
+    why = {(tie.path, tie.why) for tie in tied.tied_with("layer1_1.conv_2")}
     assert ("layer1_1.add", "it adds them") in why
     assert all(path.startswith("layer1_") for path, _ in why)
-    assert len(found.makers[int(found.written["layer1_1.conv_1"][0])]) == 1
+    assert len(tied.makers[int(tied.written["layer1_1.conv_1"][0])]) == 1
 
 
 def test_what_cannot_go_is_said() -> None:
     table = architecture("mobilenet_v2_debug")
-    found = channels(table)
+    tied = channels(table)
     with pytest.raises(
         LeannetError, match=f"a channel cannot be removed: it is an output of the network, {table.head}"
     ):
-        narrowed(found, [int(found.written[table.head][0])])
+        narrowed(tied, [int(tied.written[table.head][0])])
     with pytest.raises(LeannetError, match="cannot be removed: the image has it"):
-        narrowed(found, [int(found.written["input"][0])])
-    expand = sorted({int(group) for group in found.written["block_1.expand"]})
+        narrowed(tied, [int(tied.written["input"][0])])
+    expand = sorted({int(group) for group in tied.written["block_1.expand"]})
     with pytest.raises(LeannetError, match=r"layer block_1\.expand: expected a channel to be left, found none"):
-        narrowed(found, expand)
+        narrowed(tied, expand)
     local = channels(architecture("googlenet"))
-    assert local.held[int(local.written["conv1"][0])] == "norm1 normalizes each channel by its neighbors"
+    assert local.fixed[int(local.written["conv1"][0])] == "norm1 normalizes each channel by its neighbors"
 
 
 def test_layers_and_blocks_that_share_weights_lose_the_same_channels() -> None:
@@ -131,9 +131,9 @@ def test_one_filter_a_channel_written_as_groups() -> None:
         Linear(name="classes", out_channels=3),
     )
     table = Architecture(name="grouped", input=Input(height=6, width=6), rows=rows)
-    found = channels(table)
-    narrow = narrowed(found, [int(found.written["a"][0])])
-    assert narrow.architecture.row("each").groups == 7  # type: ignore[attr-defined]
+    tied = channels(table)
+    narrow = narrowed(tied, [int(tied.written["a"][0])])
+    assert narrow.architecture.row("each").groups == 7  # type: ignore[attr-defined]  # of rows in general mypy knows no groups
     assert narrow.state({k: np.zeros(p.shape) for k, p in table.parameters.items()})["each.conv.weight"].shape[1] == 1
     for seed in range(3):
         _check(table, 0.5, seed)

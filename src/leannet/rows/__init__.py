@@ -16,6 +16,7 @@ from leannet.rows.blocks import (
     TwiceSeparable,
 )
 from leannet.rows.description import Description
+from leannet.rows.endpoints import Input, Output
 from leannet.rows.error_lines import all_errors, first_error
 from leannet.rows.fields import (
     INPUT,
@@ -55,7 +56,7 @@ from leannet.rows.layers import (
 )
 from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import KINDS, Row, describe, find_kind, register
-from leannet.rows.table import Architecture, Input, Output
+from leannet.rows.table import Architecture
 
 __all__ = [
     "INPUT",

@@ -1,4 +1,4 @@
-"""Which channels are tied, so that they can only go together, and what holds others in place. No torch.
+"""Which channels are tied, so that they can only go together, and which cannot be removed. No torch.
 
 Every channel is followed from the layer that makes it to those that read it. A sum ties each channel of one input to
 that of the others, a shuffle those that it moves apart, and so on; what is tied is one group, and a pruned network
@@ -46,14 +46,14 @@ class Channels:
     """The groups of tied channels of an architecture, numbered from 0.
 
     written: for each layer the group of each channel of its output; a vector that was a map has a channel's group once
-    a pixel. read: for each layer with weights the group of each channel that they read. held: the groups that cannot
+    a pixel. read: for each layer with weights the group of each channel that they read. fixed: the groups that cannot
     go, and why.
     """
 
     architecture: Architecture
     written: dict[str, Numbers]
     read: dict[str, Numbers]
-    held: dict[int, str]
+    fixed: dict[int, str]
     ties: tuple[Tie, ...]
 
     @cached_property
@@ -75,10 +75,10 @@ class Channels:
         """Why the channels of a layer are tied, directly or through others."""
         reached, ties = {path}, list[Tie]()
         waiting = list(self.ties)
-        while found := [tie for tie in waiting if not reached.isdisjoint(tie.makers)]:
-            ties += found
-            reached.update(*(tie.makers for tie in found))
-            waiting = [tie for tie in waiting if tie not in found]
+        while matching := [tie for tie in waiting if not reached.isdisjoint(tie.makers)]:
+            ties += matching
+            reached.update(*(tie.makers for tie in matching))
+            waiting = [tie for tie in waiting if tie not in matching]
         return tuple(ties)
 
 
@@ -89,7 +89,7 @@ def channels(architecture: Architecture) -> Channels:
     makers: dict[str, frozenset[str]] = {INPUT: frozenset()}  # the layers that make a value's channels
     sources_of: dict[str, frozenset[str]] = {}  # the makers of what a layer reads
     read: dict[str, Numbers] = {}
-    holding: list[tuple[Numbers, str]] = [(written[INPUT], "the image has it")]
+    fixing: list[tuple[Numbers, str]] = [(written[INPUT], "the image has it")]
     ties: list[Tie] = []
 
     def tie(path: str, why: str, involved: Collection[str], *values: Numbers) -> None:
@@ -131,7 +131,7 @@ def channels(architecture: Architecture) -> Channels:
             case Flatten():
                 written[path] = _flat(node, x)
             case LocalResponse():
-                holding.append((x, f"{path} normalizes each channel by its neighbors"))
+                fixing.append((x, f"{path} normalizes each channel by its neighbors"))
                 written[path] = x
             case _:
                 written[path] = x
@@ -142,19 +142,19 @@ def channels(architecture: Architecture) -> Channels:
                 tie(path, why, sources | sources_of[owner], read[path], read[owner])
         sources_of[path] = sources
     made_by = architecture.made_by
-    holding += [
+    fixing += [
         (written[made_by[name]], f"it is an output of the network, {name}") for name in architecture.output_names
     ]
     number = union.numbers()
-    held: dict[int, str] = {}
-    for values_held, why in holding:
-        for group in np.unique(number[values_held]):
-            held.setdefault(int(group), why)
+    fixed: dict[int, str] = {}
+    for fixed_values, why in fixing:
+        for group in np.unique(number[fixed_values]):
+            fixed.setdefault(int(group), why)
     return Channels(
         architecture,
         {path: number[groups] for path, groups in written.items()},
         {path: number[groups] for path, groups in read.items()},
-        held,
+        fixed,
         tuple(ties),
     )
 
@@ -166,7 +166,7 @@ def _flat(node: Node, x: Numbers) -> Numbers:
 
 
 class _Union:
-    """Sets of numbers that are joined."""
+    """Disjoint sets of numbers (union-find)."""
 
     def __init__(self) -> None:
         self._parents: list[int] = []
@@ -178,7 +178,7 @@ class _Union:
         return np.arange(start, start + count)
 
     def tie(self, *values: Numbers) -> None:
-        """Joins the first of all, the second of all, and so on."""
+        """Merges the sets of the first of all, of the second of all, and so on."""
         for first, *others in zip(*(value.tolist() for value in values), strict=True):
             for other in others:
                 self._parents[self._root(other)] = self._root(first)

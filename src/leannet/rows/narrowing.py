@@ -48,11 +48,11 @@ class Narrowed:
 def narrowed(channels: Channels, removed: Collection[int]) -> Narrowed:
     """The architecture without these groups of channels.
 
-    Raises LeannetError for a group that is held in place, and where a layer would be left without channels.
+    Raises LeannetError for a group that cannot be removed, and where a layer would be left without channels.
     """
     for group in removed:
-        if group in channels.held:
-            raise LeannetError(f"a channel cannot be removed: {channels.held[group]}")
+        if group in channels.fixed:
+            raise LeannetError(f"a channel cannot be removed: {channels.fixed[group]}")
     gone = np.zeros(channels.count, bool)
     gone[list(removed)] = True
     written = {path: ~gone[groups] for path, groups in channels.written.items()}

@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, ValidationError, model_validator
 from leannet.errors import LeannetError, nearest
 from leannet.notebook import markdown_table
 from leannet.rows.editing import Rule, edited, kept, left_out, rewritten
+from leannet.rows.endpoints import Input, Output, read_output
 from leannet.rows.error_lines import all_errors, numbered
-from leannet.rows.fields import INPUT, Documented, Name, Shape, Size, Width
+from leannet.rows.fields import INPUT, Documented, Shape
 from leannet.rows.graph import Graph, Node, resolve
 from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
 from leannet.rows.parameters import Parameter, parameters
@@ -20,36 +21,6 @@ from leannet.rows.registry import Row, modules_of
 from leannet.rows.text import HEADERS, align, describe_rows
 
 KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
-
-
-class Input(Documented):
-    """The image that an architecture reads: (channels, height, width)."""
-
-    channels: Width = 3
-    """Channels of the image: 3 for RGB, 1 for gray."""
-    height: Size = 224
-    """Height in pixels."""
-    width: Size = 224
-    """Width in pixels."""
-
-    @property
-    def shape(self) -> Shape:
-        return Shape(self.channels, self.height, self.width)
-
-
-class Output(Documented):
-    """An output of a network. In JSON the name of its row alone, where it has no role."""
-
-    row: Name
-    """The row that makes it."""
-    role: Literal["auxiliary"] | None = None
-    """auxiliary: a head that helps to train what is before it, with a loss of 0.3 of the first output's, and is left
-    out otherwise (GoogLeNet, section 5); null: it is what the network is for.
-    """
-
-
-def _read_output(value: Any) -> Any:
-    return {"row": value} if isinstance(value, str) else value
 
 
 class Architecture(Documented):
@@ -67,7 +38,7 @@ class Architecture(Documented):
     """The image that it reads."""
     rows: tuple[Row, ...]
     """Its rows, each one after those it reads."""
-    outputs: tuple[Annotated[Output, BeforeValidator(_read_output)], ...] = ()
+    outputs: tuple[Annotated[Output, BeforeValidator(read_output)], ...] = ()
     """The rows whose outputs are the network's, by name, or with a role; empty: the last row."""
 
     @model_validator(mode="before")

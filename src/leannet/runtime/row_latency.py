@@ -15,8 +15,8 @@ import numpy as np
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.rows import INPUT, LABELS, Activate, Architecture, Conv, Dropout, Shape
+from leannet.rows.endpoints import Input
 from leannet.rows.layers import RowBase
-from leannet.rows.table import Input
 from leannet.runtime.engines import engine
 from leannet.runtime.latency import Latency, measure
 from leannet.runtime.precisions import program
