@@ -27,7 +27,7 @@ ROOMS = [
     {"artifact"},
     {"benchmark", "evaluation"},
     {"training"},
-    {"quantization", "reports", "studies", "web"},
+    {"quantization", "reports", "shrink", "studies", "web"},
     {"serving"},
     {"advice", "looks"},
     {"experiments"},

@@ -43,6 +43,7 @@ _public, __dir__, _names = attach(
         "load": ".checkpoint",
         "models": ".zoo",
         "predict": ".evaluation",
+        "prune": ".shrink",
         "quantize": ".quantization",
         "report": ".reports",
         "serve": ".serving",
@@ -58,6 +59,7 @@ _PACKAGES = {
     "looks",
     "quantization",
     "rows",
+    "shrink",
     "web",
 }  # that the docs name, with more in them
 
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from leannet.reports import report as report
     from leannet.rows import Architecture as Architecture
     from leannet.serving import serve as serve
+    from leannet.shrink import prune as prune
     from leannet.studies import guidelines as guidelines
     from leannet.training import cross_validate as cross_validate
     from leannet.training import find_lr as find_lr

@@ -36,12 +36,17 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
     half: the weights of convolutions and fully connected layers as float16, which loading turns back to float32; batch
     norm and biases stay float32.
     """
+    write_whole(path, to_bytes(network, header, half))
+
+
+def to_bytes(network: Network, header: Header, half: bool = False) -> bytes:
+    """The content of a checkpoint, as `save` writes it."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     if half:
         state = {name: value.half() if value.ndim > 1 else value for name, value in state.items()}
     data = header.to_dict()
     data["digest"] = digest(state, data)
-    write_whole(path, serialize(state, {KEY: json.dumps(data)}))
+    return bytes(serialize(state, {KEY: json.dumps(data)}))
 
 
 def load_shipped(path: str | Path) -> tuple[Network, Header]:

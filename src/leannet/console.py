@@ -38,6 +38,7 @@ class Console:
     """Shows the progress of long work. quiet: shows nothing."""
 
     def __init__(self, quiet: bool = False):
+        self.quiet = quiet
         self._rich = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._task: TaskID | None = None

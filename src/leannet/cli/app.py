@@ -29,6 +29,7 @@ from leannet.cli import (
     guidelines,
     models,
     predict,
+    prune,
     quantize,
     recipes,
     report,
@@ -63,6 +64,9 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         predict: "Predict the classes of images.",
         report: "Write the page of a run.",
         demo: "Train a small network on built-in handwritten digits.",
+    },
+    "Smaller": {
+        prune: "Remove channels and blocks until a budget is met.",
     },
     "Inside a network": {
         activations: "Draw the feature maps of a layer.",

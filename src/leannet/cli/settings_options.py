@@ -63,6 +63,16 @@ def merged_settings(context: typer.Context, data: str | None, config: Path | Non
         raise LeannetError("expected DATA: a folder of class folders, a Parquet or CSV file, or 'digits'")
     values: dict[str, Any] = read_toml(config) if config else {}
     Settings.check_names(values, str(config))
+    nested(chosen, values, str(config))
+    from_file = values.pop("data", None)
+    if not (place := data or from_file):
+        raise LeannetError(f"{config}: names no data: give DATA")
+    return str(place), values
+
+
+def nested(chosen: dict[str, Any], values: dict[str, Any] | None = None, where: str = "settings") -> dict[str, Any]:
+    """The flags that were given, as a tree of settings. values: a tree, over which they win. Raises LeannetError."""
+    values = {} if values is None else values
     paths = {setting.parameter: setting.path for setting in settings()}
     for name, value in chosen.items():
         table = values
@@ -70,12 +80,9 @@ def merged_settings(context: typer.Context, data: str | None, config: Path | Non
         for branch in branches:
             table = table.setdefault(branch, {})
             if not isinstance(table, dict):
-                raise LeannetError(f"{config}: field '{branch}': expected a table, [{branch}], found {table!r}")
+                raise LeannetError(f"{where}: field '{branch}': expected a table, [{branch}], found {table!r}")
         table[leaf] = value
-    from_file = values.pop("data", None)
-    if not (place := data or from_file):
-        raise LeannetError(f"{config}: names no data: give DATA")
-    return str(place), values
+    return values
 
 
 def _leaves(section: Any, path: tuple[str, ...], group: str) -> Iterator[Setting]:

@@ -2,7 +2,7 @@
 
 from leannet.cost.conventions import CONVENTIONS, as_counted_by
 from leannet.cost.counting import CONVENTION, Count, Group, LayerCount, count
-from leannet.cost.graph import Graph, RowGraph, graph
+from leannet.cost.graph import Graph, RowGraph, graph, lifetimes
 
 __all__ = [
     "CONVENTION",
@@ -15,4 +15,5 @@ __all__ = [
     "as_counted_by",
     "count",
     "graph",
+    "lifetimes",
 ]

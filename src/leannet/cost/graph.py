@@ -39,27 +39,24 @@ class Graph:
 
 
 def graph(architecture: Architecture) -> Graph:
-    """The shape of the graph. A value is in memory from the layer that makes it to the last that reads it."""
+    """The shape of the graph."""
     cost = count(architecture)
     layers = architecture.layers
-    last_read = {path: number for number, layer in enumerate(layers) for path in layer.inputs}
-    end = len(layers)
-    last_read |= {architecture.made_by[name]: end for name in architecture.output_names}  # outputs stay
     depth = {INPUT: 0}
     depths: dict[str, list[int]] = {row.name: [] for row in architecture.rows}  # of the layers with weights
     reached: dict[str, int] = {}
     peaks = dict.fromkeys(depths, 0)
-    sizes = {INPUT: architecture.input.shape.elements}
-    live = sizes[INPUT]
-    for number, (layer, counted) in enumerate(zip(layers, cost.layers, strict=True)):
+    live = [0] * len(layers)
+    sizes = (architecture.input.shape.elements, *(layer.out_shape.elements for layer in layers))
+    for size, lifetime in zip(sizes, lifetimes(architecture), strict=True):
+        for place in lifetime:
+            live[place] += size
+    for layer, counted, elements in zip(layers, cost.layers, live, strict=True):
         depth[layer.path] = max(depth[path] for path in layer.inputs) + (counted.macs > 0)
         reached[layer.top] = max(reached.get(layer.top, 0), depth[layer.path])
         if counted.macs:
             depths[layer.top].append(depth[layer.path])
-        sizes[layer.path] = layer.out_shape.elements
-        live += sizes[layer.path]
-        peaks[layer.top] = max(peaks[layer.top], live)
-        live -= sum(sizes[path] for path in set(layer.inputs) if last_read[path] == number)
+        peaks[layer.top] = max(peaks[layer.top], elements)
     costs = {group.name: group for group in cost.by_row()}
     receptive_fields = {layer.row: layer.receptive_field for layer in cost.layers}  # of the last, behind any gate
     rows = tuple(
@@ -80,6 +77,19 @@ def graph(architecture: Architecture) -> Graph:
         arithmetic_intensity=cost.macs / cost.total.bytes_moved,
         rows=rows,
     )
+
+
+def lifetimes(architecture: Architecture) -> list[range]:
+    """Of the image and of what each layer makes: the layers, by number, while which it is in memory.
+
+    That is from the layer that makes it to the last that reads it; outputs stay to the end.
+    """
+    layers = architecture.layers
+    end = len(layers) - 1
+    last = {INPUT: end, **{layer.path: end for layer in layers}}  # where none reads it
+    last |= {path: place for place, layer in enumerate(layers) for path in layer.inputs}
+    last |= {architecture.made_by[name]: end for name in architecture.output_names}
+    return [range(max(place - 1, 0), last[path] + 1) for place, path in enumerate(last)]
 
 
 def _most_equal(numbers: list[int]) -> int:

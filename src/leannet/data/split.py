@@ -98,6 +98,32 @@ def split_dataset(
     return _split_of(dataset, digests, sides[0], sides[1], test, ratio, seed)
 
 
+def split_as(dataset: Dataset, digests: Sequence[str], record: SplitRecord, where: str) -> Split:
+    """The split that a checkpoint records, of the images that it knows. where: the checkpoint, for messages.
+
+    Raises LeannetError where it knows none of them, or too many to recognize.
+    """
+    try:
+        again = split_dataset(dataset, digests, record.ratio, record.seed or 0)
+        if again.digests == record.digests:
+            return again
+    except LeannetError:
+        pass
+    known = membership(digests, record.fingerprints)
+    if not known.decidable.all():
+        raise LeannetError(
+            f"{where}: knows too many images to say of each in which split it was, and {dataset.where} is not the same "
+            "set any more: give the split, as --split 80:20"
+        )
+    train, validation, test = (np.flatnonzero(getattr(known, name)) for name in SPLIT_NAMES)
+    if not len(train) or not len(validation):
+        raise LeannetError(
+            f"{where}: expected its training and validation images in {dataset.where}, found {len(train)} and "
+            f"{len(validation)}: give the split, as --split 80:20"
+        )
+    return _split_of(dataset, digests, train, validation, test, record.ratio, record.seed or 0)
+
+
 def _key(seed: int, digest: str) -> str:
     return hashlib.sha256(f"{seed}:{digest}".encode()).hexdigest()
 

@@ -13,16 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.rows.fields import INPUT
-from leannet.rows.graph import Node
+from leannet.rows.graph import Graph, Node
 from leannet.rows.layers import (
+    Activate,
     Add,
     Concat,
     Conv,
     Depthwise,
+    Dropout,
     Flatten,
     Linear,
     LocalResponse,
     Multiply,
+    Normalize,
+    Pool,
     Shuffle,
     Slice,
 )
@@ -30,6 +34,7 @@ from leannet.rows.parameters import parameters
 from leannet.rows.table import Architecture
 
 Numbers = NDArray[np.int64]
+APART = (Activate, Depthwise, Dropout, Normalize, Pool)  # layers that keep each channel in its place
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def channels(architecture: Architecture) -> Channels:
                     else:
                         why = f"its {row.groups} groups have equally many channels"
                         tie(path, why, sources, *x.reshape(row.groups, -1))
-                        tie(path, why, {path}, *out.reshape(row.groups, -1))
+                        if not _shuffled_next(architecture.graph, node):  # else the shuffle ties one of each group
+                            tie(path, why, {path}, *out.reshape(row.groups, -1))
             case Depthwise():
                 written[path] = read[path] = x
             case Add():
@@ -126,8 +132,11 @@ def channels(architecture: Architecture) -> Channels:
             case Slice():
                 written[path] = x[row.start : row.start + row.out_channels]
             case Shuffle():
-                tie(path, f"it moves channels between {row.groups} groups", sources, *x.reshape(row.groups, -1))
-                written[path] = x.reshape(row.groups, -1).T.reshape(-1)
+                out = written[path] = x.reshape(row.groups, -1).T.reshape(-1)
+                whole, rest = _shuffled(out, row.groups, _groups_that_read(architecture.graph, path))
+                tie(path, f"it moves channels between {row.groups} groups", sources, *whole)
+                if len(rest):
+                    fixing.append((rest, f"{path} leaves it over in the groups of the convolution that follows"))
             case Flatten():
                 written[path] = _flat(node, x)
             case LocalResponse():
@@ -157,6 +166,36 @@ def channels(architecture: Architecture) -> Channels:
         fixed,
         tuple(ties),
     )
+
+
+def _shuffled_next(graph: Graph, node: Node) -> bool:
+    """Whether a shuffle of as many groups is all that reads a grouped convolution."""
+    readers = [reader.row for reader in graph.readers[node.path]]
+    return bool(readers) and all(
+        isinstance(row, Shuffle) and isinstance(node.row, Conv) and row.groups == node.row.groups for row in readers
+    )
+
+
+def _groups_that_read(graph: Graph, path: str) -> int:
+    """The groups of the convolution that reads a layer, perhaps through others that keep the channels apart."""
+    readers = graph.readers[path]
+    if len(readers) != 1:
+        return 1
+    (reader,) = readers
+    if isinstance(reader.row, Conv):
+        return reader.row.groups if reader.row.groups < reader.in_shapes[0].channels else 1
+    return _groups_that_read(graph, reader.path) if isinstance(reader.row, APART) else 1
+
+
+def _shuffled(out: Numbers, groups: int, reading: int) -> tuple[Numbers, Numbers]:
+    """Of shuffled channels those that go together, (groups, sets), and those left over.
+
+    The channels take turns by group, and still do without any that follow each other, one of each group. Where a
+    grouped convolution reads them, such sets lie within one of its groups.
+    """
+    parts = out.reshape(reading, -1)
+    whole = parts.shape[1] // groups * groups
+    return parts[:, :whole].reshape(-1, groups).T, parts[:, whole:].reshape(-1)
 
 
 def _flat(node: Node, x: Numbers) -> Numbers:

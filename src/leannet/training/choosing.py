@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -96,7 +97,9 @@ def choose(
     # Absolute, for use from any folder. A zoo name stays one, even if a folder has the same name.
     paths = {"data": settings.data, "weights": settings.weights}
     paths["model"] = name if name is not None and name.endswith(".json") else None
-    absolute = {key: absolute_path(path) for key, path in paths.items() if path}
+    absolute: dict[str, Any] = {key: absolute_path(path) for key, path in paths.items() if path}
+    if (teacher := settings.distillation.teacher) is not None:
+        absolute["distillation"] = settings.distillation.model_copy(update={"teacher": absolute_path(teacher)})
     size = architecture.input
     in_time = settings.time is not None and source is None  # with fresh weights
     resolved = {

@@ -13,23 +13,24 @@ from leannet import __version__
 from leannet.console import Console
 from leannet.data.loader import PreparedDataset, cached
 from leannet.data.scan import Scan, report_left_out, report_skipped
-from leannet.data.split import Split, parse_ratio, split_dataset
+from leannet.data.split import Split, parse_ratio, split_as, split_dataset
 from leannet.errors import LeannetError
 from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
-from leannet.rows import Architecture
-from leannet.sections import Provenance, Step
+from leannet.sections import Provenance, SplitRecord, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, start_from
-from leannet.training.objective import CrossEntropy, Objective
+from leannet.training.objective import CrossEntropy, Distilled, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
 from leannet.training.settings import Settings
 from leannet.training.task import Classification, Task
+from leannet.training.teacher import read_teacher
 from leannet.weights import read_weights
 
+AS_WEIGHTS = "weights"  # the split that the weights to start from record
 AUXILIARY = 0.3  # of an auxiliary output's loss: Szegedy et al., arXiv 1409.4842, section 5
 
 
@@ -63,13 +64,13 @@ class Job:
         return training, plain
 
 
-def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
+def prepare(settings: Settings, reader: Reader, console: Console, source: Source | None = None) -> Job:
     """Reads and splits the images, resolves the settings, loads weights, and builds the network.
 
+    source: a network in hand to start from, in place of the file that `settings.weights` names.
     Raises LeannetError, one line, for data, weights or settings that cannot be used.
     """
-    source = None
-    if settings.weights:
+    if settings.weights and source is None:
         torch.manual_seed(settings.seed)  # a file may lack more than the head, which is then initialized
         by_name = settings.model if settings.model and not settings.model.endswith(".json") else None
         source = read_weights(settings.weights, by_name, settings.width or 1.0, settings.resolution, say=console.say)
@@ -86,7 +87,7 @@ def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
 
     scan = reader.read(settings, console)
     processes.settle_threads()
-    split = split_scan(scan, settings)
+    split = split_scan(scan, settings, source[1].split if source else None)
     report_split(console, scan, split)
     resolved, architecture = choose(
         fitting_batch(settings, len(split.train), console), scan, source, len(split.train), console
@@ -116,13 +117,19 @@ def prepare(settings: Settings, reader: Reader, console: Console) -> Job:
             skipped=tuple(report_skipped(scan)[:100]),
             left_out=tuple(report_left_out(scan, 100)),
             remarks=tuple(scan.lines()),
-            history=(*(source[1].provenance.history if source else ()), Step(done="trained", leannet=__version__)),
+            history=(*(source[1].provenance.history if source else ()), trained(resolved)),
         ),
     )
-    return Job(network, header, scan, split, resolved, objective_of(resolved, architecture, scan, split))
+    return Job(network, header, scan, split, resolved, objective_of(resolved, header, scan, split))
 
 
-def objective_of(settings: Settings, architecture: Architecture, scan: Scan, split: Split) -> CrossEntropy:
+def trained(settings: Settings) -> Step:
+    """What a training is in the history of a network."""
+    teacher = settings.distillation.teacher
+    return Step(done="trained", leannet=__version__, parameters={} if teacher is None else {"teacher": teacher})
+
+
+def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -> Objective:
     """The loss that the settings ask for. Balanced class weights give all classes the same total weight, and images a
     mean weight of 1."""
     weights = None
@@ -130,11 +137,22 @@ def objective_of(settings: Settings, architecture: Architecture, scan: Scan, spl
         labels, classes = scan.dataset.labels[split.train], len(scan.dataset.classes)
         counts = np.bincount(labels, minlength=classes)
         weights = tuple((len(labels) / (classes * counts)).tolist())
-    return CrossEntropy(settings.label_smoothing, weights, dict.fromkeys(architecture.auxiliary, AUXILIARY))
+    labels_too = CrossEntropy(
+        settings.label_smoothing, weights, dict.fromkeys(header.architecture.auxiliary, AUXILIARY)
+    )
+    teaching = settings.distillation
+    if teaching.teacher is None:
+        return labels_too
+    return Distilled(labels_too, read_teacher(teaching.teacher, header), teaching.share, teaching.temperature)
 
 
-def split_scan(scan: Scan, settings: Settings) -> Split:
-    """The split that the settings ask for. Raises LeannetError as `split_dataset` does."""
+def split_scan(scan: Scan, settings: Settings, weights: SplitRecord | None = None) -> Split:
+    """The split that the settings ask for. weights: the one that the weights to start from record.
+
+    Raises LeannetError as `split_dataset` does.
+    """
+    if settings.split == AS_WEIGHTS:
+        return split_as(scan.dataset, scan.digests, weights or SplitRecord(), f"--weights {settings.weights}")
     ratio = parse_ratio(settings.split) if settings.split else None
     return split_dataset(scan.dataset, scan.digests, ratio, settings.seed, _fold(settings))
 

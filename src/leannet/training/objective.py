@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
-from leannet.network import Network
+from torch import Tensor, nn
 
 Outputs = Tensor | dict[str, Tensor]
 Run = Callable[[Tensor], Outputs]  # (N, C, H, W) -> the outputs of a network
@@ -98,7 +96,7 @@ class Distilled(Objective):
     """
 
     inner: Objective
-    teacher: Network
+    teacher: nn.Module
     share: float = 0.9
     temperature: float = 4.0
 

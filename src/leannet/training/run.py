@@ -23,7 +23,7 @@ from leannet.run_files import CONFIG, MODEL
 from leannet.training import processes
 from leannet.training.choosing import absolute_path
 from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
-from leannet.training.job import Job, objective_of, prepare, split_scan
+from leannet.training.job import AS_WEIGHTS, Job, objective_of, prepare, split_scan
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import evaluation_batches, fit, predictions_of
 from leannet.training.reading import Reader
@@ -101,7 +101,11 @@ def start(settings: Settings, out: str | Path | None, quiet: bool, reader: Reade
     check_out(out, settings)
     processes.barrier()  # no process creates the folder before all have checked that it is free
     console = Console(quiet or processes.rank() > 0)
-    job = prepare(settings, reader, console)
+    return begin(prepare(settings, reader, console), out, console)
+
+
+def begin(job: Job, out: str | Path | None, console: Console) -> Run:
+    """A run of a job in hand."""
     run = processes.main_process_first(lambda: make_run(out, job.settings.data))
     with lock_run(run):
         processes.main_process_first(lambda: begin_run(run, out, job.settings, job.header))
@@ -149,7 +153,7 @@ def continue_run(
                 f"--weights {path}"
             )
         scan = reader.read(settings, console, saved.header)
-        split = split_scan(scan, settings)
+        split = split_scan(scan, settings, saved.header.split)
         if saved.header.split.digests != split.digests:
             elsewhere = f" and differ from those of {settings.data}" if data else ""
             raise LeannetError(
@@ -162,16 +166,18 @@ def continue_run(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
-        architecture = header.architecture
-        objective = objective_of(settings, architecture, scan, split)
-        return _train(Job(build(architecture), header, scan, split, settings, objective), path, console, saved)
+        objective = objective_of(settings, header, scan, split)
+        return _train(Job(build(header.architecture), header, scan, split, settings, objective), path, console, saved)
 
 
 def _check_settings(settings: Settings) -> None:
     """Raises LeannetError for settings that exclude each other."""
     if settings.tensorboard:
         check_tensorboard()
-    if settings.split:
+    if settings.split == AS_WEIGHTS:
+        if not settings.weights:
+            raise LeannetError("--split weights: expected --weights, whose split it is, found none")
+    elif settings.split:
         parse_ratio(settings.split)  # raises before any image is read
     if settings.freeze and not settings.weights:
         recipe = f" (recipe {settings.recipe})" if settings.recipe else ""

@@ -59,6 +59,17 @@ class Optimizer(Section):
         return defaults[self.name] if self.weight_decay is None else self.weight_decay
 
 
+class Distillation(Section):
+    """What a teacher teaches: a network that has been trained (Hinton et al., arXiv 1503.02531)."""
+
+    teacher: str | None = None
+    """A run or a checkpoint of the same classes, from whose answers to learn beside the labels."""
+    share: Annotated[Share, Field(json_schema_extra={"flag": "teacher-share"})] = 0.9
+    """What of the loss is the difference from the teacher's answers; 1: labels are not looked at."""
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    """Divides the logits of both: above 1, what the teacher says of the other classes counts more."""
+
+
 class Schedule(Section):
     """The learning rate over a run: linear warm-up, then a half cosine, a linear decay, steps, or a constant."""
 
@@ -116,7 +127,8 @@ class Settings(Section):
     """Rate of the dropout rows. Default: as the rows say."""
 
     split: str | None = None
-    """Shares of train:validation, or train:validation:test, as 80:20. Default: the data's own splits, or 80:20."""
+    """Shares of train:validation, or train:validation:test, as 80:20; or 'weights': as the images were split for
+    --weights, so that none changes sides. Default: the data's own splits, or 80:20."""
     folds: Annotated[int, Field(strict=True, ge=2)] | None = None
     """Cross-validation: this number of runs, in which every image validates once."""
     fold: Annotated[Size | None, Field(json_schema_extra={"flag": None})] = None
@@ -161,6 +173,7 @@ class Settings(Section):
     """Decay of an exponential moving average (EMA) of the weights, which is then evaluated and saved; usual: 0.999."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each label that is spread over all classes."""
+    distillation: Distillation = Distillation()
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: all classes have the same total weight in the loss."""
     sampling: Literal["plain", "balanced"] = "plain"

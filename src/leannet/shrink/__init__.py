@@ -1,0 +1,27 @@
+"""Networks made smaller: channels and blocks that go together, by a plan that can be read, edited and replayed."""
+
+from typing import TYPE_CHECKING
+
+from leannet.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Explanation": ".explaining",
+        "Plan": ".plan",
+        "PlanRow": ".plan",
+        "Pruned": ".pruned",
+        "explain": ".explaining",
+        "prune": ".pruning",
+        "resume_pruning": ".pruning",
+    },
+)
+
+if TYPE_CHECKING:
+    from leannet.shrink.explaining import Explanation as Explanation
+    from leannet.shrink.explaining import explain as explain
+    from leannet.shrink.plan import Plan as Plan
+    from leannet.shrink.plan import PlanRow as PlanRow
+    from leannet.shrink.pruned import Pruned as Pruned
+    from leannet.shrink.pruning import prune as prune
+    from leannet.shrink.pruning import resume_pruning as resume_pruning

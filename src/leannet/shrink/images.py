@@ -1,0 +1,116 @@
+"""The images of a job, as shrinking a network needs them: some to score channels by, and those that evaluate."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leannet.console import Console
+from leannet.data.loader import Batches, Loader, normalize
+from leannet.errors import LeannetError
+from leannet.evaluation.metrics import Scores, score
+from leannet.network import Network, build
+from leannet.rows import Add, Node
+from leannet.rows.channels import Channels
+from leannet.rows.narrowing import narrowed
+from leannet.shrink.criteria import Batch
+from leannet.training.job import Job
+from leannet.training.loop import evaluation_batches, predictions_of
+from leannet.training.precise_batch_norm import precise_batch_norm
+
+BATCH = 32
+PRUNED = "_pruned"  # behind the name of an architecture
+
+
+class Images:
+    """Training images without augmentation, always the same ones, and the validation images.
+
+    number: of the training images that scores and batch norm's statistics are taken from.
+    """
+
+    def __init__(self, job: Job, number: int, console: Console):
+        self.job, self._console = job, console
+        _, self._plain = job.images
+        train = job.split.train
+        some: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(train)[:number])
+        self._batches = Batches(np.random.default_rng(0).permutation(some), min(BATCH, len(some)), training=True)
+        self.number = len(some)
+
+    def batches(self, label: str) -> Iterator[Batch]:
+        """Normalized images (N, C, H, W) and their labels (N,). label: of the progress bar."""
+        loader = Loader(self._plain, self._batches, workers=0)
+        for images, labels, _ in self._console.track(iter(loader), len(loader), label):
+            x = images.contiguous(memory_format=torch.channels_last)
+            yield normalize(x, self._plain.preprocessing), labels
+
+    def settle(self, network: Network, label: str = "batch norm") -> Network:
+        """The network, whose batch norm has the statistics of these images."""
+        precise_batch_norm(network, (images for images, _ in self.batches(label)))
+        return network
+
+    def loss(self, network: Network, label: str) -> float:
+        """The mean loss over the images, in evaluation mode."""
+        network.eval()
+        total = weight = 0.0
+        with torch.no_grad():
+            for images, labels in self.batches(label):
+                total += float(self.job.objective.losses(network, images, labels).total)
+                weight += float(self.job.objective.weight(labels))
+        return total / weight
+
+    def evaluate(self, network: Network) -> Scores:
+        """The scores on the validation images."""
+        validation = self.job.split.validation
+        batches = Loader(self._plain, evaluation_batches(validation, self.job.settings, self._plain), workers=0)
+        device = torch.device("cpu")
+        predictions = predictions_of(network, batches, self._plain, self.job.task, device)
+        dataset = self._plain.dataset
+        return score(predictions, dataset.labels[validation], dataset.classes)
+
+
+def narrow_network(network: Network, tied: Channels, removed: Collection[int]) -> Network:
+    """The network without groups of channels, and what is kept of its weights."""
+    narrow = narrowed(tied, removed)
+    name = network.architecture.name
+    small = build(narrow.architecture.named(name if name.endswith(PRUNED) else f"{name}{PRUNED}")).eval()
+    state = narrow.state({key: value.detach().cpu().numpy() for key, value in network.state_dict().items()})
+    small.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
+    return small
+
+
+def without_rows(network: Network, *names: str) -> Network:
+    """The network without some rows, with the weights of the others."""
+    architecture = network.architecture.without(*names)
+    small = build(architecture).eval()
+    state = network.state_dict()
+    small.load_state_dict({key: state[key] for key in architecture.parameters})
+    return small
+
+
+def blocks_that_matter_least(network: Network, number: int, images: Images, console: Console) -> tuple[str, ...]:
+    """Residual blocks to leave out, one after another the one without which the loss on the images is lowest.
+
+    Raises LeannetError where there are fewer.
+    """
+    names: list[str] = []
+    while len(names) < number:
+        candidates = [node.path for node in network.architecture.graph.nodes if _is_residual(node)]
+        if not candidates:
+            raise LeannetError(
+                f"--blocks {number}: expected as many residual blocks that keep their input's shape in "
+                f"{network.architecture.name}, found {len(names)}"
+            )
+        smaller = {name: without_rows(network, name) for name in candidates}
+        loss = {name: images.loss(images.settle(each, f"without {name}"), f"without {name}") for name, each in
+                smaller.items()}  # fmt: skip
+        best = min(candidates, key=loss.__getitem__)
+        console.say(f"  without {best} the loss is {loss[best]:.4f}, the least of {len(candidates)} blocks")
+        names.append(best)
+        network = smaller[best]
+    return tuple(names)
+
+
+def _is_residual(node: Node) -> bool:
+    adds = any(isinstance(layer.row, Add) for layer in node.layers)
+    return bool(node.inside) and adds and node.row.shares is None and node.in_shapes == (node.out_shape,)

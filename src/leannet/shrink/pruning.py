@@ -1,0 +1,294 @@
+"""`prune`: a trained network made smaller, by a plan: channels that go together, whole blocks, then training.
+
+The result is other rows with their weights: it is loaded, counted, trained, pruned again and exported like any network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leannet import __version__, launcher
+from leannet.checkpoint import load, load_shipped, save, to_bytes
+from leannet.console import Console
+from leannet.errors import LeannetError, command_line
+from leannet.files import check_writable
+from leannet.header import Header, checkpoint_file, read_header
+from leannet.network import Network
+from leannet.retired import current_settings
+from leannet.rows.channels import Channels, channels
+from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
+from leannet.sections import Metrics, Step
+from leannet.shrink.budgets import Budget, Quantity, read_budgets
+from leannet.shrink.composing import Composer
+from leannet.shrink.criteria import score
+from leannet.shrink.deciding import Decider
+from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network, without_rows
+from leannet.shrink.plan import Plan, groups_of, plan_of, without_blocks
+from leannet.shrink.progress import FILE, Progress, Round
+from leannet.shrink.pruned import Pruned, cost_of, result
+from leannet.shrink.request import Request
+from leannet.training.folder import check_out, make_run
+from leannet.training.job import AS_WEIGHTS, prepare, trained
+from leannet.training.reading import Reader
+from leannet.training.run import Run, begin, continue_run, make_settings
+from leannet.training.settings import Settings, read_toml
+
+EPOCHS = 20  # of training afterwards
+PLAN = "plan.json"  # in the folder of a pruning: of the original, whatever the rounds
+ROUNDS = "rounds"  # beside it: a run for each round but the last
+SPARE = 1024  # bytes that the header of a result may be longer
+# Settings of the run that trained the network, which hold for training it on; the first are of its data.
+OF_DATA = ("data", "skip", "limit", "image_column", "label_column", "class_depth", "color")
+OF_TRAINING = (
+    "batch_size", "optimizer", "schedule", "clip", "ema_decay", "label_smoothing", "class_weights", "sampling",
+    "batch_statistics", "augment",
+)  # fmt: skip
+SECTIONS = ("optimizer", "schedule", "augment", "distillation")
+
+
+def prune(
+    run: str | Path,
+    data: str | None = None,
+    *,
+    macs: str | None = None,
+    params: str | None = None,
+    size: str | None = None,
+    activation_memory: str | None = None,
+    latency: str | None = None,
+    out: str | Path | None = None,
+    plan_only: str | Path | None = None,
+    quiet: bool = False,
+    request: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Pruned:
+    """Makes a run or checkpoint smaller, and trains it on.
+
+    macs, params, size, activation_memory, latency: the most that the result may cost, as "50%" of what it costs now, or
+    "14M", "1.2MB", "300kB", "3ms"; none: 50 % of the mult-adds. data: None: the images of the run. out: the run folder;
+    None: a new one under runs/. plan_only: the file that the plan is written to; nothing else is done. request: fields
+    of shrink.request.Request. settings: of the training, fields of training.settings.Settings; others are those that
+    trained the network. epochs: 20; 0: it is not trained.
+    Raises LeannetError, one line, for a budget below what the rows can be, and settings or data that cannot be used.
+    """
+    texts: dict[Quantity, str | None] = {
+        "macs": macs, "params": params, "size_bytes": size, "activation_bytes": activation_memory,
+        "latency_ms": latency,
+    }  # fmt: skip
+    fields = dict(request or {})
+    budgets = dict(fields.pop("budgets", {})) | {name: str(text) for name, text in texts.items() if text is not None}
+    if settings.get("epochs") == 0:
+        fields["finetune"] = bool(settings.pop("epochs"))
+    asked = Request.make(run=str(checkpoint_file(run).resolve()), budgets=budgets, **fields)
+    chosen = training_settings(Path(asked.run), data, settings)
+    console = Console(quiet)
+    if plan_only is None:
+        check_out(out, chosen)
+        if out is not None and (Path(out) / FILE).exists():
+            raise LeannetError(
+                f"--out {out}: holds another pruning; choose a new folder, or {command_line('prune --resume', out)}"
+            )
+    else:
+        check_writable(Path(plan_only))
+    pruning = _Pruning(asked, chosen, console)
+    if plan_only is not None:
+        return pruning.only_plan(Path(plan_only))
+    return pruning.rounds(make_run(out, chosen.data))
+
+
+def resume_pruning(folder: str | Path, quiet: bool = False) -> Pruned:
+    """Goes on with a pruning that was stopped or killed, with the same result as if it had not been.
+
+    Raises LeannetError for a folder of none.
+    """
+    path = Path(folder)
+    progress = Progress.load(path)
+    settings = Settings.make(current_settings(progress.settings), str(path / FILE))
+    return _Pruning(progress.request, settings, Console(quiet), progress).rounds(path)
+
+
+def training_settings(file: Path, data: str | None, values: dict[str, Any]) -> Settings:
+    """Of training a checkpoint on: those that trained it, where they hold, over which `values` win."""
+    config, before = file.parent / CONFIG, dict[str, Any]()
+    if config.exists() and file.name == MODEL:
+        names = OF_DATA if "recipe" in values else (*OF_DATA, *OF_TRAINING)
+        before = {name: value for name, value in current_settings(read_toml(config)).items() if name in names}
+    if fixed := [name for name in ("model", "width", "resolution", "weights") if values.get(name) is not None]:
+        raise LeannetError(f"--{fixed[0]}: the network is that of {file}: leave it out")
+    for name in SECTIONS:
+        if isinstance(values.get(name), dict):
+            values = {**values, name: {**before.get(name, {}), **values[name]}}
+    merged = {"epochs": EPOCHS, "split": AS_WEIGHTS} | before | values | {"weights": str(file)}
+    where = data or merged.pop("data", None) or read_header(file).provenance.data
+    merged.pop("data", None)
+    if not where:
+        raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
+    return make_settings(where, merged)
+
+
+class _Pruning:
+    """A pruning on its way: in rounds, each of which is a run."""
+
+    def __init__(self, request: Request, settings: Settings, console: Console, progress: Progress | None = None):
+        if launcher.world() > 1:
+            raise LeannetError("prune works in one process: start it without a launcher")
+        file = Path(request.run)
+        network, self.header = load_shipped(file)
+        self.request, self.console, self.reader = request, console, Reader()
+        self.job = prepare(settings, self.reader, console, (network, self.header))
+        if set(self.job.header.classes) != set(self.header.classes):
+            raise LeannetError(
+                f"{settings.data}: expected the classes of {file}, {', '.join(self.header.classes[:5])}, found "
+                f"{', '.join(self.job.header.classes[:5])}: train the network on them first, train --weights {file}"
+            )
+        self.images = Images(self.job, request.images, console)
+        self.network = self.job.network.eval()
+        self.before = cost_of(self.network, self.job.header)
+        tensors = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+        self._overhead = len(to_bytes(network, self.header)) - tensors + SPARE
+        plain = self.job.settings.model_dump(mode="json", exclude_none=True)
+        self.progress = progress or Progress(request=request, settings=plain)
+
+    # The whole
+
+    def only_plan(self, file: Path) -> Pruned:
+        """Decides the first round, and writes its plan."""
+        _, plan, network = self._decide(self.network, 1)
+        plan.save(file)
+        return self._result(None, plan, network)
+
+    def rounds(self, folder: Path) -> Pruned:
+        """Does what is not done yet."""
+        if self.progress.accuracy is None:
+            accuracy = self.images.evaluate(self.network).accuracy
+            self._note(folder, accuracy=accuracy)
+        network, last = self.network, self.request.rounds
+        run: Run | None = None
+        composer: Composer | None = None
+        for number in range(1, last + 1):
+            place = folder if number == last else folder / ROUNDS / str(number)
+            if last > 1:
+                self.console.say(f"round {number} of {last}")
+            decided = self.progress.rounds[number - 1] if number <= len(self.progress.rounds) else None
+            started = decided is not None and (place / STATE).exists()
+            tied, plan, smaller = self._decide(network, number, decided, settle=not started)
+            composer = Composer(tied, plan.blocks) if composer is None else composer
+            composer.add(tied, groups_of(plan, tied, PLAN))
+            if decided is None:
+                accuracy = self.images.evaluate(smaller).accuracy
+                self.console.say(f"  {100 * accuracy:.2f} % of the validation images before any training")
+                self._note(folder, rounds=(*self.progress.rounds, Round(plan=plan, accuracy=accuracy)))
+            whole = composer.plan(plan)
+            if number == last:
+                whole.save(folder / PLAN)
+            if not self.request.finetune:
+                network = smaller
+                if number == last:
+                    save(place / MODEL, network, self._header(network, self.progress.rounds[-1], False))
+                continue
+            run = self._train(smaller, place, number, started)
+            if not run.finished:
+                return self._result(folder, whole, smaller, run)
+            network, _ = load(place)
+        return self._result(folder, whole, network, run)
+
+    # A round
+
+    def _decide(
+        self, network: Network, number: int, decided: Round | None = None, settle: bool = True
+    ) -> tuple[Channels, Plan, Network]:
+        """The groups of channels of a network without the blocks that go, the plan, and the smaller network."""
+        request, where = self.request, self.request.plan or PLAN
+        plan = decided.plan if decided is not None else Plan.load(request.plan) if request.plan is not None else None
+        if plan is None:
+            blocks: tuple[str, ...] = ()
+            if number == 1 and request.blocks:
+                blocks = blocks_that_matter_least(network, request.blocks, self.images, self.console)
+        else:
+            without_blocks(network.architecture, plan, where)  # raises where they are not there
+            blocks = plan.blocks
+        network = without_rows(network, *blocks) if blocks else network
+        tied = channels(network.architecture)
+        if plan is None:
+            plan = plan_of(tied, self._choose(network, tied, number), blocks=blocks, **self._about())
+        scores = None
+        if any(row.remove is None for row in plan.rows):
+            scores = self._score(network, tied)
+        removed = groups_of(plan, tied, where, scores)
+        plan = plan_of(tied, removed, blocks=blocks, **self._about())
+        smaller = narrow_network(network, tied, removed)
+        return tied, plan, self.images.settle(smaller) if settle else smaller
+
+    def _choose(self, network: Network, tied: Channels, number: int) -> frozenset[int]:
+        request = self.request
+        decider = Decider.of(tied, request.choice, request.rows, request.keep, self._overhead)
+        budgets = self._budgets(number)
+        if request.ratio is not None:
+            left = (1 - request.ratio) ** (number / request.rounds)
+            limits: dict[Any, float] = {"channels": left * self._channels}
+            return decider.choose(self._score(network, tied), limits)
+        return decider.decide(self._score(network, tied), budgets, request.timing, self.console)
+
+    def _score(self, network: Network, tied: Channels) -> Any:
+        batches = self.images.batches(f"scores of {self.request.criterion}")
+        return score(network, tied, self.request.criterion, batches, self.job.objective, self.job.settings.seed)
+
+    @property
+    def _channels(self) -> int:
+        """That the filters of the original make."""
+        tied = channels(self.network.architecture)
+        return sum(len(makers) for makers in tied.makers.values())
+
+    def _budgets(self, number: int) -> tuple[Budget, ...]:
+        """Of a round: every round takes the same share of what is left."""
+        share = number / self.request.rounds
+        return tuple(
+            replace(budget, most=budget.before * (budget.most / budget.before) ** share) for budget in self.budgets
+        )
+
+    @cached_property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Those that were asked for."""
+        before = self.before.quantities(self.request.budgets, self.network.architecture, self.request.timing)
+        return read_budgets(self.request.budgets, before)
+
+    def _about(self) -> dict[str, Any]:
+        return {"criterion": self.request.criterion}
+
+    def _train(self, network: Network, place: Path, number: int, started: bool) -> Run:
+        if started:
+            return continue_run(place, self.console.quiet, False, self.reader, finished_too=True)
+        for name in (MODEL, LAST, LOG):  # of a training that was killed before its state was saved
+            (place / name).unlink(missing_ok=True)
+        settings = self.job.settings
+        if number < self.request.rounds:
+            settings = settings.model_copy(update={"epochs": self.request.between})
+        header = self._header(network, self.progress.rounds[number - 1], True)
+        return begin(replace(self.job, network=network, header=header, settings=settings), place, self.console)
+
+    def _header(self, network: Network, decided: Round, is_trained: bool) -> Header:
+        """Of the checkpoints of a result: nothing in it depends on where or when it was made."""
+        header = self.job.header
+        pruned = Step(
+            done="pruned",
+            leannet=__version__,
+            parameters={"criterion": self.request.criterion, "blocks": list(decided.plan.blocks)},
+        )
+        history = (*self.header.provenance.history, pruned, *((trained(self.job.settings),) if is_trained else ()))
+        update: dict[str, Any] = {"history": history} | ({} if is_trained else {"command": None})
+        return header.model_copy(
+            update={
+                "architecture": network.architecture,
+                "metrics": Metrics(),
+                "provenance": header.provenance.model_copy(update=update),
+            }
+        )
+
+    def _note(self, folder: Path, **fields: Any) -> None:
+        self.progress = self.progress.model_copy(update=fields)
+        self.progress.save(folder)
+
+    def _result(self, folder: Path | None, plan: Plan, network: Network, run: Run | None = None) -> Pruned:
+        header = self.job.header.model_copy(update={"architecture": network.architecture})
+        return result(self.network, network, header, folder, plan, self.before, self.progress, self.budgets, run)

@@ -1,0 +1,42 @@
+"""Milliseconds of networks whose weights do not matter: in turns, in one engine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from leannet.rows import Architecture
+from leannet.runtime import engine, measure
+from leannet.runtime.precisions import program
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where a network is timed. seconds: for each network."""
+
+    engine: str = "onnxruntime"
+    precision: str = "float32"
+    threads: int = 1
+    seconds: float = 2.0
+
+    def check(self) -> None:
+        """Raises LeannetError for an engine that is not installed, or does not run the precision."""
+        engine(self.engine)
+        from leannet.zoo import architecture
+
+        program(architecture("two_layer_debug"), self.precision, self.engine)
+
+    def milliseconds(self, architectures: Sequence[Architecture]) -> list[float]:
+        """The median of each, batch 1."""
+        runs: dict[int, Callable[[], object]] = {}
+        for number, architecture in enumerate(architectures):
+            shipped = architecture.without_auxiliary()
+            run = engine(self.engine).prepare(program(shipped, self.precision, self.engine), self.threads)
+            image = np.random.default_rng(0).normal(size=(1, *shipped.input.shape)).astype(np.float32)
+            runs[number] = partial(run, image)
+        latencies = measure(runs, self.seconds * len(runs), threads=self.threads)
+        return [latencies[number].median_ms for number in range(len(architectures))]
+
+    def __str__(self) -> str:
+        return f"{self.engine}, {self.precision}, {self.threads} thread{'s' if self.threads > 1 else ''}"
