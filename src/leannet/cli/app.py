@@ -33,6 +33,7 @@ from leannet.cli import (
     quantize,
     recipes,
     report,
+    rewrite,
     rows,
     serve,
     train,
@@ -66,6 +67,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         demo: "Train a small network on built-in handwritten digits.",
     },
     "Smaller": {
+        rewrite: "Rewrite rows by a rule, as dense as separable.",
         prune: "Remove channels and blocks until a budget is met.",
     },
     "Inside a network": {

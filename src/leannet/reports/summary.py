@@ -135,7 +135,7 @@ def resolved(settings: dict[str, Any]) -> dict[str, Any]:
     batch = settings.get("batch_size")
     if defaults is None or not isinstance(batch, int):
         return settings
-    rate = defaults[0] * (batch / 32) ** (0.5 if optimizer["name"].startswith("adam") else 1.0)
+    rate = defaults[0] * (batch / 32) ** (1.0 if optimizer["name"] in {"sgd", "rmsprop"} else 0.5)
     chosen = {"lr": f"{rate:.4g} (default)", "weight_decay": f"{defaults[1]:g} (default)"}
     return settings | {"optimizer": {"name": optimizer["name"]} | chosen | optimizer}
 

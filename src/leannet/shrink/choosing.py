@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
+from leannet.shrink.budgets import FLAGS, readable
 from leannet.shrink.widths import Costs, Unit, Width
 
 Ranking = Literal["global", "per-row"]
@@ -42,16 +43,13 @@ def choose(costs: Costs, scores: NDArray[np.float64], budgets: Mapping[Unit, flo
     for unit, budget in budgets.items():
         least = float(costs.of(unit, floor))
         if least > budget:
+            flag = FLAGS.get(unit, "--ratio")  # type: ignore[call-overload]  # channels have no budget of their own
             raise LeannetError(
-                f"a budget of {_number(budget)} {unit}: expected at least {_number(least)}, which is what is left when "
-                f"every row that may be narrowed keeps as little as it may"
+                f"{flag} {readable(unit, budget)}: expected at least {readable(unit, least)}, which is left when every "
+                "row that may become narrower is as narrow as it may be (--least, --round-to)"
             )
     fewer = chooser.per_row(budgets) if choice.ranking == "per-row" else chooser.together(budgets)
     return chooser.groups(fewer)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}"
 
 
 class _Chooser:

@@ -31,5 +31,4 @@ class Composer:
 
     def plan(self, like: Plan) -> Plan:
         """The plan of all rounds. like: one of them, for what else a plan says."""
-        about = {"weights": like.weights, "criterion": like.criterion, "blocks": self._blocks}
-        return plan_of(self._first, self._removed, **about)
+        return plan_of(self._first, self._removed, criterion=like.criterion, blocks=self._blocks)

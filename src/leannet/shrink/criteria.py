@@ -33,8 +33,8 @@ def score(
 ) -> Scores:
     """The score of each group of channels, (groups,): larger ones matter more.
 
-    taylor: what the loss would rise by to first order, squared: the sum of weight times gradient over all that makes a
-    channel, of each batch (Molchanov et al., arXiv 1906.10771, section 3.1). l1, l2: the norm of a filter (Li et al.,
+    taylor: what the loss would rise by to first order, squared: of each batch the sum of weight times gradient over the
+    scale and shift of a channel, or its filter and bias (Molchanov et al., arXiv 1906.10771, section 3.1). l1, l2: the norm of a filter (Li et al.,
     arXiv 1608.08710, section 3.1). bn_scale: the scale of batch norm (Liu et al., arXiv 1708.06519, section 3).
     geometric_median: the sum of a filter's distances to the others of its layer (He et al., arXiv 1811.00250, section
     3.3). activation: the mean absolute activation. apoz: the share of activations that are not zero (Hu et al., arXiv
@@ -79,8 +79,9 @@ def _owners(network: Network) -> list[Node]:
 
 
 def _of_channels(layer: Node) -> list[Parameter]:
-    """What a layer learns for each channel that it makes."""
-    return [parameter for parameter in parameters(layer) if parameter.learned and "out" in parameter.axes]
+    """What a layer learns last for each channel that it makes: its normalization, or else its weight and bias."""
+    learned = [parameter for parameter in parameters(layer) if parameter.learned and "out" in parameter.axes]
+    return [parameter for parameter in learned if parameter.kind == "norm"] or learned
 
 
 def _of_parameters(network: Network, name: str, of: Callable[[Any], Any]) -> dict[str, Scores]:

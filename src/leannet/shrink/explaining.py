@@ -52,9 +52,7 @@ def explain(architecture: Architecture, row: str) -> tuple[Explanation, ...]:
     layers = [layer for layer in names[row].layers if isinstance(layer.row, Conv | Linear)]
     if not layers:
         sources = ", ".join(dict.fromkeys(path for layer in names[row].layers for path in layer.inputs))
-        raise LeannetError(
-            f"--explain {row}: it makes no channels of its own, it passes on those of {sources}: name that"
-        )
+        raise LeannetError(f"--explain {row}: it makes no channels, it passes on those of {sources}: name that")
     return tuple(_explanation(tied, layer.path) for layer in layers)
 
 

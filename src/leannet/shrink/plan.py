@@ -1,5 +1,6 @@
 """A plan: which channels and blocks of a network go, as a file that can be read, edited and replayed. No torch."""
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -39,8 +40,8 @@ class Plan(Documented):
     """Version of the JSON."""
     network: str
     """The name of the architecture that it was made for."""
-    weights: str | None = None
-    """The digest of the checkpoint that it was made for."""
+    rows_digest: str | None = None
+    """Of the architecture's rows, by which another network is recognized; null: the rows' names and widths decide."""
     criterion: str | None = None
     """What chose the channels, and chooses those that are not named."""
     blocks: tuple[str, ...] = ()
@@ -88,7 +89,13 @@ def plan_of(channels: Channels, removed: Collection[int], **about: Any) -> Plan:
             before = len(channels.written[path])
             after = int((~np.isin(channels.written[path], list(removed))).sum())
             rows.append(PlanRow(row=path, before=before, after=after, remove=tuple(gone)))
-    return Plan(network=channels.architecture.name, rows=tuple(rows), **about)
+    architecture = channels.architecture
+    return Plan(network=architecture.name, rows_digest=digest_of(architecture), rows=tuple(rows), **about)
+
+
+def digest_of(architecture: Architecture) -> str:
+    """The first half of the SHA-256 of the rows and the input, whatever the name."""
+    return hashlib.sha256(architecture.named("").to_json().encode()).hexdigest()[:32]
 
 
 def groups_of(plan: Plan, channels: Channels, where: str, scores: NDArray[np.float64] | None = None) -> frozenset[int]:
@@ -96,19 +103,21 @@ def groups_of(plan: Plan, channels: Channels, where: str, scores: NDArray[np.flo
 
     Raises LeannetError, naming the row, where the plan is for another network or contradicts itself.
     """
-    first = _first_made(channels)
+    first, name = _first_made(channels), channels.architecture.name
+    if plan.rows_digest not in (None, digest_of(channels.architecture)):
+        raise LeannetError(f"{where}: the plan is for another network, {plan.network}, and this is {name}")
     removed: set[int] = set()
     for row in plan.rows:
         place = f"{where}, row '{row.row}'"
         if row.row not in channels.written:
             raise LeannetError(
-                f"{place}: {channels.architecture.name} has no layer of this name; the plan is for {plan.network}; "
+                f"{place}: {name} has no layer of this name; the plan is for {plan.network}; "
                 f"nearest: {nearest(row.row, first)}"
             )
         groups = channels.written[row.row]
         if len(groups) != row.before:
             raise LeannetError(
-                f"{place}: expected the {len(groups)} channels that it has in {channels.architecture.name}, found "
+                f"{place}: expected the {len(groups)} channels that it has in {name}, found "
                 f"'before' {row.before}; the plan is for another {plan.network}"
             )
         if row.remove is not None:

@@ -34,6 +34,8 @@ class Progress(Documented):
     """Of the training."""
     accuracy: float | None = None
     """Of the original, on the validation images."""
+    latency_ms: float | None = None
+    """Of the original, where the budget is a time."""
     rounds: tuple[Round, ...] = Field(default=())
     """Those that have been decided."""
 

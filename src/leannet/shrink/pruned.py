@@ -1,6 +1,5 @@
 """The result of a pruning: what it costs and is worth, before and after, and what the multipliers reach."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from leannet.rows.layers import Conv, Linear
 from leannet.run_files import MODEL
 from leannet.runtime import machine
 from leannet.runtime.engines import is_installed
-from leannet.shrink.budgets import Budget, Quantity
+from leannet.shrink.budgets import Budget
 from leannet.shrink.multipliers import Multiplied, multiplied
 from leannet.shrink.plan import Plan
 from leannet.shrink.progress import Progress
-from leannet.shrink.timing import Timing
 from leannet.training.run import Run
 
 
@@ -34,14 +32,6 @@ class Cost:
     size_bytes: int
     activation_bytes: int
     latency_ms: float | None = None
-
-    def quantities(self, of: Iterable[Quantity], architecture: Architecture, timing: Timing) -> dict[Quantity, float]:
-        """Those, the milliseconds measured now."""
-        plain = asdict(self)
-        return {
-            quantity: timing.milliseconds([architecture])[0] if quantity == "latency_ms" else float(plain[quantity])
-            for quantity in of
-        }
 
 
 def cost_of(network: Network, header: Header) -> Cost:

@@ -4,7 +4,7 @@ The result is other rows with their weights: it is loaded, counted, trained, pru
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,7 @@ def prune(
     pruning = _Pruning(asked, chosen, console)
     if plan_only is not None:
         return pruning.only_plan(Path(plan_only))
+    pruning.decide_first()  # before anything is written
     return pruning.rounds(make_run(out, chosen.data))
 
 
@@ -149,6 +150,7 @@ class _Pruning:
         self._overhead = len(to_bytes(network, self.header)) - tensors + SPARE
         plain = self.job.settings.model_dump(mode="json", exclude_none=True)
         self.progress = progress or Progress(request=request, settings=plain)
+        self._first: tuple[Channels, Plan, Network] | None = None
 
     # The whole
 
@@ -158,11 +160,15 @@ class _Pruning:
         plan.save(file)
         return self._result(None, plan, network)
 
+    def decide_first(self) -> None:
+        """Decides the first round. Raises LeannetError where it cannot be done."""
+        self._first = self._decide(self.network, 1)
+        self._note(accuracy=self.images.evaluate(self.network).accuracy)
+        self._note_round(self._first[1], self._first[2])
+
     def rounds(self, folder: Path) -> Pruned:
         """Does what is not done yet."""
-        if self.progress.accuracy is None:
-            accuracy = self.images.evaluate(self.network).accuracy
-            self._note(folder, accuracy=accuracy)
+        self.progress.save(folder)
         network, last = self.network, self.request.rounds
         run: Run | None = None
         composer: Composer | None = None
@@ -172,13 +178,13 @@ class _Pruning:
                 self.console.say(f"round {number} of {last}")
             decided = self.progress.rounds[number - 1] if number <= len(self.progress.rounds) else None
             started = decided is not None and (place / STATE).exists()
-            tied, plan, smaller = self._decide(network, number, decided, settle=not started)
+            first = self._first if number == 1 else None
+            tied, plan, smaller = first or self._decide(network, number, decided, settle=not started)
             composer = Composer(tied, plan.blocks) if composer is None else composer
             composer.add(tied, groups_of(plan, tied, PLAN))
             if decided is None:
-                accuracy = self.images.evaluate(smaller).accuracy
-                self.console.say(f"  {100 * accuracy:.2f} % of the validation images before any training")
-                self._note(folder, rounds=(*self.progress.rounds, Round(plan=plan, accuracy=accuracy)))
+                self._note_round(plan, smaller)
+                self.progress.save(folder)
             whole = composer.plan(plan)
             if number == last:
                 whole.save(folder / PLAN)
@@ -250,8 +256,11 @@ class _Pruning:
     @cached_property
     def budgets(self) -> tuple[Budget, ...]:
         """Those that were asked for."""
-        before = self.before.quantities(self.request.budgets, self.network.architecture, self.request.timing)
-        return read_budgets(self.request.budgets, before)
+        request = self.request
+        if "latency_ms" in request.budgets and self.progress.latency_ms is None:
+            self._note(latency_ms=request.timing.milliseconds([self.network.architecture])[0])
+        before = asdict(self.before) | {"latency_ms": self.progress.latency_ms}
+        return read_budgets(request.budgets, before)
 
     def _about(self) -> dict[str, Any]:
         return {"criterion": self.request.criterion}
@@ -285,9 +294,13 @@ class _Pruning:
             }
         )
 
-    def _note(self, folder: Path, **fields: Any) -> None:
+    def _note(self, **fields: Any) -> None:
         self.progress = self.progress.model_copy(update=fields)
-        self.progress.save(folder)
+
+    def _note_round(self, plan: Plan, network: Network) -> None:
+        accuracy = self.images.evaluate(network).accuracy
+        self.console.say(f"  {100 * accuracy:.2f} % of the validation images before any training")
+        self._note(rounds=(*self.progress.rounds, Round(plan=plan, accuracy=accuracy)))
 
     def _result(self, folder: Path | None, plan: Plan, network: Network, run: Run | None = None) -> Pruned:
         header = self.job.header.model_copy(update={"architecture": network.architecture})

@@ -91,8 +91,11 @@ def choose(
         cores = machine_cores() // local_processes
         has_spare_cores = cores > FEW_CORES or torch.cuda.is_available()
         workers = min(cores, 8) if has_spare_cores and max(scan.median_size) > 16 else 0
-    if settings.dropout is not None:
-        architecture = with_dropout(architecture, settings.dropout)
+    in_time = settings.time is not None and source is None  # with fresh weights
+    steps = _steps_in_time(settings, architecture, images)
+    dropout = 0.0 if settings.dropout is None and in_time and steps is not None else settings.dropout
+    if dropout is not None:
+        architecture = with_dropout(architecture, dropout)
     frozen_rows(architecture, settings.freeze)
     # Absolute, for use from any folder. A zoo name stays one, even if a folder has the same name.
     paths = {"data": settings.data, "weights": settings.weights}
@@ -101,7 +104,9 @@ def choose(
     if (teacher := settings.distillation.teacher) is not None:
         absolute["distillation"] = settings.distillation.model_copy(update={"teacher": absolute_path(teacher)})
     size = architecture.input
-    in_time = settings.time is not None and source is None  # with fresh weights
+    optimizer = settings.optimizer
+    if optimizer.name is None:
+        optimizer = optimizer.model_copy(update={"name": "muon" if in_time else "adamw"})
     resolved = {
         "model": name,
         "resolution": size.height if size.height == size.width else None,
@@ -109,7 +114,9 @@ def choose(
         "batch_norm": _batch_norm(settings),
         "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time else 1.0),
         "zero_init_residual": in_time if settings.zero_init_residual is None else settings.zero_init_residual,
-        "steps_per_epoch": settings.steps_per_epoch or _steps_in_time(settings, architecture, images),
+        "steps_per_epoch": settings.steps_per_epoch or steps,
+        "optimizer": optimizer,
+        "dropout": dropout,
     }
     return settings.model_copy(update=resolved | absolute), architecture
 

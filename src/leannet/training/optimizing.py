@@ -35,7 +35,7 @@ def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> 
     # On a processor torch's default goes over each weight tensor a dozen times, which is a tenth of a small step.
     fused = all(parameter.device.type == "cpu" for parameter in network.parameters()) or None
     match settings.name:
-        case "adamw":
+        case "adamw" | None:
             return torch.optim.AdamW(parameter_groups, lr=rate, fused=fused)
         case "adam":
             return torch.optim.Adam(parameter_groups, lr=rate, fused=fused)

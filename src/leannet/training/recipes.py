@@ -78,7 +78,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "resolution": 16,
             "epochs": 15,
             "batch_size": 64,
-            "optimizer": {"lr": 4e-3},
+            "optimizer": {"name": "adamw", "lr": 4e-3},
             "augment": {"crop": 0.7, "flip": False},  # a mirrored digit is another digit, or none
         },
     ),

@@ -32,8 +32,9 @@ class Section(Frozen):
 class Optimizer(Section):
     """The optimizer and its rates."""
 
-    name: Literal["adamw", "adam", "sgd", "rmsprop", "muon"] = "adamw"
-    """The optimizer. muon: for the filters of hidden layers, and adamw for all else; learns most in few epochs."""
+    name: Literal["adamw", "adam", "sgd", "rmsprop", "muon"] | None = None
+    """The optimizer. muon: for the filters of hidden layers, and adamw for all else; learns most in few epochs.
+    Default: muon with --time and fresh weights, else adamw."""
     lr: Annotated[float, Field(gt=0)] | None = None
     """Peak learning rate. Default: adamw and adam 0.002, muon 0.004, sgd 0.05, rmsprop 0.001 at a batch of 32, scaled
     with the batch."""
@@ -49,14 +50,15 @@ class Optimizer(Section):
         """The peak rate. The default grows with the square root of the batch, for SGD and RMSprop linearly."""
         if self.lr is not None:
             return self.lr
-        default: float = {"adamw": 2e-3, "adam": 2e-3, "muon": 4e-3, "sgd": 0.05, "rmsprop": 1e-3}[self.name]
-        power = 0.5 if self.name in {"adamw", "adam", "muon"} else 1.0
+        name = self.name or "adamw"
+        default: float = {"adamw": 2e-3, "adam": 2e-3, "muon": 4e-3, "sgd": 0.05, "rmsprop": 1e-3}[name]
+        power = 0.5 if name in {"adamw", "adam", "muon"} else 1.0
         return default * float((batch_size / 32) ** power)
 
     def decay(self) -> float:
         """The weight decay."""
         defaults = {"adamw": 0.05, "muon": 0.05, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-5}
-        return defaults[self.name] if self.weight_decay is None else self.weight_decay
+        return defaults[self.name or "adamw"] if self.weight_decay is None else self.weight_decay
 
 
 class Distillation(Section):
@@ -124,7 +126,8 @@ class Settings(Section):
     freeze: str | None = None
     """The last row that keeps its weights, or 'stem'. Needs --weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Rate of the dropout rows. Default: as the rows say."""
+    """Rate of the dropout rows. Default: as the rows say; 0 with --time and fresh weights, where fewer than 30 epochs
+    fit."""
 
     split: str | None = None
     """Shares of train:validation, or train:validation:test, as 80:20; or 'weights': as the images were split for
