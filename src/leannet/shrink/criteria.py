@@ -34,11 +34,11 @@ def score(
     """The score of each group of channels, (groups,): larger ones matter more.
 
     taylor: what the loss would rise by to first order, squared: of each batch the sum of weight times gradient over the
-    scale and shift of a channel, or its filter and bias (Molchanov et al., arXiv 1906.10771, section 3.1). l1, l2: the norm of a filter (Li et al.,
-    arXiv 1608.08710, section 3.1). bn_scale: the scale of batch norm (Liu et al., arXiv 1708.06519, section 3).
-    geometric_median: the sum of a filter's distances to the others of its layer (He et al., arXiv 1811.00250, section
-    3.3). activation: the mean absolute activation. apoz: the share of activations that are not zero (Hu et al., arXiv
-    1607.03250, section 3). random: of a seed, to compare with.
+    scale and shift of a channel, or its filter and bias (Molchanov et al., arXiv 1906.10771, section 3.1). l1, l2: the
+    norm of a filter (Li et al., arXiv 1608.08710, section 3.1). bn_scale: the scale of batch norm (Liu et al., arXiv
+    1708.06519, section 3). geometric_median: the sum of a filter's distances to the others of its layer (He et al.,
+    arXiv 1811.00250, section 3.3). activation: the mean absolute activation. apoz: the share of activations that are
+    not zero (Hu et al., arXiv 1607.03250, section 3). random: of a seed, to compare with.
     All but taylor and random are relative: 1 is the mean of a layer, and a group has the mean of its channels.
     Raises LeannetError for a layer in which the criterion has nothing to read.
     """
