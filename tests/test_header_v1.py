@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from leannet.checkpoint import load, save
-from leannet.header import FORMAT_VERSION, read_header
+from leannet.header import DENSE_VERSION, read_header
 from leannet.retired import header_of_version_1
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def test_its_digest_is_checked_and_it_is_saved_as_the_format_of_now(tmp_path: Pa
     path = min(FILES, key=lambda file: file.stat().st_size)
     network, header = load(path)
     save(tmp_path / "now.safetensors", network, header)
-    assert stored(tmp_path / "now.safetensors")["format_version"] == FORMAT_VERSION == 2
+    assert stored(tmp_path / "now.safetensors")["format_version"] == DENSE_VERSION == 2
     again, header_again = load(tmp_path / "now.safetensors")
     assert header_again == header
     assert all((value == again.state_dict()[name]).all() for name, value in network.state_dict().items())

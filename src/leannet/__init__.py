@@ -32,6 +32,8 @@ _public, __dir__, _names = attach(
         "count": ".cost",
         "create": ".factory",
         "cross_validate": ".training",
+        "distill": ".shrink",
+        "distill": ".shrink",
         "draw": ".diagrams",
         "embed": ".looks",
         "evaluate": ".evaluation",
@@ -46,7 +48,13 @@ _public, __dir__, _names = attach(
         "prune": ".shrink",
         "quantize": ".quantization",
         "report": ".reports",
+        "rewrite": ".shrink",
+        "sensitivity": ".shrink",
+        "rewrite": ".shrink",
+        "sensitivity": ".shrink",
         "serve": ".serving",
+        "sparsify": ".shrink",
+        "sparsify": ".shrink",
         "suspects": ".looks",
         "train": ".training",
     },
@@ -92,7 +100,11 @@ if TYPE_CHECKING:
     from leannet.reports import report as report
     from leannet.rows import Architecture as Architecture
     from leannet.serving import serve as serve
+    from leannet.shrink import distill as distill
     from leannet.shrink import prune as prune
+    from leannet.shrink import rewrite as rewrite
+    from leannet.shrink import sensitivity as sensitivity
+    from leannet.shrink import sparsify as sparsify
     from leannet.studies import guidelines as guidelines
     from leannet.training import cross_validate as cross_validate
     from leannet.training import find_lr as find_lr

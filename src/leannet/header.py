@@ -20,7 +20,8 @@ from leannet.rows.fields import Frozen
 from leannet.run_files import FOLDS, MODEL
 from leannet.sections import Metrics, Provenance, Shipping, SplitRecord
 
-FORMAT_VERSION = 2
+DENSE_VERSION, SPARSE_VERSION = 2, 3  # of files without, and with, tensors that are kept as a bitmask and values
+FORMAT_VERSION = SPARSE_VERSION  # the newest that is read
 KEY = "leannet"
 ARTIFACT_HEADER = f"{KEY}.json"  # of an artifact that is a folder
 TORCH_STARTS = (b"PK", b"\x80\x02")  # zip, and how its files began before
@@ -65,10 +66,10 @@ class Header(Frozen):
         }
         return self.model_copy(update=update)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
+    def to_dict(self, version: int = DENSE_VERSION) -> dict[str, Any]:
+        """As plain data, for JSON. version: of the format of the file."""
         data = {
-            "format_version": FORMAT_VERSION,
+            "format_version": version,
             "architecture": self.architecture.to_dict(),
             "classes": list(self.classes),
             "preprocessing": self.preprocessing.model_dump(mode="json"),

@@ -8,7 +8,7 @@ import pytest
 import leannet
 from leannet.artifact import check, open_artifact
 from leannet.checkpoint import load
-from leannet.header import FORMAT_VERSION, read_header
+from leannet.header import DENSE_VERSION, read_header
 from leannet.onnx_file import split_metadata
 from tests.conftest import ROOT
 
@@ -36,7 +36,7 @@ def test_it_passes_its_check(name: str) -> None:
 def test_the_header_is_said_in_todays_words() -> None:
     """Every old name by its new one; what is shipped carries what it did."""
     header = read_header(FILES / "net.safetensors")
-    assert header.to_dict()["format_version"] == FORMAT_VERSION == 2
+    assert header.to_dict()["format_version"] == DENSE_VERSION == 2
     assert header.split.sizes["validation"] == 12
     assert len(header.split.fingerprints["validation"]) == 12 * 4 * 4 // 3  # base64 of four bytes an image
     assert header.metrics.validation is not None
@@ -57,7 +57,7 @@ def test_written_again_they_are_of_version_2(tmp_path: Path) -> None:
         assert again.header == artifact.header
         if name.endswith(".onnx"):
             graph, pairs = split_metadata((tmp_path / name).read_bytes(), name)
-            assert json.loads(pairs["leannet"])["format_version"] == FORMAT_VERSION
+            assert json.loads(pairs["leannet"])["format_version"] == DENSE_VERSION
             assert graph == artifact.graph  # type: ignore[attr-defined]  # of an ONNX artifact
         assert all(each.passed or each.known for each in check(tmp_path / name))
 

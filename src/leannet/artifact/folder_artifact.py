@@ -18,7 +18,7 @@ from leannet.artifact.artifact import Artifact, check_consistent
 from leannet.artifact.golden import Golden
 from leannet.errors import LeannetError
 from leannet.files import check_writable
-from leannet.header import ARTIFACT_HEADER, FORMAT_VERSION, is_artifact, parse_header
+from leannet.header import ARTIFACT_HEADER, DENSE_VERSION, FORMAT_VERSION, is_artifact, parse_header
 from leannet.runtime import Program
 from leannet.runtime.programs import FORMS
 
@@ -71,7 +71,7 @@ class FolderArtifact(Artifact):
             for name, data in zip(names, self.files, strict=True):
                 (folder / name).write_bytes(data)
             about = {
-                "format_version": FORMAT_VERSION,
+                "format_version": DENSE_VERSION,
                 "format": self.format,
                 "header": self.header.to_dict(),
                 "golden": [each.to_dict() for each in self.golden],

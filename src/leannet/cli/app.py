@@ -19,6 +19,7 @@ from leannet.cli import (
     compare,
     count,
     demo,
+    distill,
     draw,
     embed,
     evaluate,
@@ -35,7 +36,9 @@ from leannet.cli import (
     report,
     rewrite,
     rows,
+    sensitivity,
     serve,
+    sparsify,
     train,
     web,
 )
@@ -69,6 +72,11 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
     "Smaller": {
         rewrite: "Rewrite rows by a rule, as dense as separable.",
         prune: "Remove channels and blocks until a budget is met.",
+        sensitivity: "Measure what each row alone can lose.",
+        sensitivity: "Measure what each row alone can lose.",
+        sparsify: "Set weights to zero, and train the rest.",
+        distill: "Train a run on by a teacher's answers.",
+        distill: "Train a run on by a teacher's answers.",
     },
     "Inside a network": {
         activations: "Draw the feature maps of a layer.",

@@ -13,7 +13,14 @@ from leannet.errors import LeannetError, command_line
 if TYPE_CHECKING:
     from leannet.shrink import Explanation, Pruned
 
-CLASS = SettingsCommand
+
+class Command(SettingsCommand):
+    """Without the settings that the run decides."""
+
+    hidden = frozenset({"model", "width", "resolution", "weights"})
+
+
+CLASS = Command
 PLACE = 12  # of the words behind a heading
 
 
@@ -47,6 +54,7 @@ def command(
     images: Annotated[int, typer.Option(help="Training images that scores are taken from.", min=1)] = 1024,
     rounds: Annotated[int, typer.Option(help="Times that channels go and training follows.", min=1)] = 1,
     between: Annotated[int, typer.Option(help="Epochs after each round but the last.", min=1)] = 2,
+    sensitivity: Annotated[Path | None, typer.Option(help="Be guided by what leannet sensitivity wrote.")] = None,
     plan: Annotated[Path | None, typer.Option(help="A plan to replay, as --plan-only writes it.")] = None,
     plan_only: Annotated[Path | None, typer.Option(help="Write the plan, and do nothing else.")] = None,
     explain: Annotated[str | None, typer.Option(help="Only say what ties the channels of this row.")] = None,
@@ -83,7 +91,8 @@ def command(
     request = {
         "ratio": ratio, "blocks": blocks, "criterion": criterion, "ranking": ranking, "rows": tuple(rows or ()),
         "keep": tuple(keep or ()), "round_to": round_to, "least": least, "images": images, "rounds": rounds,
-        "between": between, "plan": None if plan is None else str(plan), "engine": latency_engine,
+        "between": between, "sensitivity": None if sensitivity is None else str(sensitivity.resolve()),
+        "plan": None if plan is None else str(plan), "engine": latency_engine,
         "precision": latency_precision, "threads": latency_threads,
     }  # fmt: skip
     pruned = prune(

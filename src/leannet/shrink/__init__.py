@@ -11,13 +11,23 @@ __getattr__, __dir__, __all__ = attach(
         "Plan": ".plan",
         "PlanRow": ".plan",
         "Pruned": ".pruned",
+        "Rewritten": ".rewriting",
+        "Sensitivity": ".curves",
+        "Sparsified": ".sparsifying",
+        "distill": ".distilling",
         "explain": ".explaining",
         "prune": ".pruning",
         "resume_pruning": ".pruning",
+        "resume_sparsifying": ".sparsifying",
+        "rewrite": ".rewriting",
+        "sensitivity": ".sensitivity",
+        "sparsify": ".sparsifying",
     },
 )
 
 if TYPE_CHECKING:
+    from leannet.shrink.curves import Sensitivity as Sensitivity
+    from leannet.shrink.distilling import distill as distill
     from leannet.shrink.explaining import Explanation as Explanation
     from leannet.shrink.explaining import explain as explain
     from leannet.shrink.plan import Plan as Plan
@@ -25,3 +35,9 @@ if TYPE_CHECKING:
     from leannet.shrink.pruned import Pruned as Pruned
     from leannet.shrink.pruning import prune as prune
     from leannet.shrink.pruning import resume_pruning as resume_pruning
+    from leannet.shrink.rewriting import Rewritten as Rewritten
+    from leannet.shrink.rewriting import rewrite as rewrite
+    from leannet.shrink.sensitivity import sensitivity as sensitivity
+    from leannet.shrink.sparsifying import Sparsified as Sparsified
+    from leannet.shrink.sparsifying import resume_sparsifying as resume_sparsifying
+    from leannet.shrink.sparsifying import sparsify as sparsify

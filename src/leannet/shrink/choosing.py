@@ -31,14 +31,21 @@ class Choice:
     least: float = 0.1
 
 
-def choose(costs: Costs, scores: NDArray[np.float64], budgets: Mapping[Unit, float], choice: Choice,
-           eligible: Collection[Width] | None = None) -> frozenset[int]:  # fmt: skip
+def choose(
+    costs: Costs,
+    scores: NDArray[np.float64],
+    budgets: Mapping[Unit, float],
+    choice: Choice,
+    eligible: Collection[Width] | None = None,
+    prices: Sequence[NDArray[np.float64] | None] | None = None,
+) -> frozenset[int]:
     """The groups that go, so that no cost is above its budget.
 
-    scores: of each group; of a width those of the lowest scores go first. eligible: None: all widths.
+    scores: of each group; of a width those of the lowest scores go first. eligible: None: all widths. prices: of each
+    width what it costs that 0, 1, 2, ... of its groups are gone; None: the sum of their scores.
     Raises LeannetError where the least that the rows can be is above a budget.
     """
-    chooser = _Chooser(costs, scores, choice, costs.widths if eligible is None else eligible)
+    chooser = _Chooser(costs, scores, choice, costs.widths if eligible is None else eligible, prices)
     floor = chooser.most
     for unit, budget in budgets.items():
         least = float(costs.of(unit, floor))
@@ -53,10 +60,21 @@ def choose(costs: Costs, scores: NDArray[np.float64], budgets: Mapping[Unit, flo
 
 
 class _Chooser:
-    def __init__(self, costs: Costs, scores: NDArray[np.float64], choice: Choice, eligible: Collection[Width]):
+    def __init__(
+        self,
+        costs: Costs,
+        scores: NDArray[np.float64],
+        choice: Choice,
+        eligible: Collection[Width],
+        prices: Sequence[NDArray[np.float64] | None] | None,
+    ):
         self.costs, self.choice = costs, choice
         self._orders = [width.groups[np.argsort(scores[width.groups], kind="stable")] for width in costs.widths]
-        self._price = [np.concatenate([[0.0], np.cumsum(scores[order])]) for order in self._orders]
+        measured = prices or [None] * len(self._orders)
+        self._price = [
+            np.concatenate([[0.0], np.cumsum(scores[order])]) if price is None else price
+            for order, price in zip(self._orders, measured, strict=True)
+        ]
         self._eligible = np.array([width in eligible for width in costs.widths], bool)
         self._least = np.maximum(
             np.minimum(choice.round_to, costs.before), np.ceil(choice.least * costs.before)

@@ -1,7 +1,7 @@
 """What goes: from scores and budgets to the groups of channels, and for a budget of milliseconds by measuring."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.budgets import Budget, readable
 from leannet.shrink.choosing import Choice, choose, matching
+from leannet.shrink.curves import Sensitivity, prices
 from leannet.shrink.timing import Timing
 from leannet.shrink.widths import Costs, Unit, Width, widths
 
@@ -27,12 +28,22 @@ class Decider:
     costs: Costs
     eligible: tuple[Width, ...]
     choice: Choice
+    prices: tuple[NDArray[np.float64] | None, ...] | None = None
 
     @classmethod
     def of(
-        cls, channels: Channels, choice: Choice, rows: tuple[str, ...], keep: tuple[str, ...], overhead_bytes: int
+        cls,
+        channels: Channels,
+        choice: Choice,
+        rows: tuple[str, ...],
+        keep: tuple[str, ...],
+        overhead_bytes: int,
+        curves: Sensitivity | None = None,
     ) -> "Decider":
-        """rows, keep: as in `matching`. Raises LeannetError where no row is left that could become narrower."""
+        """rows, keep: as in `matching`. curves: measured, in place of what scores add up to; rows without one stay.
+
+        Raises LeannetError where no row is left that could become narrower.
+        """
         of = widths(channels)
         graph = channels.architecture.graph
         eligible = matching(of, rows, keep, list(graph.by_path))
@@ -41,7 +52,13 @@ class Decider:
                 f"{channels.architecture.name}: expected a row that could become narrower, found none; why: leannet "
                 "prune --explain ROW"
             )
-        return cls(channels, Costs(channels, of, overhead_bytes), eligible, choice)
+        costs, measured = Costs(channels, of, overhead_bytes), None
+        if curves is not None:
+            measured = tuple(prices(curves, of))
+            known = {width for width, price in zip(of, measured, strict=True) if price is not None}
+            eligible = tuple(width for width in eligible if width in known)
+            choice = replace(choice, by_cost=True)
+        return cls(channels, costs, eligible, choice, measured)
 
     def cost(self, unit: Unit) -> float:
         """Of the network as it is."""
@@ -49,7 +66,7 @@ class Decider:
 
     def choose(self, scores: NDArray[np.float64], budgets: Mapping[Unit, float]) -> frozenset[int]:
         """The groups that go. Raises LeannetError for a budget that cannot be met, with the least that can."""
-        return choose(self.costs, scores, budgets, self.choice, self.eligible)
+        return choose(self.costs, scores, budgets, self.choice, self.eligible, self.prices)
 
     def decide(
         self, scores: NDArray[np.float64], budgets: tuple[Budget, ...], timing: Timing, console: Console

@@ -10,7 +10,7 @@ from leannet.console import Console
 from leannet.data.loader import Batches, Loader, normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
-from leannet.network import Network, build
+from leannet.network import Network, build, folded
 from leannet.rows import Add, Node
 from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
@@ -37,27 +37,30 @@ class Images:
         self._batches = Batches(np.random.default_rng(0).permutation(some), min(BATCH, len(some)), training=True)
         self.number = len(some)
 
-    def batches(self, label: str) -> Iterator[Batch]:
-        """Normalized images (N, C, H, W) and their labels (N,). label: of the progress bar."""
+    def batches(self, label: str | None) -> Iterator[Batch]:
+        """Normalized images (N, C, H, W) and their labels (N,). label: of the progress bar; None: there is none."""
         loader = Loader(self._plain, self._batches, workers=0)
-        for images, labels, _ in self._console.track(iter(loader), len(loader), label):
+        steps = iter(loader) if label is None else self._console.track(iter(loader), len(loader), label)
+        for images, labels, _ in steps:
             x = images.contiguous(memory_format=torch.channels_last)
             yield normalize(x, self._plain.preprocessing), labels
 
-    def settle(self, network: Network, label: str = "batch norm") -> Network:
+    def settle(self, network: Network, label: str | None = "batch norm") -> Network:
         """The network, whose batch norm has the statistics of these images."""
         precise_batch_norm(network, (images for images, _ in self.batches(label)))
         return network
 
-    def loss(self, network: Network, label: str) -> float:
-        """The mean loss over the images, in evaluation mode."""
-        network.eval()
-        total = weight = 0.0
+    def accuracy_and_loss(self, network: Network, label: str | None) -> tuple[float, float]:
+        """The accuracy on the images, and the mean loss, in evaluation mode."""
+        fast = folded(network)
+        total = weight = correct = seen = 0.0
         with torch.no_grad():
             for images, labels in self.batches(label):
-                total += float(self.job.objective.losses(network, images, labels).total)
+                seen += len(images)
+                losses = self.job.objective.losses(fast, images, labels)
+                total, correct = total + float(losses.total), correct + float(losses.correct)
                 weight += float(self.job.objective.weight(labels))
-        return total / weight
+        return correct / seen, total / weight
 
     def evaluate(self, network: Network) -> Scores:
         """The scores on the validation images."""
@@ -102,8 +105,10 @@ def blocks_that_matter_least(network: Network, number: int, images: Images, cons
                 f"{network.architecture.name}, found {len(names)}"
             )
         smaller = {name: without_rows(network, name) for name in candidates}
-        loss = {name: images.loss(images.settle(each, f"without {name}"), f"without {name}") for name, each in
-                smaller.items()}  # fmt: skip
+        loss = {
+            name: images.accuracy_and_loss(images.settle(each, f"without {name}"), f"without {name}")[1]
+            for name, each in smaller.items()
+        }
         best = min(candidates, key=loss.__getitem__)
         console.say(f"  without {best} the loss is {loss[best]:.4f}, the least of {len(candidates)} blocks")
         names.append(best)

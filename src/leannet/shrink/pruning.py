@@ -23,9 +23,10 @@ from leannet.sections import Metrics, Step
 from leannet.shrink.budgets import Budget, Quantity, read_budgets
 from leannet.shrink.composing import Composer
 from leannet.shrink.criteria import score
+from leannet.shrink.curves import Sensitivity
 from leannet.shrink.deciding import Decider
 from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network, without_rows
-from leannet.shrink.plan import Plan, groups_of, plan_of, without_blocks
+from leannet.shrink.plan import Plan, digest_of, groups_of, plan_of, without_blocks
 from leannet.shrink.progress import FILE, Progress, Round
 from leannet.shrink.pruned import Pruned, cost_of, result
 from leannet.shrink.request import Request
@@ -228,7 +229,13 @@ class _Pruning:
 
     def _choose(self, network: Network, tied: Channels, number: int) -> frozenset[int]:
         request = self.request
-        decider = Decider.of(tied, request.choice, request.rows, request.keep, self._overhead)
+        curves = None if request.sensitivity is None else Sensitivity.load(request.sensitivity)
+        if curves is not None and curves.rows_digest != digest_of(network.architecture):
+            raise LeannetError(
+                f"--sensitivity {request.sensitivity}: it was measured of another network, {curves.network}, and this "
+                f"is {network.architecture.name}"
+            )
+        decider = Decider.of(tied, request.choice, request.rows, request.keep, self._overhead, curves)
         budgets = self._budgets(number)
         if request.ratio is not None:
             left = (1 - request.ratio) ** (number / request.rounds)

@@ -43,6 +43,8 @@ class Request(Documented):
     """Training images for scores, and for batch norm's statistics."""
     rounds: Size = 1
     """Times that channels go and training follows, until the budget is met."""
+    sensitivity: str | None = None
+    """The curves of the network, as leannet sensitivity writes them, to be guided by."""
     plan: str | None = None
     """A plan to replay instead."""
     engine: str = "onnxruntime"
@@ -76,13 +78,15 @@ class Request(Documented):
             raise LeannetError(f"prune: {first_error(error)}") from None
         check_budgets(request.budgets)
         if request.plan is not None:
-            others = [name for name in ("ratio", "blocks", "rows", "keep") if given.get(name)]
+            others = [name for name in ("ratio", "blocks", "rows", "keep", "sensitivity") if given.get(name)]
             if request.budgets:
                 others.insert(0, next(iter(request.budgets)))
             if others or request.rounds > 1:
                 raise LeannetError(
                     f"--plan {request.plan}: a plan says all that goes: leave out {(others or ['rounds'])[0]}"
                 )
+        if request.sensitivity is not None and (request.rounds > 1 or request.ranking == "per-row" or request.blocks):
+            raise LeannetError("--sensitivity: expected one round, all blocks and --ranking global: it measured those")
         if request.ratio is not None and request.budgets:
             raise LeannetError("--ratio and a budget: expected one of them")
         if request.ratio is None and not request.budgets and request.plan is None:

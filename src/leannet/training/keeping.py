@@ -11,7 +11,7 @@ from leannet.header import Header
 from leannet.network import Network
 from leannet.run_files import LAST, LOG, MODEL, PREDICTIONS
 from leannet.training.learner import Learner
-from leannet.training.state import TrainState, save_state
+from leannet.training.state import SavedState, TrainState
 from leannet.training.task import Task
 
 
@@ -30,7 +30,7 @@ class Keeper:
     def state(self, learner: Learner, state: TrainState, header: Header) -> None:
         """What resuming needs."""
         if self.folder is not None:
-            save_state(self.folder, learner.network, learner.optimizer, state, header, learner.ema)
+            SavedState.of(learner.network, learner.optimizer, state, header, learner.ema).write(self.folder)
 
     def last(self, network: Network, header: Header) -> None:
         """The newest weights."""

@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import convert_to_fp32
-from torch import Tensor
+from torch import Tensor, nn
 
 from leannet import launcher
 from leannet.errors import LeannetError
@@ -16,6 +16,7 @@ from leannet.training.ema import EMA
 from leannet.training.objective import Objective, Outputs
 from leannet.training.optimizing import freeze, make_optimizer, set_rate
 from leannet.training.settings import Settings
+from leannet.training.sparsity import Sparsifier
 from leannet.training.state import SavedState, TrainState
 
 
@@ -34,9 +35,13 @@ class Learner:
         network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
         self.objective = objective.to(self.device, self.dtype)
         self.ema = EMA(network, settings.ema_decay) if settings.ema_decay else None
+        self._scales = [
+            module.weight for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        ]
         optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
         if saved is not None:
             saved.restore(network, optimizer, self.ema)
+        self.sparsifier = Sparsifier(network, settings.sparsity) if settings.sparsity.is_used else None
         model = torch.compile(network) if settings.compile else network
         self._model, self.optimizer = accelerator.prepare(model, optimizer)
         network.__dict__.pop("forward", None)  # accelerate's autocast is for training, not for evaluation
@@ -70,11 +75,13 @@ class Learner:
         for module in self._frozen:
             module.eval()
 
-    def train_step(self, x: Tensor, labels: Tensor, rate: float, parts: int) -> tuple[float, float, int]:
+    def train_step(
+        self, x: Tensor, labels: Tensor, rate: float, parts: int, share: float = 0.0
+    ) -> tuple[float, float, int]:
         """One step. Returns the mean loss, the number of correct images and of all images, over all processes.
 
         x: (N, C, H, W), this process's share of the batch; labels: the targets of the objective. parts: how many
-        forward and backward passes the share is divided into, to save memory.
+        forward and backward passes the share is divided into, to save memory. share: of the run that is done.
         """
         accelerator, objective = self.accelerator, self.objective
         set_rate(self.optimizer, rate)
@@ -91,10 +98,16 @@ class Learner:
             correct = correct + losses.correct
         if self.settings.clip is not None:
             accelerator.clip_grad_norm_(self._model.parameters(), self.settings.clip)
+        if self.settings.bn_l1:
+            for scale in self._scales:
+                if scale.grad is not None:
+                    scale.grad.add_(scale.detach().sign(), alpha=self.settings.bn_l1)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.ema is not None:
             self.ema.update(self.network)
+        if self.sparsifier is not None:
+            self.sparsifier.step(share, *([self.ema.network] if self.ema is not None else []))
         counts = torch.stack([loss_sum / weight, correct, torch.tensor(float(len(labels)), device=self.device)])
         mean_loss, correct_images, seen = processes.all_reduce_sum(counts).tolist()
         return mean_loss, correct_images, int(seen)

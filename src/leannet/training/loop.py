@@ -43,8 +43,11 @@ POPULATION = 2048  # training images for precise batch norm
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
-def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | None = None) -> tuple[TrainState, bool]:
-    """Trains a job's network in place. saved: the state of a run to resume.
+def fit(
+    job: Job, folder: Path | None, console: Console, saved: SavedState | None = None, until: int | None = None
+) -> tuple[TrainState, bool]:
+    """Trains a job's network in place. saved: the state of a run to resume. until: the epoch before which it stops, as
+    if it were to be resumed; None: at the end.
 
     Returns the final state, and whether Ctrl-C was pressed, which may have been too late to end the run early.
 
@@ -60,7 +63,9 @@ def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | Non
     state = saved.state if saved is not None else TrainState()
     device, dtype, rank, world = learner.device, learner.dtype, processes.rank(), processes.world()
     workers = settings.workers or 0
-    epochs = range(state.epoch, MANY_EPOCHS if settings.time else settings.epochs)
+    epochs = range(
+        state.epoch, MANY_EPOCHS if settings.time else min(settings.epochs, settings.epochs if until is None else until)
+    )
     probabilities = balanced(dataset, split.train) if settings.sampling == "balanced" else None
     batches = Batches(
         split.train, settings.batch_size, epochs, settings.seed, True, state.step, rank, world, probabilities,
@@ -117,7 +122,9 @@ def fit(job: Job, folder: Path | None, console: Console, saved: SavedState | Non
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
                     at, settings.epochs, share if settings.time else None
                 )
-                loss, correct, seen = learner.train_step(x, labels, rate, batches.parts(number, settings.accumulate))
+                loss, correct, seen = learner.train_step(
+                    x, labels, rate, batches.parts(number, settings.accumulate), share
+                )
 
                 state.add(loss, correct, seen)
                 steps.add(number + 1, epoch + 1, loss, correct / seen, rate)

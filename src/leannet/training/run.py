@@ -104,12 +104,12 @@ def start(settings: Settings, out: str | Path | None, quiet: bool, reader: Reade
     return begin(prepare(settings, reader, console), out, console)
 
 
-def begin(job: Job, out: str | Path | None, console: Console) -> Run:
-    """A run of a job in hand."""
+def begin(job: Job, out: str | Path | None, console: Console, until: int | None = None) -> Run:
+    """A run of a job in hand. until: as `fit` takes it."""
     run = processes.main_process_first(lambda: make_run(out, job.settings.data))
     with lock_run(run):
         processes.main_process_first(lambda: begin_run(run, out, job.settings, job.header))
-        return _train(job, run, console)
+        return _train(job, run, console, until=until)
 
 
 def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | None = None) -> Run:
@@ -124,11 +124,17 @@ def resume(run: str | Path, quiet: bool = False, cpu: bool = False, data: str | 
 @processes.raise_process_failures()
 @raise_worker_failures()
 def continue_run(
-    path: Path, quiet: bool, cpu: bool, reader: Reader, data: str | None = None, finished_too: bool = False
+    path: Path,
+    quiet: bool,
+    cpu: bool,
+    reader: Reader,
+    data: str | None = None,
+    finished_too: bool = False,
+    until: int | None = None,
 ) -> Run:
     """`resume` with a reader whose images another run may have read already.
 
-    finished_too: a finished run is scored again, on the same images.
+    finished_too: a finished run is scored again, on the same images. until: as `fit` takes it.
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
@@ -167,7 +173,8 @@ def continue_run(
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
         objective = objective_of(settings, header, scan, split)
-        return _train(Job(build(header.architecture), header, scan, split, settings, objective), path, console, saved)
+        job = Job(build(header.architecture), header, scan, split, settings, objective)
+        return _train(job, path, console, saved, until)
 
 
 def _check_settings(settings: Settings) -> None:
@@ -201,7 +208,7 @@ def join(settings: Settings) -> None:
         make_accelerator(settings)
 
 
-def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None) -> Run:
+def _train(job: Job, run: Path, console: Console, saved: SavedState | None = None, until: int | None = None) -> Run:
     header, settings, split = job.header, job.settings, job.split
     if saved is not None and _has_finished(saved, settings):
         console.say(f"{run}: finished with epoch {saved.state.epoch}; scoring its best weights")
@@ -213,7 +220,7 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
             console.say("torch.compile: the first steps compile the network, which may take minutes")
         if settings.cache and job.images[0].cache is None:
             console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
-        state, interrupted = fit(job, run, console, saved)
+        state, interrupted = fit(job, run, console, saved, until)
         device = next(job.network.parameters()).device
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the main process has written the best weights

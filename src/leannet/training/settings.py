@@ -72,6 +72,40 @@ class Distillation(Section):
     """Divides the logits of both: above 1, what the teacher says of the other classes counts more."""
 
 
+class Sparsity(Section):
+    """Weights that become zero while a network trains, by their magnitude, and stay so."""
+
+    amount: Annotated[float, Field(ge=0, lt=1, json_schema_extra={"flag": "sparsity"})] | None = None
+    """The share of the weights that becomes zero; not of depthwise filters, and not of those that read the image."""
+    level: Annotated[
+        Literal["element", "row", "column", "kernel", "2:4"], Field(json_schema_extra={"flag": "sparsity-level"})
+    ] = "element"
+    """What becomes zero together: a weight, a row, a column or all of a kernel; 2:4: two of every four channels."""
+    scope: Annotated[Literal["global", "layer"], Field(json_schema_extra={"flag": "sparsity-scope"})] = "global"
+    """Whether layers compete, or each has the same share of zeros."""
+    schedule: Annotated[
+        Literal["cubic", "one-shot", "fixed"], Field(json_schema_extra={"flag": "sparsity-schedule"})
+    ] = "cubic"
+    """cubic: gradually, most at first (Zhu and Gupta, arXiv 1710.01878); one-shot: at once; fixed: the zeros that the
+    weights have stay, and no more come."""
+    end: Annotated[float, Field(gt=0, le=1, json_schema_extra={"flag": "sparsity-end"})] = 0.7
+    """Of cubic: the share of the run after which no more become zero."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any weight is held at zero."""
+        return self.amount is not None or self.level == "2:4" or self.schedule == "fixed"
+
+    def target(self, share: float) -> float | None:
+        """The share of zeros when a share of the run is done; None: those that there are."""
+        if self.schedule == "fixed":
+            return None
+        amount = 0.5 if self.amount is None else self.amount
+        if self.schedule == "one-shot":
+            return amount
+        return amount * (1 - (1 - min(share / self.end, 1)) ** 3)
+
+
 class Schedule(Section):
     """The learning rate over a run: linear warm-up, then a half cosine, a linear decay, steps, or a constant."""
 
@@ -177,6 +211,10 @@ class Settings(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each label that is spread over all classes."""
     distillation: Distillation = Distillation()
+    sparsity: Sparsity = Sparsity()
+    bn_l1: Annotated[float, Field(ge=0)] = 0.0
+    """L1 penalty on the scales of batch norm, which drives those of needless channels to zero before pruning (network
+    slimming, arXiv 1708.06519); usual: 1e-4."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: all classes have the same total weight in the loss."""
     sampling: Literal["plain", "balanced"] = "plain"

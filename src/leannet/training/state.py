@@ -64,37 +64,6 @@ class TrainState:
             self.seen, self.correct, self.loss_sum, self.seconds, self.not_evaluated = 0, 0, 0.0, 0.0, 0
 
 
-def save_state(
-    run: Path,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    state: TrainState,
-    header: Header,
-    ema: EMA | None = None,
-) -> None:
-    """Writes the state for resuming. The file is replaced whole or not at all."""
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    if ema is not None:
-        tensors |= {f"ema.{name}": value for name, value in ema.state().items()}
-    plain: dict[str, dict[str, Any]] = {}
-    optimizer_state = optimizer.state_dict()
-    for index, values in optimizer_state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value
-            elif value is not None:
-                plain.setdefault(str(index), {})[name] = value
-    metadata = {
-        "state": asdict(state),
-        "groups": optimizer_state["param_groups"],
-        "plain": plain,
-        "header": header.to_dict(),
-    }
-    (run / STATE).parent.mkdir(exist_ok=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_whole(run / STATE, serialize(tensors, {"state": json.dumps(metadata)}))
-
-
 @dataclass(frozen=True)
 class SavedState:
     """The contents of a state file. header: that of the run's checkpoints."""
@@ -104,6 +73,41 @@ class SavedState:
     tensors: dict[str, Tensor]
     groups: list[dict[str, Any]]
     plain: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(
+        cls,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        state: TrainState,
+        header: Header,
+        ema: EMA | None = None,
+    ) -> "SavedState":
+        """What resuming needs of a training."""
+        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+        if ema is not None:
+            tensors |= {f"ema.{name}": value for name, value in ema.state().items()}
+        plain: dict[str, dict[str, Any]] = {}
+        optimizer_state = optimizer.state_dict()
+        for index, values in optimizer_state["state"].items():
+            for name, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{index}.{name}"] = value
+                elif value is not None:
+                    plain.setdefault(str(index), {})[name] = value
+        return cls(header, state, tensors, optimizer_state["param_groups"], plain)
+
+    def write(self, run: Path) -> None:
+        """Writes the state file of a run. It is replaced whole or not at all."""
+        metadata = {
+            "state": asdict(self.state),
+            "groups": self.groups,
+            "plain": self.plain,
+            "header": self.header.to_dict(),
+        }
+        (run / STATE).parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.tensors.items()}
+        write_whole(run / STATE, serialize(tensors, {"state": json.dumps(metadata)}))
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None = None) -> None:
         """Restores the network, the optimizer and the EMA."""
