@@ -32,7 +32,7 @@ class Network(Table):
         self.architecture = architecture
         shapes = architecture.shapes
         self.vectors = {name for name in architecture.output_names if shapes[name][1:] == (1, 1)}
-        self.auxiliary = set(architecture.auxiliary)
+        self.auxiliary = set(architecture.training_outputs)
         self.apply(initialize)
 
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:

@@ -73,9 +73,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         rewrite: "Rewrite rows by a rule, as dense as separable.",
         prune: "Remove channels and blocks until a budget is met.",
         sensitivity: "Measure what each row alone can lose.",
-        sensitivity: "Measure what each row alone can lose.",
         sparsify: "Set weights to zero, and train the rest.",
-        distill: "Train a run on by a teacher's answers.",
         distill: "Train a run on by a teacher's answers.",
     },
     "Inside a network": {

@@ -25,9 +25,10 @@ class Output(Documented):
 
     row: Name
     """The row that makes it."""
-    role: Literal["auxiliary"] | None = None
+    role: Literal["auxiliary", "features"] | None = None
     """auxiliary: a head that helps to train what is before it, with a loss of 0.3 of the first output's, and is left
-    out otherwise (GoogLeNet, section 5); null: it is what the network is for.
+    out otherwise (GoogLeNet, section 5); features: a feature map that a teacher's is compared with, left out otherwise;
+    null: it is what the network is for.
     """
 
 

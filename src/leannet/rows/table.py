@@ -139,6 +139,11 @@ class Architecture(Documented):
         return tuple(output.row for output in self.outputs if output.role == "auxiliary")
 
     @property
+    def training_outputs(self) -> tuple[str, ...]:
+        """The outputs that training alone has: those with a role."""
+        return tuple(output.row for output in self.outputs if output.role is not None)
+
+    @property
     def classes(self) -> int:
         """The width of the first output: the number of classes of a classifier."""
         return self.shapes[self.output_names[0]].channels
@@ -292,9 +297,16 @@ class Architecture(Documented):
         return self._with_outputs(rows, [roles.get(name, Output(row=name)) for name in outputs])
 
     def without_auxiliary(self) -> "Architecture":
-        """The rows without auxiliary heads: what is left after training."""
-        auxiliary = self.auxiliary
-        return self.only(*(name for name in self.output_names if name not in auxiliary)) if auxiliary else self
+        """The rows without auxiliary heads and other outputs of training: what is left after it."""
+        training = self.training_outputs
+        return self.only(*(name for name in self.output_names if name not in training)) if training else self
+
+    def with_features(self, *names: str) -> "Architecture":
+        """The same rows with the outputs of some as outputs of training."""
+        outputs = self.outputs or (Output(row=self.rows[-1].name),)
+        known = {output.row for output in outputs}
+        more = [Output(row=name, role="features") for name in names if name not in known]
+        return self._with(outputs=(*outputs, *more)) if more else self
 
     # JSON
 

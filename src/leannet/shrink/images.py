@@ -17,6 +17,7 @@ from leannet.rows.narrowing import narrowed
 from leannet.shrink.criteria import Batch
 from leannet.training.job import Job
 from leannet.training.loop import evaluation_batches, predictions_of
+from leannet.training.objective import Distilled
 from leannet.training.precise_batch_norm import precise_batch_norm
 
 BATCH = 32
@@ -31,6 +32,7 @@ class Images:
 
     def __init__(self, job: Job, number: int, console: Console):
         self.job, self._console = job, console
+        self.objective = job.objective.inner if isinstance(job.objective, Distilled) else job.objective
         _, self._plain = job.images
         train = job.split.train
         some: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(train)[:number])
@@ -57,9 +59,9 @@ class Images:
         with torch.no_grad():
             for images, labels in self.batches(label):
                 seen += len(images)
-                losses = self.job.objective.losses(fast, images, labels)
+                losses = self.objective.losses(fast, images, labels)
                 total, correct = total + float(losses.total), correct + float(losses.correct)
-                weight += float(self.job.objective.weight(labels))
+                weight += float(self.objective.weight(labels))
         return correct / seen, total / weight
 
     def evaluate(self, network: Network) -> Scores:

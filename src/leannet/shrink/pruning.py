@@ -15,7 +15,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import check_writable
 from leannet.header import Header, checkpoint_file, read_header
-from leannet.network import Network
+from leannet.network import Network, build
 from leannet.retired import current_settings
 from leannet.rows.channels import Channels, channels
 from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
@@ -145,7 +145,8 @@ class _Pruning:
                 f"{', '.join(self.job.header.classes[:5])}: train the network on them first, train --weights {file}"
             )
         self.images = Images(self.job, request.images, console)
-        self.network = self.job.network.eval()
+        self.network = build(self.job.header.architecture).eval()
+        self.network.load_state_dict(self.job.network.state_dict())
         self.before = cost_of(self.network, self.job.header)
         tensors = sum(value.numel() * value.element_size() for value in network.state_dict().values())
         self._overhead = len(to_bytes(network, self.header)) - tensors + SPARE
@@ -245,7 +246,7 @@ class _Pruning:
 
     def _score(self, network: Network, tied: Channels) -> Any:
         batches = self.images.batches(f"scores of {self.request.criterion}")
-        return score(network, tied, self.request.criterion, batches, self.job.objective, self.job.settings.seed)
+        return score(network, tied, self.request.criterion, batches, self.images.objective, self.job.settings.seed)
 
     @property
     def _channels(self) -> int:

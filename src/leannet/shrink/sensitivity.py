@@ -52,7 +52,7 @@ def sensitivity(
     job = prepare(training_settings(file, data, {}), Reader(), console, load_shipped(file))
     some, network = Images(job, images, console), job.network.eval()
     tied = channels(network.architecture)
-    scores = score(network, tied, criterion, some.batches(f"scores of {criterion}"), job.objective)
+    scores = score(network, tied, criterion, some.batches(f"scores of {criterion}"), some.objective)
     chosen = matching(widths(tied), list(rows), list(keep), list(network.architecture.graph.by_path))
     accuracy, loss = some.accuracy_and_loss(network, "the whole network")
     steps = [(width, ratio) for width in chosen for ratio in sorted(ratios)]

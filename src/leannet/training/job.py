@@ -95,12 +95,6 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     check_input(architecture, console)
     if planned is None:
         check_memory(architecture, resolved, console)
-    torch.manual_seed(resolved.seed)
-    network = build(architecture)
-    if resolved.zero_init_residual:
-        zero_init_residual(network)
-    if source is not None:
-        start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     header = Header(
         architecture=architecture,
         classes=scan.dataset.classes,
@@ -120,7 +114,14 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
             history=(*(source[1].provenance.history if source else ()), trained(resolved)),
         ),
     )
-    return Job(network, header, scan, split, resolved, objective_of(resolved, header, scan, split))
+    objective = objective_of(resolved, header, scan, split)
+    torch.manual_seed(resolved.seed)
+    network = build(objective.watch(architecture))
+    if resolved.zero_init_residual:
+        zero_init_residual(network)
+    if source is not None:
+        start_from(network, source, scan.dataset.classes, str(settings.weights), console)
+    return Job(network, header, scan, split, resolved, objective)
 
 
 def trained(settings: Settings) -> Step:
@@ -143,7 +144,18 @@ def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -
     teaching = settings.distillation
     if teaching.teacher is None:
         return labels_too
-    return Distilled(labels_too, read_teacher(teaching.teacher, header), teaching.share, teaching.temperature)
+    teacher = read_teacher(teaching.teacher, header, teaching.features > 0)
+    return Distilled(labels_too, teacher, teaching.share, teaching.temperature, teaching.features)
+
+
+def watched(network: Network, objective: Objective) -> Network:
+    """The network, or one of the same weights that has what an objective looks at as outputs of training."""
+    architecture = objective.watch(network.architecture)
+    if architecture == network.architecture:
+        return network
+    other = build(architecture)
+    other.load_state_dict(network.state_dict())
+    return other
 
 
 def split_scan(scan: Scan, settings: Settings, weights: SplitRecord | None = None) -> Split:

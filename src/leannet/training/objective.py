@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from leannet.rows import Architecture
+
 Outputs = Tensor | dict[str, Tensor]
 Run = Callable[[Tensor], Outputs]  # (N, C, H, W) -> the outputs of a network
 
@@ -36,6 +38,10 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         """Runs the network on a part of a batch, once."""
+
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with what the losses look at besides its outputs as outputs of training."""
+        return architecture
 
     @abc.abstractmethod
     def weight(self, targets: Tensor) -> Tensor:
@@ -92,24 +98,38 @@ class Distilled(Objective):
 
     share: what of the loss is the divergence of the student's probabilities from the teacher's, both at a temperature
     and multiplied by its square, so that the gradients stay as large; the rest is the inner objective's. At 1 no label
-    is learned from.
+    is learned from. features: the weight of the difference of both networks' attention maps, paired from the deepest on
+    (Zagoruyko and Komodakis, arXiv 1612.03928, section 3.1).
     """
 
     inner: Objective
-    teacher: nn.Module
+    teacher: nn.Module  # (N, C, H, W) -> logits (N, classes), or with maps behind them
     share: float = 0.9
     temperature: float = 4.0
+    features: float = 0.0
+
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with its last feature map of each size."""
+        watched = self.inner.watch(architecture)
+        return watched.with_features(*architecture.taps) if self.features else watched
 
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         with torch.no_grad():
             answers = self.teacher(images)
+        logits_of_teacher, *maps_of_teacher = answers if isinstance(answers, list) else [answers]
         outputs = network(images)
         inner = self.inner.losses(lambda _: outputs, images, targets)
-        logits = [next(iter(each.values())) if isinstance(each, dict) else each for each in (outputs, answers)]
-        of_student, of_teacher = ((each / self.temperature).log_softmax(dim=1) for each in logits)
+        by_row = outputs if isinstance(outputs, dict) else {"": outputs}
+        logits = next(iter(by_row.values()))
+        of_student, of_teacher = ((each / self.temperature).log_softmax(dim=1) for each in (logits, logits_of_teacher))
         divergence = F.kl_div(of_student, of_teacher, reduction="sum", log_target=True) * self.temperature**2
         parts = {name: (1 - self.share) * part for name, part in inner.parts.items()} if self.share < 1 else {}
-        return Losses({**parts, "distillation": self.share * divergence}, inner.correct)
+        parts["distillation"] = self.share * divergence
+        if self.features:
+            maps = [value for value in by_row.values() if value.ndim == 4]
+            pairs = zip(reversed(maps), reversed(maps_of_teacher), strict=False)
+            parts["features"] = self.features * torch.stack([_attention_gap(*pair) for pair in pairs]).sum()
+        return Losses(parts, inner.correct)
 
     def weight(self, targets: Tensor) -> Tensor:
         return self.inner.weight(targets)
@@ -118,4 +138,15 @@ class Distilled(Objective):
         """The same with a copy of the teacher there, in evaluation mode."""
         teacher = copy.deepcopy(self.teacher).eval().requires_grad_(False)
         teacher = teacher.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
-        return Distilled(self.inner.to(device, dtype), teacher, self.share, self.temperature)
+        return Distilled(self.inner.to(device, dtype), teacher, self.share, self.temperature, self.features)
+
+
+def _attention_gap(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared difference of two attention maps (N, C, H, W), a scalar: the sum over images.
+
+    An attention map is the mean of squares over channels, of norm 1; the larger one is averaged to the other's size.
+    """
+    maps = [each.square().mean(dim=1, keepdim=True) for each in (student, teacher)]
+    height, width = (min(sides) for sides in zip(*(each.shape[2:] for each in maps), strict=True))
+    one, other = (F.normalize(F.adaptive_avg_pool2d(each, (height, width)).flatten(1)) for each in maps)
+    return (one - other).square().sum()

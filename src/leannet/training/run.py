@@ -173,7 +173,8 @@ def continue_run(
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
         objective = objective_of(settings, header, scan, split)
-        job = Job(build(header.architecture), header, scan, split, settings, objective)
+        network = build(objective.watch(header.architecture))
+        job = Job(network, header, scan, split, settings, objective)
         return _train(job, path, console, saved, until)
 
 

@@ -70,6 +70,9 @@ class Distillation(Section):
     """What of the loss is the difference from the teacher's answers; 1: labels are not looked at."""
     temperature: Annotated[float, Field(gt=0)] = 4.0
     """Divides the logits of both: above 1, what the teacher says of the other classes counts more."""
+    features: Annotated[float, Field(ge=0, json_schema_extra={"flag": "teacher-features"})] = 0.0
+    """Weight of the difference of where in the image the feature maps of both are large (attention transfer, arXiv
+    1612.03928), the deepest map of each size; usual: 10."""
 
 
 class Sparsity(Section):

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from leannet.checkpoint import load_shipped
 from leannet.errors import LeannetError
 from leannet.header import Header
-from leannet.network import Network
+from leannet.network import Network, build
 from leannet.preprocessing import Preprocessing
 
 
 class Teacher(nn.Module):
-    """(N, C, H, W) images as the student reads them -> the teacher's logits (N, classes), in the student's order.
+    """(N, C, H, W) images as the student reads them -> the teacher's logits (N, classes), in the student's order, and
+    behind them its feature maps, if it has such outputs.
 
     Images are normalized and resized as the teacher was trained on them.
     """
@@ -35,17 +36,21 @@ class Teacher(nn.Module):
         self.same_colors = own.mean == student.mean and own.std == student.std
         self.same_order = order == list(range(len(order)))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> list[Tensor]:
         if not self.same_colors:
             images = (images * self.std + self.mean - self.own_mean) / self.own_std
         if images.shape[2:] != self.size:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
-        logits: Tensor = self.network(images)
-        return logits if self.same_order else logits[:, self.order]
+        output, *maps = self.network.run(images)
+        logits = output.flatten(1)
+        return [logits if self.same_order else logits[:, self.order], *maps]
 
 
-def read_teacher(path: str, student: Header) -> Teacher:
-    """The teacher of a run or checkpoint. Raises LeannetError for other classes or colors, and no classifier."""
+def read_teacher(path: str, student: Header, features: bool = False) -> Teacher:
+    """The teacher of a run or checkpoint. features: with its last feature map of each size.
+
+    Raises LeannetError for other classes or colors, and no classifier.
+    """
     network, header = load_shipped(path)
     where = f"--teacher {path}"
     if set(header.classes) != set(student.classes):
@@ -62,4 +67,8 @@ def read_teacher(path: str, student: Header) -> Teacher:
         )
     if len(header.architecture.output_names) != 1:
         raise LeannetError(f"{where}: expected a classifier of one output, found {header.architecture.output_names}")
+    if features:
+        state = network.state_dict()
+        network = build(header.architecture.with_features(*header.architecture.taps)).eval()
+        network.load_state_dict(state)
     return Teacher(network, own, reads, [header.classes.index(name) for name in student.classes])
