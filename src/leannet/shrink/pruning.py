@@ -31,7 +31,7 @@ from leannet.shrink.progress import FILE, Progress, Round
 from leannet.shrink.pruned import Pruned, cost_of, result
 from leannet.shrink.request import Request
 from leannet.training.folder import check_out, make_run
-from leannet.training.job import AS_WEIGHTS, prepare, trained
+from leannet.training.job import AS_WEIGHTS, prepare, trained, watched
 from leannet.training.reading import Reader
 from leannet.training.run import Run, begin, continue_run, make_settings
 from leannet.training.settings import Settings, read_toml
@@ -282,7 +282,8 @@ class _Pruning:
         if number < self.request.rounds:
             settings = settings.model_copy(update={"epochs": self.request.between})
         header = self._header(network, self.progress.rounds[number - 1], True)
-        return begin(replace(self.job, network=network, header=header, settings=settings), place, self.console)
+        job = replace(self.job, network=watched(network, self.job.objective), header=header, settings=settings)
+        return begin(job, place, self.console)
 
     def _header(self, network: Network, decided: Round, is_trained: bool) -> Header:
         """Of the checkpoints of a result: nothing in it depends on where or when it was made."""
