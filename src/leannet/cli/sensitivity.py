@@ -34,7 +34,7 @@ def command(
     Example: leannet sensitivity runs/photos
     """
     from leannet.files import check_writable
-    from leannet.shrink.sensitivity import sensitivity
+    from leannet.shrink.probing import sensitivity
     from leannet.shrink.sensitivity_figure import draw_sensitivity
 
     if out.suffix != ".json":

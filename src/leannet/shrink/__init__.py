@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = attach(
         "resume_pruning": ".pruning",
         "resume_sparsifying": ".sparsifying",
         "rewrite": ".rewriting",
-        "sensitivity": ".sensitivity",
+        "sensitivity": ".probing",
         "sparsify": ".sparsifying",
     },
 )
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from leannet.shrink.explaining import explain as explain
     from leannet.shrink.plan import Plan as Plan
     from leannet.shrink.plan import PlanRow as PlanRow
+    from leannet.shrink.probing import sensitivity as sensitivity
     from leannet.shrink.pruned import Pruned as Pruned
     from leannet.shrink.pruning import prune as prune
     from leannet.shrink.pruning import resume_pruning as resume_pruning
     from leannet.shrink.rewriting import Rewritten as Rewritten
     from leannet.shrink.rewriting import rewrite as rewrite
-    from leannet.shrink.sensitivity import sensitivity as sensitivity
     from leannet.shrink.sparsifying import Sparsified as Sparsified
     from leannet.shrink.sparsifying import resume_sparsifying as resume_sparsifying
     from leannet.shrink.sparsifying import sparsify as sparsify
