@@ -86,8 +86,8 @@ def test_an_edited_header_is_noticed(saved: Path) -> None:
 
 
 def test_a_newer_format_is_refused(saved: Path) -> None:
-    _rewrite(saved, lambda data, state: data.update(format_version=3))
-    with pytest.raises(LeannetError, match="format_version 3 is newer"):
+    _rewrite(saved, lambda data, state: data.update(format_version=4))
+    with pytest.raises(LeannetError, match="format_version 4 is newer"):
         load(saved)
 
 

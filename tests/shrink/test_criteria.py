@@ -104,7 +104,7 @@ def test_a_criterion_that_has_nothing_to_read_says_where() -> None:
     for name in ("vgg_debug", "alexnet_debug", "squeezenet_debug"):
         if name in FAMILIES:
             network = _network(name)
-            with pytest.raises(LeannetError, match="--criterion bn_scale: expected something to read for every"):
+            with pytest.raises(LeannetError, match="--criterion bn_scale: expected something to read, found no batch"):
                 score(network, channels(network.architecture), "bn_scale")
 
 

@@ -75,7 +75,8 @@ class _Chooser:
             np.concatenate([[0.0], np.cumsum(scores[order])]) if price is None else price
             for order, price in zip(self._orders, measured, strict=True)
         ]
-        self._eligible = np.array([width in eligible for width in costs.widths], bool)
+        scored = [not np.isnan(scores[width.groups]).any() for width in costs.widths]
+        self._eligible = np.array([width in eligible for width in costs.widths], bool) & scored
         self._least = np.maximum(
             np.minimum(choice.round_to, costs.before), np.ceil(choice.least * costs.before)
         )  # channels of each layer

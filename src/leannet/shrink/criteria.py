@@ -40,7 +40,8 @@ def score(
     arXiv 1811.00250, section 3.3). activation: the mean absolute activation. apoz: the share of activations that are
     not zero (Hu et al., arXiv 1607.03250, section 3). random: of a seed, to compare with.
     All but taylor and random are relative: 1 is the mean of a layer, and a group has the mean of its channels.
-    Raises LeannetError for a layer in which the criterion has nothing to read.
+    Groups of which the criterion has nothing to read, as squeeze-and-excitation's without batch norm, have NaN.
+    Raises LeannetError where that is all of them.
     """
     if criterion == "random":
         return np.random.default_rng(seed).random(channels.count)
@@ -53,25 +54,18 @@ def score(
         "l2": lambda: _of_filters(network, lambda x: np.sqrt((x**2).sum(axis=1))),
         "geometric_median": lambda: _of_filters(network, _distances),
     }[criterion]()
-    _check_all_scored(channels, by_layer, criterion)
     total, number = np.zeros(channels.count), np.zeros(channels.count)
     for path, values in by_layer.items():
         relative = values if criterion in DAMAGE else values / max(float(values.mean()), 1e-30)
         np.add.at(total, channels.written[path], relative)
         np.add.at(number, channels.written[path], 1)
-    return total if criterion in DAMAGE else np.asarray(total / np.maximum(number, 1))
-
-
-def _check_all_scored(channels: Channels, by_layer: dict[str, Scores], criterion: str) -> None:
-    scored = np.zeros(channels.count, bool)
-    for path in by_layer:
-        scored[channels.written[path]] = True
-    for group, makers in channels.makers.items():
-        if makers and group not in channels.fixed and not scored[group]:
-            raise LeannetError(
-                f"--criterion {criterion}: expected something to read for every channel, found none for those of layer "
-                f"{makers[0][0]} of {channels.architecture.name}; taylor, l1 and l2 read any"
-            )
+    if not number.any():
+        raise LeannetError(
+            f"--criterion {criterion}: expected something to read, found no batch norm in "
+            f"{channels.architecture.name}; taylor, l1 and l2 read any network"
+        )
+    scores = total if criterion in DAMAGE else total / np.maximum(number, 1)
+    return np.asarray(np.where(number > 0, scores, np.nan))
 
 
 def _owners(network: Network) -> list[Node]:

@@ -180,7 +180,7 @@ def _chosen(
     left = row.before - int(np.isin(groups, list(removed)).sum()) - row.after
     free = [group for group in dict.fromkeys(groups.tolist()) if group not in channels.fixed and group not in removed]
     chosen: set[int] = set()
-    for group in sorted(free, key=lambda group: (scores[group], group)):
+    for group in sorted(free, key=lambda group: (float(np.nan_to_num(scores[group], nan=np.inf)), group)):
         number = int((groups == group).sum())
         if number <= left:
             chosen.add(group)

@@ -41,7 +41,7 @@ PLAN = "plan.json"  # in the folder of a pruning: of the original, whatever the 
 ROUNDS = "rounds"  # beside it: a run for each round but the last
 SPARE = 1024  # bytes that the header of a result may be longer
 # Settings of the run that trained the network, which hold for training it on; the first are of its data.
-OF_DATA = ("data", "skip", "limit", "image_column", "label_column", "class_depth", "color")
+OF_DATA = ("data", "seed", "skip", "limit", "image_column", "label_column", "class_depth", "color")
 OF_TRAINING = (
     "batch_size", "optimizer", "schedule", "clip", "ema_decay", "label_smoothing", "class_weights", "sampling",
     "batch_statistics", "augment",

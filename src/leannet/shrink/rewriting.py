@@ -21,7 +21,7 @@ from leannet.shrink.choosing import Choice, choose
 from leannet.shrink.widths import Costs, widths
 
 SMALL = 3  # pixels of a stacked kernel
-ROUND_TO = 8
+ROUND_TO = (8, 4, 2, 1)  # the first that a network's widths are large enough for
 RULES = {
     "stacked": "k x k convolutions as several of 3 x 3, of the same receptive field",
     "grouped": "dense k x k convolutions in groups: grouped:4",
@@ -112,11 +112,20 @@ def activation(name: Activation, instead_of: Activation = "relu") -> Rule:
 
 
 def narrower(architecture: Architecture, share: float) -> Architecture:
-    """Every width that can be as much narrower, in multiples of 8: a width multiplier for any network."""
+    """Every width that can be as much narrower, in multiples of 8 where they are large enough: a width multiplier for
+    any network."""
     tied = channels(architecture)
     costs = Costs(tied, widths(tied))
     total = float(costs.of("channels", np.zeros(len(costs.widths), np.int64)))
-    removed = choose(costs, np.zeros(tied.count), {"channels": share * total}, Choice("per-row", round_to=ROUND_TO))
+    for round_to in ROUND_TO:
+        choice = Choice("per-row", round_to=round_to, least=0.0)
+        try:
+            removed = choose(costs, np.zeros(tied.count), {"channels": share * total}, choice)
+        except LeannetError:
+            if round_to == 1:
+                raise
+        else:
+            break
     return narrowed(tied, removed).architecture
 
 

@@ -23,6 +23,7 @@ from leannet.run_files import CONFIG, MODEL, STATE
 from leannet.runtime import ENGINES, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
 from leannet.sections import Metrics
+from leannet.shrink import timing
 from leannet.shrink.images import Images
 from leannet.shrink.pruning import training_settings
 from leannet.training.folder import check_out, make_run
@@ -34,7 +35,6 @@ from leannet.training.sparsity import masks, sparse_keys, zeros_of
 from leannet.training.state import load_state
 
 REWIND, ROUNDS = "rewind", "rounds"  # in the folder of a network that was rewound
-SECONDS = 2.0  # of timing, for each network in each engine
 
 
 @dataclass(frozen=True)
@@ -258,6 +258,6 @@ def _latencies(dense: Network, sparse: Network) -> dict[str, tuple[float, float]
             architecture = network.architecture.without_auxiliary()
             program = Program(architecture, numpy_weights(network.state_dict()))
             runs[number] = partial(engine(name).prepare(program, 1), image)
-        measured = measure(runs, 2 * SECONDS)
+        measured = measure(runs, 2 * timing.SECONDS)
         result[name] = (measured[0].median_ms, measured[1].median_ms)
     return result

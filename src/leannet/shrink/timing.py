@@ -10,15 +10,16 @@ from leannet.rows import Architecture
 from leannet.runtime import engine, measure
 from leannet.runtime.precisions import program
 
+SECONDS = 2.0  # for each network
+
 
 @dataclass(frozen=True)
 class Timing:
-    """Where a network is timed. seconds: for each network."""
+    """Where a network is timed."""
 
     engine: str = "onnxruntime"
     precision: str = "float32"
     threads: int = 1
-    seconds: float = 2.0
 
     def check(self) -> None:
         """Raises LeannetError for an engine that is not installed, or does not run the precision."""
@@ -35,7 +36,7 @@ class Timing:
             run = engine(self.engine).prepare(program(shipped, self.precision, self.engine), self.threads)
             image = np.random.default_rng(0).normal(size=(1, *shipped.input.shape)).astype(np.float32)
             runs[number] = partial(run, image)
-        latencies = measure(runs, self.seconds * len(runs), threads=self.threads)
+        latencies = measure(runs, SECONDS * len(runs), threads=self.threads)
         return [latencies[number].median_ms for number in range(len(architectures))]
 
     def __str__(self) -> str:

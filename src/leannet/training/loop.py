@@ -39,7 +39,7 @@ from leannet.training.threads import Threads
 SAVE_SECONDS = 60  # the most that a killed process loses
 FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
 EVALUATED_PIXELS = 1 << 19  # of a batch
-POPULATION = 2048  # training images for precise batch norm
+POPULATION = 1 << 14  # values of each channel of the last feature map, from which precise batch norm takes statistics
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
@@ -75,7 +75,8 @@ def fit(
         raise LeannetError(f"{len(split.train)} images are too few for {world} processes")
     validation_images = plain.dataset.keep(split.validation)
     validation = Loader(plain, evaluation_batches(split.validation, settings, plain), workers)
-    population = _population(plain, split, settings, batches.per_pass)
+    last_map = network.architecture.shapes[network.architecture.features]
+    population = _population(plain, split, settings, batches.per_pass, last_map.height * last_map.width)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluations = Evaluations(settings)
     done = state.epoch * batches.per_epoch + state.step
@@ -178,7 +179,8 @@ def fit(
                 result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
-            best = state.rank(result.rank, settings.patience)
+            zeros = [] if learner.sparsifier is None else [learner.sparsifier.reached]
+            best = state.rank([*zeros, *result.rank], settings.patience)
             log_epoch(state, result, learner.optimizer.param_groups[0]["lr"])
             log_events(state.log[-1])
             keeper.log(state)
@@ -233,11 +235,11 @@ def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np
     return np.asarray(probabilities / probabilities.sum())
 
 
-def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int) -> Loader | None:
-    """Training images for precise batch norm; None: the running statistics are used."""
+def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int, pixels: int) -> Loader | None:
+    """Training images for precise batch norm; None: the running statistics are used. pixels: of the last map."""
     if settings.batch_statistics == "running" or (settings.batch_statistics == "auto" and steps >= FEW_STEPS):
         return None
-    some = np.random.default_rng(settings.seed).permutation(split.train)[:POPULATION]
+    some = np.random.default_rng(settings.seed).permutation(split.train)[: -(-POPULATION // pixels)]
     return Loader(plain, Batches(some, settings.batch_size, training=True), settings.workers or 0)
 
 

@@ -12,8 +12,9 @@ from leannet.training.task import Result
 WARM_UP = 3  # batches, which take longer than later ones
 ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
 LONG = 600  # seconds, from which on a word says how to make it shorter
-EVALUATION_SHARE = 0.05  # of the time of a run with a limit that evaluations may take, ...
-LAST, LAST_SHARE = 0.75, 0.2  # ... and after this part of it, when the weights to keep are made
+FIRST = 0.2  # of the time of a run with a limit, before which it is not evaluated
+EVALUATION_SHARE = 0.05  # of it that evaluations may take, ...
+LAST, LAST_SHARE = 0.7, 0.25  # ... and after this part of it, when the weights to keep are made
 
 
 class Clock:
@@ -99,7 +100,7 @@ class Clock:
 
 class Evaluations:
     """When to evaluate: every so many epochs; with a time limit as often as a twentieth of it allows, and near the end,
-    when the weights to keep are made, a fifth."""
+    when the weights to keep are made, a quarter."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -114,6 +115,8 @@ class Evaluations:
             return (state.epoch + 1) % settings.evaluate_every == 0
         if settings.time is None:
             return True
+        if not self._ended_at and clock.spent < FIRST * settings.time:
+            return False
         share = LAST_SHARE if clock.spent >= LAST * settings.time else EVALUATION_SHARE
         return clock.spent - self._ended_at >= self._seconds / share
 

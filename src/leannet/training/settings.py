@@ -226,8 +226,8 @@ class Settings(Section):
     """Size of the first training images over that of the last: they grow over three quarters of the run. Default: 0.5
     with --time and fresh weights, else 1: they do not grow."""
     evaluate_every: Size | None = None
-    """Epochs between evaluations on the validation images. Default: 1; with --time as many as keep them under a
-    twentieth of it, and a fifth of its last quarter."""
+    """Epochs between evaluations on the validation images. Default: 1; with --time, after a fifth of it, as many as
+    keep them under a twentieth of it, and a quarter of its last three tenths."""
     zero_init_residual: Flag | None = None
     """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
     and fresh weights, else no."""

@@ -3,6 +3,8 @@
 A mask is nowhere kept beside the weights: a weight that is exactly zero is masked, in memory and in files.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -27,14 +29,19 @@ class Sparsifier:
         self._level: int | None = None
         self._masks = {key: weight.detach() != 0 for key, weight in self.weights.items()}
 
+    @property
+    def reached(self) -> float:
+        """The share of zeros that there should be by now; an epoch with fewer is not better than one with more."""
+        return (self._settings.target((self._level or 0) / UPDATES) or 0.0) if self._level is not None else 0.0
+
     @torch.no_grad()
     def step(self, share: float, *averages: Network) -> None:
         """After a step of the optimizer. share: of the run that is done. averages: other networks of these weights."""
         level = int(UPDATES * share)
-        if level != self._level:  # masks of a level depend on nothing but the weights, so a resumed run has the same
+        if level != self._level:
             self._level = level
             target = self._settings.target(level / UPDATES)
-            if target is not None:
+            if target is not None and self._falls_short(target):
                 self._masks = masks(dict(self.weights), target, self._settings.level, self._settings.scope)
         for key, weight in self.weights.items():
             weight.mul_(self._masks[key])
@@ -42,6 +49,18 @@ class Sparsifier:
             own = dict(network.named_parameters())
             for key in self.weights:
                 own[key].mul_(self._masks[key])
+
+    def _falls_short(self, share: float) -> bool:
+        """Whether more can go without passing the share. So a resumed run does not choose anew what it had chosen."""
+        if self._settings.level == "2:4":
+            return True
+        together = [list(self.weights)] if self._settings.scope == "global" else [[key] for key in self.weights]
+        for keys in together:
+            zeros = sum(int((~self._masks[key]).sum()) for key in keys)
+            largest = max(_unit(self.weights[key], self._settings.level) for key in keys)
+            if share * sum(self.weights[key].numel() for key in keys) - zeros >= largest:
+                return True
+        return False
 
 
 def sparse_keys(network: Network) -> tuple[str, ...]:
@@ -71,9 +90,17 @@ def masks(weights: dict[str, Tensor], share: float, level: str, scope: str) -> d
     return _largest(norms, weights, share)
 
 
+AXES = {"element": (), "row": (3,), "column": (2,), "kernel": (2, 3)}  # of a filter, along which numbers go together
+
+
+def _unit(weight: Tensor, level: str) -> int:
+    """How many numbers go together."""
+    return 1 if weight.ndim < 4 else math.prod(weight.shape[axis] for axis in AXES[level])
+
+
 def _norms(weight: Tensor, level: str) -> Tensor:
     """The root of the mean square of what goes together, in the weight's dimensions, those gone of size 1."""
-    axes = {"element": (), "row": (3,), "column": (2,), "kernel": (2, 3)}[level]
+    axes = AXES[level]
     if weight.ndim < 4 or not axes:
         return weight.abs()
     return weight.square().mean(dim=axes, keepdim=True).sqrt()
