@@ -15,7 +15,7 @@ from leannet.errors import LeannetError
 class Command(SettingsCommand):
     """Without the settings that the run decides."""
 
-    hidden = frozenset({"model", "width", "resolution", "weights"})
+    left_out = frozenset({"model", "width", "resolution", "weights"})
 
 
 CLASS = Command

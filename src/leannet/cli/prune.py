@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Command(SettingsCommand):
     """Without the settings that the run decides."""
 
-    hidden = frozenset({"model", "width", "resolution", "weights"})
+    left_out = frozenset({"model", "width", "resolution", "weights"})
 
 
 CLASS = Command

@@ -160,10 +160,10 @@ def _options() -> dict[str, list[Any]]:
 class SettingsCommand(typer.core.TyperCommand):
     """A command that has the settings of training as options, beside its own parameters.
 
-    hidden: settings that it has other options for, by the flag's parameter name.
+    left_out: settings that it has other options for, by the flag's parameter name.
     """
 
-    hidden: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its own parameters, then the settings."""
@@ -182,7 +182,7 @@ class SettingsCommand(typer.core.TyperCommand):
     def _groups(self) -> dict[str, list[Any]]:
         if not hasattr(self, "_made"):
             self._made = {
-                group: [option for option in options if option.name not in self.hidden]
+                group: [option for option in options if option.name not in self.left_out]
                 for group, options in _options().items()
             }
         return self._made

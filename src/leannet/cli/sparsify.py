@@ -26,7 +26,7 @@ NEEDS = {
 class Command(SettingsCommand):
     """Its own words for what settings of training are called too."""
 
-    hidden = frozenset(
+    left_out = frozenset(
         {"sparsity", "sparsity_level", "sparsity_scope", "sparsity_schedule", "model", "width", "resolution", "weights"}
     )
 
