@@ -159,7 +159,12 @@ def page(results: dict[str, Any]) -> str:
         "export of timm and torchvision, geometric mean of one and two threads",
         "points_lost": "points that the pruned network lost, float32",
     }
-    lines += ["", "| | |", "|---|--:|", *(f"| {words[name]} | {value:.2f} |" for name, value in results["ratios"].items())]
+    lines += [
+        "",
+        "| | |",
+        "|---|--:|",
+        *(f"| {words[name]} | {value:.2f} |" for name, value in results["ratios"].items()),
+    ]
     return "\n".join(lines) + "\n"
 
 

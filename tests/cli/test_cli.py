@@ -15,6 +15,8 @@ import typer
 
 import leannet
 from leannet import retired
+from leannet.cost import count
+from leannet.shrink.timing import Timing
 from leannet.cli.app import app as program
 from leannet.cli.app import main
 from leannet.cli.settings_options import settings
@@ -304,15 +306,26 @@ FLAGS = {
     "recipes": "json name",
     "experiment": "data figures json layer limit out quiet run_a run_b",
     "rows": "json kind",
-    "train": "accumulate batch-norm batch-size batch-statistics cache class-depth class-weights clip color compile "
+    "rewrite": "engine json keep out resolution rows rule threads time what width",
+    "sensitivity": "criterion data images json keep out quiet ratios rows run",
+    "train": "accumulate batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color compile "
     "config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze "
     "image-column json label-column label-smoothing layer-decay limit lr mixup model momentum normalization "
     "optimizer out pad patience policy policy-changes policy-strength precision progressive-resizing quiet "
     "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor steps-per-epoch stretch "
-    "sync-norm tensorboard threads time warmup weight-decay weights width workers "
+    "sparsity sparsity-end sparsity-level sparsity-schedule sparsity-scope sync-norm teacher teacher-features "
+    "teacher-share temperature tensorboard threads time warmup weight-decay weights width workers "
     "zero-init-residual",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
+# Verbs that train a run on have its network.
+ON = " ".join(set(FLAGS["train"].split()) - {"config", "model", "resolution", "resume", "weights", "width"})
+FLAGS["distill"] = f"{ON} run"
+FLAGS["prune"] = (
+    f"{ON} activation-memory between blocks criterion explain images keep latency latency-engine latency-precision "
+    "latency-threads least macs params plan plan-only ranking ratio resume round-to rounds rows run sensitivity size"
+)
+FLAGS["sparsify"] = f"{ON} resume rewind rounds run"
 
 
 def flags_of(verb: Any) -> list[str]:
@@ -325,6 +338,8 @@ def flags_of(verb: Any) -> list[str]:
 
 
 def test_the_flags_are_these() -> None:
+    for name, verb in VERBS.items():
+        assert len(set(flags_of(verb))) == len(flags_of(verb)), f"{name} has two options of one name"
     assert {name: flags_of(verb) for name, verb in VERBS.items()} == {
         name: sorted(flags.split()) for name, flags in FLAGS.items()
     }
@@ -438,9 +453,16 @@ def test_readme_commands_run(
         "quantize": ["--max-drop", "100"],
         "report": ["--seconds", "0.5"],
         "embed": ["--split", "train"],
+        "train": ["--model", "mobilenet_v3_debug", "--epochs", "1"],
+        "prune": ["--epochs", "1", "--images", "8"],
+        "sparsify": ["--epochs", "1"],
+        "sensitivity": ["--images", "8", "--ratios", "0.5"],
+        "distill": ["--epochs", "1"],
     }
+    # No test depends on how long something takes.
+    monkeypatch.setattr(Timing, "milliseconds", lambda _, networks: [count(each).macs / 1e6 for each in networks])
     small = ["--model", "two_layer_debug", "--epochs", "1", "--workers", "0", "--quiet"]
-    for other in ("runs/a", "runs/b"):  # that README has two lines for
+    for other in ("runs/a", "runs/b", "runs/large"):  # that the README names
         assert run(capsys, "train", "photos", "--out", other, *small)[0] == 0
     for words in commands:
         if words[0] in {"web", "serve"}:

@@ -24,6 +24,16 @@ CALLS: dict[tuple[str, ...], tuple[int, list[str]]] = {
         0,
         ["check", "predict"],
     ),
+    ("prune", RUN, "--macs", "70%", "--epochs", "0", "--images", "16", "--out", f"{OUT} 5", "--quiet"): (
+        0,
+        ["train", "train", "quantize", "export"],
+    ),
+    ("sparsify", RUN, "--sparsity-schedule", "one-shot", "--epochs", "0", "--out", f"{OUT} 6", "--quiet"): (
+        0,
+        ["evaluate", "train"],
+    ),
+    ("sensitivity", RUN, "--images", "16", "--ratios", "0.5", "--out", f"{OUT}.json", "--quiet"): (0, ["prune"]),
+    ("rewrite", "resnet_debug", "--rule", "separable", "--out", f"{OUT} 7.json"): (0, ["count", "train"]),
     ("web", f"{RUN}/model.onnx", "--out", f"{OUT} 4"): (0, ["serve"]),
     ("advise", "my photos", "--seconds", "0.1"): (0, ["train"]),
     ("serve", RUN): (2, ["export"]),

@@ -43,6 +43,12 @@ CALLS = [
     "quantize RUN --out CLOSED/x.onnx",
     "quantize RUN --engine litert --out CLOSED/x",
     "web ARTIFACT --out CLOSED/x",
+    "prune RUN --out CLOSED/x",
+    "prune RUN --plan-only CLOSED/x.json",
+    "sparsify RUN --out CLOSED/x",
+    "sensitivity RUN --out CLOSED/x.json",
+    "distill RUN --teacher RUN --out CLOSED/x",
+    "rewrite resnet_debug --rule separable --out CLOSED/x.json",
 ]
 
 

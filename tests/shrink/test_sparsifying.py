@@ -156,7 +156,7 @@ def test_gradually_and_after_a_kill(trained: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_masks_survive_finetuning(trained: Path, tmp_path: Path) -> None:
-    sparsify(trained, out=tmp_path / "sparse", sparsity=0.6, schedule="one-shot", epochs=0, **QUICK)
+    sparsify(trained, out=tmp_path / "sparse", sparsity=0.6, sparsity_schedule="one-shot", epochs=0, **QUICK)
     zeros = {key: value == 0 for key, value in load(tmp_path / "sparse")[0].state_dict().items()}
     leannet.train(
         "digits", tmp_path / "tuned", weights=str(tmp_path / "sparse"), split="weights", epochs=1, limit=600,
@@ -170,7 +170,9 @@ def test_masks_survive_finetuning(trained: Path, tmp_path: Path) -> None:
 
 
 def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Path) -> None:
-    result = sparsify(trained, sparsity=0.5, schedule="rewind", rewind=1, rounds=2, out=tmp_path / "run", **QUICK)
+    result = sparsify(
+        trained, sparsity=0.5, sparsity_schedule="rewind", rewind=1, rounds=2, out=tmp_path / "run", **QUICK
+    )
     assert result.sparsity == pytest.approx(0.5, abs=0.01)
     early = load(tmp_path / "run" / "rewind" / "last.safetensors")[0].state_dict()
     first = load(tmp_path / "run" / "rounds" / "1")[0]
@@ -192,10 +194,10 @@ def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         ({"sparsity": 1.5}, "--sparsity 1.5: expected a share above 0 and below 1"),
-        ({"rounds": 3}, "--rounds: expected --schedule rewind"),
-        ({"epochs": 0}, "--epochs 0: expected --schedule one-shot"),
+        ({"rounds": 3}, "--rounds: expected --sparsity-schedule rewind"),
+        ({"epochs": 0}, "--epochs 0: expected --sparsity-schedule one-shot"),
         (
-            {"schedule": "rewind", "rewind": 9},
+            {"sparsity_schedule": "rewind", "rewind": 9},
             "--rewind: expected epochs from 1 to less than .* found 9 of 3",
         ),
     ],
@@ -208,7 +210,15 @@ def test_mistakes(trained: Path, tmp_path: Path, arguments: dict[str, Any], mess
 
 def test_packed_bits_are_as_the_format_says(tmp_path: Path, trained: Path) -> None:
     """Another reader unpacks them by the words of the format alone."""
-    sparsify(trained, out=tmp_path / "sparse", sparsity=0.6, schedule="one-shot", scope="layer", epochs=0, **QUICK)
+    sparsify(
+        trained,
+        out=tmp_path / "sparse",
+        sparsity=0.6,
+        sparsity_schedule="one-shot",
+        sparsity_scope="layer",
+        epochs=0,
+        **QUICK,
+    )
     network, header = load(tmp_path / "sparse")
     with safe_open(tmp_path / "sparse" / MODEL, "numpy") as tensors:
         for name in [name for name in tensors.keys() if name.endswith(".mask")]:  # noqa: SIM118 (not a mapping)

@@ -30,7 +30,7 @@ def command(
     Example: leannet rewrite resnet18 --rule separable
     """
     from leannet.cost import count
-    from leannet.files import write_whole
+    from leannet.files import check_writable, write_whole
     from leannet.shrink.rewriting import RULES, rewrite
     from leannet.what import resolve
 
@@ -40,6 +40,7 @@ def command(
     rewritten = rewrite(before, rule, rows or (), keep or ())
     architecture = rewritten.architecture
     file = out or Path(f"{architecture.name}.json")
+    check_writable(file)
     times: list[float] = []
     if time:
         from leannet.shrink.timing import Timing

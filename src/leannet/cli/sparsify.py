@@ -39,14 +39,14 @@ def command(
     run: Annotated[str | None, typer.Argument(help="A run folder or a checkpoint.")] = None,
     data: Annotated[str | None, typer.Argument(help="Images to train on. Default: those of the run.")] = None,
     sparsity: Annotated[float, typer.Option(help="The share of the weights that becomes zero.")] = 0.8,
-    level: Annotated[
+    sparsity_level: Annotated[
         Literal["element", "row", "column", "kernel", "2:4"],
         typer.Option(help="What becomes zero together. 2:4: two of every four channels that a filter reads."),
     ] = "element",
-    scope: Annotated[
+    sparsity_scope: Annotated[
         Literal["global", "layer"], typer.Option(help="Layers compete, or all lose the same share.")
     ] = "global",
-    schedule: Annotated[
+    sparsity_schedule: Annotated[
         Literal["cubic", "one-shot", "rewind"],
         typer.Option(help="Gradually while it trains, at once, or with weights that go back to early ones."),
     ] = "cubic",
@@ -71,10 +71,22 @@ def command(
         return
     if run is None:
         raise LeannetError("expected RUN: a run folder or a checkpoint")
+    settings = nested(chosen)
+    end = settings.pop("sparsity", {}).get("end")
     _tell(
         sparsify(
-            run, data, sparsity=sparsity, level=level, scope=scope, schedule=schedule, rewind=rewind, rounds=rounds,
-            out=out, quiet=quiet, **nested(chosen),
+            run,
+            data,
+            sparsity=sparsity,
+            sparsity_level=sparsity_level,
+            sparsity_scope=sparsity_scope,
+            sparsity_schedule=sparsity_schedule,
+            rewind=rewind,
+            rounds=rounds,
+            out=out,
+            quiet=quiet,
+            sparsity_end=end,
+            **settings,
         ),
         json,
     )  # fmt: skip

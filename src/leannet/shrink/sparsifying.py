@@ -68,9 +68,10 @@ def sparsify(
     data: str | None = None,
     *,
     sparsity: float = 0.8,
-    level: Literal["element", "row", "column", "kernel", "2:4"] = "element",
-    scope: Literal["global", "layer"] = "global",
-    schedule: Literal["cubic", "one-shot", "rewind"] = "cubic",
+    sparsity_level: Literal["element", "row", "column", "kernel", "2:4"] = "element",
+    sparsity_scope: Literal["global", "layer"] = "global",
+    sparsity_schedule: Literal["cubic", "one-shot", "rewind"] = "cubic",
+    sparsity_end: float | None = None,
     rewind: int = 1,
     rounds: int = 1,
     out: str | Path | None = None,
@@ -79,30 +80,32 @@ def sparsify(
 ) -> Sparsified:
     """Sets weights of a run or checkpoint to zero, and trains the others on.
 
-    sparsity: the share that becomes zero, 0 to 1. level, scope: as fields of training.settings.Sparsity. schedule:
-    cubic: gradually while it trains (Zhu and Gupta, arXiv 1710.01878); one-shot: at once, then it trains; rewind: the
-    weights that stay go back to what they were after `rewind` epochs of the run, and are trained again as it was
-    (Frankle and Carbin, arXiv 1803.03635; Frankle et al., arXiv 1912.05671), in `rounds` rounds, each of which sets the
-    same share of what is left to zero. data: None: the images of the run. settings: of the training, as for `prune`;
-    epochs: 20; 0, with one-shot: it is not trained.
+    sparsity: the share that becomes zero, 0 to 1. sparsity_level, sparsity_scope, sparsity_end: as fields of
+    training.settings.Sparsity. sparsity_schedule: cubic: gradually while it trains (Zhu and Gupta, arXiv 1710.01878);
+    one-shot: at once, then it trains; rewind: the weights that stay go back to what they were after `rewind` epochs of
+    the run, and are trained again as it was (Frankle and Carbin, arXiv 1803.03635; Frankle et al., arXiv 1912.05671),
+    in `rounds` rounds, each of which sets the same share of what is left to zero. data: None: the images of the run.
+    settings: of the training, as for `prune`; epochs: 20; 0, with one-shot: it is not trained.
     Raises LeannetError, one line, for settings or data that cannot be used.
     """
     file, console = checkpoint_file(run), Console(quiet)
     if not 0 < sparsity < 1:
         raise LeannetError(f"--sparsity {sparsity:g}: expected a share above 0 and below 1")
-    if schedule == "rewind":
-        return _rewound(file, sparsity, level, scope, rewind, rounds, out, console)
+    if sparsity_schedule == "rewind":
+        return _rewound(file, sparsity, sparsity_level, sparsity_scope, rewind, rounds, out, console)
     if rounds != 1:
-        raise LeannetError("--rounds: expected --schedule rewind, which has rounds")
+        raise LeannetError("--rounds: expected --sparsity-schedule rewind, which has rounds")
     without_training = settings.get("epochs") == 0
     if without_training:
         settings.pop("epochs")
-        if schedule != "one-shot":
+        if sparsity_schedule != "one-shot":
             raise LeannetError(
-                "--epochs 0: expected --schedule one-shot: what becomes zero gradually does so in training"
+                "--epochs 0: expected --sparsity-schedule one-shot; what becomes zero gradually does so in training"
             )
-    amount = {} if level == "2:4" else {"amount": sparsity}
-    section = {"level": level, "scope": scope, "schedule": schedule, **amount}
+    amount: dict[str, Any] = {} if sparsity_level == "2:4" else {"amount": sparsity}
+    if sparsity_end is not None:
+        amount["end"] = sparsity_end
+    section = {"level": sparsity_level, "scope": sparsity_scope, "schedule": sparsity_schedule, **amount}
     chosen = training_settings(file, data, {**settings, "sparsity": section})
     check_out(out, chosen)
     source = load_shipped(file)
@@ -111,7 +114,7 @@ def sparsify(
     before = images.evaluate(job.network).accuracy
     if without_training:
         folder = make_run(out, chosen.data)
-        network = _masked(job.network, sparsity, level, scope)
+        network = _masked(job.network, sparsity, sparsity_level, sparsity_scope)
         scores = images.evaluate(network)
         metrics = Metrics(validation=scores.summary())
         save(folder / MODEL, network, job.header.model_copy(update={"metrics": metrics}))
@@ -124,9 +127,8 @@ def resume_sparsifying(folder: str | Path, quiet: bool = False) -> Sparsified:
     """Goes on with a network that is being rewound. Others are runs: `train --resume`."""
     path = Path(folder)
     if not (path / REWIND / CONFIG).exists():
-        raise LeannetError(
-            f"{folder}: expected what sparsify --schedule rewind left; or: {command_line('train --resume', folder)}"
-        )
+        resume = command_line("train --resume", folder)
+        raise LeannetError(f"{folder}: expected what sparsify --sparsity-schedule rewind left; or: {resume}")
     asked = read_toml(path / "sparsify.toml")
     return _rounds(path, asked, Console(quiet))
 

@@ -25,6 +25,7 @@ from leannet.training.settings import Settings
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
 LEAST, MOST, STEP = 96, 224, 32  # pixels of the default sizes of larger ones
+EMA_IN_TIME = 0.99  # decay of the average of weights in such a run
 FIRST_SIZE = 0.5  # of the images of a run with a time limit, over their last
 EPOCHS_IN_TIME = 30  # of a run with a time limit, at least, so that it can be evaluated often enough
 FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
@@ -116,6 +117,7 @@ def choose(
         "zero_init_residual": in_time if settings.zero_init_residual is None else settings.zero_init_residual,
         "steps_per_epoch": settings.steps_per_epoch or steps,
         "optimizer": optimizer,
+        "ema_decay": (EMA_IN_TIME if in_time else 0.0) if settings.ema_decay is None else settings.ema_decay,
         "dropout": dropout,
     }
     return settings.model_copy(update=resolved | absolute), architecture

@@ -13,7 +13,7 @@ from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 
-GROWTH = 0.75  # of the run; the rest is trained at the network's own size
+GROWTH = 0.85  # of the run; the rest is trained at the network's own size
 LEAST_MAP = 2  # pixels: the shorter side of the last feature map of the smallest images
 
 
@@ -41,7 +41,7 @@ class ProgressiveResizing:
         return cls((*(size for size in smaller if _fits(architecture, size)), own))
 
     def at(self, share: float) -> tuple[int, int]:
-        """The size after this share of a run, 0 to 1. Smaller ones take equal parts of the first three quarters."""
+        """The size after this share of a run, 0 to 1. Smaller ones take equal parts of its first 85 %."""
         return self.sizes[min(int(share / GROWTH * (len(self.sizes) - 1)), len(self.sizes) - 1)]
 
     def work(self, share: float) -> float:

@@ -209,8 +209,9 @@ class Settings(Section):
     schedule: Schedule = Schedule()
     clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient; larger ones are scaled down."""
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated and saved; usual: 0.999."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated and saved; usual: 0.999.
+    Default: 0.99 with --time and fresh weights, else 0: there is none."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each label that is spread over all classes."""
     distillation: Distillation = Distillation()
@@ -223,8 +224,8 @@ class Settings(Section):
     sampling: Literal["plain", "balanced"] = "plain"
     """balanced: images are drawn so that all classes are equally frequent."""
     progressive_resizing: Annotated[float, Field(ge=0.25, le=1)] | None = None
-    """Size of the first training images over that of the last: they grow over three quarters of the run. Default: 0.5
-    with --time and fresh weights, else 1: they do not grow."""
+    """Size of the first training images over that of the last: they grow over 85 % of the run. Default: 0.5 with
+    --time and fresh weights, else 1: they do not grow."""
     evaluate_every: Size | None = None
     """Epochs between evaluations on the validation images. Default: 1; with --time, after a fifth of it, as many as
     keep them under a twentieth of it, and a quarter of its last three tenths."""

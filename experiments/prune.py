@@ -1,0 +1,231 @@
+"""Is pruning worth it? A pruned network beside the plain multipliers of equal milliseconds, on CIFAR-10.
+
+    python experiments/prune.py DATA [--only STEP ...]     # a day on two cores; goes on where it stopped
+
+DATA: a folder with train.parquet and test.parquet. From bases/cifar_mobilenet_v2 (width 0.5, three seeds) and
+bases/cifar_shufflenet_v2 (one seed), whose training took 20 epochs, each with the recipe cifar-fast:
+
+- original: the base, 20 epochs more;
+- pruned: `leannet prune` to half of its mult-adds, then 20 epochs;
+- width, resolution: the network by the family's width, and by the image's size, whose milliseconds are those of the
+  pruned one to 3 %, measured in turns in ONNX Runtime with one thread; from fresh weights, 40 epochs.
+
+All learn from bases/cifar_resnet38 too (--teacher), on the images of the base's training split; the best epoch is that of
+its validation split, and the test images are scored once. Appends a line of JSON to docs/experiments/prune.jsonl for
+each finished run, and writes prune.json and docs/prune.md from them: points_lost, pruned below original, and
+points_over_multipliers, pruned above the better of the two, means of differences within seeds, for the worse network.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import leannet
+from leannet.checkpoint import load
+from leannet.cost import count
+from leannet.files import write_whole
+from leannet.header import read_header
+from leannet.rows import Architecture
+from leannet.runtime import machine
+from leannet.shrink.timing import Timing
+
+ROOT = Path(__file__).parents[1]
+BASES, RUNS = ROOT / "experiments" / "bases", ROOT / "runs" / "prune"
+OUT = ROOT / "docs" / "experiments" / "prune.jsonl"
+TEACHER = BASES / "cifar_resnet38.safetensors"
+EPOCHS, BASE_EPOCHS = 20, 20
+RECIPE = ["--recipe", "cifar-fast", "--teacher", str(TEACHER)]
+TIMING = Timing("onnxruntime", "float32", 1)
+CLOSE = 0.03  # of the pruned network's milliseconds
+STEPS = ("original", "pruned", "width", "resolution")
+T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's, two-sided, of so many values
+
+
+@dataclass(frozen=True)
+class Network:
+    """A base, its family and width, and how many seeds are run."""
+
+    base: str
+    width: float
+    seeds: int
+
+    @property
+    def file(self) -> Path:
+        """The committed weights."""
+        return BASES / f"{self.base}.safetensors"
+
+
+NETWORKS = (Network("cifar_mobilenet_v2", 0.5, 3), Network("cifar_shufflenet_v2", 1.0, 1))
+
+
+def leannet_run(*words: object) -> None:
+    """A verb in a process of its own."""
+    subprocess.run([sys.executable, "-m", "leannet", *map(str, words)], check=True)
+
+
+def run_of(network: Network, step: str, seed: int) -> Path:
+    """The folder of a run."""
+    return RUNS / f"{network.base}-{step}-{seed}"
+
+
+def trained(network: Network, step: str, seed: int, data: Path) -> Path:
+    """Runs a step, or goes on with it."""
+    run, table = run_of(network, step, seed), data / "train.parquet"
+    if (run / "done").exists():
+        return run
+    common = [*RECIPE, "--seed", seed, "--out", run]
+    if step == "pruned":
+        if (run / "prune.json").exists():
+            leannet_run("prune", "--resume", run)
+        else:
+            leannet_run("prune", network.file, table, "--macs", "50%", "--epochs", EPOCHS, *common)
+    elif (run / "state").exists():
+        leannet_run("train", "--resume", run)
+    elif step == "original":
+        words = ["--weights", network.file, "--split", "weights", "--epochs", EPOCHS]
+        leannet_run("train", table, *words, *common)
+    else:
+        flags = multiplied(network, step, load(run_of(network, "pruned", 0))[1].architecture)
+        # The split is the base's: its own seed and shares.
+        split = ["--split", "90:10", "--epochs", BASE_EPOCHS + EPOCHS]
+        leannet_run("train", table, *flags, *split, *common)
+    (run / "done").touch()
+    return run
+
+
+def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
+    """The flags of the multiplier whose network takes as long as the pruned one."""
+    file = RUNS / f"{network.base}-{step}.json"
+    if file.exists():
+        return list(json.loads(file.read_text())["flags"])
+    original = read_header(network.file).architecture
+    if step == "width":
+        values = [round(0.01 * number, 2) for number in range(5, round(100 * network.width))]
+        tables = [leannet.architecture(network.base, value) for value in values]
+    else:
+        values = [float(side) for side in range(12, original.input.height)]
+        tables = [original.with_input(int(value)) for value in values]
+    candidates, seen = [], set[str]()
+    for value, table in zip(values, tables, strict=True):
+        if (key := table.named("").to_json()) not in seen:  # widths are rounded, so neighbors may be one network
+            seen.add(key)
+            candidates.append((value, table))
+    low, high = 0, len(candidates) - 1
+    tried: dict[int, float] = {}
+    while low <= high:
+        middle = (low + high) // 2
+        ours, theirs = TIMING.milliseconds([pruned, candidates[middle][1]])
+        tried[middle] = theirs / ours
+        low, high = (middle + 1, high) if tried[middle] < 1 else (low, middle - 1)
+    best = min(tried, key=lambda number: abs(tried[number] - 1))
+    value, table = candidates[best]
+    flags = ["--model", network.base]
+    flags += (
+        ["--width", f"{value:g}"]
+        if step == "width"
+        else ["--width", f"{network.width:g}", "--resolution", f"{value:g}"]
+    )
+    about = {"flags": flags, "ratio": tried[best], "tried": {f"{candidates[n][0]:g}": ratio for n, ratio in tried.items()},
+             "macs": count(table).macs}  # fmt: skip
+    RUNS.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(about))
+    if abs(tried[best] - 1) > CLOSE:
+        print(f"{network.base}, {step}: the nearest takes {tried[best]:.3f} of the pruned one's time", flush=True)
+    return flags
+
+
+def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Differences within seeds, in points of test accuracy."""
+    result: dict[str, Any] = {"networks": {}}
+    for network in NETWORKS:
+        of = {(line["step"], line["seed"]): line for line in lines if line["network"] == network.base}
+        seeds = [seed for seed in range(network.seeds) if all((step, seed) in of for step in STEPS)]
+        if not seeds:
+            continue
+        accuracy = {step: [100 * of[step, seed]["accuracy"] for seed in seeds] for step in STEPS}
+        lost = [one - other for one, other in zip(accuracy["original"], accuracy["pruned"], strict=True)]
+        better = [max(pair) for pair in zip(accuracy["width"], accuracy["resolution"], strict=True)]
+        over = [one - other for one, other in zip(accuracy["pruned"], better, strict=True)]
+        result["networks"][network.base] = {
+            "seeds": len(seeds), "accuracy": accuracy, "points_lost": mean(lost), "points_over_multipliers": mean(over),
+            "interval": _interval(over), "lost_interval": _interval(lost),
+            "macs": {step: of[step, seeds[0]]["macs"] for step in STEPS},
+            "latency_ms": {step: of[step, seeds[0]]["latency_ms"] for step in STEPS},
+        }  # fmt: skip
+    if result["networks"]:
+        result["points_lost"] = max(each["points_lost"] for each in result["networks"].values())
+        over_all = (each["points_over_multipliers"] for each in result["networks"].values())
+        result["points_over_multipliers"] = min(over_all)
+    return result
+
+
+def _interval(values: list[float]) -> list[float] | None:
+    """Of the mean, 95 %, by Student's t; None of one value."""
+    if len(values) < 2:
+        return None
+    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
+    return [mean(values) - half, mean(values) + half]
+
+
+def page(results: dict[str, Any], line: str) -> str:
+    """docs/prune.md."""
+    text = [
+        "# What pruning is worth", "",
+        "Written by `python experiments/prune.py DATA`; its head says what was run. CIFAR-10, test accuracy in percent, "
+        f"mean over seeds; milliseconds of one image, median, {TIMING}, {line}.", "",
+        "| | mult-adds | ms | test accuracy | seeds |", "|---|--:|--:|--:|--:|",
+    ]  # fmt: skip
+    for name, each in results["networks"].items():
+        for step in STEPS:
+            text.append(
+                f"| {name}, {step} | {each['macs'][step] / 1e6:.1f} M | {each['latency_ms'][step]:.3f} | "
+                f"{mean(each['accuracy'][step]):.2f} | {each['seeds']} |"
+            )
+    text += ["", "| | points lost | points over the better multiplier | 95 % interval |", "|---|--:|--:|--:|"]
+    for name, each in results["networks"].items():
+        bounds = each["interval"]
+        words = "one seed" if bounds is None else f"{bounds[0]:+.2f} to {bounds[1]:+.2f}"
+        text.append(f"| {name} | {each['points_lost']:+.2f} | {each['points_over_multipliers']:+.2f} | {words} |")
+    return "\n".join(text) + "\n"
+
+
+def main() -> None:
+    """Runs what has not run yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="*", metavar="STEP", choices=STEPS, help=", ".join(STEPS))
+    arguments = parser.parse_args()
+    lines = [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
+    for seed in range(max(network.seeds for network in NETWORKS)):
+        for network in NETWORKS:
+            for step in ("pruned", "original", "width", "resolution"):
+                known = any(
+                    (each["network"], each["step"], each["seed"]) == (network.base, step, seed) for each in lines
+                )
+                if known or seed >= network.seeds or (arguments.only and step not in arguments.only):
+                    continue
+                run = trained(network, step, seed, arguments.data)
+                scores = leannet.evaluate(run, str(arguments.data / "test.parquet"), quiet=True).scores
+                architecture = load(run)[1].architecture
+                line = {
+                    "network": network.base, "step": step, "seed": seed, "accuracy": scores.accuracy,
+                    "macs": count(architecture).macs, "params": count(architecture).params,
+                    "latency_ms": TIMING.milliseconds([architecture])[0], "machine": machine().line(),
+                }  # fmt: skip
+                lines.append(line)
+                OUT.parent.mkdir(parents=True, exist_ok=True)
+                with OUT.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(line, flush=True)
+                results = summary(lines)
+                write_whole(OUT.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+                write_whole(ROOT / "docs" / "prune.md", page(results, machine().line()).encode())
+
+
+if __name__ == "__main__":
+    main()
