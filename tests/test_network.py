@@ -7,7 +7,7 @@ import torch.nn.functional as F
 import leannet
 from leannet.blocks.layers import ConvLayer
 from leannet.errors import LeannetError
-from leannet.network import build, folded, zero_init_residual
+from leannet.network import build, folded, subnetwork, zero_init_residual
 from leannet.rows import (
     Add,
     Architecture,
@@ -19,6 +19,7 @@ from leannet.rows import (
     Linear,
     Multiply,
     Norm,
+    Output,
     Pool,
     Shuffle,
 )
@@ -243,3 +244,19 @@ def test_folding_batch_norm_changes_no_output(name: str) -> None:
     assert layers
     assert not any(isinstance(layer.norm, torch.nn.BatchNorm2d) for layer in layers)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_a_subnetwork_takes_over_weights_that_it_shared() -> None:
+    rows = (
+        Conv(name="conv", out_channels=4, kernel=3, norm=Norm()),
+        GlobalPool(name="pool"),
+        Linear(name="helper", out_channels=3),
+        Linear(name="classes", inputs=("pool",), out_channels=3, shares="helper"),
+    )
+    outputs = (Output(row="classes"), Output(row="helper", role="auxiliary"))
+    table = Architecture(name="shared", input=Input(height=8, width=8), rows=rows, outputs=outputs)
+    network = lively(build(table)).eval()
+    smaller = subnetwork(network, table.without_auxiliary())
+    assert list(smaller.architecture.shapes) == ["conv", "pool", "classes"]
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(smaller(x), network(x))

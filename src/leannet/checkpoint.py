@@ -29,7 +29,7 @@ from leannet.header import (
     open_tensors,
     parse_header,
 )
-from leannet.network import Network, build
+from leannet.network import Network, build, subnetwork
 from leannet.rows import Architecture
 
 SPARSE = 0.25  # share of zeros from which a tensor is kept as a bitmask and its other values
@@ -112,8 +112,7 @@ def load_shipped(path: str | Path) -> tuple[Network, Header]:
     architecture = header.architecture.without_auxiliary()
     if architecture == header.architecture:
         return network, header
-    shipped, state = build(architecture).eval(), network.state_dict()
-    shipped.load_state_dict({key: state[key] for key in architecture.parameters})
+    shipped = subnetwork(network, architecture)
     header = header.model_copy(update={"architecture": architecture})
     shipped.origin = header
     return shipped, header

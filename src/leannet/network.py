@@ -12,7 +12,7 @@ from leannet.cost import count
 from leannet.errors import LeannetError, check_architecture, nearest
 from leannet.header import Header
 from leannet.layer_names import translated
-from leannet.rows import Add, Architecture, LayerBase
+from leannet.rows import Add, Architecture, LayerBase, parameters
 
 
 class Network(Table):
@@ -128,6 +128,25 @@ def build(architecture: Architecture) -> Network:
     """The torch module of an architecture, with fresh weights drawn from torch's generator."""
     check_architecture(architecture)
     return Network(architecture)
+
+
+def subnetwork(network: Network, architecture: Architecture) -> Network:
+    """The network of some of its rows, in evaluation mode, with their weights.
+
+    architecture: rows of the network's own, by name, of the same shapes. A row whose weights were those of one that is
+    gone has them as its own.
+    """
+    smaller, state, nodes = build(architecture).eval(), network.state_dict(), network.architecture.graph.by_path
+    owners = {layer.path: nodes[layer.path].shares or layer.path for layer in architecture.layers}
+    smaller.load_state_dict(
+        {
+            f"{layer.path}.{parameter.name}": state[f"{owners[layer.path]}.{parameter.name}"]
+            for layer in architecture.layers
+            if layer.shares is None
+            for parameter in parameters(layer)
+        }
+    )
+    return smaller
 
 
 def transfer(network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False) -> None:

@@ -1,6 +1,5 @@
 """Architecture: a network as rows, checked when it is made, and exact as JSON. No torch here."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from leannet.rows.endpoints import Input, Output, read_output
 from leannet.rows.error_lines import all_errors, numbered
 from leannet.rows.fields import INPUT, Documented, Shape
 from leannet.rows.graph import Graph, Node, resolve
+from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
 from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
 from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import Row, modules_of
@@ -304,8 +304,7 @@ class Architecture(Documented):
     def with_features(self, *names: str) -> "Architecture":
         """The same rows with the outputs of some as outputs of training."""
         outputs = self.outputs or (Output(row=self.rows[-1].name),)
-        known = {output.row for output in outputs}
-        more = [Output(row=name, role="features") for name in names if name not in known]
+        more = [Output(row=name, role="features") for name in names if name not in self.output_names]
         return self._with(outputs=(*outputs, *more)) if more else self
 
     # JSON
@@ -329,45 +328,23 @@ class Architecture(Documented):
     def to_json(self) -> str:
         """As JSON, a row a line, so that it reads as a table and differences show."""
         data = self.to_dict()
-        rows = ",\n".join("    " + json.dumps(row) for row in data.pop("rows"))
-        tail = data.pop("outputs", None)
-        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in data.items()]
-        lines.append(f'  "rows": [\n{rows}\n  ]')
-        if tail:
-            lines.append(f'  "outputs": {json.dumps(tail)}')
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        return a_row_a_line(data, {"outputs": data.pop("outputs")} if "outputs" in data else {})
 
     @classmethod
     def from_dict(cls, data: object, where: str = "architecture") -> "Architecture":
         """From plain data. Raises LeannetError: one line that names the row and the field."""
-        if not isinstance(data, dict):
-            raise LeannetError(
-                f"{where}: expected a JSON object with name, input and rows, found {type(data).__name__}"
-            )
-        version = data.get("format_version", 1)
-        if isinstance(version, int) and version > 1:
-            raise LeannetError(
-                f"{where}: format_version {version} is newer than this leannet reads (1): upgrade leannet"
-            )
+        fields = as_object(data, where, "a JSON object with name, input and rows", newest=1)
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(fields)
         except ValidationError as error:
-            raise LeannetError(f"{where}: {all_errors(error, data, cls)}") from None
+            raise LeannetError(f"{where}: {all_errors(error, fields, cls)}") from None
 
     @classmethod
     def from_json(cls, text: str, where: str = "architecture") -> "Architecture":
         """From JSON text. Raises LeannetError: one line that names the row and the field."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise LeannetError(f"{where}: not JSON ({error}): expected an architecture as to_json writes it") from None
-        return cls.from_dict(data, where)
+        return cls.from_dict(parsed(text, where, "an architecture as to_json writes it"), where)
 
     @classmethod
     def load(cls, path: str | Path) -> "Architecture":
         """From a JSON file. Raises LeannetError where there is none or it is broken."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise LeannetError(f"{path}: cannot be read as text: {error}") from None
-        return cls.from_json(text, str(path))
+        return cls.from_json(read_text(path), str(path))

@@ -10,7 +10,7 @@ from leannet.console import Console
 from leannet.data.loader import Batches, Loader, normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import Scores, score
-from leannet.network import Network, build, folded
+from leannet.network import Network, build, folded, subnetwork
 from leannet.rows import Add, Node
 from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
@@ -84,15 +84,6 @@ def narrow_network(network: Network, tied: Channels, removed: Collection[int]) -
     return small
 
 
-def without_rows(network: Network, *names: str) -> Network:
-    """The network without some rows, with the weights of the others."""
-    architecture = network.architecture.without(*names)
-    small = build(architecture).eval()
-    state = network.state_dict()
-    small.load_state_dict({key: state[key] for key in architecture.parameters})
-    return small
-
-
 def blocks_that_matter_least(network: Network, number: int, images: Images, console: Console) -> tuple[str, ...]:
     """Residual blocks to leave out, one after another the one without which the loss on the images is lowest.
 
@@ -106,7 +97,7 @@ def blocks_that_matter_least(network: Network, number: int, images: Images, cons
                 f"--blocks {number}: expected as many residual blocks that keep their input's shape in "
                 f"{network.architecture.name}, found {len(names)}"
             )
-        smaller = {name: without_rows(network, name) for name in candidates}
+        smaller = {name: subnetwork(network, network.architecture.without(name)) for name in candidates}
         loss = {
             name: images.accuracy_and_loss(images.settle(each, f"without {name}"), f"without {name}")[1]
             for name, each in smaller.items()

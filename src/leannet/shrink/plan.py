@@ -1,7 +1,6 @@
 """A plan: which channels and blocks of a network go, as a file that can be read, edited and replayed. No torch."""
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from leannet.files import write_whole
 from leannet.rows import first_error
 from leannet.rows.channels import Channels
 from leannet.rows.fields import Documented
+from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
 from leannet.rows.table import Architecture
 
 Channel = Annotated[int, Field(strict=True, ge=0)]
@@ -52,9 +52,7 @@ class Plan(Documented):
     def to_json(self) -> str:
         """As JSON, a row a line."""
         data = self.model_dump(mode="json", exclude_defaults=True)
-        rows = ",\n".join("    " + json.dumps(row) for row in data.pop("rows", []))
-        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in ({"format_version": 1} | data).items()]
-        return "{\n" + ",\n".join([*lines, f'  "rows": [\n{rows}\n  ]']) + "\n}\n"
+        return a_row_a_line({"format_version": 1, "rows": [], **data}, {})
 
     def save(self, path: str | Path) -> None:
         """Writes the file, whole or not at all."""
@@ -63,17 +61,9 @@ class Plan(Documented):
     @classmethod
     def load(cls, path: str | Path) -> "Plan":
         """From a file. Raises LeannetError where there is none, or it is no plan."""
-        try:
-            data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise LeannetError(f"{path}: cannot be read as text: {error}") from None
-        except ValueError as error:
-            raise LeannetError(f"{path}: not JSON ({error}): expected a plan as leannet prune writes it") from None
-        if not isinstance(data, dict):
-            raise LeannetError(f"{path}: expected a plan, a JSON object with rows, found {type(data).__name__}")
-        version = data.get("format_version", 1)
-        if isinstance(version, int) and version > 1:
-            raise LeannetError(f"{path}: format_version {version} is newer than this leannet reads (1): upgrade")
+        where = str(path)
+        data = parsed(read_text(path), where, "a plan as leannet prune writes it")
+        data = as_object(data, where, "a plan, a JSON object with rows", newest=1)
         try:
             return cls.model_validate(data)
         except ValidationError as error:

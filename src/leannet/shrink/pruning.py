@@ -15,7 +15,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import check_writable
 from leannet.header import Header, checkpoint_file, read_header
-from leannet.network import Network, build
+from leannet.network import Network, build, subnetwork
 from leannet.retired import current_settings
 from leannet.rows.channels import Channels, channels
 from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
@@ -25,7 +25,7 @@ from leannet.shrink.composing import Composer
 from leannet.shrink.criteria import score
 from leannet.shrink.curves import Sensitivity
 from leannet.shrink.deciding import Decider
-from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network, without_rows
+from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network
 from leannet.shrink.plan import Plan, digest_of, groups_of, plan_of, without_blocks
 from leannet.shrink.progress import FILE, Progress, Round
 from leannet.shrink.pruned import Pruned, cost_of, result
@@ -216,7 +216,7 @@ class _Pruning:
         else:
             without_blocks(network.architecture, plan, where)  # raises where they are not there
             blocks = plan.blocks
-        network = without_rows(network, *blocks) if blocks else network
+        network = subnetwork(network, network.architecture.without(*blocks)) if blocks else network
         tied = channels(network.architecture)
         if plan is None:
             plan = plan_of(tied, self._choose(network, tied, number), blocks=blocks, **self._about())
