@@ -60,7 +60,7 @@ class Task:
     def words(self, who: str) -> list[str]:
         """What `leannet train`, or timm's train.py, is called with, behind the data."""
         if who == "timm":
-            return self.timm
+            return [*TIMM, *self.timm]
         if who == "before":
             return [*self.before, "--time", f"{self.minutes:g}m"]
         return [*self.now, "--time", f"{self.minutes / 2:g}m"]
@@ -219,7 +219,7 @@ def write(lines: list[dict[str, Any]]) -> None:
         for task in TASKS
         for who in WHO[:2]
     ]
-    commands += [f"    timm's train.py {' '.join(task.timm)}" for task in TASKS]
+    commands += [f"    timm's train.py {' '.join(task.words('timm'))}" for task in TASKS]
     text += ["", f"{'; '.join(machines)}. The commands, the other commit's first:", "", *commands]
     write_whole(OUT.with_suffix(".json"), (json.dumps(summary, indent=1) + "\n").encode())
     write_whole(OUT.with_suffix(".md"), ("\n".join(text) + "\n").encode())
