@@ -55,12 +55,12 @@ def save(path: str | Path, network: Network, header: Header, half: bool = False)
     write_whole(path, to_bytes(network, header, half))
 
 
-def to_bytes(network: Network, header: Header, half: bool = False) -> bytes:
-    """The content of a checkpoint, as `save` writes it."""
+def to_bytes(network: Network, header: Header, half: bool = False, dense: bool = False) -> bytes:
+    """The content of a checkpoint, as `save` writes it. dense: without bitmasks, whatever is zero."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     if half:
         state = {name: value.half() if value.ndim > 1 else value for name, value in state.items()}
-    state, is_sparse = _packed(state)
+    state, is_sparse = (state, False) if dense else _packed(state)
     data = header.to_dict(SPARSE_VERSION if is_sparse else DENSE_VERSION)
     data["digest"] = digest(state, data)
     return bytes(serialize(state, {KEY: json.dumps(data)}))

@@ -15,11 +15,11 @@ import typer
 
 import leannet
 from leannet import retired
-from leannet.cost import count
-from leannet.shrink.timing import Timing
 from leannet.cli.app import app as program
 from leannet.cli.app import main
 from leannet.cli.settings_options import settings
+from leannet.cost import count
+from leannet.shrink.timing import Timing
 from tests.conftest import ROOT, draw_folder
 
 VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group, which typer hides
@@ -308,8 +308,8 @@ FLAGS = {
     "rows": "json kind",
     "rewrite": "engine json keep out resolution rows rule threads time what width",
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
-    "train": "accumulate batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color compile "
-    "config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze "
+    "train": "accumulate batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "
+    "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds freeze "
     "image-column json label-column label-smoothing layer-decay limit lr mixup model momentum normalization "
     "optimizer out pad patience policy policy-changes policy-strength precision progressive-resizing quiet "
     "recipe resize resolution resume sampling schedule seed skip split step-epochs step-factor steps-per-epoch stretch "

@@ -21,6 +21,8 @@ from leannet.shrink import Plan, prune, resume_pruning
 from leannet.shrink.choosing import Choice, choose
 from leannet.shrink.criteria import score
 from leannet.shrink.images import narrow_network
+from leannet.shrink.plan import digest_of, plan_of
+from leannet.shrink.timing import Timing
 from leannet.shrink.widths import Costs, widths
 from leannet.training.objective import CrossEntropy
 from leannet.zoo import FAMILIES, architecture
@@ -99,7 +101,7 @@ def test_a_plan_replayed_gives_the_same_bytes(trained: Path, tmp_path: Path) -> 
     made = prune(trained, macs="50%", out=tmp_path / "one", epochs=0, request=request, **QUICK)
     assert made.accuracy == made.accuracy_pruned
     for folder in ("two", "three"):
-        plan = {"images": 64, "criterion": "l2", "plan": str(tmp_path / "one" / "plan.json")}
+        plan = {"images": 64, "plan": str(tmp_path / "one" / "plan.json")}
         prune(trained, out=tmp_path / folder, epochs=0, request=plan, **QUICK)
     one, two, three = ((tmp_path / folder / MODEL).read_bytes() for folder in ("one", "two", "three"))
     assert one == two == three
@@ -140,6 +142,20 @@ def test_whole_blocks_go(trained: Path, tmp_path: Path) -> None:
     assert block not in load(tmp_path / "run")[1].architecture.shapes
     with pytest.raises(LeannetError, match="--blocks 9: expected as many residual blocks"):
         prune(trained, out=tmp_path / "other", epochs=0, request={"blocks": 9, "images": 64}, **QUICK)
+
+
+def test_a_budget_of_milliseconds_is_a_share_of_the_original_in_every_round(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock that ticks by mult-adds."""
+    monkeypatch.setattr(Timing, "milliseconds", lambda _, networks: [count(each).macs / 1e6 for each in networks])
+    request = {"images": 64, "rounds": 2, "between": 1}
+    result = prune(trained, latency="60%", out=tmp_path / "run", epochs=1, request=request, **QUICK)
+    (budget,) = result.budgets
+    assert budget.most == pytest.approx(0.6 * count(load(trained)[1].architecture).macs / 1e6)
+    assert 0.5 * budget.before < count(load(tmp_path / "run")[1].architecture).macs / 1e6 <= budget.most
+    with pytest.raises(LeannetError, match=r"--latency .*: expected a network that takes so long, the fastest found"):
+        prune(trained, latency="0.0001ms", out=tmp_path / "other", request={"images": 64}, **QUICK)
 
 
 class _Killed(BaseException):
@@ -184,9 +200,9 @@ def test_a_killed_iterative_pruning_goes_on_to_the_same_result(
         ({"latency": "3 miles"}, "--latency: expected a share as 50%, or a number with ms, us, s, found '3 miles'"),
         ({"request": {"ratio": 1.5}}, "ratio"),
         ({"request": {"ratio": 0.5}, "macs": "50%"}, "--ratio and a budget: expected one of them"),
-        ({"request": {"keep": ("blok",)}}, "no row or layer is named 'blok'"),
+        ({"request": {"keep": ("blok",)}}, "mobilenet_v2_debug has no row or layer 'blok'"),
         ({"request": {"plan": "nowhere.json"}}, "nowhere.json: cannot be read"),
-        ({"model": "mobilenet_v1"}, "--model: the network is that of"),
+        ({"model": "mobilenet_v1"}, "--model: the network and its split are those of"),
     ],
 )
 def test_mistakes_are_told_in_a_line_and_nothing_is_written(
@@ -201,10 +217,9 @@ def test_mistakes_are_told_in_a_line_and_nothing_is_written(
 
 
 def test_a_plan_for_another_network(trained: Path, tmp_path: Path) -> None:
-    tied = channels(architecture("cifar_mobilenet_v2"))
-    from leannet.shrink.plan import plan_of
-
-    plan_of(tied, [int(widths(tied)[0].groups[0])]).save(tmp_path / "plan.json")
+    table = architecture("cifar_mobilenet_v2")
+    tied = channels(table)
+    plan_of(tied, [int(widths(tied)[0].groups[0])], rows_digest=digest_of(table)).save(tmp_path / "plan.json")
     with pytest.raises(
         LeannetError, match="the plan is for another network, cifar_mobilenet_v2, and this is mobilenet_v2_debug"
     ):

@@ -60,5 +60,5 @@ def test_mistakes(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(LeannetError, match="expected what leannet sensitivity"):
         Sensitivity.load(tmp_path / "plan.json")
-    with pytest.raises(LeannetError, match="no row or layer is named 'blok'"):
+    with pytest.raises(LeannetError, match="mobilenet_v2_debug has no row or layer 'blok'"):
         sensitivity(trained, rows=["blok"], images=64, quiet=True)

@@ -171,7 +171,7 @@ def test_masks_survive_finetuning(trained: Path, tmp_path: Path) -> None:
 
 def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Path) -> None:
     result = sparsify(
-        trained, sparsity=0.5, sparsity_schedule="rewind", rewind=1, rounds=2, out=tmp_path / "run", **QUICK
+        trained, sparsity=0.5, sparsity_schedule="rewind", rewind=1, rounds=2, out=tmp_path / "run", quiet=True
     )
     assert result.sparsity == pytest.approx(0.5, abs=0.01)
     early = load(tmp_path / "run" / "rewind" / "last.safetensors")[0].state_dict()
@@ -195,6 +195,9 @@ def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Pa
     [
         ({"sparsity": 1.5}, "--sparsity 1.5: expected a share above 0 and below 1"),
         ({"rounds": 3}, "--rounds: expected --sparsity-schedule rewind"),
+        ({"rewind": 2}, "--rewind 2: expected --sparsity-schedule rewind with it"),
+        ({"sparsity_level": "2:4", "sparsity": 0.9}, "2:4 sets half of the weights to zero: leave it out"),
+        ({"sparsity_schedule": "rewind", "epochs": 3}, "rewinding trains as the run was trained: leave out epochs"),
         ({"epochs": 0}, "--epochs 0: expected --sparsity-schedule one-shot"),
         (
             {"sparsity_schedule": "rewind", "rewind": 9},
@@ -204,7 +207,7 @@ def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Pa
 )
 def test_mistakes(trained: Path, tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(LeannetError, match=message):
-        sparsify(trained, out=tmp_path / "run", **arguments, **QUICK)
+        sparsify(trained, out=tmp_path / "run", quiet=True, **arguments)
     assert not (tmp_path / "run").exists()
 
 

@@ -7,7 +7,7 @@ from leannet.cost import count, graph
 from leannet.errors import LeannetError
 from leannet.rows.channels import channels
 from leannet.rows.narrowing import narrowed
-from leannet.shrink.choosing import Choice, choose, matching
+from leannet.shrink.choosing import Choice, check_names, choose, matching
 from leannet.shrink.widths import Costs, widths
 from leannet.zoo import FAMILIES, architecture
 
@@ -111,9 +111,8 @@ def test_rows_to_keep_and_rows_to_narrow() -> None:
     table = architecture("mobilenet_v2_debug")
     tied = channels(table)
     of = widths(tied)
-    names = list(table.graph.by_path)
     row = next(width.row for width in of).split(".")[0]
-    assert {width.row.split(".")[0] for width in matching(of, [row], [], names)} == {row}
-    assert row not in {path.split(".")[0] for width in matching(of, [], [row], names) for path in width.makers}
-    with pytest.raises(LeannetError, match="no row or layer is named 'blok_1'; nearest: block_1"):
-        matching(of, ["blok_1"], [], names)
+    assert {width.row.split(".")[0] for width in matching(of, [row], [])} == {row}
+    assert row not in {path.split(".")[0] for width in matching(of, [], [row]) for path in width.makers}
+    with pytest.raises(LeannetError, match="mobilenet_v2_debug has no row or layer 'blok_1'; nearest: block_1"):
+        check_names(["blok_1"], table)

@@ -9,6 +9,7 @@ from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
+from leannet.shrink.names import Criterion
 
 if TYPE_CHECKING:
     from leannet.shrink import Explanation, Pruned
@@ -41,7 +42,7 @@ def command(
     ratio: Annotated[float | None, typer.Option(help="The share of all channels that goes.")] = None,
     blocks: Annotated[int, typer.Option(help="Residual blocks that go whole, first.", min=0)] = 0,
     criterion: Annotated[
-        Literal["taylor", "l1", "l2", "bn_scale", "geometric_median", "activation", "apoz", "random"],
+        Criterion,
         typer.Option(help="By what channels are scored."),
     ] = "taylor",
     ranking: Annotated[
@@ -156,8 +157,9 @@ def _print(pruned: "Pruned", plan_only: Path | None) -> None:
     if pruned.path is None:
         print(f"plan        {plan_only}")
         return
-    print(f"plan        {pruned.path / 'plan.json'}   ·   widths {pruned.path / 'widths.svg'}")
-    print_text(f"weights     {pruned.path / 'model.safetensors'}", " " * PLACE)
+    if pruned.finished:
+        print(f"plan        {pruned.path / 'plan.json'}   ·   widths {pruned.path / 'widths.svg'}")
+        print_text(f"weights     {pruned.path / 'model.safetensors'}", " " * PLACE)
     if not pruned.finished:
         print(f"stopped early; to go on: {command_line('prune --resume', pruned.path)}")
     else:
@@ -188,8 +190,9 @@ def _tell_ties(explanations: "tuple[Explanation, ...]", json: bool) -> None:
         print_json({"layers": [each.to_dict() for each in explanations]})
         return
     for each in explanations:
-        together = "each can go alone" if each.largest_group == 1 else (
-            f"in {each.groups} groups that go together, of up to {each.largest_group}")  # fmt: skip
+        together = f"in {each.groups} groups that go together, of up to {each.largest_group} of them"
+        if each.largest_group == 1:
+            together = "none tied with another of this layer"
         print(f"{each.path}: {each.channels} channels, {together}")
         if each.with_layers:
             print_text(f"  with those of {', '.join(each.with_layers)}", "  ")

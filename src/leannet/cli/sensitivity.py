@@ -1,13 +1,15 @@
 """leannet sensitivity: what each row alone can lose."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from shlex import quote
+from typing import Annotated
 
 import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.errors import LeannetError, command_line
+from leannet.shrink.names import Criterion
 
 
 def command(
@@ -17,7 +19,7 @@ def command(
         str, typer.Option(help="Shares of a row's channels that go.", metavar="NUMBER[,...]")
     ] = "0.25,0.5,0.75",
     criterion: Annotated[
-        Literal["taylor", "l1", "l2", "bn_scale", "geometric_median", "activation", "apoz", "random"],
+        Criterion,
         typer.Option(help="By which they are chosen."),
     ] = "taylor",
     rows: Annotated[list[str] | None, typer.Option(help="A row to measure. Repeat. Default: all.")] = None,
@@ -61,7 +63,7 @@ def command(
         f"{100 * curves.accuracy:.1f} % of {curves.images:,} training images."
     )
     print(f"written     {out}   ·   {figure}")
-    print(f"try next    {command_line('prune --macs 50% --sensitivity', out, run)}")
+    print(f"try next    {command_line('prune', run)} --macs 50% --sensitivity {quote(str(out))}")
 
 
 def _shares(text: str) -> tuple[float, ...]:

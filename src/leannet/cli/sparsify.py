@@ -38,7 +38,9 @@ def command(
     context: typer.Context,
     run: Annotated[str | None, typer.Argument(help="A run folder or a checkpoint.")] = None,
     data: Annotated[str | None, typer.Argument(help="Images to train on. Default: those of the run.")] = None,
-    sparsity: Annotated[float, typer.Option(help="The share of the weights that becomes zero.")] = 0.8,
+    sparsity: Annotated[
+        float | None, typer.Option(help="The share of the weights that becomes zero. Default: 0.8.")
+    ] = None,
     sparsity_level: Annotated[
         Literal["element", "row", "column", "kernel", "2:4"],
         typer.Option(help="What becomes zero together. 2:4: two of every four channels that a filter reads."),
@@ -50,7 +52,9 @@ def command(
         Literal["cubic", "one-shot", "rewind"],
         typer.Option(help="Gradually while it trains, at once, or with weights that go back to early ones."),
     ] = "cubic",
-    rewind: Annotated[int, typer.Option(help="Of rewind: epochs of the run to go back to.", min=1)] = 1,
+    rewind: Annotated[
+        int | None, typer.Option(help="Of rewind: epochs of the run to go back to. Default: 1.", min=1)
+    ] = None,
     rounds: Annotated[int, typer.Option(help="Of rewind: times that weights go and training follows.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that is being rewound.")] = None,
@@ -107,6 +111,7 @@ def _tell(result: "Sparsified", json: bool) -> None:
 
 def _print(result: "Sparsified") -> None:
     from leannet.runtime import machine
+    from leannet.shrink.sparsifying import ASKED
 
     print(f"zeros       {100 * result.sparsity:.1f} % of the weights that may be zero")
     before, after = result.size_bytes_before, result.size_bytes
@@ -125,10 +130,12 @@ def _print(result: "Sparsified") -> None:
         print_table(
             ["engine", "dense ms", "sparse ms", "ratio", "skips a zero"], lines, words_last=True, wrapped="skips a zero"
         )
-        print_text(f"Batch 1, float32, one thread, {machine().line()}. leannet prune makes networks faster.")
+        print_text(f"Batch 1, float32, one thread, {machine().line()}. Pruning channels makes networks faster.")
     print_text(f"weights     {result.path / 'model.safetensors'}", " " * 12)
     if not result.finished:
-        print(f"stopped early; to go on: {command_line('train --resume', result.path)}")
+        rewinds = (result.path / ASKED).exists()
+        verb = "sparsify --resume" if rewinds else "train --resume"
+        print(f"stopped early; to go on: {command_line(verb, result.path)}")
     else:
         keep = command_line("train --sparsity-schedule fixed --weights", result.path)
         print_text(f"try next    {command_line('evaluate', result.path)}   ·   {keep} DATA", " " * 12)

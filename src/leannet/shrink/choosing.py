@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
+from leannet.rows import Architecture
 from leannet.shrink.budgets import FLAGS, readable
+from leannet.shrink.names import is_of
 from leannet.shrink.widths import Costs, Unit, Width
 
 Ranking = Literal["global", "per-row"]
@@ -50,13 +52,20 @@ def choose(
     for unit, budget in budgets.items():
         least = float(costs.of(unit, floor))
         if least > budget:
-            flag = FLAGS.get(unit, "--ratio")  # type: ignore[call-overload]  # channels have no budget of their own
+            flag = "--ratio" if unit == "channels" else FLAGS[unit]
             raise LeannetError(
                 f"{flag} {readable(unit, budget)}: expected at least {readable(unit, least)}, which is left when every "
                 "row that may become narrower is as narrow as it may be (--least, --round-to)"
             )
     fewer = chooser.per_row(budgets) if choice.ranking == "per-row" else chooser.together(budgets)
     return chooser.groups(fewer)
+
+
+def uniform(costs: Costs, share: float, choice: Choice) -> frozenset[int]:
+    """The groups that go where every width loses the same share, in whole steps: the last ones of each."""
+    last = max(int(width.groups.max()) for width in costs.widths)
+    chooser = _Chooser(costs, -np.arange(1.0 + last), choice, costs.widths)
+    return chooser.groups(chooser.share(share))
 
 
 class _Chooser:
@@ -66,7 +75,7 @@ class _Chooser:
         scores: NDArray[np.float64],
         choice: Choice,
         eligible: Collection[Width],
-        prices: Sequence[NDArray[np.float64] | None] | None,
+        prices: Sequence[NDArray[np.float64] | None] | None = None,
     ):
         self.costs, self.choice = costs, choice
         self._orders = [width.groups[np.argsort(scores[width.groups], kind="stable")] for width in costs.widths]
@@ -76,7 +85,7 @@ class _Chooser:
             for order, price in zip(self._orders, measured, strict=True)
         ]
         scored = [not np.isnan(scores[width.groups]).any() for width in costs.widths]
-        self._eligible = np.array([width in eligible for width in costs.widths], bool) & scored
+        self._eligible = np.array([width in eligible for width in costs.widths], bool) & np.array(scored, bool)
         self._least = np.maximum(
             np.minimum(choice.round_to, costs.before), np.ceil(choice.least * costs.before)
         )  # channels of each layer
@@ -106,8 +115,8 @@ class _Chooser:
         low, high = 0.0, 1.0
         for _ in range(STEPS):
             middle = (low + high) / 2
-            low, high = (low, middle) if self._fits(self._share(middle), budgets) else (middle, high)
-        return self._share(high)
+            low, high = (low, middle) if self._fits(self.share(middle), budgets) else (middle, high)
+        return self.share(high)
 
     def together(self, budgets: Mapping[Unit, float]) -> Fewer:
         """What costs least goes first; where the last step saved more than was needed, what fits comes back."""
@@ -116,6 +125,8 @@ class _Chooser:
         while not self._fits(fewer, budgets):
             steps = self._steps(fewer)
             (possible,) = np.nonzero(steps)
+            if not len(possible):
+                raise LeannetError("expected the budgets to be met at once, found that one leaves no way to another")
             candidates = fewer + np.diag(steps)[possible]
             saved = self._excess(fewer, budgets) - self._excess(candidates, budgets)
             useful = saved > 0
@@ -135,7 +146,7 @@ class _Chooser:
                 fewer = less
         return fewer
 
-    def _share(self, share: float) -> Fewer:
+    def share(self, share: float) -> Fewer:
         """What goes where every width loses this share of its groups, in whole steps."""
         fewer = np.zeros(len(self._orders), np.int64)
         for width, groups in enumerate(self.costs.groups):
@@ -171,23 +182,22 @@ class _Chooser:
         return excess
 
 
-def matching(
-    widths: Sequence[Width], rows: Sequence[str], keep: Sequence[str], names: Collection[str]
-) -> tuple[Width, ...]:
-    """The widths of some rows or layers, and of none of those to keep. rows: empty: all. names: of all rows and layers.
+def check_names(names: Collection[str], architecture: Architecture) -> None:
+    """Raises LeannetError for what is no row or layer of an architecture."""
+    known = architecture.graph.by_path
+    for name in names:
+        if name not in known:
+            raise LeannetError(f"{architecture.name} has no row or layer '{name}'; nearest: {nearest(name, known)}")
+
+
+def matching(widths: Sequence[Width], rows: Collection[str], keep: Collection[str]) -> tuple[Width, ...]:
+    """The widths of some rows or layers, and of none of those to keep. rows: empty: all.
 
     A width is of the rows that make its channels; one that a row to keep makes too is kept.
     """
-    for name in (*rows, *keep):
-        if name not in names:
-            raise LeannetError(f"no row or layer is named '{name}'; nearest: {nearest(name, names)}")
-
-    def among(path: str, chosen: Sequence[str]) -> bool:
-        return any(path == name or path.startswith(f"{name}.") for name in chosen)
-
     return tuple(
         width
         for width in widths
-        if (not rows or any(among(path, rows) for path in width.makers))
-        and not any(among(path, keep) for path in width.makers)
+        if (not rows or any(is_of(path, rows) for path in width.makers))
+        and not any(is_of(path, keep) for path in width.makers)
     )

@@ -29,6 +29,7 @@ class Composer:
             self._removed |= set(self._first.written[self._paths[place]][self._left[place][gone]].tolist())
             self._left[place] = self._left[place][~gone]
 
-    def plan(self, like: Plan) -> Plan:
-        """The plan of all rounds. like: one of them, for what else a plan says."""
-        return plan_of(self._first, self._removed, criterion=like.criterion, blocks=self._blocks)
+    def plan(self, like: Plan, rows_digest: str | None = None) -> Plan:
+        """The plan of all rounds. like: one of them, for what else a plan says. rows_digest: of the first network."""
+        about = {"rows_digest": rows_digest, "criterion": like.criterion, "blocks": self._blocks}
+        return plan_of(self._first, self._removed, **about)

@@ -1,7 +1,7 @@
 """How much each group of channels matters: its score. What scores least goes first."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +14,11 @@ from leannet.rows.channels import Channels
 from leannet.rows.graph import Node
 from leannet.rows.layers import Conv, Linear
 from leannet.rows.parameters import Parameter, parameters
+from leannet.shrink.names import Criterion
 from leannet.training.objective import Objective
 
-Criterion = Literal["taylor", "l1", "l2", "bn_scale", "geometric_median", "activation", "apoz", "random"]
 Batch = tuple[Tensor, Tensor]  # (N, C, H, W) normalized, and their labels (N,)
 Scores = NDArray[np.float64]  # of each group, or of each channel of a layer
-READS_IMAGES = {"taylor", "activation", "apoz"}
 DAMAGE = {"taylor"}  # whose scores are what the loss rises by, so that they can be added and set against costs
 
 

@@ -60,10 +60,11 @@ class Sensitivity:
         """From a file. Raises LeannetError where there is none, or it is something else."""
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-            curves = tuple(
-                Curve(**{name: tuple(value) if isinstance(value, list) else value for name, value in each.items()})
-                for each in data.pop("curves")
+            columns: list[dict[str, Any]] = data.pop("curves")
+            lists = (
+                {name: tuple(value) for name, value in each.items() if isinstance(value, list)} for each in columns
             )
+            curves = tuple(Curve(**(each | some)) for each, some in zip(columns, lists, strict=True))
             return cls(**data, curves=curves)
         except OSError as error:
             raise LeannetError(f"{path}: cannot be read: {error.strerror}") from None

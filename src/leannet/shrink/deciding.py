@@ -1,6 +1,6 @@
 """What goes: from scores and budgets to the groups of channels, and for a budget of milliseconds by measuring."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from leannet.console import Console
 from leannet.errors import LeannetError
+from leannet.rows import Architecture
 from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.budgets import Budget, readable
-from leannet.shrink.choosing import Choice, choose, matching
+from leannet.shrink.choosing import Choice, check_names, choose, matching
 from leannet.shrink.curves import Sensitivity, prices
 from leannet.shrink.timing import Timing
 from leannet.shrink.widths import Costs, Unit, Width, widths
@@ -24,6 +25,7 @@ TRIES = 8
 class Decider:
     """A network's groups of channels and what they cost."""
 
+    original: Architecture
     channels: Channels
     costs: Costs
     eligible: tuple[Width, ...]
@@ -33,6 +35,7 @@ class Decider:
     @classmethod
     def of(
         cls,
+        original: Architecture,
         channels: Channels,
         choice: Choice,
         rows: tuple[str, ...],
@@ -40,13 +43,15 @@ class Decider:
         overhead_bytes: int,
         curves: Sensitivity | None = None,
     ) -> "Decider":
-        """rows, keep: as in `matching`. curves: measured, in place of what scores add up to; rows without one stay.
+        """original: the network that budgets are shares of. rows, keep: names of its rows and layers. curves: measured,
+        in place of what scores add up to; rows without one stay.
 
         Raises LeannetError where no row is left that could become narrower.
         """
         of = widths(channels)
-        graph = channels.architecture.graph
-        eligible = matching(of, rows, keep, list(graph.by_path))
+        names = channels.architecture.graph.by_path
+        check_names((*rows, *keep), original)
+        eligible = matching(of, _now(rows, names), _now(keep, names))
         if not eligible:
             raise LeannetError(
                 f"{channels.architecture.name}: expected a row that could become narrower, found none; why: leannet "
@@ -58,7 +63,7 @@ class Decider:
             known = {width for width, price in zip(of, measured, strict=True) if price is not None}
             eligible = tuple(width for width in eligible if width in known)
             choice = replace(choice, by_cost=True)
-        return cls(channels, costs, eligible, choice, measured)
+        return cls(original, channels, costs, eligible, choice, measured)
 
     def cost(self, unit: Unit) -> float:
         """Of the network as it is."""
@@ -89,7 +94,7 @@ class Decider:
         console: Console,
     ) -> frozenset[int]:
         """By trial: a budget of mult-adds that is moved until the milliseconds are met, from below."""
-        architecture, macs = self.channels.architecture, self.cost("macs")
+        macs = self.cost("macs")
         low, high = 0.0, 1.0  # shares of the mult-adds: fast enough, too slow
         low_ms, high_ms = 0.0, 0.0
         share, best, least_ms = 0.0, frozenset[int](), 0.0
@@ -103,7 +108,7 @@ class Decider:
                 low = max(low, share)  # the rows' own least is above it
                 share = (low + high) / 2
                 continue
-            before, now = timing.milliseconds([architecture, narrowed(self.channels, removed).architecture])
+            before, now = timing.milliseconds([self.original, narrowed(self.channels, removed).architecture])
             # The machine drifts: what counts is the share of the original's time, measured with it.
             milliseconds = now / before * budget.before
             console.say(
@@ -127,3 +132,8 @@ class Decider:
                 f"{readable('latency_ms', least_ms)} in {timing}"
             )
         return best
+
+
+def _now(names: Collection[str], known: Collection[str]) -> list[str]:
+    """Names of the original's layers as they are after earlier rounds, which may have written a block out as rows."""
+    return [name if name in known else name.replace(".", "_") for name in names]

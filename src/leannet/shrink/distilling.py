@@ -7,7 +7,7 @@ from leannet.checkpoint import load_shipped
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
-from leannet.shrink.pruning import training_settings
+from leannet.shrink.continuing import training_settings
 from leannet.training.folder import check_out
 from leannet.training.job import prepare
 from leannet.training.reading import Reader

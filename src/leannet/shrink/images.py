@@ -15,6 +15,7 @@ from leannet.rows import Add, Node
 from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.criteria import Batch
+from leannet.shrink.names import is_of
 from leannet.training.job import Job
 from leannet.training.loop import evaluation_batches, predictions_of
 from leannet.training.objective import Distilled
@@ -84,14 +85,24 @@ def narrow_network(network: Network, tied: Channels, removed: Collection[int]) -
     return small
 
 
-def blocks_that_matter_least(network: Network, number: int, images: Images, console: Console) -> tuple[str, ...]:
+def blocks_that_matter_least(
+    network: Network, number: int, rows: Collection[str], keep: Collection[str], images: Images, console: Console
+) -> tuple[str, ...]:
     """Residual blocks to leave out, one after another the one without which the loss on the images is lowest.
+
+    rows: only these may go; empty: all. keep: these stay.
 
     Raises LeannetError where there are fewer.
     """
     names: list[str] = []
     while len(names) < number:
-        candidates = [node.path for node in network.architecture.graph.nodes if _is_residual(node)]
+        candidates = [
+            node.path
+            for node in network.architecture.graph.nodes
+            if _is_residual(node)
+            and (not rows or node.path in rows)
+            and not any(is_of(name, [node.path]) for name in keep)
+        ]
         if not candidates:
             raise LeannetError(
                 f"--blocks {number}: expected as many residual blocks that keep their input's shape in "

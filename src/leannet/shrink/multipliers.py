@@ -8,7 +8,7 @@ import numpy as np
 
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.rows import Architecture
+from leannet.rows import Architecture, Dropout, RowBase
 from leannet.rows.channels import channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.choosing import Choice, choose
@@ -54,7 +54,7 @@ def multiplied(original: Architecture, macs: float) -> tuple[Multiplied, ...]:
             table = of_width(value)
             results.append(Multiplied("width", value, table, _flags(name, value, size.height)))
     elif (table_or_none := _narrower(original, macs)) is not None:
-        results.append(Multiplied("width", macs / count(original).macs, table_or_none, ()))
+        results.append(Multiplied("width", _share_of_channels(original, table_or_none), table_or_none, ()))
     sides = list(range(original.input.height - 1, 7, -1))
     ratio = original.input.width / original.input.height
 
@@ -78,7 +78,7 @@ def zoo_word(original: Architecture) -> tuple[str, float] | None:
             table = architecture(name, width, original.input.height, original.classes, original.input.channels)
         except (ValueError, LeannetError):
             continue
-        if table.rows == original.rows:
+        if _without_dropout(table) == _without_dropout(original):
             return name, width
     return None
 
@@ -104,6 +104,19 @@ def _first(values: Sequence[float], of: Callable[[float], Architecture], macs: f
     except (ValueError, LeannetError):
         return None
     return values[low]
+
+
+def _without_dropout(architecture: Architecture) -> list[RowBase]:
+    """The rows, but for those whose rate training may change."""
+    return [row for row in architecture.rows if not isinstance(row, Dropout)]
+
+
+def _share_of_channels(original: Architecture, narrow: Architecture) -> float:
+    """That are left, on the mean over layers, but for what cannot be narrower."""
+    pairs = zip(original.layers, narrow.layers, strict=True)
+    shares = [new.out_shape.channels / old.out_shape.channels for old, new in pairs]
+    changed = [share for share in shares if share != 1]
+    return float(np.mean(changed)) if changed else 1.0
 
 
 def _narrower(original: Architecture, macs: float) -> Architecture | None:

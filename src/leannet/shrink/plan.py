@@ -16,6 +16,7 @@ from leannet.rows.channels import Channels
 from leannet.rows.fields import Documented
 from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
 from leannet.rows.table import Architecture
+from leannet.shrink.names import Criterion
 
 Channel = Annotated[int, Field(strict=True, ge=0)]
 
@@ -41,8 +42,8 @@ class Plan(Documented):
     network: str
     """The name of the architecture that it was made for."""
     rows_digest: str | None = None
-    """Of the architecture's rows, by which another network is recognized; null: the rows' names and widths decide."""
-    criterion: str | None = None
+    """Of the network's rows, blocks and all, by which another one is recognized; null: names and widths decide."""
+    criterion: Criterion | None = None
     """What chose the channels, and chooses those that are not named."""
     blocks: tuple[str, ...] = ()
     """Rows that go whole, first."""
@@ -79,8 +80,7 @@ def plan_of(channels: Channels, removed: Collection[int], **about: Any) -> Plan:
             before = len(channels.written[path])
             after = int((~np.isin(channels.written[path], list(removed))).sum())
             rows.append(PlanRow(row=path, before=before, after=after, remove=tuple(gone)))
-    architecture = channels.architecture
-    return Plan(network=architecture.name, rows_digest=digest_of(architecture), rows=tuple(rows), **about)
+    return Plan(network=channels.architecture.name, rows=tuple(rows), **about)
 
 
 def digest_of(architecture: Architecture) -> str:
@@ -94,10 +94,8 @@ def groups_of(plan: Plan, channels: Channels, where: str, scores: NDArray[np.flo
     Raises LeannetError, naming the row, where the plan is for another network or contradicts itself.
     """
     first, name = _first_made(channels), channels.architecture.name
-    if plan.rows_digest not in (None, digest_of(channels.architecture)):
-        raise LeannetError(f"{where}: the plan is for another network, {plan.network}, and this is {name}")
     removed: set[int] = set()
-    for row in plan.rows:
+    for row in sorted(plan.rows, key=lambda row: row.remove is None):  # what is named first, then what is open
         place = f"{where}, row '{row.row}'"
         if row.row not in channels.written:
             raise LeannetError(
@@ -111,7 +109,7 @@ def groups_of(plan: Plan, channels: Channels, where: str, scores: NDArray[np.flo
                 f"'before' {row.before}; the plan is for another {plan.network}"
             )
         if row.remove is not None:
-            removed |= _named(row, groups, place)
+            removed |= _named(row, groups, channels, place)
         else:
             removed |= _chosen(row, groups, removed, channels, scores, place)
     for row in plan.rows:
@@ -130,7 +128,13 @@ def groups_of(plan: Plan, channels: Channels, where: str, scores: NDArray[np.flo
 
 
 def without_blocks(architecture: Architecture, plan: Plan, where: str) -> Architecture:
-    """The architecture without the blocks of a plan. Raises LeannetError for one that is not there."""
+    """The architecture without the blocks of a plan.
+
+    Raises LeannetError where the plan is for another architecture, and for a block that is not there.
+    """
+    if plan.rows_digest not in (None, digest_of(architecture)):
+        name = architecture.name
+        raise LeannetError(f"{where}: the plan is for another network, {plan.network}, and this is {name}")
     try:
         return architecture.without(*plan.blocks) if plan.blocks else architecture
     except LeannetError as error:
@@ -148,12 +152,15 @@ def _first_made(channels: Channels) -> Mapping[str, Sequence[tuple[int, int]]]:
     return {path: sorted(numbers) for path, numbers in first.items() if numbers}
 
 
-def _named(row: PlanRow, groups: NDArray[np.int64], place: str) -> set[int]:
+def _named(row: PlanRow, groups: NDArray[np.int64], channels: Channels, place: str) -> set[int]:
     assert row.remove is not None
     if len(set(row.remove)) != len(row.remove):
         raise LeannetError(f"{place}: a channel is in 'remove' twice")
     if outside := [channel for channel in row.remove if channel >= len(groups)]:
         raise LeannetError(f"{place}: expected channels from 0 to {len(groups) - 1} in 'remove', found {outside[0]}")
+    for channel in row.remove:
+        if (why := channels.fixed.get(int(groups[channel]))) is not None:
+            raise LeannetError(f"{place}: channel {channel} cannot go: {why}")
     return {int(groups[channel]) for channel in row.remove}
 
 

@@ -13,12 +13,13 @@ from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import checkpoint_file
 from leannet.rows.channels import channels
-from leannet.shrink.choosing import matching
-from leannet.shrink.criteria import Criterion, score
+from leannet.shrink.choosing import check_names, matching
+from leannet.shrink.continuing import check_classes, training_settings
+from leannet.shrink.criteria import score
 from leannet.shrink.curves import Curve, Sensitivity, key_of
 from leannet.shrink.images import Images, narrow_network
+from leannet.shrink.names import Criterion
 from leannet.shrink.plan import digest_of
-from leannet.shrink.pruning import training_settings
 from leannet.shrink.widths import widths
 from leannet.training.job import prepare
 from leannet.training.reading import Reader
@@ -49,11 +50,19 @@ def sensitivity(
             f"--ratios: expected shares above 0 and below 1, found {', '.join(map(str, ratios)) or 'none'}"
         )
     file, console = checkpoint_file(run), Console(quiet)
-    job = prepare(training_settings(file, data, {}), Reader(), console, load_shipped(file))
+    source = load_shipped(file)
+    job = prepare(training_settings(file, data, {}), Reader(), console, source)
+    check_classes(job, source[1], file)
     some, network = Images(job, images, console), job.network.eval()
     tied = channels(network.architecture)
     scores = score(network, tied, criterion, some.batches(f"scores of {criterion}"), some.objective)
-    chosen = matching(widths(tied), list(rows), list(keep), list(network.architecture.graph.by_path))
+    check_names((*rows, *keep), network.architecture)
+    chosen = matching(widths(tied), rows, keep)
+    if not chosen:
+        raise LeannetError(
+            f"{network.architecture.name}: expected a row that could become narrower, found none; why: leannet prune "
+            "--explain ROW"
+        )
     accuracy, loss = some.accuracy_and_loss(network, "the whole network")
     steps = [(width, ratio) for width in chosen for ratio in sorted(ratios)]
     points: dict[tuple[str, int], list[tuple[float, float, float]]] = {}

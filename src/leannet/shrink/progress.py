@@ -32,6 +32,10 @@ class Progress(Documented):
     """What was asked for."""
     settings: dict[str, Any]
     """Of the training."""
+    weights: str
+    """The SHA-256 of the checkpoint."""
+    command: str | None = None
+    """What it was begun with."""
     accuracy: float | None = None
     """Of the original, on the validation images."""
     latency_ms: float | None = None

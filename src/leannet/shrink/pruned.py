@@ -119,7 +119,7 @@ def result(
         after = replace(after, size_bytes=(folder / MODEL).stat().st_size)
     others = multiplied(original.architecture, after.macs)
     times: list[float] = []
-    if folder is not None and is_installed(timing.engine):
+    if folder is not None and (run is None or run.finished) and is_installed(timing.engine):
         times = timing.milliseconds([original.architecture, architecture, *(each.architecture for each in others)])
         before, after = (replace(cost, latency_ms=ms) for cost, ms in zip((before, after), times[:2], strict=True))
     last = progress.rounds[-1].accuracy if progress.rounds else None

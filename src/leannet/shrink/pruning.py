@@ -3,50 +3,46 @@
 The result is other rows with their weights: it is loaded, counted, trained, pruned again and exported like any network.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leannet import __version__, launcher
+from leannet import __version__
 from leannet.checkpoint import load, load_shipped, save, to_bytes
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import check_writable
-from leannet.header import Header, checkpoint_file, read_header
+from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, subnetwork
 from leannet.retired import current_settings
 from leannet.rows.channels import Channels, channels
-from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
+from leannet.run_files import LAST, LOG, MODEL, STATE
 from leannet.sections import Metrics, Step
 from leannet.shrink.budgets import Budget, Quantity, read_budgets
+from leannet.shrink.choosing import check_names
 from leannet.shrink.composing import Composer
+from leannet.shrink.continuing import check_classes, training_settings
 from leannet.shrink.criteria import score
 from leannet.shrink.curves import Sensitivity
 from leannet.shrink.deciding import Decider
 from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network
+from leannet.shrink.names import Criterion
 from leannet.shrink.plan import Plan, digest_of, groups_of, plan_of, without_blocks
 from leannet.shrink.progress import FILE, Progress, Round
 from leannet.shrink.pruned import Pruned, cost_of, result
 from leannet.shrink.request import Request
 from leannet.training.folder import check_out, make_run
-from leannet.training.job import AS_WEIGHTS, prepare, trained, watched
+from leannet.training.job import prepare, trained, watched
 from leannet.training.reading import Reader
-from leannet.training.run import Run, begin, continue_run, make_settings
-from leannet.training.settings import Settings, read_toml
+from leannet.training.run import Run, begin, continue_run
+from leannet.training.settings import Settings
 
-EPOCHS = 20  # of training afterwards
 PLAN = "plan.json"  # in the folder of a pruning: of the original, whatever the rounds
 ROUNDS = "rounds"  # beside it: a run for each round but the last
 SPARE = 1024  # bytes that the header of a result may be longer
-# Settings of the run that trained the network, which hold for training it on; the first are of its data.
-OF_DATA = ("data", "seed", "skip", "limit", "image_column", "label_column", "class_depth", "color")
-OF_TRAINING = (
-    "batch_size", "optimizer", "schedule", "clip", "ema_decay", "label_smoothing", "class_weights", "sampling",
-    "batch_statistics", "augment",
-)  # fmt: skip
-SECTIONS = ("optimizer", "schedule", "augment", "distillation")
 
 
 def prune(
@@ -83,6 +79,8 @@ def prune(
         fields["finetune"] = bool(settings.pop("epochs"))
     asked = Request.make(run=str(checkpoint_file(run).resolve()), budgets=budgets, **fields)
     chosen = training_settings(Path(asked.run), data, settings)
+    if chosen.time is not None and asked.rounds > 1:
+        raise LeannetError("--time: expected --epochs where there are several rounds")
     console = Console(quiet)
     if plan_only is None:
         check_out(out, chosen)
@@ -110,48 +108,27 @@ def resume_pruning(folder: str | Path, quiet: bool = False) -> Pruned:
     return _Pruning(progress.request, settings, Console(quiet), progress).rounds(path)
 
 
-def training_settings(file: Path, data: str | None, values: dict[str, Any]) -> Settings:
-    """Of training a checkpoint on: those that trained it, where they hold, over which `values` win."""
-    config, before = file.parent / CONFIG, dict[str, Any]()
-    if config.exists() and file.name == MODEL:
-        names = OF_DATA if "recipe" in values else (*OF_DATA, *OF_TRAINING)
-        before = {name: value for name, value in current_settings(read_toml(config)).items() if name in names}
-    if fixed := [name for name in ("model", "width", "resolution", "weights") if values.get(name) is not None]:
-        raise LeannetError(f"--{fixed[0]}: the network is that of {file}: leave it out")
-    for name in SECTIONS:
-        if isinstance(values.get(name), dict):
-            values = {**values, name: {**before.get(name, {}), **values[name]}}
-    merged = {"epochs": EPOCHS, "split": AS_WEIGHTS} | before | values | {"weights": str(file)}
-    where = data or merged.pop("data", None) or read_header(file).provenance.data
-    merged.pop("data", None)
-    if not where:
-        raise LeannetError(f"{file}: says nothing of the data it was trained on: name some")
-    return make_settings(where, merged)
-
-
 class _Pruning:
     """A pruning on its way: in rounds, each of which is a run."""
 
     def __init__(self, request: Request, settings: Settings, console: Console, progress: Progress | None = None):
-        if launcher.world() > 1:
-            raise LeannetError("prune works in one process: start it without a launcher")
         file = Path(request.run)
         network, self.header = load_shipped(file)
         self.request, self.console, self.reader = request, console, Reader()
         self.job = prepare(settings, self.reader, console, (network, self.header))
-        if set(self.job.header.classes) != set(self.header.classes):
-            raise LeannetError(
-                f"{settings.data}: expected the classes of {file}, {', '.join(self.header.classes[:5])}, found "
-                f"{', '.join(self.job.header.classes[:5])}: train the network on them first, train --weights {file}"
-            )
+        check_classes(self.job, self.header, file)
         self.images = Images(self.job, request.images, console)
         self.network = build(self.job.header.architecture).eval()
         self.network.load_state_dict(self.job.network.state_dict())
         self.before = cost_of(self.network, self.job.header)
         tensors = sum(value.numel() * value.element_size() for value in network.state_dict().values())
-        self._overhead = len(to_bytes(network, self.header)) - tensors + SPARE
+        self._overhead = len(to_bytes(network, self.header, dense=True)) - tensors + SPARE
         plain = self.job.settings.model_dump(mode="json", exclude_none=True)
-        self.progress = progress or Progress(request=request, settings=plain)
+        weights = hashlib.sha256(file.read_bytes()).hexdigest()
+        if progress is not None and progress.weights != weights:
+            raise LeannetError(f"{file}: has changed since this pruning began: start a new one")
+        command = self.job.header.provenance.command
+        self.progress = progress or Progress(request=request, settings=plain, weights=weights, command=command)
         self._first: tuple[Channels, Plan, Network] | None = None
 
     # The whole
@@ -187,13 +164,14 @@ class _Pruning:
             if decided is None:
                 self._note_round(plan, smaller)
                 self.progress.save(folder)
-            whole = composer.plan(plan)
+            whole = composer.plan(plan, digest_of(self.network.architecture))
             if number == last:
                 whole.save(folder / PLAN)
             if not self.request.finetune:
                 network = smaller
                 if number == last:
-                    save(place / MODEL, network, self._header(network, self.progress.rounds[-1], False))
+                    scores = self.images.evaluate(network).summary()
+                    save(place / MODEL, network, self._header(network, Metrics(validation=scores)))
                 continue
             run = self._train(smaller, place, number, started)
             if not run.finished:
@@ -212,19 +190,23 @@ class _Pruning:
         if plan is None:
             blocks: tuple[str, ...] = ()
             if number == 1 and request.blocks:
-                blocks = blocks_that_matter_least(network, request.blocks, self.images, self.console)
+                check_names((*request.rows, *request.keep), network.architecture)
+                blocks = blocks_that_matter_least(
+                    network, request.blocks, request.rows, request.keep, self.images, self.console
+                )
         else:
             without_blocks(network.architecture, plan, where)  # raises where they are not there
             blocks = plan.blocks
+        about = {"rows_digest": digest_of(network.architecture), "criterion": self._criterion, "blocks": blocks}
         network = subnetwork(network, network.architecture.without(*blocks)) if blocks else network
         tied = channels(network.architecture)
         if plan is None:
-            plan = plan_of(tied, self._choose(network, tied, number), blocks=blocks, **self._about())
+            plan = plan_of(tied, self._choose(network, tied, number), **about)
         scores = None
         if any(row.remove is None for row in plan.rows):
             scores = self._score(network, tied)
         removed = groups_of(plan, tied, where, scores)
-        plan = plan_of(tied, removed, blocks=blocks, **self._about())
+        plan = plan_of(tied, removed, **about)
         smaller = narrow_network(network, tied, removed)
         return tied, plan, self.images.settle(smaller) if settle else smaller
 
@@ -236,7 +218,8 @@ class _Pruning:
                 f"--sensitivity {request.sensitivity}: it was measured of another network, {curves.network}, and this "
                 f"is {network.architecture.name}"
             )
-        decider = Decider.of(tied, request.choice, request.rows, request.keep, self._overhead, curves)
+        original = self.network.architecture
+        decider = Decider.of(original, tied, request.choice, request.rows, request.keep, self._overhead, curves)
         budgets = self._budgets(number)
         if request.ratio is not None:
             left = (1 - request.ratio) ** (number / request.rounds)
@@ -245,8 +228,15 @@ class _Pruning:
         return decider.decide(self._score(network, tied), budgets, request.timing, self.console)
 
     def _score(self, network: Network, tied: Channels) -> Any:
-        batches = self.images.batches(f"scores of {self.request.criterion}")
-        return score(network, tied, self.request.criterion, batches, self.images.objective, self.job.settings.seed)
+        batches = self.images.batches(f"scores of {self._criterion}")
+        return score(network, tied, self._criterion, batches, self.images.objective, self.job.settings.seed)
+
+    @cached_property
+    def _criterion(self) -> Criterion:
+        """That of the plan, or else of the request."""
+        request = self.request
+        of_plan = Plan.load(request.plan).criterion if request.plan is not None else None
+        return of_plan or request.criterion
 
     @property
     def _channels(self) -> int:
@@ -267,11 +257,8 @@ class _Pruning:
         request = self.request
         if "latency_ms" in request.budgets and self.progress.latency_ms is None:
             self._note(latency_ms=request.timing.milliseconds([self.network.architecture])[0])
-        before = asdict(self.before) | {"latency_ms": self.progress.latency_ms}
+        before: dict[Any, float] = asdict(self.before) | {"latency_ms": self.progress.latency_ms}
         return read_budgets(request.budgets, before)
-
-    def _about(self) -> dict[str, Any]:
-        return {"criterion": self.request.criterion}
 
     def _train(self, network: Network, place: Path, number: int, started: bool) -> Run:
         if started:
@@ -281,24 +268,26 @@ class _Pruning:
         settings = self.job.settings
         if number < self.request.rounds:
             settings = settings.model_copy(update={"epochs": self.request.between})
-        header = self._header(network, self.progress.rounds[number - 1], True)
-        job = replace(self.job, network=watched(network, self.job.objective), header=header, settings=settings)
-        return begin(job, place, self.console)
+        header = self._header(network, None)
+        return begin(self.job.of(watched(network, self.job.objective), header, settings), place, self.console)
 
-    def _header(self, network: Network, decided: Round, is_trained: bool) -> Header:
-        """Of the checkpoints of a result: nothing in it depends on where or when it was made."""
+    def _header(self, network: Network, metrics: Metrics | None) -> Header:
+        """Of the checkpoints of a result. metrics: None: it will be trained. Without training nothing in it depends on
+        where or when it was made."""
         header = self.job.header
         pruned = Step(
             done="pruned",
             leannet=__version__,
-            parameters={"criterion": self.request.criterion, "blocks": list(decided.plan.blocks)},
+            parameters={"criterion": self._criterion, "blocks": list(self.progress.rounds[0].plan.blocks)},
         )
-        history = (*self.header.provenance.history, pruned, *((trained(self.job.settings),) if is_trained else ()))
-        update: dict[str, Any] = {"history": history} | ({} if is_trained else {"command": None})
+        history = (*self.header.provenance.history, pruned)
+        update: dict[str, Any] = {"history": history, "command": None}
+        if metrics is None:
+            update = {"history": (*history, trained(self.job.settings)), "command": self.progress.command}
         return header.model_copy(
             update={
                 "architecture": network.architecture,
-                "metrics": Metrics(),
+                "metrics": metrics or Metrics(),
                 "provenance": header.provenance.model_copy(update=update),
             }
         )

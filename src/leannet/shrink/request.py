@@ -9,7 +9,8 @@ from leannet.rows import first_error
 from leannet.rows.fields import Documented, Flag, Size
 from leannet.shrink.budgets import Quantity, check_budgets
 from leannet.shrink.choosing import Choice
-from leannet.shrink.criteria import DAMAGE, Criterion
+from leannet.shrink.criteria import DAMAGE
+from leannet.shrink.names import Criterion
 from leannet.shrink.timing import Timing
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -39,7 +40,7 @@ class Request(Documented):
     """Widths become multiples of it."""
     least: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of its channels that every layer keeps."""
-    images: Size = 1024
+    images: Annotated[int, Field(strict=True, ge=2)] = 1024
     """Training images for scores, and for batch norm's statistics."""
     rounds: Size = 1
     """Times that channels go and training follows, until the budget is met."""
@@ -71,14 +72,14 @@ class Request(Documented):
     @classmethod
     def make(cls, **values: Any) -> "Request":
         """A request. Raises LeannetError for fields that are impossible, and for ones that exclude each other."""
-        given = {name: value for name, value in values.items() if value is not None}
+        fields = {name: value for name, value in values.items() if value is not None}
         try:
-            request = cls.model_validate(given)
+            request = cls.model_validate(fields)
         except ValidationError as error:
             raise LeannetError(f"prune: {first_error(error)}") from None
         check_budgets(request.budgets)
         if request.plan is not None:
-            others = [name for name in ("ratio", "blocks", "rows", "keep", "sensitivity") if given.get(name)]
+            others = [name for name in ("ratio", "blocks", "rows", "keep", "sensitivity") if fields.get(name)]
             if request.budgets:
                 others.insert(0, next(iter(request.budgets)))
             if others or request.rounds > 1:
@@ -91,6 +92,7 @@ class Request(Documented):
             raise LeannetError("--ratio and a budget: expected one of them")
         if request.ratio is None and not request.budgets and request.plan is None:
             request = request.model_copy(update={"budgets": {"macs": DEFAULT}})
+        request.timing.check_names()
         if "latency_ms" in request.budgets:
             request.timing.check()
         return request

@@ -1,13 +1,12 @@
 """The moves of a designer's hand, as rules on rows, for any architecture. No torch: weights are not carried over.
 
-A row with a rule's replacement has new weights; the others keep their names, so their weights can be loaded.
+Rows that a rule does not touch keep their names, but for those of a block in which it replaces something: that block is
+written out as its rows.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
-
-import numpy as np
 
 from leannet.cost import count
 from leannet.errors import LeannetError, nearest
@@ -17,7 +16,8 @@ from leannet.rows.editing import Rule
 from leannet.rows.fields import Activation
 from leannet.rows.layers import Conv
 from leannet.rows.narrowing import narrowed
-from leannet.shrink.choosing import Choice, choose
+from leannet.shrink.choosing import Choice, check_names, uniform
+from leannet.shrink.names import is_of
 from leannet.shrink.widths import Costs, widths
 
 SMALL = 3  # pixels of a stacked kernel
@@ -116,16 +116,11 @@ def narrower(architecture: Architecture, share: float) -> Architecture:
     any network."""
     tied = channels(architecture)
     costs = Costs(tied, widths(tied))
-    total = float(costs.of("channels", np.zeros(len(costs.widths), np.int64)))
-    for round_to in ROUND_TO:
-        choice = Choice("per-row", round_to=round_to, least=0.0)
-        try:
-            removed = choose(costs, np.zeros(tied.count), {"channels": share * total}, choice)
-        except LeannetError:
-            if round_to == 1:
-                raise
-        else:
-            break
+    if not costs.widths:
+        raise LeannetError(f"--rule width: expected rows that can be narrower in {architecture.name}, found none")
+    smallest = min(width.each * len(width.groups) for width in costs.widths)
+    round_to = next(number for number in ROUND_TO if number == 1 or share * smallest >= number)
+    removed = uniform(costs, 1 - share, Choice("per-row", round_to=round_to, least=0.0))
     return narrowed(tied, removed).architecture
 
 
@@ -164,10 +159,7 @@ def rewrite(
     Raises LeannetError for an unknown rule or row, and where a rule changes nothing.
     """
     result = architecture
-    names = architecture.graph.by_path
-    for name in (*rows, *keep):
-        if name not in names:
-            raise LeannetError(f"{architecture.name} has no row or layer '{name}'; nearest: {nearest(name, names)}")
+    check_names((*rows, *keep), architecture)
     if not rules:
         raise LeannetError(f"expected a rule: {', '.join(RULES)}")
     for text in rules:
@@ -193,7 +185,7 @@ def _apply(architecture: Architecture, text: str, rows: Collection[str], keep: C
     makers: dict[str, Callable[[], Rule]] = {
         "stacked": stacked,
         "separable": separable,
-        "grouped": lambda: grouped(int(_number(text, value, 1, 1 << 16))),
+        "grouped": lambda: grouped(_whole(text, _number(text, value, 1, 1 << 16))),
         "activation": lambda: activation(_activation(text, value)),
     }
     if name in ("stacked", "separable") and value:
@@ -204,12 +196,9 @@ def _apply(architecture: Architecture, text: str, rows: Collection[str], keep: C
 def _among(rule: Rule, rows: Collection[str], keep: Collection[str]) -> Rule:
     """The rule for some rows and layers."""
 
-    def inside(path: str, chosen: Collection[str]) -> bool:
-        return any(path == name or path.startswith(f"{name}.") for name in chosen)
-
     def chosen_rule(node: Node) -> Sequence[RowBase] | None:
         partly = any(name.startswith(f"{node.path}.") for name in (*rows, *keep))  # what is inside is asked for
-        if partly or (rows and not inside(node.path, rows)) or inside(node.path, keep):
+        if partly or (rows and not is_of(node.path, rows)) or is_of(node.path, keep):
             return None
         return rule(node)
 
@@ -224,6 +213,12 @@ def _number(text: str, value: str, above: float, below: float) -> float:
     if not above < number < below:
         raise LeannetError(f"--rule {text}: expected a number above {above:g} and below {below:g}, found '{value}'")
     return number
+
+
+def _whole(text: str, number: float) -> int:
+    if number != int(number):
+        raise LeannetError(f"--rule {text}: expected a whole number of groups, found {number:g}")
+    return int(number)
 
 
 def _activation(text: str, value: str) -> Activation:

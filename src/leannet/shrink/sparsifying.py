@@ -12,28 +12,31 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from leannet.checkpoint import load, load_shipped, save, to_bytes
+from leannet import __version__
+from leannet.checkpoint import load_shipped, save, to_bytes
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import write_whole
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network
 from leannet.retired import current_settings
-from leannet.run_files import CONFIG, MODEL, STATE
+from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
 from leannet.runtime import ENGINES, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
-from leannet.sections import Metrics
+from leannet.sections import Metrics, Step
 from leannet.shrink import timing
+from leannet.shrink.continuing import check_classes, training_settings
 from leannet.shrink.images import Images
-from leannet.shrink.pruning import training_settings
 from leannet.training.folder import check_out, make_run
-from leannet.training.job import prepare
+from leannet.training.job import Job, prepare
 from leannet.training.reading import Reader
 from leannet.training.run import Run, begin, continue_run
 from leannet.training.settings import Settings, read_toml
 from leannet.training.sparsity import masks, sparse_keys, zeros_of
 from leannet.training.state import load_state
 
+ASKED = "sparsify.toml"  # what was asked for, in the folder of a network that is being rewound
+DEFAULT, HALF = 0.8, 0.5
 REWIND, ROUNDS = "rewind", "rounds"  # in the folder of a network that was rewound
 
 
@@ -67,12 +70,12 @@ def sparsify(
     run: str | Path,
     data: str | None = None,
     *,
-    sparsity: float = 0.8,
+    sparsity: float | None = None,
     sparsity_level: Literal["element", "row", "column", "kernel", "2:4"] = "element",
     sparsity_scope: Literal["global", "layer"] = "global",
     sparsity_schedule: Literal["cubic", "one-shot", "rewind"] = "cubic",
     sparsity_end: float | None = None,
-    rewind: int = 1,
+    rewind: int | None = None,
     rounds: int = 1,
     out: str | Path | None = None,
     quiet: bool = False,
@@ -80,19 +83,27 @@ def sparsify(
 ) -> Sparsified:
     """Sets weights of a run or checkpoint to zero, and trains the others on.
 
-    sparsity: the share that becomes zero, 0 to 1. sparsity_level, sparsity_scope, sparsity_end: as fields of
-    training.settings.Sparsity. sparsity_schedule: cubic: gradually while it trains (Zhu and Gupta, arXiv 1710.01878);
-    one-shot: at once, then it trains; rewind: the weights that stay go back to what they were after `rewind` epochs of
-    the run, and are trained again as it was (Frankle and Carbin, arXiv 1803.03635; Frankle et al., arXiv 1912.05671),
-    in `rounds` rounds, each of which sets the same share of what is left to zero. data: None: the images of the run.
-    settings: of the training, as for `prune`; epochs: 20; 0, with one-shot: it is not trained.
+    sparsity: the share that becomes zero, 0 to 1; None: 0.8, and a half for 2:4. sparsity_level, sparsity_scope,
+    sparsity_end: as fields of training.settings.Sparsity. sparsity_schedule: cubic: gradually while it trains (Zhu and
+    Gupta, arXiv 1710.01878); one-shot: at once, then it trains; rewind: the weights that stay go back to what they were
+    after `rewind` epochs of the run, and are trained again as it was (Frankle and Carbin, arXiv 1803.03635; Frankle et
+    al., arXiv 1912.05671), in `rounds` rounds, each of which sets the same share of what is left to zero. data: None:
+    the images of the run. settings: of the training, as for `prune`; epochs: 20; 0, with one-shot: it is not trained.
     Raises LeannetError, one line, for settings or data that cannot be used.
     """
     file, console = checkpoint_file(run), Console(quiet)
-    if not 0 < sparsity < 1:
+    if sparsity is not None and not 0 < sparsity < 1:
         raise LeannetError(f"--sparsity {sparsity:g}: expected a share above 0 and below 1")
+    if sparsity_level == "2:4" and sparsity not in (None, HALF):
+        raise LeannetError(f"--sparsity {sparsity:g}: 2:4 sets half of the weights to zero: leave it out")
+    share = HALF if sparsity_level == "2:4" else DEFAULT if sparsity is None else sparsity
     if sparsity_schedule == "rewind":
-        return _rewound(file, sparsity, sparsity_level, sparsity_scope, rewind, rounds, out, console)
+        if data is not None or sparsity_end is not None or settings:
+            extra = next(iter(settings), "data" if data is not None else "sparsity_end")
+            raise LeannetError(f"rewinding trains as the run was trained: leave out {extra.replace('_', '-')}")
+        return _rewound(file, share, sparsity_level, sparsity_scope, rewind or 1, rounds, out, console)
+    if rewind is not None:
+        raise LeannetError(f"--rewind {rewind}: expected --sparsity-schedule rewind with it")
     if rounds != 1:
         raise LeannetError("--rounds: expected --sparsity-schedule rewind, which has rounds")
     without_training = settings.get("epochs") == 0
@@ -102,7 +113,7 @@ def sparsify(
             raise LeannetError(
                 "--epochs 0: expected --sparsity-schedule one-shot; what becomes zero gradually does so in training"
             )
-    amount: dict[str, Any] = {} if sparsity_level == "2:4" else {"amount": sparsity}
+    amount: dict[str, Any] = {} if sparsity_level == "2:4" else {"amount": share}
     if sparsity_end is not None:
         amount["end"] = sparsity_end
     section = {"level": sparsity_level, "scope": sparsity_scope, "schedule": sparsity_schedule, **amount}
@@ -110,14 +121,14 @@ def sparsify(
     check_out(out, chosen)
     source = load_shipped(file)
     job = prepare(chosen, Reader(), console, source)
+    check_classes(job, source[1], file)
     images = Images(job, 1, console)
     before = images.evaluate(job.network).accuracy
     if without_training:
         folder = make_run(out, chosen.data)
-        network = _masked(job.network, sparsity, sparsity_level, sparsity_scope)
+        network = _masked(job.network, share, sparsity_level, sparsity_scope)
         scores = images.evaluate(network)
-        metrics = Metrics(validation=scores.summary())
-        save(folder / MODEL, network, job.header.model_copy(update={"metrics": metrics}))
+        save(folder / MODEL, network, _header(job, source[1], Metrics(validation=scores.summary())))
         return _result(folder, source, before, scores.accuracy, None)
     result = begin(job, out, console)
     return _result(result.path, source, before, result.validation.accuracy if result.validation else None, result)
@@ -126,10 +137,10 @@ def sparsify(
 def resume_sparsifying(folder: str | Path, quiet: bool = False) -> Sparsified:
     """Goes on with a network that is being rewound. Others are runs: `train --resume`."""
     path = Path(folder)
-    if not (path / REWIND / CONFIG).exists():
+    if not (path / ASKED).exists():
         resume = command_line("train --resume", folder)
         raise LeannetError(f"{folder}: expected what sparsify --sparsity-schedule rewind left; or: {resume}")
-    asked = read_toml(path / "sparsify.toml")
+    asked = read_toml(path / ASKED)
     return _rounds(path, asked, Console(quiet))
 
 
@@ -165,13 +176,18 @@ def _rewound(
     if settings.time is not None or not 1 <= epochs < settings.epochs:
         found = "a run with --time" if settings.time is not None else f"{epochs} of {settings.epochs}"
         raise LeannetError(f"--rewind: expected epochs from 1 to less than those of the run, found {found}")
+    if settings.weights is not None:
+        raise LeannetError(f"{file}: expected a run that began with fresh weights, found --weights {settings.weights}")
     check_out(out, settings)
+    if out is not None and (Path(out) / ASKED).exists():
+        resume = command_line("sparsify --resume", out)
+        raise LeannetError(f"--out {out}: holds a network that is being rewound; choose a new folder, or {resume}")
     folder = make_run(out, settings.data)
     asked = {
         "run": str(file.resolve()), "sparsity": sparsity, "level": level, "scope": scope, "rewind": epochs,
         "rounds": rounds,
     }  # fmt: skip
-    write_whole(folder / "sparsify.toml", tomli_w.dumps(asked).encode())
+    write_whole(folder / ASKED, tomli_w.dumps(asked).encode())
     return _rounds(folder, asked, console)
 
 
@@ -185,7 +201,10 @@ def _rounds(folder: Path, asked: dict[str, Any], console: Console) -> Sparsified
         if (early / STATE).exists():
             run = continue_run(early, console.quiet, False, reader, until=asked["rewind"])
         else:
-            run = begin(prepare(settings, reader, console), early, console, until=asked["rewind"])
+            for name in (MODEL, LAST, LOG):  # of a training that was killed before its state was saved
+                (early / name).unlink(missing_ok=True)
+            often = settings.model_copy(update={"evaluate_every": None})
+            run = begin(prepare(often, reader, console), early, console, until=asked["rewind"])
         if run.interrupted:
             raise LeannetError(f"stopped; to go on: {command_line('sparsify --resume', folder)}")
     source = load_shipped(file)
@@ -201,10 +220,10 @@ def _rounds(folder: Path, asked: dict[str, Any], console: Console) -> Sparsified
         run_or_none = continue_run(place, console.quiet, False, reader, finished_too=True)
         if not run_or_none.finished:
             break
-        network, _ = load(place)
+        network, _ = load_shipped(place)
     assert run_or_none is not None
     accuracy = run_or_none.validation.accuracy if run_or_none.validation else None
-    return _result(folder if run_or_none.finished else run_or_none.path, source, before, accuracy, run_or_none)
+    return _result(folder, source, before, accuracy, run_or_none)
 
 
 def _go_back(early: Path, place: Path, masked: Network, settings: Settings) -> None:
@@ -226,10 +245,18 @@ def _go_back(early: Path, place: Path, masked: Network, settings: Settings) -> N
 # The result
 
 
+def _header(job: Job, source: Header, metrics: Metrics) -> Header:
+    """Of a network that was not trained: nothing in it depends on where or when it was made."""
+    settings = job.settings.sparsity.model_dump(exclude_none=True)
+    history = (*source.provenance.history, Step(done="sparsified", leannet=__version__, parameters=settings))
+    provenance = job.header.provenance.model_copy(update={"history": history, "command": None})
+    return job.header.model_copy(update={"metrics": metrics, "provenance": provenance})
+
+
 def _result(
     folder: Path, source: tuple[Network, Header], before: float, accuracy: float | None, run: Run | None
 ) -> Sparsified:
-    network, header = load(folder)
+    network, header = load_shipped(folder if run is None else run.path)
     by_layer = zeros_of(network)
     sizes = {key: parameter.size for key, parameter in header.architecture.parameters.items() if key in by_layer}
     zeros = sum(by_layer[key] * size for key, size in sizes.items()) / max(sum(sizes.values()), 1)
@@ -238,11 +265,11 @@ def _result(
         sparsity=zeros,
         by_layer=by_layer,
         size_bytes_before=len(to_bytes(*source)),
-        size_bytes=(folder / MODEL).stat().st_size,
+        size_bytes=((folder if run is None else run.path) / MODEL).stat().st_size,
         accuracy_before=before,
         accuracy=accuracy,
         epochs=0 if run is None else len(run.log),
-        latencies_ms=_latencies(source[0], network),
+        latencies_ms=_latencies(source[0], network) if run is None or run.finished else {},
         finished=run is None or run.finished,
         run=run,
     )
@@ -260,6 +287,7 @@ def _latencies(dense: Network, sparse: Network) -> dict[str, tuple[float, float]
             architecture = network.architecture.without_auxiliary()
             program = Program(architecture, numpy_weights(network.state_dict()))
             runs[number] = partial(engine(name).prepare(program, 1), image)
-        measured = measure(runs, 2 * timing.SECONDS)
+        with timing.torch_threads_kept():
+            measured = measure(runs, 2 * timing.SECONDS)
         result[name] = (measured[0].median_ms, measured[1].median_ms)
     return result

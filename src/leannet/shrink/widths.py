@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from leannet.cost import lifetimes
 from leannet.rows.channels import Channels
+from leannet.rows.graph import Node
 from leannet.rows.layers import Conv, Linear
 from leannet.rows.parameters import parameters
 
@@ -86,7 +87,7 @@ class Costs:
                 if not parameter.axes:
                     rest[number] += COUNTER * owners[number]
                     continue
-                kind = 0 if "in" in parameter.axes and self._reads(layer.row) else 1
+                kind = 0 if "in" in parameter.axes and self._reads(layer) else 1
                 if parameter.kind == "weight":
                     weights[kind, number] += of_spatial
                 learned[kind, number] += of_spatial * owners[number] * parameter.learned
@@ -98,7 +99,7 @@ class Costs:
         self._out_of, self._in_of = np.zeros((2, len(self.widths), len(layers)), np.int64)
         for number, layer in enumerate(layers):
             self._out_of[:, number] = self._count(channels.written[layer.path])
-            if layer.path in channels.read and self._reads(layer.row):
+            if layer.path in channels.read and self._reads(layer):
                 groups = layer.row.groups if isinstance(layer.row, Conv) else 1
                 self._in[number] = len(channels.read[layer.path]) // groups
                 self._in_of[:, number] = self._count(channels.read[layer.path]) // groups
@@ -109,13 +110,10 @@ class Costs:
             self._alive[value, lifetime.start : lifetime.stop] = 1
 
     @staticmethod
-    def _reads(row: object) -> bool:
+    def _reads(layer: Node) -> bool:
         """Whether the filters of a layer are the smaller, the less it reads; not those of one channel each."""
-        return (
-            isinstance(row, Linear)
-            or (isinstance(row, Conv) and row.groups != row.out_channels)
-            or (isinstance(row, Conv) and row.groups == 1)
-        )
+        groups = layer.row.groups if isinstance(layer.row, Conv) else 1
+        return isinstance(layer.row, Conv | Linear) and (groups == 1 or layer.in_shapes[0].channels > groups)
 
     def _count(self, groups: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of each width how often one of its groups is among these."""

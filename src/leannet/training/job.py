@@ -2,9 +2,10 @@
 
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,12 @@ class Job:
             PreparedDataset(self.scan.dataset, preprocessing, settings.augment, settings.seed),
             PreparedDataset(self.scan.dataset, preprocessing),
         )
+
+    def of(self, network: Network, header: Header, settings: Settings) -> "Job":
+        """The same for another network and length, with the images that have been decoded."""
+        job = replace(self, network=network, header=header, settings=settings)
+        job.__dict__["images"] = self.images
+        return job
 
     @cached_property
     def images(self) -> tuple[PreparedDataset, PreparedDataset]:
@@ -126,8 +133,11 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
 
 def trained(settings: Settings) -> Step:
     """What a training is in the history of a network."""
-    teacher = settings.distillation.teacher
-    return Step(done="trained", leannet=__version__, parameters={} if teacher is None else {"teacher": teacher})
+    teacher, sparsity = settings.distillation.teacher, settings.sparsity
+    parameters: dict[str, Any] = {} if teacher is None else {"teacher": teacher}
+    if sparsity.is_used:
+        parameters["sparsity"] = sparsity.model_dump(exclude_none=True)
+    return Step(done="trained", leannet=__version__, parameters=parameters)
 
 
 def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -> Objective:

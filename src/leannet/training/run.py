@@ -104,6 +104,8 @@ def start(settings: Settings, out: str | Path | None, quiet: bool, reader: Reade
     return begin(prepare(settings, reader, console), out, console)
 
 
+@processes.raise_process_failures()
+@raise_worker_failures()
 def begin(job: Job, out: str | Path | None, console: Console, until: int | None = None) -> Run:
     """A run of a job in hand. until: as `fit` takes it."""
     run = processes.main_process_first(lambda: make_run(out, job.settings.data))

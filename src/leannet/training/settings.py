@@ -4,10 +4,10 @@ import math
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from leannet.console import as_seconds
 from leannet.data.augment import Augment
@@ -78,7 +78,7 @@ class Distillation(Section):
 class Sparsity(Section):
     """Weights that become zero while a network trains, by their magnitude, and stay so."""
 
-    amount: Annotated[float, Field(ge=0, lt=1, json_schema_extra={"flag": "sparsity"})] | None = None
+    amount: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, Field(json_schema_extra={"flag": "sparsity"})] = None
     """The share of the weights that becomes zero; not of depthwise filters, and not of those that read the image."""
     level: Annotated[
         Literal["element", "row", "column", "kernel", "2:4"], Field(json_schema_extra={"flag": "sparsity-level"})
@@ -93,6 +93,14 @@ class Sparsity(Section):
     weights have stay, and no more come."""
     end: Annotated[float, Field(gt=0, le=1, json_schema_extra={"flag": "sparsity-end"})] = 0.7
     """Of cubic: the share of the run after which no more become zero."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.schedule == "fixed" and self.amount is not None:
+            raise ValueError("expected no amount with a fixed schedule, whose zeros are those of the weights")
+        if self.schedule == "one-shot" and self.amount is None and self.level != "2:4":
+            raise ValueError("expected an amount, --sparsity, with the schedule one-shot")
+        return self
 
     @property
     def is_used(self) -> bool:

@@ -32,7 +32,9 @@ class Sparsifier:
     @property
     def reached(self) -> float:
         """The share of zeros that there should be by now; an epoch with fewer is not better than one with more."""
-        return (self._settings.target((self._level or 0) / UPDATES) or 0.0) if self._level is not None else 0.0
+        if self._level is None or self._settings.level == "2:4":
+            return 0.0
+        return self._settings.target(self._level / UPDATES) or 0.0
 
     @torch.no_grad()
     def step(self, share: float, *averages: Network) -> None:
@@ -110,12 +112,12 @@ def _largest(norms: dict[str, Tensor], weights: dict[str, Tensor], share: float)
     """Masks without those of the smallest norms, until so many numbers are gone."""
     sizes = torch.cat(
         [torch.full((norm.numel(),), weights[key].numel() // norm.numel()) for key, norm in norms.items()]
-    )
+    ).to(next(iter(norms.values())).device)
     order = torch.cat([norm.flatten() for norm in norms.values()]).argsort(stable=True)
     gone = sizes[order].cumsum(0) <= share * int(sizes.sum())
-    stays = torch.ones(len(order), dtype=torch.bool)
+    stays = torch.ones(len(order), dtype=torch.bool, device=order.device)
     stays[order[gone]] = False
-    parts = stays.split([norm.numel() for norm in norms.values()])
+    parts = torch.split(stays, [norm.numel() for norm in norms.values()])
     return {
         key: part.reshape(norm.shape).expand(weights[key].shape)
         for (key, norm), part in zip(norms.items(), parts, strict=True)
