@@ -4,10 +4,10 @@
 
 DATA: BCCD, blood smears as a Pascal VOC folder. benchmarks/networks/mobilenet_v2 at 224 px, as latency_networks.py
 trained it on windows of them, is pruned by the defaults of `leannet prune` to half its mult-adds and trained on, then
-quantized, then exported by `export --fastest`. Accuracy is that of the 2,000 windows of `test`, which nothing was chosen
-by. Everything is timed in turns, batch 1, with one thread and with two, each when the threads of all others sleep,
-beside the float32 ONNX files of timm's and torchvision's MobileNetV2 in the engine that is faster. Leave the machine
-alone while it times. Writes docs/benchmarks/prune_latency.json and .md.
+quantized, then exported by `export --fastest`. Accuracy is that of the 2,000 windows of `test`, which nothing was
+chosen by. Everything is timed in turns, batch 1, with one thread and with two, each when the threads of all others
+sleep, beside the float32 ONNX files of timm's and torchvision's MobileNetV2 in the engine that is faster. Leave the
+machine alone while it times. Writes docs/benchmarks/prune_latency.json and .md.
 """
 
 import argparse
@@ -32,7 +32,6 @@ from leannet.checkpoint import load
 from leannet.cost import count
 from leannet.files import write_whole
 from leannet.header import bytes_on_disk
-from leannet.run_files import MODEL, STATE
 from leannet.runtime import ENGINES, Program, machine
 from leannet.runtime.latency import summarize
 
@@ -177,7 +176,6 @@ def main() -> None:
     windows(arguments.data)
     RUNS.mkdir(parents=True, exist_ok=True)
     run = pruned()
-    assert (run / STATE).exists() and (run / MODEL).exists()
     steps = artifacts(run)
     macs = {"original": count(load(BASE)[1].architecture).macs, "pruned": count(load(run)[1].architecture).macs}
     facts = {

@@ -10,8 +10,8 @@ bases/cifar_shufflenet_v2 (one seed), whose training took 20 epochs, each with t
 - width, resolution: the network by the family's width, and by the image's size, whose milliseconds are those of the
   pruned one to 3 %, measured in turns in ONNX Runtime with one thread; from fresh weights, 40 epochs.
 
-All learn from bases/cifar_resnet38 too (--teacher), on the images of the base's training split; the best epoch is that of
-its validation split, and the test images are scored once. Appends a line of JSON to docs/experiments/prune.jsonl for
+All learn from bases/cifar_resnet38 too (--teacher), on the images of the base's training split; the best epoch is that
+of its validation split, and the test images are scored once. Appends a line of JSON to docs/experiments/prune.jsonl for
 each finished run, and writes prune.json and docs/prune.md from them: points_lost, pruned below original, and
 points_over_multipliers, pruned above the better of the two, means of differences within seeds, for the worse network.
 """
