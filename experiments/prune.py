@@ -125,13 +125,10 @@ def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
     best = min(tried, key=lambda number: abs(tried[number] - 1))
     value, table = candidates[best]
     flags = ["--model", network.base]
-    flags += (
-        ["--width", f"{value:g}"]
-        if step == "width"
-        else ["--width", f"{network.width:g}", "--resolution", f"{value:g}"]
-    )
-    about = {"flags": flags, "ratio": tried[best], "tried": {f"{candidates[n][0]:g}": ratio for n, ratio in tried.items()},
-             "macs": count(table).macs}  # fmt: skip
+    flags += ["--width", f"{value if step == 'width' else network.width:g}"]
+    flags += ["--resolution", f"{value:g}"] if step == "resolution" else []
+    ratios = {f"{candidates[number][0]:g}": ratio for number, ratio in tried.items()}
+    about = {"flags": flags, "ratio": tried[best], "tried": ratios, "macs": count(table).macs}
     RUNS.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(about))
     if abs(tried[best] - 1) > CLOSE:
@@ -176,8 +173,8 @@ def page(results: dict[str, Any], line: str) -> str:
     """docs/prune.md."""
     text = [
         "# What pruning is worth", "",
-        "Written by `python experiments/prune.py DATA`; its head says what was run. CIFAR-10, test accuracy in percent, "
-        f"mean over seeds; milliseconds of one image, median, {TIMING}, {line}.", "",
+        "Written by `python experiments/prune.py DATA`; its head says what was run. CIFAR-10, test accuracy in percent "
+        f"(mean over seeds); milliseconds of one image, median, {TIMING}, {line}.", "",
         "| | mult-adds | ms | test accuracy | seeds |", "|---|--:|--:|--:|--:|",
     ]  # fmt: skip
     for name, each in results["networks"].items():
