@@ -40,6 +40,12 @@ BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
 
 
 @pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that were made smaller are timed for a moment only: nothing depends on how long something takes."""
+    monkeypatch.setattr("leannet.shrink.timing.SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Engines that were timed leave torch with more threads, and those sum in another order."""
     yield

@@ -221,7 +221,7 @@ def _header(**changes: object) -> Callable[[bytes], bytes]:
         (lambda data: b"\x89PNG\r\n" + data, "expected an ONNX file"),
         (lambda data: data.replace(b"block", b"blick", 1), "digest"),
         (_header(classes=["a", "b", "c"]), "digest"),
-        (_header(format_version=3), "newer"),
+        (_header(format_version=4), "newer"),
         (_edited(lambda pairs: pairs.update({KEY: "[]"})), "no JSON object"),
         (_edited(lambda pairs: pairs.pop(KEY)), "leannet export"),
         (_edited(lambda pairs: pairs.pop(DIGEST)), "digest"),

@@ -158,7 +158,8 @@ def _print(pruned: "Pruned", plan_only: Path | None) -> None:
         print(f"plan        {plan_only}")
         return
     if pruned.finished:
-        print(f"plan        {pruned.path / 'plan.json'}   ·   widths {pruned.path / 'widths.svg'}")
+        print_text(f"plan        {pruned.path / 'plan.json'}", " " * PLACE)
+        print_text(f"figure      {pruned.path / 'widths.svg'}", " " * PLACE)
         print_text(f"weights     {pruned.path / 'model.safetensors'}", " " * PLACE)
     if not pruned.finished:
         print(f"stopped early; to go on: {command_line('prune --resume', pruned.path)}")
