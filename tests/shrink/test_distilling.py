@@ -93,12 +93,12 @@ def test_any_run_teaches_any_run_and_a_kill_changes_nothing(
     class Killed(BaseException):
         pass
 
-    def train_step(self: Any, *given: Any) -> Any:
+    def train_step(self: Any, *arguments_of_step: Any) -> Any:
         nonlocal ticks
         ticks += 1
         if ticks == 15:
             raise Killed
-        return original(self, *given)
+        return original(self, *arguments_of_step)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop.Learner, "train_step", train_step)

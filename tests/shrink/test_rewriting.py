@@ -65,7 +65,7 @@ def test_stacked_sees_as_many_pixels(kind: type, kernel: int, stride: int, paddi
     row = kind(name="large", kernel=kernel, stride=stride, padding=padding, activation="relu", **width)
     before = Architecture(name="one", input=Input(channels=4, height=33, width=33), rows=(row,))
     after = rewrite(before, ["stacked"]).architecture
-    assert [layer.row.kernel for layer in after.layers] == [3] * ((kernel - 1) // 2)  # type: ignore[attr-defined]
+    assert [layer.row.kernel for layer in after.layers] == [3] * ((kernel - 1) // 2)  # type: ignore[attr-defined]  # not every row has one
     assert after.layers[-1].out_shape == before.layers[-1].out_shape
     assert count(after).layers[-1].receptive_field == kernel == count(before).layers[-1].receptive_field
 

@@ -3,6 +3,7 @@
 The network stays as wide as it is, so only its file becomes smaller; the report says what each engine makes of it.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -174,8 +175,8 @@ def _rewound(
         raise LeannetError(f"{file}: expected a run folder to rewind, with the {CONFIG} that says how it was trained")
     settings = Settings.make(current_settings(read_toml(config)), str(config))
     if settings.time is not None or not 1 <= epochs < settings.epochs:
-        found = "a run with --time" if settings.time is not None else f"{epochs} of {settings.epochs}"
-        raise LeannetError(f"--rewind: expected epochs from 1 to less than those of the run, found {found}")
+        wrong = "a run with --time" if settings.time is not None else f"{epochs} of {settings.epochs}"
+        raise LeannetError(f"--rewind: expected epochs from 1 to less than those of the run, found {wrong}")
     if settings.weights is not None:
         raise LeannetError(f"{file}: expected a run that began with fresh weights, found --weights {settings.weights}")
     check_out(out, settings)
@@ -214,7 +215,8 @@ def _rounds(folder: Path, asked: dict[str, Any], console: Console) -> Sparsified
         place = folder if number == last else folder / ROUNDS / str(number)
         share = 1 - (1 - asked["sparsity"]) ** (number / last)
         if not (place / STATE).exists():
-            _go_back(early, place, _masked(network, share, asked["level"], asked["scope"]), settings)
+            masked = _masked(copy.deepcopy(network), share, asked["level"], asked["scope"])
+            _go_back(early, place, masked, settings)
         if last > 1:
             console.say(f"round {number} of {last}: {100 * share:.1f} % of the weights are zero")
         run_or_none = continue_run(place, console.quiet, False, reader, finished_too=True)
