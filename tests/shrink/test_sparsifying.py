@@ -174,9 +174,7 @@ def test_a_lottery_ticket_goes_back_to_early_weights(trained: Path, tmp_path: Pa
         trained, sparsity=0.5, sparsity_schedule="rewind", rewind=1, rounds=2, out=tmp_path / "run", quiet=True
     )
     assert result.sparsity == pytest.approx(0.5, abs=0.01)
-    assert (
-        result.size_bytes < result.size_bytes_before == (trained / MODEL).stat().st_size
-    )
+    assert result.size_bytes < result.size_bytes_before == (trained / MODEL).stat().st_size
     early = load(tmp_path / "run" / "rewind" / "last.safetensors")[0].state_dict()
     first = load(tmp_path / "run" / "rounds" / "1")[0]
     assert zeros_of(first)  # a round of its own
