@@ -18,32 +18,28 @@ points_over_multipliers, pruned above the better of the two, means of difference
 
 import argparse
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
+
+from ledger import BASES, Ledger, done, in_words, interval
 
 import leannet
 from leannet.checkpoint import load
 from leannet.cost import count
-from leannet.files import write_whole
 from leannet.header import read_header
 from leannet.rows import Architecture
 from leannet.runtime import machine
 from leannet.shrink.timing import Timing
 
-ROOT = Path(__file__).parents[1]
-BASES, RUNS = ROOT / "experiments" / "bases", ROOT / "runs" / "prune"
-OUT = ROOT / "docs" / "experiments" / "prune.jsonl"
+LEDGER = Ledger("prune")
 TEACHER = BASES / "cifar_resnet38.safetensors"
 EPOCHS, BASE_EPOCHS = 20, 20
 RECIPE = ["--recipe", "cifar-fast", "--teacher", str(TEACHER)]
 TIMING = Timing("onnxruntime", "float32", 1)
 CLOSE = 0.03  # of the pruned network's milliseconds
 STEPS = ("original", "pruned", "width", "resolution")
-T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's, two-sided, of so many values
 
 
 @dataclass(frozen=True)
@@ -63,44 +59,28 @@ class Network:
 NETWORKS = (Network("cifar_mobilenet_v2", 0.5, 3), Network("cifar_shufflenet_v2", 1.0, 1))
 
 
-def leannet_run(*words: object) -> None:
-    """A verb in a process of its own."""
-    subprocess.run([sys.executable, "-m", "leannet", *map(str, words)], check=True)
-
-
 def run_of(network: Network, step: str, seed: int) -> Path:
     """The folder of a run."""
-    return RUNS / f"{network.base}-{step}-{seed}"
+    return LEDGER.runs / f"{network.base}-{step}-{seed}"
 
 
-def trained(network: Network, step: str, seed: int, data: Path) -> Path:
+def trained(network: Network, step: str, seed: int, data: Path, threads: int) -> Path:
     """Runs a step, or goes on with it."""
     run, table = run_of(network, step, seed), data / "train.parquet"
-    if (run / "done").exists():
-        return run
-    common = [*RECIPE, "--seed", seed, "--out", run]
+    common = [*RECIPE, "--seed", seed, "--threads", threads]
     if step == "pruned":
-        if (run / "prune.json").exists():
-            leannet_run("prune", "--resume", run)
-        else:
-            leannet_run("prune", network.file, table, "--macs", "50%", "--epochs", EPOCHS, *common)
-    elif (run / "state").exists():
-        leannet_run("train", "--resume", run)
-    elif step == "original":
+        return done(run, "prune", network.file, table, "--macs", "50%", "--epochs", EPOCHS, *common)
+    if step == "original":
         words = ["--weights", network.file, "--split", "weights", "--epochs", EPOCHS]
-        leannet_run("train", table, *words, *common)
-    else:
-        flags = multiplied(network, step, load(run_of(network, "pruned", 0))[1].architecture)
-        # The split is the base's: its own seed and shares.
-        split = ["--split", "90:10", "--epochs", BASE_EPOCHS + EPOCHS]
-        leannet_run("train", table, *flags, *split, *common)
-    (run / "done").touch()
-    return run
+        return done(run, "train", table, *words, *common)
+    flags = multiplied(network, step, load(run_of(network, "pruned", 0))[1].architecture)
+    # The split is the base's: its own seed and shares.
+    return done(run, "train", table, *flags, "--split", "90:10", "--epochs", BASE_EPOCHS + EPOCHS, *common)
 
 
 def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
     """The flags of the multiplier whose network takes as long as the pruned one."""
-    file = RUNS / f"{network.base}-{step}.json"
+    file = LEDGER.runs / f"{network.base}-{step}.json"
     if file.exists():
         return list(json.loads(file.read_text())["flags"])
     original = read_header(network.file).architecture
@@ -129,18 +109,27 @@ def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
     flags += ["--resolution", f"{value:g}"] if step == "resolution" else []
     ratios = {f"{candidates[number][0]:g}": ratio for number, ratio in tried.items()}
     about = {"flags": flags, "ratio": tried[best], "tried": ratios, "macs": count(table).macs}
-    RUNS.mkdir(parents=True, exist_ok=True)
+    LEDGER.runs.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(about))
     if abs(tried[best] - 1) > CLOSE:
         print(f"{network.base}, {step}: the nearest takes {tried[best]:.3f} of the pruned one's time", flush=True)
     return flags
 
 
+def time_in_turns(network: Network) -> None:
+    """Milliseconds of the four networks of the first seed, as a line of their own."""
+    tables = [load(run_of(network, step, 0))[1].architecture for step in STEPS]
+    times = dict(zip(STEPS, TIMING.milliseconds(tables), strict=True))
+    LEDGER.add({"network": network.base, "timed": times, "machine": machine().line()})
+
+
 def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Differences within seeds, in points of test accuracy."""
     result: dict[str, Any] = {"networks": {}}
     for network in NETWORKS:
-        of = {(line["step"], line["seed"]): line for line in lines if line["network"] == network.base}
+        of = {
+            (line["step"], line["seed"]): line for line in lines if line["network"] == network.base and "step" in line
+        }
         seeds = [seed for seed in range(network.seeds) if all((step, seed) in of for step in STEPS)]
         if not seeds:
             continue
@@ -150,23 +139,15 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
         over = [one - other for one, other in zip(accuracy["pruned"], better, strict=True)]
         result["networks"][network.base] = {
             "seeds": len(seeds), "accuracy": accuracy, "points_lost": mean(lost), "points_over_multipliers": mean(over),
-            "interval": _interval(over), "lost_interval": _interval(lost),
+            "interval": interval(over), "lost_interval": interval(lost),
             "macs": {step: of[step, seeds[0]]["macs"] for step in STEPS},
-            "latency_ms": {step: of[step, seeds[0]]["latency_ms"] for step in STEPS},
+            "latency_ms": next(line["timed"] for line in lines if line["network"] == network.base and "timed" in line),
         }  # fmt: skip
     if result["networks"]:
         result["points_lost"] = max(each["points_lost"] for each in result["networks"].values())
         over_all = (each["points_over_multipliers"] for each in result["networks"].values())
         result["points_over_multipliers"] = min(over_all)
     return result
-
-
-def _interval(values: list[float]) -> list[float] | None:
-    """Of the mean, 95 %, by Student's t; None of one value."""
-    if len(values) < 2:
-        return None
-    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
-    return [mean(values) - half, mean(values) + half]
 
 
 def page(results: dict[str, Any], line: str) -> str:
@@ -185,8 +166,7 @@ def page(results: dict[str, Any], line: str) -> str:
             )
     text += ["", "| | points lost | points over the better multiplier | 95 % interval |", "|---|--:|--:|--:|"]
     for name, each in results["networks"].items():
-        bounds = each["interval"]
-        words = "one seed" if bounds is None else f"{bounds[0]:+.2f} to {bounds[1]:+.2f}"
+        words = in_words(each["interval"])
         text.append(f"| {name} | {each['points_lost']:+.2f} | {each['points_over_multipliers']:+.2f} | {words} |")
     return "\n".join(text) + "\n"
 
@@ -196,32 +176,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", metavar="STEP", choices=STEPS, help=", ".join(STEPS))
+    parser.add_argument("--networks", nargs="*", choices=[network.base for network in NETWORKS], metavar="BASE")
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    lines = [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
     for seed in range(max(network.seeds for network in NETWORKS)):
         for network in NETWORKS:
             for step in ("pruned", "original", "width", "resolution"):
-                known = any(
-                    (each["network"], each["step"], each["seed"]) == (network.base, step, seed) for each in lines
-                )
-                if known or seed >= network.seeds or (arguments.only and step not in arguments.only):
+                left_out = arguments.networks and network.base not in arguments.networks
+                if seed >= network.seeds or left_out or (arguments.only and step not in arguments.only):
                     continue
-                run = trained(network, step, seed, arguments.data)
+                if LEDGER.has(network=network.base, step=step, seed=seed):
+                    continue
+                run = trained(network, step, seed, arguments.data, arguments.threads)
                 scores = leannet.evaluate(run, str(arguments.data / "test.parquet"), quiet=True).scores
                 architecture = load(run)[1].architecture
-                line = {
-                    "network": network.base, "step": step, "seed": seed, "accuracy": scores.accuracy,
-                    "macs": count(architecture).macs, "params": count(architecture).params,
-                    "latency_ms": TIMING.milliseconds([architecture])[0], "machine": machine().line(),
-                }  # fmt: skip
-                lines.append(line)
-                OUT.parent.mkdir(parents=True, exist_ok=True)
-                with OUT.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(line, flush=True)
-                results = summary(lines)
-                write_whole(OUT.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
-                write_whole(ROOT / "docs" / "prune.md", page(results, machine().line()).encode())
+                LEDGER.add(
+                    {
+                        "network": network.base, "step": step, "seed": seed, "accuracy": scores.accuracy,
+                        "macs": count(architecture).macs, "params": count(architecture).params,
+                        "machine": machine().line(),
+                    }
+                )  # fmt: skip
+                if not any("timed" in line and line["network"] == network.base for line in LEDGER.lines) and all(
+                    LEDGER.has(network=network.base, step=step, seed=0) for step in STEPS
+                ):
+                    time_in_turns(network)
+                results = summary(LEDGER.lines)
+                LEDGER.write(results, page(results, machine().line()))
 
 
 if __name__ == "__main__":

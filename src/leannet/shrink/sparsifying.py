@@ -271,13 +271,13 @@ def _result(
         accuracy_before=before,
         accuracy=accuracy,
         epochs=0 if run is None else len(run.log),
-        latencies_ms=_latencies(source[0], network) if run is None or run.finished else {},
+        latencies_ms=latencies(source[0], network) if run is None or run.finished else {},
         finished=run is None or run.finished,
         run=run,
     )
 
 
-def _latencies(dense: Network, sparse: Network) -> dict[str, tuple[float, float]]:
+def latencies(dense: Network, sparse: Network) -> dict[str, tuple[float, float]]:
     """Milliseconds of both in each engine that is here, in turns: one thread, batch 1, float32."""
     image = np.random.default_rng(0).normal(size=(1, *dense.architecture.input.shape)).astype(np.float32)
     result = {}

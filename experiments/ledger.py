@@ -1,0 +1,80 @@
+"""What experiments share: lines of JSON, one a finished run, and leannet's verbs in processes of their own.
+
+Several processes may write to one ledger, each to lines of its own.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from leannet.files import write_whole
+
+ROOT = Path(__file__).parents[1]
+BASES = ROOT / "experiments" / "bases"
+Line = dict[str, Any]
+T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's, two-sided, of so many values
+
+
+class Ledger:
+    """docs/experiments/NAME.jsonl, with NAME.json and a page made of it; runs/NAME has the runs."""
+
+    def __init__(self, name: str):
+        self.file = ROOT / "docs" / "experiments" / f"{name}.jsonl"
+        self.runs = ROOT / "runs" / name
+        self.name = name
+
+    @property
+    def lines(self) -> list[Line]:
+        """Those that there are now."""
+        return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+
+    def has(self, **values: object) -> bool:
+        """Whether a line has these values."""
+        return any(all(line.get(name) == value for name, value in values.items()) for line in self.lines)
+
+    def add(self, line: Line) -> None:
+        """Appends a line."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(line, flush=True)
+
+    def write(self, results: Any, page: str) -> None:
+        """The results, and the page about them in docs/."""
+        write_whole(self.file.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+        write_whole(ROOT / "docs" / f"{self.name}.md", page.encode())
+
+
+def leannet_run(*words: object) -> None:
+    """A verb in a process of its own."""
+    subprocess.run([sys.executable, "-m", "leannet", *map(str, words)], check=True)
+
+
+def done(run: Path, verb: str, *words: object) -> Path:
+    """Runs a verb that trains into a folder, or goes on with it, or knows that it has ended."""
+    if (run / "done").exists():
+        return run
+    if verb == "prune" and (run / "prune.json").exists():
+        leannet_run("prune", "--resume", run)
+    elif (run / "state").exists():
+        leannet_run("train", "--resume", run)
+    else:
+        leannet_run(verb, *words, "--out", run)
+    (run / "done").touch()
+    return run
+
+
+def interval(values: list[float]) -> list[float] | None:
+    """Of the mean, 95 %, by Student's t; None of one value."""
+    if len(values) < 2:
+        return None
+    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
+    return [mean(values) - half, mean(values) + half]
+
+
+def in_words(bounds: list[float] | None) -> str:
+    """An interval in a table."""
+    return "one seed" if bounds is None else f"{bounds[0]:+.2f} to {bounds[1]:+.2f}"
