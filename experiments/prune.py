@@ -117,7 +117,10 @@ def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
 
 
 def time_in_turns(network: Network) -> None:
-    """Milliseconds of the four networks of the first seed, as a line of their own."""
+    """Milliseconds of the four networks of the first seed, as a line of their own, once all are there."""
+    own = [line for line in LEDGER.lines if line["network"] == network.base]
+    if any("timed" in line for line in own) or not {line["step"] for line in own if line["seed"] == 0} >= set(STEPS):
+        return
     tables = [load(run_of(network, step, 0))[1].architecture for step in STEPS]
     times = dict(zip(STEPS, TIMING.milliseconds(tables), strict=True))
     LEDGER.add({"network": network.base, "timed": times, "machine": machine().line()})
@@ -127,9 +130,8 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Differences within seeds, in points of test accuracy."""
     result: dict[str, Any] = {"networks": {}}
     for network in NETWORKS:
-        of = {
-            (line["step"], line["seed"]): line for line in lines if line["network"] == network.base and "step" in line
-        }
+        own = [line for line in lines if line["network"] == network.base]
+        of = {(line["step"], line["seed"]): line for line in own if "step" in line}
         seeds = [seed for seed in range(network.seeds) if all((step, seed) in of for step in STEPS)]
         if not seeds:
             continue
@@ -141,7 +143,7 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
             "seeds": len(seeds), "accuracy": accuracy, "points_lost": mean(lost), "points_over_multipliers": mean(over),
             "interval": interval(over), "lost_interval": interval(lost),
             "macs": {step: of[step, seeds[0]]["macs"] for step in STEPS},
-            "latency_ms": next(line["timed"] for line in lines if line["network"] == network.base and "timed" in line),
+            "latency_ms": next(line["timed"] for line in own if "timed" in line),
         }  # fmt: skip
     if result["networks"]:
         result["points_lost"] = max(each["points_lost"] for each in result["networks"].values())
@@ -197,10 +199,7 @@ def main() -> None:
                         "machine": machine().line(),
                     }
                 )  # fmt: skip
-                if not any("timed" in line and line["network"] == network.base for line in LEDGER.lines) and all(
-                    LEDGER.has(network=network.base, step=step, seed=0) for step in STEPS
-                ):
-                    time_in_turns(network)
+                time_in_turns(network)
                 results = summary(LEDGER.lines)
                 LEDGER.write(results, page(results, machine().line()))
 
