@@ -3,9 +3,10 @@
     python benchmarks/same.py COMMIT            # about ten minutes
 
 Compared, for every network of the zoo: the rows as JSON, every count, layer by layer, the layers with their shapes, the
-names and shapes of the weights, the outputs of seeded networks, and the float graphs of ONNX, TensorFlow Lite and ncnn
-from the same weights, byte for byte; of the smallest networks the 8-bit graphs too. Then two seeded epochs of training
-on the built-in digits: every tensor, the log and the predictions. Says what differs, and exits with 1 if anything does.
+names and shapes of the weights, the outputs of seeded networks, and what the graphs of ONNX, LiteRT and ncnn compute
+from the same weights, whatever their values are called (graph_forms.py); of the smallest networks the 8-bit graphs for
+each engine too. Then two seeded epochs of training on the built-in digits: every tensor, the log and the predictions.
+Says what differs, and exits with 1 if anything does.
 """
 
 import argparse
@@ -25,10 +26,9 @@ import torch
 from leannet.cost import count, graph
 from leannet.errors import LeannetError
 from leannet.network import build
-from leannet.runtime.int8_graph import Int8Writer
-from leannet.runtime.ncnn_graph import NcnnWriter
-from leannet.runtime.onnx_graph import GraphWriter, numpy_weights
-from leannet.runtime.tflite_graph import TfliteWriter
+from graph_forms import ncnn_form, onnx_form, tflite_form
+from leannet.runtime import Program, numpy_weights
+from leannet.runtime.programs import quantized_program
 from leannet.training import train
 from leannet.zoo import FAMILIES, architecture
 from safetensors.numpy import load_file
@@ -40,12 +40,6 @@ SIDE = 96
 def put(key, value):
     data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, default=str).encode()
     digests_by_name[key] = hashlib.sha256(data).hexdigest()
-
-def serialized(writer):
-    return writer.model().SerializeToString(deterministic=True)
-
-def with_model(param, model):
-    return param.encode() + model
 
 def attempt(key, make):
     try:
@@ -75,14 +69,18 @@ for name in FAMILIES:
     outputs = outputs if isinstance(outputs, dict) else {"": outputs}
     put(f"{name}: outputs", b"".join(value.numpy().tobytes() for value in outputs.values()))
     weights = numpy_weights(state)
-    attempt(f"{name}: onnx", lambda: serialized(GraphWriter(table, weights)))
-    attempt(f"{name}: tflite", lambda: TfliteWriter(table, weights).file())
-    attempt(f"{name}: ncnn", lambda: with_model(*NcnnWriter(table, weights).files()))
+    program = Program(table, weights)
+    attempt(f"{name}: onnx", lambda: onnx_form(program.onnx))
+    attempt(f"{name}: tflite", lambda: tflite_form(program.form("tflite")[0]))
+    attempt(f"{name}: ncnn", lambda: ncnn_form(program.form("ncnn")))
     if name.endswith("_debug"):
         ranges = {"input": (-2.0, 2.0)}
         for layer in table.layers:
             ranges[layer.path] = ranges[f"{layer.path}:before"] = (-4.0, 4.0)
-        attempt(f"{name}: int8", lambda: serialized(Int8Writer(table, weights, ranges)))
+        for engine in ("onnxruntime", "openvino", "litert"):
+            form, made = ("tflite", tflite_form) if engine == "litert" else ("onnx", onnx_form)
+            integers = lambda: quantized_program(table, weights, ranges, engine).form(form)[0]
+            attempt(f"{name}: int8, {engine}", lambda: made(integers()))
     print(name, file=sys.stderr, flush=True)
 with tempfile.TemporaryDirectory() as place:
     run = Path(place) / "run"
@@ -100,7 +98,8 @@ print(json.dumps(digests_by_name))
 
 def collect(source: Path) -> dict[str, str]:
     """A digest of each thing that is compared."""
-    environment = dict(os.environ) | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "2"}
+    places = os.pathsep.join([str(source), str(Path(__file__).parent)])
+    environment = dict(os.environ) | {"PYTHONPATH": places, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", COLLECT], env=environment, check=True, stdout=subprocess.PIPE)
     digests: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return digests

@@ -15,11 +15,12 @@ from leannet.quantization.fake_quantization import (
 )
 from leannet.quantization.quantizing import quantize
 from leannet.runtime import ENGINES, Program, numpy_weights
-from leannet.runtime.int8_graph import Int8Writer, Range
+from leannet.runtime.operations import Range
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
 from tests.quantization.test_quantizing import run as run  # the fixture
+from tests.runtime.integer_graphs import onnx_integers
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 
@@ -34,7 +35,7 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     x = torch.randn(16, *table.input.shape)
     ranges = Calibration(table, weights, [x.numpy()]).ranges()
     bits = weight_bits()  # more would overflow where the test runs
-    integers = Program.of_file(table, Int8Writer(table, weights, ranges, bits=bits).model().SerializeToString())
+    integers = Program.of_file(table, onnx_integers(table, weights, ranges, bits=bits).SerializeToString())
     by_engine = ENGINES["onnxruntime"].prepare(integers, 1)(x.numpy())[0]
     with torch.no_grad():
         exact = network(x).numpy()

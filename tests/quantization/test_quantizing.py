@@ -23,7 +23,8 @@ from leannet.quantization.quantizing import EngineName, fewest, quantize
 from leannet.rows import Architecture, Conv, Input
 from leannet.runtime import Latency, numpy_weights
 from leannet.runtime.engines import Floats
-from leannet.runtime.int8_graph import Range, quantize_filters
+from leannet.runtime.integers import quantize_filters
+from leannet.runtime.operations import Range
 from tests.conftest import draw, draw_folder
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from leannet.rows import Architecture
 from leannet.runtime.folding import Weights
-from leannet.runtime.ncnn_graph import NcnnWriter
-from leannet.runtime.onnx_graph import GraphWriter
-from leannet.runtime.tflite_graph import TfliteWriter
+from leannet.runtime.formats.ncnn import to_ncnn
+from leannet.runtime.formats.onnx import to_onnx
+from leannet.runtime.formats.tflite import to_tflite
 from leannet.zoo import FAMILIES, architecture
 
 FILE = Path(__file__).with_suffix(".json")
@@ -37,10 +37,10 @@ def digests(name: str) -> dict[str, str]:
     if table.input.height > 96:
         table = architecture(name, resolution=96)
     values = weights(table)
-    param, model = NcnnWriter(table, values).files()
+    param, model = to_ncnn(table, values)
     files = {
-        "onnx": GraphWriter(table, values).model().SerializeToString(deterministic=True),
-        "tflite": TfliteWriter(table, values).file(),
+        "onnx": to_onnx(table, values).SerializeToString(deterministic=True),
+        "tflite": to_tflite(table, values),
         "ncnn": param.encode() + model,
     }
     return {form: hashlib.sha256(data).hexdigest() for form, data in files.items()}

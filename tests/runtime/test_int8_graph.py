@@ -8,15 +8,18 @@ import torch
 
 from leannet.network import build
 from leannet.quantization.calibration import Calibration
-from leannet.rows import Activate, Architecture, Concat, Conv, Dropout, GlobalPool, Input, Linear
+from leannet.rows import Activate, Architecture, Concat, Conv, GlobalPool, Input, Linear
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.folding import Array
-from leannet.runtime.int8_graph import Int8Writer, Range, copies, quantize_filters
-from leannet.runtime.onnx_graph import GraphWriter
+from leannet.runtime.formats.onnx import to_onnx
+from leannet.runtime.integers import quantize_filters, tied_ranges
+from leannet.runtime.lowering import lower
+from leannet.runtime.operations import Range
 from leannet.runtime.precisions import program
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively
+from tests.runtime.integer_graphs import copying, onnx_integers
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 BITS = weight_bits()  # more would overflow where the tests run
@@ -35,8 +38,8 @@ class Case:
 
     def outputs(self, style: str, engine: str, **words: object) -> Array:
         ranges = self.calibration.ranges()
-        writer = Int8Writer(self.rows, self.weights, ranges, style, bits=BITS, **words)  # type: ignore[arg-type]  # any words
-        program = Program.of_file(self.rows, writer.model().SerializeToString())
+        model = onnx_integers(self.rows, self.weights, ranges, style, **({"bits": BITS} | words))
+        program = Program.of_file(self.rows, model.SerializeToString())
         return ENGINES[engine].prepare(program, 1)(self.x)[0]
 
     def decibels(self, outputs: Array) -> float:
@@ -66,13 +69,12 @@ def test_a_convolution_is_the_integer_one() -> None:
     )
     case = Case(rows)
     ranges = case.calibration.ranges()
-    writer = Int8Writer(rows, case.weights, ranges, bits=BITS)
-    model = writer.model()
+    model = onnx_integers(rows, case.weights, ranges, bits=BITS)
     model.graph.output.append(onnx.helper.make_tensor_value_info("a:bytes", onnx.TensorProto.UINT8, None))
     import onnxruntime
 
     _, outputs = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": case.x})
-    input_range, output_range = (Range.of(*writer.ranges[name]) for name in ("input", "a"))
+    input_range, output_range = (tied_ranges(lower(rows), ranges)[name] for name in ("input", "a"))
     assert output_range.zero_point == 0  # ReLU6 ends where bytes end
     x = (
         np.clip(np.rint(case.x / input_range.scale) + input_range.zero_point, 0, 255).astype(np.int64)
@@ -89,10 +91,10 @@ def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
         everything = frozenset(node.path for node in case.rows.layers)
-        writer = Int8Writer(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
-        kinds = [node.op_type for node in writer.model().graph.node]
+        model = onnx_integers(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
+        kinds = [node.op_type for node in model.graph.node]
         assert kinds.count("QuantizeLinear") == 0  # not the input either, which no integers read
-        exact = GraphWriter(case.rows, case.weights).model()
+        exact = to_onnx(case.rows, case.weights)
         assert kinds.count("Conv") == sum(node.op_type == "Conv" for node in exact.graph.node)
         np.testing.assert_array_equal(case.outputs("lut", "onnxruntime", float_layers=everything), case.float_outputs)
 
@@ -114,7 +116,7 @@ def test_what_is_joined_with_integers_is_rounded_before_and_moved_as_bytes() -> 
         if (style, engine) != ("fused", "onnxruntime"):  # which would round b's filters as well, see the test below
             assert case.decibels(case.outputs(style, engine, float_layers=frozenset({"b"}))) > 30, style
         assert case.decibels(case.outputs(style, engine)) > 30, style  # a's ReLU is not lost to the range it shares
-    model = Int8Writer(rows, case.weights, case.calibration.ranges(), float_layers=frozenset({"b"})).model()
+    model = onnx_integers(rows, case.weights, case.calibration.ranges(), float_layers={"b"})
     concat = next(node for node in model.graph.node if node.op_type == "Concat")
     making = {node.output[0]: node.op_type for node in model.graph.node}
     assert [making[name] for name in concat.input] == ["QuantizeLinear"] * 2
@@ -139,7 +141,7 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
     ranges = Calibration(rows, case.weights, [case.x]).ranges()
     for value in ("b", "c"):
         ranges[value] = -4.0, 4.0  # the large one is cut off, and the others are seen
-    model = Int8Writer(rows, case.weights, ranges, float_layers=frozenset({"b", "c"}), bits=BITS).model()
+    model = onnx_integers(rows, case.weights, ranges, float_layers={"b", "c"}, bits=BITS)
     outputs = ENGINES["onnxruntime"].prepare(Program.of_file(rows, model.SerializeToString()), 1)(case.x)[0]
     model.opset_import[0].version = 20  # the nodes mean the same, and onnx's reference begins to know them at 19
     reference = onnx.reference.ReferenceEvaluator(model).run(None, {"input": case.x})[0].reshape(outputs.shape)
@@ -150,15 +152,14 @@ def test_a_layer_in_float_between_integers_stays_so_in_the_runtime() -> None:
 def test_no_family_lets_the_runtime_round_what_is_in_float(name: str) -> None:
     """Every other layer in float: what ONNX Runtime's optimizer would round, it finds nowhere."""
     case = Case(architecture(name))
-    layers = [node.path for node in case.rows.layers if not copies(node.row)]
+    layers = [node.path for node in case.rows.layers if node.path not in copying(case.rows)]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     for floats in (layers[::2], layers[1::2]):
         ranges = case.calibration.ranges()
-        writer = Int8Writer(case.rows, case.weights, ranges, float_layers=frozenset(floats), bits=BITS)
-        graph = writer.model().SerializeToString()
+        graph = onnx_integers(case.rows, case.weights, ranges, float_layers=floats, bits=BITS).SerializeToString()
         outputs, reference = (
             onnxruntime.InferenceSession(graph, options, disabled_optimizers=without).run(None, {"input": case.x})[0]
             for without in ([], ["WeightBiasQuantization"])
@@ -187,15 +188,17 @@ def test_an_activation_of_its_own_stays_in_float() -> None:
 def test_shuffles_slices_and_concatenations_move_bytes() -> None:
     """ShuffleNet's values are rounded where they are made and nowhere else."""
     case = Case(architecture("shufflenet_v2_debug"))
-    writer = Int8Writer(case.rows, case.weights, case.calibration.ranges())
-    rounded = {node.name for node in writer.model().graph.node if node.op_type == "QuantizeLinear"}
-    making = [p for p in case.rows.layers if not copies(p.row) and not isinstance(p.row, Dropout)]
+    ranges = case.calibration.ranges()
+    model, tied = onnx_integers(case.rows, case.weights, ranges), tied_ranges(lower(case.rows), ranges)
+    rounded = {node.name for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    copies = copying(case.rows)
+    making = {step.layer for step in lower(case.rows)} - copies
     assert len(rounded) == len(making)  # the input is one more, the output one less
-    assert sum(copies(node.row) for node in case.rows.layers) > 3
+    assert len(copies) > 3
     for node in case.rows.layers:
-        if copies(node.row):
+        if node.path in copies:
             assert f"{node.path}:bytes" not in rounded
-            assert {writer.ranges[node.path]} == {writer.ranges[source] for source in node.inputs}
+            assert {tied[node.path]} == {tied[source] for source in node.inputs}
 
 
 @pytest.mark.parametrize("name", ["squeezenet_1_1", "shufflenet_v2", "mobilenet_v2"])
@@ -216,10 +219,9 @@ def test_tables_hold_the_activation(kind: str) -> None:
     weights = {"a.conv.weight": np.ones((1, 1, 1, 1), np.float32), "a.conv.bias": np.zeros(1, np.float32)}
     weights |= {"b.conv.weight": weights["a.conv.weight"], "b.conv.bias": weights["a.conv.bias"]}
     x = np.linspace(-5, 5, 256, dtype=np.float32).reshape(1, 1, 16, 16)
-    exact = GraphWriter(rows, weights).model()
-    quantized = Int8Writer(
-        rows, weights, {"input": (-5, 5), "a": (-0.4, 5), "b": (-0.4, 5), "a:before": (-5, 5)}
-    ).model()
+    exact = to_onnx(rows, weights)
+    ranges = {"input": (-5, 5), "a": (-0.4, 5), "b": (-0.4, 5), "a:before": (-5, 5)}
+    quantized = onnx_integers(rows, weights, ranges)
     import onnxruntime
 
     by_float, by_table = (

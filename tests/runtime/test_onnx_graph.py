@@ -30,7 +30,7 @@ from leannet.rows import (
 from leannet.rows.layers import RowBase
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.engines import is_installed
-from leannet.runtime.onnx_graph import to_onnx
+from leannet.runtime.formats.onnx import to_onnx
 from leannet.runtime.precisions import program as made_program
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import lively

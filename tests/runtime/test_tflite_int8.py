@@ -8,15 +8,17 @@ from leannet.quantization.calibration import Calibration
 from leannet.rows import Activate, Add, Architecture, Concat, Conv, Depthwise, GlobalPool, Input, Linear, Pool, Row
 from leannet.runtime import ENGINES, Program
 from leannet.runtime.folding import Array
-from leannet.runtime.int8_graph import Range, quantize_filters
-from leannet.runtime.tflite_int8 import Int8TfliteWriter
+from leannet.runtime.integers import quantize_filters, tied_ranges
+from leannet.runtime.lowering import lower
+from leannet.runtime.operations import Range
 from leannet.zoo import architecture
+from tests.runtime.integer_graphs import tflite_integers
 from tests.runtime.test_int8_graph import DEBUG, FORMS, Case
 
 
 def outputs(case: Case, x: Array | None = None, **words: object) -> Array:
-    writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), **words)  # type: ignore[arg-type]  # words
-    program = Program.of_forms(case.rows, {"tflite": (writer.file(),)})
+    file = tflite_integers(case.rows, case.weights, case.calibration.ranges(), **words)
+    program = Program.of_forms(case.rows, {"tflite": (file,)})
     return ENGINES["litert"].prepare(program, 1)(case.x if x is None else x)[0]
 
 
@@ -45,9 +47,10 @@ def test_a_convolution_is_the_integer_one() -> None:
         name="x", input=Input(height=6, width=5), rows=(Conv(name="a", out_channels=7, bias=True, activation="relu6"),)
     )
     case = Case(rows)
-    writer = Int8TfliteWriter(rows, case.weights, case.calibration.ranges())
-    output_values = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
-    input_range, output_range = writer.ranges["input"], writer.ranges["a"]
+    file = tflite_integers(rows, case.weights, case.calibration.ranges())
+    output_values = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (file,)}), 1)(case.x)[0]
+    tied = tied_ranges(lower(rows), case.calibration.ranges())
+    input_range, output_range = tied["input"], tied["a"]
     assert output_range.zero_point == 0  # ReLU6 ends where bytes end
     x = (
         np.clip(np.rint(case.x / input_range.scale) + input_range.zero_point, 0, 255).astype(np.int64)
@@ -72,8 +75,8 @@ def test_activations_are_those_of_floats() -> None:
         x = ((np.arange(256) - range_.zero_point) * range_.scale).astype(np.float32).reshape(1, 1, 16, 16)
         exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(x)[0]
         ranges = {"input": (-6.0, 6.0), "a": (float(exact.min()), float(exact.max()))}
-        writer = Int8TfliteWriter(rows, case.weights, ranges)
-        outputs_of_tflite = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(x)[0]
+        file = tflite_integers(rows, case.weights, ranges)
+        outputs_of_tflite = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (file,)}), 1)(x)[0]
         step = max(float(np.ptp(exact)), 1.0 if kind != "tanh" else 2.0) / 255
         assert np.abs(outputs_of_tflite - exact).max() < 1.1 * step, kind
 
@@ -82,8 +85,8 @@ def test_layers_that_stay_in_float_are_exact() -> None:
     for name in ("mobilenet_v3_debug", "shufflenet_v2_debug"):
         case = Case(architecture(name))
         everything = frozenset(node.path for node in case.rows.layers)
-        writer = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
-        assert "INT8" not in kinds(writer.file())
+        file = tflite_integers(case.rows, case.weights, case.calibration.ranges(), float_layers=everything)
+        assert "INT8" not in kinds(file)
         exact = ENGINES["litert"].prepare(Program(case.rows, case.weights), 1)(case.x)[0]
         np.testing.assert_array_equal(outputs(case, float_layers=everything), exact)
 
@@ -107,8 +110,8 @@ def test_integers_and_floats_meet() -> None:
         ),
     )
     case = Case(rows)
-    plain = Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
-    some = Int8TfliteWriter(rows, case.weights, case.calibration.ranges(), float_layers=frozenset({"b", "f"})).file()
+    plain = tflite_integers(rows, case.weights, case.calibration.ranges())
+    some = tflite_integers(rows, case.weights, case.calibration.ranges(), float_layers={"b", "f"})
     assert kinds(some)["INT8"] < kinds(plain)["INT8"]
     assert case.decibels(outputs(case)) > 30
     assert case.decibels(outputs(case, float_layers=frozenset({"b", "f"}))) > 30
@@ -169,12 +172,13 @@ def test_means_of_windows_are_rounded_twice_at_most(kernel: int, stride: int, pa
         Pool(name="a", op="average", kernel=kernel, stride=stride, padding=padding),
     ))  # fmt: skip
     case = Case(rows)
-    writer = Int8TfliteWriter(rows, {}, case.calibration.ranges())
-    means = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (writer.file(),)}), 1)(case.x)[0]
-    inputs = writer.ranges["input"].fake_quantize(case.x).astype(np.float32)
+    file = tflite_integers(rows, {}, case.calibration.ranges())
+    means = ENGINES["litert"].prepare(Program.of_forms(rows, {"tflite": (file,)}), 1)(case.x)[0]
+    tied = tied_ranges(lower(rows), case.calibration.ranges())
+    inputs = tied["input"].fake_quantize(case.x).astype(np.float32)
     exact = ENGINES["onnxruntime"].prepare(Program(rows, {}), 1)(inputs)[0]
     least, most = case.calibration.ranges()["a"]
-    steps = np.abs(means - np.clip(exact, least, most)) / writer.ranges["a"].scale
+    steps = np.abs(means - np.clip(exact, least, most)) / tied["a"].scale
     assert steps.max() <= 0.5 + (0.5 * share if share > 1 else 0) + 1e-3
     assert steps[:, :, 2, 2].max() <= (1 if share > 1 else 0.5) + 1e-3  # a window that is all image
     for style, engine in FORMS:
@@ -203,7 +207,7 @@ def test_wide_depthwise_filters_stay_in_float() -> None:
 def _alone(row: Row) -> bytes:
     rows = Architecture(name="x", input=Input(height=8, width=8), rows=(row,))
     case = Case(rows)
-    return Int8TfliteWriter(rows, case.weights, case.calibration.ranges()).file()
+    return tflite_integers(rows, case.weights, case.calibration.ranges())
 
 
 def _operations(row: Row) -> list[str]:
@@ -220,7 +224,7 @@ def _operations(row: Row) -> list[str]:
 def test_versions_are_those_that_know_the_operation() -> None:
     """tensorflow/lite/tools/versioning/op_version.cc: transpositions of five dimensions, products that stretch."""
     case = Case(architecture("shufflenet_v2_debug"))
-    file = Int8TfliteWriter(case.rows, case.weights, case.calibration.ranges()).file()
+    file = tflite_integers(case.rows, case.weights, case.calibration.ranges())
     model = tflite.Model.GetRootAs(file, 0)
     codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
     versions = {code.BuiltinCode(): code.Version() for code in codes}

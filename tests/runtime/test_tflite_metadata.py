@@ -22,7 +22,7 @@ from leannet.header import Header
 from leannet.network import build
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES, Program, numpy_weights
-from leannet.runtime.tflite_graph import to_tflite
+from leannet.runtime.formats.tflite import to_tflite
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import draw, draw_folder, lively
 

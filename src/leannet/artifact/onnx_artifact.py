@@ -16,7 +16,7 @@ from leannet.files import check_writable, write_whole
 from leannet.header import KEY, onnx_header, parse_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.runtime import ENGINES, Program
-from leannet.runtime.onnx_graph import onnx_package
+from leannet.runtime.formats.onnx_graph import onnx_package
 
 GOLDEN, DIGEST = f"{KEY}_golden", f"{KEY}_digest"
 RUNNERS = tuple(name for name, each in ENGINES.items() if each.form == "onnx")

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from leannet import rows
 from leannet.rows import INPUT, Architecture
+from leannet.runtime import operations as ops
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Array, Weights
-from leannet.runtime.int8_graph import Range, quantize_filters
-from leannet.runtime.onnx_graph import GraphWriter
+from leannet.runtime.formats.onnx import model_and_tensors
+from leannet.runtime.formats.onnx_graph import onnx_package
+from leannet.runtime.integers import quantize_filters
+from leannet.runtime.lowering import lower
+from leannet.runtime.operations import BEFORE, Range
 from leannet.runtime.packages import package
 
 SAMPLES = 4096  # of each value in each batch
@@ -72,24 +75,18 @@ class Calibration:
     def __init__(self, architecture: Architecture, weights: Weights, batches: Iterable[Floats], seed: int = 0):
         """batches: (N, C, H, W), normalized."""
         onnxruntime = package("onnxruntime")
-        self.writer = GraphWriter(architecture, weights)
-        self.architecture = architecture
-        model = self.writer.model()
-        names = {path: value for path, value in self.writer.values.items() if path != INPUT}
-        nodes = {node.name for node in model.graph.node}
-        last_sum = {node.path: f"add_{len(node.inputs) - 2}" for node in architecture.layers
-                    if isinstance(node.row, rows.Add) and len(node.inputs) > 2}  # fmt: skip
-        before_activation = {
-            f"{path}:before": f"{path}:{kind}"
-            for path in names
-            for kind in ("conv", "gemm", last_sum.get(path, "add"))
-            if f"{path}:{kind}" in nodes
+        self.operations = lower(architecture, weights)
+        model, tensors = model_and_tensors(self.operations)
+        # What a layer makes, and what it makes before its activation function.
+        names = {
+            step.name: tensors[step.name]
+            for step in self.operations
+            if step.name == step.layer or step.name.endswith(BEFORE)
         }
-        names |= before_activation
         observed = sorted(set(names.values()))
-        kind = self.writer.onnx.TensorProto.FLOAT
+        helper, kind = onnx_package().helper, onnx_package().TensorProto.FLOAT
         for value in sorted(set(observed) - {output.name for output in model.graph.output}):
-            model.graph.output.append(self.writer.onnx.helper.make_tensor_value_info(value, kind, None))
+            model.graph.output.append(helper.make_tensor_value_info(value, kind, None))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -106,33 +103,26 @@ class Calibration:
         by_value = {value: observer.range() for value, observer in self.observers.items()}
         ranges = {path: by_value[value] for path, value in self.values.items()}
         for path, value in self.values.items():
-            if path.endswith(":before") and self._activation(path.removesuffix(":before")) == "h_swish":
+            after = self.operations.by_name.get(path.removesuffix(BEFORE))
+            if path.endswith(BEFORE) and after is not None and ops.activation_of(after) == "h_swish":
                 ranges[path] = self.observers[value].range_before_h_swish()
         return ranges
-
-    def _activation(self, path: str) -> str:
-        layer = next(node.row for node in self.architecture.layers if node.path == path)
-        return str(getattr(layer, "activation", "linear"))
 
     def bias_corrections(self, bits: int = 8) -> dict[str, Array]:
         """What quantizing the weights takes from the mean of each output channel, by layer (Nagel et al., arXiv
         1906.04721, section 4.2)."""
         corrections = {}
-        for node in self.architecture.layers:
-            layer = node.row
-            if isinstance(layer, rows.Conv | rows.Depthwise):
-                weight, _ = self.writer.folded(node)
-            elif isinstance(layer, rows.Linear) and layer.bias:
-                weight = self.writer.weights[f"{node.shares or node.path}.linear.weight"]
-            else:
+        for step in self.operations:
+            if not isinstance(step, ops.Convolve | ops.FullyConnect) or step.filters.bias is None:
                 continue
+            weight = step.filters.weight
             integers, scales = quantize_filters(weight, bits)
             error = weight - integers * scales.reshape(-1, *[1] * (weight.ndim - 1))
-            means = self.observers[self.values[node.inputs[0]]].channel_means
+            means = self.observers[self.values[step.inputs[0]]].channel_means
             error = error.reshape(*error.shape[:2], -1).sum(axis=2)  # (C', C / groups)
-            if isinstance(layer, rows.Linear):
+            if isinstance(step, ops.FullyConnect):
                 means = np.repeat(means, error.shape[1] // len(means))
             groups = len(means) // error.shape[1]
             input_means = means.reshape(groups, -1)[np.arange(len(error)) * groups // len(error)]
-            corrections[node.path] = (error * input_means).sum(axis=1)
+            corrections[step.layer] = (error * input_means).sum(axis=1)
         return corrections

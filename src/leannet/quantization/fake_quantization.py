@@ -17,8 +17,11 @@ from torch import Tensor, nn
 from leannet.blocks import ConvLayer, LinearLayer
 from leannet.blocks.layers import Normalize
 from leannet.network import Network
-from leannet.rows import INPUT, Activation, Architecture, Dropout
-from leannet.runtime.int8_graph import GATE, LUT_ACTIVATIONS, Range, copies, tied_ranges
+from leannet.rows import INPUT, Activation, Architecture
+from leannet.runtime.integers import GATE, tied_ranges
+from leannet.runtime.lowering import lower
+from leannet.runtime.operations import Range
+from leannet.runtime.quantize_pairs import LUT_ACTIVATIONS
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -35,7 +38,7 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 class _Gate(torch.autograd.Function):
-    """h-sigmoid by the look-up table of `Int8Writer`: the integers of x on the scale whose range is [-3, 3]."""
+    """h-sigmoid by the look-up table of `quantize_pairs`: the integers of x on the scale whose range is [-3, 3]."""
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
@@ -72,7 +75,7 @@ def fake_quantize_filters(weight: Tensor, bits: int) -> Tensor:
 
 
 class LutActivation(nn.Module):
-    """An activation that `Int8Writer` makes of a look-up table (LUT): its input is quantized, and so is its gate."""
+    """An activation that `quantize_pairs` looks up in a table (LUT): its input is quantized, and so is its gate."""
 
     def __init__(self, kind: Activation, before: Range):
         super().__init__()
@@ -167,30 +170,32 @@ class FakeQuantizedOperation(FakeQuantizedLayer):
 def fake_quantized_network(
     network: Network, ranges: Mapping[str, tuple[float, float]], bits: int, float_layers: frozenset[str] = frozenset()
 ) -> Network:
-    """A copy that quantizes what `Int8Writer` quantizes. Its state has the same names, so it is saved as any network.
+    """A copy that quantizes what `quantize_pairs` does. Its state has the same names, so it is saved as any network.
 
     ranges: as `Calibration` finds them. float_layers: layers that are not quantized.
     """
     copied = copy.deepcopy(network)
     architecture: Architecture = network.architecture
-    tied = tied_ranges(architecture, ranges)
+    operations = lower(architecture)
+    tied = tied_ranges(operations, ranges)
     outputs = {architecture.made_by[name] for name in architecture.output_names}
     rounds_image = any(reader.path not in float_layers for reader in architecture.graph.readers[INPUT])
     for node in architecture.layers:
         path, row = node.path, node.row
         users = [other for other in architecture.layers if path in (other.path, other.shares)]
-        image = Range.of(*tied[INPUT]) if INPUT in node.inputs and rounds_image else None
+        image = tied[INPUT] if INPUT in node.inputs and rounds_image else None
         before = tuple(
             image if all(user.inputs[at] == INPUT for user in users) else None for at in range(len(node.inputs))
         )
-        rounds = path not in float_layers and not copies(row) and not isinstance(row, Dropout)
+        operation = operations.by_name.get(path)
+        rounds = path not in float_layers and operation is not None and not operation.copies
         if node.shares or not (rounds or any(before)):
             continue
         module = _fake_quantized(copied.get_submodule(path), bits if rounds else None)
         copied.set_submodule(path, module)
         module.before = before
         if rounds and path not in outputs:
-            module.after = Range.of(*tied[path])
+            module.after = tied[path]
             activation: Activation = getattr(row, "activation", "linear")
             if activation in LUT_ACTIVATIONS and isinstance(module, FakeQuantizedConv | FakeQuantizedLinear):
                 module.activation = LutActivation(activation, Range.of(*ranges[f"{path}:before"]))

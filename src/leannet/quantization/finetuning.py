@@ -12,7 +12,7 @@ from leannet.network import Network
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.fake_quantization import fake_quantized_network
 from leannet.runtime.folding import Weights
-from leannet.runtime.onnx_graph import numpy_weights
+from leannet.runtime.formats.onnx import numpy_weights
 
 # A hundredth of a usual rate: the network is where it should be, and only has to make up for the rounding.
 SETTINGS: dict[str, Any] = {

@@ -24,16 +24,16 @@ from leannet.quantization.comparison import Criterion, min_decibels, relative_no
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
-from leannet.rows import Architecture, Dropout
+from leannet.rows import Architecture
 from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
-from leannet.runtime.int8_graph import copies
+from leannet.runtime.lowering import lower
 from leannet.runtime.precisions import fastest_float
 from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import quantized_program
-from leannet.runtime.tflite_int8 import float_only
+from leannet.runtime.quantize_kernels import float_only
 from leannet.sections import Input, Shipping, Step
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
@@ -234,8 +234,10 @@ class _Quantizer:
     @cached_property
     def layers(self) -> list[Node]:
         """Those that become integers, or may stay in float."""
-        layers = [p for p in self.architecture.layers if not copies(p.row) and not isinstance(p.row, Dropout)]
-        return [p for p in layers if not float_only(p)] if self.engine == "litert" else layers
+        operations = lower(self.architecture)
+        floats = float_only(operations) if self.engine == "litert" else frozenset[str]()
+        chosen = {step.layer for step in operations if not step.copies} - floats
+        return [node for node in self.architecture.layers if node.path in chosen]
 
     @cached_property
     def layer_noise(self) -> list[LayerNoise]:

@@ -1,8 +1,8 @@
 """Running networks elsewhere and measuring them: ONNX from the rows, engines, latency."""
 
 from leannet.runtime.engines import ENGINES, Engine, engine
+from leannet.runtime.formats.onnx import numpy_weights, to_onnx
 from leannet.runtime.latency import Latency, measure
-from leannet.runtime.onnx_graph import numpy_weights, to_onnx
 from leannet.runtime.processor import Machine, machine
 from leannet.runtime.programs import Program
 

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
+from leannet.runtime.formats.onnx_graph import onnx_package
 from leannet.runtime.latency import measure
-from leannet.runtime.onnx_graph import onnx_package
 from leannet.runtime.onnx_versions import LEAST, lowest_ir
 from leannet.runtime.packages import package
 

@@ -4,7 +4,7 @@ from leannet.errors import LeannetError, nearest
 from leannet.rows import INPUT, Architecture
 from leannet.runtime.engines import ENGINES
 from leannet.runtime.folding import Weights
-from leannet.runtime.onnx_graph import numpy_weights
+from leannet.runtime.formats.onnx import numpy_weights
 from leannet.runtime.programs import INTEGER_ENGINES, Program, quantized_program
 
 PRECISIONS = ("float32", "bfloat16", "int8")

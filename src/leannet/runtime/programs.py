@@ -10,8 +10,11 @@ import numpy as np
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.runtime.folding import Array, Weights
-from leannet.runtime.int8_graph import Int8Writer, Style
-from leannet.runtime.onnx_graph import numpy_weights, to_onnx
+from leannet.runtime.formats.onnx import numpy_weights, spell_onnx, to_onnx
+from leannet.runtime.integers import Ranges
+from leannet.runtime.lowering import lower
+from leannet.runtime.quantize_kernels import quantize_kernels
+from leannet.runtime.quantize_pairs import Style, quantize_pairs
 
 STYLES: dict[str, Style] = {"onnxruntime": "lut", "openvino": "fused"}  # the form that each engine runs fastest
 INTEGER_ENGINES = (*STYLES, "litert")  # those that integers are written for
@@ -87,12 +90,12 @@ class Program:
             case "onnx":
                 return (bytes(to_onnx(self.architecture, weights, stored_as=self.compute).SerializeToString()),)
             case "ncnn":
-                from leannet.runtime.ncnn_graph import to_ncnn
+                from leannet.runtime.formats.ncnn import to_ncnn
 
                 lines, data = to_ncnn(self.architecture, weights)
                 return lines.encode(), data
             case "tflite":
-                from leannet.runtime.tflite_graph import to_tflite
+                from leannet.runtime.formats.tflite import to_tflite
 
                 return (to_tflite(self.architecture, weights),)
             case "ir":
@@ -126,7 +129,7 @@ class Program:
 def quantized_program(
     architecture: Architecture,
     weights: Weights,
-    ranges: Mapping[str, tuple[float, float]],
+    ranges: Ranges,
     engine: str,
     float_layers: frozenset[str] = frozenset(),
     bits: int = 8,
@@ -135,16 +138,17 @@ def quantized_program(
     compute: str = "float32",
     sized: bool = False,
 ) -> Program:
-    """A network of 8-bit integers in the form that an engine runs fastest. The parameters are those of `Int8Writer`.
+    """A network of 8-bit integers in the form that an engine runs fastest.
 
-    compute: of what stays in float, as for `Program`.
+    ranges, float_layers, bits, bias_corrections: as for `quantize_pairs`; images, sized: as for `lower`; compute: of
+    what stays in float, as for `Program`.
     """
+    operations = lower(architecture, weights, images, sized)
     if engine == "litert":
-        from leannet.runtime.tflite_int8 import Int8TfliteWriter
+        from leannet.runtime.formats.tflite import spell_tflite
 
         assert images is None, "LiteRT's integers take normalized images"
-        file = Int8TfliteWriter(architecture, weights, ranges, float_layers, bits, bias_corrections).file()
+        file = spell_tflite(quantize_kernels(operations, ranges, float_layers, bits, bias_corrections))
         return Program.of_forms(architecture, {"tflite": (file,)})
-    style = STYLES[engine]
-    writer = Int8Writer(architecture, weights, ranges, style, float_layers, bits, bias_corrections, images, sized)
-    return Program.of_file(architecture, bytes(writer.model().SerializeToString()), compute)
+    operations = quantize_pairs(operations, ranges, STYLES[engine], float_layers, bits, bias_corrections)
+    return Program.of_file(architecture, bytes(spell_onnx(operations).SerializeToString()), compute)

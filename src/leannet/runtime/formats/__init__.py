@@ -1,0 +1,1 @@
+"""Files that engines read, spelled from operations: a table from operation to spelling each."""

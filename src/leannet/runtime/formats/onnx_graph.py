@@ -1,0 +1,138 @@
+"""The nodes and constants of an ONNX graph while it is written, and how its values are read."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from leannet.errors import LeannetError
+from leannet.rows import INPUT
+from leannet.runtime import operations as ops
+from leannet.runtime.operations import Array, Operation, Operations, Range
+
+# As what a value is read: (N, C); (N, C, H, W); as it is; or all of an operation's in one of the forms.
+Shaped = Literal["vector", "image", "", "alike"]
+
+
+def onnx_package() -> Any:
+    """The package `onnx`, of the extra `deploy`. Raises LeannetError where it is not installed."""
+    try:
+        import onnx
+    except ImportError:
+        raise LeannetError("this needs the package onnx: pip install 'leannet[deploy]'") from None
+    return onnx
+
+
+def half_dtype(name: str) -> Any:
+    """numpy's type for float16 or bfloat16."""
+    if name == "float16":
+        return np.float16
+    import ml_dtypes  # onnx brings it
+
+    return ml_dtypes.bfloat16
+
+
+class OnnxGraph:
+    """Nodes and constants.
+
+    A vector is (N, C) behind a fully connected layer, and is reshaped only where a reader needs it; of integers the
+    bytes are reshaped, not what they stand for.
+    """
+
+    def __init__(self, operations: Operations, stored_as: str):
+        self.onnx = onnx_package()
+        self.operations, self.stored_as = operations, stored_as
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Array] = {}
+        self.made: dict[str, str] = {INPUT: INPUT}  # value -> the name of its tensor; of integers, of the bytes
+        self.flat: set[str] = set()  # tensors of two dimensions
+        self.renamed: dict[str, str] = {}  # tensors that have another name now
+        self._names: set[str] = set()  # of nodes
+
+    # Nodes, constants and values
+
+    def node(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Adds a node; its output has its name."""
+        self._names.add(name)
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: Array) -> str:
+        """Adds a constant. The same name may be added again with the same value."""
+        value = np.asarray(value, order="C")
+        assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
+        return name
+
+    def inputs(self, step: Operation, shaped: Shaped) -> list[str]:
+        """The tensors that an operation reads; of integers the bytes, where it makes integers of integers."""
+        if shaped == "alike":
+            shaped = "image" if any(self.made[name] in self.flat for name in step.inputs) else ""
+        as_bytes = step.range is not None and not isinstance(step, ops.Quantize)
+        return [self.read(name, shaped, as_bytes) for name in step.inputs]
+
+    def read(self, value: str, shaped: Shaped = "", as_bytes: bool = False) -> str:
+        """The tensor that a value is. Integers are dequantized, unless as_bytes."""
+        name, floats = self.made[value], f"{value}:floats"
+        if shaped == "vector" and name not in self.flat:
+            name, floats = f"{name}:flat", f"{floats}:flat"
+            if name not in self._names:
+                self.node("Flatten", [self.made[value]], name, axis=1)
+                self.flat.add(name)
+        elif shaped == "image" and name in self.flat:
+            name, floats = f"{name}:image", f"{floats}:image"
+            if name not in self._names:
+                axes = self.constant("constant:axes", np.array([2, 3], np.int64))
+                self.node("Unsqueeze", [self.made[value], axes], name)
+        range_ = self.operations.range(value)
+        if range_ is None or as_bytes:
+            return name
+        if floats not in self._names:
+            self.node("DequantizeLinear", [name, *self.scale_and_zero_point(range_, value)], floats)
+            self.like(name, floats)
+        return floats
+
+    def like(self, source: str, made: str) -> str:
+        """Notes that a tensor is as flat as the one that it is made of."""
+        if source in self.flat:
+            self.flat.add(made)
+        return made
+
+    def rename(self, tensor: str, name: str) -> None:
+        """Gives a tensor another name."""
+        self.renamed[tensor] = name
+        self.made = {value: name if made == tensor else made for value, made in self.made.items()}
+        self.like(tensor, name)
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [name if each == tensor else each for each in names]
+
+    def scale_and_zero_point(self, range_: Range, name: str) -> list[str]:
+        """A range as constants."""
+        return [
+            self.constant(f"{name}:step", np.array(range_.scale, np.float32)),
+            self.constant(f"{name}:zero", np.array(range_.zero_point, np.uint8)),
+        ]
+
+    def filters(self, step: ops.Convolve | ops.FullyConnect) -> list[str]:
+        """Weights and biases, in the type that they are stored in."""
+        filters, path = step.filters, step.layer
+        name, bias = f"{path}:weight", f"{path}:bias"
+        if filters.scales is not None:
+            made = [self._integers(name, filters.weight, filters.scales)]
+            if filters.bias is not None and filters.bias_scales is not None:
+                made.append(self._integers(bias, filters.bias, filters.bias_scales))
+            return made
+        if self.stored_as != "float32":
+            stored = self.constant(f"{name}:half", filters.weight.astype(half_dtype(self.stored_as)))
+            self.node("Cast", [stored], name, to=self.onnx.TensorProto.FLOAT)
+        else:
+            self.constant(name, filters.weight)
+        return [name] if filters.bias is None else [name, self.constant(bias, filters.bias)]
+
+    def _integers(self, name: str, integers: Array, scales: Array) -> str:
+        inputs = [
+            self.constant(f"{name}:whole", integers),
+            self.constant(f"{name}:scale", scales.astype(np.float32)),
+            self.constant(f"{name}:zero", np.zeros(len(scales), integers.dtype)),
+        ]
+        return self.node("DequantizeLinear", inputs, name, axis=0)

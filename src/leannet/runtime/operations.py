@@ -1,0 +1,333 @@
+"""Operations: what rows are lowered to, once, for every format. No torch.
+
+There are fewer kinds than layers: batch norm is folded into filters, dropout is gone, an activation function is an
+operation of its own, or one at the end of another (`with_epilogues`), and a sum has two inputs. What a format cannot
+spell it refuses by name before it begins. Values are (N, C, H, W), and may be integers: a value with a range stands for
+scale * (integer - zero_point).
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.preprocessing import Preprocessing
+from leannet.rows import Activation, Shape
+
+Array = NDArray[Any]
+BEFORE = ":before"  # PATH:before is what a layer makes before its activation function
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that 8-bit integers stand for: scale * (integer - zero_point), for integers of 0 to 255."""
+
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Range":
+        """The range from low to high, extended so that it holds 0, which is exactly one of its values."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        # Where all is 0, as behind filters that never fire, any scale is right, and a tiny one overflows in runtimes.
+        scale = (high - low) / 255 if high - low > 1e-6 else 1.0
+        return cls(scale, int(np.clip(round(-low / scale), 0, 255)))
+
+    def quantize(self, x: Array) -> Array:
+        """Values as integers, 0 to 255."""
+        return np.clip(np.rint(x / self.scale) + self.zero_point, 0, 255)
+
+    def dequantize(self, integers: Array) -> Array:
+        """What integers stand for."""
+        return (integers - self.zero_point) * self.scale
+
+    def fake_quantize(self, x: Array) -> Array:
+        """Values quantized and dequantized."""
+        return self.dequantize(self.quantize(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """Weights (O, I, K, K) or (O, I), and biases (O,), if any.
+
+    scales: of integers, (O,): a weight stands for its integer times its filter's scale; bias_scales: of biases.
+    """
+
+    weight: Array
+    bias: Array | None
+    scales: Array | None = None
+    bias_scales: Array | None = None
+
+    @property
+    def floats(self) -> tuple[Array, Array]:
+        """What they stand for, weights and biases."""
+        weight = self.weight.astype(np.float64)
+        bias = np.zeros(len(weight)) if self.bias is None else self.bias.astype(np.float64)
+        if self.scales is not None and self.bias_scales is not None:
+            weight, bias = weight * self.scales.reshape(-1, *[1] * (weight.ndim - 1)), bias * self.bias_scales
+        return weight, bias
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """One operation. Its output has its name: the path of the layer that it completes, or that and a word behind it.
+
+    layer: the path of the layer that it comes from. shape: of its output, (C, H, W). range: of an output of integers.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    layer: str
+    shape: Shape
+    range: Range | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether it only copies or chooses values, so that integers stay what they are."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Images(Operation):
+    """Images (N, height, width, C) uint8 as the network reads them: resized where they are not `sized`, scaled, and
+    normalized. It is only ever the first."""
+
+    preprocessing: Preprocessing
+    sized: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Constant(Operation):
+    """A constant of its shape, or of 1 x 1."""
+
+    value: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Convolve(Operation):
+    """A convolution. pads: zeros above, left, below and right; of integers, those that stand for 0."""
+
+    filters: Filters
+    stride: int
+    pads: tuple[int, int, int, int]
+    groups: int = 1
+    activation: Activation = "linear"  # at its end
+
+    @property
+    def kernel(self) -> int:
+        """Height and width of the filters."""
+        return int(self.filters.weight.shape[-1])
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each filter reads a channel of its own."""
+        return self.filters.weight.shape[1] == 1 and self.groups == len(self.filters.weight)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FullyConnect(Operation):
+    """A fully connected layer over the values of its input, in (C, H, W) order."""
+
+    filters: Filters
+    activation: Activation = "linear"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool(Operation):
+    """The largest of each window, or its mean. pads: above, left, below and right; they do not count."""
+
+    op: Literal["max", "average"]
+    kernel: int
+    stride: int
+    pads: tuple[int, int, int, int]
+
+    @property
+    def copies(self) -> bool:
+        return self.op == "max"
+
+    def pixels_in_windows(self, shape: Shape) -> Array:
+        """(H', W'): how many pixels of each window are of the map, not zeros around it. shape: of the input."""
+        sides = []
+        for size, before, length in zip(shape[1:], self.pads[:2], self.shape[1:], strict=True):
+            starts = np.arange(length) * self.stride - before
+            sides.append(np.minimum(starts + self.kernel, size) - np.maximum(starts, 0))
+        return np.outer(*sides)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeanOfParts(Operation):
+    """The means of size x size parts of the map, which overlap where they do not divide it; size 1: of all of it."""
+
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sum(Operation):
+    """The sum of two values."""
+
+    activation: Activation = "linear"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Multiply(Operation):
+    """The product of two values; the second may have one value a channel, or one alone."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scale(Operation):
+    """x * scale + shift, both (C,)."""
+
+    scale: Array
+    shift: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activate(Operation):
+    """An activation function."""
+
+    kind: Activation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Copying(Operation):
+    """What only moves values."""
+
+    @property
+    def copies(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concatenate(Copying):
+    """Values concatenated along channels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Flatten(Copying):
+    """All values as channels, in (C, H, W) order."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shuffle(Copying):
+    """Channels of groups interleaved."""
+
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slice(Copying):
+    """Neighboring channels."""
+
+    start: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Upsample(Copying):
+    """Each pixel factor x factor times."""
+
+    factor: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shift(Operation):
+    """The map one pixel up and to the left, zeros where it was."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalResponse(Operation):
+    """x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta."""
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantize(Operation):
+    """Floats as integers of a range, or integers as those of another range."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reread(Operation):
+    """The same integers, of another range."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dequantize(Operation):
+    """Integers as floats."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Open(Operation):
+    """Integers as floats, with a scale for each channel, though all are the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operations:
+    """A network as operations, in the order that they run in.
+
+    input: the shape of `input`. outputs: for each output its name and the value that it is.
+    """
+
+    name: str
+    input: Shape
+    steps: tuple[Operation, ...]
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.steps)
+
+    @cached_property
+    def by_name(self) -> dict[str, Operation]:
+        """Each operation by the name of its output."""
+        return {step.name: step for step in self.steps}
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Operation, ...]]:
+        """For each value the operations that read it."""
+        readers: dict[str, list[Operation]] = {}
+        for step in self.steps:
+            for name in dict.fromkeys(step.inputs):
+                readers.setdefault(name, []).append(step)
+        return {name: tuple(steps) for name, steps in readers.items()}
+
+    def shape(self, value: str) -> Shape:
+        """Of a value."""
+        return self.by_name[value].shape if value in self.by_name else self.input
+
+    def range(self, value: str) -> Range | None:
+        """Of a value of integers; None: it is of floats."""
+        return self.by_name[value].range if value in self.by_name else None
+
+
+def activation_of(step: Operation) -> str:
+    """The activation function that an operation is, or ends with."""
+    return step.kind if isinstance(step, Activate) else str(getattr(step, "activation", "linear"))
+
+
+WITH_EPILOGUE = (Convolve, FullyConnect, Sum)
+
+
+def with_epilogues(operations: Operations, kinds: Collection[str]) -> Operations:
+    """The same with activation functions of these kinds at the end of the operation before, where nothing else reads
+    what that makes."""
+    steps: list[Operation] = []
+    for step in operations:
+        previous = steps[-1] if steps else None
+        if (
+            isinstance(step, Activate)
+            and step.kind in kinds
+            and isinstance(previous, WITH_EPILOGUE)
+            and previous.layer == step.layer
+            and step.inputs == (previous.name,)
+            and len(operations.readers[previous.name]) == 1
+            and previous.name not in operations.outputs.values()
+        ):
+            steps[-1] = replace(previous, name=step.name, activation=step.kind)
+        else:
+            steps.append(step)
+    return replace(operations, steps=tuple(steps))

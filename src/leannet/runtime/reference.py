@@ -1,0 +1,132 @@
+"""Operations in numpy, slowly and plainly: what every format's answers are compared with."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from leannet.rows import INPUT, Shape
+from leannet.runtime import operations as ops
+from leannet.runtime.operations import Array, Operation, Operations
+
+ACTIVATIONS: dict[str, Any] = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "swish": lambda x: x / (1 + np.exp(-x)),
+    "h_sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "h_swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+}
+
+
+def run(operations: Operations, x: Array) -> dict[str, Array]:
+    """Every value, (N, C, H, W) in float64, by name; of integers what they stand for.
+
+    x: (N, C, H, W), or images (N, height, width, C) of the network's size, where the operations begin with images.
+    """
+    values: dict[str, Array] = {INPUT: np.asarray(x, np.float64)}
+    integers: dict[str, Array] = {}
+    for step in operations:
+        read = [values[name] for name in step.inputs] or [values[INPUT]]
+        if isinstance(step, ops.Reread):
+            made = integers[step.inputs[0]]
+        elif isinstance(step, ops.Constant):
+            made = step.value[None]
+        else:
+            made = _computed(step, read, operations)
+            made = made if step.range is None else step.range.quantize(made)
+        if step.range is not None:
+            integers[step.name], made = made, step.range.dequantize(made)
+        values[step.name] = made
+    return values
+
+
+def outputs(operations: Operations, x: Array) -> list[Array]:
+    """What leaves the network: a vector as (N, C)."""
+    values = run(operations, x)
+    made = [values[value] for value in operations.outputs.values()]
+    return [value[:, :, 0, 0] if value.shape[2:] == (1, 1) else value for value in made]
+
+
+def _computed(step: Operation, read: list[Array], operations: Operations) -> Array:
+    x = read[0]
+    match step:
+        case ops.Images():
+            if not step.sized:
+                raise ValueError("the reference does not resize")
+            pixels = x.transpose(0, 3, 1, 2) * step.preprocessing.scale
+            mean, std = (np.array(each)[:, None, None] for each in (step.preprocessing.mean, step.preprocessing.std))
+            return (pixels - mean) / std
+        case ops.Convolve():
+            return ACTIVATIONS[step.activation](_convolved(step, x))
+        case ops.FullyConnect():
+            weight, bias = step.filters.floats
+            return ACTIVATIONS[step.activation]((x.reshape(len(x), -1) @ weight.T + bias)[:, :, None, None])
+        case ops.Pool():
+            shape, best = operations.shape(step.inputs[0]), step.op == "max"
+            found = _windows(x, step.kernel, step.stride, step.pads, -np.inf if best else 0.0)
+            return found.max((-2, -1)) if best else found.sum((-2, -1)) / step.pixels_in_windows(shape)
+        case ops.MeanOfParts():
+            return _means(x, step.size)
+        case ops.Sum():
+            return ACTIVATIONS[step.activation](read[0] + read[1])
+        case ops.Multiply():
+            return read[0] * read[1]
+        case ops.Scale():
+            return x * step.scale[:, None, None] + step.shift[:, None, None]
+        case ops.Activate():
+            return ACTIVATIONS[step.kind](x)
+        case ops.Concatenate():
+            return np.concatenate(read, axis=1)
+        case ops.Shift():
+            return np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)))[:, :, 1:, 1:]
+        case ops.LocalResponse():
+            before, after = step.size // 2, (step.size - 1) // 2
+            squares = np.pad(np.square(x), ((0, 0), (before, after), (0, 0), (0, 0)))
+            sums = sliding_window_view(squares, step.size, axis=1).sum(-1)
+            return x / (step.k + step.alpha / step.size * sums) ** step.beta
+        case ops.Quantize() | ops.Dequantize() | ops.Open():
+            return x
+    return _copied(step, x)
+
+
+def _copied(step: Operation, x: Array) -> Array:
+    number, shape = len(x), Shape(*x.shape[1:])
+    match step:
+        case ops.Flatten():
+            return x.reshape(number, -1, 1, 1)
+        case ops.Shuffle():
+            grouped = x.reshape(number, step.groups, shape.channels // step.groups, *shape[1:])
+            return grouped.swapaxes(1, 2).reshape(x.shape)
+        case ops.Slice():
+            return x[:, step.start : step.start + step.shape.channels]
+        case ops.Upsample():
+            return x.repeat(step.factor, axis=2).repeat(step.factor, axis=3)
+    raise TypeError(f"no reference for {type(step).__name__}")
+
+
+def _windows(x: Array, kernel: int, stride: int, pads: tuple[int, int, int, int], fill: float) -> Array:
+    """(N, C, H', W', kernel, kernel)."""
+    top, left, bottom, right = pads
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
+    return sliding_window_view(padded, (kernel, kernel), axis=(2, 3))[:, :, ::stride, ::stride]
+
+
+def _convolved(step: ops.Convolve, x: Array) -> Array:
+    weight, bias = step.filters.floats
+    found = _windows(x, step.kernel, step.stride, step.pads, 0.0)
+    grouped = found.reshape(len(x), step.groups, -1, *found.shape[2:])
+    filters = weight.reshape(step.groups, -1, *weight.shape[1:])
+    made = np.einsum("ngchwij,gocij->ngohw", grouped, filters, optimize=True)
+    return made.reshape(len(x), len(weight), *made.shape[3:]) + bias[:, None, None]
+
+
+def _means(x: Array, parts: int) -> Array:
+    """Of parts that overlap where they do not divide the map."""
+    rows, columns = (
+        [slice(part * length // parts, -(-(part + 1) * length // parts)) for part in range(parts)]
+        for length in x.shape[2:]
+    )
+    return np.stack([np.stack([x[:, :, down, across].mean((2, 3)) for across in columns], -1) for down in rows], 2)
