@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import leannet
+from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.training import train
@@ -64,6 +65,44 @@ def test_same_function_as_other_implementations(reference: Path, tmp_path: Path,
     logits = (outputs if isinstance(outputs, Tensor) else outputs["fc"])[0, :16]
     expected = torch.tensor(entry["logits"])
     assert float((logits - expected).abs().max() / expected.abs().max()) < 1e-4
+
+
+# Model of the parity data of modern networks -> our name. Their logits are of 224 px, and of float32.
+MODERN = {
+    "mobilenetv4_conv_small": "mobilenet_v4_conv_small",
+    "mobilenetv4_conv_medium": "mobilenet_v4_conv_medium",
+    "lcnet_100": "lcnet",
+    "tinynet_a": "tinynet_a",
+    "mnasnet_100": "mnasnet_b1",
+    "semnasnet_100": "mnasnet_a1",
+    "efficientnet_lite0": "efficientnet_lite0",
+    "efficientnet_b0": "efficientnet_b0",
+    "ghostnet_100": "ghostnet_v1",
+    "mobileone_s0": "mobileone_s0",
+    "repghostnet_100": "repghostnet",
+    "repvit_m0_9": "repvit_m0_9",
+    "starnet_s1": "starnet_s1",
+    "fasternet_t0": "fasternet_t0",
+}
+# Rounding to float32 that such weights multiply; in float64 they are timm's to the last bit (benchmarks/parity.py).
+COARSE = {"ghostnet_100": 5e-4, "starnet_s1": float("inf")}
+
+
+@pytest.mark.parametrize("model", MODERN)
+def test_modern_networks_are_the_same_functions(reference: Path, tmp_path: Path, model: str) -> None:
+    """Parameters and mult-adds to the integer, logits to a ten-thousandth of the largest."""
+    fill = _fill(reference)
+    entry = next(e for e in json.loads((reference / "parity_modern.json").read_text()) if e["model"] == model)
+    save_file(fill.fill(entry["state"]), tmp_path / "theirs.safetensors")
+    network, header = read_weights(tmp_path / "theirs.safetensors", MODERN[model])
+    assert header.provenance.source.startswith("timm")
+    assert sum(p.numel() for p in network.parameters()) == entry["params"]
+    assert count(architecture(MODERN[model], resolution=224)).macs == entry["macs_224"]
+    with torch.no_grad():
+        logits = network(fill.image())[0]
+    expected = torch.tensor(entry["logits"])
+    assert float((logits[:16] - expected).abs().max() / expected.abs().max()) < COARSE.get(model, 1e-4)
+    assert abs(float(logits.abs().sum()) / entry["logits_sum_abs"] - 1) < COARSE.get(model, 1e-4)
 
 
 def _theirs(name: str, width: float, source: str, classes: int = 10) -> tuple[dict[str, Tensor], Tensor, Tensor]:

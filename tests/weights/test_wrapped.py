@@ -211,17 +211,18 @@ def test_without_a_name_the_files_own_is_told(tmp_path: Path) -> None:
 def test_every_family_built_here_and_trained_elsewhere(tmp_path: Path, name: str) -> None:
     """Its own keys behind a prefix, with its head and without it."""
     network = lively(leannet.create(name, classes=3))
-    state, head = network.state_dict(), network.architecture.head
+    state, heads = network.state_dict(), network.architecture.heads
+    of_heads = tuple(f"{head}." for head in heads)
     torch.save({"state_dict": behind("net.", state)}, tmp_path / "whole.ckpt")
-    torch.save({k: v for k, v in state.items() if not k.startswith(f"{head}.")}, tmp_path / "headless.pt")
+    torch.save({k: v for k, v in state.items() if not k.startswith(of_heads)}, tmp_path / "headless.pt")
     whole, header = read_weights(tmp_path / "whole.ckpt", name, say=lambda line: None)
     assert all(torch.equal(value, whole.state_dict()[key]) for key, value in state.items())
     assert len(header.classes) == 3
     said: list[str] = []
     headless, _ = read_weights(tmp_path / "headless.pt", name, classes=4, say=said.append)
-    assert said[0].endswith(f"it has no {head}: freshly initialized")
+    assert said[0].endswith(f"it has no {', '.join(heads)}: freshly initialized")
     assert headless.architecture.classes == 4
-    without_head = {key: value for key, value in headless.state_dict().items() if not key.startswith(f"{head}.")}
+    without_head = {key: value for key, value in headless.state_dict().items() if not key.startswith(of_heads)}
     assert all(torch.equal(value, state[key]) for key, value in without_head.items())
 
 

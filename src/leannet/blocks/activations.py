@@ -67,10 +67,11 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "h_sigmoid": Hardsigmoid,
     "tanh": nn.Tanh,
+    "gelu": nn.GELU,
 }
 
 
 def activation_module(name: Activation, inplace: bool = True) -> nn.Module:
     """The activation of that name. In place by default, which is safe right behind a convolution or a sum."""
     kind = ACTIVATIONS[name]
-    return kind(inplace=True) if inplace and name not in {"linear", "sigmoid", "tanh"} else kind()
+    return kind(inplace=True) if inplace and name not in {"linear", "sigmoid", "tanh", "gelu"} else kind()

@@ -114,12 +114,12 @@ class Add(nn.Module):
 
     def __init__(self, row: rows.Add):
         super().__init__()
-        self.activation = activation_module(row.activation)
+        self.activation, self.average = activation_module(row.activation), row.average
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
         for other in others:
             first = first + other
-        return self.activation(first)
+        return self.activation(first / (1 + len(others)) if self.average else first)
 
 
 class Multiply(nn.Module):

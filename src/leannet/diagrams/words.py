@@ -34,6 +34,7 @@ ACTIVATIONS = {
     "sigmoid": "sigmoid",
     "h_sigmoid": "h-sigmoid",
     "tanh": "tanh",
+    "gelu": "GELU",
     "linear": "linear",
 }
 # Kinds whose names are not their words in JSON.

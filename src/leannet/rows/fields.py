@@ -26,7 +26,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 # No dots: a dot separates a row from the rows that it stands for. "input" is what an architecture reads.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
-Activation = Literal["linear", "relu", "relu6", "swish", "h_swish", "sigmoid", "h_sigmoid", "tanh"]
+Activation = Literal["linear", "relu", "relu6", "swish", "h_swish", "sigmoid", "h_sigmoid", "tanh", "gelu"]
 # symmetric: (k-1)/2 on both sides, as in torch code. same: TensorFlow's, which at stride 2 pads more after than before.
 Padding = Literal["symmetric", "same", "valid"] | Annotated[int, Field(strict=True, ge=0)]
 

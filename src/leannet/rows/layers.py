@@ -201,6 +201,8 @@ class Add(LayerBase):
     kind: Literal["add"] = "add"
     activation: Activation = "linear"
     """Activation function of the sum."""
+    average: Flag = False
+    """Whether the sum is divided by the number of inputs."""
     arity = None
 
     def out_shape(self, *shapes: Shape) -> Shape:
@@ -210,11 +212,9 @@ class Add(LayerBase):
 
 
 class Multiply(LayerBase):
-    """The first input scaled by the second.
+    """The first input times the second.
 
-    The second has one value a channel: the end of squeeze-and-excitation.
-
-    (C, H, W), (C, 1, 1) -> (C, H, W).
+    (C, H, W), (C, H, W) or (C, 1, 1), as in squeeze-and-excitation -> (C, H, W).
     """
 
     kind: Literal["multiply"] = "multiply"
@@ -222,8 +222,8 @@ class Multiply(LayerBase):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         x, scale = shapes
-        if scale != Shape(x.channels, 1, 1):
-            raise RowError("inputs", f"expected one value for each channel of {x} as second input, found {scale}")
+        if scale not in (x, Shape(x.channels, 1, 1)):
+            raise RowError("inputs", f"expected {x} or one value a channel of it as second input, found {scale}")
         return x
 
 

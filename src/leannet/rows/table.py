@@ -15,7 +15,7 @@ from leannet.rows.error_lines import all_errors, numbered
 from leannet.rows.fields import INPUT, Documented, Shape
 from leannet.rows.graph import Graph, Node, resolve
 from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
-from leannet.rows.layers import Activate, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
+from leannet.rows.layers import Activate, Add, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
 from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import Row, modules_of
 from leannet.rows.text import HEADERS, align, describe_rows
@@ -153,20 +153,20 @@ class Architecture(Documented):
         """The row that makes the classes: a convolution or fully connected row, before the first output but for rows
         that keep the channels. Raises LeannetError where there is none, as in a backbone.
         """
-        return self._head(self.output_names[0])
+        return self._heads(self.output_names[0])[0]
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The head, and those of auxiliary outputs."""
-        return (self.head, *(self._head(name) for name in self.auxiliary))
+        """All rows that make the classes: several whose mean is the output, and those of auxiliary outputs."""
+        return tuple(head for name in (self.output_names[0], *self.auxiliary) for head in self._heads(name))
 
-    def _head(self, name: str) -> str:
-        reads = self.reads()
-        while isinstance(self.row(name), KEEPS_CHANNELS) and reads[name][0] != INPUT:
-            name = reads[name][0]
-        if not isinstance(self.row(name), Conv | Linear):
+    def _heads(self, name: str) -> tuple[str, ...]:
+        row, reads = self.row(name), self.reads()[name]
+        if (isinstance(row, KEEPS_CHANNELS) or (isinstance(row, Add) and row.average)) and INPUT not in reads:
+            return tuple(head for source in reads for head in self._heads(source))
+        if not isinstance(row, Conv | Linear):
             raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
-        return name
+        return (name,)
 
     @property
     def features(self) -> str:

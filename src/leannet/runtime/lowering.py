@@ -56,11 +56,16 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
         case rows.Linear():
             yield from _activated(row.activation, ops.FullyConnect, filters=_filters(node, weights), **whole)
         case rows.Add():
-            total = inputs[0]
-            for number, other in enumerate(inputs[1:-1]):
+            total, last = inputs[0], inputs[-1]
+            for number, other in enumerate(inputs[1:] if row.average else inputs[1:-1]):
                 yield ops.Sum(name=f"{path}:sum_{number}", inputs=(total, other), **common)
                 total = f"{path}:sum_{number}"
-            yield from _activated(row.activation, ops.Sum, **{**whole, "inputs": (total, inputs[-1])})
+            if row.average:
+                share = np.full(out.channels, 1 / len(inputs), np.float32)
+                scaled: dict[str, Any] = {"scale": share, "shift": np.zeros_like(share)}
+                yield from _activated(row.activation, ops.Scale, **scaled, **{**whole, "inputs": (total,)})
+            else:
+                yield from _activated(row.activation, ops.Sum, **{**whole, "inputs": (total, last)})
         case rows.Pool():
             pads = _pads(pool_pads(row, shape, out))
             yield ops.Pool(op=row.op, kernel=row.kernel, stride=row.stride, pads=pads, **whole)

@@ -161,7 +161,7 @@ class _Kernels(Rewriting):
                     ops.Activate(name=f"{name}:gate", inputs=(x,), kind="sigmoid", range=FIXED["sigmoid"], **common)
                 )
                 return self.add(ops.Multiply(name=name, inputs=(x, gate), range=self.ranges[name], **common))
-        return self.add(replace(step, range=FIXED[kind]))
+        return self.add(replace(step, range=FIXED.get(kind, self.ranges[name])))
 
     def _times_gate_factor(self, kind: str, x: str, step: Operation) -> str:
         """A value times the factor of its gate, which filters have in them already: the integers are the same."""

@@ -1,5 +1,6 @@
 """Operations in numpy, slowly and plainly: what every format's answers are compared with."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ ACTIVATIONS: dict[str, Any] = {
     "swish": lambda x: x / (1 + np.exp(-x)),
     "h_sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
     "h_swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2,
 }
 
 

@@ -6,11 +6,15 @@ other reader follow from those.
 
 from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.fire import Fire
+from leannet.rows.blocks.ghost import GhostBottleneck, RepGhostBottleneck
 from leannet.rows.blocks.inception import Inception
 from leannet.rows.blocks.mobile import InvertedResidual, Separable, SqueezeExcite
 from leannet.rows.blocks.nasnet import NasnetNormal, NasnetReduction, TwiceSeparable
+from leannet.rows.blocks.parallel import ParallelConv, RepVitBlock
 from leannet.rows.blocks.residual import BasicResidual, BottleneckResidual
 from leannet.rows.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
+from leannet.rows.blocks.star import PartialBlock, StarBlock
+from leannet.rows.blocks.universal import FusedInvertedResidual, UniversalInvertedBottleneck
 
 BLOCKS: tuple[type[BlockBase], ...] = (
     Separable,
@@ -25,6 +29,14 @@ BLOCKS: tuple[type[BlockBase], ...] = (
     TwiceSeparable,
     NasnetNormal,
     NasnetReduction,
+    UniversalInvertedBottleneck,
+    FusedInvertedResidual,
+    GhostBottleneck,
+    RepGhostBottleneck,
+    ParallelConv,
+    RepVitBlock,
+    StarBlock,
+    PartialBlock,
 )
 
 __all__ = [
@@ -33,13 +45,21 @@ __all__ = [
     "BlockBase",
     "BottleneckResidual",
     "Fire",
+    "FusedInvertedResidual",
+    "GhostBottleneck",
     "Inception",
     "InvertedResidual",
     "NasnetNormal",
     "NasnetReduction",
+    "ParallelConv",
+    "PartialBlock",
+    "RepGhostBottleneck",
+    "RepVitBlock",
     "Separable",
     "ShuffleUnit",
     "ShuffleUnitV2",
     "SqueezeExcite",
+    "StarBlock",
     "TwiceSeparable",
+    "UniversalInvertedBottleneck",
 ]

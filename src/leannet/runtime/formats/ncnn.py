@@ -119,6 +119,7 @@ def _mean_of_parts(step: ops.MeanOfParts) -> list[Layer]:
 
 ACTIVATIONS: dict[str, tuple[str, dict[int, Setting]]] = {
     "relu": ("ReLU", {}), "relu6": ("Clip", {0: 0.0, 1: 6.0}), "sigmoid": ("Sigmoid", {}), "tanh": ("TanH", {}),
+    "gelu": ("GELU", {0: 0}),
     "swish": ("Swish", {}), "h_swish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
     "h_sigmoid": ("HardSigmoid", {0: 1 / 6, 1: 0.5}),
 }  # fmt: skip

@@ -107,6 +107,12 @@ def _activate(to: OnnxGraph, step: ops.Activate, x: str) -> str:
             made = to.node("Mul", [x, to.node("Sigmoid", [x], f"{name}:sigmoid")], name)
         case "h_sigmoid":
             made = to.node("HardSigmoid", [x], name, alpha=SIXTH, beta=0.5)
+        case "gelu":  # in a form that opset 11 knows, and runtimes fuse
+            root, one, half = (to.constant(f"constant:{word}", np.array(value, np.float32))
+                               for word, value in (("root_of_two", 2**0.5), ("one", 1), ("half", 0.5)))  # fmt: skip
+            error = to.node("Erf", [to.node("Div", [x, root], f"{name}:scaled")], f"{name}:erf")
+            gate = to.node("Mul", [x, to.node("Add", [error, one], f"{name}:gate")], f"{name}:gated")
+            made = to.node("Mul", [gate, half], name)
         case kind:
             plain = {"relu": "Relu", "h_swish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh"}
             made = to.node(plain[kind], [x], name)

@@ -127,6 +127,8 @@ def _activate(to: TfliteGraph, step: ops.Activate, x: int) -> int:
             return to.op("MUL", [x, gate], name, shape, "MulOptions")
         case "h_swish":
             return to.op("HARD_SWISH", [x], name, shape, "HardSwishOptions")
+        case "gelu":
+            return to.op("GELU", [x], name, shape, "GeluOptions", Approximate=False, range_=step.range)
     return to.op(PLAIN_ACTIVATIONS[step.kind], [x], name, shape, range_=step.range)
 
 
