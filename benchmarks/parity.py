@@ -4,7 +4,7 @@
 
 Each of timm's models is filled with numbers that depend on the names of its tensors alone, and answers for one image of
 128 px; `read_weights` reads the same file, by the family's map. Says the largest difference of the logits over the
-largest of them, and exits with 1 if one is above 1e-9 or a number of parameters differs. docs/weights.md has the result.
+largest of them, and exits with 1 if one is above 1e-9 or a number of parameters differs.
 """
 
 import json

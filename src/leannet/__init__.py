@@ -47,6 +47,7 @@ _public, __dir__, _names = attach(
         "prune": ".shrink",
         "quantize": ".quantization",
         "report": ".reports",
+        "reparameterize": ".shrink",
         "rewrite": ".shrink",
         "sensitivity": ".shrink",
         "serve": ".serving",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from leannet.serving import serve as serve
     from leannet.shrink import distill as distill
     from leannet.shrink import prune as prune
+    from leannet.shrink import reparameterize as reparameterize
     from leannet.shrink import rewrite as rewrite
     from leannet.shrink import sensitivity as sensitivity
     from leannet.shrink import sparsify as sparsify

@@ -12,6 +12,7 @@ from leannet.artifact.opening import open_artifact
 from leannet.cost import count
 from leannet.errors import LeannetError, as_items
 from leannet.header import is_artifact
+from leannet.rows.branches import shipped
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
@@ -128,7 +129,7 @@ def _candidates(
             for name in engines if name in artifact.engines
         ]  # fmt: skip
     in_zoo = not path.exists()
-    architecture = resolve(word, width if in_zoo else 1.0, resolution).without_auxiliary()
+    architecture = shipped(resolve(word, width if in_zoo else 1.0, resolution))
     weights = None
     if not in_zoo and path.suffix != ".json":
         from leannet.checkpoint import load_shipped

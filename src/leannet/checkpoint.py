@@ -29,7 +29,7 @@ from leannet.header import (
     open_tensors,
     parse_header,
 )
-from leannet.network import Network, build, subnetwork
+from leannet.network import Network, build, reparameterized, subnetwork
 from leannet.rows import Architecture
 
 SPARSE = 0.25  # share of zeros from which a tensor is kept as a bitmask and its other values
@@ -106,14 +106,18 @@ def _unpacked(state: Mapping[str, Tensor], architecture: Architecture, file: Pat
     return result
 
 
-def load_shipped(path: str | Path) -> tuple[Network, Header]:
-    """What `load` gives, without what was there for training alone: auxiliary heads."""
+def load_shipped(path: str | Path, branches: bool = False) -> tuple[Network, Header]:
+    """What `load` gives, without what was there for training alone: auxiliary heads, and parallel branches, folded.
+
+    branches: they stay, for a training that goes on.
+    """
     network, header = load(path)
     architecture = header.architecture.without_auxiliary()
-    if architecture == header.architecture:
+    shipped = network if architecture == header.architecture else subnetwork(network, architecture)
+    shipped = shipped if branches else reparameterized(shipped)
+    if shipped is network:
         return network, header
-    shipped = subnetwork(network, architecture)
-    header = header.model_copy(update={"architecture": architecture})
+    header = header.model_copy(update={"architecture": shipped.architecture})
     shipped.origin = header
     return shipped, header
 

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -13,6 +14,8 @@ from leannet.errors import LeannetError, check_architecture, nearest
 from leannet.header import Header
 from leannet.layer_names import translated
 from leannet.rows import Add, Architecture, LayerBase, parameters
+from leannet.rows.branch_weights import deployed_state
+from leannet.rows.branches import deploy
 
 
 class Network(Table):
@@ -147,6 +150,21 @@ def subnetwork(network: Network, architecture: Architecture) -> Network:
         }
     )
     return smaller
+
+
+def reparameterized(network: Network) -> Network:
+    """The network with its parallel branches folded, in evaluation mode; itself where it has none.
+
+    Its outputs are the network's but for rounding: the weights are worked out in float64 (`rows.branches.deploy`).
+    """
+    deployed = deploy(network.architecture)
+    if not deployed.maps:
+        return network
+    state = {key: value.detach().cpu().numpy() for key, value in network.state_dict().items()}
+    folded_network = build(deployed.architecture).eval()
+    weights = deployed_state(deployed, network.architecture, state)
+    folded_network.load_state_dict({key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()})
+    return folded_network.to(next(network.parameters()).device)
 
 
 def transfer(network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False) -> None:

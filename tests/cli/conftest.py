@@ -35,6 +35,7 @@ WORDS = {
     "sparsify": "run --sparsity 0.5 --sparsity-schedule one-shot --epochs 0 --out OUT --quiet",
     "sensitivity": "run --images 16 --ratios 0.5 --out sensitivity.json --quiet",
     "distill": "run --teacher other --epochs 1 --out OUT --quiet",
+    "reparameterize": "mobileone_debug --out OUT.json",
     "rewrite": "resnet_debug --rule separable --out OUT.json",
     "check": "run/model.onnx --engine onnxruntime",
     "bench": "run --seconds 0.1 --engine onnxruntime",

@@ -306,6 +306,7 @@ FLAGS = {
     "recipes": "json name",
     "experiment": "data figures json layer limit out quiet run_a run_b",
     "rows": "json kind",
+    "reparameterize": "json out resolution what width",
     "rewrite": "engine json keep out resolution rows rule threads time what width",
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
     "train": "accumulate batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "

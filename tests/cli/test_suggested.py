@@ -33,6 +33,7 @@ CALLS: dict[tuple[str, ...], tuple[int, list[str]]] = {
         ["evaluate"],
     ),
     ("sensitivity", RUN, "--images", "16", "--ratios", "0.5", "--out", f"{OUT}.json", "--quiet"): (0, ["prune"]),
+    ("reparameterize", "mobileone_debug", "--out", f"{OUT} 8.json"): (0, ["count"]),
     ("rewrite", "resnet_debug", "--rule", "separable", "--out", f"{OUT} 7.json"): (0, ["count"]),
     ("web", f"{RUN}/model.onnx", "--out", f"{OUT} 4"): (0, ["serve"]),
     ("advise", "my photos", "--seconds", "0.1"): (0, ["train"]),

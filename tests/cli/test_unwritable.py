@@ -48,6 +48,7 @@ CALLS = [
     "sparsify RUN --out CLOSED/x",
     "sensitivity RUN --out CLOSED/x.json",
     "distill RUN --teacher RUN --out CLOSED/x",
+    "reparameterize mobileone_debug --out CLOSED/x.json",
     "rewrite resnet_debug --rule separable --out CLOSED/x.json",
 ]
 

@@ -33,6 +33,7 @@ from leannet.cli import (
     prune,
     quantize,
     recipes,
+    reparameterize,
     report,
     rewrite,
     rows,
@@ -70,6 +71,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         demo: "Train a small network on built-in handwritten digits.",
     },
     "Smaller": {
+        reparameterize: "Fold parallel branches, as of MobileOne, into single layers.",
         rewrite: "Rewrite rows by a rule, as dense as separable.",
         prune: "Remove channels and blocks until a budget is met.",
         sensitivity: "Measure what each row alone can lose.",

@@ -88,6 +88,7 @@ def _by_row(
     from pathlib import Path
 
     from leannet.header import is_artifact
+    from leannet.rows.branches import shipped
     from leannet.runtime.row_latency import measure_rows
     from leannet.what import resolve
 
@@ -101,7 +102,7 @@ def _by_row(
             raise LeannetError(f"--by row: expected one --{flag}, found several")
     networks = []
     for name in what:
-        architecture = resolve(name, 1.0 if Path(name).exists() else width, resolution).without_auxiliary()
+        architecture = shipped(resolve(name, 1.0 if Path(name).exists() else width, resolution))
         setting = (engine or ["onnxruntime"])[0], (threads or [1])[0], (precision or ["float32"])[0]
         console.say(f"timing {len(architecture.rows)} rows of {architecture.name}, {seconds:g} s")
         networks.append(measure_rows(architecture, *setting, batch=batch, seconds=seconds))

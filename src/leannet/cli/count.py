@@ -131,6 +131,7 @@ def _print_one(
 ) -> None:
     from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count, graph
     from leannet.errors import LeannetError, nearest
+    from leannet.rows.branches import deploy
     from leannet.what import parse, resolve
     from leannet.zoo import FAMILIES
 
@@ -144,8 +145,11 @@ def _print_one(
         others.append({"tool": name, "params": params, "operations": operations, "why": CONVENTIONS[name].why})
     word = parse(what)
     notes = list(FAMILIES[word.name].notes) if word.in_zoo else []
+    deployed = deploy(architecture)
+    folded = count(deployed.architecture) if deployed.maps else None
     if json:
-        print_json(_as_json(cost, shape) | {"notes": notes, "conventions": others})
+        left = None if folded is None else {"params": folded.params, "macs": folded.macs}
+        print_json(_as_json(cost, shape) | {"notes": notes, "conventions": others, "reparameterized": left})
         return
     size = architecture.input
     print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
@@ -154,6 +158,8 @@ def _print_one(
     print()
     total = cost.total
     print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
+    if folded is not None:
+        print(f"{folded.params:,} params, {folded.macs:,} mult-adds reparameterized, as it is exported and timed")
     print_text(f"counted: {CONVENTION}")
     for other in others:
         print_text(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")

@@ -82,10 +82,11 @@ def command(
     if run is None:
         raise LeannetError("expected RUN: a run folder or a checkpoint")
     if explain is not None:
+        from leannet.rows.branches import shipped
         from leannet.shrink import explain as explain_row
         from leannet.what import resolve
 
-        _tell_ties(explain_row(resolve(run).without_auxiliary(), explain), json)
+        _tell_ties(explain_row(shipped(resolve(run)), explain), json)
         return
     from leannet.shrink import prune
 

@@ -25,6 +25,7 @@ from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
 from leannet.rows import Architecture
+from leannet.rows.branches import shipped
 from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import Floats
@@ -77,8 +78,9 @@ def quantize(
     console, file = Console(quiet), checkpoint_file(run)
     target = _target(file, out, engine, input)
     header = read_header(file)
-    _check(file, header.architecture.without_auxiliary(), engine)
-    unknown = sorted(set(keep_float) - {node.path for node in header.architecture.without_auxiliary().layers})
+    left = shipped(header.architecture)
+    _check(file, left, engine)
+    unknown = sorted(set(keep_float) - {node.path for node in left.layers})
     if unknown:
         raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
     return quantize_with(

@@ -11,12 +11,14 @@ __getattr__, __dir__, __all__ = attach(
         "Plan": ".plan",
         "PlanRow": ".plan",
         "Pruned": ".pruned",
+        "Reparameterized": ".reparameterizing",
         "Rewritten": ".rewriting",
         "Sensitivity": ".curves",
         "Sparsified": ".sparsifying",
         "distill": ".distilling",
         "explain": ".explaining",
         "prune": ".pruning",
+        "reparameterize": ".reparameterizing",
         "resume_pruning": ".pruning",
         "resume_sparsifying": ".sparsifying",
         "rewrite": ".rewriting",
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from leannet.shrink.pruned import Pruned as Pruned
     from leannet.shrink.pruning import prune as prune
     from leannet.shrink.pruning import resume_pruning as resume_pruning
+    from leannet.shrink.reparameterizing import Reparameterized as Reparameterized
+    from leannet.shrink.reparameterizing import reparameterize as reparameterize
     from leannet.shrink.rewriting import Rewritten as Rewritten
     from leannet.shrink.rewriting import rewrite as rewrite
     from leannet.shrink.sparsifying import Sparsified as Sparsified

@@ -36,4 +36,4 @@ def distill(
         raise LeannetError("distill: expected a teacher: a run or a checkpoint of the same classes")
     chosen = training_settings(file, data, {**settings, "distillation": section})
     check_out(out, chosen)
-    return begin(prepare(chosen, Reader(), console, load_shipped(file)), out, console)
+    return begin(prepare(chosen, Reader(), console, load_shipped(file, branches=True)), out, console)

@@ -10,6 +10,7 @@ import numpy as np
 
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
+from leannet.rows.branches import shipped
 from leannet.runtime import ENGINES, engine, measure
 from leannet.runtime.precisions import PRECISIONS, program
 
@@ -55,9 +56,9 @@ class Timing:
         """The median of each, batch 1."""
         runs: dict[int, Callable[[], object]] = {}
         for number, architecture in enumerate(architectures):
-            shipped = architecture.without_auxiliary()
-            run = engine(self.engine).prepare(program(shipped, self.precision, self.engine), self.threads)
-            image = np.random.default_rng(0).normal(size=(1, *shipped.input.shape)).astype(np.float32)
+            left = shipped(architecture)
+            run = engine(self.engine).prepare(program(left, self.precision, self.engine), self.threads)
+            image = np.random.default_rng(0).normal(size=(1, *left.input.shape)).astype(np.float32)
             runs[number] = partial(run, image)
         with torch_threads_kept():
             latencies = measure(runs, SECONDS * len(runs), threads=self.threads)

@@ -1,7 +1,7 @@
 """Blocks of parallel branches that fold into one convolution once they are trained: MobileOne's and RepViT's."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.mobile import SqueezeExcite
@@ -70,6 +70,7 @@ class RepVitBlock(BlockBase):
     (C, H, W) -> (C, H, W).
     """
 
+    folds_norms: ClassVar[bool] = True  # its authors' deployed form has no normalization at all
     kind: Literal["rep_vit"] = "rep_vit"
     expansion_channels: Width
     """Channels between the 1x1 convolutions."""

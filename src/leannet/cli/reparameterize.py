@@ -1,0 +1,58 @@
+"""leannet reparameterize: parallel branches folded into one layer each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leannet.cli.options import Json, Resolution, Width
+from leannet.cli.output import print_json, print_table
+from leannet.errors import LeannetError, command_line
+
+
+def command(
+    what: Annotated[str, typer.Argument(help="A run, a checkpoint, a zoo name, or an architecture JSON file.")],
+    out: Annotated[Path | None, typer.Option(help="The file. Default: NAME_reparameterized, with its ending.")] = None,
+    width: Width = 1.0,
+    resolution: Resolution = None,
+    json: Json = False,
+) -> None:
+    """Fold what was trained as parallel branches, as of MobileOne, RepGhost and RepViT, into single layers.
+
+    Of a run or checkpoint the weights too; the answers stay the same but for rounding. Export, quantize, bench and
+    prune do so by themselves.
+
+    Example: leannet reparameterize runs/photos
+    """
+    from leannet.cost import count
+    from leannet.files import check_writable, write_whole
+    from leannet.rows.branches import deploy
+    from leannet.what import parse, resolve
+
+    before = resolve(what, width, resolution)
+    after = deploy(before)
+    if not after.maps:
+        raise LeannetError(f"{what}: expected rows with parallel branches, found none to fold in {before.name}")
+    trained = not parse(what).in_zoo and Path(what).suffix != ".json"
+    file = out or Path(f"{before.name}_reparameterized{'.safetensors' if trained else '.json'}")
+    check_writable(file)
+    difference = None
+    if trained:
+        from leannet.shrink import reparameterize
+
+        difference = reparameterize(what, file).difference
+    else:
+        write_whole(file, after.architecture.to_json().encode())
+    costs = {"before": count(before), "after": count(after.architecture)}
+    if json:
+        plain = {name: {"params": cost.params, "macs": cost.macs} for name, cost in costs.items()}
+        print_json({"name": before.name, **plain, "file": str(file), "largest_difference": difference})
+        return
+    names = {"before": "trained", "after": "reparameterized"}
+    lines = [[names[name], f"{cost.macs:,}", f"{cost.params:,}"] for name, cost in costs.items()]
+    print_table([before.name, "mult-adds", "params"], lines)
+    print(f"folded      {len(after.maps)} layers")
+    if difference is not None:
+        print(f"difference  {difference:.1e} of the largest output, on random images")
+    print(f"written     {file}")
+    print(f"try next    {command_line('evaluate' if trained else 'count', file)}")
