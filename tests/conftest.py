@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,33 @@ CHROMIUM_FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
+
+
+# Of the networks in full size, some that differ most; the others are in make test-all.
+WHOLE = {
+    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v4_conv_small", "squeezenet_1_1", "shufflenet_v1",
+    "shufflenet_v2", "efficientnet_lite0", "mobileone_s0", "googlenet_aux", "resnet18", "cifar_resnet38",
+}  # fmt: skip
+
+
+def in_full(names: Iterable[str], *more: Sequence[object]) -> list[Any]:
+    """Networks for `parametrize`, and with them what else there is: in the suite the debug forms with everything, those
+    in WHOLE with the first of it, and the rest with `make test-all`."""
+    params = []
+    for name in names:
+        for number, values in enumerate(product(*more)):
+            quick = name.endswith("_debug") or (name in WHOLE and number == 0)
+            params.append(pytest.param(name, *values, marks=() if quick else pytest.mark.everything))
+    return params
+
+
+def crossed(names: Sequence[str], ways: Sequence[object], few: Collection[str]) -> list[Any]:
+    """Networks and ways for `parametrize`: in the suite each network in the first way, and `few` in all; with `make
+    test-all` each in all."""
+    return [
+        pytest.param(name, way, marks=() if name in few or way == ways[0] else pytest.mark.everything)
+        for name, way in product(names, ways)
+    ]
 
 
 @pytest.fixture(autouse=True)

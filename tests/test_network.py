@@ -24,7 +24,7 @@ from leannet.rows import (
     Shuffle,
 )
 from leannet.zoo import FAMILIES, architecture
-from tests.conftest import lively
+from tests.conftest import in_full, lively
 
 
 def _odd_resolution(name: str) -> int:
@@ -42,7 +42,7 @@ def _first(outputs: torch.Tensor | dict[str, torch.Tensor]) -> torch.Tensor:
     return next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", in_full(sorted(FAMILIES)))
 def test_properties_of_every_network(name: str) -> None:
     torch.manual_seed(0)
     resolution = _odd_resolution(name)

@@ -12,8 +12,9 @@ from leannet.cost import count
 from leannet.network import build
 from leannet.rows import Architecture, Conv, Depthwise, GlobalPool, Input, Linear, Norm, Pool
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import in_full
 
-VARIANTS = [(name, width) for name in sorted(FAMILIES) for width in (0.5, 1.0, 1.25)]
+VARIANTS = in_full(sorted(FAMILIES), (0.5, 1.0, 1.25))
 
 
 @pytest.mark.parametrize(("name", "width"), VARIANTS)

@@ -30,6 +30,7 @@ from leannet.rows import (
     Upsample,
 )
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import in_full
 from tests.diagrams.geometry import faults
 
 DIRECTIONS = ("down", "right")
@@ -146,7 +147,7 @@ def check_inside(arch: Architecture, row: str, diagram: Diagram) -> None:
     assert drawn_edges == edges
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", in_full(FAMILIES))
 def test_every_network(name: str) -> None:
     arch = architecture(name)
     for direction in DIRECTIONS:

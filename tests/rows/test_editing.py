@@ -23,6 +23,7 @@ from leannet.rows import (
     parameters,
 )
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import in_full
 
 SMALL = [name for name in FAMILIES if name.endswith("_debug")]
 
@@ -183,7 +184,7 @@ def test_rows_inside_a_shared_block_use_its_weights() -> None:
 # What is stored
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", in_full(FAMILIES))
 def test_the_parameters_of_a_table_are_the_state_of_its_module(name: str) -> None:
     table = architecture(name)
     with torch.device("meta"):

@@ -55,10 +55,10 @@ def difference(rows: Architecture, engine: str, batch: int) -> float:
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn", "litert"])
-@pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("name", DEBUG)
-def test_every_family_agrees(name: str, batch: int, engine: str) -> None:
-    assert difference(architecture(name), engine, batch) < 1e-4
+def test_every_family_agrees(name: str, engine: str) -> None:
+    """Of every kind of layer alone: test_layer_kinds.py."""
+    assert difference(architecture(name), engine, batch=3) < 1e-4
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -26,10 +26,12 @@ from leannet.shrink.timing import Timing
 from leannet.shrink.widths import Costs, widths
 from leannet.training.objective import CrossEntropy
 from leannet.zoo import FAMILIES, architecture
-from tests.conftest import lively
+from tests.conftest import crossed, lively
 
 SMALL = [name for name in FAMILIES if name.endswith("_debug")]
 CRITERIA = ["taylor", "l1", "l2", "bn_scale", "geometric_median", "activation", "apoz", "random"]
+FEW = ("mobilenet_v3_debug", "shufflenet_v1_debug", "googlenet_debug")
+CASES = crossed(SMALL, CRITERIA, FEW)
 QUICK: dict[str, Any] = {"quiet": True, "workers": 0}
 
 
@@ -43,8 +45,7 @@ def _zeroed(network: Network, removed: frozenset[int]) -> None:
                     state[f"{layer.path}.{parameter.name}"][gone] = 0
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("name", "criterion"), CASES)
 def test_what_a_criterion_removes_is_gone_exactly(name: str, criterion: Any) -> None:
     """Where the removed channels are zero, the smaller network answers as the large one."""
     torch.manual_seed(0)

@@ -9,8 +9,11 @@ from leannet.rows import Architecture, Conv, Depthwise, Input
 from leannet.rows.graph import Node
 from leannet.shrink.rewriting import rewrite
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import crossed
 
 SMALL = [name for name in FAMILIES if name.endswith("_debug")]
+FEW = ("resnet_debug", "mobilenet_v3_debug", "googlenet_debug")
+CASES = crossed(SMALL, ["separable", "grouped:2", "activation:h_swish", "width:0.5", "stacked"], FEW)
 
 
 def _dense(node: Node) -> bool:
@@ -38,8 +41,7 @@ def test_separable_costs_the_formula_to_the_integer(name: str) -> None:
     assert not [layer for layer in after.layers if _dense(layer)]
 
 
-@pytest.mark.parametrize("rule", ["separable", "grouped:2", "activation:h_swish", "width:0.5", "stacked"])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("name", "rule"), CASES)
 def test_every_rule_gives_a_network_that_runs(name: str, rule: str) -> None:
     import torch
 

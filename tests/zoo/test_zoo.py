@@ -9,6 +9,7 @@ from leannet.errors import LeannetError
 from leannet.rows import Conv, InvertedResidual
 from leannet.zoo import FAMILIES, architecture, models
 from leannet.zoo.width import round_channels
+from tests.conftest import in_full
 
 # name, width, resolution, params, mult-adds; 1000 classes. Counted independently, and equal to torchvision's
 # published figures where it has the network.
@@ -129,8 +130,7 @@ def test_width_rule(channels: float) -> None:
     assert rounded == 8 or abs(rounded - channels) <= 8
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
-@pytest.mark.parametrize("width", [0.35, 1.0, 1.4])
+@pytest.mark.parametrize(("name", "width"), in_full(sorted(FAMILIES), (0.35, 1.0, 1.4)))
 def test_residual_only_where_stride_is_one_and_widths_agree(name: str, width: float) -> None:
     arch = architecture(name, width, classes=10)
     before = arch.input.shape
