@@ -44,7 +44,6 @@ THEIRS = "import runpy, sys\nsys.argv = ['train.py', *sys.argv[1:]]\n"
 CIFAR_BEFORE = ["--model", "cifar_mobilenet_v2", "--recipe", "cifar", "--split", "90:10"]
 CIFAR_NOW = ["--model", "cifar_mobilenet_v2", "--recipe", "cifar-fast", "--split", "90:10"]
 PHOTOS = ["--model", "mobilenet_v2", "--resolution", "160"]
-PHOTOS_NOW = [*PHOTOS, "--evaluate-every", "4"]  # three in a row have to be seen
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ CIFAR_TIMM = ["--num-classes", "10", "--img-size", "64", "-b", "64", "--lr", "0.
 PHOTOS_TIMM = ["--num-classes", "4", "--img-size", "160", "-b", "32", "--lr", "0.002", "--scale", "0.35", "1.0"]
 TASKS = (
     Task("cifar", 30, CIFAR_BEFORE, CIFAR_NOW, CIFAR_TIMM),
-    Task("photos", 10, PHOTOS, PHOTOS_NOW, PHOTOS_TIMM),
+    Task("photos", 10, PHOTOS, PHOTOS, PHOTOS_TIMM),
 )
 
 

@@ -16,6 +16,7 @@ from leannet.cli.app import app, main
 from leannet.cli.streams import lenient_streams
 from tests.cli.conftest import BROKEN, KIND, WORDS
 from tests.cli.test_cli import VERBS, refused, run
+from tests.conftest import crossed
 
 GROUP: Any = typer.main.get_command(app)  # always the same one, whose verbs a test may replace
 
@@ -37,8 +38,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, place: Path, short_demo: None) -> Non
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-@pytest.mark.parametrize("kind", ["ascii", "closed pipe", "full device"])
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "kind"), crossed(VERBS, ["closed pipe", "ascii", "full device"], ("count", "train", "report"))
+)
 def test_no_output_ends_a_verb(
     quick: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str, kind: str
 ) -> None:

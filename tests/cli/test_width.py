@@ -49,6 +49,7 @@ def too_wide(text: str, copied: tuple[str, ...] = ()) -> list[str]:
             and not any(line.endswith(end) for end in copied)]  # fmt: skip
 
 
+@pytest.mark.everything  # long ones are what does not fit
 @pytest.mark.parametrize("call", [*(f"{verb} {WORDS[verb]}" for verb in VERBS), *MORE])
 def test_short_names(
     call: str, place: Path, short_demo: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

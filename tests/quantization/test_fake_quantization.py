@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from leannet.blocks import ConvLayer
-from leannet.network import build
+from leannet.network import build, reparameterized
 from leannet.quantization.calibration import Calibration
 from leannet.quantization.fake_quantization import (
     FakeQuantizedConv,
@@ -30,8 +30,8 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it."""
     table = architecture(name)
     torch.manual_seed(0)  # how many bytes fall to the other side depends on the draw
-    network = lively(build(table))
-    weights = numpy_weights(network.state_dict())
+    network = reparameterized(lively(build(table)))  # as it is quantized
+    table, weights = network.architecture, numpy_weights(network.state_dict())
     x = torch.randn(16, *table.input.shape)
     ranges = Calibration(table, weights, [x.numpy()]).ranges()
     bits = weight_bits()  # more would overflow where the test runs

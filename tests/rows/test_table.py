@@ -26,9 +26,10 @@ from leannet.rows import (
     Upsample,
 )
 from leannet.zoo import FAMILIES, architecture
+from tests.conftest import in_full
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", in_full(sorted(FAMILIES)))
 @settings(max_examples=8, deadline=None)
 @given(
     width=st.floats(0.1, 2.5), resolution=st.integers(64, 256), classes=st.integers(1, 50), channels=st.integers(1, 4)

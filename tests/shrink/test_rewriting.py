@@ -101,7 +101,7 @@ def test_one_after_another() -> None:
         (["seperable"], "--rule seperable: expected one of stacked, grouped, .* nearest: separable"),
         (["grouped"], "--rule grouped: expected a number above 1"),
         (["width:2"], "--rule width:2: expected a number above 0 and below 1, found '2'"),
-        (["activation:gelu"], "--rule activation:gelu: expected one of linear, relu"),
+        (["activation:mish"], "--rule activation:mish: expected one of linear, relu"),
         (["stacked"], "--rule stacked: expected rows that it changes in cifar_resnet20, found none"),
         ([], "expected a rule"),
     ],

