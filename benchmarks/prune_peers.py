@@ -150,10 +150,13 @@ def asked(name: str, peer: str) -> Facts:
     print(f"{name}, {peer}", flush=True)
     said = lines_of([python, str(RUNNER), "prune", peer, str(layers), str(weights), str(saved)])
     facts: Facts = {"trials": [each for each in said if "trial" in each]}
+    said = said or [{"error": "it ended without a word"}]
     if "limit" in said[-1]:
         facts["why"] = f"stopped after {LIMIT // 60} minutes in one pruning"
     elif "saved" not in said[-1]:
-        facts["why"] = next(each["error"] for each in reversed(said) if each.get("error"))
+        facts["why"] = next(
+            (each["error"] for each in reversed(said) if each.get("error")), "it ended without a result"
+        )
     else:
         facts["bytes"] = said[-1]["saved"]
         loading = lines_of([python, str(RUNNER), "load", peer, str(layers), str(saved)])

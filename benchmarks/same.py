@@ -117,7 +117,8 @@ def main() -> None:
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     for key in differing:
         print(f"differs: {key}" if key in before and key in now else f"only in one: {key}")
-    print(f"{len(before.keys() & now.keys()) - len(differing)} of {len(before)} are the same as in {arguments.commit}")
+    same = sum(before.get(key) == value for key, value in now.items())
+    print(f"{same} of {len(before)} are the same as in {arguments.commit}")
     sys.exit(bool(differing))
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from scipy.stats import t
+
 from leannet.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 BASES = ROOT / "experiments" / "bases"
 Line = dict[str, Any]
-T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's, two-sided, of so many values
 
 
 class Ledger:
@@ -71,7 +72,7 @@ def interval(values: list[float]) -> list[float] | None:
     """Of the mean, 95 %, by Student's t; None of one value."""
     if len(values) < 2:
         return None
-    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return [mean(values) - half, mean(values) + half]
 
 

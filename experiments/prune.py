@@ -188,6 +188,7 @@ def main() -> None:
                 if seed >= network.seeds or left_out or (arguments.only and step not in arguments.only):
                     continue
                 if LEDGER.has(network=network.base, step=step, seed=seed):
+                    time_in_turns(network)  # where a kill left that out
                     continue
                 run = trained(network, step, seed, arguments.data, arguments.threads)
                 scores = leannet.evaluate(run, str(arguments.data / "test.parquet"), quiet=True).scores

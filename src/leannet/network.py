@@ -120,11 +120,19 @@ def zero_init_residual(network: Network) -> None:
 
     Signals then pass a fresh network along its shortcuts (Goyal et al., arXiv 1706.02677, section 5.1).
     """
+    above: dict[str, set[str]] = {}  # of each layer those that lead to it
+    reads = {node.path: node.inputs for node in network.architecture.layers}
     for node in network.architecture.layers:
-        if isinstance(node.row, Add):
-            norm = getattr(network.layer(node.inputs[0]), "norm", None)
-            if isinstance(norm, nn.BatchNorm2d):
-                nn.init.zeros_(norm.weight)
+        above[node.path] = set(node.inputs).union(*(above.get(name, ()) for name in node.inputs))
+        if not isinstance(node.row, Add) or node.row.average or len(node.inputs) != 2:
+            continue
+        first, second = node.inputs
+        if reads.get(first) == reads.get(second):  # side by side, as branches that fold: neither is a shortcut
+            continue
+        branch = second if first in above.get(second, ()) else first
+        norm = getattr(network.layer(branch), "norm", None) if branch in reads else None
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.zeros_(norm.weight)
 
 
 def build(architecture: Architecture) -> Network:
@@ -153,9 +161,9 @@ def subnetwork(network: Network, architecture: Architecture) -> Network:
 
 
 def reparameterized(network: Network) -> Network:
-    """The network with its parallel branches folded, in evaluation mode; itself where it has none.
+    """A network in evaluation mode with the parallel branches of this one folded; the network itself where it has none.
 
-    Its outputs are the network's but for rounding: the weights are worked out in float64 (`rows.branches.deploy`).
+    Its outputs are the same but for rounding: the weights are worked out in float64 (`rows.branches.deploy`).
     """
     deployed = deploy(network.architecture)
     if not deployed.maps:

@@ -41,8 +41,8 @@ def test_it_is_what_the_integers_give(name: str) -> None:
         exact = network(x).numpy()
         ours = fake_quantized_network(network, ranges, bits).eval()(x).numpy()
     errors = ours - exact, by_engine - exact
-    assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.7
-    assert 0.8 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.25
+    assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.6
+    assert 0.7 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.4
 
 
 def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:

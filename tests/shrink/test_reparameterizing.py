@@ -11,7 +11,7 @@ from leannet.checkpoint import load, load_shipped, save
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.header import Header
-from leannet.network import Network, build, reparameterized
+from leannet.network import Network, build, reparameterized, zero_init_residual
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Activate, Add, Architecture, Conv, Depthwise, Input, Linear, Norm, Normalize
 from leannet.rows.branches import deploy
@@ -89,9 +89,47 @@ def test_what_cannot_be_folded_stays() -> None:
         rows = (Conv(name="a", **conv), branch, Add(name="sum", inputs=("a", "b")), Linear(name="c", out_channels=2))
         table = Architecture(name="x", input=Input(height=6, width=6), rows=rows)
         assert deploy(table).architecture is table, branch
+    padded = {"out_channels": 3, "kernel": 1, "padding": 1}  # whose border is the bias alone
+    strided = {"out_channels": 3, "padding": "same"}  # the middle of a window of 3 is not where one of 1 stands
+    for one, other in ((padded, padded), ({**strided, "kernel": 3, "stride": 2}, {**strided, "stride": 2})):
+        rows = (Conv(name="a", **one), Conv(name="b", inputs=("input",), **other), Add(name="sum", inputs=("a", "b")))
+        table = Architecture(name="x", input=Input(height=6, width=6), rows=rows)
+        assert not deploy(table).maps, one
     outputs = (Conv(name="a", **conv), Conv(name="b", inputs=("input",), **conv), Add(name="sum", inputs=("a", "b")))
     table = Architecture(name="x", input=Input(height=6, width=6), rows=outputs, outputs=("sum", "a"))
     assert not deploy(table).maps
+
+
+def test_a_row_that_is_read_twice_and_two_normalizations() -> None:
+    rows = (
+        Conv(name="a", out_channels=4, kernel=3, norm=Norm()),
+        Add(name="twice", inputs=("a", "a")),
+        Conv(name="b", out_channels=4),
+        Conv(name="c", inputs=("twice",), out_channels=4, kernel=3),
+        Add(name="sum", inputs=("b", "c")),
+        Normalize(name="one"),
+        Normalize(name="two"),
+        Linear(name="classes", out_channels=3),
+    )
+    network = lively(build(Architecture(name="x", input=Input(height=6, width=6), rows=rows)))
+    assert difference(network, reparameterized(network)) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["starnet_debug", "repvit_debug", "mobileone_debug", "mobilenet_v2_debug"])
+def test_residual_branches_begin_at_nothing_and_no_other(name: str) -> None:
+    """What is scaled by 0 ends a branch that something passes by: a fresh network learns everywhere."""
+    torch.manual_seed(0)
+    network = build(architecture(name))
+    zero_init_residual(network)
+    zeroed = [key for key, value in network.named_parameters() if key.endswith("norm.weight") and not value.any()]
+    assert all(key.endswith("project.norm.weight") for key in zeroed)
+    for _ in range(3):  # behind a scale of 0 gradients begin a step later
+        optimizer = torch.optim.SGD(network.parameters(), 0.1)
+        network.zero_grad()
+        network.train()(torch.randn(4, *network.architecture.input.shape)).square().sum().backward()
+        optimizer.step()
+    unmoved = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert unmoved == []
 
 
 def test_what_ships_has_no_branches(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _print_one(
 ) -> None:
     from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count, graph
     from leannet.errors import LeannetError, nearest
-    from leannet.rows.branches import deploy
+    from leannet.rows.branches import deploy, shipped
     from leannet.what import parse, resolve
     from leannet.zoo import FAMILIES
 
@@ -145,8 +145,7 @@ def _print_one(
         others.append({"tool": name, "params": params, "operations": operations, "why": CONVENTIONS[name].why})
     word = parse(what)
     notes = list(FAMILIES[word.name].notes) if word.in_zoo else []
-    deployed = deploy(architecture)
-    folded = count(deployed.architecture) if deployed.maps else None
+    folded = count(shipped(architecture)) if deploy(architecture).maps else None
     if json:
         left = None if folded is None else {"params": folded.params, "macs": folded.macs}
         print_json(_as_json(cost, shape) | {"notes": notes, "conventions": others, "reparameterized": left})

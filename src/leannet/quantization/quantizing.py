@@ -17,7 +17,7 @@ from leannet.artifact.golden import Golden, golden_pngs
 from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
 from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.console import Console
-from leannet.errors import LeannetError, command_line
+from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.calibration import Calibration
 from leannet.quantization.comparison import Criterion, min_decibels, relative_noise
@@ -82,7 +82,11 @@ def quantize(
     _check(file, left, engine)
     unknown = sorted(set(keep_float) - {node.path for node in left.layers})
     if unknown:
-        raise LeannetError(f"--keep-float {unknown[0]}: no layer has this path; all: {command_line('count', run)}")
+        paths = [node.path for node in left.layers]
+        raise LeannetError(
+            f"--keep-float {unknown[0]}: no layer has this path; nearest: {nearest(unknown[0], paths)}; all: "
+            f"{command_line('count', run)}"
+        )
     return quantize_with(
         Evaluator(header, file, data, calibration, console), file, target, engine, max_drop, min_agreement,
         frozenset(keep_float), finetune, input, seconds, layers, console,

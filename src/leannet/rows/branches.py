@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from leannet.rows.base import RowBase
+from leannet.rows.blocks import BlockBase
 from leannet.rows.graph import Node
 from leannet.rows.layers import Add, Conv, Depthwise, Linear, Normalize
 from leannet.rows.table import Architecture
@@ -31,7 +32,11 @@ class Map:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A table whose branches are folded: maps: of each new layer. moved: of other layers the paths that they had."""
+    """A table whose branches are folded.
+
+    maps: how the weights of each new layer follow from the trained ones. moved: for each other layer the path that it
+    had before.
+    """
 
     architecture: Architecture
     maps: Mapping[str, Map]
@@ -46,10 +51,10 @@ def shipped(architecture: Architecture) -> Architecture:
 def deploy(architecture: Architecture) -> Deployed:
     """The table with every branch folded that can be; rows that share weights, and outputs, stay.
 
-    Blocks in which something is folded are written out as their rows; of one that is a single row then, it has the
-    name. Blocks whose authors fold every normalization (`folds_norms`) have it so everywhere.
+    A block in which something is folded is written out as its rows; where a single one is left, it takes the block's
+    name. A table with a block whose authors fold every normalization (`folds_norms`) has none left, anywhere.
     """
-    all_norms = any(getattr(type(row), "folds_norms", False) for row in architecture.rows)
+    all_norms = any(isinstance(row, BlockBase) and row.folds_norms for row in architecture.rows)
     flat, moved, opened = (
         architecture,
         {layer.path: layer.path for layer in architecture.layers},
@@ -60,7 +65,7 @@ def deploy(architecture: Architecture) -> Deployed:
         renamed = {}
         for layer in flat.layers:
             block = paths.get(layer.top)
-            renamed[layer.path] = layer.path.replace(".", "_", 1) if block and len(block.inside) > 1 else layer.path
+            renamed[layer.path] = layer.path if block is None else _opened(layer.path, len(block.inside) == 1)
         moved = {renamed[new]: old for new, old in moved.items()}
         opened |= {node.path: [f"{node.path}_{each.row.name}" for each in node.inside] for node in blocks}
         flat = flat.rewrite(partial(_inside, paths))
@@ -71,6 +76,12 @@ def deploy(architecture: Architecture) -> Deployed:
     return _named(flat, table, moved, opened)
 
 
+def _opened(path: str, single: bool) -> str:
+    """A path whose block is written out: a single row has the block's name, several theirs behind it."""
+    block, _, rest = path.partition(".")
+    return f"{block}{rest[len(rest.partition('.')[0]) :]}" if single else f"{block}_{rest}"
+
+
 def _inside(paths: Mapping[str, Node], node: Node) -> Sequence[RowBase] | None:
     """The rows inside a block of those paths."""
     return [each.row for each in node.inside] if node.path in paths else None
@@ -79,6 +90,9 @@ def _inside(paths: Mapping[str, Node], node: Node) -> Sequence[RowBase] | None:
 def _has_branches(node: Node, architecture: Architecture, all_norms: bool) -> bool:
     """Whether something can be folded in a block, or in one inside it."""
     if node.shares is not None or any(other.shares == node.path for other in architecture.graph.nodes):
+        return False
+    taken = {other.row.name for other in architecture.graph.nodes}
+    if any(f"{node.row.name}_{each.row.name}" in taken for each in node.inside):  # its rows could not be named
         return False
     if any(each.inside and _has_branches(each, architecture, all_norms) for each in node.inside):
         return True
@@ -147,7 +161,8 @@ class _Table:
 
     def _normalized_behind(self, name: str) -> None:
         (source,) = self.reads[name]
-        if source in self.maps and self._is_branch(source, name):
+        folded = self.maps.get(source)
+        if folded is not None and folded.last is None and name not in self.shared and self._is_branch(source, name):
             self.rows[name] = self.rows[source].model_copy(update={"name": name})
             self.reads[name] = self.reads[source]
             self.maps[name] = replace(self._map(source), last=name)
@@ -158,7 +173,8 @@ class _Table:
         sources = {self.reads[each][0] if each in branches else each for each in self.reads[name]}
         rows = [self.rows[each] for each in branches]
         layers = [row for row in rows if not isinstance(row, Normalize)]
-        if len(sources) != 1 or len(self.reads[name]) < 2 or not layers or len({type(row) for row in layers}) > 1:
+        twice, kinds = len(set(self.reads[name])) < len(self.reads[name]), {type(row) for row in layers}
+        if twice or name in self.shared or len(sources) != 1 or len(self.reads[name]) < 2 or len(kinds) != 1:
             return
         (source,) = sources
         plain = len(layers) < len(self.reads[name])  # the map itself, or only normalized, is a branch
@@ -175,7 +191,11 @@ class _Table:
         if isinstance(first, Linear):
             return None if widths_differ else first.model_copy(update=fields)
         windows = [row for row in layers if isinstance(row, Conv | Depthwise)]
-        centered = all(row.kernel == 1 or (row.padding == "symmetric" and row.kernel % 2 == 1) for row in windows)
+        centered = all(
+            row.padding in ("symmetric", "same", "valid", 0) if row.kernel == 1
+            else row.padding == "symmetric" and row.kernel % 2 == 1
+            for row in windows
+        )  # fmt: skip
         alike = {(row.stride, getattr(row, "groups", 0)) for row in windows}
         if not centered or len(alike) > 1 or (widths_differ and isinstance(first, Conv)):
             return None

@@ -13,13 +13,14 @@ from leannet.network import Network, reparameterized
 from leannet.rows.branches import deploy
 from leannet.sections import Step
 
+TOLERANCE = 1e-2  # of the largest output: more is no rounding
 DONE = "reparameterized"  # the step in the history of such weights
 
 
 @dataclass(frozen=True)
 class Reparameterized:
-    """The network whose branches are folded. layers: how many were folded. difference: the largest of the outputs on
-    random images, over the largest of them."""
+    """The network whose branches are folded. layers: those that it has instead. difference: the largest of all outputs
+    on random images, over the largest of them."""
 
     network: Network
     layers: int
@@ -29,7 +30,8 @@ class Reparameterized:
 def reparameterize(run: str | Path, out: str | Path | None = None) -> Reparameterized:
     """Folds the parallel branches of a run or checkpoint (Ding et al., arXiv 2101.03697, section 3.3).
 
-    out: the checkpoint that is written; None: none is. Raises LeannetError where there is nothing to fold.
+    out: the checkpoint that is written; None: none is. Raises LeannetError where there is nothing
+    to fold, and where folding would change the answers.
     """
     network, header = load(checkpoint_file(run))
     layers = len(deploy(network.architecture).maps)
@@ -41,9 +43,13 @@ def reparameterize(run: str | Path, out: str | Path | None = None) -> Reparamete
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(4, *header.architecture.input.shape, generator=generator)
     with torch.inference_mode():
-        answers = [outputs if isinstance(outputs, torch.Tensor) else next(iter(outputs.values()))
-                   for outputs in (network(images), result(images))]  # fmt: skip
-    difference = float((answers[1] - answers[0]).abs().max() / answers[0].abs().max())
+        answers = [torch.cat([each.flatten() for each in (made.values() if isinstance(made, dict) else [made])])
+                   for made in (network(images), result(images))]  # fmt: skip
+    difference = float((answers[1] - answers[0]).abs().max() / answers[0].abs().max().clamp(min=1e-12))
+    if not difference <= TOLERANCE:
+        raise LeannetError(
+            f"{run}: folding would change its answers by {difference:.1e} of the largest: it is kept as it is"
+        )
     history = (*header.provenance.history, Step(done=DONE, leannet=__version__))
     provenance = header.provenance.model_copy(update={"history": history})
     header = header.model_copy(update={"architecture": result.architecture, "provenance": provenance})

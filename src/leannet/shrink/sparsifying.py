@@ -18,9 +18,10 @@ from leannet.checkpoint import load_shipped, save, to_bytes
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import write_whole
-from leannet.header import Header, checkpoint_file
+from leannet.header import Header, checkpoint_file, read_header
 from leannet.network import Network
 from leannet.retired import current_settings
+from leannet.rows.branches import shipped
 from leannet.run_files import CONFIG, LAST, LOG, MODEL, STATE
 from leannet.runtime import ENGINES, Program, engine, machine, measure, numpy_weights
 from leannet.runtime.engines import is_installed
@@ -179,6 +180,9 @@ def _rewound(
         raise LeannetError(f"--rewind: expected epochs from 1 to less than those of the run, found {wrong}")
     if settings.weights is not None:
         raise LeannetError(f"{file}: expected a run that began with fresh weights, found --weights {settings.weights}")
+    table = read_header(file).architecture
+    if shipped(table) != table.without_auxiliary():
+        raise LeannetError(f"{file}: expected rows without parallel branches to rewind: they fold when it is shipped")
     check_out(out, settings)
     if out is not None and (Path(out) / ASKED).exists():
         resume = command_line("sparsify --resume", out)

@@ -14,7 +14,7 @@ ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
 LONG = 600  # seconds, from which on a word says how to make it shorter
 FIRST = 0.2  # of the time of a run with a limit, before which it is not evaluated
 EVALUATION_SHARE = 0.05  # of it that evaluations may take, ...
-LAST, LAST_SHARE = 0.8, 0.4  # ... and after this part of it, when the weights to keep are made
+LAST, LAST_SHARE = 0.9, 1.0  # ... and after this part of it, when the weights to keep are made
 
 
 class Clock:
@@ -100,7 +100,7 @@ class Clock:
 
 class Evaluations:
     """When to evaluate: every so many epochs; with a time limit as often as a twentieth of it allows, and near the end,
-    when the weights to keep are made, two fifths."""
+    when the weights to keep are made, as long as it trains."""
 
     def __init__(self, settings: Settings):
         self._settings = settings

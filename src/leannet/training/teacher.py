@@ -51,7 +51,7 @@ def read_teacher(path: str, student: Header, features: bool = False) -> Teacher:
 
     Raises LeannetError for other classes or colors, and no classifier.
     """
-    network, header = load_shipped(path)
+    network, header = load_shipped(path, branches=features)
     where = f"--teacher {path}"
     if set(header.classes) != set(student.classes):
         missing = [name for name in student.classes if name not in header.classes]

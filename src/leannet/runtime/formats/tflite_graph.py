@@ -16,7 +16,7 @@ FUSED: dict[str, int] = {"linear": 0, "relu": 1, "relu6": 3}
 VERSIONS = {
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2, "AVERAGE_POOL_2D": 2,
     "MAX_POOL_2D": 2, "CONCATENATION": 2, "LOGISTIC": 2, "TANH": 2, "MEAN": 2, "PAD": 2, "PADV2": 2,
-    "SLICE": 2, "TRANSPOSE": 2, "RESIZE_NEAREST_NEIGHBOR": 2,
+    "SLICE": 2, "TRANSPOSE": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "GELU": 2,
 }  # fmt: skip
 
 
