@@ -34,6 +34,7 @@ MODELS: dict[str, tuple[str, float]] = {
     **{f"efficientnet_b{number}": (f"efficientnet_b{number}", 1) for number in range(2)},
     "fbnetc_100": ("fbnet_c", 1), "spnasnet_100": ("spnasnet", 1), "hardcorenas_a": ("hardcorenas_a", 1),
     **{f"ghostnet_{width:03}": ("ghostnet_v1", width / 100) for width in (50, 100, 130)},
+    **{f"ghostnetv2_{width:03}": ("ghostnet_v2", width / 100) for width in (100, 130, 160)},
     **{f"repghostnet_{width:03}": ("repghostnet", width / 100) for width in (50, 58, 80, 100, 111, 130, 150, 200)},
     **{f"mobileone_s{number}": (f"mobileone_s{number}", 1) for number in range(5)},
     "repvit_m0_9": ("repvit_m0_9", 1), "repvit_m1": ("repvit_m1", 1),

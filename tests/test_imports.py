@@ -21,7 +21,7 @@ ROOMS = [
     {"blocks", "diagrams", "layer_names", "what"},
     {"network"},
     {"checkpoint", "runtime"},
-    {"weights"},
+    {"microcontrollers", "weights"},
     {"factory"},
     {"console", "data"},
     {"artifact"},

@@ -10,7 +10,7 @@ from pydantic import Field
 from leannet import __version__
 from leannet.rows.fields import Frozen
 
-Input = Literal["float32", "uint8", "uint8-sized"]
+Input = Literal["float32", "uint8", "uint8-sized", "int8"]
 
 
 class Section(Frozen):
@@ -107,8 +107,8 @@ class Shipping(Section):
     compute: Literal["float32", "bfloat16"] = "float32"
     """The type of floating-point computation, in engines and on processors that support it."""
     input: Input = "float32"
-    """float32: normalized images (N, C, H, W); uint8: images (N, height, width, C) of any size; uint8-sized: images of
-    the network's size."""
+    """float32: normalized images (N, C, H, W); int8: the same as 8-bit integers, for microcontrollers; uint8: images
+    (N, height, width, C) of any size; uint8-sized: images of the network's size."""
     tolerance: float = 1e-4
     """Largest difference from the golden answers, divided by the largest answer."""
     float32_gap: float | None = None

@@ -115,7 +115,7 @@ def test_a_misspelt_field_names_the_nearest_and_lists_all() -> None:
     message = _broken({"kind": "conv", "name": "a", "out_channels": 8, "strid": 2})
     assert message == (
         "file.json: row 'a' (1 of 1), field 'strid': no such field; nearest: stride; there are: kind, name, inputs, "
-        "shares, out_channels, kernel, stride, padding, groups, bias, norm, activation"
+        "shares, out_channels, kernel, kernel_width, stride, padding, groups, bias, norm, activation"
     )
     nested = _broken({"kind": "conv", "name": "a", "out_channels": 8, "norm": {"epsilon": 1}})
     assert "field 'norm.epsilon': no such field; nearest: eps; there are: kind, eps, momentum" in nested

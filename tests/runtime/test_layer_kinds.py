@@ -36,11 +36,11 @@ REQUIRED = {
     "rate": 0.2,
 }  # of fields without a default, by name
 CHANGED = {
-    "kernel": 3, "stride": 2, "size": 3, "start": 1, "factor": 3, "groups": 4, "bias": True, "padding": "same",
+    "kernel": 3, "kernel_width": 5, "stride": 2, "size": 3, "start": 1, "factor": 3, "groups": 4, "bias": True, "padding": "same",
     "average": True, "ceil": True, "norm": Norm(eps=1e-3), "alpha": 0.5, "beta": 0.5, "k": 2.0, "rate": 0.5,
     "out_channels": 3,
 }  # fmt: skip
-INPUTS = (("before",), ("before", "beside"), ("before", "gate"), ("before", "beside", "before"))
+INPUTS = (("before",), ("before", "beside"), ("before", "gate"), ("before", "beside", "before"), ("small", "before"))
 FORMATS = ("onnxruntime", "openvino", "ncnn", "litert")
 
 
@@ -69,6 +69,7 @@ def tables(layer: type[LayerBase]) -> Iterator[Architecture]:
                 Conv(name="before", out_channels=8, kernel=3, bias=True, activation="relu"),
                 Conv(name="beside", inputs=("before",), out_channels=8, kernel=3, bias=True),
                 GlobalPool(name="gate", inputs=("before",)),
+                Conv(name="small", inputs=("before",), out_channels=8, kernel=3, stride=2, padding="valid"),
                 row.model_copy(update={"inputs": inputs}),
             ]
             try:

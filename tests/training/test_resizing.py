@@ -144,20 +144,32 @@ def test_evaluations_take_a_twentieth_of_the_time(fake_time: FakeTime) -> None:
             spent.append(epoch)
         state.next_epoch()
     assert spent == [*range(17, 39, 3), 39]  # after a fifth of the time
-    # In the last three tenths a quarter: after each epoch, where it takes seven times as long as its evaluation.
-    fake_time.now += 1800
-    assert all(evaluations.are_due(state, clock) for _ in range(3))
-    with evaluations.timed(clock):
-        fake_time.now += 10
-    state.ended = False
-    fake_time.now += 30
-    assert not evaluations.are_due(state, clock)
-    fake_time.now += 20
-    assert evaluations.are_due(state, clock)
     every = Evaluations(Settings.make({"data": "x", "epochs": 7}))
     assert all(every.are_due(TrainState(epoch=epoch), Clock(70, 0)) for epoch in range(7))
     third = Evaluations(Settings.make({"data": "x", "epochs": 7, "evaluate_every": 3}))
     assert [epoch for epoch in range(7) if third.are_due(TrainState(epoch=epoch), Clock(70, 0))] == [2, 5, 6]
+
+
+@pytest.mark.parametrize("seconds", [2, 15, 25])
+def test_near_the_end_three_evaluations_follow_each_other(fake_time: FakeTime, seconds: int) -> None:
+    """Of a run of 5 minutes, with epochs of 8 s: the last is at the end, two before it, and earlier ones are cheap."""
+    settings = Settings.make({"data": "x", "time": "5m"})
+    clock, state = Clock(100, 0, settings.time), TrainState()
+    evaluations = Evaluations(settings, images=150 * seconds)
+    ended: list[float] = []
+    while not state.ended:
+        fake_time.now += 8
+        clock.tick(600)
+        state.ended = clock.is_up
+        if evaluations.are_due(state, clock):
+            with evaluations.timed(clock):
+                fake_time.now += seconds
+            ended.append(clock.spent)
+        state.next_epoch()
+    assert ended[-1] >= 300
+    assert ended[-3] >= 300 - 4 * (seconds + 8)
+    early = [each for each in ended if each < 300 - 4 * (seconds + 8)]
+    assert seconds * len(early) <= 0.05 * 300
 
 
 def test_the_whole_time_is_said_early_and_right(fake_time: FakeTime) -> None:

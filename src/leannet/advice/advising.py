@@ -1,7 +1,7 @@
 """`advise`: which networks of the zoo meet limits on this machine, and which of them is likely the most accurate."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from leannet.cost import count
+from leannet.cost import count, graph
+from leannet.cost.counting import BYTES
 from leannet.cost.published import BY_SOURCE
 from leannet.data.sources.listing import ReadingOptions
 from leannet.errors import LeannetError
+from leannet.microcontrollers import Target, fit
 from leannet.rows import Architecture
 from leannet.run_files import MODEL
 from leannet.runtime import Latency, Machine, engine, machine, measure
@@ -44,6 +46,8 @@ class Advised:
     latency: Latency | None = None
     fits: bool = False
     best_for_its_time: bool = False  # none that is as fast has a higher published accuracy
+    sram_bytes: int | None = None  # as integers in TensorFlow Lite Micro; None: not asked for
+    flash_bytes: int | None = None
 
     def command(self, data: str) -> str:
         """The command that trains it."""
@@ -67,6 +71,13 @@ class Advice:
     size_mb: float | None
     macs_m: float | None
     networks: tuple[Advised, ...]
+    sram_bytes: int | None = None
+    flash_bytes: int | None = None
+
+    @property
+    def is_for_microcontrollers(self) -> bool:
+        """Whether a limit is a microcontroller's memory."""
+        return self.sram_bytes is not None or self.flash_bytes is not None
 
     @property
     def fitting(self) -> list[Advised]:
@@ -94,12 +105,16 @@ def advise(
     seconds: float = 20,
     progress: Progress = lambda label: None,
     options: ReadingOptions | None = None,
+    sram: int | None = None,
+    flash: int | None = None,
 ) -> Advice:
     """Networks of the zoo with a published accuracy, timed here with the classes of this data or run.
 
     latency_ms: the most that one image may take, as the median. size_mb: of the file, in millions of bytes. macs_m:
-    millions of mult-adds. options: how the data is to be read where it does not say so itself. Small images get the
-    32-pixel forms, which have no published accuracy: the largest that fits comes first.
+    millions of mult-adds. sram, flash: bytes of a microcontroller's memories, for networks of 8-bit integers in
+    TensorFlow Lite Micro (`fit`); with them and without latency_ms nothing is timed. options: how the data is to be
+    read where it does not say so itself. Small images get the 32-pixel forms, which have no published accuracy: the
+    largest that fits comes first.
     Raises LeannetError for data that cannot be read, and a limit that is not above 0.
     """
     for flag, value in (("latency", latency_ms), ("size", size_mb), ("macs", macs_m)):
@@ -112,10 +127,13 @@ def advise(
         for network, rows in _candidates(classes, small=side <= SMALL_IMAGES, precision=precision)
         if (size_mb is None or network.size_bytes <= 1e6 * size_mb) and (macs_m is None or network.macs <= 1e6 * macs_m)
     ]
+    if sram is not None or flash is not None:
+        candidates = list(_fitting(candidates, sram, flash, progress))
     candidates.sort(key=lambda candidate: candidate[0].macs)
+    is_timed = latency_ms is not None or (sram is None and flash is None)
     runs: dict[int, Callable[[], object]] = {}
     pace = 0.0  # mult-adds a millisecond of the network that computes most
-    for index, (network, rows) in enumerate(candidates):
+    for index, (network, rows) in enumerate(candidates if is_timed else ()):
         if latency_ms is not None and pace and network.macs > MOST_FASTER * pace * SLACK * latency_ms:
             break  # and so are all larger ones
         progress(f"{index + 1} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
@@ -131,14 +149,16 @@ def advise(
         replace(
             network,
             latency=latencies.get(index),
-            fits=index in latencies and (latency_ms is None or latencies[index].median_ms <= latency_ms),
+            fits=not is_timed
+            or (index in latencies and (latency_ms is None or latencies[index].median_ms <= latency_ms)),
         )
         for index, (network, _) in enumerate(candidates)
     ]
     ranked = tuple(sorted(_mark_front(timed), key=_rank))
     return Advice(
-        str(about), data, classes, runner.version(), precision, threads, machine(), latency_ms, size_mb, macs_m, ranked
-    )
+        str(about), data, classes, runner.version(), precision, threads, machine(), latency_ms, size_mb, macs_m, ranked,
+        sram, flash,
+    )  # fmt: skip
 
 
 def _data_of(about: str, options: ReadingOptions | None) -> tuple[str, int, int]:
@@ -186,6 +206,21 @@ def _candidates(classes: int, small: bool, precision: str) -> list[tuple[Advised
         size = cost.params * WEIGHT_BYTES.get(precision, 4)
         candidates.append((Advised(name, width, resolution, cost.params, cost.macs, size, top1, source), network))
     return candidates
+
+
+def _fitting(
+    candidates: Sequence[tuple[Advised, Architecture]], sram: int | None, flash: int | None, progress: Progress
+) -> Iterator[tuple[Advised, Architecture]]:
+    """Those that fit a microcontroller as 8-bit integers."""
+    target = Target("", "", sram, flash)
+    for number, (network, rows) in enumerate(candidates, start=1):
+        live = graph(rows).peak_activation_bytes // BYTES  # no plan is smaller, and this is quicker
+        if (flash is not None and network.params > flash) or (sram is not None and live > sram):
+            continue
+        progress(f"{number} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
+        found = fit(rows)
+        if found.fits(target):
+            yield replace(network, sram_bytes=found.sram, flash_bytes=found.flash), rows
 
 
 def _mark_front(timed: Sequence[Advised]) -> list[Advised]:

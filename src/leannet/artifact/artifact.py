@@ -74,14 +74,14 @@ class Artifact(abc.ABC):
 
     @property
     def input(self) -> Input:
-        """What it takes: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any size; or
-        uint8-sized, images of the network's size."""
+        """What it takes: float32, normalized (N, C, H, W); int8, the same as integers of the file's range; uint8,
+        images (N, height, width, C) of any size; or uint8-sized, images of the network's size."""
         return self.shipping.input
 
     @property
     def takes_uint8(self) -> bool:
-        """Whether its input is (N, height, width, C) uint8, instead of normalized floats."""
-        return self.input != "float32"
+        """Whether its input is (N, height, width, C) uint8, instead of what is normalized."""
+        return self.input in ("uint8", "uint8-sized")
 
     @property
     def wrong_in(self) -> dict[str, str]:

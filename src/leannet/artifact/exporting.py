@@ -9,7 +9,7 @@ from leannet.artifact.checking import EngineCheck, write_checked
 from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
 from leannet.artifact.golden import record
 from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, with_doc_string
-from leannet.artifact.readers import doc_string, wrong_in
+from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
@@ -72,18 +72,22 @@ def export(
     return Exported(target, target.stat().st_size, precision, checks, note=note)
 
 
-def export_folder(run: str | Path, format: Format, out: str | Path | None = None) -> Exported:
+def export_folder(run: str | Path, format: Format, out: str | Path | None = None, input: Input = "float32") -> Exported:
     """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
 
     format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
-    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint.
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint. input: as for
+    `export`; for litert also uint8-sized.
     Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
     torch gives: then nothing stays.
     """
     engine(format)
     file = checkpoint_file(run)
+    if input == "uint8":
+        raise LeannetError(f"--input uint8: {format} {NO_ANTIALIAS}: expected --input uint8-sized, whose images are "
+                           "resized before")  # fmt: skip
     target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
-    artifact = build_folder(file, format, build_artifact(file, "float32", "float32"))
+    artifact = build_folder(file, format, build_artifact(file, "float32", input))
     note = conditioning(artifact.header)
     checks = write_checked(artifact, target, f"{file}: {format} does not give what torch gives", note)
     size = sum(path.stat().st_size for path in target.iterdir())
@@ -138,9 +142,14 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
     from leannet.checkpoint import load_shipped
 
     network, _ = load_shipped(file)
-    files = Program(network.architecture, numpy_weights(network.state_dict())).form(FORM_OF[format])
+    weights = numpy_weights(network.state_dict())
     if format == "litert":
-        files = (described_tflite(files[0], plain.header),)
+        from leannet.runtime.formats.tflite import to_tflite
+
+        images = plain.header.preprocessing if plain.takes_uint8 else None
+        files: tuple[bytes, ...] = (described_tflite(to_tflite(network.architecture, weights, images), plain.header),)
+    else:
+        files = Program(network.architecture, weights).form(FORM_OF[format])
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
@@ -158,6 +167,8 @@ def described_tflite(file: bytes, header: Header) -> bytes:
     """
     preprocessing = header.preprocessing
     rule = RESIZE_RULES[preprocessing.resize].format(ratio=preprocessing.crop_ratio)
+    is_raw = header.shipping is not None and header.shipping.input == "uint8-sized"
+    normalization = "" if is_raw else ", less the mean, over the standard deviation"
     metadata = TfliteMetadata(
         name=header.architecture.name,
         description=f"An image classifier of {len(header.classes)} classes, written by leannet.",
@@ -166,11 +177,11 @@ def described_tflite(file: bytes, header: Header) -> bytes:
         color=preprocessing.color,
         height=preprocessing.height,
         width=preprocessing.width,
-        mean=tuple(mean / preprocessing.scale for mean in preprocessing.mean),
-        std=tuple(std / preprocessing.scale for std in preprocessing.std),
+        mean=tuple(0.0 if is_raw else mean / preprocessing.scale for mean in preprocessing.mean),
+        std=tuple(1.0 if is_raw else std / preprocessing.scale for std in preprocessing.std),
         input_description=(
-            f"An image of {preprocessing.width} x {preprocessing.height} pixels, {preprocessing.color}, 0 to 255 each, "
-            f"less the mean, over the standard deviation. Of an image of another size: {rule}, "
+            f"An image of {preprocessing.width} x {preprocessing.height} pixels, {preprocessing.color}, 0 to 255 "
+            f"each{normalization}. Of an image of another size: {rule}, "
             f"{preprocessing.interpolation} with antialiasing, as Pillow does."
         ),
         output_description="One logit a class; softmax makes probabilities of them.",

@@ -21,6 +21,7 @@ INTEGERS: dict[str, dict[str, str]] = {
 LOCAL_RESPONSE = "1.17 and 1.18 compute local response normalization between integers wrong"
 INPUT_WORDS = {
     "float32": "normalized float32 images (N, C, height, width)",
+    "int8": "normalized images (N, height, width, C) as 8-bit integers of the range that the file says",
     "uint8": "uint8 images (N, height, width, C) of any size, which it resizes and normalizes",
     "uint8-sized": "uint8 images (N, height, width, C) of the network's size, which it normalizes",
 }

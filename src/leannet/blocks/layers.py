@@ -20,21 +20,22 @@ def _norm(norm: Norm | None, channels: int) -> nn.Module:
 class SamePad(nn.Module):
     """Zeros (or `value`) as TensorFlow's "same" rule puts them: an odd one goes after."""
 
-    def __init__(self, kernel: int, stride: int, value: float = 0.0):
+    def __init__(self, sides: tuple[int, int], stride: int, value: float = 0.0):
         super().__init__()
-        self.kernel, self.stride, self.value = kernel, stride, value
+        self.sides, self.stride, self.value = sides, stride, value
 
     def forward(self, x: Tensor) -> Tensor:
-        top, bottom = pad_before_after(x.shape[-2], self.kernel, self.stride, "same")
-        left, right = pad_before_after(x.shape[-1], self.kernel, self.stride, "same")
+        top, bottom = pad_before_after(x.shape[-2], self.sides[0], self.stride, "same")
+        left, right = pad_before_after(x.shape[-1], self.sides[1], self.stride, "same")
         return F.pad(x, (left, right, top, bottom), value=self.value)
 
 
-def _padding(kernel: int, stride: int, padding: Padding) -> tuple[nn.Module, int]:
-    """The padding module before a window, and the padding that torch's own window adds."""
-    if padding == "same" and (stride > 1 or kernel % 2 == 0):
-        return SamePad(kernel, stride), 0
-    return nn.Identity(), pad_before_after(kernel, kernel, 1, padding)[0]
+def _padding(sides: tuple[int, int], stride: int, padding: Padding) -> tuple[nn.Module, tuple[int, int]]:
+    """The padding module before a window, and the padding that torch's own window adds, above and left."""
+    if padding == "same" and (stride > 1 or any(side % 2 == 0 for side in sides)):
+        return SamePad(sides, stride), (0, 0)
+    high, wide = (pad_before_after(side, side, 1, padding)[0] for side in sides)
+    return nn.Identity(), (high, wide)
 
 
 class ConvLayer(nn.Module):
@@ -47,9 +48,9 @@ class ConvLayer(nn.Module):
             out_channels, groups = channels, channels
         else:
             out_channels, groups = row.out_channels, row.groups
-        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        self.pad, padding = _padding(row.sides, row.stride, row.padding)
         self.conv = nn.Conv2d(
-            channels, out_channels, row.kernel, row.stride, padding=padding, groups=groups, bias=row.bias
+            channels, out_channels, row.sides, row.stride, padding=padding, groups=groups, bias=row.bias
         )
         self.norm = _norm(row.norm, out_channels)
         self.activation = activation_module(row.activation)
@@ -78,7 +79,7 @@ class MaxPoolLayer(nn.Module):
 
     def __init__(self, row: rows.Pool):
         super().__init__()
-        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        self.pad, padding = _padding((row.kernel, row.kernel), row.stride, row.padding)
         if isinstance(self.pad, SamePad):
             self.pad.value = -torch.inf
         self.pool = nn.MaxPool2d(row.kernel, row.stride, padding, ceil_mode=row.ceil)
@@ -92,7 +93,7 @@ class AveragePoolLayer(nn.Module):
 
     def __init__(self, row: rows.Pool):
         super().__init__()
-        self.pad, padding = _padding(row.kernel, row.stride, row.padding)
+        self.pad, padding = _padding((row.kernel, row.kernel), row.stride, row.padding)
         self.pool = nn.AvgPool2d(row.kernel, row.stride, padding, ceil_mode=row.ceil, count_include_pad=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,6 +108,13 @@ class Flatten(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(1)[:, :, None, None]
+
+
+class Resize(nn.Module):
+    """Nearest-neighbor resizing to the size of the second input: (N, C, H, W), (N, C', H', W') -> (N, C, H', W')."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        return F.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
 class Add(nn.Module):
@@ -200,4 +208,6 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
             return nn.LocalResponseNorm(row.size, row.alpha, row.beta, row.k)
         case rows.Upsample():
             return nn.Upsample(scale_factor=row.factor, mode="nearest")
+        case rows.Resize():
+            return Resize()
     raise TypeError(f"no module for a row of kind {type(row).__name__}")

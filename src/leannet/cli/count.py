@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from leannet.cli.fitting_lines import as_json, print_fit
 from leannet.cli.options import Json, Wide
 from leannet.cli.output import print_json, print_table, print_text
 
@@ -41,6 +42,13 @@ def command(
             "Repeat."
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Of one network: whether it fits a microcontroller as 8-bit integers: its name, or its SRAM as 256kB.",
+            metavar="NAME|SRAM",
+        ),
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Of several widths or resolutions: a figure to write, .svg, .png or .pdf.")
     ] = None,
@@ -57,10 +65,19 @@ def command(
     widths, resolutions = parse_widths(width), parse_resolutions(resolution)
     if len(what) * len(widths) * len(resolutions) == 1 and figure is None:
         _print_one(
-            what[0], widths[0], resolutions[0], classes, in_channels, by or "layer", convention or [], wide, json
+            what[0],
+            widths[0],
+            resolutions[0],
+            classes,
+            in_channels,
+            by or "layer",
+            convention or [],
+            target,
+            wide,
+            json,
         )
         return
-    for flag, value in (("--by", by), ("--convention", convention)):
+    for flag, value in (("--by", by), ("--convention", convention), ("--target", target)):
         if value:
             raise LeannetError(f"{flag} says how one network is printed: expected one network, width and resolution")
     _print_several(what, widths, resolutions, classes, in_channels, figure, json)
@@ -126,6 +143,7 @@ def _print_one(
     in_channels: int | None,
     by: Literal["layer", "row", "type"],
     conventions: list[str],
+    target: str | None,
     wide: bool,
     json: bool,
 ) -> None:
@@ -143,12 +161,19 @@ def _print_one(
             raise LeannetError(f"--convention: no tool is named '{name}'; nearest: {nearest(name, CONVENTIONS)}")
         params, operations = as_counted_by(architecture, CONVENTIONS[name])
         others.append({"tool": name, "params": params, "operations": operations, "why": CONVENTIONS[name].why})
+    fitting = None
+    if target is not None:
+        from leannet.microcontrollers import fit
+        from leannet.microcontrollers import target as named
+
+        fitting = named(target), fit(architecture)
     word = parse(what)
     notes = list(FAMILIES[word.name].notes) if word.in_zoo else []
     folded = count(shipped(architecture)) if deploy(architecture).maps else None
     if json:
         left = None if folded is None else {"params": folded.params, "macs": folded.macs}
-        print_json(_as_json(cost, shape) | {"notes": notes, "conventions": others, "reparameterized": left})
+        data = _as_json(cost, shape) | {"notes": notes, "conventions": others, "reparameterized": left}
+        print_json(data | ({} if fitting is None else {"target": as_json(fitting[1], fitting[0])}))
         return
     size = architecture.input
     print(f"{architecture.name} at {size.width} x {size.height} px, {architecture.classes} classes")
@@ -164,6 +189,9 @@ def _print_one(
         print_text(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")
     for note in notes:
         print_text(note)
+    if fitting is not None:
+        print()
+        print_fit(fitting[1], fitting[0], what)
 
 
 RECEPTIVE_FIELD = "receptive field: in pixels of the image"

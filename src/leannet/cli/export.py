@@ -11,6 +11,7 @@ from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.artifact.exporting import Exported
+    from leannet.sections import Input
 
 
 def command(
@@ -67,9 +68,10 @@ def command(
         flag = next(iter(for_fastest)).replace("_", "-")
         raise LeannetError(f"--{flag} goes with --fastest, which is not asked for")
     if format != "onnx":
-        if fastest or precision or input or data:
-            raise LeannetError(f"--format {format} takes a run and --out alone")
-        _export_folder(run, format, out, json)
+        if fastest or precision or data or (input and format != "litert"):
+            takes = "a run, --input and --out" if format == "litert" else "a run and --out alone"
+            raise LeannetError(f"--format {format} takes {takes}")
+        _export_folder(run, format, out, input or "float32", json)
         return
     if fastest:
         if precision or input:
@@ -89,10 +91,12 @@ def command(
     print(f"try next  {command_line('predict', exported.path, 'IMAGE')}   ·   {command_line('bench', exported.path)}")
 
 
-def _export_folder(run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, json: bool) -> None:
+def _export_folder(
+    run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, input: "Input", json: bool
+) -> None:
     from leannet.artifact.exporting import export_folder
 
-    exported = export_folder(run, format, out)
+    exported = export_folder(run, format, out, input)
     if json:
         print_json(exported.to_dict())
         return

@@ -33,12 +33,16 @@ def command(
     keep_float: Annotated[list[str] | None, typer.Option(help="A layer that stays in float. Repeat.")] = None,
     finetune: Annotated[int, typer.Option(help="Epochs of quantization-aware training before.", min=0)] = 0,
     input: Annotated[
-        Literal["float32", "uint8", "uint8-sized"],
+        Literal["float32", "uint8", "uint8-sized", "int8"],
         typer.Option(
             help="uint8: the graph takes images of any size, and resizes (as Pillow does in ONNX Runtime alone) and "
-            "normalizes them. uint8-sized: images of the network's size, and normalizes them."
+            "normalizes them. uint8-sized: images of the network's size, and normalizes them. int8, for litert: "
+            "input and outputs are integers, as TensorFlow Lite Micro runs them."
         ),
     ] = "float32",
+    c_array: Annotated[
+        bool, typer.Option("--c-array", help="For litert: a C header beside it, with the file as an array.")
+    ] = False,
     layers: Annotated[
         bool, typer.Option("--layers", help="Measure the noise of each layer alone too, which takes longest.")
     ] = False,
@@ -57,7 +61,7 @@ def command(
 
     quantized = quantize(
         run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input,
-        layers=layers,
+        layers=layers, c_array=c_array,
     )  # fmt: skip
     if json:
         print_json(quantized.to_dict())
@@ -103,7 +107,7 @@ def _print(quantized: "Quantized") -> None:
     for note in quantized.notes:
         print_text(f"note      {note}", " " * 10)
     if quantized.path:
-        print(f"written   {quantized.path}")
+        print(f"written   {quantized.path}{' with model.h' if (quantized.path / 'model.h').exists() else ''}")
         check, predict = command_line("check", quantized.path), command_line("predict", quantized.path, "IMAGE")
         print(f"try next  {check}   ·   {predict}")
 

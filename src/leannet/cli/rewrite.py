@@ -9,7 +9,7 @@ from leannet.cli.options import Json, Resolution, Width
 from leannet.cli.output import print_json, print_table
 from leannet.errors import LeannetError, command_line
 
-RULE = "stacked, grouped:N, separable, width:0.5 or activation:NAME. Repeat: one after another."
+RULE = "stacked, grouped:N, separable, width:0.5, activation:NAME or padding:same. Repeat: one after another."
 
 
 def command(

@@ -123,3 +123,16 @@ def print_summary(run: Any, page: Path) -> None:
         print(f"stopped early; to go on: {command_line('train --resume', run.path)}")
     else:
         print(f"try next    {command_line('predict', run.path, 'IMAGE')}   ·   {command_line('count', run.path)}")
+        if better := better_with_weights(run.header):
+            print_text(f"better      {better}", " " * 12)
+
+
+def better_with_weights(header: Any) -> str:
+    """The line that does better for few photographs with a network that began fresh; empty for others."""
+    from leannet.training.choosing import FEW_IMAGES, SMALL_IMAGES, TRAINED
+
+    provenance, size = header.provenance, header.preprocessing
+    few = header.split.sizes.get("train", FEW_IMAGES) < FEW_IMAGES and min(size.height, size.width) > SMALL_IMAGES
+    if not few or provenance.parent is not None or size.color != "RGB" or provenance.data is None:
+        return ""
+    return f"start from trained weights: {command_line('train', provenance.data)} --weights {TRAINED}"

@@ -11,6 +11,7 @@ The convention, which the papers and torchvision's published figures follow:
   image, is left out.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from leannet.rows import (
     Multiply,
     Node,
     Pool,
+    Resize,
     RowBase,
     Shape,
     Upsample,
@@ -158,11 +160,12 @@ def _count_layer(node: Node, receptive_field: int, source: Node | None) -> Layer
         sizes[parameter.kind] += parameter.size
     weights, biases, norm_params = sizes["weight"], sizes["bias"], sizes["norm"]
     own = node.shares is None
-    moved = sum(shape.elements for shape in node.in_shapes) + out.elements + weights + biases + norm_params
+    reads = node.in_shapes[:1] if isinstance(layer, Resize) else node.in_shapes  # of the second only the size
+    moved = sum(shape.elements for shape in reads) + out.elements + weights + biases + norm_params
     saving = None
-    pointwise = isinstance(layer, Conv) and layer.kernel == layer.groups == 1
+    pointwise = isinstance(layer, Conv) and layer.sides == (1, 1) and layer.groups == 1
     if pointwise and source and isinstance(source.row, Depthwise):
-        saving = 1 / out.channels + 1 / source.row.kernel**2
+        saving = 1 / out.channels + 1 / math.prod(source.row.sides)
     return LayerCount(
         path=node.path,
         row=node.top,
@@ -184,9 +187,9 @@ def _count_layer(node: Node, receptive_field: int, source: Node | None) -> Layer
 def _type(layer: RowBase) -> str:
     match layer:
         case Conv():
-            return f"conv {layer.kernel}x{layer.kernel}" + (" grouped" if layer.groups > 1 else "")
+            return f"conv {_by(layer, 'x')}" + (" grouped" if layer.groups > 1 else "")
         case Depthwise():
-            return f"depthwise {layer.kernel}x{layer.kernel}"
+            return f"depthwise {_by(layer, 'x')}"
         case Linear():
             return "fully connected"
         case Pool():
@@ -200,9 +203,9 @@ def _filter(layer: RowBase, x: Shape) -> str:
     """The filter's shape as the papers print it: kernel x kernel x in x out."""
     match layer:
         case Conv():
-            return f"{layer.kernel} x {layer.kernel} x {x.channels // layer.groups} x {layer.out_channels}"
+            return f"{_by(layer)} x {x.channels // layer.groups} x {layer.out_channels}"
         case Depthwise():
-            return f"{layer.kernel} x {layer.kernel} x {x.channels} dw"
+            return f"{_by(layer)} x {x.channels} dw"
         case Linear():
             return f"{x.elements} x {layer.out_channels}"
         case Pool():
@@ -212,19 +215,28 @@ def _filter(layer: RowBase, x: Shape) -> str:
     return ""
 
 
+def _by(layer: Conv | Depthwise, between: str = " x ") -> str:
+    """Height and width of filters."""
+    return between.join(map(str, layer.sides))
+
+
 def _receptive_field(node: Node, fields: dict[str, tuple[int, float]]) -> tuple[int, float]:
     layer, (x, *_) = node.row, node.in_shapes
-    sources = node.inputs[:1] if isinstance(layer, Multiply) else node.inputs
+    sources = node.inputs[:1] if isinstance(layer, Multiply | Resize) else node.inputs
     size = max(fields[path][0] for path in sources)
     step = max(fields[path][1] for path in sources)
     match layer:
-        case Conv() | Depthwise() | Pool():
+        case Conv() | Depthwise():
+            return size + round((max(layer.sides) - 1) * step), step * layer.stride
+        case Pool():
             return size + round((layer.kernel - 1) * step), step * layer.stride
         case GlobalPool() | Linear() | Flatten():
             side = max(x.height, x.width)
             return size + round((side - 1) * step), step * side
         case Upsample():
             return size, step / layer.factor
+        case Resize():
+            return size, step * x.height / node.out_shape.height
     return size, step
 
 

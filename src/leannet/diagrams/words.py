@@ -17,6 +17,7 @@ from leannet.rows import (
     Multiply,
     Normalize,
     Pool,
+    Resize,
     RowBase,
     Shape,
     Shift,
@@ -80,9 +81,9 @@ def words(row: RowBase, out: Shape) -> Words:
         case Conv():
             groups = f"{row.groups} groups" if row.groups > 1 else ""
             details = (groups, _stride(row.stride), f"{out.channels:,}")
-            return Words(f"{_square(row.kernel)} conv", _without_empty(*details), _after(row))
+            return Words(f"{_by(row)} conv", _without_empty(*details), _after(row))
         case Depthwise():
-            return Words(f"{_square(row.kernel)} depthwise", _without_empty(_stride(row.stride)), _after(row))
+            return Words(f"{_by(row)} depthwise", _without_empty(_stride(row.stride)), _after(row))
         case Linear():
             activation = () if row.activation == "linear" else (ACTIVATIONS[row.activation],)
             return Words("fully connected", (f"{out.channels:,}",), activation)
@@ -106,6 +107,8 @@ def words(row: RowBase, out: Shape) -> Words:
             return Words("channels", (f"{row.start} to {row.start + row.out_channels - 1}",))
         case Upsample():
             return Words("upsample", (f"{row.factor} times",))
+        case Resize():
+            return Words("resize", (f"to {out.height} x {out.width}",))
         case LocalResponse():
             return Words("local response norm")
         case Shift():
@@ -121,14 +124,14 @@ def style(row: RowBase) -> str:
         case BlockBase():
             return "block"
         case Conv():
-            return "pointwise" if row.kernel == 1 else "conv"
+            return "pointwise" if row.sides == (1, 1) else "conv"
         case Depthwise():
             return "depthwise"
         case Linear():
             return "fully_connected"
         case Pool() | GlobalPool():
             return "pool"
-        case Concat() | Flatten() | Shift() | Shuffle() | Slice() | Upsample():
+        case Concat() | Flatten() | Resize() | Shift() | Shuffle() | Slice() | Upsample():
             return "move"
     return "plain"
 
@@ -175,6 +178,10 @@ def _after(row: Conv | Depthwise) -> tuple[str, ...]:
 
 def _stride(stride: int) -> str:
     return f"stride {stride}" if stride > 1 else ""
+
+
+def _by(row: Conv | Depthwise) -> str:
+    return "x".join(map(str, row.sides))
 
 
 def _square(size: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from leannet import __version__
 from leannet.artifact.artifact import Artifact
+from leannet.artifact.c_array import write_c_array
 from leannet.artifact.checking import write_checked
 from leannet.artifact.exporting import described_tflite, shipped_header
 from leannet.artifact.folder_artifact import FolderArtifact, folder_path
@@ -59,6 +60,7 @@ def quantize(
     input: Input = "float32",
     seconds: float = SECONDS,
     layers: bool = False,
+    c_array: bool = False,
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -70,13 +72,15 @@ def quantize(
     data: None: that of the run; other images: one half calibrates, the other evaluates. out: None: beside the
     checkpoint `model.int8.onnx`, or for litert, which is for phones, the folder `model_litert_int8`. keep_float: layers
     by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
-    1712.05877, section 3). input: as for `export`. seconds: to time both for; 0: neither is timed. layers: whether the
+    1712.05877, section 3). input: as for `export`; for litert also int8: input and outputs are integers, as TensorFlow
+    Lite Micro takes them, and memory counts more than time. c_array: for litert: a C header beside it, with the file
+    as an array. seconds: to time both for; 0: neither is timed. layers: whether the
     noise of each layer alone is measured also where all become integers, which takes longer than all else together.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
     console, file = Console(quiet), checkpoint_file(run)
-    target = _target(file, out, engine, input)
+    target = _target(file, out, engine, input, c_array)
     header = read_header(file)
     left = shipped(header.architecture)
     _check(file, left, engine)
@@ -87,10 +91,13 @@ def quantize(
             f"--keep-float {unknown[0]}: no layer has this path; nearest: {nearest(unknown[0], paths)}; all: "
             f"{command_line('count', run)}"
         )
-    return quantize_with(
+    quantized = quantize_with(
         Evaluator(header, file, data, calibration, console), file, target, engine, max_drop, min_agreement,
         frozenset(keep_float), finetune, input, seconds, layers, console,
     )  # fmt: skip
+    if c_array and quantized.path is not None:
+        write_c_array(quantized.path)
+    return quantized
 
 
 def quantize_with(
@@ -154,13 +161,16 @@ def _check(file: Path, architecture: Architecture, engine_name: EngineName) -> N
     engine(engine_name)
 
 
-def _target(file: Path, out: str | Path | None, engine: EngineName, input: Input) -> Path:
+def _target(file: Path, out: str | Path | None, engine: EngineName, input: Input, c_array: bool) -> Path:
     """Where the artifact is to be written. Raises LeannetError, before any work, for what cannot be."""
     if engine == "litert":
-        target = folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
-        if input != "float32":
-            raise LeannetError(f"--input {input}: LiteRT's integers take normalized images: leave it out")
-        return target
+        if input == "uint8":
+            raise LeannetError(f"--input uint8: litert {NO_ANTIALIAS}: expected --input uint8-sized, whose images are "
+                               "resized before")  # fmt: skip
+        return folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
+    for flag, given in (("--input int8", input == "int8"), ("--c-array", c_array)):
+        if given:
+            raise LeannetError(f"{flag}: expected --engine litert, whose files microcontrollers run")
     if input == "uint8" and engine in wrong_in(input):
         raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
                            "are resized outside the graph")  # fmt: skip
@@ -223,10 +233,10 @@ class _Quantizer:
     def program(self, float_layers: frozenset[str], input: Input = "float32", compute: str = "") -> Program:
         """The quantized network, with some layers in float. input: as for `export`. compute: the type of what stays in
         float; empty: the fastest that the engine has here."""
-        images = self.header.preprocessing if input != "float32" else None
+        images = self.header.preprocessing if input in ("uint8", "uint8-sized") else None
         return quantized_program(
             self.architecture, self.weights, self.ranges, self.engine, float_layers, self.bits, self.bias_corrections,
-            images, compute or self.compute, input == "uint8-sized",
+            images, compute or self.compute, input == "uint8-sized", outside=input == "int8",
         )  # fmt: skip
 
     def outputs(self, program: Program, x: Floats) -> Floats:

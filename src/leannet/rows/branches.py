@@ -192,8 +192,8 @@ class _Table:
             return None if widths_differ else first.model_copy(update=fields)
         windows = [row for row in layers if isinstance(row, Conv | Depthwise)]
         centered = all(
-            row.padding in ("symmetric", "same", "valid", 0) if row.kernel == 1
-            else row.padding == "symmetric" and row.kernel % 2 == 1
+            row.padding in ("symmetric", "same", "valid", 0) if row.sides == (1, 1)
+            else row.kernel_width is None and row.padding == "symmetric" and row.kernel % 2 == 1
             for row in windows
         )  # fmt: skip
         alike = {(row.stride, getattr(row, "groups", 0)) for row in windows}

@@ -27,6 +27,7 @@ from leannet.rows.layers import (
     Multiply,
     Normalize,
     Pool,
+    Resize,
     Shuffle,
     Slice,
 )
@@ -129,6 +130,8 @@ def channels(architecture: Architecture) -> Channels:
                 written[path] = x
             case Concat():
                 written[path] = np.concatenate(values)
+            case Resize():
+                written[path], makers[path] = x, makers[node.inputs[0]]
             case Slice():
                 written[path] = x[row.start : row.start + row.out_channels]
             case Shuffle():

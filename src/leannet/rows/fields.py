@@ -76,20 +76,20 @@ def pad_before_after(size: int, kernel: int, stride: int, padding: Padding) -> t
     return side, side
 
 
-def window(shape: Shape, kernel: int, stride: int, padding: Padding, ceil: bool = False) -> tuple[int, int]:
-    """Height and width after a window of `kernel` pixels has moved over `shape` in steps of `stride`.
+def window(shape: Shape, sides: tuple[int, int], stride: int, padding: Padding, ceil: bool = False) -> tuple[int, int]:
+    """Height and width after a window of `sides` pixels, high and wide, has moved over `shape` in steps of `stride`.
 
     `ceil` allows a last window that starts inside the feature map and ends beyond it, as Caffe's pooling does.
     Raises RowError where no window fits, or where the stride is longer than the feature map.
     """
     sizes = []
-    for size in (shape.height, shape.width):
+    for size, kernel in zip(shape[1:], sides, strict=True):
         if stride > size:
             raise RowError("stride", f"stride {stride} needs at least {stride} pixels, the feature map here is {shape}")
         before, after = pad_before_after(size, kernel, stride, padding)
         span = size + before + after - kernel
         if span < 0:
-            raise RowError("kernel", f"a {kernel} x {kernel} window does not fit, the feature map here is {shape}")
+            raise RowError("kernel", f"a {sides[0]} x {sides[1]} window does not fit, the feature map here is {shape}")
         out = span // stride + 1
         if ceil and span % stride and out * stride < size + before:
             out += 1

@@ -10,18 +10,14 @@ from pydantic import Field
 
 from leannet.rows.base import LayerBase as LayerBase
 from leannet.rows.base import RowBase as RowBase
-from leannet.rows.fields import (
-    Activation,
-    Flag,
-    Norm,
-    Padding,
-    Rate,
-    RowError,
-    Shape,
-    Size,
-    Width,
-    window,
-)
+from leannet.rows.fields import Activation, Flag, Norm, Padding, Rate, RowError, Shape, Size, Width, window
+from leannet.rows.moving import Concat as Concat
+from leannet.rows.moving import Flatten as Flatten
+from leannet.rows.moving import Resize as Resize
+from leannet.rows.moving import Shift as Shift
+from leannet.rows.moving import Shuffle as Shuffle
+from leannet.rows.moving import Slice as Slice
+from leannet.rows.moving import Upsample as Upsample
 
 
 class Conv(LayerBase):
@@ -35,6 +31,8 @@ class Conv(LayerBase):
     """Channels of the output."""
     kernel: Size = 1
     """Height and width of the filters in pixels."""
+    kernel_width: Size | None = None
+    """Width of the filters, where it is not their height; null: as `kernel`."""
     stride: Size = 1
     """Step of the window in pixels; 2 halves height and width."""
     padding: Padding = "symmetric"
@@ -50,12 +48,17 @@ class Conv(LayerBase):
     activation: Activation = "linear"
     """Activation function, after the normalization."""
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the filters."""
+        return self.kernel, self.kernel_width or self.kernel
+
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
         for field, channels in (("groups", x.channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise RowError(field, f"{self.groups} groups do not divide {channels} channels")
-        return Shape(self.out_channels, *window(x, self.kernel, self.stride, self.padding))
+        return Shape(self.out_channels, *window(x, self.sides, self.stride, self.padding))
 
 
 class Depthwise(LayerBase):
@@ -69,6 +72,8 @@ class Depthwise(LayerBase):
     kind: Literal["depthwise"] = "depthwise"
     kernel: Size = 3
     """Height and width of the filters in pixels."""
+    kernel_width: Size | None = None
+    """Width of the filters, where it is not their height; null: as `kernel`."""
     stride: Size = 1
     """Step of the window in pixels; 2 halves height and width."""
     padding: Padding = "symmetric"
@@ -82,9 +87,14 @@ class Depthwise(LayerBase):
     activation: Activation = "linear"
     """Activation function, after the normalization."""
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the filters."""
+        return self.kernel, self.kernel_width or self.kernel
+
     def out_shape(self, *shapes: Shape) -> Shape:
         (x,) = shapes
-        return Shape(x.channels, *window(x, self.kernel, self.stride, self.padding))
+        return Shape(x.channels, *window(x, self.sides, self.stride, self.padding))
 
 
 class Linear(LayerBase):
@@ -133,7 +143,7 @@ class Pool(LayerBase):
         (x,) = shapes
         if isinstance(self.padding, int) and self.padding > self.kernel // 2:
             raise RowError("padding", f"a padding of {self.padding} is more than half the kernel of {self.kernel}")
-        return Shape(x.channels, *window(x, self.kernel, self.stride, self.padding, self.ceil))
+        return Shape(x.channels, *window(x, (self.kernel, self.kernel), self.stride, self.padding, self.ceil))
 
 
 class GlobalPool(LayerBase):
@@ -150,18 +160,6 @@ class GlobalPool(LayerBase):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return Shape(shapes[0].channels, self.size, self.size)
-
-
-class Flatten(LayerBase):
-    """All values as one vector, in (C, H, W) order.
-
-    (C, H, W) -> (C * H * W, 1, 1).
-    """
-
-    kind: Literal["flatten"] = "flatten"
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        return Shape(shapes[0].elements, 1, 1)
 
 
 class Dropout(LayerBase):
@@ -227,77 +225,6 @@ class Multiply(LayerBase):
         return x
 
 
-class Concat(LayerBase):
-    """Its inputs concatenated along channels.
-
-    (C1, H, W), (C2, H, W), ... -> (C1 + C2 + ..., H, W).
-    """
-
-    kind: Literal["concat"] = "concat"
-    arity = None
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        if len({shape[1:] for shape in shapes}) > 1:
-            raise RowError(
-                "inputs", "expected inputs of the same height and width, found " + " and ".join(map(str, shapes))
-            )
-        return Shape(sum(shape.channels for shape in shapes), *shapes[0][1:])
-
-
-class Upsample(LayerBase):
-    """Nearest-neighbor upsampling, as in a feature pyramid.
-
-    (C, H, W) -> (C, factor * H, factor * W).
-    """
-
-    kind: Literal["upsample"] = "upsample"
-    factor: Annotated[int, Field(strict=True, ge=2)] = 2
-    """How often each pixel is repeated in each direction."""
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        (x,) = shapes
-        return Shape(x.channels, x.height * self.factor, x.width * self.factor)
-
-
-class Shuffle(LayerBase):
-    """Channel shuffle (ShuffleNet, section 3.1).
-
-    The channels of the groups interleaved: with n channels a group, channel g * n + i moves to i * groups + g.
-    """
-
-    kind: Literal["shuffle"] = "shuffle"
-    groups: Annotated[int, Field(strict=True, ge=2)]
-    """Groups of channels to interleave; divides the channels."""
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        (x,) = shapes
-        if x.channels % self.groups:
-            raise RowError("groups", f"{self.groups} groups do not divide {x.channels} channels")
-        return x
-
-
-class Slice(LayerBase):
-    """Some neighboring channels, as in a channel split.
-
-    Two of them are the channel split of ShuffleNetV2.
-
-    (C, H, W) -> (out_channels, H, W).
-    """
-
-    kind: Literal["slice"] = "slice"
-    start: Annotated[int, Field(strict=True, ge=0)] = 0
-    """The first channel that is taken, counted from 0."""
-    out_channels: Width
-    """How many channels are taken."""
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        (x,) = shapes
-        if self.start + self.out_channels > x.channels:
-            last = self.start + self.out_channels - 1
-            raise RowError("out_channels", f"expected some of {x.channels} channels, found {self.start} to {last}")
-        return Shape(self.out_channels, *x[1:])
-
-
 class LocalResponse(LayerBase):
     """Local response normalization (AlexNet, section 3.3).
 
@@ -313,18 +240,6 @@ class LocalResponse(LayerBase):
     """Exponent of the divisor."""
     k: Annotated[float, Field(gt=0)] = 1.0
     """What the divisor starts from."""
-
-    def out_shape(self, *shapes: Shape) -> Shape:
-        return shapes[0]
-
-
-class Shift(LayerBase):
-    """Moves the feature map one pixel up and to the left.
-
-    Zeros fill what is free; a stride of 2 then reads the odd pixels.
-    """
-
-    kind: Literal["shift"] = "shift"
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -346,5 +261,5 @@ class Normalize(LayerBase):
 
 LAYERS: tuple[type[LayerBase], ...] = (
     Conv, Depthwise, Linear, Pool, GlobalPool, Flatten, Dropout, Activate, Add,
-    Multiply, Concat, Upsample, Shuffle, Slice, LocalResponse, Shift, Normalize,
+    Multiply, Concat, Upsample, Resize, Shuffle, Slice, LocalResponse, Shift, Normalize,
 )  # fmt: skip

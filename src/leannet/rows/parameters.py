@@ -48,12 +48,10 @@ def parameters(node: Node) -> tuple[Parameter, ...]:
     match row:
         case Conv():
             in_channels = node.in_shapes[0].channels // row.groups
-            weight = Parameter(
-                "conv.weight", "weight", (out, in_channels, row.kernel, row.kernel), ("out", "in", "", "")
-            )
+            weight = Parameter("conv.weight", "weight", (out, in_channels, *row.sides), ("out", "in", "", ""))
             return (weight, *_bias("conv", out, row.bias), *_norm(out, row.norm is not None))
         case Depthwise():
-            weight = Parameter("conv.weight", "weight", (out, 1, row.kernel, row.kernel), ("out", "", "", ""))
+            weight = Parameter("conv.weight", "weight", (out, 1, *row.sides), ("out", "", "", ""))
             return (weight, *_bias("conv", out, row.bias), *_norm(out, row.norm is not None))
         case Linear():
             weight = Parameter("linear.weight", "weight", (out, node.in_shapes[0].elements), ("out", "in"))

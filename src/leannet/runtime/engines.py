@@ -187,7 +187,11 @@ class Ncnn(Engine):
 
 
 class LiteRt(Engine):
-    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are maps come as (N, C, H, W)."""
+    """LiteRT, once TensorFlow Lite, on the CPU. Outputs that are maps come as (N, C, H, W).
+
+    Where a file takes and gives 8-bit integers, floats become integers here, and integers floats. Images of bytes,
+    (N, H, W, C), are taken as they are.
+    """
 
     name = "litert"
     form = "tflite"
@@ -202,22 +206,36 @@ class LiteRt(Engine):
         with _without_stderr():
             interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
             interpreter.allocate_tensors()
-        input_index, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
-        shape: tuple[int, ...] = ()
+        (graph_input,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        input_index, shape = graph_input["index"], tuple[int, ...]()
 
         def run(x: Floats) -> list[Floats]:
             nonlocal shape
-            channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+            channels_last: NDArray[Any] = np.ascontiguousarray(
+                x if graph_input["dtype"] == np.uint8 else x.transpose(0, 2, 3, 1)
+            )
+            if graph_input["dtype"] == np.int8:
+                channels_last = _as_integers(channels_last, *graph_input["quantization"])
             if shape != channels_last.shape:
                 shape = channels_last.shape
                 interpreter.resize_tensor_input(input_index, shape)
                 interpreter.allocate_tensors()
             interpreter.set_tensor(input_index, channels_last)
             interpreter.invoke()
-            values = [interpreter.get_tensor(output["index"]) for output in outputs]
+            values = [
+                _as_floats(interpreter.get_tensor(output["index"]), *output["quantization"]) for output in outputs
+            ]
             return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in values]
 
         return run
+
+
+def _as_integers(x: Floats, scale: float, zero_point: int) -> NDArray[np.int8]:
+    return np.clip(np.rint(x / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+
+
+def _as_floats(x: NDArray[Any], scale: float, zero_point: int) -> Floats:
+    return x if x.dtype == np.float32 else (x.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
 _STDERR_LOCK = threading.Lock()

@@ -1,6 +1,6 @@
 """Weights as runtimes want them: batch norm folded into filters, and padding as zeros on each side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,16 +38,17 @@ def folded(weights: Weights, node: Node) -> tuple[Array, Array]:
     return weight.astype(np.float32), bias.astype(np.float32)
 
 
-def pads_of(shape: Shape, kernel: int, stride: int, padding: rows.Padding) -> list[int]:
-    """Zeros above, left, below and right."""
-    top, bottom = pad_before_after(shape.height, kernel, stride, padding)
-    left, right = pad_before_after(shape.width, kernel, stride, padding)
+def pads_of(shape: Shape, sides: Sequence[int], stride: int, padding: rows.Padding) -> list[int]:
+    """Zeros above, left, below and right. sides: height and width of the window."""
+    (top, bottom), (left, right) = (
+        pad_before_after(size, side, stride, padding) for size, side in zip(shape[1:], sides, strict=True)
+    )
     return [top, left, bottom, right]
 
 
 def pool_pads(layer: rows.Pool, shape: Shape, out: Shape) -> list[int]:
     """The same of a pooling layer, whose last window may end beyond the map."""
-    pads = pads_of(shape, layer.kernel, layer.stride, layer.padding)
+    pads = pads_of(shape, [layer.kernel] * 2, layer.stride, layer.padding)
     for axis, (size, length) in enumerate(zip(shape[1:], out[1:], strict=True)):
         needed = (length - 1) * layer.stride + layer.kernel - size - pads[axis]
         pads[axis + 2] = max(pads[axis + 2], needed)

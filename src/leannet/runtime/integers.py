@@ -93,6 +93,7 @@ class Rewriting:
         self.steps: list[Operation] = []
         self.values = {INPUT: INPUT}  # value -> what it is now
         self.by_name: dict[str, Operation] = {}
+        self.input_range: Range | None = None  # where what comes in is integers already
 
     def add(self, step: Operation) -> str:
         """Adds an operation, unless it is there."""
@@ -103,7 +104,7 @@ class Rewriting:
 
     def range(self, value: str) -> Range | None:
         """Of a value of integers."""
-        return self.by_name[value].range if value in self.by_name else None
+        return self.by_name[value].range if value in self.by_name else self.input_range
 
     def quantize(self, value: str, range_: Range, name: str, layer: str) -> str:
         """A value as integers of a range."""
@@ -112,4 +113,4 @@ class Rewriting:
 
     def done(self, outputs: dict[str, str]) -> Operations:
         """The whole."""
-        return replace(self.operations, steps=tuple(self.steps), outputs=outputs)
+        return replace(self.operations, steps=tuple(self.steps), outputs=outputs, input_range=self.input_range)

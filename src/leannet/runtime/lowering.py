@@ -49,7 +49,7 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
     match row:
         case rows.Conv() | rows.Depthwise():
             groups = shape.channels if isinstance(row, rows.Depthwise) else row.groups
-            filters, pads = _filters(node, weights), _pads(pads_of(shape, row.kernel, row.stride, row.padding))
+            filters, pads = _filters(node, weights), _pads(pads_of(shape, row.sides, row.stride, row.padding))
             yield from _activated(
                 row.activation, ops.Convolve, filters=filters, stride=row.stride, pads=pads, groups=groups, **whole
             )
@@ -84,6 +84,10 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
             yield ops.Slice(start=row.start, **whole)
         case rows.Upsample():
             yield ops.Upsample(factor=row.factor, **whole)
+        case rows.Resize():
+            factor = out.height // shape.height
+            exact = out == Shape(shape.channels, factor * shape.height, factor * shape.width)
+            yield ops.Upsample(factor=factor if exact else None, **{**whole, "inputs": inputs[:1]})
         case rows.Multiply():
             yield ops.Multiply(**whole)
         case rows.Concat():

@@ -22,8 +22,8 @@ input, form, compute = sys.argv[5:]
 architecture = Architecture.load(folder / "rows.json")
 chosen = engine(name)
 channels, *size = architecture.input.shape
-shape = {"float32": (channels, *size), "uint8": (64, 64, channels), "uint8-sized": (*size, channels)}[input]
-x = np.zeros((batch, *shape), input.removesuffix("-sized"))
+image = {"uint8": (64, 64, channels), "uint8-sized": (*size, channels)}.get(input)
+x = np.zeros((batch, *(image or (channels, *size))), "uint8" if image else "float32")
 def resident():
     lines = (line.split() for line in open("/proc/self/status"))
     return {line[0]: 1024 * int(line[1]) for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
@@ -36,7 +36,7 @@ print(resident()["VmHWM:"] - before)
 def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1, input: str = "float32") -> int | None:
     """Bytes that loading and running a network adds to a process at most; None where the system does not say.
 
-    input: as of an artifact: float32, uint8 (of any size) or uint8-sized. None for torch, which reads no files.
+    input: as of an artifact: float32, int8, uint8 (of any size) or uint8-sized. None for torch, which reads no files.
     """
     form = ENGINES[engine].reads(program)
     if not form or not Path("/proc/self/status").exists():

@@ -117,9 +117,10 @@ class Convolve(Operation):
     activation: Activation = "linear"  # at its end
 
     @property
-    def kernel(self) -> int:
+    def sides(self) -> tuple[int, int]:
         """Height and width of the filters."""
-        return int(self.filters.weight.shape[-1])
+        height, width = self.filters.weight.shape[-2:]
+        return int(height), int(width)
 
     @property
     def depthwise(self) -> bool:
@@ -226,9 +227,9 @@ class Slice(Copying):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Upsample(Copying):
-    """Each pixel factor x factor times."""
+    """Each pixel factor x factor times; None: the nearest pixel of a map that its own does not divide."""
 
-    factor: int
+    factor: int | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -270,13 +271,15 @@ class Open(Operation):
 class Operations:
     """A network as operations, in the order that they run in.
 
-    input: the shape of `input`. outputs: for each output its name and the value that it is.
+    input: the shape of `input`. outputs: for each output its name and the value that it is. input_range: of an input
+    of integers.
     """
 
     name: str
     input: Shape
     steps: tuple[Operation, ...]
     outputs: dict[str, str] = field(default_factory=dict)
+    input_range: Range | None = None
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.steps)
@@ -301,7 +304,7 @@ class Operations:
 
     def range(self, value: str) -> Range | None:
         """Of a value of integers; None: it is of floats."""
-        return self.by_name[value].range if value in self.by_name else None
+        return self.by_name[value].range if value in self.by_name else self.input_range
 
 
 def activation_of(step: Operation) -> str:

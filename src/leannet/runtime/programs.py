@@ -137,18 +137,20 @@ def quantized_program(
     images: Any = None,
     compute: str = "float32",
     sized: bool = False,
+    outside: bool = False,
 ) -> Program:
     """A network of 8-bit integers in the form that an engine runs fastest.
 
     ranges, float_layers, bits, bias_corrections: as for `quantize_pairs`; images, sized: as for `lower`; compute: of
-    what stays in float, as for `Program`.
+    what stays in float, as for `Program`. outside: input and outputs are integers too, and memory counts more than
+    time, as on microcontrollers; for LiteRT alone.
     """
     operations = lower(architecture, weights, images, sized)
     if engine == "litert":
         from leannet.runtime.formats.tflite import spell_tflite
 
-        assert images is None, "LiteRT's integers take normalized images"
-        file = spell_tflite(quantize_kernels(operations, ranges, float_layers, bits, bias_corrections))
-        return Program.of_forms(architecture, {"tflite": (file,)})
+        operations = quantize_kernels(operations, ranges, float_layers, bits, bias_corrections, outside)
+        return Program.of_forms(architecture, {"tflite": (spell_tflite(operations, spare_memory=outside),)})
+    assert not outside, "other engines take floats"
     operations = quantize_pairs(operations, ranges, STYLES[engine], float_layers, bits, bias_corrections)
     return Program.of_file(architecture, bytes(spell_onnx(operations).SerializeToString()), compute)

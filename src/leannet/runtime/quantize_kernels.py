@@ -1,9 +1,11 @@
 """Operations as 8-bit integers for LiteRT's kernels, each of which reads and makes integers.
 
 By its rules (ai.google.dev/edge/litert/models/quantization_spec): what an operation copies keeps its range, sigmoid and
-tanh have ranges of their own, and all others that of what they make. Input and outputs stay float32.
+tanh have ranges of their own, and all others that of what they make. Input and outputs stay float32, unless integers
+are asked for outside too, as on microcontrollers.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,7 +22,7 @@ FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 # that needs no product of its own: f z + 3 f, between 0 and 6 f. h-swish is f z times that, and f f is 1 / 6.
 GATE_FACTORS = {"h_swish": 6**-0.5, "h_sigmoid": 1 / 6}
 WITH_FILTERS = (ops.Convolve, ops.FullyConnect)
-LARGEST_DEPTHWISE = 5
+LARGEST_DEPTHWISE = 25  # weights of a filter
 
 
 def float_only(operations: Operations) -> frozenset[str]:
@@ -31,7 +33,7 @@ def float_only(operations: Operations) -> frozenset[str]:
         match step:
             case ops.LocalResponse() | ops.Scale():
                 layers.add(step.layer)
-            case ops.Convolve() if step.depthwise and step.kernel > LARGEST_DEPTHWISE:
+            case ops.Convolve() if step.depthwise and math.prod(step.sides) > LARGEST_DEPTHWISE:
                 layers.add(step.layer)
             case ops.Sum() if step.name not in (step.layer, f"{step.layer}{BEFORE}"):
                 layers.add(step.layer)
@@ -44,9 +46,13 @@ def quantize_kernels(
     float_layers: Collection[str] = (),
     bits: int = 8,
     bias_corrections: Mapping[str, Array] | None = None,
+    outside: bool = False,
 ) -> Operations:
-    """The same with integers. The parameters are those of `quantize_pairs`."""
-    return _Kernels(operations, ranges, float_layers, bits, bias_corrections or {}).whole()
+    """The same with integers. The parameters are those of `quantize_pairs`.
+
+    outside: input and outputs are integers too.
+    """
+    return _Kernels(operations, ranges, float_layers, bits, bias_corrections or {}, outside).whole()
 
 
 class _Kernels(Rewriting):
@@ -57,8 +63,10 @@ class _Kernels(Rewriting):
         float_layers: Collection[str],
         bits: int,
         bias_corrections: Mapping[str, Array],
+        outside: bool,
     ):
         super().__init__(with_epilogues(operations, ("relu", "relu6")))
+        self.outside = outside
         self.float_layers = {*float_layers, *float_only(operations)}
         self.bits, self.bias_corrections = bits, bias_corrections
         self.ranges = tied_ranges(operations, ranges)
@@ -67,9 +75,17 @@ class _Kernels(Rewriting):
 
     def whole(self) -> Operations:
         """All of them."""
+        if self.outside and INPUT not in self.operations.by_name:
+            self.input_range = self.ranges[INPUT]
         for step in self.operations:
             self.values[step.name] = self._rewritten(step)
-        return self.done({name: self._floats(self.values[value]) for name, value in self.operations.outputs.items()})
+        return self.done({name: self._output(value) for name, value in self.operations.outputs.items()})
+
+    def _output(self, value: str) -> str:
+        made = self.values[value]
+        if not self.outside:
+            return self._floats(made)
+        return made if self.range(made) is not None else self._integers(made, self.ranges[value])
 
     # Values
 
@@ -87,8 +103,9 @@ class _Kernels(Rewriting):
         if self.range(value) is None:
             return value
         if (value, None) not in self._converted:
-            made = self.by_name[value]
-            step = ops.Dequantize(name=f"{value}:floats", inputs=(value,), layer=made.layer, shape=made.shape)
+            layer = self.by_name[value].layer if value in self.by_name else INPUT
+            shape = self.by_name[value].shape if value in self.by_name else self.operations.input
+            step = ops.Dequantize(name=f"{value}:floats", inputs=(value,), layer=layer, shape=shape)
             self._converted[value, None] = self.add(step)
         return self._converted[value, None]
 
@@ -102,6 +119,8 @@ class _Kernels(Rewriting):
 
     def _rewritten(self, step: Operation) -> str:
         inputs = [self.values[name] for name in step.inputs]
+        if isinstance(step, ops.Images):
+            return self.add(step)
         if step.layer in self.float_layers:
             return self.add(replace(step, inputs=tuple(self._floats(name) for name in inputs)))
         if isinstance(step, ops.Concatenate):

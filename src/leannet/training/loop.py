@@ -78,7 +78,8 @@ def fit(
     last_map = network.architecture.shapes[network.architecture.features]
     population = _population(plain, split, settings, batches.per_pass, last_map.height * last_map.width)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
-    evaluations = Evaluations(settings)
+    evaluated_images = len(split.validation) + (0 if population is None else len(population.indices))
+    evaluations = Evaluations(settings, evaluated_images)
     done = state.epoch * batches.per_epoch + state.step
     clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
     untold = done == 0

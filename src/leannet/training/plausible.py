@@ -45,7 +45,9 @@ def check_input(architecture: Architecture, console: Console) -> None:
 
 
 def _has_kernel(layer: RowBase) -> bool:
-    return isinstance(layer, Conv | Depthwise | Pool) and layer.kernel > 1
+    if isinstance(layer, Conv | Depthwise):
+        return layer.sides != (1, 1)
+    return isinstance(layer, Pool) and layer.kernel > 1
 
 
 def check_memory(architecture: Architecture, settings: Settings, console: Console) -> None:

@@ -14,7 +14,9 @@ ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
 LONG = 600  # seconds, from which on a word says how to make it shorter
 FIRST = 0.2  # of the time of a run with a limit, before which it is not evaluated
 EVALUATION_SHARE = 0.05  # of it that evaluations may take, ...
-LAST, LAST_SHARE = 0.9, 1.0  # ... and after this part of it, when the weights to keep are made
+LAST = 0.9  # ... and after this part of it, when the weights to keep are made, as long as it trains; ...
+LAST_FEW = 2.5  # ... or from when on so many evaluations fit, each with its epoch, and the last one after them
+FORWARD = 2  # images evaluated in the time of one trained
 
 
 class Clock:
@@ -100,11 +102,15 @@ class Clock:
 
 class Evaluations:
     """When to evaluate: every so many epochs; with a time limit as often as a twentieth of it allows, and near the end,
-    when the weights to keep are made, as long as it trains."""
+    when the weights to keep are made, as long as it trains, so that there are three to choose from.
 
-    def __init__(self, settings: Settings):
-        self._settings = settings
+    images: of an evaluation, by which its time is guessed before the first.
+    """
+
+    def __init__(self, settings: Settings, images: int = 0):
+        self._settings, self._images = settings, images
         self._ended_at = self._seconds = 0.0  # of the last one: when it ended, and how long it took
+        self._epoch_began = 0.0
 
     def are_due(self, state: TrainState, clock: Clock) -> bool:
         """Whether the epoch that has just ended is evaluated. The last one of a run always is."""
@@ -115,17 +121,20 @@ class Evaluations:
             return (state.epoch + 1) % settings.evaluate_every == 0
         if settings.time is None:
             return True
-        if not self._ended_at and clock.spent < FIRST * settings.time:
+        spent = clock.spent
+        epoch, self._epoch_began = spent - self._epoch_began, spent
+        if not self._ended_at and spent < FIRST * settings.time:
             return False
-        share = LAST_SHARE if clock.spent >= LAST * settings.time else EVALUATION_SHARE
-        return clock.spent - self._ended_at >= self._seconds / share
+        seconds = self._seconds if self._ended_at else self._images / max(FORWARD * clock.rate, 1e-9)
+        is_near = spent >= min(LAST * settings.time, settings.time - LAST_FEW * (seconds + epoch))
+        return spent - self._ended_at >= seconds / (1 if is_near else EVALUATION_SHARE)
 
     @contextmanager
     def timed(self, clock: Clock) -> Iterator[None]:
         """An evaluation, whose time says when the next one is due."""
         began = clock.spent
         yield
-        self._ended_at = clock.spent
+        self._ended_at = self._epoch_began = clock.spent
         self._seconds = self._ended_at - began
 
 

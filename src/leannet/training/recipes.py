@@ -44,6 +44,18 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "clip": 1.0,
         },
     ),
+    "fine-tune-large": (
+        "from weights (--weights), ten thousand images or more: all rows learn, earlier stages slower",
+        {
+            "epochs": 10,
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.02, "layer_decay": 0.85},
+            "schedule": {"name": "cosine", "warmup_epochs": 0.5},
+            "augment": {"crop": 0.35},
+            "ema_decay": 0.999,
+            "label_smoothing": 0.1,
+            "clip": 1.0,
+        },
+    ),
     "cifar": (
         "32-pixel images by the ten thousand: He et al. 2016, section 4.2, with a half cosine instead of steps",
         {

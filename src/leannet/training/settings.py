@@ -236,7 +236,7 @@ class Settings(Section):
     --time and fresh weights, else 1: they do not grow."""
     evaluate_every: Size | None = None
     """Epochs between evaluations on the validation images. Default: 1; with --time, after a fifth of it, as many as
-    keep them under a twentieth of it, and half of its last tenth."""
+    keep them under a twentieth of it, and near the end as long as training."""
     zero_init_residual: Flag | None = None
     """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
     and fresh weights, else no."""

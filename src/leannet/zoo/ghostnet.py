@@ -1,7 +1,9 @@
-"""GhostNet and RepGhostNet: half of the features by cheap operations, concatenated or added.
+"""GhostNet, GhostNetV2 and RepGhostNet: half of the features by cheap operations, concatenated or added.
 
-Han et al., "GhostNet: More Features from Cheap Operations", arXiv 1911.11907, Table 1; Chen et al., "RepGhost: A
-Hardware-Efficient Ghost Module via Re-parameterization", arXiv 2211.06088, Table 9. Widths are multiples of 4.
+Han et al., "GhostNet: More Features from Cheap Operations", arXiv 1911.11907, Table 1; Tang et al., "GhostNetV2:
+Enhance Cheap Operation with Long-Range Attention", arXiv 2211.12905, whose first two blocks have no gate, as in the
+authors' code; Chen et al., "RepGhost: A Hardware-Efficient Ghost Module via Re-parameterization", arXiv 2211.06088,
+Table 9. Widths are multiples of 4.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from leannet.rows import (
     Conv,
     Dropout,
     GhostBottleneck,
+    GhostBottleneckV2,
     GlobalPool,
     Input,
     Linear,
@@ -52,13 +55,15 @@ REP_GHOST: tuple[tuple[Line, ...], ...] = (
 
 @dataclass(frozen=True)
 class Version:
-    """A table, and the block that it is of. last: the last convolution's channels over the last expansion."""
+    """A table, and the block that it is of. last: the last convolution's channels over the last expansion. plain: how
+    many of the first blocks are those of GhostNet."""
 
     name: str
     stages: tuple[tuple[Line, ...], ...]
-    block: Callable[..., GhostBottleneck | RepGhostBottleneck]
+    block: Callable[..., GhostBottleneck | GhostBottleneckV2 | RepGhostBottleneck]
     last: int = 1
     head_channels: int = 1280
+    plain: int = 0
 
     def table(self, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
         """The rows."""
@@ -72,8 +77,9 @@ class Version:
         for stage, lines in enumerate(self.stages):
             for number, (kernel, expansion, out, squeeze, stride) in enumerate(lines):
                 squeezed = round_channels(scaled(expansion) * squeeze, 4) if squeeze else None
+                block = GhostBottleneck if len(rows) <= self.plain else self.block
                 rows.append(
-                    self.block(
+                    block(
                         name=f"stage_{stage}_block_{number}", out_channels=scaled(out),
                         expansion_channels=scaled(expansion), kernel=kernel, stride=stride, squeeze_channels=squeezed,
                     )
@@ -100,6 +106,10 @@ class Version:
             maps = [
                 *((f"ghost_{number}_{ours}", f"ghost{number}.{theirs}.0", f"ghost{number}.{theirs}.1")
                   for number in (1, 2) for ours, theirs in (("primary", "primary_conv"), ("cheap", "cheap_operation"))),
+                *((f"ghost_1_plain_{ours}", f"ghost1.{theirs}.0", f"ghost1.{theirs}.1")
+                  for ours, theirs in (("primary", "primary_conv"), ("cheap", "cheap_operation"))),
+                *((f"ghost_1_{ours}", f"ghost1.short_conv.{2 * number}", f"ghost1.short_conv.{2 * number + 1}")
+                  for number, ours in enumerate(("gate", "row", "column"))),
                 ("depthwise", "conv_dw", "bn_dw"),
                 ("shortcut_depthwise", "shortcut.0", "shortcut.1"),
                 ("shortcut_project", "shortcut.2", "shortcut.3"),
@@ -125,11 +135,13 @@ class Version:
         family(self.name, summary, paper, resolution, classes, sources=sources)(self.table)
 
 
-PAPER, REP_PAPER = "arXiv 1911.11907, Table 1", "arXiv 2211.06088, Table 9"
+PAPER, V2_PAPER, REP_PAPER = "arXiv 1911.11907, Table 1", "arXiv 2211.12905, section 3.3", "arXiv 2211.06088, Table 9"
 SMALL: tuple[tuple[Line, ...], ...] = (((3, 16, 12, 0, 2), (3, 24, 12, 0.25, 1)),)
 Version("ghostnet_v1", GHOST, GhostBottleneck).register("half of the features by cheap operations", PAPER)
+Version("ghostnet_v2", GHOST, GhostBottleneckV2, plain=2).register("ghost modules behind a gate", V2_PAPER)
 Version("repghostnet", REP_GHOST, RepGhostBottleneck, last=2).register("ghost modules that fold", REP_PAPER)
 Version("ghostnet_debug", SMALL, GhostBottleneck, 1, 64).register("two blocks, for quick tests", PAPER, 32, 10)
+Version("ghostnet_v2_debug", SMALL, GhostBottleneckV2, 1, 64).register("two blocks, for quick tests", V2_PAPER, 32, 10)
 Version("repghostnet_debug", SMALL, RepGhostBottleneck, 2, 64).register(
     "two blocks, for quick tests", REP_PAPER, 32, 10
 )

@@ -6,7 +6,7 @@ other reader follow from those.
 
 from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.fire import Fire
-from leannet.rows.blocks.ghost import GhostBottleneck, RepGhostBottleneck
+from leannet.rows.blocks.ghost import GhostBottleneck, GhostBottleneckV2, RepGhostBottleneck
 from leannet.rows.blocks.inception import Inception
 from leannet.rows.blocks.mobile import InvertedResidual, Separable, SqueezeExcite
 from leannet.rows.blocks.nasnet import NasnetNormal, NasnetReduction, TwiceSeparable
@@ -32,6 +32,7 @@ BLOCKS: tuple[type[BlockBase], ...] = (
     UniversalInvertedBottleneck,
     FusedInvertedResidual,
     GhostBottleneck,
+    GhostBottleneckV2,
     RepGhostBottleneck,
     ParallelConv,
     RepVitBlock,
@@ -47,6 +48,7 @@ __all__ = [
     "Fire",
     "FusedInvertedResidual",
     "GhostBottleneck",
+    "GhostBottleneckV2",
     "Inception",
     "InvertedResidual",
     "NasnetNormal",

@@ -1,4 +1,4 @@
-"""The bottlenecks of GhostNet and RepGhostNet: half of the features made by cheap depthwise convolutions."""
+"""The bottlenecks of GhostNet, GhostNetV2 and RepGhostNet: half of the features by cheap depthwise convolutions."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,7 +6,9 @@ from typing import Literal
 from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.mobile import SqueezeExcite
 from leannet.rows.fields import INPUT, Activation, Norm, Padding, Shape, Size, Width
-from leannet.rows.layers import Add, Concat, Conv, Depthwise, Normalize, RowBase, Slice
+from leannet.rows.layers import Add, Concat, Conv, Depthwise, Multiply, Normalize, Pool, Resize, RowBase, Slice
+
+SMEARED = 5  # pixels, along rows and along columns
 
 
 class _GhostBase(BlockBase):
@@ -50,6 +52,18 @@ class _GhostBase(BlockBase):
         raise NotImplementedError
 
 
+def _ghost_module(name: str, channels: int, source: str, activation: Activation, norm: Norm) -> list[RowBase]:
+    half, shape = -(-channels // 2), {"norm": norm, "activation": activation}
+    rows: list[RowBase] = [
+        Conv(name=f"{name}_primary", inputs=(source,), out_channels=half, **shape),
+        Depthwise(name=f"{name}_cheap", **shape),
+        Concat(name=name if channels % 2 == 0 else f"{name}_both", inputs=(f"{name}_primary", f"{name}_cheap")),
+    ]
+    if channels % 2:
+        rows.append(Slice(name=name, out_channels=channels))
+    return rows
+
+
 class GhostBottleneck(_GhostBase):
     """Ghost bottleneck (GhostNet, 3.2).
 
@@ -59,15 +73,30 @@ class GhostBottleneck(_GhostBase):
     kind: Literal["ghost_bottleneck"] = "ghost_bottleneck"
 
     def module(self, name: str, channels: int, source: str, activation: Activation) -> list[RowBase]:
-        half, shape = -(-channels // 2), {"norm": self.norm, "activation": activation}
-        rows: list[RowBase] = [
-            Conv(name=f"{name}_primary", inputs=(source,), out_channels=half, **shape),
-            Depthwise(name=f"{name}_cheap", **shape),
-            Concat(name=name if channels % 2 == 0 else f"{name}_both", inputs=(f"{name}_primary", f"{name}_cheap")),
+        return _ghost_module(name, channels, source, activation, self.norm)
+
+
+class GhostBottleneckV2(_GhostBase):
+    """Ghost bottleneck with a gate (GhostNetV2, 3.3).
+
+    The first module is multiplied by what a convolution of half the map, smeared along rows and columns, says of it.
+    """
+
+    kind: Literal["ghost_bottleneck_v2"] = "ghost_bottleneck_v2"
+
+    def module(self, name: str, channels: int, source: str, activation: Activation) -> list[RowBase]:
+        if source != INPUT:
+            return _ghost_module(name, channels, source, activation, self.norm)
+        plain = _ghost_module(f"{name}_plain", channels, source, activation, self.norm)
+        return [
+            *plain,
+            Pool(name=f"{name}_half", inputs=(source,), op="average", kernel=2, stride=2),
+            Conv(name=f"{name}_gate", out_channels=channels, norm=self.norm),
+            Depthwise(name=f"{name}_row", norm=self.norm, kernel=1, kernel_width=SMEARED),
+            Depthwise(name=f"{name}_column", norm=self.norm, kernel=SMEARED, kernel_width=1, activation="sigmoid"),
+            Resize(name=f"{name}_gate_resized", inputs=(f"{name}_column", plain[-1].name)),
+            Multiply(name=name, inputs=(plain[-1].name, f"{name}_gate_resized")),
         ]
-        if channels % 2:
-            rows.append(Slice(name=name, out_channels=channels))
-        return rows
 
 
 class RepGhostBottleneck(_GhostBase):

@@ -86,10 +86,12 @@ def _bytes(array: Array | None) -> bytes:
 
 
 def _convolve(step: ops.Convolve) -> list[Layer]:
-    weight, (top, left, bottom, right) = step.filters.weight, step.pads
+    weight, (top, left, bottom, right), (height, width) = step.filters.weight, step.pads, step.sides
     settings: dict[int, Setting] = {
-        0: len(weight), 1: step.kernel, 3: step.stride, 4: left, 14: top, 15: right, 16: bottom, 5: 1, 6: weight.size,
+        0: len(weight), 1: width, 3: step.stride, 4: left, 14: top, 15: right, 16: bottom, 5: 1, 6: weight.size,
     }  # fmt: skip
+    if height != width:
+        settings[11] = height
     kind, groups = ("Convolution", {}) if step.groups == 1 else ("ConvolutionDepthWise", {7: step.groups})
     return [(kind, settings | groups, RAW + _bytes(weight) + _bytes(step.filters.bias))]
 
@@ -117,6 +119,12 @@ def _mean_of_parts(step: ops.MeanOfParts) -> list[Layer]:
     return [("Pooling", {0: 1, 7: 1, 8: step.size, 18: step.size}, b"")]
 
 
+def _upsample(step: ops.Upsample) -> list[Layer]:
+    if step.factor is None:
+        return [("Interp", {0: 1, 3: step.shape.height, 4: step.shape.width}, b"")]
+    return [("Interp", {0: 1, 1: float(step.factor), 2: float(step.factor)}, b"")]
+
+
 ACTIVATIONS: dict[str, tuple[str, dict[int, Setting]]] = {
     "relu": ("ReLU", {}), "relu6": ("Clip", {0: 0.0, 1: 6.0}), "sigmoid": ("Sigmoid", {}), "tanh": ("TanH", {}),
     "gelu": ("GELU", {0: 0}),
@@ -136,7 +144,7 @@ TABLE: dict[type[ops.Operation], Callable[[Any], list[Layer]]] = {
     ops.Flatten: lambda step: [("Flatten", {}, b""), _image(step)],
     ops.Shuffle: lambda step: [("ShuffleChannel", {0: step.groups}, b"")],
     ops.Slice: lambda step: [("Crop", {9: [step.start], 10: [step.start + step.shape.channels], 11: [0]}, b"")],
-    ops.Upsample: lambda step: [("Interp", {0: 1, 1: float(step.factor), 2: float(step.factor)}, b"")],
+    ops.Upsample: _upsample,
     ops.Shift: lambda step: [
         ("Crop", {9: [1, 1], 10: list(step.shape[1:]), 11: [1, 2]}, b""),
         ("Padding", {0: 0, 1: 1, 2: 0, 3: 1, 4: 0, 5: 0.0}, b""),

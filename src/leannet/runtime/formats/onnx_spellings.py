@@ -46,7 +46,7 @@ def _images(to: OnnxGraph, step: ops.Images) -> str:
 
 def _convolve(to: OnnxGraph, step: ops.Convolve, x: str) -> str:
     return to.node(
-        "Conv", [x, *to.filters(step)], step.name, kernel_shape=[step.kernel] * 2, strides=[step.stride] * 2,
+        "Conv", [x, *to.filters(step)], step.name, kernel_shape=step.sides, strides=[step.stride] * 2,
         pads=step.pads, group=step.groups,
     )  # fmt: skip
 
@@ -153,8 +153,13 @@ def _slice(to: OnnxGraph, step: ops.Slice, x: str) -> str:
 
 
 def _upsample(to: OnnxGraph, step: ops.Upsample, x: str) -> str:
-    scales = to.constant(f"{step.name}:scales", np.array([1, 1, step.factor, step.factor], np.float32))
     modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    if step.factor is None:
+        number = to.node("Shape", [x], f"{step.name}:number", start=0, end=1)
+        lengths = to.constant(f"{step.name}:lengths", np.array(step.shape, np.int64))
+        size = to.node("Concat", [number, lengths], f"{step.name}:size", axis=0)
+        return to.node("Resize", [x, "", "", size], step.name, **modes)
+    scales = to.constant(f"{step.name}:scales", np.array([1, 1, step.factor, step.factor], np.float32))
     return to.node("Resize", [x, "", scales], step.name, **modes)
 
 

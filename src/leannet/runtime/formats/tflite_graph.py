@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from leannet.rows import INPUT, Shape, pad_before_after
+from leannet.rows import INPUT, Shape
+from leannet.runtime.folding import pads_of
 from leannet.runtime.operations import Array, Operations, Range
 from leannet.runtime.tflite_file import Operator, Tensor
 
@@ -27,7 +28,11 @@ class TfliteGraph:
         self.operations = operations
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
-        self.made = {INPUT: self._tensor(INPUT, nhwc(operations.input))}  # value -> its tensor
+        self.outputs: list[int] = []
+        self.input = self._tensor(INPUT, nhwc(operations.input))
+        if operations.input_range is not None:
+            self.integers(self.input, operations.input_range)
+        self.made = {INPUT: self.input}  # value -> its tensor
 
     def output(self, name: str, value: str) -> int:
         """A value as it leaves the network."""
@@ -109,12 +114,13 @@ class TfliteGraph:
         return self.op("PADV2", [x, around, fill], name, shape, "PadV2Options", range_=range_)
 
     def window(
-        self, x: int, path: str, shape: Shape, kernel: int, stride: int, pads: Sequence[int], lowest: bool = False
-    ) -> tuple[int, int]:
+        self, x: int, path: str, shape: Shape, sides: Sequence[int], stride: int, pads: Sequence[int],
+        lowest: bool = False,
+    ) -> tuple[int, int]:  # fmt: skip
         """What a window reads, padded before where LiteRT's rules do not pad so, and the rule that it pads by."""
         if not any(pads):
             return x, VALID
-        if is_same_padding(shape, kernel, stride, pads):
+        if is_same_padding(shape, sides, stride, pads):
             return x, SAME
         return self.pad(x, f"{path}:pad", pads, lowest), VALID
 
@@ -139,10 +145,9 @@ class TfliteGraph:
         return index
 
 
-def is_same_padding(shape: Shape, kernel: int, stride: int, pads: Sequence[int]) -> bool:
+def is_same_padding(shape: Shape, sides: Sequence[int], stride: int, pads: Sequence[int]) -> bool:
     """Whether pads (above, left, below, right) are those of TensorFlow's "same" rule."""
-    (top, bottom), (left, right) = (pad_before_after(size, kernel, stride, "same") for size in shape[1:])
-    return list(pads) == [top, left, bottom, right]
+    return list(pads) == pads_of(shape, sides, stride, "same")
 
 
 def nhwc(shape: Shape) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from leannet.rows import INPUT
 from leannet.runtime import operations as ops
 from leannet.runtime.formats.tflite_graph import FUSED, VALID, TfliteGraph, nhwc
 from leannet.runtime.operations import Array, Operation, Operations
@@ -14,11 +15,27 @@ PLAIN_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "t
 
 def refusal(step: Operation, operations: Operations) -> str | None:
     """Why LiteRT has no form of an operation; None: it has one."""
+    if isinstance(step, ops.Images) and not step.sized:
+        return "LiteRT resizes without antialiasing: expected images of the network's size"
     if isinstance(step, ops.MeanOfParts):
         shape = operations.shape(step.inputs[0])
         if shape.height % step.size or shape.width % step.size:
             return f"LiteRT has no mean over {step.size} parts of {shape.height} x {shape.width}"
     return None
+
+
+def _images(to: TfliteGraph, step: ops.Images) -> int:
+    preprocessing, x = step.preprocessing, to.input
+    image = to.tensors[x]
+    image.dtype = "uint8"
+    image.scales, image.zero_points = np.array([preprocessing.scale]), np.array([0])
+    shape = nhwc(step.shape)
+    mean, std = (np.array(values) for values in (preprocessing.mean, preprocessing.std))
+    floats = to.op("DEQUANTIZE", [x], f"{INPUT}:floats", shape, "DequantizeOptions")
+    scale = to.constant(f"{INPUT}:scale", (1 / std).astype(np.float32))
+    shift = to.constant(f"{INPUT}:shift", (-mean / std).astype(np.float32))
+    scaled = to.op("MUL", [floats, scale], f"{INPUT}:scaled", shape, "MulOptions")
+    return to.op("ADD", [scaled, shift], f"{INPUT}:normalized", shape, "AddOptions")
 
 
 def _constant(to: TfliteGraph, step: ops.Constant) -> int:
@@ -41,7 +58,7 @@ def _filters(to: TfliteGraph, step: ops.Convolve | ops.FullyConnect, weight: Arr
 
 def _convolve(to: TfliteGraph, step: ops.Convolve, x: int) -> int:
     shape = to.operations.shape(step.inputs[0])
-    x, padding = to.window(x, step.layer, shape, step.kernel, step.stride, step.pads)
+    x, padding = to.window(x, step.layer, shape, step.sides, step.stride, step.pads)
     fields = {
         "Padding": padding, "StrideW": step.stride, "StrideH": step.stride,
         "FusedActivationFunction": FUSED[step.activation],
@@ -70,7 +87,7 @@ def _fully_connect(to: TfliteGraph, step: ops.FullyConnect, x: int) -> int:
 
 def _pool(to: TfliteGraph, step: ops.Pool, x: int) -> int:
     path, shape = step.name, to.operations.shape(step.inputs[0])
-    padded, padding = to.window(x, path, shape, step.kernel, step.stride, step.pads, lowest=step.op == "max")
+    padded, padding = to.window(x, path, shape, [step.kernel] * 2, step.stride, step.pads, step.op == "max")
     kind = "MAX_POOL_2D" if step.op == "max" else "AVERAGE_POOL_2D"
     counted = step.op == "average" and padded != x  # zeros around the map are, and should not be
     mean = to.op(
@@ -181,8 +198,8 @@ def _dequantize(to: TfliteGraph, step: ops.Dequantize, x: int) -> int:
 
 
 TABLE: dict[type[Operation], Callable[..., int]] = {
-    ops.Constant: _constant, ops.Convolve: _convolve, ops.FullyConnect: _fully_connect, ops.Pool: _pool,
-    ops.MeanOfParts: _mean_of_parts, ops.Sum: _sum, ops.Multiply: _operator("MUL", "MulOptions"),
+    ops.Images: _images, ops.Constant: _constant, ops.Convolve: _convolve, ops.FullyConnect: _fully_connect,
+    ops.Pool: _pool, ops.MeanOfParts: _mean_of_parts, ops.Sum: _sum, ops.Multiply: _operator("MUL", "MulOptions"),
     ops.Concatenate: _operator("CONCATENATION", "ConcatenationOptions", Axis=3), ops.Scale: _scale,
     ops.Activate: _activate, ops.Flatten: _flatten, ops.Shuffle: _shuffle, ops.Slice: _slice,
     ops.Upsample: _upsample, ops.Shift: _shift, ops.LocalResponse: _local_response, ops.Quantize: _quantize,
