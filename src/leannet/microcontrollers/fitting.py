@@ -31,7 +31,8 @@ CMSIS_NN = frozenset({
     "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL", "PAD", "PADV2",
     "TRANSPOSE",
 })  # fmt: skip
-RANGE = (-4.0, 4.0)  # of values that nothing was measured for: no size depends on it
+RANGE = 4.0  # to either side, of values that nothing was measured for; each layer has another, as if it was measured
+APART = 1e-4
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,10 @@ def fit(architecture: Architecture) -> Fit:
 
 def _integers(architecture: Architecture) -> Operations:
     """The network as integers, without weights."""
-    ranges = {INPUT: RANGE}
-    for node in architecture.layers:
-        ranges[node.path] = ranges[f"{node.path}{BEFORE}"] = RANGE
+    ranges = {INPUT: (-RANGE, RANGE)}
+    for number, node in enumerate(architecture.layers, start=1):
+        high = RANGE + APART * number
+        ranges[node.path] = ranges[f"{node.path}{BEFORE}"] = -high, high
     return quantize_kernels(lower(architecture), ranges, outside=True)
 
 
