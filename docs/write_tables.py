@@ -122,7 +122,7 @@ def compare(
                 f"{cost.params:,}",
                 "" if row.params_m is None else f"{row.params_m:g}",
                 f"{cost.macs / 1e6:.2f}",
-                f"{row.macs_m:g}",
+                "" if row.macs_m is None else f"{row.macs_m:g}",
                 *(value(row) if value(row) is not None else "" for _, value in extra),
                 remark(row, network),
             ]

@@ -13,8 +13,9 @@ import leannet
 from leannet.advice.advising import advise
 from leannet.advice.figure import draw
 from leannet.cli.advise import command
-from leannet.cost.published import find
+from leannet.cost.published_timm import most_accurate
 from leannet.errors import LeannetError
+from leannet.rows.branches import shipped
 from leannet.runtime import Latency
 from tests.conftest import draw as draw_one
 from tests.conftest import draw_folder
@@ -54,10 +55,10 @@ def test_the_budget_is_kept_and_the_order_is_by_published_accuracy(clockwork: No
     advice = advise(photos, latency_ms=10, size_mb=10, macs_m=250)
     assert advice.classes == 3
     for network in advice.networks:
-        rows = leannet.architecture(network.name, network.width, network.resolution, 3)
+        rows = shipped(leannet.architecture(network.name, network.width, network.resolution, 3))
         cost = leannet.count(rows)
         assert (network.params, network.macs, network.size_bytes) == (cost.params, cost.macs, 4 * cost.params)
-        assert network.top1 == find(network.name, network.width, network.resolution)[0]
+        assert network.top1 == most_accurate()[network.name, network.width, network.resolution][0].top1
         assert network.fits == (cost.macs <= 1e8)
         assert network.size_bytes <= 10e6
         assert network.macs <= 250e6

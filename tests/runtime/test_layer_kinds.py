@@ -36,9 +36,9 @@ REQUIRED = {
     "rate": 0.2,
 }  # of fields without a default, by name
 CHANGED = {
-    "kernel": 3, "kernel_width": 5, "stride": 2, "size": 3, "start": 1, "factor": 3, "groups": 4, "bias": True, "padding": "same",
-    "average": True, "ceil": True, "norm": Norm(eps=1e-3), "alpha": 0.5, "beta": 0.5, "k": 2.0, "rate": 0.5,
-    "out_channels": 3,
+    "kernel": 3, "kernel_width": 5, "stride": 2, "size": 3, "start": 1, "factor": 3, "groups": 4, "bias": True,
+    "padding": "same", "average": True, "ceil": True, "norm": Norm(eps=1e-3), "alpha": 0.5, "beta": 0.5, "k": 2.0,
+    "rate": 0.5, "out_channels": 3,
 }  # fmt: skip
 INPUTS = (("before",), ("before", "beside"), ("before", "gate"), ("before", "beside", "before"), ("small", "before"))
 FORMATS = ("onnxruntime", "openvino", "ncnn", "litert")

@@ -252,15 +252,29 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "a pickle ran" not in capsys.readouterr().out
 
 
-def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
-    """timm's ports: same keys, other padding, epsilon and range; only the name tells."""
-    rows = architecture("mobilenet_v3_small")
-    source = next(source for source in FAMILIES["mobilenet_v3_small"].sources if source.name == "timm")
-    own = build(rows).state_dict()
+def _in_timms_names(name: str) -> dict[str, Tensor]:
+    """Fresh weights of a network, by timm's keys."""
+    source = next(source for source in FAMILIES[name].sources if source.name == "timm")
+    own = build(architecture(name)).state_dict()
     theirs = {}
     for ours, key in source.keys(source.rows(1.0, 224, 1000, 3)):
         theirs |= {f"{key}.{name.rpartition('.')[2]}": own[name] for name in own if name.startswith(f"{ours}.")}
-    theirs = {key: value for key, value in theirs.items() if key.count(".") and value is not None}
+    return {key: value for key, value in theirs.items() if key.count(".") and value is not None}
+
+
+def test_published_weights_of_fbnet_have_another_epsilon(tmp_path: Path) -> None:
+    """timm sets it where it loads them by name; a file of a training of one's own has torch's."""
+    theirs = _in_timms_names("fbnet_c")
+    for name, eps in (("fbnetc_100.rmsp_in1k", 1e-3), ("mine", 1e-5)):
+        save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / f"{name}.safetensors")
+        network = leannet.create("fbnet_c", weights=tmp_path / f"{name}.safetensors")
+        epsilons = {each.eps for each in network.modules() if isinstance(each, torch.nn.BatchNorm2d)}
+        assert epsilons == {eps}
+
+
+def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
+    """timm's ports: same keys, other padding, epsilon and range; only the name tells."""
+    theirs = _in_timms_names("mobilenet_v3_small")
     for name, padding, eps, mean in (("tf_x", "same", 1e-3, 0.5), ("x", "symmetric", 1e-5, 0.485)):
         save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / f"{name}.safetensors")
         network = leannet.create("mobilenet_v3_small", weights=tmp_path / f"{name}.safetensors")

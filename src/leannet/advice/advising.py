@@ -11,11 +11,12 @@ import numpy as np
 
 from leannet.cost import count, graph
 from leannet.cost.counting import BYTES
-from leannet.cost.published import BY_SOURCE
+from leannet.cost.published_timm import most_accurate
 from leannet.data.sources.listing import ReadingOptions
 from leannet.errors import LeannetError
 from leannet.microcontrollers import Target, fit
 from leannet.rows import Architecture
+from leannet.rows.branches import shipped
 from leannet.run_files import MODEL
 from leannet.runtime import Latency, Machine, engine, machine, measure
 from leannet.runtime.precisions import program
@@ -187,19 +188,20 @@ def _data_of(about: str, options: ReadingOptions | None) -> tuple[str, int, int]
 
 
 def _candidates(classes: int, small: bool, precision: str) -> list[tuple[Advised, Architecture]]:
-    """Each network once, with the first accuracy published of it."""
+    """Each network once, as it is shipped, with the best accuracy published of it."""
     published: dict[tuple[str, float, int], tuple[float | None, str]] = {}
     if small:
         published = {(name, width, 32): (None, "") for name in SMALL_FORMS for width in SMALL_WIDTHS}
         published = {key: value for key, value in published.items() if key[0] != "cifar_resnet20" or key[1] == 1}
     else:
-        for source, rows in BY_SOURCE:
-            for row in rows:
-                published.setdefault((row.name, row.width, row.resolution), (row.top1, source))
+        published = {
+            key: (row.top1, f"{row.weights}: {source}" if row.weights else source)
+            for key, (row, source) in most_accurate().items()
+        }
     candidates = []
     for (name, width, resolution), (top1, source) in published.items():
         try:
-            network = architecture(name, width, resolution, classes)
+            network = shipped(architecture(name, width, resolution, classes))
         except LeannetError:  # a width that the family does not have
             continue
         cost = count(network)

@@ -13,12 +13,13 @@ class Published:
     name: str
     width: float
     resolution: int
-    macs_m: float
+    macs_m: float | None
     params_m: float | None
     top1: float
     top5: float | None = None
     top1_int8: float | None = None
     latency_ms: float | None = None  # Pixel 1, one big core, batch 1, TFLite, float
+    weights: str = ""  # whose accuracy it is, by their name where they are published
 
 
 V1_README = "tensorflow/models, research/slim/nets/mobilenet_v1.md"

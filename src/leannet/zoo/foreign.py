@@ -62,11 +62,14 @@ def timm_block(row: InvertedResidual, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def as_tensorflow(architecture: Architecture) -> Architecture:
-    """The same rows as timm's `tf_` models have them: TensorFlow's padding, and its epsilon of 1e-3."""
-    edits: dict[str, dict[str, object]] = {}
-    for row in architecture.rows:
-        edits[row.name] = {"padding": "same"} if getattr(row, "padding", None) == "symmetric" else {}
-        norm = getattr(row, "norm", None)
-        if isinstance(norm, Norm):
-            edits[row.name]["norm"] = norm.model_copy(update={"eps": 1e-3})
-    return architecture.edit(edits)
+    """The same rows as timm's `tf_` models have them: TensorFlow's padding, and its epsilon."""
+    rows = with_tensorflows_epsilon(architecture)
+    return rows.edit(
+        {row.name: {"padding": "same"} for row in rows.rows if getattr(row, "padding", None) == "symmetric"}
+    )
+
+
+def with_tensorflows_epsilon(architecture: Architecture) -> Architecture:
+    """The same rows with an epsilon of 1e-3."""
+    norms = {row.name: norm for row in architecture.rows if isinstance(norm := getattr(row, "norm", None), Norm)}
+    return architecture.edit({name: {"norm": norm.model_copy(update={"eps": 1e-3})} for name, norm in norms.items()})
