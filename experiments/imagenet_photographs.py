@@ -126,7 +126,7 @@ def page(results: dict[str, Any]) -> str:
     text = [
         "# EfficientNet-Lite0's published weights on photographs", "",
         f"Written by `python experiments/imagenet_photographs.py DATA`: {WEIGHTS}, with ImageNet's 1,000 classes, on "
-        f"the {results['images']} validation photographs of ants and bees, correct where the first class is ant or bee; "
+        f"the {results['images']} validation photographs of ants and bees, correct where the first class is the one; "
         f"244 others calibrate the integers. Kept: the share of {results['crops']:,} random crops whose first class is "
         f"that of float32. {results['machine']}, {results['threads']} thread"
         f"{'s' if results['threads'] > 1 else ''}, one image at a time, in turns.", "",

