@@ -68,8 +68,8 @@ def page(line: Line) -> str:
         f"| kept beside them, estimated for 32 bits | {line['kept_bytes']:,} bytes | |", "",
         "Accuracy here is of all 10,000 test images, which are JPEGs in the copy that was at hand and may cost a "
         "point; the benchmark's is of 200 lossless ones (Banbury et al., arXiv 2106.07597; mlcommons/tiny). The "
-        f"network is the same: {MLPERF['params']:,} parameters with the running statistics, {MLPERF['macs'] / 1e6:.1f} M "
-        "mult-adds. Activations are what TensorFlow Lite Micro plans for its arena "
+        f"network is the same: {MLPERF['params']:,} parameters with the running statistics, {MLPERF['macs'] / 1e6:.1f} "
+        "M mult-adds. Activations are what TensorFlow Lite Micro plans for its arena "
         "([microcontrollers.md](microcontrollers.md)).",
     ]) + "\n"  # fmt: skip
 
