@@ -15,6 +15,7 @@ from pathlib import Path
 from ledger import Ledger, Line, done, leannet_run
 
 import leannet
+from leannet.artifact import open_artifact
 from leannet.microcontrollers import fit
 from leannet.runtime import machine
 
@@ -38,7 +39,7 @@ def measured(data: Path, run: Path, time: str) -> Line:
     test = str(data / "test.parquet")
     with (run / "log.csv").open(newline="") as file:
         epochs = list(csv.DictReader(file))
-    found = fit(leannet.open_artifact(small).header.architecture)
+    found = fit(open_artifact(small).header.architecture)
     return {
         "time": time,
         "float": leannet.evaluate(run, test, quiet=True).scores.accuracy,
