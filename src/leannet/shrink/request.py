@@ -1,5 +1,6 @@
 """What a pruning is asked to do, checked at once."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -15,6 +16,7 @@ from leannet.shrink.timing import Timing
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 DEFAULT = "50%"  # of the mult-adds, where no budget is named
+FLAGS = {"engine": "--latency-engine", "precision": "--latency-precision", "threads": "--latency-threads"}
 
 
 class Request(Documented):
@@ -69,6 +71,10 @@ class Request(Documented):
         """Where milliseconds are measured."""
         return Timing(self.engine, self.precision, self.threads)
 
+    def changed(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields that are not as they are by themselves."""
+        return [name for name in names if getattr(self, name) != type(self).model_fields[name].default]
+
     @classmethod
     def make(cls, **values: Any) -> "Request":
         """A request. Raises LeannetError for fields that are impossible, and for ones that exclude each other."""
@@ -79,13 +85,10 @@ class Request(Documented):
             raise LeannetError(f"prune: {first_error(error)}") from None
         check_budgets(request.budgets)
         if request.plan is not None:
-            others = [name for name in ("ratio", "blocks", "rows", "keep", "sensitivity") if fields.get(name)]
-            if request.budgets:
-                others.insert(0, next(iter(request.budgets)))
-            if others or request.rounds > 1:
-                raise LeannetError(
-                    f"--plan {request.plan}: a plan says all that goes: leave out {(others or ['rounds'])[0]}"
-                )
+            decided = ("ratio", "blocks", "rows", "keep", "sensitivity", "ranking", "round_to", "least", "rounds")
+            others = [*request.budgets, *request.changed(decided)]
+            if others:
+                raise LeannetError(f"--plan {request.plan}: a plan says all that goes: leave out {others[0]}")
         if request.sensitivity is not None and (request.rounds > 1 or request.ranking == "per-row" or request.blocks):
             raise LeannetError("--sensitivity: expected one round, all blocks and --ranking global: it measured those")
         if request.ratio is not None and request.budgets:
@@ -93,6 +96,15 @@ class Request(Documented):
         if request.ratio is None and not request.budgets and request.plan is None:
             request = request.model_copy(update={"budgets": {"macs": DEFAULT}})
         request.timing.check_names()
+        if request.rounds == 1 and request.changed(["between"]):
+            raise LeannetError(
+                "--between: of one round nothing follows but the training itself: expected --rounds, or --epochs"
+            )
+        if "latency_ms" not in request.budgets:
+            for name in request.changed(FLAGS):
+                raise LeannetError(
+                    f"{FLAGS[name]}: nothing is timed without --latency: expected both, as --latency 50%"
+                )
         if "latency_ms" in request.budgets:
             request.timing.check()
         return request
