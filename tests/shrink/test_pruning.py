@@ -203,7 +203,6 @@ def test_a_killed_iterative_pruning_goes_on_to_the_same_result(
         ({"request": {"ratio": 0.5}, "macs": "50%"}, "--ratio and a budget: expected one of them"),
         ({"request": {"plan": "plan.json", "round_to": 4}}, "a plan says all that goes: leave out round_to"),
         ({"request": {"between": 5}}, "--between: of one round nothing follows but the training itself"),
-        ({"request": {"engine": "openvino"}}, "--latency-engine: nothing is timed without --latency"),
         ({"request": {"keep": ("blok",)}}, "mobilenet_v2_debug has no row or layer 'blok'"),
         ({"request": {"plan": "nowhere.json"}}, "nowhere.json: cannot be read"),
         ({"model": "mobilenet_v1"}, "--model: the network and its split are those of"),

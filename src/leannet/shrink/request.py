@@ -16,7 +16,6 @@ from leannet.shrink.timing import Timing
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 DEFAULT = "50%"  # of the mult-adds, where no budget is named
-FLAGS = {"engine": "--latency-engine", "precision": "--latency-precision", "threads": "--latency-threads"}
 
 
 class Request(Documented):
@@ -100,11 +99,6 @@ class Request(Documented):
             raise LeannetError(
                 "--between: of one round nothing follows but the training itself: expected --rounds, or --epochs"
             )
-        if "latency_ms" not in request.budgets:
-            for name in request.changed(FLAGS):
-                raise LeannetError(
-                    f"{FLAGS[name]}: nothing is timed without --latency: expected both, as --latency 50%"
-                )
         if "latency_ms" in request.budgets:
             request.timing.check()
         return request
