@@ -285,16 +285,17 @@ def test_every_verb_has_json_and_an_example(capsys: pytest.CaptureFixture[str]) 
 FLAGS = {
     "models": "json pattern wide",
     "compare": "classes engine figures json measure out quiet resolution seconds threads what wide width",
-    "count": "by classes convention figure in-channels json resolution what wide width",
+    "count": "by classes convention figure in-channels json resolution target what wide width",
     "draw": "all classes columns direction in-channels json out resolution row units what width",
     "check": "artifact engine json",
     "web": "force integers json out quiet runtime samples source title webgpu",
     "serve": "batch cors host json max-files max-mb max-megapixels port queue threads timeout verbose what",
-    "advise": "about class-depth engine figure image-column json label-column latency macs precision quiet seconds "
-    "size threads wide",
+    "advise": "about class-depth engine figure flash image-column json label-column latency macs precision quiet "
+    "seconds size sram target threads wide",
     "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
     "export": "data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
-    "quantize": "calibration data engine finetune input json keep-float layers max-drop min-agreement out quiet run",
+    "quantize": "c-array calibration data engine finetune input json keep-float layers max-drop min-agreement out "
+    "quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",

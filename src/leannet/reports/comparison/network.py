@@ -11,6 +11,7 @@ from leannet.cost.published import BY_SOURCE, MOBILENET_V1_PAPER, V1_PAPER
 from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
+from leannet.rows.branches import shipped
 from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
@@ -52,11 +53,13 @@ class ComparedNetwork:
 
     @cached_property
     def cost(self) -> Count:
-        return count(self.architecture)
+        """Of what is exported and timed: branches folded, auxiliary heads left out."""
+        return count(shipped(self.architecture))
 
     @cached_property
     def shape(self) -> Graph:
-        return graph(self.architecture)
+        """Of the same."""
+        return graph(shipped(self.architecture))
 
     @cached_property
     def contents(self) -> "RunContents | None":
