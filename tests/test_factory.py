@@ -66,6 +66,8 @@ def test_reset_classifier_changes_the_head_alone(name: str) -> None:
 
 
 def test_wildcards() -> None:
-    assert models("resnet*") == ["resnet101", "resnet152", "resnet18", "resnet34", "resnet50", "resnet_debug"]
+    assert models("resnet*") == [
+        "resnet101", "resnet152", "resnet18", "resnet34", "resnet50", "resnet8", "resnet_debug"
+    ]  # fmt: skip
     assert models("shufflenet_v1_g?") == [f"shufflenet_v1_g{g}" for g in (1, 2, 3, 4, 8)]
     assert "cifar_resnet38" in models("resnet3")

@@ -10,7 +10,8 @@ from pydantic import Field
 from leannet import __version__
 from leannet.rows.fields import Frozen
 
-Input = Literal["float32", "uint8", "uint8-sized", "int8"]
+FloatInput = Literal["float32", "uint8", "uint8-sized"]  # of files that compute in floats
+Input = Literal[FloatInput, "int8"]
 
 
 class Section(Frozen):

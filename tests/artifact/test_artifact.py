@@ -29,7 +29,7 @@ from leannet.header import KEY, Header, read_header
 from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES
-from leannet.sections import Input, Provenance, Shipping, SplitRecord
+from leannet.sections import FloatInput, Provenance, Shipping, SplitRecord
 from leannet.zoo import FAMILIES
 from tests.conftest import draw, draw_folder, lively
 
@@ -128,7 +128,7 @@ def test_nothing_is_written_or_counted_anywhere(artifact: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("precision", "kind"),
-    [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in get_args(Input)],
+    [(precision, kind) for precision in ("float32", "float16", "bfloat16") for kind in get_args(FloatInput)],
 )
 def test_every_form_passes_its_own_check(checkpoint: Path, tmp_path: Path, precision: str, kind: str) -> None:
     exported = export(checkpoint, tmp_path / "x.onnx", precision, kind)  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def test_it_knows_what_the_checkpoint_knows_but_not_which_images(checkpoint: Pat
 def test_an_artifact_is_scored_as_the_checkpoint_is(checkpoint: Path, tmp_path: Path) -> None:
     draw_folder(tmp_path / "images", each=6, kinds=("ape", "bee"))
     scores = leannet.evaluate(checkpoint, str(tmp_path / "images"), quiet=True).scores
-    for kind in get_args(Input):
+    for kind in get_args(FloatInput):
         exported = export(checkpoint, tmp_path / f"{kind}.onnx", input=kind)
         scores_exported = leannet.evaluate(exported.path, str(tmp_path / "images"), quiet=True).scores
         assert scores_exported.confusion == scores.confusion

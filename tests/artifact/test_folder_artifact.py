@@ -87,7 +87,7 @@ def test_integers_for_phones(checkpoint: Path, tmp_path: Path) -> None:
     assert leannet.predict(quantized.path, [draw("disc", 5)])[0]
     with pytest.raises(LeannetError, match="new or empty folder"):
         leannet.quantize(checkpoint, str(images), None, "litert", max_drop=100, quiet=True)
-    with pytest.raises(LeannetError, match="LiteRT's integers take normalized images"):
+    with pytest.raises(LeannetError, match="litert resizes without antialiasing: expected --input uint8-sized"):
         leannet.quantize(checkpoint, str(images), tmp_path / "y", "litert", quiet=True, input="uint8")
 
 

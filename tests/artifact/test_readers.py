@@ -19,7 +19,7 @@ from leannet.artifact.checking import without_antialiasing
 from leannet.artifact.readers import WITHOUT_ANTIALIAS, wrong_in
 from leannet.data.images import prepare
 from leannet.runtime import ENGINES, Program
-from leannet.sections import Input
+from leannet.sections import FloatInput
 from leannet.zoo import architecture
 from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
 from tests.conftest import ROOT, draw
@@ -50,7 +50,7 @@ def said(*words: str, status: int = 0) -> str:
     return re.sub(r"\n +(?=\w)", " ", finished.stdout)
 
 
-@pytest.mark.parametrize("kind", get_args(Input))
+@pytest.mark.parametrize("kind", get_args(FloatInput))
 def test_a_file_says_what_it_takes_and_who_reads_it_wrong(checkpoint: Path, tmp_path: Path, kind: str) -> None:
     artifact = open_artifact(export(checkpoint, tmp_path / "x.onnx", input=kind).path)
     words = onnx.load(tmp_path / "x.onnx").doc_string

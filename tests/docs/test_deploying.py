@@ -28,7 +28,7 @@ from leannet.data.images import center_crop, fit, prepare
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
-from leannet.sections import Input
+from leannet.sections import FloatInput
 from leannet.web.onnxruntime_web import runtime_files
 from tests.conftest import ROOT, draw, draw_folder, lively
 from tests.docs.snippets import files_of
@@ -86,7 +86,7 @@ def shipped(checkpoint: Path, form: str) -> Path:
     out = checkpoint.with_name(f"{checkpoint.stem}-{form}")
     if form == "float16":
         return export(checkpoint, f"{out}.onnx", precision="float16").path
-    if form in get_args(Input):
+    if form in get_args(FloatInput):
         return export(checkpoint, f"{out}.onnx", input=form).path  # type: ignore[arg-type]
     if form in get_args(Format):
         return export_folder(checkpoint, form, out).path  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_integers_in_and_out_are_those_of_floats() -> None:
     for outside in (False, True):
         program = quantized_program(table, weights, calibration.ranges(), "litert", outside=outside)
         answers.append(ENGINES["litert"].prepare(program, 1)(x)[0])
-    step = max(abs(each) for each in calibration.ranges()["classifier"]) / 127
+    step = max(abs(each) for each in calibration.ranges()["Logits"]) / 127
     assert np.abs(answers[0] - answers[1]).max() <= 3 * step
 
 

