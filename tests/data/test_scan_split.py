@@ -65,7 +65,7 @@ def _labelled(counts: list[int]) -> tuple[Dataset, list[str]]:
     return Dataset("drawn", "here", classes, names, labels, splits, lambda i: b""), [_digest(n) for n in names]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(2, 60), min_size=2, max_size=5), st.integers(0, 5), st.booleans())
 def test_split_is_a_stratified_partition(counts: list[int], seed: int, three: bool) -> None:
     images, digests = _labelled([max(n, 3) for n in counts] if three else counts)

@@ -181,7 +181,7 @@ def test_tables_that_no_paper_has(arch: Architecture) -> None:
             assert faults(draw(arch, rows=[row.name])) == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(46709, "right")  # lines of which each ended where the other began
 @example(46221, "down")
 @example(1431, "right")

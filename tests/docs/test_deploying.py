@@ -303,7 +303,8 @@ def test_the_resize_written_in_kotlin_is_pillows(folder: Path, size: tuple[int, 
     """Its arithmetic line by line: at most a level of 256 away, and rarely that."""
     kotlin = files_of(PAGES / "litert.md")["Classifier.kt"]
     for line in (
-        "val center = (length - step * size) / 2 + (number + 0.5) * step",
+        "val step = length.toDouble() / whole",
+        "val center = (round((whole - size) / 2.0) + number + 0.5) * step",
         "val support = max(step, 1.0)",
         "val first = max(0, (center - support + 0.5).toInt())",
         "val last = min(length, (center + support + 0.5).toInt())",
@@ -311,10 +312,10 @@ def test_the_resize_written_in_kotlin_is_pillows(folder: Path, size: tuple[int, 
     ):
         assert line in kotlin
 
-    def taps(length: int, size: int, step: float) -> NDArray[np.float64]:
-        weights = np.zeros((size, length))
+    def taps(length: int, whole: int, size: int) -> NDArray[np.float64]:
+        step, weights = length / whole, np.zeros((size, length))
         for number in range(size):
-            center = (length - step * size) / 2 + (number + 0.5) * step
+            center = (round((whole - size) / 2) + number + 0.5) * step
             support = max(step, 1.0)
             first = max(0, int(center - support + 0.5))
             last = min(length, int(center + support + 0.5))
@@ -324,8 +325,12 @@ def test_the_resize_written_in_kotlin_is_pillows(folder: Path, size: tuple[int, 
 
     preprocessing = Preprocessing(height=40, width=32)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
-    ratio = min(size[0] / 32, size[1] / 40) * 0.875
-    rows, columns = taps(size[1], 40, ratio), taps(size[0], 32, ratio)
+    wide, high = int(32 / 0.875 + 1e-6), int(40 / 0.875 + 1e-6)
+    if wide * size[1] >= high * size[0]:
+        high = wide * size[1] // size[0]
+    else:
+        wide = high * size[0] // size[1]
+    rows, columns = taps(size[1], high, 40), taps(size[0], wide, 32)
     levels = np.floor(np.einsum("yi,xj,ijc->yxc", rows, columns, np.asarray(image, float)) + 0.5)
     away = np.abs(levels - np.asarray(fit(image, preprocessing), float))
     assert away.max() <= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import leannet
@@ -32,7 +32,6 @@ def _network(label: str, correct: int, kind: str = "run", evaluated_on: str = "t
     return ComparedNetwork(label, label, kind, leannet.architecture("mobilenet_v2_debug"), None, accuracy, None)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 300))
 def test_of_two_runs_mcnemar_decides(only_first: int, only_second: int, both: int) -> None:
     first, second = _network("a", both + only_first), _network("b", both + only_second)

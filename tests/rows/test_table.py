@@ -30,7 +30,7 @@ from tests.conftest import in_full
 
 
 @pytest.mark.parametrize("name", in_full(sorted(FAMILIES)))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     width=st.floats(0.1, 2.5), resolution=st.integers(64, 256), classes=st.integers(1, 50), channels=st.integers(1, 4)
 )

@@ -148,7 +148,7 @@ def test_a_path_as_a_name_is_only_a_name(small: Running, sent: str, answered: st
 contents = st.binary(max_size=60) | st.sampled_from([b"\r\n", b"\r\n--", b"--x", b"\r\n--=", b"\r\n\r\n", b"--=x=-"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.text("ab /.ü", min_size=1, max_size=9), contents), min_size=1, max_size=4))
 def test_forms_of_any_content_are_read_back(parts: list[tuple[str, bytes]]) -> None:
     body, kind = form(*parts)
@@ -160,7 +160,7 @@ lines = st.binary(min_size=1, max_size=60).filter(
 )  # the library changes those
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.text("ab /.ü", min_size=1, max_size=9), lines), min_size=1, max_size=4))
 def test_forms_are_read_as_the_standard_library_reads_them(parts: list[tuple[str, bytes]]) -> None:
     body, kind = form(*parts)
@@ -183,7 +183,7 @@ WHOLE_FORM = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from([b"--=x=", b"--", b"\r\n", b"name=file", b"Content-Disposition: form-data; ", b"a"])))
 @example(WHOLE_FORM)
 def test_a_form_has_files_or_is_refused(pieces: list[bytes]) -> None:

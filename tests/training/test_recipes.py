@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from leannet.checkpoint import load
-from leannet.console import as_seconds
+from leannet.console import Console, as_seconds
 from leannet.data.augment import RAND, TRIVIAL, Augment, change
 from leannet.data.loader import Batches, PreparedDataset, cached
 from leannet.data.scan import scan
@@ -24,6 +25,7 @@ from leannet.errors import LeannetError
 from leannet.network import build
 from leannet.preprocessing import Preprocessing
 from leannet.training import Settings, resume, train
+from leannet.training.choosing import fine_tuned
 from leannet.training.ema import EMA
 from leannet.training.loop import balanced
 from leannet.training.mixing import mix
@@ -73,6 +75,25 @@ def test_settings_that_do_not_go_together(shapes: Path, tmp_path: Path, settings
     with pytest.raises(LeannetError, match=message):
         train(str(shapes), out=tmp_path / "run", **SMALL | settings)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "recipe", "epochs"),
+    [
+        (244, "fine-tune-few", 12),
+        (999, "fine-tune-few", 12),
+        (1_000, "fine-tune", 20),
+        (9_999, "fine-tune", 20),
+        (10_000, "fine-tune-large", 10),
+    ],
+)
+def test_training_on_from_weights_goes_by_the_number_of_images(images: int, recipe: str, epochs: int) -> None:
+    source: Any = (None, SimpleNamespace(classes=("cat", "dog")))
+    scan: Any = SimpleNamespace(dataset=SimpleNamespace(classes=("ant", "bee")))
+    chosen = fine_tuned(Settings(data="photos", weights="net.safetensors"), source, scan, images, Console(quiet=True))
+    assert (chosen.recipe, chosen.epochs) == (recipe, epochs)
+    own = Settings(data="photos", weights="net.safetensors", recipe="cifar")
+    assert fine_tuned(own, source, scan, images, Console(quiet=True)) is own
 
 
 def test_a_recipe_is_written_out_in_full(shapes: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, fo
 from leannet.artifact.golden import record
 from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, with_doc_string
 from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
+from leannet.data.images import covered_size
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
@@ -159,7 +160,7 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
 
 
 RESIZE_RULES = {
-    "crop": "cut out its middle, {ratio:g} of the largest rectangle of the network's proportions, and resize that",
+    "crop": "resize it in its proportions until it just covers {width} x {height}, and cut out its middle",
     "squash": "resize it, whatever its proportions",
     "letterbox": "resize it in its proportions, and fill up with grey (128)",
 }
@@ -171,7 +172,8 @@ def described_tflite(file: bytes, header: Header) -> bytes:
     Raises LeannetError for a class name of several lines.
     """
     preprocessing = header.preprocessing
-    rule = RESIZE_RULES[preprocessing.resize].format(ratio=preprocessing.crop_ratio)
+    width, height = covered_size(preprocessing)
+    rule = RESIZE_RULES[preprocessing.resize].format(width=width, height=height)
     is_raw = header.shipping is not None and header.shipping.input == "uint8-sized"
     normalization = "" if is_raw else ", less the mean, over the standard deviation"
     metadata = TfliteMetadata(

@@ -38,6 +38,7 @@ HEIF_WAY_OUT = "to read HEIC: pip install 'leannet[heif]'"
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 TURNED = range(5, 9)  # values of EXIF's orientation under which width and height change places
 GREY = (128, 128, 128)  # around a letterboxed image
+ULPS = 1e-6  # so that 224 / (224 / 232), which is less than 232 in floating point, is not 231
 
 Box = tuple[float, float, float, float]
 
@@ -159,12 +160,29 @@ def deep_levels(image: Image.Image) -> tuple[int, int] | None:
 
 
 def center_crop(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """The box (left, top, right, bottom) that `crop` keeps of an image of (width, height) pixels."""
+    """The box (left, top, right, bottom) that `crop` keeps of an image of (width, height) pixels.
+
+    That of timm and torchvision, whose weights are trained and scored on it: the image is resized until it just covers
+    `covered_size`, its other side rounded down, and the middle is cut out in whole pixels of the resized image, halves
+    to the even one. Resizing this box gives the same pixels in one step.
+    """
     width, height = size
-    side = min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio
-    cut_width, cut_height = side * preprocessing.width, side * preprocessing.height
-    left, top = (width - cut_width) / 2, (height - cut_height) / 2
-    return left, top, left + cut_width, top + cut_height
+    wide, high = covered_size(preprocessing)
+    if wide * height >= high * width:
+        high = int(wide * height / width)
+    else:
+        wide = int(high * width / height)
+    left, top = round((wide - preprocessing.width) / 2), round((high - preprocessing.height) / 2)
+    across, down = width / wide, height / high  # pixels of the image over one of the resized
+    return left * across, top * down, (left + preprocessing.width) * across, (top + preprocessing.height) * down
+
+
+def covered_size(preprocessing: Preprocessing) -> tuple[int, int]:
+    """Width and height that a resized image just covers before `crop` keeps its middle: 256 for 224 px and 0.875."""
+    width, height = (
+        int(side / preprocessing.crop_ratio + ULPS) for side in (preprocessing.width, preprocessing.height)
+    )
+    return width, height
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> Image.Image:

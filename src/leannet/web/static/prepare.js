@@ -5,6 +5,7 @@ import { deepGrey } from "./deep.js";
 import { resize } from "./resample.js";
 
 const GREY = 128; // around a letterboxed image
+const ULPS = 1e-6; // so that 224 / (224 / 232), which is less than 232 in floating point, is not 231
 
 // For each orientation the canvas transform: a, b, c, d, then e and f, each in widths and heights of the stored image.
 const TURNS = {
@@ -87,10 +88,14 @@ export function plan(width, height, preprocessing) {
 }
 
 function middle(width, height, preprocessing) {
-  const side = Math.min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio;
-  const [across, down] = [side * preprocessing.width, side * preprocessing.height];
-  const [left, top] = [(width - across) / 2, (height - down) / 2];
-  return [Math.max(left, 0), Math.max(top, 0), Math.min(left + across, width), Math.min(top + down, height)];
+  const frame = [preprocessing.width, preprocessing.height];
+  let [wide, high] = frame.map((side) => Math.floor(side / preprocessing.crop_ratio + ULPS));
+  if (wide * height >= high * width) high = Math.floor((wide * height) / width);
+  else wide = Math.floor((high * width) / height);
+  const [left, top] = [roundHalfEven((wide - frame[0]) / 2), roundHalfEven((high - frame[1]) / 2)];
+  const [across, down] = [width / wide, height / high];
+  const [right, bottom] = [(left + frame[0]) * across, (top + frame[1]) * down];
+  return [left * across, top * down, Math.min(right, width), Math.min(bottom, height)];
 }
 
 /** The nearest integer, halves to the even one, as in Python. */
