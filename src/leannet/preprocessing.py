@@ -11,6 +11,8 @@ from leannet.rows.fields import Flag, Frozen, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+Resize = Literal["crop", "center-crop", "squash", "letterbox"]
+CROPS = ("crop", "center-crop")
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # the means of the three
 
 
@@ -24,9 +26,10 @@ class Preprocessing(Frozen):
     height: Size
     width: Size
     color: Literal["RGB", "L"] = "RGB"
-    # crop: resized until it covers the size over `crop_ratio`, then the middle, as timm and torchvision do. squash: all
-    # of it, whatever its proportions. letterbox: all of it, in its proportions, on grey.
-    resize: Literal["crop", "squash", "letterbox"] = "crop"
+    # crop: the middle, in the network's proportions, `crop_ratio` of the largest that fits. center-crop: the same as
+    # torchvision and timm do it, up to half a pixel elsewhere: resized until it covers the size over `crop_ratio`, then
+    # cut in whole pixels. squash: all of it, whatever its proportions. letterbox: all, in its proportions, on grey.
+    resize: Resize = "crop"
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: Literal[True] = True  # always, as Pillow does: the support of the filter grows with the reduction

@@ -284,7 +284,7 @@ FORMS = {
     "bicubic": {"resize": "letterbox", "interpolation": "bicubic", "background": (200, 10, 90)},
     "grey": {"resize": "squash", "color": "L", "mean": (0.4,), "std": (0.2,), "exif_orientation": False},
     "uint8": {"resize": "letterbox", "input": "uint8"},
-    "uint8-sized": {"resize": "crop", "input": "uint8-sized"},
+    "uint8-sized": {"resize": "center-crop", "input": "uint8-sized"},
 }
 
 

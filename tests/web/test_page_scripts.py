@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
-from leannet.data.images import read, to_color
+from leannet.data.images import center_crop, read, to_color
 from leannet.preprocessing import Preprocessing
 from tests.conftest import draw
 
@@ -83,6 +83,29 @@ def test_images_are_resized_as_pillow_does(tmp_path: Path) -> None:
     """
     for case, resized, levels in zip(cases, run_node(tmp_path, script, cases), expected, strict=True):
         assert resized == levels, {key: value for key, value in case.items() if key != "data"}
+
+
+@pytest.mark.parametrize("resize", ["crop", "center-crop"])
+def test_crops_are_pythons(tmp_path: Path, resize: Any) -> None:
+    """The box, to the last bit, of sizes and shares at which something is rounded."""
+    draw = np.random.default_rng(0)
+    sizes = [*draw.integers(1, 1200, (60, 2)).tolist(), [224, 224], [256, 256], [300, 301]]
+    cases = [
+        {"width": w, "height": h, "frame": frame, "ratio": ratio}
+        for frame in ((224, 224), (9, 16), (32, 32))
+        for ratio in (0.875, 1.0, 224 / 232, 0.9)
+        for w, h in sizes
+    ]
+    script = f"""
+      import {{ plan }} from "./prepare.js";
+      console.log(JSON.stringify(input.map(({{ width, height, frame: [w, h], ratio }}) =>
+        plan(width, height, {{ resize: "{resize}", width: w, height: h, crop_ratio: ratio }}).box)));
+    """
+    for case, box in zip(cases, run_node(tmp_path, script, cases), strict=True):
+        width, height = case["frame"]
+        preprocessing = Preprocessing(width=width, height=height, resize=resize, crop_ratio=case["ratio"])
+        left, top, right, bottom = center_crop((case["width"], case["height"]), preprocessing)
+        assert box == [max(left, 0), max(top, 0), min(right, case["width"]), min(bottom, case["height"])]
 
 
 def test_letterboxes_lie_where_pillow_puts_them(tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
 
 
 RESIZE_RULES = {
-    "crop": "resize it in its proportions until it just covers {width} x {height}, and cut out its middle",
+    "center-crop": "resize it in its proportions until it just covers {width} x {height}, and cut out its middle",
+    "crop": "cut out its middle, {ratio:g} of the largest rectangle of the network's proportions, and resize that",
     "squash": "resize it, whatever its proportions",
     "letterbox": "resize it in its proportions, and fill up with grey (128)",
 }
@@ -173,7 +174,7 @@ def described_tflite(file: bytes, header: Header) -> bytes:
     """
     preprocessing = header.preprocessing
     width, height = covered_size(preprocessing)
-    rule = RESIZE_RULES[preprocessing.resize].format(width=width, height=height)
+    rule = RESIZE_RULES[preprocessing.resize].format(ratio=preprocessing.crop_ratio, width=width, height=height)
     is_raw = header.shipping is not None and header.shipping.input == "uint8-sized"
     normalization = "" if is_raw else ", less the mean, over the standard deviation"
     metadata = TfliteMetadata(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from leannet.preprocessing import Preprocessing
+from leannet.preprocessing import CROPS, Preprocessing
 
 SUFFIXES = frozenset(
     (
@@ -160,13 +160,22 @@ def deep_levels(image: Image.Image) -> tuple[int, int] | None:
 
 
 def center_crop(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """The box (left, top, right, bottom) that `crop` keeps of an image of (width, height) pixels.
-
-    That of timm and torchvision, whose weights are trained and scored on it: the image is resized until it just covers
-    `covered_size`, its other side rounded down, and the middle is cut out in whole pixels of the resized image, halves
-    to the even one. Resizing this box gives the same pixels in one step.
-    """
+    """The box (left, top, right, bottom) that `crop` or `center-crop` keeps of an image of (width, height) pixels."""
     width, height = size
+    if preprocessing.resize == "center-crop":
+        return _in_whole_pixels(width, height, preprocessing)
+    side = min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio
+    cut_width, cut_height = side * preprocessing.width, side * preprocessing.height
+    left, top = (width - cut_width) / 2, (height - cut_height) / 2
+    return left, top, left + cut_width, top + cut_height
+
+
+def _in_whole_pixels(width: int, height: int, preprocessing: Preprocessing) -> Box:
+    """The box that becomes what `Resize` and `CenterCrop` of torchvision and timm leave.
+
+    They resize the image until it just covers `covered_size`, the other side rounded down, and cut its middle out of
+    that in whole pixels, halves rounded to the even one. Resizing this box does both in one step.
+    """
     wide, high = covered_size(preprocessing)
     if wide * height >= high * width:
         high = int(wide * height / width)
@@ -178,7 +187,7 @@ def center_crop(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
 
 
 def covered_size(preprocessing: Preprocessing) -> tuple[int, int]:
-    """Width and height that a resized image just covers before `crop` keeps its middle: 256 for 224 px and 0.875."""
+    """Width and height that a resized image just covers before `center-crop` cuts: 256 for 224 px and 0.875."""
     width, height = (
         int(side / preprocessing.crop_ratio + ULPS) for side in (preprocessing.width, preprocessing.height)
     )
@@ -191,7 +200,7 @@ def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None
     filter_ = RESAMPLING[preprocessing.interpolation]
     if box is None and preprocessing.resize == "letterbox":
         return ImageOps.pad(image, size, method=filter_, color=GREY if preprocessing.color == "RGB" else GREY[0])
-    if box is None and preprocessing.resize == "crop":
+    if box is None and preprocessing.resize in CROPS:
         box = center_crop(image.size, preprocessing)
     if box is not None:  # rounding may put a box one ulp beyond the image
         left, top, right, bottom = box

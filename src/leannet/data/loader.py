@@ -28,7 +28,7 @@ from leannet.data.cache import ImageCache, Shape, fits
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_array, to_color, to_image
 from leannet.errors import LeannetError
-from leannet.preprocessing import Preprocessing
+from leannet.preprocessing import CROPS, Preprocessing
 
 WORKER_NICENESS = 15  # of 19
 REPEAT_STEP = 1_000_000  # more than there are epochs
@@ -118,7 +118,7 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
         """The least (width, height) to decode in training, so that no crop is enlarged; None: the whole image."""
         if self.augment is None:
             return None
-        share = self.preprocessing.crop_ratio if self.preprocessing.resize == "crop" else 1.0
+        share = self.preprocessing.crop_ratio if self.preprocessing.resize in CROPS else 1.0
         if self.augment.crop:
             share = math.sqrt(self.augment.crop / self.augment.stretch)  # the shorter side of the smallest crop
         side = math.ceil(max(self.preprocessing.height, self.preprocessing.width) / share)

@@ -8,6 +8,7 @@ from leannet.console import duration
 from leannet.cost import Count
 from leannet.evaluation.metrics import Scores, interval
 from leannet.header import Header
+from leannet.preprocessing import CROPS
 from leannet.reports.confusion import Cell, most_confused
 from leannet.reports.page import middle, percent, short, short_bytes
 from leannet.reports.run_contents import RunContents
@@ -118,7 +119,7 @@ def data_words(header: Header) -> Iterator[tuple[str, str]]:
         yield "split", "as the data comes"
     yield "classes", f"{len(header.classes)}"
     p = header.preprocessing
-    crop = f", the middle {100 * p.crop_ratio:g} %" if p.resize == "crop" and p.crop_ratio < 1 else ""
+    crop = f", the middle {100 * p.crop_ratio:g} %" if p.resize in CROPS and p.crop_ratio < 1 else ""
     yield "preprocessing", f"{p.resize}{crop} to {p.width} x {p.height} px, {p.interpolation}, {p.color}"
     yield "normalization", f"mean {', '.join(f'{m:g}' for m in p.mean)}; deviation {', '.join(f'{s:g}' for s in p.std)}"
 

@@ -13,6 +13,7 @@ from leannet.console import as_seconds
 from leannet.data.augment import Augment
 from leannet.data.sources.listing import ReadingOptions
 from leannet.errors import LeannetError, nearest
+from leannet.preprocessing import Resize
 from leannet.retired import SETTINGS
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
@@ -193,7 +194,7 @@ class Settings(Section):
     """Depth of class folders, where it is unclear."""
     color: Literal["RGB", "L"] = "RGB"
     """L: one grey channel."""
-    resize: Literal["crop", "squash", "letterbox"] | None = None
+    resize: Resize | None = None
     """How an image is fitted to the input's shape. Default: crop."""
     normalization: Literal["imagenet", "zscore"] | None = None
     """zscore: by mean and standard deviation of the training split. Default: imagenet."""

@@ -111,6 +111,7 @@ def _network_of(
         preprocessing = Preprocessing(
             height=resolution,
             width=resolution,
+            resize="center-crop",
             interpolation="bicubic" if metadata.get("interpolation", source.interpolation) == "bicubic" else "bilinear",
             crop_ratio=metadata.get("crop_ratio", 0.875),
             mean=tuple(metadata.get("mean", source.mean)),

@@ -78,7 +78,8 @@ export function plan(width, height, preprocessing) {
   const frame = [preprocessing.width, preprocessing.height];
   const whole = [0, 0, width, height];
   if (preprocessing.resize === "squash") return { size: frame, box: whole, at: [0, 0] };
-  if (preprocessing.resize === "crop") return { size: frame, box: middle(width, height, preprocessing), at: [0, 0] };
+  const crop = { crop: middle, "center-crop": centerCrop }[preprocessing.resize];
+  if (crop) return { size: frame, box: crop(width, height, preprocessing), at: [0, 0] };
   const [ratio, frameRatio] = [width / height, frame[0] / frame[1]];
   const size = [...frame];
   if (ratio > frameRatio) size[1] = roundHalfEven((height / width) * frame[0]);
@@ -88,6 +89,14 @@ export function plan(width, height, preprocessing) {
 }
 
 function middle(width, height, preprocessing) {
+  const side = Math.min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop_ratio;
+  const [across, down] = [side * preprocessing.width, side * preprocessing.height];
+  const [left, top] = [(width - across) / 2, (height - down) / 2];
+  return [Math.max(left, 0), Math.max(top, 0), Math.min(left + across, width), Math.min(top + down, height)];
+}
+
+/** What is left after torchvision's Resize and CenterCrop. */
+function centerCrop(width, height, preprocessing) {
   const frame = [preprocessing.width, preprocessing.height];
   let [wide, high] = frame.map((side) => Math.floor(side / preprocessing.crop_ratio + ULPS));
   if (wide * height >= high * width) high = Math.floor((wide * height) / width);
