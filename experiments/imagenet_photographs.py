@@ -22,6 +22,7 @@ from PIL import Image
 from leannet.artifact.artifact import normalized
 from leannet.data.images import BrokenImage, fit, prepare, read, to_array, to_color
 from leannet.files import write_whole
+from leannet.network import Network
 from leannet.preprocessing import Preprocessing
 from leannet.quantization.calibration import Calibration
 from leannet.runtime import ENGINES, Program, machine, measure, numpy_weights
@@ -37,11 +38,13 @@ CROPS, BATCH, SHARE = 2000, 32, (0.35, 1.0)  # of crops: of the image's area
 FLOAT_ENGINES = ("onnxruntime", "openvino", "ncnn", "litert")
 SECONDS = 40
 
+Photograph = tuple[Image.Image, int]
 
-def photographs(folder: Path) -> list[tuple[Image.Image, int]]:
-    """Those that can be read, with ImageNet's class."""
+
+def photographs(folder: Path, classes: dict[str, int]) -> list[Photograph]:
+    """Those that can be read, with the number of their class."""
     found = []
-    for name, label in CLASSES.items():
+    for name, label in classes.items():
         for file in sorted((folder / name).iterdir()):
             try:
                 found.append((read(file), label))
@@ -71,15 +74,11 @@ def classes_of(run: Any, images: np.ndarray, preprocessing: Preprocessing) -> np
     )
 
 
-def main() -> None:
-    """Everything, once."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    network, header = read_weights(WEIGHTS, say=print)
-    rows, weights, preprocessing = network.architecture, numpy_weights(network.state_dict()), header.preprocessing
-    train, validation = (photographs(arguments.data / split) for split in ("train", "val"))
+def in_every_engine(
+    network: Network, preprocessing: Preprocessing, train: list[Photograph], validation: list[Photograph], threads: int
+) -> dict[str, Any]:
+    """What each engine makes of a network in floats and in integers: correct, kept, milliseconds."""
+    rows, weights = network.architecture, numpy_weights(network.state_dict())
     held, labels = (
         np.stack([prepare(image, preprocessing) for image, _ in validation]),
         [each for _, each in validation],
@@ -99,7 +98,7 @@ def main() -> None:
             rows, weights, ranges, engine, bits=bits, bias_corrections=calibration.bias_corrections(bits),
             compute=fastest_float(engine),
         )  # fmt: skip
-    runs = {way: ENGINES[way[0]].prepare(program, arguments.threads) for way, program in programs.items()}
+    runs = {way: ENGINES[way[0]].prepare(program, threads) for way, program in programs.items()}
     reference = classes_of(runs["onnxruntime", "float32"], some, preprocessing)
     lines = []
     for (engine, precision), run in runs.items():
@@ -109,14 +108,37 @@ def main() -> None:
         lines.append({"engine": engine, "precision": precision, "correct": correct, "kept": kept})
         print(lines[-1], flush=True)
     image = normalized(held[:1], preprocessing)
-    latencies = measure({way: partial(run, image) for way, run in runs.items()}, SECONDS, threads=arguments.threads)
+    latencies = measure({way: partial(run, image) for way, run in runs.items()}, SECONDS, threads=threads)
     for line in lines:
         line["ms"] = latencies[line["engine"], line["precision"]].median_ms
     best = {kind: min(line["ms"] for line in lines if line["precision"] == kind) for kind in ("float32", "int8")}
-    results = {
-        "images": len(held), "crops": CROPS, "threads": arguments.threads, "lines": lines,
+    return {
+        "images": len(held), "crops": CROPS, "threads": threads, "lines": lines,
         "ratio_int8": best["int8"] / best["float32"], "machine": machine().line(),
     }  # fmt: skip
+
+
+def table(results: dict[str, Any]) -> list[str]:
+    """Its lines of Markdown."""
+    text = ["| engine | precision | correct | kept | ms |", "|---|---|--:|--:|--:|"]
+    for line in results["lines"]:
+        share = 100 * line["correct"] / results["images"]
+        text.append(
+            f"| {line['engine']} | {line['precision']} | {line['correct']} ({share:.1f} %) | "
+            f"{100 * line['kept']:.2f} % | {line['ms']:.2f} |"
+        )
+    return [*text, "", f"The fastest integers take {results['ratio_int8']:.2f} of the fastest float32's time."]
+
+
+def main() -> None:
+    """Everything, once."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    network, header = read_weights(WEIGHTS, say=print)
+    train, validation = (photographs(arguments.data / split, CLASSES) for split in ("train", "val"))
+    results = in_every_engine(network, header.preprocessing, train, validation, arguments.threads)
     write_whole(OUT, (json.dumps(results, indent=1) + "\n").encode())
     write_whole(ROOT / "docs" / "imagenet_photographs.md", page(results).encode())
 
@@ -130,15 +152,8 @@ def page(results: dict[str, Any]) -> str:
         f"244 others calibrate the integers. Kept: the share of {results['crops']:,} random crops whose first class is "
         f"that of float32. {results['machine']}, {results['threads']} thread"
         f"{'s' if results['threads'] > 1 else ''}, one image at a time, in turns.", "",
-        "| engine | precision | correct | kept | ms |", "|---|---|--:|--:|--:|",
     ]  # fmt: skip
-    for line in results["lines"]:
-        share = 100 * line["correct"] / results["images"]
-        text.append(
-            f"| {line['engine']} | {line['precision']} | {line['correct']} ({share:.1f} %) | "
-            f"{100 * line['kept']:.2f} % | {line['ms']:.2f} |"
-        )
-    text += ["", f"The fastest integers take {results['ratio_int8']:.2f} of the fastest float32's time."]
+    text += table(results)
     return "\n".join(text) + "\n"
 
 

