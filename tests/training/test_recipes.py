@@ -242,6 +242,7 @@ def test_stages_learn_at_their_own_rates_and_frozen_rows_not_at_all() -> None:
     assert rates[id(network.Logits.linear.weight)] == 1
     assert len(rates) == len(list(network.parameters()))
     assert frozen_rows(network.architecture, "stem")[-1] == taps[0]
+    assert frozen_rows(network.architecture, "all-but-last")[-1] == taps[-2]
     assert frozen_rows(network.architecture, None) == ()
     with pytest.raises(LeannetError, match="nearest: stem"):
         frozen_rows(network.architecture, "stam")

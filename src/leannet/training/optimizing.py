@@ -10,6 +10,8 @@ from leannet.rows import Architecture
 from leannet.training.muon import Muon, hidden_matrices
 from leannet.training.settings import Optimizer, Settings
 
+LAST_STAGE = "all-but-last"  # of stages, which end where the map becomes smaller
+
 
 def make_optimizer(network: nn.Module, settings: Optimizer, batch_size: int) -> torch.optim.Optimizer:
     """The optimizer, without weight decay on biases and normalization, which it only harms (He et al. 2019, 3.1).
@@ -56,17 +58,19 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def frozen_rows(architecture: Architecture, until: str | None) -> tuple[str, ...]:
-    """The rows up to and including `until`; `stem`: up to the first downsampling. None: none.
+    """The rows up to and including `until`; `stem`: up to the first downsampling; `all-but-last`: up to where the last
+    stage begins. None: none.
 
     Raises LeannetError if there is no such row, or no row with weights would be left.
     """
     if until is None:
         return ()
     names = [row.name for row in architecture.rows]
-    last = architecture.taps[0] if until == "stem" and until not in names else until
+    words = {"stem": architecture.taps[0], LAST_STAGE: architecture.taps[-2:][0]}
+    last = until if until in names else words.get(until, until)
     if last not in names[:-1]:
         raise LeannetError(
-            f"--freeze: {architecture.name} has no row '{until}'; nearest: {nearest(until, ['stem', *names])}"
+            f"--freeze: {architecture.name} has no row '{until}'; nearest: {nearest(until, [*words, *names])}"
         )
     later = set(names[names.index(last) + 1 :])
     if not any(group.params for group in count(architecture).by_row() if group.name in later):

@@ -43,8 +43,8 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
         },
     ),
     "fine-tune-few": (
-        "from weights (--weights), fewer than a thousand images: as fine-tune, in 12 epochs",
-        FINE_TUNE | {"epochs": 12},
+        "from weights (--weights), fewer than a thousand images: the last stage learns, the others keep their weights",
+        FINE_TUNE | {"epochs": 12, "freeze": "all-but-last"},
     ),
     "fine-tune": (
         "from weights (--weights): the stem stays, earlier stages learn slower, few epochs",

