@@ -1,6 +1,7 @@
 """Network: an architecture as a torch module that carries its rows."""
 
 import copy
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -175,13 +176,16 @@ def reparameterized(network: Network) -> Network:
     return folded_network.to(next(network.parameters()).device)
 
 
-def transfer(network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False) -> None:
-    """Copies weights into a network; with `fresh_head` all but those of the rows that make the classes.
+def transfer(
+    network: Network, state: dict[str, Tensor], source: str, fresh_head: bool = False, fresh_rows: Collection[str] = ()
+) -> None:
+    """Copies weights into a network; with `fresh_head` all but those of the rows that make the classes. fresh_rows:
+    more rows that keep what they have.
 
     Raises LeannetError naming the keys and shapes that do not fit.
     """
     own = network.state_dict()
-    heads = tuple(f"{name}." for name in network.architecture.heads) if fresh_head else ()
+    heads = tuple(f"{name}." for name in (*(network.architecture.heads if fresh_head else ()), *fresh_rows))
     fresh = {key for key in own if key.startswith(heads)}
     problems = [f"misses {key}" for key in own if key not in state and key not in fresh]
     problems += [f"has {key}, which no row has" for key in state if key not in own]

@@ -156,7 +156,7 @@ def test_the_32_pixel_forms_have_a_total_stride_of_8(name: str) -> None:
     arch = architecture(name)
     last = [shape for shape in arch.shapes.values() if shape.height > 1][-1]
     # ResNet's own form for CIFAR has 4.
-    assert (last.height, last.width) == ((8, 8) if "resnet" in name else (4, 4))
+    assert (last.height, last.width) == ((8, 8) if "resnet" in name or "skipnet" in name else (4, 4))
 
 
 def test_every_family_has_a_debug_variant() -> None:
@@ -170,7 +170,16 @@ def test_every_family_has_a_debug_variant() -> None:
         "shufflenet_v2",
     }
     stems |= {"resnet", "vgg", "googlenet", "nasnet", "mobilenet_v4", "lcnet", "mnasnet", "efficientnet", "ghostnet"}
-    stems |= {"ghostnet_v2", "repghostnet", "mobileone", "repvit", "starnet", "fasternet"}
+    stems |= {
+        "ghostnet_v2",
+        "repghostnet",
+        "mobileone",
+        "repvit",
+        "starnet",
+        "fasternet",
+        "skipnet",
+        "skipnet_feedforward",
+    }
     assert {f"{stem}_debug" for stem in stems} == set(models("*_debug"))
     assert all(count(architecture(name)).macs < 20e6 for name in models("*_debug"))
 

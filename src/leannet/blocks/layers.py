@@ -166,6 +166,47 @@ class Slice(nn.Module):
         return channels(x, self.start, self.stop)
 
 
+class Largest(nn.Module):
+    """The largest channel: (N, C, H, W) -> (N, 1, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax(dim=1, keepdim=True)
+
+
+class Zeros(nn.Module):
+    """Zeros for each image: (N, C, H, W) -> (N, C', 1, 1)."""
+
+    def __init__(self, row: rows.Zeros):
+        super().__init__()
+        self.channels = row.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), self.channels, 1, 1)
+
+
+class Decide(nn.Module):
+    """Whether a score is above a threshold, as 1 and 0: (N, 1, 1, 1) -> (N, 1, 1, 1)."""
+
+    def __init__(self, row: rows.Decide):
+        super().__init__()
+        self.threshold, self.kind = row.threshold, row.training
+
+    def forward(self, score: Tensor) -> Tensor:
+        if self.training and self.kind == "soft":
+            return score
+        if self.training and self.kind == "drawn":
+            return torch.bernoulli(score.detach())
+        decision = (score > self.threshold).to(score.dtype)
+        return decision + (score - score.detach()) if self.training else decision
+
+
+class Choose(nn.Module):
+    """The first where the decision is 1, the second where it is 0, and as much of each in between."""
+
+    def forward(self, first: Tensor, second: Tensor, decision: Tensor) -> Tensor:
+        return first * decision + second * (1 - decision)
+
+
 class GlobalAverage(nn.Module):
     """The mean over all positions: (N, C, H, W) -> (N, C, 1, 1)."""
 
@@ -210,4 +251,14 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
             return nn.Upsample(scale_factor=row.factor, mode="nearest")
         case rows.Resize():
             return Resize()
+        case rows.Softmax():
+            return nn.Softmax(dim=1)
+        case rows.Largest():
+            return Largest()
+        case rows.Zeros():
+            return Zeros(row)
+        case rows.Decide():
+            return Decide(row)
+        case rows.Choose():
+            return Choose()
     raise TypeError(f"no module for a row of kind {type(row).__name__}")

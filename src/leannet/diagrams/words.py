@@ -8,6 +8,7 @@ from leannet.rows import (
     BlockBase,
     Concat,
     Conv,
+    Decide,
     Depthwise,
     Dropout,
     Flatten,
@@ -47,6 +48,8 @@ KINDS = {
     "twice_separable": "separable, twice",
     "nasnet_normal": "normal cell",
     "nasnet_reduction": "reduction cell",
+    "feedforward_gate": "feed-forward gate",
+    "lstm_cell": "LSTM cell",
 }
 # Fields of blocks as words; the others are seen in the figure of the inside.
 FIELDS = {
@@ -115,6 +118,8 @@ def words(row: RowBase, out: Shape) -> Words:
             return Words("shift", ("1 px",))
         case Normalize():
             return Words("batch norm")
+        case Decide():
+            return Words("decide", (f"above {row.threshold:g}",))
     return Words(kind(row))
 
 

@@ -19,7 +19,7 @@ class RowBase(Documented, abc.ABC):
     shares: Name | None = None
     """A row above with the same fields and input widths, whose weights this row uses; null: weights of its own."""
 
-    arity: ClassVar[int | None] = 1  # how many inputs; None: two or more
+    arity: ClassVar[int | tuple[int, int] | None] = 1  # how many inputs, or from and to how many; None: two or more
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -17,11 +17,13 @@ from leannet.rows.graph import Graph, Node
 from leannet.rows.layers import (
     Activate,
     Add,
+    Choose,
     Concat,
     Conv,
     Depthwise,
     Dropout,
     Flatten,
+    Largest,
     Linear,
     LocalResponse,
     Multiply,
@@ -30,6 +32,8 @@ from leannet.rows.layers import (
     Resize,
     Shuffle,
     Slice,
+    Softmax,
+    Zeros,
 )
 from leannet.rows.parameters import parameters
 from leannet.rows.table import Architecture
@@ -142,6 +146,16 @@ def channels(architecture: Architecture) -> Channels:
                     fixing.append((rest, f"{path} leaves it over in the groups of the convolution that follows"))
             case Flatten():
                 written[path] = _flat(node, x)
+            case Choose():
+                tie(path, "it chooses between them", sources, *values[:2])
+                fixing.append((values[2], f"{path} is decided by it"))
+                written[path] = x
+            case Softmax() | Largest():
+                fixing.append((x, f"{path} compares it with the others"))
+                written[path] = x if isinstance(row, Softmax) else union.fresh(1)
+            case Zeros():
+                written[path] = union.fresh(row.out_channels)
+                fixing.append((written[path], f"{path} makes it"))
             case LocalResponse():
                 fixing.append((x, f"{path} normalizes each channel by its neighbors"))
                 written[path] = x

@@ -42,7 +42,7 @@ def edited(rows: Sequence[RowBase], edits: Mapping[str, Mapping[str, Any]], name
 def kept(graph: Graph, names: Collection[str]) -> Rows:
     """The rows of these names. Of rows whose owner of weights is gone, the first becomes the owner."""
     nodes = [node for node in graph.nodes if node.path in names]
-    return _linked(zip(_owned(nodes), (node.reads for node in nodes), strict=True))
+    return linked(zip(_owned(nodes), (node.reads for node in nodes), strict=True))
 
 
 def left_out(graph: Graph, names: Collection[str]) -> tuple[Rows, dict[str, str]]:
@@ -63,7 +63,7 @@ def left_out(graph: Graph, names: Collection[str]) -> tuple[Rows, dict[str, str]
             )
         instead[node.path] = instead.get(node.reads[0], node.reads[0])
     reads = (tuple(instead.get(name, name) for name in node.reads) for node in remaining)
-    return _linked(zip(_owned(remaining), reads, strict=True)), instead
+    return linked(zip(_owned(remaining), reads, strict=True)), instead
 
 
 def rewritten(graph: Graph, rule: Rule, inside: bool = False) -> tuple[Rows, dict[str, str]]:
@@ -112,7 +112,7 @@ def rewritten(graph: Graph, rule: Rule, inside: bool = False) -> tuple[Rows, dic
             reads[above] = read
             made.append(above)
         replaced[name] = made
-    return _linked((rows[name], reads[name]) for name in rows), {name: made[-1] for name, made in replaced.items()}
+    return linked((rows[name], reads[name]) for name in rows), {name: made[-1] for name, made in replaced.items()}
 
 
 def _known(name: str, names: Mapping[str, str], node: Node) -> str:
@@ -146,7 +146,7 @@ def _owned(nodes: Sequence[Node]) -> list[RowBase]:
     return rows
 
 
-def _linked(rows: Iterable[tuple[RowBase, tuple[str, ...]]]) -> Rows:
+def linked(rows: Iterable[tuple[RowBase, tuple[str, ...]]]) -> Rows:
     """Rows with what each reads: by default the row above, so a row names it where another is above it now."""
     above, linked = input_name(0), []
     for row, reads in rows:

@@ -25,10 +25,11 @@ class Output(Documented):
 
     row: Name
     """The row that makes it."""
-    role: Literal["auxiliary", "features"] | None = None
+    role: Literal["auxiliary", "features", "decision"] | None = None
     """auxiliary: a head that helps to train what is before it, with a loss of 0.3 of the first output's, and is left
     out otherwise (GoogLeNet, section 5); features: a feature map that a teacher's is compared with, left out otherwise;
-    null: it is what the network is for.
+    decision: what a gate scores or decides, which it learns from, left out otherwise; null: it is what the network is
+    for.
     """
 
 

@@ -120,8 +120,10 @@ def resolve(
             for name in names:
                 if name not in outputs and name not in broken:
                     raise RowError("inputs", f"no row above is named '{name}'; nearest: {nearest(name, outputs)}")
-            if len(names) < 2 if row.arity is None else len(names) != row.arity:
-                raise RowError("inputs", f"expected {row.arity or 'two or more'}, found {len(names)}")
+            least, most = row.arity if isinstance(row.arity, tuple) else (row.arity or 2, row.arity or len(names))
+            if not least <= len(names) <= most:
+                wanted = f"{least} or {most}" if isinstance(row.arity, tuple) else row.arity or "two or more"
+                raise RowError("inputs", f"expected {wanted}, found {len(names)}")
             if broken.intersection(names):
                 broken.add(row.name)
                 continue

@@ -10,6 +10,11 @@ from pydantic import Field
 
 from leannet.rows.base import LayerBase as LayerBase
 from leannet.rows.base import RowBase as RowBase
+from leannet.rows.deciding import Choose as Choose
+from leannet.rows.deciding import Decide as Decide
+from leannet.rows.deciding import Largest as Largest
+from leannet.rows.deciding import Softmax as Softmax
+from leannet.rows.deciding import Zeros as Zeros
 from leannet.rows.fields import Activation, Flag, Norm, Padding, Rate, RowError, Shape, Size, Width, window
 from leannet.rows.moving import Concat as Concat
 from leannet.rows.moving import Flatten as Flatten
@@ -262,4 +267,5 @@ class Normalize(LayerBase):
 LAYERS: tuple[type[LayerBase], ...] = (
     Conv, Depthwise, Linear, Pool, GlobalPool, Flatten, Dropout, Activate, Add,
     Multiply, Concat, Upsample, Resize, Shuffle, Slice, LocalResponse, Shift, Normalize,
+    Softmax, Largest, Zeros, Decide, Choose,
 )  # fmt: skip

@@ -301,10 +301,10 @@ class Architecture(Documented):
         training = self.training_outputs
         return self.only(*(name for name in self.output_names if name not in training)) if training else self
 
-    def with_features(self, *names: str) -> "Architecture":
+    def with_features(self, *names: str, role: Literal["features", "decision"] = "features") -> "Architecture":
         """The same rows with the outputs of some as outputs of training."""
         outputs = self.outputs or (Output(row=self.rows[-1].name),)
-        more = [Output(row=name, role="features") for name in names if name not in self.output_names]
+        more = [Output(row=name, role=role) for name in names if name not in self.output_names]
         return self._with(outputs=(*outputs, *more)) if more else self
 
     # JSON

@@ -96,8 +96,31 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
             yield ops.Flatten(**whole)
         case rows.Shift():
             yield ops.Shift(**whole)
+        case rows.Softmax():
+            yield ops.Softmax(**whole)
+        case rows.Largest():
+            yield ops.Largest(**whole)
+        case rows.Decide():
+            yield ops.Decide(threshold=row.threshold, **whole)
+        case rows.Zeros():
+            yield ops.Zeros(**whole)
+        case rows.Choose():
+            yield from _mixed(whole)
         case _:
             raise TypeError(f"no operation for a row of kind {type(row).__name__}")
+
+
+def _mixed(whole: dict[str, Any]) -> Iterator[Operation]:
+    """decision * first + (1 - decision) * second, for all images alike."""
+    first, second, decision = whole["inputs"]
+    path, common = whole["name"], {"layer": whole["layer"], "shape": whole["shape"]}
+    minus, one = np.full(1, -1, np.float32), np.ones(1, np.float32)
+    yield ops.Scale(
+        name=f"{path}:otherwise", inputs=(decision,), layer=whole["layer"], shape=Shape(1, 1, 1), scale=minus, shift=one
+    )
+    yield ops.Multiply(name=f"{path}:first", inputs=(first, decision), **common)
+    yield ops.Multiply(name=f"{path}:second", inputs=(second, f"{path}:otherwise"), **common)
+    yield ops.Sum(**{**whole, "inputs": (f"{path}:first", f"{path}:second")})
 
 
 def zeros(shape: tuple[int, ...]) -> Array:

@@ -9,66 +9,17 @@ scale * (integer - zero_point).
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Activation, Shape
+from leannet.runtime.values import Array as Array
+from leannet.runtime.values import Filters as Filters
+from leannet.runtime.values import Range as Range
 
-Array = NDArray[Any]
 BEFORE = ":before"  # PATH:before is what a layer makes before its activation function
-
-
-@dataclass(frozen=True)
-class Range:
-    """The values that 8-bit integers stand for: scale * (integer - zero_point), for integers of 0 to 255."""
-
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, low: float, high: float) -> "Range":
-        """The range from low to high, extended so that it holds 0, which is exactly one of its values."""
-        low, high = min(low, 0.0), max(high, 0.0)
-        # Where all is 0, as behind filters that never fire, any scale is right, and a tiny one overflows in runtimes.
-        scale = (high - low) / 255 if high - low > 1e-6 else 1.0
-        return cls(scale, int(np.clip(round(-low / scale), 0, 255)))
-
-    def quantize(self, x: Array) -> Array:
-        """Values as integers, 0 to 255."""
-        return np.clip(np.rint(x / self.scale) + self.zero_point, 0, 255)
-
-    def dequantize(self, integers: Array) -> Array:
-        """What integers stand for."""
-        return (integers - self.zero_point) * self.scale
-
-    def fake_quantize(self, x: Array) -> Array:
-        """Values quantized and dequantized."""
-        return self.dequantize(self.quantize(x))
-
-
-@dataclass(frozen=True, eq=False)
-class Filters:
-    """Weights (O, I, K, K) or (O, I), and biases (O,), if any.
-
-    scales: of integers, (O,): a weight stands for its integer times its filter's scale; bias_scales: of biases.
-    """
-
-    weight: Array
-    bias: Array | None
-    scales: Array | None = None
-    bias_scales: Array | None = None
-
-    @property
-    def floats(self) -> tuple[Array, Array]:
-        """What they stand for, weights and biases."""
-        weight = self.weight.astype(np.float64)
-        bias = np.zeros(len(weight)) if self.bias is None else self.bias.astype(np.float64)
-        if self.scales is not None and self.bias_scales is not None:
-            weight, bias = weight * self.scales.reshape(-1, *[1] * (weight.ndim - 1)), bias * self.bias_scales
-        return weight, bias
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,6 +186,28 @@ class Upsample(Copying):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shift(Operation):
     """The map one pixel up and to the left, zeros where it was."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Softmax(Operation):
+    """Softmax over channels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Largest(Operation):
+    """The largest channel."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decide(Operation):
+    """1 where a value is above a threshold, else 0."""
+
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Zeros(Operation):
+    """Zeros of its shape for each image."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -31,7 +31,7 @@ def float_only(operations: Operations) -> frozenset[str]:
     layers = set()
     for step in operations:
         match step:
-            case ops.LocalResponse() | ops.Scale():
+            case ops.LocalResponse() | ops.Scale() | ops.Softmax() | ops.Largest() | ops.Decide() | ops.Zeros():
                 layers.add(step.layer)
             case ops.Convolve() if step.depthwise and math.prod(step.sides) > LARGEST_DEPTHWISE:
                 layers.add(step.layer)

@@ -84,6 +84,15 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return np.concatenate(read, axis=1)
         case ops.Shift():
             return np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)))[:, :, 1:, 1:]
+        case ops.Softmax():
+            powers = np.exp(x - x.max(axis=1, keepdims=True))
+            return powers / powers.sum(axis=1, keepdims=True)
+        case ops.Largest():
+            return x.max(axis=1, keepdims=True)
+        case ops.Decide():
+            return (x > step.threshold).astype(np.float64)
+        case ops.Zeros():
+            return np.zeros((len(x), *step.shape))
         case ops.LocalResponse():
             before, after = step.size // 2, (step.size - 1) // 2
             squares = np.pad(np.square(x), ((0, 0), (before, after), (0, 0), (0, 0)))

@@ -18,11 +18,13 @@ from leannet.header import Header
 from leannet.network import Network, transfer
 from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture, Dropout
+from leannet.rows.gating import has_gates
 from leannet.runtime.processor import cores as machine_cores
 from leannet.training.optimizing import frozen_rows
 from leannet.training.pace import images_per_second
 from leannet.training.recipes import RECIPES, with_recipe
 from leannet.training.settings import Settings
+from leannet.training.skipping import with_gates
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
@@ -124,6 +126,7 @@ def choose(
     dropout = 0.0 if settings.dropout is None and in_time and steps is not None else settings.dropout
     if dropout is not None:
         architecture = with_dropout(architecture, dropout)
+    architecture = with_gates(architecture, settings.skipping)
     frozen_rows(architecture, settings.freeze)
     # Absolute, for use from any folder. A zoo name stays one, even if a folder has the same name.
     paths = {"data": settings.data, "weights": settings.weights}
@@ -217,7 +220,9 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
         order = [header.classes.index(c) for c in classes]
         of_heads = tuple(f"{head}." for head in heads)
         state = {key: value[order] if key.startswith(of_heads) else value for key, value in state.items()}
-    transfer(network, state, name, fresh_head=not same_classes)
+    fresh = {row.name for row in network.architecture.rows} - {row.name for row in source_network.architecture.rows}
+    gates = fresh if has_gates(network.architecture) else set[str]()
+    transfer(network, state, name, fresh_head=not same_classes, fresh_rows=gates)
     class_names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
     console.say(f"weights from {name}" + ("" if same_classes else f"; a fresh {' and '.join(heads)} for {class_names}"))
 

@@ -26,7 +26,8 @@ from leannet.training.choosing import Source, check_model, choose, choose_prepro
 from leannet.training.objective import CrossEntropy, Distilled, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
-from leannet.training.settings import Settings
+from leannet.training.settings import Settings, Skipping
+from leannet.training.skipping import learning_to_skip, open_gates
 from leannet.training.task import Classification, Task
 from leannet.training.teacher import read_teacher
 from leannet.weights import read_weights
@@ -127,6 +128,8 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     network = build(objective.watch(architecture))
     if resolved.zero_init_residual:
         zero_init_residual(network)
+    if resolved.skipping.gate is not None:
+        open_gates(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     return Job(network, header, scan, split, resolved, objective)
@@ -138,6 +141,8 @@ def trained(settings: Settings) -> Step:
     parameters: dict[str, Any] = {} if teacher is None else {"teacher": teacher}
     if sparsity.is_used:
         parameters["sparsity"] = sparsity.model_dump(exclude_none=True)
+    if settings.skipping != Skipping():
+        parameters |= settings.skipping.model_dump(exclude_defaults=True)
     return Step(done="trained", leannet=__version__, parameters=parameters)
 
 
@@ -154,9 +159,10 @@ def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -
     )
     teaching = settings.distillation
     if teaching.teacher is None:
-        return labels_too
+        return learning_to_skip(labels_too, header.architecture, settings.skipping)
     teacher = read_teacher(teaching.teacher, header, teaching.features > 0)
-    return Distilled(labels_too, teacher, teaching.share, teaching.temperature, teaching.features)
+    distilled = Distilled(labels_too, teacher, teaching.share, teaching.temperature, teaching.features)
+    return learning_to_skip(distilled, header.architecture, settings.skipping)
 
 
 def watched(network: Network, objective: Objective) -> Network:

@@ -17,6 +17,7 @@ from leannet.preprocessing import Resize
 from leannet.retired import SETTINGS
 from leannet.rows import first_error
 from leannet.rows.fields import Flag, Frozen, Size
+from leannet.rows.gating import GateKind
 
 WARMUP_SHARE = 0.05  # of a run with a time limit
 
@@ -74,6 +75,28 @@ class Distillation(Section):
     features: Annotated[float, Field(ge=0, json_schema_extra={"flag": "teacher-features"})] = 0.0
     """Weight of the difference of where in the image the feature maps of both are large (attention transfer, arXiv
     1612.03928), the deepest map of each size; usual: 10."""
+
+
+class Skipping(Section):
+    """Blocks that images can skip, and how gates learn which (SkipNet, arXiv 1711.09485)."""
+
+    gate: Annotated[GateKind | None, Field(json_schema_extra={"flag": "gate"})] = None
+    """Gives each residual block but the first a gate: recurrent (one memory for all), feedforward (FFGate-I),
+    feedforward-light (FFGate-II), or highway, which mixes and never skips."""
+    group: Annotated[Annotated[int, Field(ge=1)], Field(json_schema_extra={"flag": "gate-group"})] = 1
+    """How many blocks of a stage, at most, a gate decides for."""
+    learning: Annotated[
+        Literal["supervised", "soft", "hybrid"] | None, Field(json_schema_extra={"flag": "gate-learning"})
+    ] = None
+    """How gates learn: supervised (hard decisions with the score's gradient), soft (the score itself is the share of
+    the block), hybrid (decisions are drawn, and learn by what they save, from a supervised run: --weights). Default:
+    supervised."""
+    alpha: Annotated[Annotated[float, Field(ge=0)], Field(json_schema_extra={"flag": "alpha"})] = 0.1
+    """With hybrid learning, what running every block costs, in units of the cross-entropy."""
+    cost: Annotated[Literal["macs", "blocks"], Field(json_schema_extra={"flag": "gate-cost"})] = "macs"
+    """With hybrid learning, what a block costs: its mult-adds, or as much as any other."""
+    rl_weight: Annotated[Annotated[float, Field(gt=0)], Field(json_schema_extra={"flag": "rl-weight"})] = 0.01
+    """With hybrid learning, the weight of the gradient of what was drawn."""
 
 
 class Sparsity(Section):
@@ -224,6 +247,7 @@ class Settings(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each label that is spread over all classes."""
     distillation: Distillation = Distillation()
+    skipping: Skipping = Skipping()
     sparsity: Sparsity = Sparsity()
     bn_l1: Annotated[float, Field(ge=0)] = 0.0
     """L1 penalty on the scales of batch norm, which drives those of needless channels to zero before pruning (network

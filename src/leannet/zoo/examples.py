@@ -82,7 +82,8 @@ def _guess(row_class: type[RowBase]) -> Example | None:
         if field.required and field.name != "name":
             word = field.type.split(",")[0].split(" ")[0]
             fields[field.name] = GUESSES.get(word, word)
-    shapes = (INPUT_SHAPE,) * (row_class.arity or 2)
+    least = row_class.arity[0] if isinstance(row_class.arity, tuple) else row_class.arity or 2
+    shapes = (INPUT_SHAPE,) * least
     try:
         row = row_class(**fields)
         _resolved(row, shapes)

@@ -6,6 +6,7 @@ other reader follow from those.
 
 from leannet.rows.blocks.base import BlockBase
 from leannet.rows.blocks.fire import Fire
+from leannet.rows.blocks.gates import FeedforwardGate, GateScore, GateSummary, HighwayGate, LstmCell
 from leannet.rows.blocks.ghost import GhostBottleneck, GhostBottleneckV2, RepGhostBottleneck
 from leannet.rows.blocks.inception import Inception
 from leannet.rows.blocks.mobile import InvertedResidual, Separable, SqueezeExcite
@@ -38,6 +39,11 @@ BLOCKS: tuple[type[BlockBase], ...] = (
     RepVitBlock,
     StarBlock,
     PartialBlock,
+    FeedforwardGate,
+    GateSummary,
+    LstmCell,
+    GateScore,
+    HighwayGate,
 )
 
 __all__ = [
@@ -45,12 +51,17 @@ __all__ = [
     "BasicResidual",
     "BlockBase",
     "BottleneckResidual",
+    "FeedforwardGate",
     "Fire",
     "FusedInvertedResidual",
+    "GateScore",
+    "GateSummary",
     "GhostBottleneck",
     "GhostBottleneckV2",
+    "HighwayGate",
     "Inception",
     "InvertedResidual",
+    "LstmCell",
     "NasnetNormal",
     "NasnetReduction",
     "ParallelConv",

@@ -7,8 +7,8 @@ import abc
 from collections.abc import Sequence
 from typing import ClassVar
 
-from leannet.rows.fields import Shape
-from leannet.rows.layers import RowBase
+from leannet.rows.fields import INPUT, Shape
+from leannet.rows.layers import Choose, RowBase
 
 
 class BlockBase(RowBase):
@@ -23,3 +23,16 @@ class BlockBase(RowBase):
         shapes: (C, H, W) of each input of the block. The rows call the block's own input "input", and a second one
         "input_2". Raises RowError, which names the impossible field.
         """
+
+
+class ResidualBase(BlockBase):
+    """A block that images can skip: a second input, if there is one, is the decision whether it runs."""
+
+    arity = (1, 2)
+
+    @staticmethod
+    def _gated(rows: Sequence[RowBase], shapes: Sequence[Shape], otherwise: str = INPUT) -> Sequence[RowBase]:
+        """The block's rows, and the choice between the last one and the row `otherwise`, where there is a decision."""
+        if len(shapes) == 1:
+            return rows
+        return [*rows, Choose(name="chosen", inputs=(rows[-1].name, otherwise, "input_2"))]

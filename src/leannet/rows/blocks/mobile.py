@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from leannet.rows.blocks.base import BlockBase
+from leannet.rows.blocks.base import BlockBase, ResidualBase
 from leannet.rows.fields import INPUT, Activation, Flag, Norm, Padding, RowError, Shape, Size, Width
 from leannet.rows.layers import Add, Conv, Depthwise, GlobalPool, Multiply, RowBase
 
@@ -63,7 +63,7 @@ class SqueezeExcite(BlockBase):
         )
 
 
-class InvertedResidual(BlockBase):
+class InvertedResidual(ResidualBase):
     """Inverted residual, linear bottleneck (MobileNetV2, 3.3).
 
     In MobileNetV3 with squeeze-and-excitation. `residual` is a field and not inferred: a pruned block whose widths come
@@ -99,7 +99,9 @@ class InvertedResidual(BlockBase):
     """Whether the input is added to the output; needs stride 1 and equal widths."""
 
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:
-        (x,) = shapes
+        x = shapes[0]
+        if len(shapes) > 1 and not self.residual:
+            raise RowError("residual", "only a block with a residual can be skipped, and so read a decision")
         if self.residual and self.stride != 1:
             raise RowError("residual", f"a residual needs stride 1, found {self.stride}")
         if self.residual and self.out_channels != x.channels:
@@ -130,4 +132,4 @@ class InvertedResidual(BlockBase):
         rows.append(Conv(name="project", out_channels=self.out_channels, activation=self.project_activation, **shape))
         if self.residual:
             rows.append(Add(name="add", inputs=("project", INPUT)))
-        return rows
+        return self._gated(rows, shapes)

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from leannet.rows.blocks.base import BlockBase
+from leannet.rows.blocks.base import ResidualBase
 from leannet.rows.fields import INPUT, Activation, Flag, Norm, RowError, Shape, Size, Width
 from leannet.rows.layers import Add, Conv, RowBase
 
 
-class _Residual(BlockBase):
-    """What both have: an output width, a stride, and a shortcut that is the input itself or a 1x1 projection of it."""
+class _Residual(ResidualBase):
+    """What both have: an output width, a stride, and a shortcut that is the input itself or a 1x1 projection of it.
+
+    An image that skips the block takes the shortcut (SkipNet, section 3.1).
+    """
 
     out_channels: Width
     """Channels of the output."""
@@ -33,7 +36,8 @@ class _Residual(BlockBase):
             activation="linear" if last else self.activation,
         )
 
-    def _with_shortcut(self, x: Shape, branch: list[RowBase]) -> Sequence[RowBase]:
+    def _with_shortcut(self, shapes: Sequence[Shape], branch: list[RowBase]) -> Sequence[RowBase]:
+        x = shapes[0]
         if not self.project and (self.stride != 1 or x.channels != self.out_channels):
             raise RowError(
                 "project",
@@ -46,7 +50,8 @@ class _Residual(BlockBase):
             branch.append(row.model_copy(update={"inputs": (INPUT,)}))
             shortcut = "shortcut"
         last = [row.name for row in branch if row.name != "shortcut"][-1]
-        return [*branch, Add(name="add", inputs=(last, shortcut), activation=self.activation)]
+        rows = [*branch, Add(name="add", inputs=(last, shortcut), activation=self.activation)]
+        return self._gated(rows, shapes, shortcut)
 
 
 class BasicResidual(_Residual):
@@ -61,7 +66,7 @@ class BasicResidual(_Residual):
 
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
-            shapes[0],
+            shapes,
             [
                 self._conv("conv_1", self.inner_channels or self.out_channels, 3, self.stride),
                 self._conv("conv_2", self.out_channels, 3, last=True),
@@ -82,7 +87,7 @@ class BottleneckResidual(_Residual):
 
     def expand(self, *shapes: Shape) -> Sequence[RowBase]:
         return self._with_shortcut(
-            shapes[0],
+            shapes,
             [
                 self._conv("conv_1", self.bottleneck_channels, 1),
                 self._conv("conv_2", self.bottleneck_channels, 3, self.stride),

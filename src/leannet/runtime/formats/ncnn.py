@@ -119,6 +119,21 @@ def _mean_of_parts(step: ops.MeanOfParts) -> list[Layer]:
     return [("Pooling", {0: 1, 7: 1, 8: step.size, 18: step.size}, b"")]
 
 
+def _decide(step: ops.Decide) -> list[Layer]:
+    """No comparison is there: what is above the threshold, times more than one step of float32 needs, up to 1."""
+    times = np.full(1, 1e12, np.float32)
+    scaled = _bytes(times) + _bytes(-times * np.float32(step.threshold))
+    return [("Scale", {0: 1, 1: 1}, scaled), ("Clip", {0: 0.0, 1: 1.0}, b"")]
+
+
+def _zeros(step: ops.Zeros) -> list[Layer]:
+    """One number of what is read, times weights of 0."""
+    channels = step.shape.channels
+    weights = RAW + _bytes(np.zeros(channels, np.float32))
+    settings: dict[int, Setting] = {0: channels, 1: 0, 2: channels}
+    return [("Reduction", {0: 3, 1: 1, 4: 0}, b""), ("InnerProduct", settings, weights), _image(step)]
+
+
 def _upsample(step: ops.Upsample) -> list[Layer]:
     if step.factor is None:
         return [("Interp", {0: 1, 3: step.shape.height, 4: step.shape.width}, b"")]
@@ -149,5 +164,9 @@ TABLE: dict[type[ops.Operation], Callable[[Any], list[Layer]]] = {
         ("Crop", {9: [1, 1], 10: list(step.shape[1:]), 11: [1, 2]}, b""),
         ("Padding", {0: 0, 1: 1, 2: 0, 3: 1, 4: 0, 5: 0.0}, b""),
     ],
+    ops.Softmax: lambda step: [("Softmax", {0: 0, 1: 1}, b"")],
+    ops.Largest: lambda step: [("Reduction", {0: 4, 1: 0, 3: [0], 4: 1, 5: 1}, b"")],
+    ops.Decide: _decide,
+    ops.Zeros: _zeros,
     ops.LocalResponse: lambda step: [("LRN", {0: 0, 1: step.size, 2: step.alpha, 3: step.beta, 4: step.k}, b"")],
 }

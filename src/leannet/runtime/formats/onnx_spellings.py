@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
@@ -168,6 +169,19 @@ def _shift(to: OnnxGraph, step: ops.Shift, x: str) -> str:
     return to.node("Pad", [x, pads], step.name)
 
 
+def _decide(to: OnnxGraph, step: ops.Decide, x: str) -> str:
+    threshold = to.constant(f"{step.name}:threshold", np.array(step.threshold, np.float32))
+    is_above = to.node("Greater", [x, threshold], f"{step.name}:above")
+    return to.like(x, to.node("Cast", [is_above], step.name, to=TensorProto.FLOAT))
+
+
+def _zeros(to: OnnxGraph, step: ops.Zeros, x: str) -> str:
+    number = to.node("ReduceMean", [x], f"{step.name}:number", axes=[1, 2, 3], keepdims=1)
+    return to.node(
+        "Mul", [number, to.constant(f"{step.name}:zeros", np.zeros((1, *step.shape), np.float32))], step.name
+    )
+
+
 def _local_response(to: OnnxGraph, step: ops.LocalResponse, x: str) -> str:
     return to.node("LRN", [x], step.name, alpha=step.alpha, beta=step.beta, bias=step.k, size=step.size)
 
@@ -207,6 +221,10 @@ TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
     ops.Upsample: (_upsample, "image"),
     ops.Shift: (_shift, "image"),
     ops.LocalResponse: (_local_response, "image"),
+    ops.Softmax: (_node("Softmax", axis=1), "image"),
+    ops.Largest: (_node("ReduceMax", axes=[1], keepdims=1), "image"),
+    ops.Decide: (_decide, ""),
+    ops.Zeros: (_zeros, "image"),
     ops.Quantize: (_quantize, ""),
     ops.Reread: (lambda to, step, x: x, ""),
     ops.Open: (_open, None),

@@ -177,6 +177,28 @@ def _upsample(to: TfliteGraph, step: ops.Upsample, x: int) -> int:
     return to.op(kind, [x, size], step.name, out, "ResizeNearestNeighborOptions", range_=step.range)
 
 
+def _largest(to: TfliteGraph, step: ops.Largest, x: int) -> int:
+    axes = to.constant(f"{step.name}:axes", np.array([3], np.int32))
+    return to.op("REDUCE_MAX", [x, axes], step.name, nhwc(step.shape), "ReducerOptions", KeepDims=True)
+
+
+def _zeros(to: TfliteGraph, step: ops.Zeros, x: int) -> int:
+    axes = to.constant(f"{step.name}:axes", np.array([1, 2, 3], np.int32))
+    number = to.op("MEAN", [x, axes], f"{step.name}:number", (1, 1, 1, 1), "ReducerOptions", KeepDims=True)
+    zeros = to.constant(f"{step.name}:zeros", np.zeros(nhwc(step.shape), np.float32))
+    return to.op("MUL", [number, zeros], step.name, nhwc(step.shape), "MulOptions")
+
+
+def _decide(to: TfliteGraph, step: ops.Decide, x: int) -> int:
+    """What is left above the threshold, times more than one step of float32 needs, up to 1, so that all stays float."""
+    name, shape = step.name, nhwc(step.shape)
+    threshold, many = (to.constant(f"{name}:{word}", np.array([value], np.float32))
+                       for word, value in (("threshold", step.threshold), ("many", 1e12)))  # fmt: skip
+    above = to.op("SUB", [x, threshold], f"{name}:above", shape, "SubOptions")
+    grown = to.op("MUL", [above, many], f"{name}:grown", shape, "MulOptions")
+    return to.op("RELU_0_TO_1", [grown], name, shape)
+
+
 def _local_response(to: TfliteGraph, step: ops.LocalResponse, x: int) -> int:
     fields: dict[str, Any] = {
         "Radius": step.size // 2,
@@ -203,5 +225,6 @@ TABLE: dict[type[Operation], Callable[..., int]] = {
     ops.Concatenate: _operator("CONCATENATION", "ConcatenationOptions", Axis=3), ops.Scale: _scale,
     ops.Activate: _activate, ops.Flatten: _flatten, ops.Shuffle: _shuffle, ops.Slice: _slice,
     ops.Upsample: _upsample, ops.Shift: _shift, ops.LocalResponse: _local_response, ops.Quantize: _quantize,
-    ops.Dequantize: _dequantize,
+    ops.Dequantize: _dequantize, ops.Softmax: _operator("SOFTMAX", "SoftmaxOptions", Beta=1.0), ops.Largest: _largest,
+    ops.Decide: _decide, ops.Zeros: _zeros,
 }  # fmt: skip

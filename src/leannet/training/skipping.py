@@ -1,0 +1,119 @@
+"""Learning what to skip (SkipNet, arXiv 1711.09485, section 3.3): gates that are trained with the blocks they skip."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from leannet.cost.skipping import SkippingCost, skipping
+from leannet.errors import LeannetError
+from leannet.network import Network
+from leannet.rows import Architecture, Conv, FeedforwardGate, GateScore, Linear
+from leannet.rows.gating import decisions, gated, has_gates
+from leannet.training.objective import Losses, Objective, Run
+from leannet.training.settings import Skipping
+
+OPEN = 2.0  # bias of fresh gates, which then run nearly every block: sigmoid(2) is 0.88
+LEAST = 1e-6  # of a probability whose logarithm is taken
+TRAINING = {"supervised": "hard", "soft": "soft", "hybrid": "drawn"}  # what `decide` rows do, by how gates learn
+
+
+@dataclass(frozen=True)
+class Skipped(Objective):
+    """Hybrid reinforcement learning: REINFORCE for the decisions, beside the inner objective for all weights.
+
+    Decisions are drawn. Minimized is the mean of L + alpha * sum_k C_k a_k, where L is the cross-entropy of an image,
+    a_k whether block k ran, and C_k its cost, of which all together cost 1 (equation 4, whose reward is what a skipped
+    block saves). The gradient of the draws is that of log p(a_k) times what was lost from gate k on, less the mean of
+    the other images', which changes no expectation; rl_weight scales it, as in the authors' code.
+
+    architecture: with gates, `drawn` in training. costs: C of each decision; 0 for one that saves nothing.
+    """
+
+    inner: Objective
+    architecture: Architecture
+    alpha: float
+    costs: Mapping[str, float]
+    rl_weight: float = 0.01
+
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with its decisions and scores as outputs of training."""
+        names = [name for pair in decisions(architecture) for name in pair]
+        return self.inner.watch(architecture).with_features(*names, role="decision")
+
+    def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
+        outputs = network(images)
+        assert isinstance(outputs, dict)
+        pairs = decisions(self.architecture)
+        deciding = {name for pair in pairs for name in pair}
+        answers = {name: value for name, value in outputs.items() if name not in deciding}
+        inner = self.inner.losses(lambda _: answers, images, targets)
+        drawn, scores = (torch.cat([outputs[pair[number]] for pair in pairs], dim=1) for number in (0, 1))
+        costs = drawn.new_tensor([self.costs.get(decision, 0.0) for decision, _ in pairs])
+        logits = next(iter(answers.values())).detach()
+        truths = targets.argmax(dim=1) if targets.ndim == 2 else targets
+        wrong = nn.functional.cross_entropy(logits, truths, reduction="none")
+        paid = self.alpha * costs * drawn  # (N, decisions)
+        lost = wrong[:, None] + paid.flip(1).cumsum(1).flip(1)  # from each gate on
+        others = (lost.sum(0, keepdim=True) - lost) / max(len(lost) - 1, 1)
+        advantage = (lost - others) if len(lost) > 1 else lost
+        likely = scores.clamp(LEAST, 1 - LEAST)
+        log_p = drawn * likely.log() + (1 - drawn) * (1 - likely).log()
+        parts = inner.parts | {"skipping": self.rl_weight * (advantage.detach() * log_p).sum()}
+        return Losses(parts, inner.correct)
+
+    def weight(self, targets: Tensor) -> Tensor:
+        return self.inner.weight(targets)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Skipped":
+        """The same with what it holds of tensors there."""
+        return replace(self, inner=self.inner.to(device, dtype))
+
+
+def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
+    """The architecture with the gates that the settings ask for, which learn as they say.
+
+    Raises LeannetError where it has none and none are asked for, or it has others.
+    """
+    if settings.gate is not None:
+        if has_gates(architecture):
+            raise LeannetError(f"--gate {settings.gate}: {architecture.name} has gates already: leave it out")
+        architecture = gated(architecture, settings.gate, settings.group)
+    if settings.learning is not None and not decisions(architecture):
+        raise LeannetError(
+            f"--gate-learning {settings.learning}: expected gates that decide, found none in {architecture.name}; "
+            "--gate recurrent gives it some"
+        )
+    training = TRAINING[settings.learning or "supervised"]
+    return architecture.edit({decision: {"training": training} for decision, _ in decisions(architecture)})
+
+
+def learning_to_skip(inner: Objective, architecture: Architecture, settings: Skipping) -> Objective:
+    """The inner objective, or where gates learn by what they save, both."""
+    if settings.learning != "hybrid":
+        return inner
+    cost = skipping(architecture)
+    assert cost is not None
+    return Skipped(inner, architecture, settings.alpha, shares(cost, settings.cost), settings.rl_weight)
+
+
+def shares(cost: SkippingCost, by: str) -> dict[str, float]:
+    """What each decision saves when it says 0, of what all save together. by: `macs`, or `blocks`, all alike."""
+    saved: dict[str, float] = {}
+    for gate in cost.gates:
+        more = gate.macs[0] - gate.macs[1] if by == "macs" else 1
+        saved[gate.decision] = saved.get(gate.decision, 0) + max(more, 0)
+    total = sum(saved.values())
+    return {decision: value / total for decision, value in saved.items()}
+
+
+def open_gates(network: Network) -> None:
+    """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was."""
+    by_path = network.architecture.graph.by_path
+    for node in network.architecture.graph.nodes:
+        if isinstance(node.row, GateScore | FeedforwardGate) and node.row.shares is None:
+            layer = next(each for each in reversed(node.inside) if isinstance(by_path[each.path].row, Linear | Conv))
+            bias = next(value for name, value in network.layer(layer.path).named_parameters() if name.endswith("bias"))
+            with torch.no_grad():
+                bias.copy_(torch.tensor([0.0, OPEN])[-len(bias) :])

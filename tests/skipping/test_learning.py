@@ -1,0 +1,188 @@
+"""Gates learn: what is drawn has the exact gradient, runs resume bit for bit, and what cannot be is refused."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import leannet
+from leannet.blocks.table import masked
+from leannet.checkpoint import load
+from leannet.cost.skipping import skipping
+from leannet.errors import LeannetError
+from leannet.network import Network, build
+from leannet.rows import Architecture, Decide
+from leannet.rows.gating import decisions, gated
+from leannet.training import resume, train
+from leannet.training.objective import CrossEntropy
+from leannet.training.skipping import Skipped, shares
+from tests.conftest import draw_folder, stop_at_step
+
+SMALL: dict[str, Any] = {"workers": 0, "quiet": True, "batch_size": 8, "model": "cifar_resnet20", "width": 0.5}
+GATE: dict[str, Any] = {"skipping": {"gate": "recurrent"}}
+HYBRID: dict[str, Any] = {"skipping": {"learning": "hybrid", "alpha": 1.0}}
+
+
+# The gradient
+
+
+def tiny(kind: Any, drawn: bool = True) -> Network:
+    """Two gates behind the first block; batch norm as in evaluation, so that an image is not changed by others."""
+    torch.manual_seed(0)
+    rows = leannet.architecture("resnet_debug", width=0.25).with_classes(3)
+    block = rows.row("layer1_0")
+    more = [block.model_copy(update={"name": name}) for name in ("again", "once_more")]
+    rows = Architecture(name="tiny", input=rows.input, rows=(*rows.rows[:2], *more, *rows.rows[3:])).with_input(8)
+    rows = gated(rows, kind)
+    rows = rows.edit({name: {"training": "drawn" if drawn else "hard"} for name, _ in decisions(rows)})
+    objective = Skipped(CrossEntropy(), rows, 0.7, {}, rl_weight=1.0)
+    return build(objective.watch(rows)).double()
+
+
+def in_training(network: Network) -> Network:
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    return network
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "feedforward-light"])
+def test_what_is_drawn_has_the_gradient_of_the_expected_objective(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All ways through two gates, each with its probability: the mean gradient is that of the expectation."""
+    network = in_training(tiny(kind))
+    rows = network.architecture
+    cost = skipping(rows)
+    assert cost is not None
+    costs = shares(cost, "macs")
+    assert sum(costs.values()) == pytest.approx(1)
+    objective = Skipped(CrossEntropy(), rows, 0.7, costs, rl_weight=1.0)
+    pairs = decisions(rows)
+    assert len(pairs) == 2
+    x, target = torch.randn(1, 3, 8, 8, dtype=torch.float64), torch.tensor([1])
+    parameters = list(network.parameters())
+    estimated = [torch.zeros_like(parameter) for parameter in parameters]
+    expected = torch.zeros((), dtype=torch.float64)
+    total = 0.0
+    for way in product((0.0, 1.0), repeat=2):
+        taken = iter(way)
+        monkeypatch.setattr(torch, "bernoulli", lambda score, taken=taken: torch.full_like(score, next(taken)))
+        outputs: Any = network(x)
+        likely = torch.stack([outputs[score].squeeze() for _, score in pairs])
+        drawn = torch.tensor(way, dtype=torch.float64)
+        probability = (drawn * likely + (1 - drawn) * (1 - likely)).prod()
+        paid = sum(costs[name] * taken for (name, _), taken in zip(pairs, way, strict=True))
+        logits = next(iter(outputs.values()))
+        expected = expected + probability * (torch.nn.functional.cross_entropy(logits, target) + 0.7 * paid)
+        total += probability.item()
+        taken_again = iter(way)
+        monkeypatch.setattr(torch, "bernoulli", lambda score, t=taken_again: torch.full_like(score, next(t)))
+        loss = objective.losses(network, x, target).total
+        for value, gradient in zip(estimated, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
+            if gradient is not None:
+                value += probability.item() * gradient
+    assert total == pytest.approx(1)
+    exact = torch.autograd.grad(expected, parameters, allow_unused=True)
+    assert any(gradient is not None and gradient.abs().max() > 1e-4 for gradient in exact)
+    for value, gradient in zip(estimated, exact, strict=True):
+        torch.testing.assert_close(value, torch.zeros_like(value) if gradient is None else gradient)
+
+
+def test_the_mean_of_the_others_changes_no_expectation() -> None:
+    """Of two images the gradient is the mean of what each gives alone, over many draws."""
+    network = in_training(tiny("recurrent"))
+    rows = network.architecture
+    cost = skipping(rows)
+    assert cost is not None
+    objective = Skipped(CrossEntropy(), rows, 0.7, shares(cost, "macs"), rl_weight=1.0)
+    x, targets = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.tensor([1, 2])
+    bias = dict(network.named_parameters())[f"{decisions(rows)[0][1]}.project.linear.bias"]
+
+    def mean(images: torch.Tensor, truths: torch.Tensor, draws: int = 3000) -> float:
+        torch.manual_seed(1)
+        many, labels = images.repeat(1, 1, 1, 1), truths
+        gradients = [torch.autograd.grad(objective.losses(network, many, labels).total, bias)[0] for _ in range(draws)]
+        return float(torch.stack(gradients).mean())
+
+    alone = mean(x[:1], targets[:1]) + mean(x[1:], targets[1:])
+    assert mean(x, targets) == pytest.approx(alone, abs=0.02)
+
+
+def test_supervised_decisions_are_hard_forward_and_soft_backward() -> None:
+    network = in_training(tiny("recurrent", drawn=False))
+    (name, score), _ = decisions(network.architecture)
+    outputs: Any = network(torch.randn(4, 3, 8, 8, dtype=torch.float64))
+    assert set(outputs[name].flatten().tolist()) <= {0.0, 1.0}
+    one = torch.ones_like(outputs[name])
+    hard, soft = (torch.autograd.grad(outputs[each], network.layer("conv1").conv.weight, one, retain_graph=True)[0]
+                  for each in (name, score))  # fmt: skip
+    torch.testing.assert_close(hard, soft)
+    assert hard.abs().max() > 0
+
+
+# Training
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_folder(tmp_path_factory.mktemp("gates") / "photos")
+
+
+@pytest.fixture(scope="module")
+def supervised(photos: Path) -> Path:
+    base, out = photos.with_name("base"), photos.with_name("supervised")
+    train(str(photos), out=base, epochs=1, **SMALL)
+    return train(
+        str(photos), out=out, epochs=2, weights=str(base), **{**SMALL, "model": None, "width": None}, **GATE
+    ).path
+
+
+def test_a_gated_network_begins_as_the_one_it_was_made_of(supervised: Path, photos: Path) -> None:
+    network, header = load(supervised / "model.safetensors")
+    assert len(decisions(header.architecture)) == 8
+    assert header.provenance.history[-1].parameters["gate"] == "recurrent"
+    x = torch.randn(3, 3, 32, 32)
+    with torch.inference_mode():
+        answers = network.eval()(x)
+        with masked(network):
+            torch.testing.assert_close(answers, network(x))
+
+
+def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(
+    supervised: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: dict[str, Any] = {"workers": 0, "quiet": True, "batch_size": 8, "weights": str(supervised), "epochs": 2}
+    whole = train(str(photos), out=tmp_path / "whole", **words, **HYBRID)
+    rows = [whole.header.architecture.row(name) for name, _ in decisions(whole.header.architecture)]
+    assert {row.training for row in rows if isinstance(row, Decide)} == {"drawn"}
+    assert not any(output.role for output in whole.header.architecture.outputs)
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 4)
+        train(str(photos), out=tmp_path / "parts", **words, **HYBRID)
+    resume(tmp_path / "parts", quiet=True)
+    for name in ("model.safetensors", "last.safetensors"):
+        one, other = (load(tmp_path / folder / name)[0].state_dict() for folder in ("whole", "parts"))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "vgg16", **GATE}, "a gate skips residual blocks behind the first, found none"),
+        ({"model": "cifar_resnet20", **HYBRID}, "--gate-learning hybrid: expected gates that decide, found none in"),
+        ({"model": "cifar_resnet20", "skipping": {"gate": "recurrent", "alpha": -1}}, "alpha"),
+        ({"model": "cifar_resnet20", "skipping": {"gate": "recurent"}}, "gate"),
+    ],
+)
+def test_what_cannot_be_is_one_line(photos: Path, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(LeannetError, match=message) as raised:
+        train(str(photos), out=tmp_path / "run", quiet=True, epochs=1, workers=0, **settings)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_gates_twice_are_refused(supervised: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="has gates already: leave it out"):
+        train(str(photos), out=tmp_path / "run", quiet=True, epochs=1, weights=str(supervised), **GATE)
