@@ -1,6 +1,6 @@
 """The lowest opset and file version that a graph needs, so that older runtimes open the file too."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from leannet.runtime.folding import Array
@@ -16,18 +16,28 @@ def lowest_opset(onnx: Any, nodes: Iterable[Any], inputs: Iterable[Any], constan
     """
     nodes = list(nodes)
     kinds: dict[tuple[Any, ...], Any] = {}
-    for node in nodes:
+    for node in with_bodies(nodes):
         has_inputs = tuple(bool(name) for name in node.input)
         kinds.setdefault((node.domain, node.op_type, has_inputs, *sorted(each.name for each in node.attribute)), node)
     newest = int(onnx.defs.onnx_opset_version())
     opset = LEAST
     for node in kinds.values():
+        if node.op_type == "If":  # whose bodies read values from outside, which a node by itself may not
+            continue
         while not node.domain and opset < newest and not _is_valid(onnx, node, opset):
             opset += 1
     graph = _without_weights(onnx, nodes, inputs, constants)
     while opset < newest and not _has_types(onnx, graph, opset):
         opset += 1
     return opset
+
+
+def with_bodies(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Nodes, and those in the bodies of branches."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from with_bodies(attribute.g.node)
 
 
 def lowest_ir(onnx: Any, opset: int) -> int:

@@ -210,6 +210,22 @@ class Zeros(Operation):
     """Zeros of its shape for each image."""
 
 
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One side of a branch: its operations, and the value that it gives, which may be one from outside."""
+
+    steps: tuple[Operation, ...]
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Branch(Operation):
+    """One of two bodies, by a decision, for one image: the first where it is 1. It reads the decision, then what the
+    bodies read from outside."""
+
+    sides: tuple[Body, Body]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LocalResponse(Operation):
     """x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta."""

@@ -10,12 +10,13 @@ from typing import Any
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Architecture
 from leannet.runtime import operations as ops
+from leannet.runtime.branching import branching
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.onnx_graph import OnnxGraph
 from leannet.runtime.formats.onnx_spellings import IMAGES, MICROSOFT, TABLE, refusal
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.lowering import lower
-from leannet.runtime.onnx_versions import lowest_ir, lowest_opset
+from leannet.runtime.onnx_versions import lowest_ir, lowest_opset, with_bodies
 from leannet.runtime.operations import Array, Operation, Operations
 
 BATCH = "batch"
@@ -27,6 +28,7 @@ def to_onnx(
     images: Preprocessing | None = None,
     stored_as: str = "float32",
     sized: bool = False,
+    branches: bool = False,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
@@ -34,10 +36,11 @@ def to_onnx(
     images: the graph takes `images` (N, height, width, C) uint8 of any size instead, and does the last of the
     resizing, with antialiasing, the scaling and the normalization itself. sized: they have the network's size, and the
     graph only normalizes. stored_as: the type of weights in the file: float32, or float16 or bfloat16 for half the
-    bytes; they are computed with as float32.
+    bytes; they are computed with as float32. branches: choices are branches, for one image at a time (`branching`).
     Raises LeannetError where the package `onnx` is missing, and for a row that ONNX has no form for.
     """
-    return spell_onnx(lower(architecture, weights, images, sized), stored_as)
+    operations = lower(architecture, weights, images, sized)
+    return spell_onnx(branching(operations, architecture) if branches else operations, stored_as)
 
 
 def spell_onnx(operations: Operations, stored_as: str = "float32") -> Any:
@@ -68,24 +71,29 @@ def _model(graph: OnnxGraph) -> Any:
         shape = operations.shape(value)
         vector = shape[1:] == (1, 1)
         _make_output(graph, graph.read(value, "vector" if vector else ""), f"{name}:0")
-        dims = [BATCH, *(shape[:1] if vector else shape)]
+        dims = [_batch(operations), *(shape[:1] if vector else shape)]
         outputs.append(helper.make_tensor_value_info(f"{name}:0", onnx.TensorProto.FLOAT, dims))
     tensors = [onnx.numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
     written = helper.make_graph(graph.nodes, operations.name, inputs, outputs, tensors)
     opset = lowest_opset(onnx, graph.nodes, inputs, graph.constants)
     opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(onnx, opset)
-    if any(node.domain == MICROSOFT for node in graph.nodes):
+    if any(node.domain == MICROSOFT for node in with_bodies(graph.nodes)):
         opsets.append(helper.make_opsetid(MICROSOFT, 1))
     return helper.make_model(written, opset_imports=opsets, ir_version=ir, producer_name="leannet")
 
 
+def _batch(operations: Operations) -> str | int:
+    """The number of images: any, and where a branch decides for all of them one."""
+    return 1 if any(isinstance(step, ops.Branch) for step in operations) else BATCH
+
+
 def _input(graph: OnnxGraph) -> Any:
     """The graph's input: values, or images."""
-    kinds, first = graph.onnx.TensorProto, next(iter(graph.operations), None)
+    kinds, first, batch = graph.onnx.TensorProto, next(iter(graph.operations), None), _batch(graph.operations)
     if not isinstance(first, ops.Images):
-        return graph.onnx.helper.make_tensor_value_info(INPUT, kinds.FLOAT, [BATCH, *graph.operations.input])
+        return graph.onnx.helper.make_tensor_value_info(INPUT, kinds.FLOAT, [batch, *graph.operations.input])
     channels, *size = first.shape
-    dims = [BATCH, *(size if first.sized else ("height", "width")), channels]
+    dims = [batch, *(size if first.sized else ("height", "width")), channels]
     return graph.onnx.helper.make_tensor_value_info(IMAGES, kinds.UINT8, dims)
 
 

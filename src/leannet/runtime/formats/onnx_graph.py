@@ -1,6 +1,7 @@
 """The nodes and constants of an ONNX graph while it is written, and how its values are read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,8 +9,10 @@ import numpy as np
 from leannet.errors import LeannetError
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
+from leannet.runtime.onnx_versions import with_bodies
 from leannet.runtime.operations import Array, Operation, Operations, Range
 
+SHARED = "constant:"  # how the names of constants begin that many nodes read
 # As what a value is read: (N, C); (N, C, H, W); as it is; or all of an operation's in one of the forms.
 Shaped = Literal["vector", "image", "", "alike"]
 
@@ -48,6 +51,24 @@ class OnnxGraph:
         self.flat: set[str] = set()  # tensors of two dimensions
         self.renamed: dict[str, str] = {}  # tensors that have another name now
         self._names: set[str] = set()  # of nodes
+        self._outer: OnnxGraph | None = None  # of a body, the graph around it
+        self._own: set[str] = set()  # the values that a body makes
+
+    # Bodies of branches
+
+    def inside(self, steps: Sequence[Operation]) -> "OnnxGraph":
+        """A graph for some operations, which reads what is made here, and has the constants that are its own."""
+        inner = OnnxGraph(replace(self.operations, steps=(*self.operations, *steps)), self.stored_as)
+        inner._outer, inner._own = self, {step.name for step in steps}
+        inner.made, inner.flat = dict(self.made), set(self.flat)
+        return inner
+
+    def body(self, name: str, made: str, dims: Sequence[int]) -> Any:
+        """The graph as the body of a branch. made: the tensor that it gives, of this shape."""
+        helper, numbers = self.onnx.helper, self.onnx.numpy_helper
+        output = helper.make_tensor_value_info(made, self.onnx.TensorProto.FLOAT, dims)
+        constants = [numbers.from_array(value, each) for each, value in self.constants.items()]
+        return helper.make_graph(self.nodes, name, [], [output], constants)
 
     # Nodes, constants and values
 
@@ -59,6 +80,8 @@ class OnnxGraph:
 
     def constant(self, name: str, value: Array) -> str:
         """Adds a constant. The same name may be added again with the same value."""
+        if self._outer is not None and name.startswith(SHARED):
+            return self._outer.constant(name, value)
         value = np.asarray(value, order="C")
         assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
         return name
@@ -72,6 +95,10 @@ class OnnxGraph:
 
     def read(self, value: str, shaped: Shaped = "", as_integers: bool = False) -> str:
         """The tensor that a value is. Integers are dequantized, unless as_integers."""
+        if self._outer is not None and value not in self._own:
+            name = self._outer.read(value, shaped, as_integers)
+            self.flat |= self._outer.flat
+            return name
         name, floats = self.made[value], f"{value}:floats"
         if shaped == "vector" and name not in self.flat:
             name, floats = f"{name}:flat", f"{floats}:flat"
@@ -102,7 +129,7 @@ class OnnxGraph:
         self.renamed[tensor] = name
         self.made = {value: name if made == tensor else made for value, made in self.made.items()}
         self.like(tensor, name)
-        for node in self.nodes:
+        for node in with_bodies(self.nodes):
             for names in (node.input, node.output):
                 names[:] = [name if each == tensor else each for each in names]
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
@@ -172,7 +171,7 @@ def _shift(to: OnnxGraph, step: ops.Shift, x: str) -> str:
 def _decide(to: OnnxGraph, step: ops.Decide, x: str) -> str:
     threshold = to.constant(f"{step.name}:threshold", np.array(step.threshold, np.float32))
     is_above = to.node("Greater", [x, threshold], f"{step.name}:above")
-    return to.like(x, to.node("Cast", [is_above], step.name, to=TensorProto.FLOAT))
+    return to.like(x, to.node("Cast", [is_above], step.name, to=to.onnx.TensorProto.FLOAT))
 
 
 def _zeros(to: OnnxGraph, step: ops.Zeros, x: str) -> str:
@@ -180,6 +179,29 @@ def _zeros(to: OnnxGraph, step: ops.Zeros, x: str) -> str:
     return to.node(
         "Mul", [number, to.constant(f"{step.name}:zeros", np.zeros((1, *step.shape), np.float32))], step.name
     )
+
+
+def _branch(to: OnnxGraph, step: ops.Branch) -> str:
+    """An If, its weights inside its bodies: runtimes give convolutions their own layout only there."""
+    shape = to.constant("constant:one_number", np.array([1], np.int64))
+    number = to.node("Reshape", [to.read(step.inputs[0]), shape], f"{step.name}:number")
+    runs = to.node("Cast", [number], f"{step.name}:runs", to=to.onnx.TensorProto.BOOL)
+    vector = step.shape[1:] == (1, 1)
+    dims = [1, *(step.shape[:1] if vector else step.shape)]
+    bodies = {}
+    for word, body in zip(("then", "else"), step.sides, strict=True):
+        inner = to.inside(body.steps)
+        for each in body.steps:
+            spell, shaped = TABLE[type(each)]
+            inner.made[each.name] = spell(inner, each, *(inner.inputs(each, shaped) if shaped is not None else ()))
+        made = inner.read(body.value, "vector" if vector else "image")
+        if not any(made in node.output for node in inner.nodes):
+            made = inner.node("Identity", [made], f"{step.name}:{word}")
+        bodies[f"{word}_branch"] = inner.body(f"{step.name}:{word}", made, dims)
+    made = to.node("If", [runs], step.name, **bodies)
+    if vector:
+        to.flat.add(made)
+    return made
 
 
 def _local_response(to: OnnxGraph, step: ops.LocalResponse, x: str) -> str:
@@ -225,6 +247,7 @@ TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
     ops.Largest: (_node("ReduceMax", axes=[1], keepdims=1), "image"),
     ops.Decide: (_decide, ""),
     ops.Zeros: (_zeros, "image"),
+    ops.Branch: (_branch, None),
     ops.Quantize: (_quantize, ""),
     ops.Reread: (lambda to, step, x: x, ""),
     ops.Open: (_open, None),
