@@ -101,7 +101,7 @@ def fit(architecture: Architecture) -> Fit:
     on_one_side = architecture.rewrite(one_sided, inside=True)
     return Fit(
         name=architecture.name,
-        flash=len(pack(operations.name, graph.tensors, graph.operators, [graph.input], graph.outputs)),
+        flash=len(pack(graph.subgraph, *graph.bodies)),
         activations=planned.bytes,
         live=planned.live,
         kept=kept_bytes(graph),

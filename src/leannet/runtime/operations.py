@@ -320,6 +320,15 @@ def with_epilogues(operations: Operations, kinds: Collection[str]) -> Operations
             and previous.name not in operations.outputs.values()
         ):
             steps[-1] = replace(previous, name=step.name, activation=step.kind)
+        elif isinstance(step, Branch):
+            first, second = (
+                Body(
+                    with_epilogues(replace(operations, steps=side.steps, outputs={"": side.value}), kinds).steps,
+                    side.value,
+                )
+                for side in step.sides
+            )
+            steps.append(replace(step, sides=(first, second)))
         else:
             steps.append(step)
     return replace(operations, steps=tuple(steps))

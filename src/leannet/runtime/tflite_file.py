@@ -45,6 +45,17 @@ class Operator:
     version: int = 1
 
 
+@dataclass
+class Subgraph:
+    """Tensors and operators, by index, and which of the tensors it reads and gives."""
+
+    name: str
+    tensors: list[Tensor]
+    operators: list[Operator]
+    inputs: list[int]
+    outputs: list[int]
+
+
 def schema() -> Any:
     """The package `tflite`, of the extra `litert`. Raises LeannetError where it is not installed."""
     try:
@@ -54,8 +65,8 @@ def schema() -> Any:
     return tflite
 
 
-def pack(name: str, tensors: list[Tensor], operators: list[Operator], inputs: list[int], outputs: list[int]) -> bytes:
-    """The file of a network of that name. inputs, outputs: tensors by index."""
+def pack(graph: Subgraph, *bodies: Subgraph) -> bytes:
+    """The file of a network. bodies: of its branches, which its operators know by their number, from 1."""
     import flatbuffers
 
     tflite = schema()
@@ -76,6 +87,8 @@ def pack(name: str, tensors: list[Tensor], operators: list[Operator], inputs: li
             getattr(tflite, f"{kind}Add{key}")(builder, value)
         return int(getattr(tflite, f"{kind}End")(builder))
 
+    graphs = (graph, *bodies)
+    tensors = [tensor for each in graphs for tensor in each.tensors]
     contents = [None, *(tensor.data for tensor in tensors)]  # the first buffer is empty, for what is computed
     buffers = []
     for data in contents:
@@ -83,7 +96,7 @@ def pack(name: str, tensors: list[Tensor], operators: list[Operator], inputs: li
         if data is not None:
             vector = builder.CreateNumpyVector(np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8))
         buffers.append(table("Buffer", **({} if vector is None else {"Data": vector})))
-    kinds = list(dict.fromkeys((operator.kind, operator.version) for operator in operators))
+    kinds = list(dict.fromkeys((operator.kind, operator.version) for each in graphs for operator in each.operators))
     codes = []
     for kind, version in kinds:
         number = getattr(tflite.BuiltinOperator, kind)
@@ -107,22 +120,27 @@ def pack(name: str, tensors: list[Tensor], operators: list[Operator], inputs: li
         if tensor.data is None:
             fields["ShapeSignature"] = numbers((-1, *tensor.shape[1:]))
         tensor_tables.append(table("Tensor", **fields))
-    operator_tables = []
-    for operator in operators:
-        reads, writes = numbers(operator.inputs), numbers(operator.outputs)
-        fields = {"OpcodeIndex": kinds.index((operator.kind, operator.version)), "Inputs": reads, "Outputs": writes}
-        if operator.options:
-            options = {key: numbers(value) if isinstance(value, tuple) else value
-                       for key, value in operator.fields.items()}  # fmt: skip
-            fields["BuiltinOptions"] = table(operator.options, **options)
-            fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, operator.options)
-        operator_tables.append(table("Operator", **fields))
-    graph = table(
-        "SubGraph", Tensors=offsets(tensor_tables), Inputs=numbers(inputs), Outputs=numbers(outputs),
-        Operators=offsets(operator_tables), Name=builder.CreateString(name),
-    )  # fmt: skip
+    graph_tables = []
+    for each in graphs:
+        operator_tables = []
+        for operator in each.operators:
+            reads, writes = numbers(operator.inputs), numbers(operator.outputs)
+            fields = {"OpcodeIndex": kinds.index((operator.kind, operator.version)), "Inputs": reads, "Outputs": writes}
+            if operator.options:
+                options = {key: numbers(value) if isinstance(value, tuple) else value
+                           for key, value in operator.fields.items()}  # fmt: skip
+                fields["BuiltinOptions"] = table(operator.options, **options)
+                fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, operator.options)
+            operator_tables.append(table("Operator", **fields))
+        own, tensor_tables = tensor_tables[: len(each.tensors)], tensor_tables[len(each.tensors) :]
+        graph_tables.append(
+            table(
+                "SubGraph", Tensors=offsets(own), Inputs=numbers(each.inputs), Outputs=numbers(each.outputs),
+                Operators=offsets(operator_tables), Name=builder.CreateString(each.name),
+            )
+        )  # fmt: skip
     model = table(
-        "Model", Version=SCHEMA_VERSION, OperatorCodes=offsets(codes), Subgraphs=offsets([graph]),
+        "Model", Version=SCHEMA_VERSION, OperatorCodes=offsets(codes), Subgraphs=offsets(graph_tables),
         Description=builder.CreateString("leannet"), Buffers=offsets(buffers),
     )  # fmt: skip
     builder.Finish(model, file_identifier=IDENTIFIER)

@@ -7,6 +7,7 @@ outputs are float32, whatever is within, unless the operations say otherwise.
 
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture
+from leannet.runtime.branching import branching
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.formats.tflite_graph import TfliteGraph
@@ -17,19 +18,23 @@ from leannet.runtime.operations import Operations, with_epilogues
 from leannet.runtime.tflite_file import pack
 
 
-def to_tflite(architecture: Architecture, weights: Weights, images: Preprocessing | None = None) -> bytes:
+def to_tflite(
+    architecture: Architecture, weights: Weights, images: Preprocessing | None = None, branches: bool = False
+) -> bytes:
     """The file: `input` (N, H, W, C) float32 -> one output a row of `outputs`, a vector as (N, C).
 
-    images: it takes uint8 images of the network's size, and normalizes them.
+    images: it takes uint8 images of the network's size, and normalizes them. branches: choices are branches, for one
+    image at a time (`branching`).
     Raises LeannetError for a row that LiteRT has no operation for, and where the package `tflite` is missing.
     """
-    return spell_tflite(lower(architecture, weights, images, sized=True))
+    operations = lower(architecture, weights, images, sized=True)
+    return spell_tflite(branching(operations, architecture) if branches else operations)
 
 
 def spell_tflite(operations: Operations, spare_memory: bool = False) -> bytes:
     """The file of operations."""
     graph = written(operations, spare_memory)
-    return pack(operations.name, graph.tensors, graph.operators, [graph.input], graph.outputs)
+    return pack(graph.subgraph, *graph.bodies)
 
 
 def written(operations: Operations, spare_memory: bool = False) -> TfliteGraph:

@@ -1,6 +1,6 @@
 """The tensors and operators of a LiteRT file while it is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime.folding import pads_of
-from leannet.runtime.operations import Array, Operations, Range
-from leannet.runtime.tflite_file import Operator, Tensor
+from leannet.runtime.operations import Array, Body, Operations, Range
+from leannet.runtime.tflite_file import Operator, Subgraph, Tensor
 
 SAME, VALID = 0, 1
 FUSED: dict[str, int] = {"linear": 0, "relu": 1, "relu6": 3}
@@ -29,10 +29,38 @@ class TfliteGraph:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.outputs: list[int] = []
-        self.input = self._tensor(INPUT, nhwc(operations.input))
-        if operations.input_range is not None:
-            self.integers(self.input, operations.input_range)
-        self.made = {INPUT: self.input}  # value -> its tensor
+        self.bodies: list[Subgraph] = []  # of branches, in the order of their numbers, from 1
+        self.made: dict[str, int] = {}  # value -> its tensor
+        self.input = self.value(INPUT)
+
+    def value(self, name: str) -> int:
+        """The tensor of a value that comes from outside."""
+        tensor, range_ = self._tensor(name, nhwc(self.operations.shape(name))), self.operations.range(name)
+        if range_ is not None:
+            self.integers(tensor, range_)
+        self.made[name] = tensor
+        return tensor
+
+    @property
+    def subgraph(self) -> Subgraph:
+        """The network's own."""
+        return Subgraph(self.operations.name, self.tensors, self.operators, [self.input], self.outputs)
+
+    def body(self, name: str, inputs: Sequence[str], body: Body, spell: Callable[..., int]) -> int:
+        """A side of a branch, as a subgraph that reads these values. Returns its number.
+
+        spell: what writes an operation into a graph.
+        """
+        inner = TfliteGraph(replace(self.operations, steps=(*self.operations, *body.steps)))
+        inner.tensors, inner.made, inner.bodies = [], {}, self.bodies
+        read = [inner.value(each) for each in inputs]
+        for step in body.steps:
+            inner.made[step.name] = spell(inner, step, *(inner.made[each] for each in step.inputs))
+        made = inner.made[body.value]
+        if made in read:  # what a subgraph gives is none of what it reads
+            made = inner.reshape(made, f"{name}:as_it_is", inner.shape(made))
+        self.bodies.append(Subgraph(name, inner.tensors, inner.operators, read, [made]))
+        return len(self.bodies)
 
     def output(self, name: str, value: str) -> int:
         """A value as it leaves the network."""

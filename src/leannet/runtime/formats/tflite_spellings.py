@@ -199,6 +199,22 @@ def _decide(to: TfliteGraph, step: ops.Decide, x: int) -> int:
     return to.op("RELU_0_TO_1", [grown], name, shape)
 
 
+def _branch(to: TfliteGraph, step: ops.Branch, decision: int, *outside: int) -> int:
+    half = to.constant(f"{step.name}:half", np.array([0.5], np.float32))
+    runs = to.op("GREATER", [decision, half], f"{step.name}:runs", (1, 1, 1, 1), "GreaterOptions")
+    to.tensors[runs].dtype = "bool"
+
+    def spell(inner: TfliteGraph, each: Operation, *inputs: int) -> int:
+        return TABLE[type(each)](inner, each, *inputs)
+
+    then, otherwise = (
+        to.body(f"{step.name}:{word}", step.inputs[1:], body, spell)
+        for word, body in zip(("then", "else"), step.sides, strict=True)
+    )
+    fields = {"ThenSubgraphIndex": then, "ElseSubgraphIndex": otherwise}
+    return to.op("IF", [runs, *outside], step.name, nhwc(step.shape), "IfOptions", range_=step.range, **fields)
+
+
 def _local_response(to: TfliteGraph, step: ops.LocalResponse, x: int) -> int:
     fields: dict[str, Any] = {
         "Radius": step.size // 2,
@@ -226,5 +242,5 @@ TABLE: dict[type[Operation], Callable[..., int]] = {
     ops.Activate: _activate, ops.Flatten: _flatten, ops.Shuffle: _shuffle, ops.Slice: _slice,
     ops.Upsample: _upsample, ops.Shift: _shift, ops.LocalResponse: _local_response, ops.Quantize: _quantize,
     ops.Dequantize: _dequantize, ops.Softmax: _operator("SOFTMAX", "SoftmaxOptions", Beta=1.0), ops.Largest: _largest,
-    ops.Decide: _decide, ops.Zeros: _zeros,
+    ops.Decide: _decide, ops.Zeros: _zeros, ops.Branch: _branch,
 }  # fmt: skip
