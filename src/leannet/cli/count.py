@@ -148,6 +148,7 @@ def _print_one(
     json: bool,
 ) -> None:
     from leannet.cost import CONVENTION, CONVENTIONS, as_counted_by, count, graph
+    from leannet.cost.skipping import skipping
     from leannet.errors import LeannetError, nearest
     from leannet.rows.branches import deploy, shipped
     from leannet.what import parse, resolve
@@ -170,9 +171,11 @@ def _print_one(
     word = parse(what)
     notes = list(FAMILIES[word.name].notes) if word.in_zoo else []
     folded = count(shipped(architecture)) if deploy(architecture).maps else None
+    saving = skipping(architecture)
     if json:
         left = None if folded is None else {"params": folded.params, "macs": folded.macs}
         data = _as_json(cost, shape) | {"notes": notes, "conventions": others, "reparameterized": left}
+        data |= {} if saving is None else {"skipping": saving.to_dict()}
         print_json(data | ({} if fitting is None else {"target": as_json(fitting[1], fitting[0])}))
         return
     size = architecture.input
@@ -184,6 +187,11 @@ def _print_one(
     print(f"{total.params:,} params ({cost.weight_bytes / 1e6:.2f} MB in float32), {total.macs:,} mult-adds")
     if folded is not None:
         print(f"{folded.params:,} params, {folded.macs:,} mult-adds reparameterized, as it is exported and timed")
+    if saving is not None:
+        print_text(
+            f"{len(saving.decisions)} decisions: an image runs {saving.least:,} to {saving.total:,} mult-adds, "
+            f"{saving.deciding:,} of them to decide ({100 * saving.deciding / saving.total:.2f} %)"
+        )
     print_text(f"counted: {CONVENTION}")
     for other in others:
         print_text(f"{other['tool']}: {other['params']:,} params, {other['operations']:,} operations: {other['why']}")

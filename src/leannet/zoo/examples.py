@@ -37,7 +37,8 @@ class Example:
     def json(self) -> dict[str, Any]:
         """The row as an architecture's JSON has it, but for its name and what it reads."""
         fields = self.row.model_dump(mode="json", exclude_defaults=True, exclude={"kind", "name", "inputs", "shares"})
-        inputs = {"inputs": ["row_1", "row_2"]} if len(self.in_shapes) > 1 else {}
+        names = [f"row_{number}" for number, _ in enumerate(self.in_shapes, start=1)]
+        inputs = {"inputs": names} if len(names) > 1 else {}
         return {"kind": self.row.kind, "name": f"my_{self.row.kind}", **inputs, **fields}
 
     @property
