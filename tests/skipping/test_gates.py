@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 import leannet
-from leannet.blocks.table import masked
+from leannet.blocks.table import masked, recording
 from leannet.cost import count
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
+from leannet.evaluation.skipped import image_costs
 from leannet.network import Network, build
 from leannet.rows import (
     Architecture,
@@ -193,6 +194,43 @@ def test_each_block_runs_for_its_images_alone() -> None:
     for (name, _), number in zip(decisions(network.architecture), chosen, strict=True):
         assert sizes.get(name.replace("_gate", ".conv_1"), 0) == number
     assert set(chosen) - {0, 17}
+
+
+def test_what_was_decided_is_recorded_and_counted() -> None:
+    """For nested choices too: an image that left was not asked behind its exit. The cost is that of the layers run."""
+    for rows in (gated(leannet.architecture("cifar_resnet20"), "recurrent"), exits(0.3)):
+        network = network_of(rows)
+        x = torch.randn(13, 3, 32, 32)
+        cost = skipping(rows)
+        assert cost is not None
+        with torch.inference_mode(), recording(network) as decided_here:
+            network(x)
+            recorded = {name: value.numpy().copy() for name, value in decided_here.items()}
+        expected = dict(zip([name for name, _ in decisions(rows)], decided(network, x).T, strict=True))
+        for name in cost.decisions:
+            asked = recorded[name] >= 0
+            assert (recorded[name][asked] == expected[name][asked]).all()
+            assert asked.all() or name == "goes_on"
+        if "leaves" in recorded:
+            assert ((recorded["goes_on"] < 0) == (recorded["leaves"] == 1)).all()
+        costs = image_costs(cost, recorded)
+        by_path = {layer.path: layer.macs for layer in count(rows).layers}
+        for number, macs in enumerate(costs.macs):
+            ran: set[str] = set()
+            owners = [layer for layer in network.architecture.layers if layer.shares is None]
+            for layer in owners:
+                module = network.layer(layer.path)
+                module.__dict__["_handle"] = module.register_forward_hook(
+                    lambda _m, _i, _o, path=layer.path, ran=ran: ran.add(path)
+                )
+            with torch.inference_mode():
+                network(x[number : number + 1])
+            for layer in owners:
+                network.layer(layer.path).__dict__.pop("_handle").remove()
+            shared = {layer.path for layer in rows.layers if layer.shares}
+            assert macs == sum(by_path[path] for path in {*ran, *shared})
+        assert costs.to_dict()["share"] == pytest.approx(costs.mean / count(rows).macs)
+        assert len(set(costs.macs)) > 1
 
 
 # Early exits are choices too

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import leannet
 from leannet.blocks.table import masked
 from leannet.checkpoint import load
+from leannet.cli.app import app
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
 from leannet.network import Network, build
@@ -148,6 +150,18 @@ def test_a_gated_network_begins_as_the_one_it_was_made_of(supervised: Path, phot
         answers = network.eval()(x)
         with masked(network):
             torch.testing.assert_close(answers, network(x))
+
+
+def test_its_evaluation_says_what_images_cost(supervised: Path) -> None:
+    found = leannet.evaluate(supervised, quiet=True)
+    assert found.costs is not None
+    assert found.costs.total == skipping(load(supervised)[1].architecture).total  # type: ignore[union-attr]
+    assert set(found.to_dict()["skipping"]["rates"]) == {
+        name for name, _ in decisions(load(supervised)[1].architecture)
+    }
+    printed = CliRunner().invoke(app, ["evaluate", str(supervised)])
+    assert printed.exit_code == 0
+    assert "an image ran" in printed.output
 
 
 def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from leannet.blocks.layers import layer_module
+from leannet.blocks.layers import Decide, layer_module
 from leannet.errors import LeannetError
 from leannet.rows import LayerBase, Node, input_name
 from leannet.rows.sides import Branch, Item, program
 
 RESERVED = {"architecture", "vectors", "auxiliary"}  # what a Network holds besides its rows
+IMAGES = "#images"  # beside the values, while decisions are recorded: the number of each image
 Values = dict[str, Tensor]
 
 
@@ -49,6 +50,7 @@ class Table(nn.Module):
     """
 
     _skips = True
+    _record: dict[str, Tensor] | None = None  # what its decisions were, of the last images
 
     def __init__(self, nodes: Sequence[Node], inputs: int = 1, outputs: Sequence[str] = ()):
         super().__init__()
@@ -74,6 +76,10 @@ class Table(nn.Module):
     def run(self, *inputs: Tensor, until: str | None = None) -> list[Tensor]:
         """The outputs, in the order of `output_names`; or that of one row, running no further."""
         values: Values = dict(zip(self.input_names, inputs, strict=True))
+        if self._record is not None:
+            self._record.clear()
+            self._images = len(inputs[0])
+            values[IMAGES] = torch.arange(len(inputs[0]))
         runs = self._skipping if self._skips and not self.training else ()
         if until is not None and until not in {_step(each).name for each in runs}:
             runs = ()  # it is inside a side
@@ -89,7 +95,12 @@ class Table(nn.Module):
         if isinstance(run, Choice):
             values[run.step.name] = self._chosen(run, values)
         else:
-            values[run.name] = self._modules[run.module](*[values[name] for name in run.inputs])  # type: ignore[misc]
+            module = self._modules[run.module]
+            values[run.name] = module(*[values[name] for name in run.inputs])  # type: ignore[misc]
+            if self._record is not None and isinstance(module, Decide):
+                not_asked = torch.full((self._images,), -1, dtype=torch.int8)
+                asked = self._record.setdefault(run.name, not_asked)
+                asked[values[IMAGES]] = values[run.name].detach().flatten().to("cpu", torch.int8)
 
     def _chosen(self, choice: Choice, values: Values) -> Tensor:
         """Each image's side, and no more than that."""
@@ -105,6 +116,7 @@ class Table(nn.Module):
         for side, takes in enumerate((takes_first, ~takes_first)):
             index = takes.nonzero().flatten()
             names = choice.reads[side] if choice.sides[side] else (results[side],)
+            names = (*names, *({IMAGES} & values.keys()))
             made = self._side(choice, side, {name: _gathered(values[name], index) for name in names})
             if chosen is None:
                 chosen = torch.empty_like(made[:1].expand(len(takes), *made.shape[1:]), memory_format=_format(made))
@@ -140,6 +152,17 @@ def masked(network: Table) -> Iterator[None]:
     finally:
         for table in tables:
             table._skips = True
+
+
+@contextmanager
+def recording(network: Table) -> Iterator[dict[str, Tensor]]:
+    """Within it each run of the network leaves what its rows decided: for each `decide` row 1, 0, or -1 where it was
+    not asked, (N,) int8."""
+    network._record = {}
+    try:
+        yield network._record
+    finally:
+        network._record = None
 
 
 def _step(run: Run) -> Step:

@@ -10,6 +10,7 @@ from leannet.cli.output import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from leannet.evaluation import Scores
+    from leannet.evaluation.skipped import ImageCosts
 
 MISTAKES = 10  # printed where the matrix is wider than the terminal
 
@@ -61,6 +62,20 @@ def command(
     )
     print()
     _print_confusion(scores, wide)
+    if evaluation.costs is not None:
+        print()
+        _print_costs(evaluation.costs)
+
+
+def _print_costs(costs: "ImageCosts") -> None:
+    """What an image ran, and how many images ran what each gate decides."""
+    least, most = (int(each) for each in (costs.macs.min(), costs.macs.max()))
+    print_text(
+        f"an image ran {costs.mean / 1e6:.2f} M mult-adds in the mean, {100 * costs.mean / costs.total:.1f} % of all "
+        f"rows' ({least / 1e6:.2f} to {most / 1e6:.2f} M)"
+    )
+    rates = [(name, "not asked" if rate is None else f"{100 * rate:.1f} %") for name, rate in costs.rates.items()]
+    print_table(("decides", "runs for"), rates)
 
 
 def _print_confusion(scores: "Scores", wide: bool) -> None:

@@ -1,7 +1,7 @@
 """`evaluate` and `predict`: what a trained network says of images, from its checkpoint alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from leannet.blocks.table import recording
 from leannet.checkpoint import load
 from leannet.console import Console
+from leannet.cost.skipping import skipping
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import ReadingOptions
 from leannet.evaluation.labelled_images import labelled_images
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predicted import Prediction, predictions_of_images
+from leannet.evaluation.skipped import ImageCosts, image_costs
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, folded
 
@@ -34,6 +37,7 @@ class Evaluation:
     scores: Scores
     skipped: list[dict[str, str]]  # images that cannot be read
     left_out: list[dict[str, Any]]  # what is no labelled image, by reason
+    costs: ImageCosts | None = None  # of a network with gates
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -45,6 +49,7 @@ class Evaluation:
             **self.scores.to_dict(),
             "skipped": self.skipped,
             "left_out": self.left_out,
+            **({} if self.costs is None else {"skipping": self.costs.to_dict()}),
         }
 
 
@@ -64,9 +69,20 @@ def evaluate(
     file = checkpoint_file(run)
     network, header = load(file)
     network = folded(network)
-    return evaluate_with(
-        lambda images: probabilities_of(network, images, header), header, file, data, split, quiet, options
-    )
+    cost = skipping(header.architecture)
+    with recording(network) as decided:
+        taken: dict[str, list[NDArray[np.int8]]] = {name: [] for name in (cost.decisions if cost else ())}
+
+        def probabilities(images: torch.Tensor) -> NDArray[np.float32]:
+            made = probabilities_of(network, images, header)
+            for name, decisions in taken.items():
+                decisions.append(decided[name].numpy() if name in decided else np.full(len(images), -1, np.int8))
+            return made
+
+        evaluation = evaluate_with(probabilities, header, file, data, split, quiet, options)
+    if cost is None:
+        return evaluation
+    return replace(evaluation, costs=image_costs(cost, {name: np.concatenate(each) for name, each in taken.items()}))
 
 
 def evaluate_with(
