@@ -104,7 +104,8 @@ def test_only_residual_blocks_behind_the_first_are_gated() -> None:
     gated_ones = [row.name for row in rows.rows if len(row.inputs) == 2 and row.name.startswith("block")]
     widths = {row.name: row for row in leannet.architecture("mobilenet_v2").rows}
     residual = [name for name, row in widths.items() if getattr(row, "residual", False)]
-    assert [name for name in gated_ones if name in widths] == residual[1:]
+    assert [name for name in gated_ones if name in widths] == residual
+    assert len(residual) == 10  # the network's first block, which has no shortcut, always runs
     resnet = gated(leannet.architecture("cifar_resnet38"))
     assert len(decisions(resnet)) == 17
     assert "layer1_0_gate" not in resnet.shapes

@@ -16,7 +16,7 @@ Linked = tuple[RowBase, tuple[str, ...]]  # a row, and what it reads
 
 
 def gated(architecture: Architecture, kind: GateKind = "recurrent", group: int = 1) -> Architecture:
-    """The same network with a gate before each residual block but the first.
+    """The same network with a gate before each residual block behind its first block.
 
     A gate reads what the block reads; an image that skips a block takes its shortcut. kind: recurrent (one memory that
     all gates share, for any block), feedforward (FFGate-I), feedforward-light (FFGate-II; both cost more than a
@@ -32,9 +32,10 @@ def gated(architecture: Architecture, kind: GateKind = "recurrent", group: int =
         raise LeannetError(f"group: expected 1 block or more, found {group}")
     if has_gates(architecture):
         raise LeannetError(f"{architecture.name} has gates already: name the network without them")
-    first, *skippable = [node.path for node in architecture.graph.nodes if _has_shortcut(node)] or [""]
+    blocks = [node for node in architecture.graph.nodes if isinstance(node.row, ResidualBase)]
+    skippable = [node.path for node in blocks[1:] if _has_shortcut(node)]
     if not skippable:
-        found = f"'{first}' alone, which always runs" if first else "none"
+        found = f"'{blocks[0].path}' alone, which always runs" if blocks else "none"
         raise LeannetError(
             f"{architecture.name}: a gate skips residual blocks behind the first, found {found}; networks with many: "
             "leannet models 'resnet*', mobilenet_v2"

@@ -63,6 +63,15 @@ class OnnxGraph:
         inner.made, inner.flat = dict(self.made), set(self.flat)
         return inner
 
+    def enter(self, value: str, name: str) -> None:
+        """Reads a map from outside through a pooling of single pixels, which changes nothing.
+
+        ONNX Runtime gives its own layout only to what its own operations make: behind one, a convolution, the sum that
+        ends a block and the activation function are one pass over the map, where they were four.
+        """
+        self._own.add(value)
+        self.made[value] = self.node("MaxPool", [self.made[value]], name, kernel_shape=[1, 1])
+
     def body(self, name: str, made: str, dims: Sequence[int]) -> Any:
         """The graph as the body of a branch. made: the tensor that it gives, of this shape."""
         helper, numbers = self.onnx.helper, self.onnx.numpy_helper

@@ -191,6 +191,9 @@ def _branch(to: OnnxGraph, step: ops.Branch) -> str:
     bodies = {}
     for word, body in zip(("then", "else"), step.sides, strict=True):
         inner = to.inside(body.steps)
+        for name in dict.fromkeys(name for each in body.steps if isinstance(each, ops.Sum) for name in each.inputs):
+            if name in step.inputs and to.operations.shape(name)[1:] != (1, 1) and to.operations.range(name) is None:
+                inner.enter(name, f"{step.name}:{word}:{name}")
         for each in body.steps:
             spell, shaped = TABLE[type(each)]
             inner.made[each.name] = spell(inner, each, *(inner.inputs(each, shaped) if shaped is not None else ()))
