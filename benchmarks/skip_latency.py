@@ -7,7 +7,8 @@ ResNet-50 at 224 px with SkipNet's recurrent gates, one thread. Each pattern is 
 saves, against the same network that skips nothing, over the share of the mult-adds that it saves; the least of the
 patterns counts. Branches (If in ONNX, IF in LiteRT) for one image; torch for one and, gathered, for 32. Then what
 gates that skip nothing cost over the plain network, and MobileNetV2, whose gates decide for up to three blocks of a
-stage, with half of them skipping over its plain form. Writes docs/benchmarks/skip_latency.json and docs/benchmarks/skip_latency.md.
+stage, with half of them skipping over its plain form. Writes docs/benchmarks/skip_latency.json and
+docs/benchmarks/skip_latency.md.
 """
 
 import argparse
