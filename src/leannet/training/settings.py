@@ -81,8 +81,8 @@ class Skipping(Section):
     """Blocks that images can skip, and how gates learn which (SkipNet, arXiv 1711.09485)."""
 
     gate: Annotated[GateKind | None, Field(json_schema_extra={"flag": "gate"})] = None
-    """Gives each block with a shortcut but the first block a gate: recurrent (one memory for all), feedforward (FFGate-I),
-    feedforward-light (FFGate-II), or highway, which mixes and never skips."""
+    """Gives each block with a shortcut but the first block a gate: recurrent (one memory for all), feedforward
+    (FFGate-I), feedforward-light (FFGate-II), or highway, which mixes and never skips."""
     group: Annotated[Annotated[int, Field(ge=1)], Field(json_schema_extra={"flag": "gate-group"})] = 1
     """How many blocks of a stage, at most, a gate decides for."""
     learning: Annotated[
