@@ -4,11 +4,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from typer.testing import CliRunner
 
 import leannet
+from leannet.artifact.exporting import export, export_folder
 from leannet.blocks.table import masked
 from leannet.checkpoint import load
 from leannet.cli.app import app
@@ -162,6 +164,28 @@ def test_its_evaluation_says_what_images_cost(supervised: Path) -> None:
     printed = CliRunner().invoke(app, ["evaluate", str(supervised)])
     assert printed.exit_code == 0
     assert "an image ran" in printed.output
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino", "litert"])
+def test_what_is_exported_skips_and_passes_its_check(supervised: Path, photos: Path, tmp_path: Path, form: Any) -> None:
+    if form == "onnx":
+        exported = export(supervised, tmp_path / "net.onnx", branches=True)
+        assert [node.op_type for node in onnx.load(exported.path).graph.node].count("If") == 8
+    else:
+        exported = export_folder(supervised, form, tmp_path / "net", branches=True)
+    assert all(check.passed or check.known for check in exported.checks)
+    images = sorted(photos.rglob("*.png"))[:3]
+    for ours, theirs in zip(*(leannet.predict(path, images)[0] for path in (exported.path, supervised)), strict=True):
+        assert ours.classes == theirs.classes
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
+
+
+def test_branches_that_cannot_be_are_one_line(supervised: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeannetError, match="ncnn has no branch"):
+        export_folder(supervised, "ncnn", tmp_path / "net", branches=True)
+    with pytest.raises(LeannetError, match="found cifar_resnet20"):
+        export(supervised.with_name("base"), tmp_path / "net.onnx", branches=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(

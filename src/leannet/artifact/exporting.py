@@ -13,6 +13,7 @@ from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.data.images import covered_size
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
+from leannet.rows.sides import gates
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
 from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
 from leannet.sections import FloatInput, Shipping
@@ -52,19 +53,21 @@ def export(
     out: str | Path | None = None,
     precision: Precision = "float32",
     input: FloatInput = "float32",
+    branches: bool = False,
 ) -> Exported:
     """Writes a run or checkpoint as an artifact: one ONNX file with weights, header and golden images.
 
     out: None: `model.onnx` beside the checkpoint. precision: of the weights; bfloat16: also of what OpenVINO computes
     in, on processors that have it. input: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any
     size, resized and normalized by the graph, which only ONNX Runtime resizes as Pillow does; or uint8-sized, images of
-    the network's size, normalized by the graph.
+    the network's size, normalized by the graph. branches: of a network with gates, what an image skips does not run;
+    the file then takes one image at a time.
     Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
     then nothing is written.
     """
     file = checkpoint_file(run)
     target = artifact_path(out, file.with_suffix(".onnx"))
-    artifact = build_artifact(file, precision, input)
+    artifact = build_artifact(file, precision, input, branches)
     note = conditioning(artifact.header)
     problem = "the export does not give what torch gives"
     if precision != "float32":
@@ -74,13 +77,17 @@ def export(
 
 
 def export_folder(
-    run: str | Path, format: Format, out: str | Path | None = None, input: FloatInput = "float32"
+    run: str | Path,
+    format: Format,
+    out: str | Path | None = None,
+    input: FloatInput = "float32",
+    branches: bool = False,
 ) -> Exported:
     """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
 
     format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
-    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint. input: as for
-    `export`; for litert also uint8-sized.
+    phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint. input, branches: as
+    for `export`; for litert also uint8-sized; ncnn has no branch.
     Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
     torch gives: then nothing stays.
     """
@@ -89,15 +96,19 @@ def export_folder(
     if input == "uint8":
         raise LeannetError(f"--input uint8: {format} {NO_ANTIALIAS}: expected --input uint8-sized, whose images are "
                            "resized before")  # fmt: skip
+    if branches and format == "ncnn":
+        raise LeannetError(
+            "--branches: ncnn has no branch, and runs all blocks; expected --format onnx, openvino or litert"
+        )
     target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
-    artifact = build_folder(file, format, build_artifact(file, "float32", input))
+    artifact = build_folder(file, format, build_artifact(file, "float32", input, branches), branches)
     note = conditioning(artifact.header)
     checks = write_checked(artifact, target, f"{file}: {format} does not give what torch gives", note)
     size = sum(path.stat().st_size for path in target.iterdir())
     return Exported(target, size, "float32", checks, format, note)
 
 
-def build_artifact(file: Path, precision: Precision, input: FloatInput) -> OnnxArtifact:
+def build_artifact(file: Path, precision: Precision, input: FloatInput, branches: bool = False) -> OnnxArtifact:
     """The artifact of a checkpoint, not written yet."""
     from leannet.checkpoint import load_shipped
 
@@ -109,7 +120,10 @@ def build_artifact(file: Path, precision: Precision, input: FloatInput) -> OnnxA
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
     images = header.preprocessing if input != "float32" else None
-    model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized")
+    if branches and not gates(header.architecture):
+        raise LeannetError(f"--branches: expected a network with gates that decide, found {header.architecture.name}, "
+                           "whose images all run every row; train --gate gives it some")  # fmt: skip
+    model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized", branches)
     try:
         golden, gap = record(network, header.preprocessing)
     except LeannetError as error:
@@ -143,7 +157,7 @@ def conditioning(header: Header) -> str:
     )
 
 
-def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
+def build_folder(file: Path, format: str, plain: Artifact, branches: bool = False) -> FolderArtifact:
     """The same as a folder of another runtime's files. plain: the artifact for ONNX, with golden images."""
     from leannet.checkpoint import load_shipped
 
@@ -153,9 +167,16 @@ def build_folder(file: Path, format: str, plain: Artifact) -> FolderArtifact:
         from leannet.runtime.formats.tflite import to_tflite
 
         images = plain.header.preprocessing if plain.takes_uint8 else None
-        files: tuple[bytes, ...] = (described_tflite(to_tflite(network.architecture, weights, images), plain.header),)
+        made = to_tflite(network.architecture, weights, images, branches)
+        files: tuple[bytes, ...] = (described_tflite(made, plain.header),)
     else:
-        files = Program(network.architecture, weights).form(FORM_OF[format])
+        program = Program(network.architecture, weights)
+        if branches:  # for OpenVINO alone
+            from leannet.runtime.openvino_form import to_openvino
+
+            model = to_onnx(network.architecture, weights, branches=True)
+            program = Program.of_forms(network.architecture, {"ir": to_openvino(bytes(model.SerializeToString()))})
+        files = program.form(FORM_OF[format])
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 

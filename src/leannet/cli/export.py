@@ -35,6 +35,12 @@ def command(
         Literal["onnx", "openvino", "ncnn", "litert"],
         typer.Option(help="onnx: one file. The others: a folder of theirs."),
     ] = "onnx",
+    branches: Annotated[
+        bool,
+        typer.Option(
+            "--branches", help="Of a network with gates: what an image skips does not run; one image at a time."
+        ),
+    ] = False,
     fastest: Annotated[
         bool,
         typer.Option(
@@ -69,20 +75,22 @@ def command(
         raise LeannetError(f"--{flag} goes with --fastest, which is not asked for")
     if format != "onnx":
         if fastest or precision or data or (input and format != "litert"):
-            takes = "a run, --input and --out" if format == "litert" else "a run and --out alone"
+            takes = (
+                "a run, --input, --branches and --out" if format == "litert" else "a run, --branches and --out alone"
+            )
             raise LeannetError(f"--format {format} takes {takes}")
-        _export_folder(run, format, out, input or "float32", json)
+        _export_folder(run, format, out, input or "float32", branches, json)
         return
     if fastest:
-        if precision or input:
-            raise LeannetError("--fastest chooses the precision itself: leave out --precision and --input")
+        if precision or input or branches:
+            raise LeannetError("--fastest chooses the precision itself: leave out --precision, --input and --branches")
         _export_fastest(run, data, out, for_fastest, json, quiet)
         return
     if data is not None:
         raise LeannetError(f"{data}: images are for --fastest; expected a run alone")
     from leannet.artifact import export
 
-    exported = export(run, out, precision or "float32", input or "float32")
+    exported = export(run, out, precision or "float32", input or "float32", branches)
     if json:
         print_json(exported.to_dict())
         return
@@ -92,11 +100,16 @@ def command(
 
 
 def _export_folder(
-    run: str, format: Literal["openvino", "ncnn", "litert"], out: Path | None, input: "FloatInput", json: bool
+    run: str,
+    format: Literal["openvino", "ncnn", "litert"],
+    out: Path | None,
+    input: "FloatInput",
+    branches: bool,
+    json: bool,
 ) -> None:
     from leannet.artifact.exporting import export_folder
 
-    exported = export_folder(run, format, out, input)
+    exported = export_folder(run, format, out, input, branches)
     if json:
         print_json(exported.to_dict())
         return

@@ -97,7 +97,7 @@ class OnnxRuntime(Engine):
         def run(x: Floats) -> list[Floats]:
             return list(session.run(None, {graph_input.name: x}))
 
-        return run
+        return one_by_one(run) if graph_input.shape[0] == 1 else run
 
 
 class OpenVino(Engine):
@@ -142,7 +142,8 @@ class OpenVino(Engine):
             outputs = request(x.shape).infer([x], share_inputs=True)
             return [np.array(value) for value in outputs.values()]
 
-        return run
+        number = model.inputs[0].partial_shape[0]
+        return one_by_one(run) if number.is_static and number.get_length() == 1 else run
 
 
 class Ncnn(Engine):
@@ -227,7 +228,18 @@ class LiteRt(Engine):
             ]
             return [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in values]
 
-        return run
+        signature = graph_input["shape_signature"]
+        return one_by_one(run) if len(signature) and signature[0] == 1 else run
+
+
+def one_by_one(run: Run) -> Run:
+    """Several images through a file that takes one, whose branches decide for it alone."""
+
+    def run_all(x: Floats) -> list[Floats]:
+        made = [run(x[number : number + 1]) for number in range(len(x))]
+        return [np.concatenate(values) for values in zip(*made, strict=True)]
+
+    return run_all
 
 
 def _as_integers(x: Floats, scale: float, zero_point: int) -> NDArray[np.int8]:

@@ -117,7 +117,7 @@ def pack(graph: Subgraph, *bodies: Subgraph) -> bytes:
             zero_points = builder.CreateNumpyVector(np.asarray(tensor.zero_points, np.int64))
             quantization = {"Scale": scales, "ZeroPoint": zero_points, "QuantizedDimension": tensor.axis}
             fields["Quantization"] = table("QuantizationParameters", **quantization)
-        if tensor.data is None:
+        if tensor.data is None and not bodies:  # a branch decides for one image
             fields["ShapeSignature"] = numbers((-1, *tensor.shape[1:]))
         tensor_tables.append(table("Tensor", **fields))
     graph_tables = []
