@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json
-from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
+from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.cli.train import print_summary
 from leannet.errors import LeannetError
 
@@ -15,7 +15,7 @@ from leannet.errors import LeannetError
 class Command(SettingsCommand):
     """Without the settings that the run decides."""
 
-    left_out = frozenset({"model", "width", "resolution", "weights"})
+    left_out = OF_THE_RUN
 
 
 CLASS = Command

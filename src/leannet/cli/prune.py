@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
-from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
+from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
 from leannet.shrink.names import Criterion
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Command(SettingsCommand):
     """Without the settings that the run decides."""
 
-    left_out = frozenset({"model", "width", "resolution", "weights"})
+    left_out = OF_THE_RUN
 
 
 CLASS = Command

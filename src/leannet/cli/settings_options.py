@@ -28,6 +28,21 @@ GROUPS = {  # of help: the first field of each
     "augment": "Augmentation",
     "seed": "Machine",
 }
+# Settings that a run decides which is trained on, by the flag's parameter name.
+OF_THE_RUN = frozenset(
+    {
+        "model",
+        "width",
+        "resolution",
+        "weights",
+        "gate",
+        "gate_group",
+        "gate_learning",
+        "gate_cost",
+        "alpha",
+        "rl_weight",
+    }
+)
 
 
 @dataclass(frozen=True)

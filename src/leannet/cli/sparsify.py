@@ -7,7 +7,7 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
-from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
+from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ NEEDS = {
 class Command(SettingsCommand):
     """Its own words for what settings of training are called too."""
 
-    left_out = frozenset(
-        {"sparsity", "sparsity_level", "sparsity_scope", "sparsity_schedule", "model", "width", "resolution", "weights"}
-    )
+    left_out = OF_THE_RUN | {"sparsity", "sparsity_level", "sparsity_scope", "sparsity_schedule"}
 
 
 CLASS = Command
