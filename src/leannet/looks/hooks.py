@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from leannet.blocks.table import masked
 from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.rows import INPUT, Architecture, BlockBase, Conv, Dropout, GlobalPool
@@ -46,7 +47,7 @@ def record_outputs(network: Network, points: Sequence[Point], gradients: bool = 
     """While it lasts, each run of the network records the outputs of the points, by path; in evaluation mode.
 
     These are copies, since what follows a layer may work in place. gradients: a recorded output is where gradients
-    end: the network goes on from it, and nothing before it is differentiated.
+    end: the network goes on from it, and nothing before it is differentiated. Blocks that an image skips run too.
     """
     outputs: dict[str, Tensor] = {}
     runs: Counter[nn.Module] = Counter()
@@ -74,6 +75,7 @@ def record_outputs(network: Network, points: Sequence[Point], gradients: bool = 
         for handle in (network.register_forward_pre_hook(begin), *map(watch, {point.module for point in points})):
             stack.callback(handle.remove)
         network.eval()
+        stack.enter_context(masked(network))
         yield outputs
 
 

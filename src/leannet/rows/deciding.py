@@ -29,17 +29,19 @@ class Softmax(LayerBase):
 
 
 class Largest(LayerBase):
-    """The largest channel at each place.
+    """The largest value of a vector.
 
     Of probabilities the confidence, by which an early exit is taken.
 
-    (C, H, W) -> (1, H, W).
+    (C, 1, 1) -> (1, 1, 1).
     """
 
     kind: Literal["largest"] = "largest"
 
     def out_shape(self, *shapes: Shape) -> Shape:
-        return Shape(1, *shapes[0][1:])
+        if shapes[0][1:] != (1, 1):
+            raise RowError("inputs", f"expected a vector, 1 x 1 x C, found {shapes[0]}")
+        return DECISION
 
 
 class Zeros(LayerBase):

@@ -84,13 +84,15 @@ def _guess(row_class: type[RowBase]) -> Example | None:
             word = field.type.split(",")[0].split(" ")[0]
             fields[field.name] = GUESSES.get(word, word)
     least = row_class.arity[0] if isinstance(row_class.arity, tuple) else row_class.arity or 2
-    shapes = (INPUT_SHAPE,) * least
-    try:
-        row = row_class(**fields)
-        _resolved(row, shapes)
-    except (RowError, LeannetError, ValueError):
-        return None
-    return Example(row, "", shapes)
+    for shape in (INPUT_SHAPE, Shape(INPUT_SHAPE.channels, 1, 1)):  # a map, and for kinds that read none a vector
+        shapes = (shape,) * least
+        try:
+            row = row_class(**fields)
+            _resolved(row, shapes)
+        except (RowError, LeannetError, ValueError):
+            continue
+        return Example(row, "", shapes)
+    return None
 
 
 def _resolved(row: RowBase, shapes: Sequence[Shape]) -> tuple[Node, ...]:

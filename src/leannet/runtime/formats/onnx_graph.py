@@ -117,8 +117,8 @@ class OnnxGraph:
         elif shaped == "image" and name in self.flat:
             name, floats = f"{name}:image", f"{floats}:image"
             if name not in self._names:
-                axes = self.constant("constant:axes", np.array([2, 3], np.int64))
-                self.node("Unsqueeze", [self.made[value], axes], name)
+                shape = self.constant("constant:as_map", np.array([0, -1, 1, 1], np.int64))
+                self.node("Reshape", [self.made[value], shape], name)
         range_ = self.operations.range(value)
         if range_ is None or as_integers:
             return name

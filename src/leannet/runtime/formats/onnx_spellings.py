@@ -149,7 +149,7 @@ def _shuffle(to: OnnxGraph, step: ops.Shuffle, x: str) -> str:
 def _slice(to: OnnxGraph, step: ops.Slice, x: str) -> str:
     bounds = (("start", step.start), ("stop", step.start + step.shape.channels), ("axis", 1))
     constants = [to.constant(f"{step.name}:{name}", np.array([value], np.int64)) for name, value in bounds]
-    return to.node("Slice", [x, *constants], step.name)
+    return to.like(x, to.node("Slice", [x, *constants], step.name))
 
 
 def _upsample(to: OnnxGraph, step: ops.Upsample, x: str) -> str:
@@ -175,10 +175,20 @@ def _decide(to: OnnxGraph, step: ops.Decide, x: str) -> str:
 
 
 def _zeros(to: OnnxGraph, step: ops.Zeros, x: str) -> str:
-    number = to.node("ReduceMean", [x], f"{step.name}:number", axes=[1, 2, 3], keepdims=1)
-    return to.node(
-        "Mul", [number, to.constant(f"{step.name}:zeros", np.zeros((1, *step.shape), np.float32))], step.name
-    )
+    """Zeros times the mean of a channel: without an axis, which opset 18 says otherwise than those before."""
+    path, bounds = step.name, (("start", 0), ("stop", 1), ("axis", 1))
+    constants = [to.constant(f"{path}:{name}", np.array([value], np.int64)) for name, value in bounds]
+    mean = to.node("GlobalAveragePool", [to.node("Slice", [x, *constants], f"{path}:first")], f"{path}:mean")
+    zeros = to.constant(f"{path}:zeros", np.zeros((1, step.shape.channels), np.float32))
+    made = to.node("Mul", [to.node("Flatten", [mean], f"{path}:number", axis=1), zeros], path)
+    to.flat.add(made)
+    return made
+
+
+def _largest(to: OnnxGraph, step: ops.Largest, x: str) -> str:
+    """Of a vector, as a map of its values: without an axis, as above."""
+    turned = to.node("Transpose", [x], f"{step.name}:turned", perm=[0, 2, 1, 3])
+    return to.node("GlobalMaxPool", [turned], step.name)
 
 
 def _branch(to: OnnxGraph, step: ops.Branch) -> str:
@@ -242,12 +252,12 @@ TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
     ops.Activate: (_activate, ""),
     ops.Flatten: (lambda to, step, x: x, "vector"),
     ops.Shuffle: (_shuffle, "image"),
-    ops.Slice: (_slice, "image"),
+    ops.Slice: (_slice, ""),
     ops.Upsample: (_upsample, "image"),
     ops.Shift: (_shift, "image"),
     ops.LocalResponse: (_local_response, "image"),
     ops.Softmax: (_node("Softmax", axis=1), "image"),
-    ops.Largest: (_node("ReduceMax", axes=[1], keepdims=1), "image"),
+    ops.Largest: (_largest, "image"),
     ops.Decide: (_decide, ""),
     ops.Zeros: (_zeros, "image"),
     ops.Branch: (_branch, None),
