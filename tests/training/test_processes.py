@@ -105,6 +105,7 @@ def test_every_image_is_counted_once(both: tuple[dict[str, Any], dict[str, Any],
     assert [line.split(",")[:3] for line in lines[0]] == [line.split(",")[:3] for line in lines[1]]
 
 
+@pytest.mark.everything
 def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     """Gradients are exchanged once a step, with its last part. Of both runs each part is the same four images."""
     *_, folder = both
@@ -115,6 +116,7 @@ def test_two_follow_one_in_parts_too(both: tuple[dict[str, Any], dict[str, Any],
     assert two["losses"][:10] == pytest.approx(one["losses"][:10], rel=1e-9)
 
 
+@pytest.mark.everything
 def test_without_synchronisation_they_part(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
     """What the first test tests: batch norm over each process's own images gives other losses."""
     one, _, folder = both
