@@ -131,7 +131,8 @@ def zero_init_residual(network: Network) -> None:
         if reads.get(first) == reads.get(second):  # side by side, as branches that fold: neither is a shortcut
             continue
         branch = second if first in above.get(second, ()) else first
-        norm = getattr(network.layer(branch), "norm", None) if branch in reads else None
+        owner = network.architecture.graph.by_path[branch].shares or branch if branch in reads else ""
+        norm = getattr(network.layer(owner), "norm", None) if owner else None
         if isinstance(norm, nn.BatchNorm2d):
             nn.init.zeros_(norm.weight)
 

@@ -16,7 +16,7 @@ from leannet.checkpoint import load
 from leannet.cli.app import app
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
-from leannet.network import Network, build
+from leannet.network import Network, build, zero_init_residual
 from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
@@ -124,6 +124,18 @@ def test_supervised_decisions_are_hard_forward_and_soft_backward() -> None:
                   for each in (name, score))  # fmt: skip
     torch.testing.assert_close(hard, soft)
     assert hard.abs().max() > 0
+
+
+def test_residual_branches_begin_at_nought_with_gates_as_without() -> None:
+    """As the recipe cifar-fast asks for. The cell that gates share adds too, and is no residual branch."""
+    plain = build(leannet.architecture("cifar_resnet20"))
+    network = build(gated(plain.architecture, "recurrent"))
+    for each in (plain, network):
+        zero_init_residual(each)
+    at_nought = [{name for name, value in each.named_parameters() if name.endswith("norm.weight") and not value.any()}
+                 for each in (plain, network)]  # fmt: skip
+    assert at_nought[0] == at_nought[1]
+    assert len(at_nought[0]) == 9
 
 
 # Training
