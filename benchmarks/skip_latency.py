@@ -25,8 +25,6 @@ from leannet.files import write_whole
 from leannet.rows import Architecture
 from leannet.rows.gating import decisions, gated
 from leannet.runtime import ENGINES, Program, machine, measure, numpy_weights
-from leannet.runtime.formats.onnx import to_onnx
-from leannet.runtime.formats.tflite import to_tflite
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "skip_latency.json"
 GROUPS = {"mobilenet_v2": 3}  # light blocks, of which a skip costs as much as of heavy ones
@@ -51,15 +49,6 @@ def forced(rows: Architecture, pattern: str) -> tuple[Architecture, float]:
     return table, cost.of(decided) / cost.total
 
 
-def program(rows: Architecture, weights: dict[str, Any], engine: str) -> Program:
-    """In the form in which an engine skips."""
-    if engine == "litert":
-        return Program.of_forms(rows, {"tflite": (to_tflite(rows, weights, branches=True),)})
-    if engine == "torch":
-        return Program(rows, weights)
-    return Program.of_file(rows, to_onnx(rows, weights, branches=True).SerializeToString())
-
-
 def weights_of(rows: Architecture) -> dict[str, Any]:
     """Fresh ones. Scores are then a half and a little, above 0 and below 1."""
     return numpy_weights(leannet.build(rows).eval().state_dict())
@@ -75,7 +64,7 @@ def timed(base: str, engine: str, batch: int, seconds: float) -> dict[str, Any]:
     runs = {"plain": partial(ENGINES[engine].prepare(Program(plain, of_plain), 1), x)}
     for pattern in PATTERNS:
         table, shares[pattern] = forced(rows, pattern)
-        runs[pattern] = partial(ENGINES[engine].prepare(program(table, weights, engine), 1), x)
+        runs[pattern] = partial(ENGINES[engine].prepare(Program(table, weights, branches=True), 1), x)
     latencies = measure(runs, seconds * len(runs), threads=1)
     ms = {name: latency.median_ms for name, latency in latencies.items()}
     saved = {name: (1 - ms[name] / ms["none"]) / (1 - share) for name, share in shares.items() if share < 1}

@@ -1,6 +1,6 @@
 """Is skipping worth it? Networks that skip blocks image by image, beside the same cost removed for all, on CIFAR-10.
 
-    python experiments/skip.py DATA [--only WAY ...]     # six hours on two cores; goes on where it stopped
+    python experiments/skip.py DATA [--only WAY ...]     # goes on where it stopped
 
 DATA: a folder with train.parquet and test.parquet. From bases/cifar_resnet38 and bases/cifar_mobilenet_v2 (width 0.5),
 each with the recipe cifar-fast:

@@ -16,7 +16,6 @@ from leannet.rows.sides import gates
 from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.branching import branching
 from leannet.runtime.formats.onnx import to_onnx
-from leannet.runtime.formats.tflite import to_tflite
 from leannet.runtime.lowering import lower
 from tests.skipping.test_gates import decided, exits, network_of
 
@@ -41,20 +40,17 @@ def case(name: str) -> tuple[Architecture, Network, torch.Tensor]:
     return rows, same, torch.randn(8, *rows.input.shape)
 
 
-def program(rows: Architecture, network: Network, engine: str) -> Program:
-    weights = numpy_weights(network.state_dict())
-    if engine == "litert":
-        return Program.of_forms(rows, {"tflite": (to_tflite(rows, weights, branches=True),)})
-    model = to_onnx(rows, weights, branches=True)
-    onnx.checker.check_model(model, full_check=True)
-    return Program.of_file(rows, model.SerializeToString())
+def program(rows: Architecture, network: Network) -> Program:
+    made = Program(rows, numpy_weights(network.state_dict()), branches=True)
+    onnx.checker.check_model(onnx.load_from_string(made.onnx), full_check=True)
+    return made
 
 
 @pytest.mark.parametrize("engine", ENGINE_NAMES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_branches_answer_as_the_network(name: str, engine: str) -> None:
     rows, network, x = case(name)
-    run = ENGINES[engine].prepare(program(rows, network, engine), 1)
+    run = ENGINES[engine].prepare(program(rows, network), 1)
     with torch.inference_mode():
         expected = network(x).numpy()
     made = np.concatenate([run(x[number : number + 1].numpy())[0] for number in range(len(x))])
@@ -70,7 +66,7 @@ def test_all_blocks_and_none(threshold: float, engine: str) -> None:
     same = leannet.build(rows).eval()
     same.load_state_dict(network.state_dict())
     assert set(decided(same, x).flatten()) == {int(threshold == 0)}
-    run = ENGINES[engine].prepare(program(rows, same, engine), 1)
+    run = ENGINES[engine].prepare(program(rows, same), 1)
     with torch.inference_mode():
         expected = same(x[:1]).numpy()
     np.testing.assert_allclose(run(x[:1].numpy())[0], expected, atol=1e-4 * np.abs(expected).max())

@@ -114,7 +114,7 @@ def test_only_residual_blocks_behind_the_first_are_gated() -> None:
     with pytest.raises(LeannetError, match="has gates already"):
         gated(resnet)
     with pytest.raises(LeannetError, match="nearest: recurrent"):
-        gated(leannet.architecture("cifar_resnet38"), "recurent")  # type: ignore[arg-type]
+        gated(leannet.architecture("cifar_resnet38"), "recurent")  # type: ignore[arg-type]  # misspelt
     with pytest.raises(LeannetError, match="has no gates"):
         without_gates(leannet.architecture("cifar_resnet38"))
 

@@ -23,6 +23,7 @@ from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy
 from leannet.training.skipping import Skipped, shares
 from tests.conftest import draw_folder, stop_at_step
+from tests.skipping.test_gates import exits
 
 SMALL: dict[str, Any] = {"workers": 0, "quiet": True, "batch_size": 8, "model": "cifar_resnet20", "width": 0.5}
 GATE: dict[str, Any] = {"skipping": {"gate": "recurrent"}}
@@ -138,6 +139,16 @@ def test_residual_branches_begin_at_nought_with_gates_as_without() -> None:
     assert len(at_nought[0]) == 9
 
 
+def test_what_saves_by_a_decision_of_1_costs_less_than_nothing() -> None:
+    """An early exit: images that leave run less, and so leaving is rewarded."""
+    cost = skipping(exits(0.3))
+    assert cost is not None
+    for by in ("macs", "blocks"):
+        costs = shares(cost, by)
+        assert costs["leaves"] < 0 < costs["goes_on"]
+        assert sum(map(abs, costs.values())) == pytest.approx(1)
+
+
 # Training
 
 
@@ -169,10 +180,11 @@ def test_a_gated_network_begins_as_the_one_it_was_made_of(supervised: Path, phot
 def test_its_evaluation_says_what_images_cost(supervised: Path) -> None:
     found = leannet.evaluate(supervised, quiet=True)
     assert found.costs is not None
-    assert found.costs.total == skipping(load(supervised)[1].architecture).total  # type: ignore[union-attr]
-    assert set(found.to_dict()["skipping"]["rates"]) == {
-        name for name, _ in decisions(load(supervised)[1].architecture)
-    }
+    rows = load(supervised)[1].architecture
+    cost = skipping(rows)
+    assert cost is not None
+    assert found.costs.total == cost.total
+    assert set(found.to_dict()["skipping"]["rates"]) == {name for name, _ in decisions(rows)}
     printed = CliRunner().invoke(app, ["evaluate", str(supervised)])
     assert printed.exit_code == 0
     assert "an image ran" in printed.output

@@ -170,13 +170,7 @@ def build_folder(file: Path, format: str, plain: Artifact, branches: bool = Fals
         made = to_tflite(network.architecture, weights, images, branches)
         files: tuple[bytes, ...] = (described_tflite(made, plain.header),)
     else:
-        program = Program(network.architecture, weights)
-        if branches:  # for OpenVINO alone
-            from leannet.runtime.openvino_form import to_openvino
-
-            model = to_onnx(network.architecture, weights, branches=True)
-            program = Program.of_forms(network.architecture, {"ir": to_openvino(bytes(model.SerializeToString()))})
-        files = program.form(FORM_OF[format])
+        files = Program(network.architecture, weights, branches=branches).form(FORM_OF[format])
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 

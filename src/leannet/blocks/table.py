@@ -96,7 +96,7 @@ class Table(nn.Module):
             values[run.step.name] = self._chosen(run, values)
         else:
             module = self._modules[run.module]
-            values[run.name] = module(*[values[name] for name in run.inputs])  # type: ignore[misc]
+            values[run.name] = module(*[values[name] for name in run.inputs])  # type: ignore[misc]  # torch's stubs: a child may be None
             if self._record is not None and isinstance(module, Decide):
                 not_asked = torch.full((self._images,), -1, dtype=torch.int8)
                 asked = self._record.setdefault(run.name, not_asked)
@@ -109,7 +109,8 @@ class Table(nn.Module):
         number = int(takes_first.sum())
         if number + int((values[decision] == 0).sum()) < len(takes_first):  # a share of both
             sides = [self._side(choice, side, values) for side in (0, 1)]
-            return self._modules[choice.step.module](*sides, values[decision])  # type: ignore[misc]
+            module = self._modules[choice.step.module]
+            return module(*sides, values[decision])  # type: ignore[misc]  # torch's stubs, as above
         if number in (0, len(takes_first)):
             return self._side(choice, 0 if number else 1, values)
         chosen: Tensor | None = None

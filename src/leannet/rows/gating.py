@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from leannet.errors import LeannetError, nearest
 from leannet.rows.blocks import FeedforwardGate, GateScore, GateSummary, HighwayGate, LstmCell
 from leannet.rows.blocks.base import ResidualBase
+from leannet.rows.blocks.gates import STATE
 from leannet.rows.editing import linked
 from leannet.rows.graph import Node
 from leannet.rows.layers import Choose, Decide, RowBase, Zeros
@@ -103,7 +104,7 @@ class _Gating:
                 summary = f"{block}_summary"
                 if not self.state:
                     self.state = "gates_start"
-                    yield Zeros(name=self.state, out_channels=2 * GateSummary(name="any").size), (summary,)
+                    yield Zeros(name=self.state, out_channels=2 * STATE), (summary,)
                 state, score = f"{block}_state", f"{block}_score"
                 yield LstmCell(name=state, shares=self._owner("state", state)), (summary, self.state)
                 yield GateScore(name=score, shares=self._owner("score", score)), (state,)

@@ -33,10 +33,17 @@ class Program:
     Files alone are a program too (`of_file`, `of_forms`), for the engines that read them.
     """
 
-    def __init__(self, architecture: Architecture, weights: Weights | None = None, compute: str = "float32"):
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Weights | None = None,
+        compute: str = "float32",
+        branches: bool = False,
+    ):
         """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: the type of what is
-        computed in float; bfloat16 only in an engine that has it, the others take float32."""
-        self.architecture, self.compute = architecture, compute
+        computed in float; bfloat16 only in an engine that has it, the others take float32. branches: in forms that have
+        them, choices are branches, for one image at a time."""
+        self.architecture, self.compute, self.branches = architecture, compute, branches
         self._weights = weights
         self._forms: dict[str, tuple[bytes, ...]] = {}
         self._from_files = False
@@ -88,7 +95,8 @@ class Program:
         weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
         match form:
             case "onnx":
-                return (bytes(to_onnx(self.architecture, weights, stored_as=self.compute).SerializeToString()),)
+                model = to_onnx(self.architecture, weights, stored_as=self.compute, branches=self.branches)
+                return (bytes(model.SerializeToString()),)
             case "ncnn":
                 from leannet.runtime.formats.ncnn import to_ncnn
 
@@ -97,7 +105,7 @@ class Program:
             case "tflite":
                 from leannet.runtime.formats.tflite import to_tflite
 
-                return (to_tflite(self.architecture, weights),)
+                return (to_tflite(self.architecture, weights, branches=self.branches),)
             case "ir":
                 from leannet.runtime.openvino_form import to_openvino
 

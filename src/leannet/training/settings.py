@@ -218,7 +218,7 @@ class Settings(Section):
     color: Literal["RGB", "L"] = "RGB"
     """L: one grey channel."""
     resize: Resize | None = None
-    """How an image is fitted to the input's shape. Default: crop."""
+    """How an image is fitted to the input's shape. Default: as the weights were scored, else crop."""
     normalization: Literal["imagenet", "zscore"] | None = None
     """zscore: by mean and standard deviation of the training split. Default: imagenet."""
 

@@ -85,8 +85,12 @@ def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
             f"--gate-learning {settings.learning}: expected gates that decide, found none in {architecture.name}; "
             "--gate recurrent gives it some"
         )
-    training = TRAINING[settings.learning or "supervised"]
-    return architecture.edit({decision: {"training": training} for decision, _ in decisions(architecture)})
+    if settings.learning is not None:
+        return architecture.edit(
+            {name: {"training": TRAINING[settings.learning]} for name, _ in decisions(architecture)}
+        )
+    drawn = [node.path for node in architecture.graph.nodes if getattr(node.row, "training", None) == "drawn"]
+    return architecture.edit({name: {"training": "hard"} for name in drawn})  # without what rewards what is drawn
 
 
 def learning_to_skip(inner: Objective, architecture: Architecture, settings: Skipping) -> Objective:
@@ -99,21 +103,23 @@ def learning_to_skip(inner: Objective, architecture: Architecture, settings: Ski
 
 
 def shares(cost: SkippingCost, by: str) -> dict[str, float]:
-    """What each decision saves when it says 0, of what all save together. by: `macs`, or `blocks`, all alike."""
-    saved: dict[str, float] = {}
+    """What each decision costs when it says 1, of what all decide about; below 0 where that saves, as an early exit.
+
+    by: `macs`, or `blocks`, all alike.
+    """
+    more: dict[str, float] = {}
     for gate in cost.gates:
-        more = gate.macs[0] - gate.macs[1] if by == "macs" else 1
-        saved[gate.decision] = saved.get(gate.decision, 0) + max(more, 0)
-    total = sum(saved.values())
-    return {decision: value / total for decision, value in saved.items()}
+        macs = gate.macs[0] - gate.macs[1]
+        more[gate.decision] = more.get(gate.decision, 0) + (macs if by == "macs" else (macs > 0) - (macs < 0))
+    total = sum(abs(value) for value in more.values()) or 1
+    return {decision: value / total for decision, value in more.items()}
 
 
 def open_gates(network: Network) -> None:
     """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was."""
-    by_path = network.architecture.graph.by_path
     for node in network.architecture.graph.nodes:
         if isinstance(node.row, GateScore | FeedforwardGate) and node.row.shares is None:
-            layer = next(each for each in reversed(node.inside) if isinstance(by_path[each.path].row, Linear | Conv))
+            layer = next(each for each in reversed(node.inside) if isinstance(each.row, Linear | Conv))
             bias = next(value for name, value in network.layer(layer.path).named_parameters() if name.endswith("bias"))
             with torch.no_grad():
                 bias.copy_(torch.tensor([0.0, OPEN])[-len(bias) :])
