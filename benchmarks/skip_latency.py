@@ -64,7 +64,7 @@ def timed(base: str, engine: str, batch: int, seconds: float) -> dict[str, Any]:
     runs = {"plain": partial(ENGINES[engine].prepare(Program(plain, of_plain), 1), x)}
     for pattern in PATTERNS:
         table, shares[pattern] = forced(rows, pattern)
-        runs[pattern] = partial(ENGINES[engine].prepare(Program(table, weights, branches=True), 1), x)
+        runs[pattern] = partial(ENGINES[engine].prepare(Program(table, weights, branches="one"), 1), x)
     latencies = measure(runs, seconds * len(runs), threads=1)
     ms = {name: latency.median_ms for name, latency in latencies.items()}
     saved = {name: (1 - ms[name] / ms["none"]) / (1 - share) for name, share in shares.items() if share < 1}

@@ -13,7 +13,9 @@ from leannet.cost import count
 from leannet.errors import LeannetError, as_items
 from leannet.header import is_artifact
 from leannet.rows.branches import shipped
+from leannet.rows.sides import gates
 from leannet.runtime import ENGINES, Latency, Machine, Program, engine, machine, measure, numpy_weights
+from leannet.runtime.branching import Branches
 from leannet.runtime.engines import is_installed
 from leannet.runtime.matrix_rate import matrix_gflops
 from leannet.runtime.memory import peak_memory
@@ -43,6 +45,7 @@ class Timed:
     latency: Latency
     gflops: float  # achieved; 2 for a multiply-add
     matrix_gflops: float  # what the machine reaches at float32 matrices with as many threads
+    skips: str | None = None  # of a network with gates, how what an image skips does not run; empty: all rows run
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -93,7 +96,7 @@ def bench(
     names = as_items(engines) if engines else [name for name in ENGINES if is_installed(name)]
     for name in names:
         engine(name)
-    candidates = [one for word in what for one in _candidates(word, names, precisions, width, resolution)]
+    candidates = [one for word in what for one in _candidates(word, names, precisions, width, resolution, batch)]
     if not candidates:
         requirements = [f"; {name} needs {REQUIREMENTS[name]}" for name in precisions if name in REQUIREMENTS]
         raise LeannetError(
@@ -119,7 +122,7 @@ def bench(
 
 
 def _candidates(
-    word: str, engines: Sequence[str], precisions: Sequence[str], width: float, resolution: int | None
+    word: str, engines: Sequence[str], precisions: Sequence[str], width: float, resolution: int | None, batch: int
 ) -> list[_Candidate]:
     path = Path(word)
     if is_artifact(path):
@@ -130,13 +133,21 @@ def _candidates(
         ]  # fmt: skip
     in_zoo = not path.exists()
     architecture = shipped(resolve(word, width if in_zoo else 1.0, resolution))
+    has_gates = bool(gates(architecture))
+
+    def branches_in(name: str) -> Branches | None:
+        """What an engine is best given for so many images."""
+        if not has_gates:
+            return None
+        return "any" if batch > 1 and "any" in ENGINES[name].ways else "one"
+
     weights = None
     if not in_zoo and path.suffix != ".json":
         from leannet.checkpoint import load_shipped
 
         weights = numpy_weights(load_shipped(path)[0].state_dict())
     return [
-        _Candidate(word, name, precision, program(architecture, precision, name, weights))
+        _Candidate(word, name, precision, program(architecture, precision, name, weights, branches_in(name)))
         for precision in precisions for name in engines if runs_in(precision, name)
     ]  # fmt: skip
 
@@ -169,6 +180,7 @@ def _timed(candidate: _Candidate, threads: int, batch: int, latency: Latency, pe
         latency=latency,
         gflops=2 * cost.macs * batch / (latency.median_ms / 1e3) / 1e9,
         matrix_gflops=matrix_gflops(threads),
+        skips=engine(candidate.engine).skips(candidate.program) if gates(architecture) else None,
     )
 
 

@@ -9,9 +9,10 @@ CONFIG = "config.toml"
 LOG = "log.csv"  # a line an epoch
 STEPS = "steps.csv"  # a line a step
 PREDICTIONS = "predictions.csv"
+DECISIONS = "decisions.csv"  # of networks with gates
 REPORT = "report.html"
 TIMES = "latency.json"  # the time of each row, where it has been measured
 FOLDS = "folds.json"  # beside the runs of a cross-validation
 LOCK = ".lock"  # held while a process trains here; the system lets go of it when that ends, in whatever way
 
-ALL = (MODEL, LAST, CONFIG, LOG, STEPS, PREDICTIONS)
+ALL = (MODEL, LAST, CONFIG, LOG, STEPS, PREDICTIONS)  # of every run

@@ -114,6 +114,9 @@ class Shipping(Section):
     """Largest difference from the golden answers, divided by the largest answer."""
     float32_gap: float | None = None
     """The same between torch's float32 and its float64."""
+    branches: Literal["one", "any"] | None = None
+    """Of a network with gates: what an image skips does not run, for one image at a time or for any number, gathered.
+    None: all rows run for all images."""
     engines: tuple[str, ...] = ()
     """The engines it is made for. Empty: all that read its format."""
     wrong_in: dict[str, str] = Field(default_factory=dict)

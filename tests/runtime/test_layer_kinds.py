@@ -141,9 +141,9 @@ def test_integers(kind: str, number: int, engine: str) -> None:
     (expected,) = reference.outputs(operations, one.x)
     program = quantized_program(one.table, one.weights, one.ranges, engine, bits=BITS)
     (made,) = ENGINES[engine].prepare(program, 1)(one.x)
-    (range_,) = {step.range for step in operations if step.layer == "all" and step.range is not None}
-    assert range_ is not None
+    steps = {step.range.scale for step in operations if step.layer == "all" and step.range is not None}
+    assert len(steps) == 1 or kind == "decide"  # which stays in float
     noise = np.square(expected - one.answers).mean() / (np.square(one.answers).mean() or 1)
     assert noise < 0.01  # 20 dB: the passes are right too, and not only spelled as they say
     on_the_way = [step.range.scale for step in operations if step.name == "x:rounded" and step.range is not None]
-    assert np.abs(made - expected).max() <= 1.01 * range_.scale + 1.1 * sum(on_the_way)
+    assert np.abs(made - expected).max() <= 1.01 * sum(steps) + 1.1 * sum(on_the_way)

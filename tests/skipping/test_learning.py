@@ -1,9 +1,12 @@
 """Gates learn: what is drawn has the exact gradient, runs resume bit for bit, and what cannot be is refused."""
 
+import json
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -11,12 +14,18 @@ from typer.testing import CliRunner
 
 import leannet
 from leannet.artifact.exporting import export, export_folder
+from leannet.benchmark import bench
 from leannet.blocks.table import masked
 from leannet.checkpoint import load
 from leannet.cli.app import app
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
+from leannet.evaluation.decisions import read_decisions, write_decisions
+from leannet.header import read_header
 from leannet.network import Network, build, zero_init_residual
+from leannet.quantization import quantize
+from leannet.reports.comparison.comparing import compare
+from leannet.reports.run import report
 from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
@@ -190,25 +199,84 @@ def test_its_evaluation_says_what_images_cost(supervised: Path) -> None:
     assert "an image ran" in printed.output
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino", "litert"])
-def test_what_is_exported_skips_and_passes_its_check(supervised: Path, photos: Path, tmp_path: Path, form: Any) -> None:
+@pytest.mark.parametrize(
+    ("form", "branches", "skips"),
+    [
+        ("onnx", "one", "branches"),
+        ("onnx", "any", "gathers"),
+        ("openvino", "one", "branches"),
+        ("litert", "one", "branches"),
+        ("ncnn", "one", "the host chooses"),
+    ],
+)
+def test_what_is_exported_skips_and_passes_its_check(
+    supervised: Path, photos: Path, tmp_path: Path, form: Any, branches: Any, skips: str
+) -> None:
     if form == "onnx":
-        exported = export(supervised, tmp_path / "net.onnx", branches=True)
-        assert [node.op_type for node in onnx.load(exported.path).graph.node].count("If") == 8
+        exported = export(supervised, tmp_path / "net.onnx", branches=branches)
+        assert [node.op_type for node in onnx.load(exported.path).graph.node].count("If") >= 8
     else:
-        exported = export_folder(supervised, form, tmp_path / "net", branches=True)
+        exported = export_folder(supervised, form, tmp_path / "net", branches=branches)
     assert all(check.passed or check.known for check in exported.checks)
+    assert {check.skips for check in exported.checks} == {skips}
+    assert read_header(exported.path).shipping.branches == branches  # type: ignore[union-attr]  # an artifact has one
+    if form == "ncnn":
+        choices = json.loads((exported.path / "leannet.json").read_text())["choices"]
+        assert [choice["gives"] for choice in choices] == [f"{block}.chosen" for block in _gated_blocks(supervised)]
     images = sorted(photos.rglob("*.png"))[:3]
     for ours, theirs in zip(*(leannet.predict(path, images)[0] for path in (exported.path, supervised)), strict=True):
         assert ours.classes == theirs.classes
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
 
 
+def test_a_run_keeps_what_its_gates_decided_and_its_page_shows_it(supervised: Path, tmp_path: Path) -> None:
+    found = leannet.evaluate(supervised, quiet=True)
+    names, decided = read_decisions(supervised / "decisions.csv")
+    assert found.costs is not None
+    assert {name: np.mean(values[values >= 0]) for name, values in decided.items()} == pytest.approx(found.costs.rates)
+    assert len(names) == found.scores.images
+    page = report(supervised, figures=tmp_path / "figures").read_text()
+    assert "What images cost" in page
+    assert page.count("of 8 gates</span>") == 2 * min(8, len(names))
+    assert {"gates.svg", "image_costs.csv"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+    decided["layer2_1_gate"][:2] = 0  # as if some images skipped a block
+    skipped = tmp_path / "skipped"
+    shutil.copytree(supervised, skipped)
+    write_decisions(skipped / "decisions.csv", names, decided)
+    network = compare([str(skipped)]).networks[0]
+    cost = skipping(network.architecture)
+    assert cost is not None
+    (block,) = (gate.macs[0] for gate in cost.gates if gate.decision == "layer2_1_gate")
+    assert network.macs == round(found.costs.mean - block * 2 / len(names))
+    damaged = tmp_path / "decisions.csv"
+    damaged.write_text("path,gate\nx.png,2\n")
+    with pytest.raises(LeannetError, match="expected decisions as training writes them"):
+        read_decisions(damaged)
+
+
+def _gated_blocks(run: Path) -> list[str]:
+    return [name.removesuffix("_gate") for name, _ in decisions(load(run)[1].architecture)]
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_integers_skip_too(supervised: Path, tmp_path: Path, engine: Any) -> None:
+    out = tmp_path / ("net.onnx" if engine == "onnxruntime" else "net")
+    made = quantize(supervised, out=out, engine=engine, max_drop=100, seconds=0, quiet=True, branches="one")
+    assert all(check.passed and check.skips == "branches" for check in made.checks)
+
+
+def test_bench_says_who_skips(supervised: Path) -> None:
+    timed = bench([str(supervised)], ["torch", "onnxruntime", "ncnn"], seconds=0.1, memory=False).timed
+    assert [each.skips for each in timed] == ["gathers", "branches", "the host chooses"]
+    printed = CliRunner().invoke(app, ["bench", str(supervised), "--engine", "onnxruntime", "--seconds", "0.1"])
+    assert "float32: branches" in " ".join(printed.output.split())
+
+
 def test_branches_that_cannot_be_are_one_line(supervised: Path, tmp_path: Path) -> None:
-    with pytest.raises(LeannetError, match="ncnn has no branch"):
-        export_folder(supervised, "ncnn", tmp_path / "net", branches=True)
+    with pytest.raises(LeannetError, match="ncnn does not gather"):
+        export_folder(supervised, "ncnn", tmp_path / "net", branches="any")
     with pytest.raises(LeannetError, match="found cifar_resnet20"):
-        export(supervised.with_name("base"), tmp_path / "net.onnx", branches=True)
+        export(supervised.with_name("base"), tmp_path / "net.onnx", branches="one")
     assert not list(tmp_path.iterdir())
 
 

@@ -16,6 +16,7 @@ from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 from leannet.data.images import fit, to_array, to_image
 from leannet.errors import LeannetError
+from leannet.rows.sides import gates
 from leannet.runtime import ENGINES
 from leannet.runtime.engines import Floats, is_installed
 
@@ -35,6 +36,7 @@ class EngineCheck:
     problem: str = ""  # why there are no outputs
     resized: bool = False  # by the graph
     known: str = ""  # why it is wrong in this engine, as the file says itself
+    skips: str | None = None  # of a network with gates, how what an image skips does not run; empty: all rows run
 
     @property
     def passed(self) -> bool:
@@ -46,6 +48,8 @@ class EngineCheck:
         if self.problem:
             return f"{self.engine}, {what}: {self.problem}"
         classes = "same classes" if self.same_class else "ANOTHER CLASS"
+        if self.skips is not None:
+            what += f", skips ({self.skips})" if self.skips else ", runs all blocks"
         tolerance = f"{self.tolerance:.1e}".replace(".0e", "e")
         result = f"largest difference {self.difference:.1e} (allowed {tolerance}), {classes}"
         if not self.passed and self.resized:
@@ -116,7 +120,9 @@ def _check_golden(artifact: Artifact, name: str, batch: int) -> EngineCheck:
     except Exception as error:  # whatever an engine raises for a graph that it cannot run
         return EngineCheck(version, name, batch, float("inf"), tolerance, False, _one_line(error))
     same = _same_class(outputs, recorded, tolerance)
-    return EngineCheck(version, name, batch, _difference(outputs, recorded), tolerance, same)
+    has_gates = bool(gates(artifact.header.architecture))
+    skips = ENGINES[name].skips(artifact.program) if has_gates else None
+    return EngineCheck(version, name, batch, _difference(outputs, recorded), tolerance, same, skips=skips)
 
 
 def _check_resizing(artifact: Artifact, name: str, known: str) -> EngineCheck:

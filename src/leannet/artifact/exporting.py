@@ -13,8 +13,10 @@ from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
 from leannet.data.images import covered_size
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
+from leannet.rows import Architecture
 from leannet.rows.sides import gates
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
+from leannet.runtime.branching import Branches
 from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
 from leannet.sections import FloatInput, Shipping
 
@@ -53,15 +55,15 @@ def export(
     out: str | Path | None = None,
     precision: Precision = "float32",
     input: FloatInput = "float32",
-    branches: bool = False,
+    branches: Branches | None = None,
 ) -> Exported:
     """Writes a run or checkpoint as an artifact: one ONNX file with weights, header and golden images.
 
     out: None: `model.onnx` beside the checkpoint. precision: of the weights; bfloat16: also of what OpenVINO computes
     in, on processors that have it. input: float32, normalized (N, C, H, W); uint8, images (N, height, width, C) of any
     size, resized and normalized by the graph, which only ONNX Runtime resizes as Pillow does; or uint8-sized, images of
-    the network's size, normalized by the graph. branches: of a network with gates, what an image skips does not run;
-    the file then takes one image at a time.
+    the network's size, normalized by the graph. branches: of a network with gates, what an image skips does not run:
+    one: the file takes one image at a time; any: any number, of which those that run a block are gathered.
     Raises LeannetError where `onnx` or `onnxruntime` is missing, and where the file does not give what torch gives:
     then nothing is written.
     """
@@ -81,13 +83,14 @@ def export_folder(
     format: Format,
     out: str | Path | None = None,
     input: FloatInput = "float32",
-    branches: bool = False,
+    branches: Branches | None = None,
 ) -> Exported:
     """Writes a run or checkpoint as a folder of another runtime's files, checked before it is kept.
 
     format: openvino: `model.xml` and `model.bin`; ncnn: `model.param` and `model.bin`; litert: `model.tflite`, for
     phones. The last two are written from the rows. out: None: `model_FORMAT` beside the checkpoint. input, branches: as
-    for `export`; for litert also uint8-sized; ncnn has no branch.
+    for `export`; for litert also uint8-sized; one image at a time alone; ncnn has no branch: its host chooses, and its
+    files are the same.
     Raises LeannetError where the runtime is missing, the folder is not empty, or what is written does not give what
     torch gives: then nothing stays.
     """
@@ -96,10 +99,9 @@ def export_folder(
     if input == "uint8":
         raise LeannetError(f"--input uint8: {format} {NO_ANTIALIAS}: expected --input uint8-sized, whose images are "
                            "resized before")  # fmt: skip
-    if branches and format == "ncnn":
-        raise LeannetError(
-            "--branches: ncnn has no branch, and runs all blocks; expected --format onnx, openvino or litert"
-        )
+    if branches == "any":
+        raise LeannetError(f"--gather: {format} does not gather the images that run a block: expected --format onnx, "
+                           "or --branches, for one image at a time")  # fmt: skip
     target = folder_path(out, file.with_name(f"{file.stem}_{format}"))
     artifact = build_folder(file, format, build_artifact(file, "float32", input, branches), branches)
     note = conditioning(artifact.header)
@@ -108,7 +110,9 @@ def export_folder(
     return Exported(target, size, "float32", checks, format, note)
 
 
-def build_artifact(file: Path, precision: Precision, input: FloatInput, branches: bool = False) -> OnnxArtifact:
+def build_artifact(
+    file: Path, precision: Precision, input: FloatInput, branches: Branches | None = None
+) -> OnnxArtifact:
     """The artifact of a checkpoint, not written yet."""
     from leannet.checkpoint import load_shipped
 
@@ -120,9 +124,11 @@ def build_artifact(file: Path, precision: Precision, input: FloatInput, branches
         raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
     images = header.preprocessing if input != "float32" else None
-    if branches and not gates(header.architecture):
-        raise LeannetError(f"--branches: expected a network with gates that decide, found {header.architecture.name}, "
-                           "whose images all run every row; train --gate gives it some")  # fmt: skip
+    if branches:
+        check_branches(header.architecture)
+    if branches == "any" and precision == "bfloat16":
+        raise LeannetError("--gather: expected --precision float32 or float16, as bfloat16 is OpenVINO's, which does "
+                           "not gather")  # fmt: skip
     model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized", branches)
     try:
         golden, gap = record(network, header.preprocessing)
@@ -130,13 +136,23 @@ def build_artifact(file: Path, precision: Precision, input: FloatInput, branches
         raise LeannetError(f"{file}: {error}") from None
     tolerance = allowance(precision, gap)
     shipping = Shipping(
-        precision=precision, input=input, tolerance=tolerance, float32_gap=gap, wrong_in=wrong_in(input)
-    )
+        precision=precision, input=input, tolerance=tolerance, float32_gap=gap, wrong_in=wrong_in(input),
+        branches=branches,
+    )  # fmt: skip
+    if branches == "any":
+        shipping = shipping.model_copy(update={"engines": ("onnxruntime",)})
     if precision == "bfloat16":
         engines = ("openvino", *(name for name in RUNNERS if name != "openvino"))
         shipping = shipping.model_copy(update={"compute": precision, "engines": engines})
     graph = with_doc_string(model.SerializeToString(), doc_string(shipping))
     return OnnxArtifact(graph=graph, header=shipped_header(header, shipping), golden=golden)
+
+
+def check_branches(architecture: Architecture) -> None:
+    """Raises LeannetError where there is nothing to branch on."""
+    if not gates(architecture):
+        raise LeannetError(f"--branches: expected a network with gates that decide, found {architecture.name}, whose "
+                           "images all run every row; train --gate gives it some")  # fmt: skip
 
 
 def allowance(precision: str, gap: float) -> float:
@@ -157,7 +173,7 @@ def conditioning(header: Header) -> str:
     )
 
 
-def build_folder(file: Path, format: str, plain: Artifact, branches: bool = False) -> FolderArtifact:
+def build_folder(file: Path, format: str, plain: Artifact, branches: Branches | None = None) -> FolderArtifact:
     """The same as a folder of another runtime's files. plain: the artifact for ONNX, with golden images."""
     from leannet.checkpoint import load_shipped
 

@@ -1,7 +1,7 @@
 """Artifacts for runtimes that do not read ONNX, or read their own files faster: a folder of their files.
 
 `leannet.json` in the folder holds the checkpoint's header, the golden images with their answers, a SHA-256 of every
-file, and one over all of these, which opening verifies.
+file, and one over all of these, which opening verifies; and the choices that are the host's, where ncnn has gates.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from leannet.errors import LeannetError
 from leannet.files import check_writable
 from leannet.header import ARTIFACT_HEADER, DENSE_VERSION, FORMAT_VERSION, is_artifact, parse_header
 from leannet.runtime import Program
+from leannet.runtime.host_steps import host_choices
 from leannet.runtime.programs import FORMS
 
 Format = Literal["openvino", "ncnn", "litert"]
@@ -70,13 +71,16 @@ class FolderArtifact(Artifact):
             names = FORMS[FORM_OF[self.format]]
             for name, data in zip(names, self.files, strict=True):
                 (folder / name).write_bytes(data)
-            about = {
+            about: dict[str, Any] = {
                 "format_version": DENSE_VERSION,
                 "format": self.format,
                 "header": self.header.to_dict(),
                 "golden": [each.to_dict() for each in self.golden],
                 "files": {name: hashlib.sha256(data).hexdigest() for name, data in zip(names, self.files, strict=True)},
             }
+            if self.format == "ncnn" and self.shipping.branches:
+                choices = host_choices(self.header.architecture, self.files[0].decode())
+                about["choices"] = [choice.to_dict() for choice in choices]
             (folder / ARTIFACT_HEADER).write_text(json.dumps(about | {"digest": _digest(about)}), encoding="utf-8")
 
     @property
@@ -85,7 +89,8 @@ class FolderArtifact(Artifact):
 
     @property
     def program(self) -> Program:
-        return Program.of_forms(self.header.architecture, {FORM_OF[self.format]: self.files})
+        forms = {FORM_OF[self.format]: self.files}
+        return Program.of_forms(self.header.architecture, forms, branches=self.shipping.branches)
 
     @property
     def size_bytes(self) -> int:

@@ -55,7 +55,7 @@ class OnnxArtifact(Artifact):
 
     @property
     def program(self) -> Program:
-        return Program.of_file(self.header.architecture, self.graph, self.compute)
+        return Program.of_file(self.header.architecture, self.graph, self.compute, self.shipping.branches)
 
     @property
     def size_bytes(self) -> int:

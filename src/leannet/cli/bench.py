@@ -78,6 +78,9 @@ def command(
         for number, rate in sorted({each.threads: each.matrix_gflops for each in benchmark.timed}.items())
     )
     print_text(f"{benchmark.machine.line()}; batch {batch}; float32 matrices: {rates} GFLOP/s.")
+    if gated := [each for each in benchmark.timed if each.skips is not None]:
+        ways = dict.fromkeys(f"{each.engine} {each.precision}: {each.skips or 'all blocks run'}" for each in gated)
+        print_text(f"gates decide by these random images; what an image skips: {'; '.join(ways)}.")
     print("memory: what loading and running adds to a process at most.")
 
 

@@ -11,6 +11,7 @@ from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.artifact.exporting import Exported
+    from leannet.runtime.branching import Branches
     from leannet.sections import FloatInput
 
 
@@ -41,6 +42,12 @@ def command(
             "--branches", help="Of a network with gates: what an image skips does not run; one image at a time."
         ),
     ] = False,
+    gather: Annotated[
+        bool,
+        typer.Option(
+            "--gather", help="The same for any number of images, of which those that run a block are gathered."
+        ),
+    ] = False,
     fastest: Annotated[
         bool,
         typer.Option(
@@ -68,6 +75,7 @@ def command(
 
     Example: leannet export runs/photos
     """
+    way: Branches | None = "any" if gather else "one" if branches else None
     options = {"max_drop": max_drop, "min_agreement": min_agreement, "finetune": finetune, "threads": threads}
     for_fastest = {name: value for name, value in options.items() if value is not None}
     if for_fastest and not fastest:
@@ -75,22 +83,22 @@ def command(
         raise LeannetError(f"--{flag} goes with --fastest, which is not asked for")
     if format != "onnx":
         if fastest or precision or data or (input and format != "litert"):
-            takes = (
-                "a run, --input, --branches and --out" if format == "litert" else "a run, --branches and --out alone"
-            )
-            raise LeannetError(f"--format {format} takes {takes}")
-        _export_folder(run, format, out, input or "float32", branches, json)
+            takes = {"litert": "--input, --branches and --out", "ncnn": "--branches and --out"}
+            raise LeannetError(f"--format {format} takes a run, {takes.get(format, '--branches and --out')}")
+        _export_folder(run, format, out, input or "float32", way, json)
         return
     if fastest:
-        if precision or input or branches:
-            raise LeannetError("--fastest chooses the precision itself: leave out --precision, --input and --branches")
+        if precision or input or way:
+            raise LeannetError(
+                "--fastest chooses the precision itself: leave out --precision, --input, --branches and --gather"
+            )
         _export_fastest(run, data, out, for_fastest, json, quiet)
         return
     if data is not None:
         raise LeannetError(f"{data}: images are for --fastest; expected a run alone")
     from leannet.artifact import export
 
-    exported = export(run, out, precision or "float32", input or "float32", branches)
+    exported = export(run, out, precision or "float32", input or "float32", way)
     if json:
         print_json(exported.to_dict())
         return
@@ -104,7 +112,7 @@ def _export_folder(
     format: Literal["openvino", "ncnn", "litert"],
     out: Path | None,
     input: "FloatInput",
-    branches: bool,
+    branches: "Branches | None",
     json: bool,
 ) -> None:
     from leannet.artifact.exporting import export_folder

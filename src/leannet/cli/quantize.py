@@ -43,6 +43,12 @@ def command(
     c_array: Annotated[
         bool, typer.Option("--c-array", help="For litert: a C header beside it, with the file as an array.")
     ] = False,
+    branches: Annotated[
+        bool,
+        typer.Option(
+            "--branches", help="Of a network with gates: what an image skips does not run; one image at a time."
+        ),
+    ] = False,
     layers: Annotated[
         bool, typer.Option("--layers", help="Measure the noise of each layer alone too, which takes longest.")
     ] = False,
@@ -61,7 +67,7 @@ def command(
 
     quantized = quantize(
         run, data, out, engine, max_drop, min_agreement, calibration, keep_float or (), finetune, quiet, input,
-        layers=layers, c_array=c_array,
+        layers=layers, c_array=c_array, branches="one" if branches else None,
     )  # fmt: skip
     if json:
         print_json(quantized.to_dict())

@@ -12,7 +12,7 @@ from leannet import __version__
 from leannet.artifact.artifact import Artifact
 from leannet.artifact.c_array import write_c_array
 from leannet.artifact.checking import write_checked
-from leannet.artifact.exporting import described_tflite, shipped_header
+from leannet.artifact.exporting import check_branches, described_tflite, shipped_header
 from leannet.artifact.folder_artifact import FolderArtifact, folder_path
 from leannet.artifact.golden import Golden, golden_pngs
 from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
@@ -29,6 +29,7 @@ from leannet.rows import Architecture
 from leannet.rows.branches import shipped
 from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
+from leannet.runtime.branching import Branches
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.lowering import lower
@@ -61,6 +62,7 @@ def quantize(
     seconds: float = SECONDS,
     layers: bool = False,
     c_array: bool = False,
+    branches: Branches | None = None,
 ) -> Quantized:
     """Writes a run or checkpoint as an artifact of 8-bit integers for an engine, where that costs no more than allowed.
 
@@ -74,7 +76,7 @@ def quantize(
     by path that stay in float in any case. finetune: epochs of quantization-aware training before (Jacob et al., arXiv
     1712.05877, section 3). input: as for `export`; for litert also int8: input and outputs are integers, as TensorFlow
     Lite Micro takes them, and memory counts more than time. c_array: for litert: a C header beside it, with the file
-    as an array. seconds: to time both for; 0: neither is timed. layers: whether the
+    as an array. branches: as for `export`. seconds: to time both for; 0: neither is timed. layers: whether the
     noise of each layer alone is measured also where all become integers, which takes longer than all else together.
     With a larger loss nothing is written and `path` is None.
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
@@ -84,6 +86,8 @@ def quantize(
     header = read_header(file)
     left = shipped(header.architecture)
     _check(file, left, engine)
+    if branches:
+        check_branches(left)
     unknown = sorted(set(keep_float) - {node.path for node in left.layers})
     if unknown:
         paths = [node.path for node in left.layers]
@@ -93,7 +97,7 @@ def quantize(
         )
     quantized = quantize_with(
         Evaluator(header, file, data, calibration, console), file, target, engine, max_drop, min_agreement,
-        frozenset(keep_float), finetune, input, seconds, layers, console,
+        frozenset(keep_float), finetune, input, seconds, layers, console, branches,
     )  # fmt: skip
     if c_array and quantized.path is not None:
         write_c_array(quantized.path)
@@ -113,9 +117,10 @@ def quantize_with(
     seconds: float,
     layers: bool,
     console: Console,
+    branches: Branches | None = None,
 ) -> Quantized:
     """`quantize` with images that were read before. target: what is written."""
-    quantizer = _Quantizer(file, evaluator, engine, finetune, keep_float, console)
+    quantizer = _Quantizer(file, evaluator, engine, finetune, keep_float, console, branches)
     candidates = len([layer for layer in quantizer.layers if layer.path not in keep_float])
     if layers:
         _ = quantizer.layer_noise  # now, so that its progress stands before the trials
@@ -204,18 +209,19 @@ class _Quantizer:
         finetune_epochs: int,
         keep_float: frozenset[str],
         console: Console,
+        branches: Branches | None,
     ):
         from leannet.checkpoint import load_shipped
 
         network, self.header = load_shipped(file)
         self.architecture: Architecture = self.header.architecture
         self.engine, self.console = engine_name, console
-        self.evaluator = evaluator
+        self.evaluator, self.branches = evaluator, branches
         self.weights: Weights = numpy_weights(network.state_dict())
         self.bits = 8 if engine_name == "litert" else weight_bits()  # its products are added in 32 bits everywhere
         self.finetuned_epochs = finetune_epochs
         self.compute = fastest_float(engine_name)
-        self.float_program = Program(self.architecture, self.weights)
+        self.float_program = Program(self.architecture, self.weights, branches=branches)
         self.float_outputs = self.evaluator.outputs(self.float_program, engine_name, "evaluating the float network")
         self.learned_outputs = self.float_outputs
         batches = self.evaluator.calibration_batches()
@@ -236,7 +242,7 @@ class _Quantizer:
         images = self.header.preprocessing if input in ("uint8", "uint8-sized") else None
         return quantized_program(
             self.architecture, self.weights, self.ranges, self.engine, float_layers, self.bits, self.bias_corrections,
-            images, compute or self.compute, input == "uint8-sized", outside=input == "int8",
+            images, compute or self.compute, input == "uint8-sized", outside=input == "int8", branches=self.branches,
         )  # fmt: skip
 
     def outputs(self, program: Program, x: Floats) -> Floats:
@@ -315,6 +321,7 @@ class _Quantizer:
             evaluated_on=quantized.before.images,
             wrong_in=wrong_in(input, self.engine, self.architecture),
             weight_bits=None if self.engine == "litert" else self.bits,
+            branches=self.branches,
         )
         header = shipped_header(self.header, shipping)
         step = Step(done="quantized", leannet=__version__, parameters={"finetuned_epochs": quantized.finetuned_epochs})

@@ -28,6 +28,7 @@ from leannet.reports.curves import draw_curve, draw_rate
 from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
 from leannet.reports.run_contents import LOG_COLUMNS, RunContents
+from leannet.reports.skipping import draw_costs, draw_rates, run_costs
 from leannet.reports.summary import split_name
 from leannet.style import COLORS, figure, plain_axes, write_figure
 
@@ -71,6 +72,11 @@ def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, l
         bins = [list(asdict(group).values()) for group in calibration.bins]
         header = ["above", "up_to", "images", "mean_confidence", "accuracy"]
         write("calibration", (6, 5.8), lambda drawing: draw_reliability(drawing, calibration), [header, *bins])
+    if costs := run_costs(contents):
+        rates = [[name, rate] for name, rate in costs.images.rates.items()]
+        write("gates", (7, 4.2), lambda drawing: draw_rates(drawing, costs), [["gate", "share_that_runs"], *rates])
+        each = zip(costs.predictions.names, costs.images.macs.tolist(), costs.correct.astype(int).tolist(), strict=True)
+        write("image_costs", (7, 4.6), lambda drawing: draw_costs(drawing, costs), [["path", "macs", "correct"], *each])
     if cost:
         _write_costs(contents, cost, write)
     if counts:

@@ -16,6 +16,7 @@ from leannet.reports.images import RunImages, mistakes, open_run, samples
 from leannet.reports.page import render
 from leannet.reports.reliability import calibration_words, reliability_diagram
 from leannet.reports.run_contents import RunContents, read_log, read_run
+from leannet.reports.skipping import RunCosts, run_costs, shown, skipping_figures
 from leannet.reports.summary import data_words, flat, resolved, split_name, summary, tiles
 from leannet.run_files import REPORT
 
@@ -87,6 +88,7 @@ def _page(
         "has_best_weights": contents.has_best_weights,
         "smoothing": _smoothing(contents),
         **_predictions(contents, images),
+        **_skipping(run_costs(contents), images),
         **_costs(contents, cost),
         "data": list(data_words(header)) if header else [],
         "problem": problem,
@@ -133,6 +135,21 @@ def _predictions(contents: RunContents, images: RunImages | None) -> dict[str, A
         "reliability": reliability_diagram(predictions.calibration),
         "confidence": calibration_words(predictions.calibration, _smoothing(contents)),
         "mistakes": mistakes(predictions, images),
+    }
+
+
+def _skipping(costs: RunCosts | None, images: RunImages | None) -> dict[str, Any]:
+    """What images cost a network with gates."""
+    if costs is None:
+        return {"skipping_figures": []}
+    return {
+        "skipping_words": costs.words(),
+        "skipping_figures": skipping_figures(costs),
+        "gates": len(costs.images.rates),
+        "extremes": [
+            ("The easiest: images that cost least", shown(costs, images, hardest=False)),
+            ("The hardest: images that cost most", shown(costs, images, hardest=True)),
+        ],
     }
 
 

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.calibration import Calibration, calibrate
+from leannet.evaluation.decisions import read_decisions
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import read_whole_lines
+from leannet.evaluation.skipped import Decisions
 from leannet.header import Header, read_header
 from leannet.reports.completion import best_logged_epoch, unfinished
-from leannet.run_files import CONFIG, LAST, LOG, MODEL, PREDICTIONS, TIMES
+from leannet.run_files import CONFIG, DECISIONS, LAST, LOG, MODEL, PREDICTIONS, TIMES
 from leannet.runtime.processor import Machine
 
 LOG_COLUMNS = (
@@ -56,6 +58,9 @@ class RunContents:
     times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
     missing: list[str] = field(default_factory=list)
     unfinished: str = ""  # a sentence about a run that has not finished
+    decisions: tuple[list[str], Decisions] | None = (
+        None  # of networks with gates: the images' names, and what gates said
+    )
     has_best_weights: bool = True  # the header is that of the best weights, not of the last
 
     @property
@@ -96,9 +101,15 @@ def read_run(run: str | Path) -> RunContents:
     except LeannetError as error:
         missing.append(f"Missing: the settings ({error}).")
     times = _read_times(path / TIMES, header, missing)
+    decisions = None
+    try:
+        decisions = read_decisions(path / DECISIONS) if (path / DECISIONS).exists() else None
+    except LeannetError as error:
+        missing.append(f"Missing: what the gates decided ({error}).")
     return RunContents(
-        path, header, log, predictions, settings, times, missing, unfinished(path, settings, log), has_best_weights
-    )
+        path, header, log, predictions, settings, times, missing, unfinished(path, settings, log), decisions,
+        has_best_weights,
+    )  # fmt: skip
 
 
 def _read_header(path: Path, missing: list[str]) -> tuple[Header | None, bool]:

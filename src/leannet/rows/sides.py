@@ -1,6 +1,6 @@
 """What only one side of a choice needs, and need not be computed for an image that takes the other. No torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -40,7 +40,8 @@ def program(nodes: Sequence[Item], outputs: Sequence[str]) -> tuple[Item, ...]:
     items = list(nodes)
     while (choice := _last_open(items)) is not None:
         place = items.index(choice)
-        sides = tuple(_only_for(items, choice, number, outputs) for number in (0, 1))
+        reads = [(item.row.name, item.reads) for item in items]
+        sides = tuple(tuple(items[each] for each in only_for(reads, place, number, outputs)) for number in (0, 1))
         moved = {id(item) for side in sides for item in side}
         first, second = (program(side, (name,)) for side, name in zip(sides, choice.reads, strict=False))
         items[place] = Branch(choice, (first, second))
@@ -54,21 +55,27 @@ def _last_open(items: Sequence[Item]) -> Node | None:
     return next((node for node in nodes if isinstance(node.row, Choose)), None)
 
 
-def _only_for(items: Sequence[Item], choice: Node, number: int, outputs: Sequence[str]) -> tuple[Item, ...]:
-    """The items that lead to one input of a choice and to nothing else."""
-    wanted = choice.reads[number]
-    readers: dict[str, list[Item]] = {}
-    for item in items:
-        for name in item.reads:
-            readers.setdefault(name, []).append(item)
+def only_for(
+    steps: Sequence[tuple[str, Sequence[str]]], choice: int, number: int, outputs: Collection[str]
+) -> list[int]:
+    """The places of the steps that lead to one input of a choice, and to nothing else.
+
+    steps: what each makes, and what it reads, in order. choice: its place among them. outputs: what is read outside.
+    """
+    read_by_choice = steps[choice][1]
+    wanted = read_by_choice[number]
+    readers: dict[str, list[int]] = {}
+    for place, (_, reads) in enumerate(steps):
+        for name in reads:
+            readers.setdefault(name, []).append(place)
     found = set[int]()
-    for item in reversed(items):
-        name = item.row.name
-        once = name == wanted and choice.reads.count(wanted) == 1
-        leads = [id(reader) in found or (reader is choice and once) for reader in readers.get(name, [])]
+    for place in reversed(range(len(steps))):
+        name = steps[place][0]
+        once = name == wanted and list(read_by_choice).count(wanted) == 1
+        leads = [reader in found or (reader == choice and once) for reader in readers.get(name, [])]
         if name not in outputs and leads and all(leads):
-            found.add(id(item))
-    return tuple(item for item in items if id(item) in found)
+            found.add(place)
+    return sorted(found)
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,59 @@
 """Choices as branches: what only one side of a choice needs becomes a body, which runs where that side is taken.
 
-For one image at a time. Without this pass a choice is two products and a sum, and both sides always run.
+Where a format has no branches, a choice is two products and a sum, and both sides always run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, Literal
 
-from leannet.rows import Architecture
-from leannet.rows.sides import gates
+import numpy as np
+
+from leannet.rows import Shape
+from leannet.rows.sides import only_for
 from leannet.runtime import operations as ops
 from leannet.runtime.operations import Operation, Operations
 
+# For how many images a file decides: for one at a time, or for any number, those of each side gathered, and scattered.
+Branches = Literal["one", "any"]
 
-def branching(operations: Operations, architecture: Architecture) -> Operations:
-    """The same operations, those of each choice by a decision as a branch with two bodies.
 
-    A network without such a choice is what it was.
+def branching(operations: Operations) -> Operations:
+    """The same operations, of floats or of integers, those of each choice as a branch with two bodies.
+
+    A network without a choice is what it was.
     """
-    steps = list(operations)
-    for gate in gates(architecture):  # an inner one comes before the one that it is inside of, and moves with it
-        mixing = {step.name: step for step in steps if step.layer == gate.path}
-        last = next(reversed(mixing))
+    return replace(operations, steps=_branched(operations.steps, set(operations.outputs.values())))
+
+
+def _branched(steps: Sequence[Operation], kept: Collection[str]) -> tuple[Operation, ...]:
+    """kept: values that are read from outside."""
+    steps = list(steps)
+    while (choice := next((step for step in reversed(steps) if isinstance(step, ops.Choose)), None)) is not None:
+        reads = [(step.name, step.inputs) for step in steps]
         sides, moved = [], set[str]()
-        for word, layers in zip(("first", "second"), gate.sides, strict=True):
-            paths = {layer.path for layer in layers}
-            body = tuple(step for step in steps if step.layer in paths)
+        for number, value in enumerate(choice.copied):
+            body = [steps[place] for place in only_for(reads, steps.index(choice), number, kept)]
             moved |= {step.name for step in body}
-            sides.append(ops.Body(body, mixing[f"{gate.path}:{word}"].inputs[0]))
-        decision = mixing[f"{gate.path}:first"].inputs[1]
-        others = [step for step in steps if step.name not in moved and step.name not in mixing]
-        for_both = _only_for(others, sides, {decision, *operations.outputs.values()})
+            sides.append(ops.Body(_branched(body, {value}), value))  # an inner choice is in it
+        decision = choice.inputs[2]
+        others = [step for step in steps if step.name not in moved and step is not choice]
+        for_both = _for_both(others, sides, {decision, *kept})
         moved |= {step.name for step in for_both}
         first, second = (replace(side, steps=(*for_both, *side.steps)) for side in sides)
         branch = ops.Branch(
-            name=last,
+            name=choice.name,
             inputs=(decision, *_outside(first, second, moved)),
-            layer=gate.path,
-            shape=mixing[last].shape,
+            layer=choice.layer,
+            shape=choice.shape,
+            range=choice.range,
             sides=(first, second),
         )
-        steps = [
-            branch if step.name == last else step
-            for step in steps
-            if step.name not in moved and (step.name not in mixing or step.name == last)
-        ]
-    return replace(operations, steps=tuple(steps))
+        steps = [branch if step is choice else step for step in steps if step.name not in moved]
+    return tuple(steps)
 
 
-def _only_for(others: Sequence[Operation], sides: Sequence[ops.Body], kept: set[str]) -> tuple[Operation, ...]:
+def _for_both(others: Sequence[Operation], sides: Sequence[ops.Body], kept: Collection[str]) -> tuple[Operation, ...]:
     """The operations that both sides need, and nothing else does, as a projection around a block: each has its own.
 
     A map that crosses the border of a branch is copied to another layout and back, and a second copy of a projection's
@@ -67,3 +73,22 @@ def _outside(first: ops.Body, second: ops.Body, inside: set[str]) -> tuple[str, 
     """The values that two bodies read from outside of them."""
     read = [name for body in (first, second) for step in body.steps for name in step.inputs]
     return tuple(dict.fromkeys(name for name in (*read, first.value, second.value) if name not in inside))
+
+
+def mixed(operations: Operations) -> Operations:
+    """The same operations, each choice as a mixture of its sides, for all images alike."""
+    steps = [part for step in operations for part in (mixture(step) if isinstance(step, ops.Choose) else (step,))]
+    return replace(operations, steps=tuple(steps))
+
+
+def mixture(step: ops.Choose) -> Iterator[Operation]:
+    """share * first + (1 - share) * second, where the third input is a share, or a decision of floats."""
+    first, second, share = step.inputs
+    common: dict[str, Any] = {"layer": step.layer, "shape": step.shape}
+    minus, one = np.full(1, -1, np.float32), np.ones(1, np.float32)
+    yield ops.Scale(
+        name=f"{step.name}:otherwise", inputs=(share,), layer=step.layer, shape=Shape(1, 1, 1), scale=minus, shift=one
+    )
+    yield ops.Multiply(name=f"{step.name}:first", inputs=(first, share), **common)
+    yield ops.Multiply(name=f"{step.name}:second", inputs=(second, f"{step.name}:otherwise"), **common)
+    yield ops.Sum(name=step.name, inputs=(f"{step.name}:first", f"{step.name}:second"), **common)

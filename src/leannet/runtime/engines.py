@@ -4,7 +4,7 @@ import abc
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows import INPUT
+from leannet.runtime.branching import Branches
+from leannet.runtime.host_steps import HostChoice, host_choices
 from leannet.runtime.openvino_form import openvino_core
 from leannet.runtime.packages import package
 from leannet.runtime.programs import FORMS, Program
@@ -28,10 +30,16 @@ class Engine(abc.ABC):
 
     name: ClassVar[str]
     form: ClassVar[str] = "onnx"  # of programs, in FORMS; torch reads none
+    # How it leaves out what an image skips, by what a program's choices are; where nothing is said, all rows run.
+    ways: ClassVar[Mapping[Branches | None, str]] = {"one": "branches"}
 
     def reads(self, program: Program) -> str:
         """The form that it reads a program in, in FORMS; empty for torch."""
         return self.form
+
+    def skips(self, program: Program) -> str:
+        """How it leaves out what an image skips, in a word or two; empty: it runs all rows, and masks."""
+        return self.ways.get(program.branches, "")
 
     @property
     def has_bfloat16(self) -> bool:
@@ -55,6 +63,7 @@ class Torch(Engine):
 
     name = "torch"
     form = ""
+    ways: ClassVar[Mapping[Branches | None, str]] = dict.fromkeys((None, "one", "any"), "gathers")
 
     def version(self) -> str:
         import torch
@@ -80,6 +89,7 @@ class OnnxRuntime(Engine):
     """ONNX Runtime on the CPU."""
 
     name = "onnxruntime"
+    ways: ClassVar[Mapping[Branches | None, str]] = {"one": "branches", "any": "gathers"}
 
     def version(self) -> str:
         return f"onnxruntime {package('onnxruntime').__version__}"
@@ -101,7 +111,10 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    """OpenVINO on the CPU, in the type that the program says, where the processor has it."""
+    """OpenVINO on the CPU, in the type that the program says, where the processor has it.
+
+    Branches that gather are not for it: 2026.4 overwrites, for several images, values that are still to be read.
+    """
 
     name = "openvino"
 
@@ -147,10 +160,11 @@ class OpenVino(Engine):
 
 
 class Ncnn(Engine):
-    """ncnn on the CPU, in float32, one image at a time."""
+    """ncnn on the CPU, in float32, one image at a time. Choices are the host's (`host_steps`)."""
 
     name = "ncnn"
     form = "ncnn"
+    ways: ClassVar[Mapping[Branches | None, str]] = {"one": "the host chooses"}
 
     def version(self) -> str:
         return f"ncnn {package('ncnn').__version__}"
@@ -167,6 +181,19 @@ class Ncnn(Engine):
             param, data = (str(Path(folder) / name) for name in FORMS[self.form])
             if network.load_param(param) or network.load_model(data):
                 raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
+        choices = host_choices(program.architecture, program.form(self.form)[0].decode()) if program.branches else ()
+
+        def extracted(extractor: Any, name: str, packed: bool = False) -> Any:
+            code, mat = extractor.extract(name, int(packed))
+            if code:
+                raise LeannetError(f"ncnn could not compute {name}, code {code}")
+            return mat
+
+        def choose(extractor: Any, choices: Sequence[HostChoice]) -> None:
+            for choice in choices:
+                side = 0 if np.array(extracted(extractor, choice.decision)).item() == 1 else 1
+                choose(extractor, choice.inside[side])
+                extractor.input(choice.gives, extracted(extractor, choice.sides[side], packed=True))
 
         def run(x: Floats) -> list[Floats]:
             outputs: list[list[Floats]] = [[] for _ in output_names]
@@ -176,11 +203,9 @@ class Ncnn(Engine):
                 contiguous = np.ascontiguousarray(image)  # named, since a Mat does not keep the array that it reads
                 copied = ncnn.Mat(contiguous).clone()  # it works in place where it can
                 extractor.input(INPUT, copied)
+                choose(extractor, choices)
                 for values, name in zip(outputs, output_names, strict=True):
-                    code, mat = extractor.extract(f"{name}:0")
-                    if code:
-                        raise LeannetError(f"ncnn could not compute {name}, code {code}")
-                    value = np.array(mat)
+                    value = np.array(extracted(extractor, f"{name}:0"))
                     values.append(value.reshape(-1) if value.size == value.shape[0] else value)
             return [np.stack(values) for values in outputs]
 

@@ -67,8 +67,8 @@ def tied_ranges(operations: Operations, ranges: Ranges) -> dict[str, Range]:
         if step.name != step.layer:
             continue
         if step.copies:
-            tied[step.name] = tied[step.inputs[0]]
-            for source in step.inputs:
+            tied[step.name] = tied[step.copied[0]]
+            for source in step.copied:
                 parents[root(source)] = root(step.name)
             continue
         low, high = ranges[step.name]
@@ -83,6 +83,26 @@ def tied_ranges(operations: Operations, ranges: Ranges) -> dict[str, Range]:
         low, high = min(tied[name][0] for name in names), max(tied[name][1] for name in names)
         tied.update((name, (low, high)) for name in names)
     return {name: Range.of(*pair) for name, pair in tied.items()}
+
+
+def deciding(operations: Operations) -> frozenset[str]:
+    """The layers that make a decision of numbers, as a gate's behind the mean of each channel.
+
+    They are few numbers, and rounding turns decisions: they stay in float.
+    """
+    found: set[str] = set()
+    for step in reversed(operations.steps):
+        readers = operations.readers.get(step.name, ())
+        small = all(operations.shape(name)[1:] == (1, 1) for name in step.inputs)
+        leads = bool(readers) and all(_decides(step, reader, found) for reader in readers)
+        if isinstance(step, ops.Decide) or (small and leads and step.name not in operations.outputs.values()):
+            found.add(step.name)
+    return frozenset(step.layer for step in operations if step.name in found)
+
+
+def _decides(step: Operation, reader: Operation, found: set[str]) -> bool:
+    """Whether an operation reads another for a decision alone."""
+    return reader.name in found or (isinstance(reader, ops.Choose) and step.name not in reader.copied)
 
 
 class Rewriting:

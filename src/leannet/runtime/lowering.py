@@ -12,6 +12,7 @@ from leannet import rows
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Node, Shape, parameters
 from leannet.runtime import operations as ops
+from leannet.runtime.branching import mixture
 from leannet.runtime.folding import Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations
 
@@ -30,15 +31,23 @@ def lower(
         shape = architecture.input.shape
         steps.append(ops.Images(name=INPUT, inputs=(), layer=INPUT, shape=shape, preprocessing=images, sized=sized))
     values = {INPUT: INPUT}  # path of a layer -> the value that it is
+    made: dict[str, Operation] = {}
     for node in architecture.layers:
         inputs, row = tuple(values[name] for name in node.inputs), node.row
         if isinstance(row, rows.Dropout) or (isinstance(row, rows.Activate) and row.activation == "linear"):
             values[node.path] = inputs[0]
             continue
-        steps += _lowered(node, inputs, weights)
+        is_choice = isinstance(row, rows.Choose) and isinstance(made[inputs[2]], ops.Decide)
+        lowered = [_chosen(node, inputs)] if is_choice else list(_lowered(node, inputs, weights))
+        steps += lowered
+        made[node.path] = lowered[-1]
         values[node.path] = node.path
     outputs = {name: values[architecture.made_by[name]] for name in architecture.output_names}
     return Operations(architecture.name, architecture.input.shape, tuple(steps), outputs)
+
+
+def _chosen(node: Node, inputs: tuple[str, ...]) -> Operation:
+    return ops.Choose(name=node.path, inputs=inputs, layer=node.path, shape=node.out_shape)
 
 
 def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> Iterator[Operation]:
@@ -105,22 +114,9 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
         case rows.Zeros():
             yield ops.Zeros(**whole)
         case rows.Choose():
-            yield from _mixed(whole)
+            yield from mixture(ops.Choose(**whole))
         case _:
             raise TypeError(f"no operation for a row of kind {type(row).__name__}")
-
-
-def _mixed(whole: dict[str, Any]) -> Iterator[Operation]:
-    """decision * first + (1 - decision) * second, for all images alike."""
-    first, second, decision = whole["inputs"]
-    path, common = whole["name"], {"layer": whole["layer"], "shape": whole["shape"]}
-    minus, one = np.full(1, -1, np.float32), np.ones(1, np.float32)
-    yield ops.Scale(
-        name=f"{path}:otherwise", inputs=(decision,), layer=whole["layer"], shape=Shape(1, 1, 1), scale=minus, shift=one
-    )
-    yield ops.Multiply(name=f"{path}:first", inputs=(first, decision), **common)
-    yield ops.Multiply(name=f"{path}:second", inputs=(second, f"{path}:otherwise"), **common)
-    yield ops.Sum(**{**whole, "inputs": (f"{path}:first", f"{path}:second")})
 
 
 def zeros(shape: tuple[int, ...]) -> Array:

@@ -36,9 +36,15 @@ class Operation:
     range: Range | None = None
 
     @property
+    def copied(self) -> tuple[str, ...]:
+        """The inputs of which it only copies or chooses values, so that integers stay what they are; none: it
+        computes."""
+        return ()
+
+    @property
     def copies(self) -> bool:
-        """Whether it only copies or chooses values, so that integers stay what they are."""
-        return False
+        """Whether it only copies or chooses values."""
+        return bool(self.copied)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,8 +103,8 @@ class Pool(Operation):
     pads: tuple[int, int, int, int]
 
     @property
-    def copies(self) -> bool:
-        return self.op == "max"
+    def copied(self) -> tuple[str, ...]:
+        return self.inputs if self.op == "max" else ()
 
     def pixels_in_windows(self, shape: Shape) -> Array:
         """(H', W'): how many pixels of each window are of the map, not zeros around it. shape: of the input."""
@@ -148,8 +154,8 @@ class Copying(Operation):
     """What only moves values."""
 
     @property
-    def copies(self) -> bool:
-        return True
+    def copied(self) -> tuple[str, ...]:
+        return self.inputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -206,6 +212,15 @@ class Decide(Operation):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Choose(Operation):
+    """The first of two values where a decision, the third input, is 1, and the second where it is 0."""
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        return self.inputs[:2]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Zeros(Operation):
     """Zeros of its shape for each image."""
 
@@ -220,7 +235,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Branch(Operation):
-    """One of two bodies, by a decision, for one image: the first where it is 1. It reads the decision, then what the
+    """One of two bodies, by a decision, image by image: the first where it is 1. It reads the decision, then what the
     bodies read from outside."""
 
     sides: tuple[Body, Body]

@@ -2,6 +2,7 @@
 
 from leannet.errors import LeannetError, nearest
 from leannet.rows import INPUT, Architecture
+from leannet.runtime.branching import Branches
 from leannet.runtime.engines import ENGINES
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.onnx import numpy_weights
@@ -27,9 +28,14 @@ def fastest_float(engine: str) -> str:
 
 
 def program(
-    architecture: Architecture, precision: str = "float32", engine: str = "onnxruntime", weights: Weights | None = None
+    architecture: Architecture,
+    precision: str = "float32",
+    engine: str = "onnxruntime",
+    weights: Weights | None = None,
+    branches: Branches | None = None,
 ) -> Program:
-    """A network for an engine. weights: None: fresh ones. int8: with ranges that nothing was measured for.
+    """A network for an engine. weights: None: fresh ones. int8: with ranges that nothing was measured for. branches: as
+    for `Program`.
 
     Raises LeannetError for an unknown precision, for bfloat16 where engine or processor does not have it, and for
     integers in an engine that they are not written for.
@@ -37,11 +43,11 @@ def program(
     if precision not in PRECISIONS:
         raise LeannetError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
     if precision == "float32":
-        return Program(architecture, weights)
+        return Program(architecture, weights, branches=branches)
     if precision == "bfloat16":
         if not runs_in(precision, engine):
             raise LeannetError(f"bfloat16 in {engine}: expected {REQUIREMENTS[precision]}")
-        return Program(architecture, weights, precision)
+        return Program(architecture, weights, precision, branches)
     if not runs_in(precision, engine):
         raise LeannetError(
             f"int8 in {engine}: expected {REQUIREMENTS[precision]}; nearest: {nearest(engine, INTEGER_ENGINES)}"
@@ -53,4 +59,5 @@ def program(
     ranges = {INPUT: (-2.0, 2.0)}
     for node in architecture.layers:
         ranges[node.path] = ranges[f"{node.path}:before"] = (-4.0, 4.0)
-    return quantized_program(architecture, weights, ranges, engine, compute=fastest_float(engine))
+    compute = fastest_float(engine)
+    return quantized_program(architecture, weights, ranges, engine, compute=compute, branches=branches)

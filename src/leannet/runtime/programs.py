@@ -9,6 +9,7 @@ import numpy as np
 
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
+from leannet.runtime.branching import Branches, branching
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.formats.onnx import numpy_weights, spell_onnx, to_onnx
 from leannet.runtime.integers import Ranges
@@ -38,27 +39,33 @@ class Program:
         architecture: Architecture,
         weights: Weights | None = None,
         compute: str = "float32",
-        branches: bool = False,
+        branches: Branches | None = None,
     ):
         """weights: numpy arrays by name; None: fresh ones, where only time matters. compute: the type of what is
-        computed in float; bfloat16 only in an engine that has it, the others take float32. branches: in forms that have
-        them, choices are branches, for one image at a time."""
+        computed in float; bfloat16 only in an engine that has it, the others take float32. branches: choices are
+        branches where a form has them, for any number of images where it can gather them; None: all rows run."""
         self.architecture, self.compute, self.branches = architecture, compute, branches
         self._weights = weights
         self._forms: dict[str, tuple[bytes, ...]] = {}
         self._from_files = False
 
     @classmethod
-    def of_file(cls, architecture: Architecture, onnx: bytes, compute: str = "float32") -> "Program":
-        """A program from an ONNX file."""
-        return cls.of_forms(architecture, {"onnx": (onnx,)}, compute)
+    def of_file(
+        cls, architecture: Architecture, onnx: bytes, compute: str = "float32", branches: Branches | None = None
+    ) -> "Program":
+        """A program from an ONNX file. branches: what its choices are in it."""
+        return cls.of_forms(architecture, {"onnx": (onnx,)}, compute, branches)
 
     @classmethod
     def of_forms(
-        cls, architecture: Architecture, forms: Mapping[str, tuple[bytes, ...]], compute: str = "float32"
+        cls,
+        architecture: Architecture,
+        forms: Mapping[str, tuple[bytes, ...]],
+        compute: str = "float32",
+        branches: Branches | None = None,
     ) -> "Program":
         """A program from the files of one form or several. forms: name in FORMS -> their contents."""
-        program = cls(architecture, compute=compute)
+        program = cls(architecture, compute=compute, branches=branches)
         program._forms.update(forms)
         program._from_files = True
         return program
@@ -146,19 +153,24 @@ def quantized_program(
     compute: str = "float32",
     sized: bool = False,
     outside: bool = False,
+    branches: Branches | None = None,
 ) -> Program:
     """A network of 8-bit integers in the form that an engine runs fastest.
 
     ranges, float_layers, bits, bias_corrections: as for `quantize_pairs`; images, sized: as for `lower`; compute: of
     what stays in float, as for `Program`. outside: input and outputs are integers too, and memory counts more than
-    time, as on microcontrollers; for LiteRT alone.
+    time, as on microcontrollers; for LiteRT alone. branches: as for `Program`; integers cross their borders.
     """
     operations = lower(architecture, weights, images, sized)
     if engine == "litert":
         from leannet.runtime.formats.tflite import spell_tflite
 
         operations = quantize_kernels(operations, ranges, float_layers, bits, bias_corrections, outside)
-        return Program.of_forms(architecture, {"tflite": (spell_tflite(operations, spare_memory=outside),)})
+        operations = branching(operations) if branches else operations
+        files = (spell_tflite(operations, spare_memory=outside),)
+        return Program.of_forms(architecture, {"tflite": files}, branches=branches)
     assert not outside, "other engines take floats"
     operations = quantize_pairs(operations, ranges, STYLES[engine], float_layers, bits, bias_corrections)
-    return Program.of_file(architecture, bytes(spell_onnx(operations).SerializeToString()), compute)
+    operations = branching(operations) if branches else operations
+    model = spell_onnx(operations, gathers=branches == "any")
+    return Program.of_file(architecture, bytes(model.SerializeToString()), compute, branches)

@@ -14,7 +14,7 @@ import numpy as np
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
-from leannet.runtime.integers import Ranges, Rewriting, quantized, tied_ranges
+from leannet.runtime.integers import Ranges, Rewriting, deciding, quantized, tied_ranges
 from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations, Range, with_epilogues
 
 FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
@@ -67,7 +67,7 @@ class _Kernels(Rewriting):
     ):
         super().__init__(with_epilogues(operations, ("relu", "relu6")))
         self.outside = outside
-        self.float_layers = {*float_layers, *float_only(operations)}
+        self.float_layers = {*float_layers, *float_only(operations), *deciding(operations)}
         self.bits, self.bias_corrections = bits, bias_corrections
         self.ranges = tied_ranges(operations, ranges)
         self.before = {name: Range.of(*pair) for name, pair in ranges.items() if name.endswith(BEFORE)}
@@ -123,6 +123,10 @@ class _Kernels(Rewriting):
             return self.add(step)
         if step.layer in self.float_layers:
             return self.add(replace(step, inputs=tuple(self._floats(name) for name in inputs)))
+        if isinstance(step, ops.Choose):
+            first, second = (self._integers(name, self.ranges[step.name]) for name in inputs[:2])
+            chosen = replace(step, inputs=(first, second, self._floats(inputs[2])), range=self.ranges[step.name])
+            return self.add(chosen)
         if isinstance(step, ops.Concatenate):
             inputs = [self._integers(name, self.ranges[step.name]) for name in inputs]
         else:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from leannet.rows import INPUT, Activation
 from leannet.runtime import operations as ops
-from leannet.runtime.integers import CLIPPING, GATE, Ranges, Rewriting, quantized, tied_ranges
+from leannet.runtime.integers import CLIPPING, GATE, Ranges, Rewriting, deciding, quantized, tied_ranges
 from leannet.runtime.operations import BEFORE, Array, Operation, Operations, Range
 
 Style = Literal["lut", "fused"]  # how h-swish and its kin are written: for ONNX Runtime, for OpenVINO
@@ -51,7 +51,8 @@ class _Pairs(Rewriting):
         bias_corrections: Mapping[str, Array],
     ):
         super().__init__(operations)
-        self.style, self.float_layers, self.bits, self.bias_corrections = style, float_layers, bits, bias_corrections
+        self.style, self.bits, self.bias_corrections = style, bits, bias_corrections
+        self.float_layers = {*float_layers, *deciding(operations)}
         self.ranges = tied_ranges(operations, ranges)
         self.before = {name: Range.of(*pair) for name, pair in ranges.items() if name.endswith(BEFORE)}
         self.outputs = set(operations.outputs.values())
@@ -90,6 +91,7 @@ class _Pairs(Rewriting):
         return self.quantize(floats, self.ranges[step.name], step.name, step.layer)
 
     def _copied(self, step: Operation, inputs: list[str]) -> str:
+        inputs, others = inputs[: len(step.copied)], inputs[len(step.copied) :]
         found = {range_ for name in inputs if (range_ := self.range(name)) is not None}
         wanted = self.ranges[step.name]  # that of all its inputs
         if found == {wanted} and step.layer not in self.float_layers:
@@ -97,7 +99,7 @@ class _Pairs(Rewriting):
                 name if self.range(name) else self.quantize(name, wanted, f"{step.name}:read_{number}", step.layer)
                 for number, name in enumerate(inputs)
             ]
-        step = replace(step, inputs=tuple(inputs))
+        step = replace(step, inputs=(*inputs, *others))
         if len(found) == 1 and all(self.range(name) for name in inputs):
             return self.add(replace(step, range=found.pop()))
         return self._rounded(step)

@@ -91,6 +91,8 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return x.max(axis=1, keepdims=True)
         case ops.Decide():
             return (x > step.threshold).astype(np.float64)
+        case ops.Choose():
+            return np.where(read[2] == 1, read[0], read[1])
         case ops.Zeros():
             return np.zeros((len(x), *step.shape))
         case ops.LocalResponse():

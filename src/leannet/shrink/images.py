@@ -70,7 +70,7 @@ class Images:
         validation = self.job.split.validation
         batches = Loader(self._plain, evaluation_batches(validation, self.job.settings, self._plain), workers=0)
         device = torch.device("cpu")
-        predictions = predictions_of(network, batches, self._plain, self.job.task, device)
+        predictions, _ = predictions_of(network, batches, self._plain, self.job.task, device)
         dataset = self._plain.dataset
         return score(predictions, dataset.labels[validation], dataset.classes)
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from leannet.checkpoint import save
 from leannet.data.dataset import Dataset
+from leannet.evaluation.decisions import write_decisions
+from leannet.evaluation.skipped import Decisions
 from leannet.files import write_whole
 from leannet.header import Header
 from leannet.network import Network
-from leannet.run_files import LAST, LOG, MODEL, PREDICTIONS
+from leannet.run_files import DECISIONS, LAST, LOG, MODEL, PREDICTIONS
 from leannet.training.learner import Learner
 from leannet.training.state import SavedState, TrainState
 from leannet.training.task import Task
@@ -42,10 +44,12 @@ class Keeper:
         if self.folder is not None:
             save(self.folder / MODEL, network, header)
 
-    def predictions(self, task: Task, predictions: Any, images: Dataset) -> None:
-        """Those of the best weights, for the validation images."""
+    def predictions(self, task: Task, predictions: Any, images: Dataset, decisions: Decisions) -> None:
+        """Those of the best weights, for the validation images, and what its gates decided, if there are any."""
         if self.folder is not None:
             task.write(self.folder / PREDICTIONS, predictions, images)
+            if decisions:
+                write_decisions(self.folder / DECISIONS, images.names, decisions)
 
     def log(self, state: TrainState) -> None:
         """A line for each epoch that was evaluated."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.blocks.fused import fused_batch_norm
+from leannet.blocks.table import recording
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import Split
 from leannet.errors import LeannetError
+from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
+from leannet.rows.gating import decisions
 from leannet.sections import Metrics
 from leannet.training import processes
 from leannet.training.interrupts import interrupt_flag
@@ -176,7 +179,7 @@ def fit(
                     inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
                     precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
                 state.seconds += time.perf_counter() - began
-                predictions = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
+                predictions, decided = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
                 result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
@@ -188,7 +191,7 @@ def fit(
             current = _with_metrics(header, epoch, result)
             if best:
                 keeper.best(learner.evaluated, current)
-                keeper.predictions(task, predictions, validation_images)
+                keeper.predictions(task, predictions, validation_images, decided)
             keeper.last(learner.evaluated, current)
             console.curve_epoch(result.loss, result.accuracy)
             console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
@@ -252,21 +255,32 @@ def predictions_of(
     task: Task,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
-) -> NDArray[np.float32]:
-    """The task's predictions for every image of a loader, in its order: (N, ...) float32.
+) -> tuple[NDArray[np.float32], Decisions]:
+    """The task's predictions for every image of a loader, in its order: (N, ...) float32; and what its gates decided.
 
     Each of several processes evaluates a share, and all get the whole.
     """
     model.eval()
     if isinstance(model, Network) and device.type == "cpu" and dtype == torch.float32:
         model = folded(model)
-    predictions, indices = [], []
-    for images, _, numbers in batches:
-        predictions.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
-        indices.append(numbers)
-    if not predictions:  # fewer images than processes
-        return processes.all_gather(np.empty(0, np.int64), np.empty(0, np.float32))
-    return processes.all_gather(_positions(batches, torch.cat(indices).numpy()), torch.cat(predictions).float().numpy())
+    names = [name for name, _ in decisions(model.architecture)] if isinstance(model, Network) else []
+    predictions, indices, taken = [], [], []
+    recorded: AbstractContextManager[dict[str, Tensor]] = nullcontext({})
+    if isinstance(model, Network) and names:
+        recorded = recording(model)
+    with recorded as decided:
+        for images, _, numbers in batches:
+            predictions.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
+            indices.append(numbers)
+            not_asked = torch.full((len(images),), -1, dtype=torch.int8)
+            taken.append([decided.get(name, not_asked).clone() for name in names])
+    positions = _positions(batches, torch.cat(indices).numpy()) if indices else np.empty(0, np.int64)
+    of_images = torch.cat(predictions).float().numpy() if predictions else np.empty(0, np.float32)
+    of_gates = {
+        name: processes.all_gather(positions, torch.cat([each[number] for each in taken] or [torch.empty(0)]).numpy())
+        for number, name in enumerate(names)
+    }
+    return processes.all_gather(positions, of_images), of_gates
 
 
 def evaluation_batches(indices: NDArray[np.int64], settings: Settings, plain: PreparedDataset) -> Batches:

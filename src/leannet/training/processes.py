@@ -20,6 +20,7 @@ from leannet.errors import LeannetError
 
 S = TypeVar("S")
 T = TypeVar("T")
+Number = TypeVar("Number", bound=np.generic)
 SMALL_BATCH = 16  # images per process, below which batch norm is synchronized
 SETTLE_SECONDS = 0.1  # a thousand times what the threads need to release their buffers
 
@@ -110,7 +111,7 @@ def all_reduce_sum(value: Tensor) -> Tensor:
     return value
 
 
-def all_gather(indices: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+def all_gather(indices: NDArray[np.int64], values: NDArray[Number]) -> NDArray[Number]:
     """The rows of all processes in the order of their indices (0 to N - 1, each once)."""
     gathered: list[Any] = [(indices, values)]
     if world() > 1:

@@ -253,5 +253,5 @@ def _scores(
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     processes.settle_threads()
     batches = Loader(plain, evaluation_batches(indices, settings, plain), settings.workers or 0)
-    predictions = predictions_of(best, batches, plain, Classification(), device)
+    predictions, _ = predictions_of(best, batches, plain, Classification(), device)
     return score(predictions, plain.dataset.labels[indices], plain.dataset.classes)

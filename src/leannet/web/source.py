@@ -9,7 +9,9 @@ from leannet.artifact.artifact import Artifact
 from leannet.artifact.opening import open_artifact
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
-from leannet.header import checkpoint_file, is_artifact
+from leannet.header import checkpoint_file, is_artifact, read_header
+from leannet.rows.sides import gates
+from leannet.runtime.branching import Branches
 
 # Of int8 over float32, on one thread in Chromium: the least and the largest ratio in docs/benchmarks/browser.json.
 INT8_TIME, INT8_SIZE = ("1.3", "1.4"), ("0.30", "0.32")
@@ -34,7 +36,10 @@ def artifact_file(source: str | Path, integers: bool) -> Iterator[Path]:
     from leannet.artifact.exporting import export
 
     with tempfile.TemporaryDirectory() as folder:
-        yield export(checkpoint, Path(folder) / "model.onnx").path
+        branches: Branches | None = (
+            "one" if gates(read_header(checkpoint).architecture) else None
+        )  # a page asks for one
+        yield export(checkpoint, Path(folder) / "model.onnx", branches=branches).path
 
 
 def open_for_browsers(file: Path, integers: bool, console: Console) -> Artifact:

@@ -164,7 +164,7 @@ class Comparison:
 def price(network: ComparedNetwork, cost: str) -> float | None:
     """One of COSTS of a network."""
     if cost == "macs":
-        return network.cost.macs
+        return network.macs
     if cost == "size_bytes":
         return network.size_bytes
     return network.latency.median_ms if network.latency else None

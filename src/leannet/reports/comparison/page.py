@@ -177,19 +177,19 @@ def _cheaper(verdict: Verdict) -> Iterator[str]:
     everyone = [verdict.highest, *(contrast.network for contrast in verdict.contrasts)]
     if not verdict.winners:
         undecided = verdict.undecided
-        cheapest, dearest = (choose(undecided, key=lambda network: network.cost.macs) for choose in (min, max))
-        if dearest.cost.macs > cheapest.cost.macs:
-            times = dearest.cost.macs / max(cheapest.cost.macs, 1)
+        cheapest, dearest = (choose(undecided, key=lambda network: network.macs) for choose in (min, max))
+        if dearest.macs > cheapest.macs:
+            times = dearest.macs / max(cheapest.macs, 1)
             yield f"Of these {cheapest.label} has the fewest mult-adds, {times:.1f} times fewer than {dearest.label}."
         return
-    winner = min(verdict.winners, key=lambda network: network.cost.macs)
-    cheapest = min(everyone, key=lambda network: network.cost.macs)
-    if cheapest.cost.macs == winner.cost.macs:
-        fewest = all(network.cost.macs > winner.cost.macs for network in everyone if network is not winner)
+    winner = min(verdict.winners, key=lambda network: network.macs)
+    cheapest = min(everyone, key=lambda network: network.macs)
+    if cheapest.macs == winner.macs:
+        fewest = all(network.macs > winner.macs for network in everyone if network is not winner)
         yield "It also has the fewest mult-adds." if fewest else "None of the others has fewer mult-adds."
         return
     assert winner.accuracy is not None
     assert cheapest.accuracy is not None
-    times = winner.cost.macs / max(cheapest.cost.macs, 1)
+    times = winner.macs / max(cheapest.macs, 1)
     points = 100 * (winner.accuracy.value - cheapest.accuracy.value)
     yield f"{cheapest.label} is {points:.1f} points below, with {times:.1f} times fewer mult-adds."

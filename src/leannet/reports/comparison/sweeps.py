@@ -45,7 +45,7 @@ def _sweep(family: str, members: Sequence[ComparedNetwork]) -> Figure:
             axes.plot(*zip(*line, strict=True), color=INK, alpha=0.45, linewidth=1, linestyle=(0, (2, 2)), zorder=2)
             segments += pairwise(line)
             named.append((line[-1], f"width {width:g}"))
-        cost_axis(axes, "macs", [network.cost.macs for network in members], "")
+        cost_axis(axes, "macs", [network.macs for network in members], "")
         axes.set_title(f"{family}: accuracy by {_varied(widths, resolutions)}")
         axes.set_ylabel("published top-1 on ImageNet, %")
         axes.margins(x=0.12, y=0.12)
@@ -60,7 +60,7 @@ def _sweep(family: str, members: Sequence[ComparedNetwork]) -> Figure:
             "network": network.what,
             "width": _width(network),
             "resolution": _resolution(network),
-            "macs": network.cost.macs,
+            "macs": network.macs,
             "params": network.cost.params,
             "accuracy": network.accuracy.value,
             "source": network.accuracy.source,
@@ -79,7 +79,7 @@ def _varied(widths: Sequence[float], resolutions: Sequence[int]) -> str:
 
 
 def _point(network: ComparedNetwork) -> Point:
-    return float(network.cost.macs), 100 * (network.accuracy.value if network.accuracy else 0.0)
+    return float(network.macs), 100 * (network.accuracy.value if network.accuracy else 0.0)
 
 
 def _width(network: ComparedNetwork) -> float:

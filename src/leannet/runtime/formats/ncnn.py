@@ -14,6 +14,7 @@ import numpy as np
 
 from leannet.rows import INPUT, Architecture
 from leannet.runtime import operations as ops
+from leannet.runtime.branching import mixed
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.lowering import lower
@@ -32,7 +33,7 @@ def to_ncnn(architecture: Architecture, weights: Weights) -> tuple[str, bytes]:
 
     A vector is (1, 1, C). Raises LeannetError for a row that ncnn has no layer for.
     """
-    operations = lower(architecture, weights)
+    operations = mixed(lower(architecture, weights))
     check(operations, TABLE, "ncnn")
     c, h, w = operations.input
     lines: list[tuple[str, str, Sequence[str], dict[int, Setting]]] = [("Input", INPUT, [], {0: w, 1: h, 2: c})]

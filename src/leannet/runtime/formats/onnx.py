@@ -10,7 +10,7 @@ from typing import Any
 from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Architecture
 from leannet.runtime import operations as ops
-from leannet.runtime.branching import branching
+from leannet.runtime.branching import Branches, branching, mixed
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.onnx_graph import OnnxGraph
 from leannet.runtime.formats.onnx_spellings import IMAGES, MICROSOFT, TABLE, refusal
@@ -28,7 +28,7 @@ def to_onnx(
     images: Preprocessing | None = None,
     stored_as: str = "float32",
     sized: bool = False,
-    branches: bool = False,
+    branches: Branches | None = None,
 ) -> Any:
     """The onnx.ModelProto of a network in evaluation: `input` (N, C, H, W) float32 -> one output a row of `outputs`.
 
@@ -36,22 +36,26 @@ def to_onnx(
     images: the graph takes `images` (N, height, width, C) uint8 of any size instead, and does the last of the
     resizing, with antialiasing, the scaling and the normalization itself. sized: they have the network's size, and the
     graph only normalizes. stored_as: the type of weights in the file: float32, or float16 or bfloat16 for half the
-    bytes; they are computed with as float32. branches: choices are branches, for one image at a time (`branching`).
+    bytes; they are computed with as float32. branches: choices are branches (`branching`), for one image at a time or
+    for any number; None: all rows run for all images.
     Raises LeannetError where the package `onnx` is missing, and for a row that ONNX has no form for.
     """
     operations = lower(architecture, weights, images, sized)
-    return spell_onnx(branching(operations, architecture) if branches else operations, stored_as)
+    return spell_onnx((branching if branches else mixed)(operations), stored_as, gathers=branches == "any")
 
 
-def spell_onnx(operations: Operations, stored_as: str = "float32") -> Any:
-    """The onnx.ModelProto of operations; the parameters are those of `to_onnx`."""
-    return model_and_tensors(operations, stored_as)[0]
+def spell_onnx(operations: Operations, stored_as: str = "float32", gathers: bool = False) -> Any:
+    """The onnx.ModelProto of operations. gathers: branches decide for any number of images; the other parameters are
+    those of `to_onnx`."""
+    return model_and_tensors(operations, stored_as, gathers)[0]
 
 
-def model_and_tensors(operations: Operations, stored_as: str = "float32") -> tuple[Any, dict[str, str]]:
+def model_and_tensors(
+    operations: Operations, stored_as: str = "float32", gathers: bool = False
+) -> tuple[Any, dict[str, str]]:
     """The same, and for each value the name of its tensor in the graph."""
     check(operations, TABLE, "ONNX", refusal)
-    graph = OnnxGraph(operations, stored_as)
+    graph = OnnxGraph(operations, stored_as, gathers)
     for step in _concats_last(operations):
         spell, shaped = TABLE[type(step)]
         graph.made[step.name] = spell(graph, step, *(graph.inputs(step, shaped) if shaped is not None else ()))
@@ -71,7 +75,7 @@ def _model(graph: OnnxGraph) -> Any:
         shape = operations.shape(value)
         vector = shape[1:] == (1, 1)
         _make_output(graph, graph.read(value, "vector" if vector else ""), f"{name}:0")
-        dims = [_batch(operations), *(shape[:1] if vector else shape)]
+        dims = [_batch(graph), *(shape[:1] if vector else shape)]
         outputs.append(helper.make_tensor_value_info(f"{name}:0", onnx.TensorProto.FLOAT, dims))
     tensors = [onnx.numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
     written = helper.make_graph(graph.nodes, operations.name, inputs, outputs, tensors)
@@ -82,14 +86,15 @@ def _model(graph: OnnxGraph) -> Any:
     return helper.make_model(written, opset_imports=opsets, ir_version=ir, producer_name="leannet")
 
 
-def _batch(operations: Operations) -> str | int:
+def _batch(graph: OnnxGraph) -> str | int:
     """The number of images: any, and where a branch decides for all of them one."""
-    return 1 if any(isinstance(step, ops.Branch) for step in operations) else BATCH
+    decides_for_one = not graph.gathers and any(isinstance(step, ops.Branch) for step in graph.operations)
+    return 1 if decides_for_one else BATCH
 
 
 def _input(graph: OnnxGraph) -> Any:
     """The graph's input: values, or images."""
-    kinds, first, batch = graph.onnx.TensorProto, next(iter(graph.operations), None), _batch(graph.operations)
+    kinds, first, batch = graph.onnx.TensorProto, next(iter(graph.operations), None), _batch(graph)
     if not isinstance(first, ops.Images):
         return graph.onnx.helper.make_tensor_value_info(INPUT, kinds.FLOAT, [batch, *graph.operations.input])
     channels, *size = first.shape

@@ -42,9 +42,10 @@ class OnnxGraph:
     bytes are reshaped, not what they stand for.
     """
 
-    def __init__(self, operations: Operations, stored_as: str):
+    def __init__(self, operations: Operations, stored_as: str, gathers: bool = False):
+        """gathers: a branch decides for any number of images."""
         self.onnx = onnx_package()
-        self.operations, self.stored_as = operations, stored_as
+        self.operations, self.stored_as, self.gathers = operations, stored_as, gathers
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.made: dict[str, str] = {INPUT: INPUT}  # value -> the name of its tensor; of integers, of the bytes
@@ -52,32 +53,42 @@ class OnnxGraph:
         self.renamed: dict[str, str] = {}  # tensors that have another name now
         self._names: set[str] = set()  # of nodes
         self._outer: OnnxGraph | None = None  # of a body, the graph around it
-        self._own: set[str] = set()  # the values that a body makes
+        self.own: set[str] = set()  # the values that a body makes
+        self.name = ""  # of a body
 
     # Bodies of branches
 
-    def inside(self, steps: Sequence[Operation]) -> "OnnxGraph":
+    def inside(self, steps: Sequence[Operation], name: str) -> "OnnxGraph":
         """A graph for some operations, which reads what is made here, and has the constants that are its own."""
-        inner = OnnxGraph(replace(self.operations, steps=(*self.operations, *steps)), self.stored_as)
-        inner._outer, inner._own = self, {step.name for step in steps}
+        inner = OnnxGraph(replace(self.operations, steps=(*self.operations, *steps)), self.stored_as, self.gathers)
+        inner._outer, inner.own, inner.name = self, {step.name for step in steps}, name
         inner.made, inner.flat = dict(self.made), set(self.flat)
         return inner
 
-    def enter(self, value: str, name: str) -> None:
+    def enter(self, value: str) -> None:
         """Reads a map from outside through a pooling of single pixels, which changes nothing.
 
         ONNX Runtime gives its own layout only to what its own operations make: behind one, a convolution, the sum that
         ends a block and the activation function are one pass over the map, where they were four.
         """
-        self._own.add(value)
-        self.made[value] = self.node("MaxPool", [self.made[value]], name, kernel_shape=[1, 1])
+        self.own.add(value)
+        self.made[value] = self.node("MaxPool", [self.made[value]], f"{self.name}:{value}", kernel_shape=[1, 1])
 
-    def body(self, name: str, made: str, dims: Sequence[int]) -> Any:
+    def gather(self, value: str, index: str) -> None:
+        """Reads a value from outside for some of the images; of integers, bytes."""
+        assert self._outer is not None
+        outer = self._outer.read(value, as_integers=True)
+        self.own.add(value)
+        self.made[value] = self.node("Gather", [outer, index], f"{self.name}:{value}:some", axis=0)
+        if outer in self._outer.flat:
+            self.flat.add(self.made[value])
+
+    def body(self, made: str, dims: Sequence[int | None], is_integers: bool) -> Any:
         """The graph as the body of a branch. made: the tensor that it gives, of this shape."""
-        helper, numbers = self.onnx.helper, self.onnx.numpy_helper
-        output = helper.make_tensor_value_info(made, self.onnx.TensorProto.FLOAT, dims)
+        helper, numbers, kinds = self.onnx.helper, self.onnx.numpy_helper, self.onnx.TensorProto
+        output = helper.make_tensor_value_info(made, kinds.UINT8 if is_integers else kinds.FLOAT, dims)
         constants = [numbers.from_array(value, each) for each, value in self.constants.items()]
-        return helper.make_graph(self.nodes, name, [], [output], constants)
+        return helper.make_graph(self.nodes, self.name, [], [output], constants)
 
     # Nodes, constants and values
 
@@ -104,11 +115,12 @@ class OnnxGraph:
 
     def read(self, value: str, shaped: Shaped = "", as_integers: bool = False) -> str:
         """The tensor that a value is. Integers are dequantized, unless as_integers."""
-        if self._outer is not None and value not in self._own:
-            name = self._outer.read(value, shaped, as_integers)
+        range_, prefix = self.operations.range(value), f"{self.name}:" if self.name else ""
+        if self._outer is not None and value not in self.own:
+            name = self._outer.read(value, shaped, as_integers=True)  # bytes cross the border
             self.flat |= self._outer.flat
-            return name
-        name, floats = self.made[value], f"{value}:floats"
+            return self._floats(value, name, f"{prefix}{name}:floats", range_, as_integers)
+        name, floats = self.made[value], f"{prefix}{value}:floats"
         if shaped == "vector" and name not in self.flat:
             name, floats = f"{name}:flat", f"{floats}:flat"
             if name not in self._names:
@@ -119,11 +131,15 @@ class OnnxGraph:
             if name not in self._names:
                 shape = self.constant("constant:as_map", np.array([0, -1, 1, 1], np.int64))
                 self.node("Reshape", [self.made[value], shape], name)
-        range_ = self.operations.range(value)
+        return self._floats(value, name, floats, range_, as_integers)
+
+    def _floats(self, value: str, name: str, floats: str, range_: Range | None, as_integers: bool) -> str:
+        """A tensor as what is asked for; floats: its name as floats."""
         if range_ is None or as_integers:
             return name
         if floats not in self._names:
-            self.node("DequantizeLinear", [name, *self.scale_and_zero_point(range_, value)], floats)
+            constants = f"{self.name}:{value}" if self.name else value
+            self.node("DequantizeLinear", [name, *self.scale_and_zero_point(range_, constants)], floats)
             self.like(name, floats)
         return floats
 

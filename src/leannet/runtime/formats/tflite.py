@@ -7,7 +7,7 @@ outputs are float32, whatever is within, unless the operations say otherwise.
 
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture
-from leannet.runtime.branching import branching
+from leannet.runtime.branching import Branches, branching, mixed
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.formats.tflite_graph import TfliteGraph
@@ -19,16 +19,16 @@ from leannet.runtime.tflite_file import pack
 
 
 def to_tflite(
-    architecture: Architecture, weights: Weights, images: Preprocessing | None = None, branches: bool = False
+    architecture: Architecture, weights: Weights, images: Preprocessing | None = None, branches: Branches | None = None
 ) -> bytes:
     """The file: `input` (N, H, W, C) float32 -> one output a row of `outputs`, a vector as (N, C).
 
-    images: it takes uint8 images of the network's size, and normalizes them. branches: choices are branches, for one
-    image at a time (`branching`).
+    images: it takes uint8 images of the network's size, and normalizes them. branches: choices are branches
+    (`branching`), here for one image at a time alone.
     Raises LeannetError for a row that LiteRT has no operation for, and where the package `tflite` is missing.
     """
     operations = lower(architecture, weights, images, sized=True)
-    return spell_tflite(branching(operations, architecture) if branches else operations)
+    return spell_tflite((branching if branches else mixed)(operations))
 
 
 def spell_tflite(operations: Operations, spare_memory: bool = False) -> bytes:

@@ -199,10 +199,21 @@ def _decide(to: TfliteGraph, step: ops.Decide, x: int) -> int:
     return to.op("RELU_0_TO_1", [grown], name, shape)
 
 
-def _branch(to: TfliteGraph, step: ops.Branch, decision: int, *outside: int) -> int:
+def _is_one(to: TfliteGraph, step: Operation, decision: int) -> int:
+    """A decision as true or false."""
     half = to.constant(f"{step.name}:half", np.array([0.5], np.float32))
     runs = to.op("GREATER", [decision, half], f"{step.name}:runs", (1, 1, 1, 1), "GreaterOptions")
     to.tensors[runs].dtype = "bool"
+    return runs
+
+
+def _choose(to: TfliteGraph, step: ops.Choose, first: int, second: int, decision: int) -> int:
+    inputs = [_is_one(to, step, decision), first, second]
+    return to.op("SELECT_V2", inputs, step.name, nhwc(step.shape), "SelectV2Options", range_=step.range)
+
+
+def _branch(to: TfliteGraph, step: ops.Branch, decision: int, *outside: int) -> int:
+    runs = _is_one(to, step, decision)
 
     def spell(inner: TfliteGraph, each: Operation, *inputs: int) -> int:
         return TABLE[type(each)](inner, each, *inputs)
@@ -242,5 +253,6 @@ TABLE: dict[type[Operation], Callable[..., int]] = {
     ops.Activate: _activate, ops.Flatten: _flatten, ops.Shuffle: _shuffle, ops.Slice: _slice,
     ops.Upsample: _upsample, ops.Shift: _shift, ops.LocalResponse: _local_response, ops.Quantize: _quantize,
     ops.Dequantize: _dequantize, ops.Softmax: _operator("SOFTMAX", "SoftmaxOptions", Beta=1.0), ops.Largest: _largest,
-    ops.Decide: _decide, ops.Zeros: _zeros, ops.Branch: _branch,
+    ops.Decide: _decide, ops.Zeros: _zeros, ops.Choose: _choose,
+    ops.Branch: _branch,
 }  # fmt: skip

@@ -1,0 +1,136 @@
+"""What images cost a network with gates: how many run each block, mult-adds, and the easiest and hardest images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.cost.skipping import SkippingCost, skipping
+from leannet.data.images import fit
+from leannet.evaluation.skipped import Decisions, ImageCosts, image_costs
+from leannet.reports.images import RunImages, Thumbnail, thumbnail
+from leannet.reports.page import percent, short
+from leannet.reports.run_contents import RunContents, ValidationPredictions
+from leannet.style import COLORS, figure, inline_svg, plain_axes
+
+SHOWN = 8  # of the easiest, and of the hardest
+PARTS = 10  # of the images, by what they cost
+DECIDES = (0.05, 0.95)  # of the images that a gate lets through, if it decides by the image
+LEGIBLE, UPRIGHT = 40, 8  # names below the bars
+
+
+@dataclass(frozen=True)
+class RunCosts:
+    """What the validation images cost. predictions: of the same images, in this order."""
+
+    cost: SkippingCost
+    images: ImageCosts
+    opened: NDArray[np.int64]  # the gates that let each image through
+    predictions: ValidationPredictions
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each is predicted as what it is."""
+        predictions = self.predictions
+        return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.labels)
+
+    def words(self) -> str:
+        """The whole in a few sentences."""
+        macs, total = self.images.macs, self.images.total
+        rates = [rate for rate in self.images.rates.values() if rate is not None]
+        deciding = sum(DECIDES[0] <= rate <= DECIDES[1] for rate in rates)
+        low, high = (int(value) for value in np.percentile(macs, (10, 90)))
+        return (
+            f"A validation image takes {short(int(self.images.mean))} mult-adds on average, "
+            f"{percent(self.images.mean / total)} of what all rows take, the gates' own included; one in ten takes "
+            f"{short(low)} or less, one in ten {short(high)} or more. {deciding} of {len(self.images.rates)} gates "
+            f"decide by the image: between {percent(DECIDES[0])} and {percent(DECIDES[1])} of the images run their "
+            "block."
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image with what it cost."""
+
+    name: str
+    truth: str
+    prediction: str
+    macs: int
+    opened: int  # gates that let it through
+    network_input: Thumbnail | None
+
+
+def run_costs(contents: RunContents) -> RunCosts | None:
+    """What the validation images cost; None: the network has no gates, or the run has kept no decisions."""
+    header, predictions = contents.header, contents.predictions
+    if header is None or predictions is None or contents.decisions is None:
+        return None
+    cost = skipping(header.architecture)
+    names, decisions = contents.decisions
+    if cost is None or set(cost.decisions) != set(decisions):
+        return None
+    places = {name: number for number, name in enumerate(names)}
+    if not all(name in places for name in predictions.names):
+        return None
+    order = [places[name] for name in predictions.names]
+    ordered: Decisions = {name: values[order] for name, values in decisions.items()}
+    opened = np.sum([values == 1 for values in ordered.values()], axis=0)
+    return RunCosts(cost, image_costs(cost, ordered), opened, predictions)
+
+
+def shown(costs: RunCosts, images: RunImages | None, hardest: bool) -> list[Shown]:
+    """The images that cost least, or most; of equal ones the first."""
+    order = np.argsort(-costs.images.macs if hardest else costs.images.macs, kind="stable")
+    predictions, found = costs.predictions, []
+    for number in order[:SHOWN].tolist():
+        name, truth = predictions.names[number], predictions.classes[predictions.labels[number]]
+        image = images.find(name, truth, "validation") if images else None
+        small = thumbnail(fit(image, images.header.preprocessing)) if image is not None and images else None
+        prediction = predictions.classes[int(predictions.probabilities[number].argmax())]
+        found.append(Shown(name, truth, prediction, int(costs.images.macs[number]), int(costs.opened[number]), small))
+    return found
+
+
+def skipping_figures(costs: RunCosts) -> list[str]:
+    """How many images run each block, and accuracy by cost, as <svg> elements."""
+    drawn = []
+    for draw, label in ((draw_rates, "images that run each block"), (draw_costs, "accuracy by mult-adds")):
+        with figure(6.2, 3.9) as drawing:
+            draw(drawing, costs)
+            drawn.append(inline_svg(drawing, label))
+    return drawn
+
+
+def draw_rates(drawing: Any, costs: RunCosts) -> None:
+    """A bar for each gate, in the order of the rows: the share of the images that it lets through."""
+    axes = drawing.subplots()
+    rates = costs.images.rates
+    names = [name.removesuffix("_gate") for name in rates]
+    places = np.arange(len(names))
+    axes.bar(places, [100 * (rate or 0) for rate in rates.values()], color=COLORS[0], width=0.8)
+    step = max(1, -(-len(names) // LEGIBLE))
+    axes.set_xticks(places[::step], names[::step], rotation=0 if len(names) <= UPRIGHT else 90, fontsize=8)
+    axes.set_ylim(0, 100)
+    axes.set_ylabel("of the images, %")
+    axes.set_title("Images that run each block")
+    plain_axes(axes)
+    axes.grid(visible=False, axis="x")
+
+
+def draw_costs(drawing: Any, costs: RunCosts) -> None:
+    """The images in tenths by cost, a point each: mean mult-adds and accuracy; and how many take how many."""
+    accuracy, count = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1.4))
+    macs, correct = costs.images.macs / 1e6, costs.correct
+    parts = np.array_split(np.argsort(macs, kind="stable"), min(PARTS, len(macs)))
+    accuracy.plot([macs[part].mean() for part in parts], [100 * correct[part].mean() for part in parts], "o-",
+                  color=COLORS[0], markersize=4)  # fmt: skip
+    accuracy.set_ylabel("accuracy, %")
+    accuracy.set_title("Tenths of the images, the cheapest first")
+    count.hist(macs, bins=min(40, max(8, len(macs) // 20)), color=COLORS[5])
+    count.axvline(costs.images.mean / 1e6, color=COLORS[1], linewidth=1.4)
+    count.set_ylabel("images")
+    count.set_xlabel(f"M mult-adds (all rows: {costs.images.total / 1e6:,.1f})")
+    plain_axes(accuracy)
+    plain_axes(count)
