@@ -28,6 +28,7 @@ _public, __dir__, _names = attach(
         "bench": ".benchmark",
         "build": ".network",
         "check": ".artifact",
+        "choose_exits": ".evaluation",
         "compare": ".reports",
         "count": ".cost",
         "create": ".factory",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from leannet.cost import count as count
     from leannet.diagrams import draw as draw
     from leannet.errors import LeannetError as LeannetError
+    from leannet.evaluation import choose_exits as choose_exits
     from leannet.evaluation import evaluate as evaluate
     from leannet.evaluation import predict as predict
     from leannet.experiments import experiment as experiment

@@ -293,9 +293,11 @@ FLAGS = {
     "advise": "about class-depth engine figure flash image-column json label-column latency macs precision quiet "
     "seconds size sram target threads wide",
     "bench": "batch by engine json precision quiet resolution seconds threads what wide width",
-    "export": "branches data fastest finetune format input json max-drop min-agreement out precision quiet run threads",
-    "quantize": "c-array calibration data engine finetune input json keep-float layers max-drop min-agreement out "
-    "quiet run",
+    "export": "branches data fastest finetune format gather input json max-drop min-agreement out precision quiet run "
+    "threads",
+    "quantize": "branches c-array calibration data engine finetune input json keep-float layers max-drop min-agreement "
+    "out quiet run",
+    "exits": "cost data json max-drop out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
     "predict": "images json run top",
@@ -312,9 +314,9 @@ FLAGS = {
     "rewrite": "engine json keep out resolution rows rule threads time what width",
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
     "train": "accumulate alpha batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "
-    "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every flip folds "
-    "freeze gate gate-cost gate-group gate-learning image-column json label-column label-smoothing layer-decay "
-    "limit lr mixup model momentum normalization optimizer out pad patience policy policy-changes policy-strength "
+    "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every exit-weight exits "
+    "flip folds freeze gate gate-cost gate-group gate-learning image-column json label-column label-smoothing "
+    "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy policy-changes policy-strength "
     "precision progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule seed skip "
     "split step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
     "sparsity-scope sync-norm teacher teacher-features teacher-share temperature tensorboard threads time warmup "
@@ -323,7 +325,7 @@ FLAGS = {
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
 OF_THE_RUN = {"config", "model", "resolution", "resume", "weights", "width"}
-OF_THE_RUN |= {"alpha", "gate", "gate-cost", "gate-group", "gate-learning", "rl-weight"}
+OF_THE_RUN |= {"alpha", "exit-weight", "exits", "gate", "gate-cost", "gate-group", "gate-learning", "rl-weight"}
 ON = " ".join(set(FLAGS["train"].split()) - OF_THE_RUN)
 FLAGS["distill"] = f"{ON} run"
 FLAGS["prune"] = (

@@ -30,7 +30,7 @@ from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy
-from leannet.training.skipping import Skipped, shares
+from leannet.training.skipping import Charged, Skipped, shares
 from tests.conftest import draw_folder, stop_at_step
 from tests.skipping.test_gates import exits
 
@@ -122,6 +122,24 @@ def test_the_mean_of_the_others_changes_no_expectation() -> None:
 
     alone = mean(x[:1], targets[:1]) + mean(x[1:], targets[1:])
     assert mean(x, targets) == pytest.approx(alone, abs=0.02)
+
+
+def test_what_supervised_learning_charges_is_what_ran_and_its_gradient_is_the_scores() -> None:
+    network = in_training(tiny("recurrent", drawn=False))
+    rows = network.architecture
+    cost = skipping(rows)
+    assert cost is not None
+    costs = shares(cost, "macs")
+    objective = Charged(CrossEntropy(), rows, 0.7, costs)
+    x, targets = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
+    parts = objective.losses(network, x, targets).parts
+    outputs: Any = network(x)
+    ran = {decision: outputs[decision].sum().item() for decision, _ in decisions(rows)}
+    assert parts["skipping"].item() == pytest.approx(0.7 * sum(costs[name] * number for name, number in ran.items()))
+    soft = torch.stack([costs[decision] * outputs[score].sum() for decision, score in decisions(rows)]).sum()
+    bias = dict(network.named_parameters())[f"{decisions(rows)[0][1]}.project.linear.bias"]
+    (charged,), (expected,) = (torch.autograd.grad(each, bias) for each in (parts["skipping"], 0.7 * soft))
+    torch.testing.assert_close(charged, expected)
 
 
 def test_supervised_decisions_are_hard_forward_and_soft_backward() -> None:

@@ -196,6 +196,8 @@ class Decide(nn.Module):
             return score
         if self.training and self.kind == "drawn":
             return torch.bernoulli(score.detach())
+        if self.training and self.kind == "off":
+            return torch.zeros_like(score)
         decision = (score > self.threshold).to(score.dtype)
         return decision + (score - score.detach()) if self.training else decision
 

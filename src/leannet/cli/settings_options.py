@@ -38,6 +38,8 @@ OF_THE_RUN = frozenset(
         "gate",
         "gate_group",
         "gate_learning",
+        "exits",
+        "exit_weight",
         "gate_cost",
         "alpha",
         "rl_weight",

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "Prediction": ".answers",
         "Scores": ".metrics",
         "calibrate": ".calibration",
+        "choose_exits": ".exits",
         "evaluate": ".evaluating",
         "interval": ".metrics",
         "predict": ".predicting",
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from leannet.evaluation.calibration import Calibration as Calibration
     from leannet.evaluation.calibration import calibrate as calibrate
     from leannet.evaluation.evaluating import evaluate as evaluate
+    from leannet.evaluation.exits import choose_exits as choose_exits
     from leannet.evaluation.metrics import ClassScore as ClassScore
     from leannet.evaluation.metrics import Scores as Scores
     from leannet.evaluation.metrics import interval as interval

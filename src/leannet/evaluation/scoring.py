@@ -16,7 +16,7 @@ from leannet.console import Console
 from leannet.cost.skipping import skipping
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import ReadingOptions
-from leannet.evaluation.labelled_images import labelled_images
+from leannet.evaluation.labelled_images import LabelledImages, labelled_images
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predicted import Prediction, predictions_of_images
 from leannet.evaluation.skipped import ImageCosts, image_costs
@@ -95,13 +95,26 @@ def evaluate_with(
     options: ReadingOptions | None = None,
 ) -> Evaluation:
     """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
+    images, outputs = answers_of(probabilities, header, file, data, split, quiet, options)
+    scores = score(outputs, images.labels, header.classes)
+    return Evaluation(file, images.data, images.split, images.why, scores, images.skipped, images.left_out)
+
+
+def answers_of(
+    answers: Callable[[torch.Tensor], NDArray[np.float32]],
+    header: Header,
+    file: Path,
+    data: str | None = None,
+    split: str | None = None,
+    quiet: bool = False,
+    options: ReadingOptions | None = None,
+) -> tuple[LabelledImages, NDArray[np.float32]]:
+    """Labelled images, and what something says of them, (N, ...). answers: of prepared images (N, C, H, W) uint8."""
     console = Console(quiet)
     images = labelled_images(file, header, data, split, console, options)
     batches = Loader(PreparedDataset(images.dataset, header.preprocessing), Batches(images.indices, BATCH), workers=0)
     steps = console.track(iter(batches), len(batches), "evaluating")
-    outputs = np.concatenate([probabilities(images) for images, _, _ in steps])
-    scores = score(outputs, images.labels, header.classes)
-    return Evaluation(file, images.data, images.split, images.why, scores, images.skipped, images.left_out)
+    return images, np.concatenate([answers(part) for part, _, _ in steps])
 
 
 @torch.no_grad()

@@ -88,6 +88,8 @@ def quantize(
     _check(file, left, engine)
     if branches:
         check_branches(left)
+    if branches == "any" and engine != "onnxruntime":
+        raise LeannetError(f"branches 'any': {engine} does not gather the images that run a block: expected 'one'")
     unknown = sorted(set(keep_float) - {node.path for node in left.layers})
     if unknown:
         paths = [node.path for node in left.layers]

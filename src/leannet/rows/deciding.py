@@ -72,9 +72,9 @@ class Decide(LayerBase):
     kind: Literal["decide"] = "decide"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """The score above which the decision is 1."""
-    training: Literal["hard", "soft", "drawn"] = "hard"
+    training: Literal["hard", "soft", "drawn", "off"] = "hard"
     """In training: hard (as otherwise, with the score's gradient), soft (the score itself), drawn (1 with the score as
-    its probability, without a gradient, for REINFORCE).
+    its probability, without a gradient, for REINFORCE), off (0: no image leaves at an exit).
     """
 
     def out_shape(self, *shapes: Shape) -> Shape:

@@ -15,12 +15,12 @@ from leannet.rows.error_lines import all_errors, numbered
 from leannet.rows.fields import INPUT, Documented, Shape
 from leannet.rows.graph import Graph, Node, resolve
 from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
-from leannet.rows.layers import Activate, Add, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
+from leannet.rows.layers import Activate, Add, Choose, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
 from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import Row, modules_of
 from leannet.rows.text import HEADERS, align, describe_rows
 
-KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate)
+KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate, Choose)
 
 
 class Architecture(Documented):
@@ -163,7 +163,8 @@ class Architecture(Documented):
     def _heads(self, name: str) -> tuple[str, ...]:
         row, reads = self.row(name), self.reads()[name]
         if (isinstance(row, KEEPS_CHANNELS) or (isinstance(row, Add) and row.average)) and INPUT not in reads:
-            return tuple(head for source in reads for head in self._heads(source))
+            classes = reads[:2] if isinstance(row, Choose) else reads  # an exit's and the rest's, without the decision
+            return tuple(head for source in classes for head in self._heads(source))
         if not isinstance(row, Conv | Linear):
             raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
         return (name,)
@@ -173,7 +174,7 @@ class Architecture(Documented):
         """The row whose output is the last feature map, before pooling and classes."""
         reads, name = self.reads(), self.output_names[0]
         while (self.shapes[name].height, self.shapes[name].width) == (1, 1) and reads[name][0] != INPUT:
-            name = reads[name][0]
+            name = reads[name][1 if isinstance(self.row(name), Choose) else 0]  # past an exit's classes
         return name
 
     @property
@@ -204,8 +205,6 @@ class Architecture(Documented):
                 reaching.add(name)
                 todo += reads[name]
         return reaching
-
-    # Showing the rows
 
     def __repr__(self) -> str:
         size = f"{self.input.channels} x {self.input.height} x {self.input.width}"
@@ -301,13 +300,13 @@ class Architecture(Documented):
         training = self.training_outputs
         return self.only(*(name for name in self.output_names if name not in training)) if training else self
 
-    def with_features(self, *names: str, role: Literal["features", "decision"] = "features") -> "Architecture":
+    def with_features(
+        self, *names: str, role: Literal["auxiliary", "features", "decision"] = "features"
+    ) -> "Architecture":
         """The same rows with the outputs of some as outputs of training."""
         outputs = self.outputs or (Output(row=self.rows[-1].name),)
         more = [Output(row=name, role=role) for name in names if name not in self.output_names]
         return self._with(outputs=(*outputs, *more)) if more else self
-
-    # JSON
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data. Fields at their defaults are left out: the defaults are part of the format version."""

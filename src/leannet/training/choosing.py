@@ -65,7 +65,8 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
             f"{', '.join(architecture.output_names)}"
         )
     architecture = architecture.with_classes(2)
-    return architecture.with_input(settings.resolution) if settings.resolution else architecture
+    architecture = architecture.with_input(settings.resolution) if settings.resolution else architecture
+    return with_gates(architecture, settings.skipping)
 
 
 def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: int, console: Console) -> Settings:

@@ -20,6 +20,7 @@ from leannet.factory import adapt
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
+from leannet.rows.exits import exits
 from leannet.sections import Provenance, SplitRecord, Step
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, fine_tuned, start_from
@@ -154,9 +155,9 @@ def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -
         labels, classes = scan.dataset.labels[split.train], len(scan.dataset.classes)
         counts = np.bincount(labels, minlength=classes)
         weights = tuple((len(labels) / (classes * counts)).tolist())
-    labels_too = CrossEntropy(
-        settings.label_smoothing, weights, dict.fromkeys(header.architecture.auxiliary, AUXILIARY)
-    )
+    auxiliary = dict.fromkeys(header.architecture.auxiliary, AUXILIARY)
+    auxiliary |= dict.fromkeys((each.logits for each in exits(header.architecture)), settings.skipping.exit_weight)
+    labels_too = CrossEntropy(settings.label_smoothing, weights, auxiliary)
     teaching = settings.distillation
     if teaching.teacher is None:
         return learning_to_skip(labels_too, header.architecture, settings.skipping)

@@ -64,6 +64,10 @@ class CrossEntropy(Objective):
     class_weights: tuple[float, ...] | None = None
     auxiliary: Mapping[str, float] = field(default_factory=dict)
 
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with the auxiliary rows as outputs of training."""
+        return architecture.with_features(*self.auxiliary, role="auxiliary")
+
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         outputs = network(images)
         by_row = outputs if isinstance(outputs, dict) else {"": outputs}

@@ -91,12 +91,17 @@ class Skipping(Section):
     """How gates learn: supervised (hard decisions with the score's gradient), soft (the score itself is the share of
     the block), hybrid (decisions are drawn, and learn by what they save, from a supervised run: --weights). Default:
     supervised."""
-    alpha: Annotated[Annotated[float, Field(ge=0)], Field(json_schema_extra={"flag": "alpha"})] = 0.1
-    """With hybrid learning, what running every block costs, in units of the cross-entropy."""
+    alpha: Annotated[Annotated[float, Field(ge=0)] | None, Field(json_schema_extra={"flag": "alpha"})] = None
+    """What running every block costs, in units of the cross-entropy. Default: 0.1 with hybrid learning, else 0."""
     cost: Annotated[Literal["macs", "blocks"], Field(json_schema_extra={"flag": "gate-cost"})] = "macs"
-    """With hybrid learning, what a block costs: its mult-adds, or as much as any other."""
+    """What a block costs: its mult-adds, or as much as any other."""
     rl_weight: Annotated[Annotated[float, Field(gt=0)], Field(json_schema_extra={"flag": "rl-weight"})] = 0.01
     """With hybrid learning, the weight of the gradient of what was drawn."""
+    exits: Annotated[Annotated[int, Field(ge=0)], Field(json_schema_extra={"flag": "exits"})] = 0
+    """Early exits, at equal steps of mult-adds, at which images leave whose class is sure enough: leannet exits then
+    chooses how sure."""
+    exit_weight: Annotated[Annotated[float, Field(ge=0)], Field(json_schema_extra={"flag": "exit-weight"})] = 0.5
+    """What an exit's loss counts beside that of the last row."""
 
 
 class Sparsity(Section):

@@ -6,15 +6,20 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from leannet.cost.exits import exit_places
 from leannet.cost.skipping import SkippingCost, skipping
 from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.rows import Architecture, Conv, FeedforwardGate, GateScore, Linear
+from leannet.rows.exits import exits, with_exits
 from leannet.rows.gating import decisions, gated, has_gates
 from leannet.training.objective import Losses, Objective, Run
 from leannet.training.settings import Skipping
 
-OPEN = 2.0  # bias of fresh gates, which then run nearly every block: sigmoid(2) is 0.88
+# The bias of fresh gates, which then run nearly every block, and are near enough to the threshold to learn: with 2, a
+# score of 0.88, they stay open for all images. sigmoid(0.5) is 0.62.
+OPEN = 0.5
+HYBRID = 0.1  # alpha of hybrid learning, as in the authors' code
 LEAST = 1e-6  # of a probability whose logarithm is taken
 TRAINING = {"supervised": "hard", "soft": "soft", "hybrid": "drawn"}  # what `decide` rows do, by how gates learn
 
@@ -39,13 +44,13 @@ class Skipped(Objective):
 
     def watch(self, architecture: Architecture) -> Architecture:
         """The architecture with its decisions and scores as outputs of training."""
-        names = [name for pair in decisions(architecture) for name in pair]
+        names = [name for pair in of_gates(architecture) for name in pair]
         return self.inner.watch(architecture).with_features(*names, role="decision")
 
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         outputs = network(images)
         assert isinstance(outputs, dict)
-        pairs = decisions(self.architecture)
+        pairs = of_gates(self.architecture)
         deciding = {name for pair in pairs for name in pair}
         answers = {name: value for name, value in outputs.items() if name not in deciding}
         inner = self.inner.losses(lambda _: answers, images, targets)
@@ -71,6 +76,41 @@ class Skipped(Objective):
         return replace(self, inner=self.inner.to(device, dtype))
 
 
+@dataclass(frozen=True)
+class Charged(Objective):
+    """The inner objective, and what running blocks costs: alpha * sum_k C_k a_k, whose gradient is the score's.
+
+    Supervised learning that charges: the straight-through gradient is biased and has no noise, where that of draws is
+    the other way round. Not in the paper, which charges in hybrid learning alone. costs: as of `Skipped`.
+    """
+
+    inner: Objective
+    architecture: Architecture
+    alpha: float
+    costs: Mapping[str, float]
+
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with its decisions as outputs of training."""
+        names = [decision for decision, _ in of_gates(architecture)]
+        return self.inner.watch(architecture).with_features(*names, role="decision")
+
+    def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
+        outputs = network(images)
+        assert isinstance(outputs, dict)
+        names = [decision for decision, _ in of_gates(self.architecture)]
+        answers = {name: value for name, value in outputs.items() if name not in names}
+        inner = self.inner.losses(lambda _: answers, images, targets)
+        paid = torch.stack([self.costs.get(name, 0.0) * outputs[name].sum() for name in names]).sum()
+        return Losses(inner.parts | {"skipping": self.alpha * paid}, inner.correct)
+
+    def weight(self, targets: Tensor) -> Tensor:
+        return self.inner.weight(targets)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Charged":
+        """The same with what it holds of tensors there."""
+        return replace(self, inner=self.inner.to(device, dtype))
+
+
 def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
     """The architecture with the gates that the settings ask for, which learn as they say.
 
@@ -80,26 +120,37 @@ def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
         if has_gates(architecture):
             raise LeannetError(f"--gate {settings.gate}: {architecture.name} has gates already: leave it out")
         architecture = gated(architecture, settings.gate, settings.group)
-    if settings.learning is not None and not decisions(architecture):
+    if settings.exits:
+        architecture = with_exits(architecture, exit_places(architecture, settings.exits))
+    if settings.learning is not None and not of_gates(architecture):
         raise LeannetError(
             f"--gate-learning {settings.learning}: expected gates that decide, found none in {architecture.name}; "
             "--gate recurrent gives it some"
         )
     if settings.learning is not None:
         return architecture.edit(
-            {name: {"training": TRAINING[settings.learning]} for name, _ in decisions(architecture)}
+            {name: {"training": TRAINING[settings.learning]} for name, _ in of_gates(architecture)}
         )
     drawn = [node.path for node in architecture.graph.nodes if getattr(node.row, "training", None) == "drawn"]
     return architecture.edit({name: {"training": "hard"} for name in drawn})  # without what rewards what is drawn
 
 
+def of_gates(architecture: Architecture) -> tuple[tuple[str, str], ...]:
+    """The rows that decide whether a block runs, each with the row of its score: all but those of exits."""
+    leaving = {each.decision for each in exits(architecture)}
+    return tuple(pair for pair in decisions(architecture) if pair[0] not in leaving)
+
+
 def learning_to_skip(inner: Objective, architecture: Architecture, settings: Skipping) -> Objective:
-    """The inner objective, or where gates learn by what they save, both."""
-    if settings.learning != "hybrid":
-        return inner
+    """The inner objective, or where gates learn by what they save, both. Gates that decided before learn on so."""
     cost = skipping(architecture)
-    assert cost is not None
-    return Skipped(inner, architecture, settings.alpha, shares(cost, settings.cost), settings.rl_weight)
+    if cost is None or not of_gates(architecture):
+        return inner
+    each = shares(cost, settings.cost)
+    if settings.learning == "hybrid":
+        return Skipped(inner, architecture, HYBRID if settings.alpha is None else settings.alpha, each,
+                       settings.rl_weight)  # fmt: skip
+    return Charged(inner, architecture, settings.alpha, each) if settings.alpha else inner
 
 
 def shares(cost: SkippingCost, by: str) -> dict[str, float]:
