@@ -26,6 +26,7 @@ from leannet.network import Network, build, zero_init_residual
 from leannet.quantization import quantize
 from leannet.reports.comparison.comparing import compare
 from leannet.reports.run import report
+from leannet.reports.skipping import SHOWN
 from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
@@ -255,7 +256,7 @@ def test_a_run_keeps_what_its_gates_decided_and_its_page_shows_it(supervised: Pa
     assert len(names) == found.scores.images
     page = report(supervised, figures=tmp_path / "figures").read_text()
     assert "What images cost" in page
-    assert page.count("of 8 gates</span>") == 2 * min(8, len(names))
+    assert page.count("of 8 gates</span>") == 2 * min(SHOWN, len(names))
     assert {"gates.svg", "image_costs.csv"} <= {path.name for path in (tmp_path / "figures").iterdir()}
     decided["layer2_1_gate"][:2] = 0  # as if some images skipped a block
     skipped = tmp_path / "skipped"

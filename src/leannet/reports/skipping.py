@@ -14,7 +14,7 @@ from leannet.reports.page import percent, short
 from leannet.reports.run_contents import RunContents, ValidationPredictions
 from leannet.style import COLORS, figure, inline_svg, plain_axes
 
-SHOWN = 8  # of the easiest, and of the hardest
+SHOWN = 7  # of the easiest, and of the hardest: a line of the page
 PARTS = 10  # of the images, by what they cost
 DECIDES = (0.05, 0.95)  # of the images that a gate lets through, if it decides by the image
 LEGIBLE, UPRIGHT = 40, 8  # names below the bars
@@ -41,12 +41,12 @@ class RunCosts:
         rates = [rate for rate in self.images.rates.values() if rate is not None]
         deciding = sum(DECIDES[0] <= rate <= DECIDES[1] for rate in rates)
         low, high = (int(value) for value in np.percentile(macs, (10, 90)))
+        least, most = (percent(share, 0) for share in DECIDES)
         return (
             f"A validation image takes {short(int(self.images.mean))} mult-adds on average, "
             f"{percent(self.images.mean / total)} of what all rows take, the gates' own included; one in ten takes "
             f"{short(low)} or less, one in ten {short(high)} or more. {deciding} of {len(self.images.rates)} gates "
-            f"decide by the image: between {percent(DECIDES[0])} and {percent(DECIDES[1])} of the images run their "
-            "block."
+            f"decide by the image: between {least} and {most} of the images run their block."
         )
 
 
@@ -120,14 +120,17 @@ def draw_rates(drawing: Any, costs: RunCosts) -> None:
 
 
 def draw_costs(drawing: Any, costs: RunCosts) -> None:
-    """The images in tenths by cost, a point each: mean mult-adds and accuracy; and how many take how many."""
+    """The images in about ten groups by cost, those of one cost together, a point each: mean mult-adds and accuracy;
+    and how many take how many."""
     accuracy, count = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1.4))
     macs, correct = costs.images.macs / 1e6, costs.correct
-    parts = np.array_split(np.argsort(macs, kind="stable"), min(PARTS, len(macs)))
+    edges = np.unique(np.quantile(macs, np.linspace(0, 1, PARTS + 1)[1:-1], method="inverted_cdf"))
+    group = np.searchsorted(edges, macs, side="left")
+    parts = [group == number for number in np.unique(group)]
     accuracy.plot([macs[part].mean() for part in parts], [100 * correct[part].mean() for part in parts], "o-",
                   color=COLORS[0], markersize=4)  # fmt: skip
     accuracy.set_ylabel("accuracy, %")
-    accuracy.set_title("Tenths of the images, the cheapest first")
+    accuracy.set_title("Accuracy of images by their cost")
     count.hist(macs, bins=min(40, max(8, len(macs) // 20)), color=COLORS[5])
     count.axvline(costs.images.mean / 1e6, color=COLORS[1], linewidth=1.4)
     count.set_ylabel("images")
