@@ -3,23 +3,25 @@
     python experiments/skip.py DATA [--only WAY ...]     # goes on where it stopped
 
 DATA: a folder with train.parquet and test.parquet. From bases/cifar_resnet38 and bases/cifar_mobilenet_v2 (width 0.5),
-each with the recipe cifar-fast:
+with Muon, a quarter of cifar-fast's rate and whole images from the first epoch on:
 
-- original: the base, 20 epochs more;
-- supervised: with recurrent gates, 10 epochs;
-- hybrid: from there 10 epochs of hybrid reinforcement learning, `--alpha` as below;
-- static: the base without the blocks that the hybrid network skips most, until an image costs no more, 20 epochs.
+- original: the base, 10 epochs more;
+- supervised: with recurrent gates, charged `alpha`, 7 epochs;
+- hybrid: from there 3 epochs of hybrid reinforcement learning with Adam and a small rate;
+- static: the base without the blocks that the hybrid network skips most, until an image costs no more, 10 epochs;
+- exits: two early exits on the base, 10 epochs, and the confidence at which an image costs what the hybrid network's
+  does, chosen by the validation images.
 
-The best epoch is that of the base's validation split, and the test images are scored once. Mult-adds are those of an
-image, expected over the test images, the gates' own included. Appends a line to docs/experiments/skip.jsonl for each
-finished run, and writes skip.json (`saved_`, `points_lost_` and `points_over_static_` of each network) and
-docs/skip.md.
+The ablation, of cifar_resnet38 alone, each 10 epochs: free (supervised, not charged), soft (the score is the share of
+the block), highway. The best epoch is that of the base's validation split, and the test images are scored once.
+Mult-adds are those of an image, expected over the test images, the gates' own included. Appends a line to
+docs/experiments/skip.jsonl for each finished run, and writes skip.json (`saved_`, `points_lost_` and
+`points_over_static_` of each network), skip.svg and docs/skip.md.
 """
 
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ledger import BASES, Ledger, Line, done
 
@@ -29,11 +31,21 @@ from leannet.cost import count
 from leannet.network import subnetwork
 from leannet.rows import Architecture
 from leannet.runtime import machine
+from leannet.style import COLORS, figure, plain_axes, write_figure
 
 LEDGER = Ledger("skip")
-RECIPE = ["--recipe", "cifar-fast", "--split", "weights"]
-SUPERVISED, HYBRID = 10, 10  # epochs
-WAYS = ("original", "supervised", "hybrid", "static")
+RECIPE = ["--recipe", "cifar-fast", "--progressive-resizing", "1", "--split", "weights"]
+MUON = ["--lr", "0.002"]
+ADAM = ["--optimizer", "adam", "--lr", "0.0001", "--weight-decay", "0", "--label-smoothing", "0"]
+SUPERVISED, HYBRID = 7, 3  # epochs
+WAYS = ("original", "supervised", "hybrid", "static", "exits")
+ABLATION = ("free", "soft", "highway")
+GATES = {
+    "free": ["--gate", "recurrent"],
+    "soft": ["--gate", "recurrent", "--gate-learning", "soft"],
+    "highway": ["--gate", "highway"],
+    "exits": ["--exits", "2"],
+}
 BETWEEN = (0.05, 0.95)  # of the images, for which a gate runs that decides
 
 
@@ -51,19 +63,21 @@ class Network:
         return BASES / f"{self.base}.safetensors"
 
 
-NETWORKS = {"resnet38": Network("cifar_resnet38", 1, 1.0), "mobilenet_v2": Network("cifar_mobilenet_v2", 1, 1.0)}
+NETWORKS = {"resnet38": Network("cifar_resnet38", 1, 0.15), "mobilenet_v2": Network("cifar_mobilenet_v2", 1, 0.1)}
 
 
 def trained(data: Path, network: Network, way: str, threads: int, more: list[str]) -> Path:
     """The run of a way, after those that it starts from."""
     out, words = LEDGER.runs / f"{network.base}-{way}", [*RECIPE, "--seed", "0", "--threads", str(threads), *more]
     start, epochs = network.file, SUPERVISED + HYBRID
+    words += GATES.get(way, [])
     if way == "supervised":
-        words += ["--gate", "recurrent", "--gate-group", str(network.group)]
+        words += ["--gate", "recurrent", "--gate-group", str(network.group), "--alpha", str(network.alpha)]
         epochs = SUPERVISED
     if way == "hybrid":
         start, epochs = trained(data, network, "supervised", threads, more), HYBRID
         words += ["--gate-learning", "hybrid", "--alpha", str(network.alpha)]
+    words += ADAM if way == "hybrid" else MUON
     if way == "static":
         start = LEDGER.runs / f"{network.base}-static.safetensors"
         if not start.exists():
@@ -98,6 +112,11 @@ def _is_whole(rows: Architecture, block: str) -> bool:
 
 def measured(data: Path, network: Network, way: str, run: Path) -> Line:
     """Test accuracy, and what an image costs."""
+    if way == "exits":
+        hybrid = line_of(network, "hybrid")
+        share = hybrid["macs"] / count(load(run)[1].architecture).macs
+        leannet.choose_exits(run, cost=share, quiet=True)
+        run = run / "exits.safetensors"
     found = leannet.evaluate(run, str(data / "test.parquet"), quiet=True)
     rows = load(run)[1].architecture
     line: Line = {"network": network.base, "way": way, "accuracy": found.scores.accuracy, "macs": count(rows).macs}
@@ -127,34 +146,54 @@ def summary(lines: list[Line]) -> Line:
 def page(results: Line, lines: list[Line]) -> str:
     """docs/skip.md."""
     text = [
-        "# What skipping is worth", "",
+        "# What skipping is worth", "", "![Test accuracy against mult-adds](experiments/skip.svg)", "",
         "Written by `python experiments/skip.py DATA`: recurrent gates on CIFAR-10, test accuracy, and mult-adds of an "
-        f"image in the mean over the test images. {'; '.join(sorted({line['machine'] for line in lines}))}.", "",
+        f"image in the mean over the test images; {SUPERVISED + HYBRID} epochs from the base, of which hybrid learning "
+        f"has the last {HYBRID}. {'; '.join(sorted({line['machine'] for line in lines}))}.", "",
         "| network | way | test accuracy | M mult-adds | gates that run for 5 to 95 % |", "|---|---|--:|--:|--:|",
     ]  # fmt: skip
     for word, network in NETWORKS.items():
-        for line in (each for way in WAYS for each in lines if (each["network"], each["way"]) == (network.base, way)):
+        ways = (*WAYS, *ABLATION)
+        for line in (each for way in ways for each in lines if (each["network"], each["way"]) == (network.base, way)):
             share = results.get(f"gates_that_decide_{word}") if line["way"] == "hybrid" else None
             cells = f"{100 * line['accuracy']:.2f} % | {line['macs'] / 1e6:.1f}"
             text.append(f"| {network.base} | {line['way']} | {cells} | {'' if share is None else f'{share:.0%}'} |")
     return "\n".join(text) + "\n"
 
 
+def draw(lines: list[Line], path: Path) -> None:
+    """Test accuracy against the mult-adds of an image, a panel a network."""
+    with figure(9, 4) as drawn:
+        for axes, (word, network) in zip(drawn.subplots(1, len(NETWORKS)), NETWORKS.items(), strict=True):
+            for line in (each for each in lines if each["network"] == network.base and each["way"] in WAYS):
+                place = line["macs"] / 1e6, 100 * line["accuracy"]
+                axes.plot(*place, "o", color=COLORS[WAYS.index(line["way"])])
+                axes.annotate(line["way"], place, (5, 4), textcoords="offset points", fontsize=9)
+            axes.set_title(word)
+            axes.margins(0.25, 0.2)
+            axes.set_xlabel("M mult-adds an image")
+            axes.set_ylabel("test accuracy, %")
+            plain_axes(axes)
+        write_figure(drawn, path)
+
+
 def main() -> None:
     """Runs what has not run yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="*", choices=WAYS, default=WAYS)
+    parser.add_argument("--only", nargs="*", choices=(*WAYS, *ABLATION), default=(*WAYS, *ABLATION))
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=tuple(NETWORKS))
     parser.add_argument("--threads", type=int, default=2)
     arguments, more = parser.parse_known_args()
-    todo: list[tuple[str, Any]] = [(way, NETWORKS[word]) for word in arguments.networks for way in arguments.only]
+    todo = [(way, NETWORKS[word]) for word in arguments.networks for way in arguments.only
+            if way in WAYS or word == "resnet38"]  # fmt: skip
     for way, network in todo:
         if LEDGER.has(network=network.base, way=way):
             continue
         run = trained(arguments.data, network, way, arguments.threads, more)
         LEDGER.add(measured(arguments.data, network, way, run))
         LEDGER.write(results := summary(LEDGER.lines), page(results, LEDGER.lines))
+        draw(LEDGER.lines, LEDGER.file.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
