@@ -199,6 +199,8 @@ class Decide(nn.Module):
         if self.training and self.kind == "off":
             return torch.zeros_like(score)
         decision = (score > self.threshold).to(score.dtype)
+        if self.training and self.kind == "noisy":
+            decision = torch.bernoulli(score.detach())
         return decision + (score - score.detach()) if self.training else decision
 
 

@@ -72,9 +72,10 @@ class Decide(LayerBase):
     kind: Literal["decide"] = "decide"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """The score above which the decision is 1."""
-    training: Literal["hard", "soft", "drawn", "off"] = "hard"
+    training: Literal["hard", "soft", "drawn", "noisy", "off"] = "hard"
     """In training: hard (as otherwise, with the score's gradient), soft (the score itself), drawn (1 with the score as
-    its probability, without a gradient, for REINFORCE), off (0: no image leaves at an exit).
+    its probability, without a gradient, for REINFORCE), noisy (drawn, with the score's gradient), off (0: no image
+    leaves at an exit).
     """
 
     def out_shape(self, *shapes: Shape) -> Shape:

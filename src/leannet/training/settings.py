@@ -86,11 +86,11 @@ class Skipping(Section):
     group: Annotated[Annotated[int, Field(ge=1)], Field(json_schema_extra={"flag": "gate-group"})] = 1
     """How many blocks of a stage, at most, a gate decides for."""
     learning: Annotated[
-        Literal["supervised", "soft", "hybrid"] | None, Field(json_schema_extra={"flag": "gate-learning"})
+        Literal["supervised", "noisy", "soft", "hybrid"] | None, Field(json_schema_extra={"flag": "gate-learning"})
     ] = None
-    """How gates learn: supervised (hard decisions with the score's gradient), soft (the score itself is the share of
-    the block), hybrid (decisions are drawn, and learn by what they save, from a supervised run: --weights). Default:
-    supervised."""
+    """How gates learn: supervised (hard decisions with the score's gradient), noisy (the same of decisions that are
+    drawn, so that scores move away from the threshold), soft (the score itself is the share of the block), hybrid
+    (decisions are drawn, and learn by what they save, from such a run: --weights). Default: supervised."""
     alpha: Annotated[Annotated[float, Field(ge=0)] | None, Field(json_schema_extra={"flag": "alpha"})] = None
     """What running every block costs, in units of the cross-entropy. Default: 0.1 with hybrid learning, else 0."""
     cost: Annotated[Literal["macs", "blocks"], Field(json_schema_extra={"flag": "gate-cost"})] = "macs"

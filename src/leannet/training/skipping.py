@@ -21,7 +21,12 @@ from leannet.training.settings import Skipping
 OPEN = 0.5
 HYBRID = 0.1  # alpha of hybrid learning, as in the authors' code
 LEAST = 1e-6  # of a probability whose logarithm is taken
-TRAINING = {"supervised": "hard", "soft": "soft", "hybrid": "drawn"}  # what `decide` rows do, by how gates learn
+TRAINING = {
+    "supervised": "hard",
+    "noisy": "noisy",
+    "soft": "soft",
+    "hybrid": "drawn",
+}  # what `decide` rows do, by how gates learn
 
 
 @dataclass(frozen=True)
