@@ -43,7 +43,7 @@ HYBRID: dict[str, Any] = {"skipping": {"learning": "hybrid", "alpha": 1.0}}
 # The gradient
 
 
-def tiny(kind: Any, drawn: bool = True) -> Network:
+def tiny(kind: Any, training: str = "drawn") -> Network:
     """Two gates behind the first block; batch norm as in evaluation, so that an image is not changed by others."""
     torch.manual_seed(0)
     rows = leannet.architecture("resnet_debug", width=0.25).with_classes(3)
@@ -51,7 +51,7 @@ def tiny(kind: Any, drawn: bool = True) -> Network:
     more = [block.model_copy(update={"name": name}) for name in ("again", "once_more")]
     rows = Architecture(name="tiny", input=rows.input, rows=(*rows.rows[:2], *more, *rows.rows[3:])).with_input(8)
     rows = gated(rows, kind)
-    rows = rows.edit({name: {"training": "drawn" if drawn else "hard"} for name, _ in decisions(rows)})
+    rows = rows.edit({name: {"training": training} for name, _ in decisions(rows)})
     objective = Skipped(CrossEntropy(), rows, 0.7, {}, rl_weight=1.0)
     return build(objective.watch(rows)).double()
 
@@ -126,7 +126,7 @@ def test_the_mean_of_the_others_changes_no_expectation() -> None:
 
 
 def test_what_supervised_learning_charges_is_what_ran_and_its_gradient_is_the_scores() -> None:
-    network = in_training(tiny("recurrent", drawn=False))
+    network = in_training(tiny("recurrent", "hard"))
     rows = network.architecture
     cost = skipping(rows)
     assert cost is not None
@@ -143,11 +143,14 @@ def test_what_supervised_learning_charges_is_what_ran_and_its_gradient_is_the_sc
     torch.testing.assert_close(charged, expected)
 
 
-def test_supervised_decisions_are_hard_forward_and_soft_backward() -> None:
-    network = in_training(tiny("recurrent", drawn=False))
+@pytest.mark.parametrize("training", ["hard", "noisy"])
+def test_supervised_decisions_are_hard_forward_and_soft_backward(training: str) -> None:
+    network = in_training(tiny("recurrent", training))
     (name, score), _ = decisions(network.architecture)
-    outputs: Any = network(torch.randn(4, 3, 8, 8, dtype=torch.float64))
+    outputs: Any = network(torch.randn(64, 3, 8, 8, dtype=torch.float64))
     assert set(outputs[name].flatten().tolist()) <= {0.0, 1.0}
+    if training == "noisy":  # as often as the scores say
+        assert outputs[name].mean().item() == pytest.approx(outputs[score].mean().item(), abs=0.2)
     one = torch.ones_like(outputs[name])
     hard, soft = (torch.autograd.grad(outputs[each], network.layer("conv1").conv.weight, one, retain_graph=True)[0]
                   for each in (name, score))  # fmt: skip
