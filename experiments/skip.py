@@ -6,16 +6,16 @@ DATA: a folder with train.parquet and test.parquet. From bases/cifar_resnet38 an
 with Muon, a quarter of cifar-fast's rate and whole images from the first epoch on:
 
 - original: the base, 10 epochs more;
-- supervised: with recurrent gates, charged `alpha`, 7 epochs;
+- supervised: with recurrent gates, noisy and charged `alpha`, 7 epochs;
 - hybrid: from there 3 epochs of hybrid reinforcement learning with Adam and a small rate;
 - static: the base without the blocks that the hybrid network skips most, until an image costs no more, 10 epochs;
 - exits: two early exits on the base, 10 epochs, and the confidence at which an image costs what the hybrid network's
   does, chosen by the validation images.
 
-The ablation, of cifar_resnet38 alone, each 10 epochs: free (supervised, not charged), soft (the score is the share of
-the block), highway. The best epoch is that of the base's validation split, and the test images are scored once.
-Mult-adds are those of an image, expected over the test images, the gates' own included. Appends a line to
-docs/experiments/skip.jsonl for each finished run, and writes skip.json (`saved_`, `points_lost_` and
+The ablation, of cifar_resnet38 alone, each 10 epochs: free (supervised, hard and not charged, as in the paper), soft
+(the score is the share of the block), highway. The best epoch is that of the base's validation split, and the test
+images are scored once. Mult-adds are those of an image, expected over the test images, the gates' own included. Appends
+a line to docs/experiments/skip.jsonl for each finished run, and writes skip.json (`saved_`, `points_lost_` and
 `points_over_static_` of each network), skip.svg and docs/skip.md.
 """
 
@@ -72,7 +72,8 @@ def trained(data: Path, network: Network, way: str, threads: int, more: list[str
     start, epochs = network.file, SUPERVISED + HYBRID
     words += GATES.get(way, [])
     if way == "supervised":
-        words += ["--gate", "recurrent", "--gate-group", str(network.group), "--alpha", str(network.alpha)]
+        words += ["--gate", "recurrent", "--gate-group", str(network.group)]
+        words += ["--gate-learning", "noisy", "--alpha", str(network.alpha)]
         epochs = SUPERVISED
     if way == "hybrid":
         start, epochs = trained(data, network, "supervised", threads, more), HYBRID

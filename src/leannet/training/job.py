@@ -130,7 +130,7 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     if resolved.zero_init_residual:
         zero_init_residual(network)
     if resolved.skipping.gate is not None:
-        open_gates(network)
+        open_gates(network, resolved.skipping.learning)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     return Job(network, header, scan, split, resolved, objective)

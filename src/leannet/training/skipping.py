@@ -16,9 +16,9 @@ from leannet.rows.gating import decisions, gated, has_gates
 from leannet.training.objective import Losses, Objective, Run
 from leannet.training.settings import Skipping
 
-# The bias of fresh gates, which then run nearly every block, and are near enough to the threshold to learn: with 2, a
-# score of 0.88, they stay open for all images. sigmoid(0.5) is 0.62.
-OPEN = 0.5
+# The bias of fresh gates, by how they learn, with which a trained network begins nearly as it was. Hard decisions have
+# to be near the threshold, a score of 0.62, or stay as they are for all images; what is drawn begins at 0.88.
+OPEN, OPEN_HARD = 2.0, 0.5
 HYBRID = 0.1  # alpha of hybrid learning, as in the authors' code
 LEAST = 1e-6  # of a probability whose logarithm is taken
 TRAINING = {
@@ -171,11 +171,15 @@ def shares(cost: SkippingCost, by: str) -> dict[str, float]:
     return {decision: value / total for decision, value in more.items()}
 
 
-def open_gates(network: Network) -> None:
-    """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was."""
+def open_gates(network: Network, learning: str | None) -> None:
+    """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was.
+
+    learning: how they learn; None: supervised.
+    """
+    bias_of_open = OPEN_HARD if learning in (None, "supervised") else OPEN
     for node in network.architecture.graph.nodes:
         if isinstance(node.row, GateScore | FeedforwardGate) and node.row.shares is None:
             layer = next(each for each in reversed(node.inside) if isinstance(each.row, Linear | Conv))
             bias = next(value for name, value in network.layer(layer.path).named_parameters() if name.endswith("bias"))
             with torch.no_grad():
-                bias.copy_(torch.tensor([0.0, OPEN])[-len(bias) :])
+                bias.copy_(torch.tensor([0.0, bias_of_open])[-len(bias) :])
