@@ -45,7 +45,12 @@ def header_of_version_1(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that an older leannet began, as they are called now."""
-    return {SETTINGS.get(name, name): value for name, value in values.items()}
+    current = {SETTINGS.get(name, name): value for name, value in values.items()}
+    skipping = current.get("skipping")
+    if isinstance(skipping, Mapping) and "exits" not in skipping and skipping.get("learning") != "hybrid":
+        # Written as 0.1 in any case, where it meant nothing without hybrid learning.
+        current["skipping"] = {name: value for name, value in skipping.items() if name != "alpha"}
+    return current
 
 
 def current_state(words: Mapping[str, Any]) -> dict[str, Any]:

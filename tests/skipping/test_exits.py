@@ -16,8 +16,11 @@ from leannet.cost.exits import exit_places
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
 from leannet.evaluation.exits import choose_exits
+from leannet.reports.run import report
 from leannet.rows.exits import exit_rows, exits, with_exits
+from leannet.rows.gating import gated, without_gates
 from leannet.training import resume, train
+from leannet.training.objective import CrossEntropy, Distilled
 from tests.conftest import draw_folder, stop_at_step
 
 BASES = (
@@ -124,3 +127,36 @@ def test_the_verb(trained: Path, tmp_path: Path) -> None:
     save(tmp_path / "plain.safetensors", leannet.build(plain), header.model_copy(update={"architecture": plain}))
     with pytest.raises(LeannetError, match="expected a network with early exits, found"):
         choose_exits(tmp_path / "plain.safetensors")
+
+
+def test_exits_beside_gates_stand_as_without_and_both_go_again() -> None:
+    """The states of recurrent gates are read from anywhere, and keep no exit away."""
+    plain = leannet.architecture("cifar_resnet38")
+    both = gated(plain)
+    assert exit_places(both, 2) == exit_places(plain, 2)
+    rows = with_exits(both, exit_places(both, 2))
+    assert [row.name for row in without_gates(rows).rows] == [row.name for row in plain.rows]
+    assert without_gates(rows).name == plain.name
+    with pytest.raises(LeannetError, match="expected a row for each 33 % of the mult-adds"):
+        exit_places(leannet.architecture("nasnet_a_mobile"), 2)
+
+
+def test_a_network_with_gates_and_exits_costs_what_evaluation_finds(photos: Path, tmp_path: Path) -> None:
+    train(str(photos), out=tmp_path / "both", epochs=2, skipping={"exits": 1, "gate": "feedforward"}, **SMALL)
+    found = choose_exits(tmp_path / "both", max_drop=100, quiet=True)
+    evaluated = leannet.evaluate(tmp_path / "both" / "exits.safetensors", quiet=True)
+    assert found.chosen is not None
+    assert evaluated.costs is not None
+    assert evaluated.costs.mean == pytest.approx(found.chosen.macs)
+    assert "leave early" in report(tmp_path / "both").read_text()
+
+
+def test_a_teacher_leaves_the_exits_losses_as_they_are() -> None:
+    rows = with_exits(leannet.architecture("cifar_resnet20", width=0.25), ["layer2_0"])
+    inner = CrossEntropy(auxiliary={"exit_1_logits": 0.5})
+    network = leannet.build(inner.watch(rows)).train()
+    x, targets = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    teacher = leannet.build(leannet.architecture("cifar_resnet20", width=0.25)).eval()
+    alone, taught = (each.losses(network, x, targets).parts for each in (inner, Distilled(inner, teacher, share=0.9)))
+    assert taught["auxiliary.exit_1_logits"].item() == pytest.approx(alone["auxiliary.exit_1_logits"].item())
+    assert taught["cross_entropy"].item() == pytest.approx(0.1 * alone["cross_entropy"].item(), rel=1e-4)

@@ -9,7 +9,7 @@ from leannet.artifact.checking import EngineCheck, write_checked
 from leannet.artifact.folder_artifact import FORM_OF, FolderArtifact, Format, folder_path
 from leannet.artifact.golden import record
 from leannet.artifact.onnx_artifact import RUNNERS, OnnxArtifact, artifact_path, with_doc_string
-from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
+from leannet.artifact.readers import GATHERED, NO_ANTIALIAS, doc_string, wrong_in
 from leannet.data.images import covered_size
 from leannet.errors import LeannetError
 from leannet.header import Header, checkpoint_file
@@ -140,7 +140,8 @@ def build_artifact(
         branches=branches,
     )  # fmt: skip
     if branches == "any":
-        shipping = shipping.model_copy(update={"engines": ("onnxruntime",)})
+        wrong = shipping.wrong_in | {"openvino": GATHERED}
+        shipping = shipping.model_copy(update={"engines": ("onnxruntime",), "wrong_in": wrong})
     if precision == "bfloat16":
         engines = ("openvino", *(name for name in RUNNERS if name != "openvino"))
         shipping = shipping.model_copy(update={"compute": precision, "engines": engines})

@@ -19,6 +19,7 @@ INTEGERS: dict[str, dict[str, str]] = {
     "openvino": {"opencv": OPENCV_INTEGERS},
 }
 LOCAL_RESPONSE = "1.17 and 1.18 compute local response normalization between integers wrong"
+GATHERED = "2026.4 overwrites, for several images, values of branches that are still to be read"
 INPUT_WORDS = {
     "float32": "normalized float32 images (N, C, height, width)",
     "int8": "normalized images (N, height, width, C) as 8-bit integers of the range that the file says",
@@ -44,6 +45,8 @@ def wrong_in(input: Input, integers_for: str = "", architecture: Architecture | 
 def doc_string(shipping: Shipping) -> str:
     """What a file takes and which programs read it wrong, for people."""
     text = f"Takes {INPUT_WORDS[shipping.input]}."
+    if shipping.branches == "one":
+        text += " One image at a time (N is 1)."
     if shipping.precision == "int8":
         text += f" Its 8-bit integers are made for {' and '.join(shipping.engines)}."
     if shipping.input == "uint8":

@@ -79,7 +79,7 @@ class Table(nn.Module):
         if self._record is not None:
             self._record.clear()
             self._images = len(inputs[0])
-            values[IMAGES] = torch.arange(len(inputs[0]))
+            values[IMAGES] = torch.arange(len(inputs[0]), device=inputs[0].device)
         runs = self._skipping if self._skips and not self.training else ()
         if until is not None and until not in {_step(each).name for each in runs}:
             runs = ()  # it is inside a side
@@ -100,7 +100,7 @@ class Table(nn.Module):
             if self._record is not None and isinstance(module, Decide):
                 not_asked = torch.full((self._images,), -1, dtype=torch.int8)
                 asked = self._record.setdefault(run.name, not_asked)
-                asked[values[IMAGES]] = values[run.name].detach().flatten().to("cpu", torch.int8)
+                asked[values[IMAGES].cpu()] = values[run.name].detach().flatten().to("cpu", torch.int8)
 
     def _chosen(self, choice: Choice, values: Values) -> Tensor:
         """Each image's side, and no more than that."""

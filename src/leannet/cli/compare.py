@@ -113,7 +113,7 @@ def _print(comparison: "Comparison", wide: bool) -> None:
                 network.what if wide else network.label,
                 network.architecture.input.height,
                 f"{network.cost.params:,}",
-                f"{network.cost.macs:,}",
+                f"{network.macs:,}",
                 *["" if latency is None else f"{latency.median_ms:.2f}"] * is_timed,
                 f"{network.cost.total.bytes_moved / 1e6:.1f}",
                 f"{network.shape.peak_activation_bytes / 1e6:.2f}",

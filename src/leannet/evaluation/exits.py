@@ -1,6 +1,5 @@
 """How sure an image has to be to leave a network early: chosen by validation images, for what is saved and lost."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,21 @@ import torch
 from numpy.typing import NDArray
 
 from leannet import __version__
+from leannet.blocks.table import recording
 from leannet.checkpoint import load, save
 from leannet.cost.skipping import skipping
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
 from leannet.evaluation.metrics import score
 from leannet.evaluation.scoring import answers_of
+from leannet.evaluation.skipped import image_costs
 from leannet.files import check_writable
 from leannet.header import checkpoint_file
 from leannet.network import subnetwork
 from leannet.rows.exits import exits
 from leannet.sections import Metrics, Step
 
-THRESHOLDS = np.round(np.concatenate([np.arange(0.2, 0.9, 0.02), np.arange(0.9, 0.9999, 0.005), [0.999, 0.9999]]), 4)
+STEPS = 60  # confidences that are tried: quantiles of those that images have
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,31 @@ def choose_exits(
     plain = header.architecture
     last = plain.reads()[found[-1].choice][1]
     heads = subnetwork(network, plain.only(*(each.logits for each in found), last))
+    names = [each.decision for each in found]
+    gates: dict[str, list[NDArray[np.int8]]] = {name: [] for name in spent.decisions if name not in names}
 
     def answers(images: torch.Tensor) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with torch.inference_mode(), recording(heads) as decided:
             outputs = heads(normalize(images, header.preprocessing))
+            for name, taken in gates.items():
+                taken.append(decided[name].numpy())
         return np.stack([torch.softmax(outputs[name], dim=1).numpy() for name in heads.output_names], axis=1)
 
     images, probabilities = answers_of(answers, header, file, data, None, quiet)
-    names = [each.decision for each in found]
-    costs = [_cost(spent, names, number) for number in range(len(names) + 1)]
-    curve = [_leaving(probabilities, images.labels, float(threshold), costs) for threshold in (*THRESHOLDS, 1.0)]
-    staying = curve.pop()
+    of_gates = {name: np.concatenate(taken) for name, taken in gates.items()}
+
+    def leaving(threshold: float) -> Leaving:
+        at = _left_at(probabilities, threshold)
+        leave = {name: (at == number).astype(np.int8) for number, name in enumerate(names)}
+        predicted = probabilities.argmax(axis=2)[np.arange(len(at)), at]
+        left = np.bincount(at, minlength=len(names) + 1) / len(at)
+        mean = image_costs(spent, of_gates | leave).mean
+        return Leaving(threshold, float((predicted == images.labels).mean()), mean, tuple(left.tolist()))
+
+    confidences = probabilities[:, :-1].max(axis=2)
+    tried = np.unique(np.round(np.quantile(confidences, np.linspace(0, 1, STEPS)), 4))
+    curve = [leaving(float(threshold)) for threshold in tried if threshold < 1]
+    staying = leaving(1.0)
     if cost is not None:
         cheap = [each for each in curve if each.macs <= cost * spent.total]
         if not cheap:
@@ -107,30 +122,14 @@ def choose_exits(
     metrics = Metrics(epoch=header.metrics.epoch, validation=score(taken, images.labels, header.classes).summary())
     step = Step(done="exits", leannet=__version__, parameters={"threshold": chosen.threshold})
     provenance = header.provenance.model_copy(update={"history": (*header.provenance.history, step)})
-    update = {"architecture": edited, "provenance": provenance}
-    if images.split == "validation":
-        update["metrics"] = metrics
+    kept = metrics if images.split == "validation" else Metrics(epoch=header.metrics.epoch)
+    update = {"architecture": edited, "provenance": provenance, "metrics": kept}
     save(target, network, header.model_copy(update=update))
     result = ExitCurve(None, len(images.labels), spent.total, staying, tuple(curve), chosen)
     return replace(result, path=target)
-
-
-def _cost(spent: Any, names: Sequence[str], number: int) -> int:
-    """The mult-adds of an image that leaves at an exit by number; gates that are no exits run their blocks."""
-    decided = dict.fromkeys(spent.decisions, True) | dict.fromkeys(names, False)
-    return int(spent.of(decided | dict.fromkeys(names[number : number + 1], True)))
 
 
 def _left_at(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     """For each image the number of the exit at which it leaves; the last number: the end."""
     sure = probabilities[:, :-1].max(axis=2) > np.float32(threshold)
     return np.where(sure.any(axis=1), sure.argmax(axis=1), sure.shape[1])
-
-
-def _leaving(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64], threshold: float, costs: Sequence[int]
-) -> Leaving:
-    at = _left_at(probabilities, threshold)
-    predicted = probabilities.argmax(axis=2)[np.arange(len(at)), at]
-    left = np.bincount(at, minlength=len(costs)) / len(at)
-    return Leaving(threshold, float((predicted == labels).mean()), float(left @ np.array(costs)), tuple(left.tolist()))

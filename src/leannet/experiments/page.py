@@ -28,7 +28,7 @@ def write_page(experiment: Experiment, out: str | Path, figures: str | Path | No
             "high": percent(side.predictions.scores.accuracy_high),
             "images": side.predictions.scores.images,
             "params": short(network.cost.params),
-            "macs": short(network.cost.macs),
+            "macs": short(network.macs),
             "epochs": len(side.contents.log),
             "best_epoch": side.contents.best_epoch,
             "layer": side.maps[0].layer,

@@ -32,6 +32,7 @@ from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.branching import Branches
 from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
+from leannet.runtime.integers import deciding
 from leannet.runtime.lowering import lower
 from leannet.runtime.precisions import fastest_float
 from leannet.runtime.processor import weight_bits
@@ -259,7 +260,7 @@ class _Quantizer:
     def layers(self) -> list[Node]:
         """Those that become integers, or may stay in float."""
         operations = lower(self.architecture)
-        floats = float_only(operations) if self.engine == "litert" else frozenset[str]()
+        floats = deciding(operations) | (float_only(operations) if self.engine == "litert" else frozenset[str]())
         chosen = {step.layer for step in operations if not step.copies} - floats
         return [node for node in self.architecture.layers if node.path in chosen]
 

@@ -73,7 +73,7 @@ def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, l
         header = ["above", "up_to", "images", "mean_confidence", "accuracy"]
         write("calibration", (6, 5.8), lambda drawing: draw_reliability(drawing, calibration), [header, *bins])
     if costs := run_costs(contents):
-        rates = [[name, rate] for name, rate in costs.images.rates.items()]
+        rates = [[name, rate] for name, rate in costs.rates.items()]
         write("gates", (7, 4.2), lambda drawing: draw_rates(drawing, costs), [["gate", "share_that_runs"], *rates])
         each = zip(costs.predictions.names, costs.images.macs.tolist(), costs.correct.astype(int).tolist(), strict=True)
         write("image_costs", (7, 4.6), lambda drawing: draw_costs(drawing, costs), [["path", "macs", "correct"], *each])

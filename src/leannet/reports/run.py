@@ -145,7 +145,7 @@ def _skipping(costs: RunCosts | None, images: RunImages | None) -> dict[str, Any
     return {
         "skipping_words": costs.words(),
         "skipping_figures": skipping_figures(costs),
-        "gates": len(costs.images.rates),
+        "gates": len(costs.rates),
         "extremes": [
             ("The easiest: images that cost least", shown(costs, images, hardest=False)),
             ("The hardest: images that cost most", shown(costs, images, hardest=True)),

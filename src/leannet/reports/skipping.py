@@ -12,6 +12,7 @@ from leannet.evaluation.skipped import Decisions, ImageCosts, image_costs
 from leannet.reports.images import RunImages, Thumbnail, thumbnail
 from leannet.reports.page import percent, short
 from leannet.reports.run_contents import RunContents, ValidationPredictions
+from leannet.rows.exits import exits
 from leannet.style import COLORS, figure, inline_svg, plain_axes
 
 SHOWN = 7  # of the easiest, and of the hardest: a line of the page
@@ -26,7 +27,10 @@ class RunCosts:
 
     cost: SkippingCost
     images: ImageCosts
+    rates: dict[str, float | None]  # of each gate, the share of the images that it lets through
     opened: NDArray[np.int64]  # the gates that let each image through
+    left: NDArray[np.int64]  # the exit at which each leaves, by number; the last number: the end
+    exits: tuple[str, ...]
     predictions: ValidationPredictions
 
     @property
@@ -38,16 +42,25 @@ class RunCosts:
     def words(self) -> str:
         """The whole in a few sentences."""
         macs, total = self.images.macs, self.images.total
-        rates = [rate for rate in self.images.rates.values() if rate is not None]
+        rates = [rate for rate in self.rates.values() if rate is not None]
         deciding = sum(DECIDES[0] <= rate <= DECIDES[1] for rate in rates)
         low, high = (int(value) for value in np.percentile(macs, (10, 90)))
         least, most = (percent(share, 0) for share in DECIDES)
         return (
             f"A validation image takes {short(int(self.images.mean))} mult-adds on average, "
             f"{percent(self.images.mean / total)} of what all rows take, the gates' own included; one in ten takes "
-            f"{short(low)} or less, one in ten {short(high)} or more. {deciding} of {len(self.images.rates)} gates "
-            f"decide by the image: between {least} and {most} of the images run their block."
-        )
+            f"{short(low)} or less, one in ten {short(high)} or more."
+            + (f" {deciding} of {len(self.rates)} gates decide by the image: between {least} and {most} of the images "
+               "run their block." if self.rates else "")
+            + (f" {percent(float((self.left < len(self.exits)).mean()))} leave early." if self.exits else "")
+        )  # fmt: skip
+
+    def way(self, number: int) -> str:
+        """How an image went, in a few words."""
+        words = [f"{self.opened[number]} of {len(self.rates)} gates"] if self.rates else []
+        if self.exits:
+            words.append(f"left at {[*self.exits, 'the end'][self.left[number]]}")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class Shown:
     truth: str
     prediction: str
     macs: int
-    opened: int  # gates that let it through
+    way: str
     network_input: Thumbnail | None
 
 
@@ -76,8 +89,13 @@ def run_costs(contents: RunContents) -> RunCosts | None:
         return None
     order = [places[name] for name in predictions.names]
     ordered: Decisions = {name: values[order] for name, values in decisions.items()}
-    opened = np.sum([values == 1 for values in ordered.values()], axis=0)
-    return RunCosts(cost, image_costs(cost, ordered), opened, predictions)
+    leaving = tuple(each.decision for each in exits(header.architecture))
+    costs = image_costs(cost, ordered)
+    gates = [name for name in cost.decisions if name not in leaving]
+    opened = np.sum([ordered[name] == 1 for name in gates], axis=0) if gates else np.zeros(len(order), np.int64)
+    leave = np.stack([*(ordered[name] == 1 for name in leaving), np.ones(len(order), bool)])
+    rates = {name: costs.rates[name] for name in gates}
+    return RunCosts(cost, costs, rates, opened, leave.argmax(axis=0), leaving, predictions)
 
 
 def shown(costs: RunCosts, images: RunImages | None, hardest: bool) -> list[Shown]:
@@ -89,7 +107,7 @@ def shown(costs: RunCosts, images: RunImages | None, hardest: bool) -> list[Show
         image = images.find(name, truth, "validation") if images else None
         small = thumbnail(fit(image, images.header.preprocessing)) if image is not None and images else None
         prediction = predictions.classes[int(predictions.probabilities[number].argmax())]
-        found.append(Shown(name, truth, prediction, int(costs.images.macs[number]), int(costs.opened[number]), small))
+        found.append(Shown(name, truth, prediction, int(costs.images.macs[number]), costs.way(number), small))
     return found
 
 
@@ -104,17 +122,19 @@ def skipping_figures(costs: RunCosts) -> list[str]:
 
 
 def draw_rates(drawing: Any, costs: RunCosts) -> None:
-    """A bar for each gate, in the order of the rows: the share of the images that it lets through."""
+    """A bar for each gate, in the order of the rows: the share of the images that it lets through; without gates, a bar
+    for each exit and for the end: the share that leaves there."""
     axes = drawing.subplots()
-    rates = costs.images.rates
-    names = [name.removesuffix("_gate") for name in rates]
+    names = [name.removesuffix("_gate") for name in costs.rates] or [*costs.exits, "end"]
+    at_exits = np.bincount(costs.left, minlength=len(costs.exits) + 1) / max(len(costs.left), 1)
+    shares = [rate or 0.0 for rate in costs.rates.values()] or at_exits.tolist()
     places = np.arange(len(names))
-    axes.bar(places, [100 * (rate or 0) for rate in rates.values()], color=COLORS[0], width=0.8)
+    axes.bar(places, [100 * share for share in shares], color=COLORS[0], width=0.8)
     step = max(1, -(-len(names) // LEGIBLE))
     axes.set_xticks(places[::step], names[::step], rotation=0 if len(names) <= UPRIGHT else 90, fontsize=8)
     axes.set_ylim(0, 100)
     axes.set_ylabel("of the images, %")
-    axes.set_title("Images that run each block")
+    axes.set_title("Images that run each block" if costs.rates else "Images that leave at each exit")
     plain_axes(axes)
     axes.grid(visible=False, axis="x")
 

@@ -67,13 +67,15 @@ def with_exits(architecture: Architecture, after: Sequence[str], threshold: floa
 
 
 def exit_rows(architecture: Architecture) -> tuple[str, ...]:
-    """The rows that an exit may stand behind: maps that everything later goes on from, and not the last of them."""
-    nodes = architecture.graph.nodes
+    """The rows that an exit may stand behind: maps that every later map comes from, and not the last of them."""
+    architecture = architecture.without_auxiliary()
+    nodes, shapes = architecture.graph.nodes, architecture.shapes
     order = {node.path: place for place, node in enumerate(nodes)}
     found = []
     for place, node in enumerate(nodes[:-1]):
         later = nodes[place + 1 :]
-        reads = [order.get(name, -1) for each in later for name in each.reads]
+        maps = [name for each in later for name in each.reads if name not in shapes or min(shapes[name][1:]) > 1]
+        reads = [order.get(name, -1) for name in maps]  # vectors, as a gate's state, are read from anywhere
         is_map = min(node.out_shape[1:]) > 1
         if is_map and all(read >= place for read in reads) and any(min(each.out_shape[1:]) > 1 for each in later):
             found.append(node.path)

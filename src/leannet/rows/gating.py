@@ -1,5 +1,6 @@
 """Gates: which blocks an image runs is decided image by image (SkipNet, arXiv 1711.09485). No torch."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
@@ -8,6 +9,7 @@ from leannet.rows.blocks import FeedforwardGate, GateScore, GateSummary, Highway
 from leannet.rows.blocks.base import ResidualBase
 from leannet.rows.blocks.gates import STATE
 from leannet.rows.editing import linked
+from leannet.rows.exits import exits
 from leannet.rows.graph import Node
 from leannet.rows.layers import Choose, Decide, RowBase, Zeros
 from leannet.rows.table import Architecture
@@ -131,22 +133,28 @@ def decisions(architecture: Architecture) -> tuple[tuple[str, str], ...]:
 
 
 def without_gates(architecture: Architecture) -> Architecture:
-    """The network whose images all run every block, without its gates. Raises LeannetError where it has none."""
+    """The network whose images all run every block, without its gates and exits. Raises LeannetError where it has
+    none."""
     nodes = architecture.graph.nodes
-    choices = {node.path: node.reads[0] for node in nodes if isinstance(node.row, Choose)}
+    on = {each.choice for each in exits(architecture)}  # behind an exit, the second is the rest of the network
+    choices = {node.path: node.reads[1 if node.path in on else 0] for node in nodes if isinstance(node.row, Choose)}
     if not has_gates(architecture):
         raise LeannetError(f"{architecture.name} has no gates")
-    outputs = tuple(output.model_copy(update={"row": choices.get(output.row, output.row)})
-                    for output in architecture.outputs)  # fmt: skip
-    wanted = [output.row for output in outputs] or [choices.get(nodes[-1].path, nodes[-1].path)]
+
+    def through(name: str) -> str:
+        """What stands for a row: for a choice, what it takes where everything runs."""
+        return through(choices[name]) if name in choices else name
+
+    outputs = tuple(output.model_copy(update={"row": through(output.row)}) for output in architecture.outputs)
+    wanted = [output.row for output in outputs] or [through(nodes[-1].path)]
     rows: list[Linked] = []
     for node in reversed(nodes):
         if node.path in wanted:
             is_gated, is_block = _is_gated(node), isinstance(node.row, ResidualBase)
-            reads = tuple(choices.get(name, name) for name in (node.reads[:1] if is_gated else node.reads))
+            reads = tuple(through(name) for name in (node.reads[:1] if is_gated else node.reads))
             rows.insert(0, (node.row.model_copy(update={"inputs": ()}) if is_block else node.row, reads))
             wanted += reads
-    name = architecture.name
+    name = re.sub(r"_\d+_exits$", "", architecture.name)
     for kind in get_args(GateKind):
         name = name.removesuffix(f"_{kind}_gates")
     return Architecture(**{**dict(architecture), "rows": linked(rows), "outputs": outputs, "name": name})

@@ -15,7 +15,7 @@ from leannet.runtime.formats.tflite_graph import TfliteGraph
 from leannet.runtime.tflite_file import Operator, Tensor
 
 ALIGNMENT = 16  # bytes; each value begins at a multiple of it
-BYTES = {"float32": 4, "int32": 4, "int8": 1, "uint8": 1}
+BYTES = {"float32": 4, "int32": 4, "int8": 1, "uint8": 1, "bool": 1}
 # Sizes of what the interpreter keeps beside the arena's values, on a processor of 32 bits: the structures of
 # tensorflow/lite/c/common.h and of its kernels.
 TENSOR_BYTES, OPERATOR_BYTES, INTERPRETER_BYTES = 12, 128, 1024

@@ -40,7 +40,8 @@ def _branched(steps: Sequence[Operation], kept: Collection[str]) -> tuple[Operat
         others = [step for step in steps if step.name not in moved and step is not choice]
         for_both = _for_both(others, sides, {decision, *kept})
         moved |= {step.name for step in for_both}
-        first, second = (replace(side, steps=(*for_both, *side.steps)) for side in sides)
+        # Again, since there may be a choice among what is for both.
+        first, second = (replace(side, steps=_branched((*for_both, *side.steps), {side.value})) for side in sides)
         branch = ops.Branch(
             name=choice.name,
             inputs=(decision, *_outside(first, second, moved)),

@@ -18,7 +18,7 @@ from leannet.rows import Architecture
 from leannet.runtime.engines import engine
 from leannet.runtime.programs import Program
 folder, name, threads, batch = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:5])
-input, form, compute = sys.argv[5:]
+input, form, compute, branches = sys.argv[5:]
 architecture = Architecture.load(folder / "rows.json")
 chosen = engine(name)
 channels, *size = architecture.input.shape
@@ -28,7 +28,7 @@ def resident():
     lines = (line.split() for line in open("/proc/self/status"))
     return {line[0]: 1024 * int(line[1]) for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
 before = resident()["VmRSS:"]
-chosen.prepare(Program.of_folder(architecture, form, folder, compute), threads)(x)
+chosen.prepare(Program.of_folder(architecture, form, folder, compute, branches or None), threads)(x)
 print(resident()["VmHWM:"] - before)
 """
 
@@ -46,6 +46,7 @@ def peak_memory(program: Program, engine: str, threads: int = 1, batch: int = 1,
         (folder / "rows.json").write_text(program.architecture.to_json(), encoding="utf-8")
         program.write(form, folder)
         arguments = [str(folder), engine, str(threads), str(batch), input, form, program.compute]
+        arguments.append(program.branches or "")
         done = subprocess.run([sys.executable, "-c", _CODE, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LeannetError(f"{program.architecture.name} in {engine}: {done.stderr.strip().splitlines()[-1]}")

@@ -71,9 +71,13 @@ class Program:
         return program
 
     @classmethod
-    def of_folder(cls, architecture: Architecture, form: str, folder: Path, compute: str = "float32") -> "Program":
+    def of_folder(
+        cls, architecture: Architecture, form: str, folder: Path, compute: str = "float32",
+        branches: Branches | None = None,
+    ) -> "Program":  # fmt: skip
         """A program from the files of a form in a folder."""
-        return cls.of_forms(architecture, {form: tuple((folder / name).read_bytes() for name in FORMS[form])}, compute)
+        files = tuple((folder / name).read_bytes() for name in FORMS[form])
+        return cls.of_forms(architecture, {form: files}, compute, branches)
 
     def write(self, form: str, folder: Path) -> None:
         """Writes the files of a form into a folder."""

@@ -127,7 +127,10 @@ class Distilled(Objective):
         logits = next(iter(by_row.values()))
         of_student, of_teacher = ((each / self.temperature).log_softmax(dim=1) for each in (logits, logits_of_teacher))
         divergence = F.kl_div(of_student, of_teacher, reduction="sum", log_target=True) * self.temperature**2
-        parts = {name: (1 - self.share) * part for name, part in inner.parts.items()} if self.share < 1 else {}
+        parts = {
+            name: part if name.startswith("auxiliary") else (1 - self.share) * part  # the teacher answers for no others
+            for name, part in inner.parts.items()
+        } if self.share < 1 else {}  # fmt: skip
         parts["distillation"] = self.share * divergence
         if self.features:
             maps = [value for value in by_row.values() if value.ndim == 4]
