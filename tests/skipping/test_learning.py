@@ -24,6 +24,7 @@ from leannet.evaluation.decisions import read_decisions, write_decisions
 from leannet.header import read_header
 from leannet.network import Network, build, zero_init_residual
 from leannet.quantization import quantize
+from leannet.quantization.fake_quantization import fake_quantized_network
 from leannet.reports.comparison.comparing import compare
 from leannet.reports.run import report
 from leannet.reports.skipping import SHOWN
@@ -280,6 +281,18 @@ def _gated_blocks(run: Path) -> list[str]:
     return [name.removesuffix("_gate") for name, _ in decisions(load(run)[1].architecture)]
 
 
+def test_what_decides_stays_in_float_while_integers_are_trained_for(supervised: Path) -> None:
+    network = load(supervised / "model.safetensors")[0].eval()
+    rows = network.architecture
+    ranges = {"input": (-2.0, 2.0)}
+    for node in rows.layers:
+        ranges[node.path] = ranges[f"{node.path}:before"] = (-4.0, 4.0)
+    copied = fake_quantized_network(network, ranges, 8)
+    names = [*(decision for decision, _ in decisions(rows)), "layer1_1_score.project"]  # whose weights the others use
+    assert all(type(copied.layer(name)) is type(network.layer(name)) for name in names)
+    assert type(copied.layer("layer1_1.conv_1")) is not type(network.layer("layer1_1.conv_1"))
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
 def test_integers_skip_too(supervised: Path, tmp_path: Path, engine: Any) -> None:
     out = tmp_path / ("net.onnx" if engine == "onnxruntime" else "net")
@@ -326,6 +339,10 @@ def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(
         ({"model": "cifar_resnet20", **HYBRID}, "--gate-learning hybrid: expected gates that decide, found none in"),
         ({"model": "cifar_resnet20", "skipping": {"gate": "recurrent", "alpha": -1}}, "alpha"),
         ({"model": "cifar_resnet20", "skipping": {"gate": "recurent"}}, "gate"),
+        (
+            {"model": "cifar_resnet20", "skipping": {"exits": 1}, "distillation": {"teacher": "t", "share": 1.0}},
+            "--exits learn from labels",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(photos: Path, tmp_path: Path, settings: dict[str, Any], message: str) -> None:

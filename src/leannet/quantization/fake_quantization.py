@@ -18,7 +18,7 @@ from leannet.blocks import ConvLayer, LinearLayer
 from leannet.blocks.layers import Normalize
 from leannet.network import Network
 from leannet.rows import INPUT, Activation, Architecture
-from leannet.runtime.integers import GATE, tied_ranges
+from leannet.runtime.integers import GATE, deciding, tied_ranges
 from leannet.runtime.lowering import lower
 from leannet.runtime.operations import Range
 from leannet.runtime.quantize_pairs import LUT_ACTIVATIONS
@@ -177,6 +177,7 @@ def fake_quantized_network(
     copied = copy.deepcopy(network)
     architecture: Architecture = network.architecture
     operations = lower(architecture)
+    float_layers |= deciding(operations)
     tied = tied_ranges(operations, ranges)
     outputs = {architecture.made_by[name] for name in architecture.output_names}
     rounds_image = any(reader.path not in float_layers for reader in architecture.graph.readers[INPUT])

@@ -64,6 +64,8 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
             f"{architecture.name}: expected one output of one value per class, found "
             f"{', '.join(architecture.output_names)}"
         )
+    if settings.skipping.exits and settings.distillation.teacher is not None and settings.distillation.share == 1:
+        raise LeannetError("--exits learn from labels, found --teacher-share 1: expected one below 1")
     architecture = architecture.with_classes(2)
     architecture = architecture.with_input(settings.resolution) if settings.resolution else architecture
     return with_gates(architecture, settings.skipping)

@@ -12,6 +12,7 @@ from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.rows.branches import shipped
+from leannet.run_files import DECISIONS
 from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class ComparedNetwork:
     @cached_property
     def macs(self) -> int:
         """Mult-adds of an image. Of a run with gates in the mean over its validation images."""
-        if self.contents is not None and self.contents.decisions is not None:
+        has_gates = self.kind == "run" and (Path(self.what) / DECISIONS).exists()  # asked first: reading takes seconds
+        if has_gates and self.contents is not None:
             from leannet.reports.skipping import run_costs
 
             costs = run_costs(self.contents)
