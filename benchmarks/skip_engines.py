@@ -58,10 +58,10 @@ def timed(engine: str, way: str, precision: str, seconds: float) -> dict[str, An
         made = program(table, precision, engine, weights, branches)
         runs[pattern] = partial(ENGINES[engine].prepare(made, 1), x)
     ms = {name: each.median_ms for name, each in measure(runs, 2 * seconds, threads=1).items()}
-    return {"engine": ENGINES[engine].version(), "images": images, **found(ms, share)}
+    return {"engine": ENGINES[engine].version(), "images": images, **saving(ms, share)}
 
 
-def found(ms: dict[str, float], share: float) -> dict[str, Any]:
+def saving(ms: dict[str, float], share: float) -> dict[str, Any]:
     """What is saved, over the share of the mult-adds that is."""
     saved = (1 - ms["every second"] / ms["none"]) / (1 - share)
     return {"ms": ms, "macs": share, "saved_share": saved, "skips": saved > SKIPS}
@@ -95,7 +95,7 @@ def in_a_browser(way: str, seconds: float) -> dict[str, Any]:
         chromium.close()
         server.shutdown()
     ms = {"none": times["float32_ms"], "every second": times["int8_ms"]}
-    return {"engine": f"{browser.PACKAGE} {browser.VERSION} in Chromium {version}", "images": 1, **found(ms, share)}
+    return {"engine": f"{browser.PACKAGE} {browser.VERSION} in Chromium {version}", "images": 1, **saving(ms, share)}
 
 
 def page(lines: list[dict[str, Any]]) -> str:

@@ -136,7 +136,7 @@ def _candidates(
     has_gates = bool(gates(architecture))
 
     def branches_in(name: str) -> Branches | None:
-        """What an engine is best given for so many images."""
+        """The choices that suit an engine for so many images."""
         if not has_gates:
             return None
         return "any" if batch > 1 and "any" in ENGINES[name].ways else "one"

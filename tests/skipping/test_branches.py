@@ -10,6 +10,7 @@ import torch
 
 import leannet
 from leannet.blocks.table import masked
+from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.quantization.calibration import Calibration
 from leannet.rows import Architecture
@@ -98,6 +99,12 @@ def test_any_number_of_images_is_gathered_and_scattered(name: str) -> None:
     for number in range(1, 18):
         of_some = expected[:number]
         np.testing.assert_allclose(run(x[:number].numpy())[0], of_some, atol=1e-4 * np.abs(expected).max())
+
+
+def test_openvino_refuses_what_it_would_answer_wrongly() -> None:
+    rows, network, _ = case("recurrent")
+    with pytest.raises(LeannetError, match="branches that gather"):
+        ENGINES["openvino"].prepare(Program(rows, numpy_weights(network.state_dict()), branches="any"), 1)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])

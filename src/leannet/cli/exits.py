@@ -36,15 +36,15 @@ def command(
         raise LeannetError("--cost and --max-drop: expected one of them")
     from leannet.evaluation.exits import choose_exits
 
-    found = choose_exits(run, data, cost, 0.5 if max_drop is None else max_drop, out, quiet)
+    curve = choose_exits(run, data, cost, 0.5 if max_drop is None else max_drop, out, quiet)
     if json:
-        print_json(found.to_dict())
+        print_json(curve.to_dict())
         return
-    chosen, number = found.chosen, len(found.staying.left) - 1
+    chosen, number = curve.chosen, len(curve.staying.left) - 1
     assert chosen is not None
-    step = max(1, -(-len(found.curve) // SHOWN))
-    shown = [each for place, each in enumerate(found.curve) if place % step == 0 or each == chosen]
-    if chosen == found.staying:
+    step = max(1, -(-len(curve.curve) // SHOWN))
+    shown = [each for place, each in enumerate(curve.curve) if place % step == 0 or each == chosen]
+    if chosen == curve.staying:
         shown.append(chosen)
     at = [*(f"exit {place}" for place in range(1, number + 1)), "end"]
     print_table(
@@ -52,8 +52,8 @@ def command(
         [
             [
                 f"{each.threshold:g}", f"{100 * each.accuracy:.2f} %",
-                f"{100 * (found.staying.accuracy - each.accuracy):+.2f}", f"{each.macs / 1e6:,.1f}",
-                f"{each.macs / found.total:.3f}", *(f"{100 * share:.1f} %" for share in each.left),
+                f"{100 * (curve.staying.accuracy - each.accuracy):+.2f}", f"{each.macs / 1e6:,.1f}",
+                f"{each.macs / curve.total:.3f}", *(f"{100 * share:.1f} %" for share in each.left),
                 "<- kept" if each == chosen else "",
             ]
             for each in shown
@@ -61,7 +61,7 @@ def command(
         left=0,
         words_last=True,
     )  # fmt: skip
-    print_text(f"{found.images:,} images; without exits {100 * found.staying.accuracy:.2f} %, "
-               f"{found.total / 1e6:,.1f} M mult-adds.")  # fmt: skip
-    print(f"written   {found.path}")
-    print(f"try next  {command_line('export', found.path)} --branches")
+    print_text(f"{curve.images:,} images; without exits {100 * curve.staying.accuracy:.2f} %, "
+               f"{curve.total / 1e6:,.1f} M mult-adds.")  # fmt: skip
+    print(f"written   {curve.path}")
+    print(f"try next  {command_line('export', curve.path)} --branches")

@@ -72,17 +72,17 @@ def choose_exits(
     file = checkpoint_file(run)
     target = Path(out) if out is not None else file.with_name("exits.safetensors")
     network, header = load(file)
-    found, spent = exits(header.architecture), skipping(header.architecture)
-    if not found or spent is None:
+    exit_rows, spent = exits(header.architecture), skipping(header.architecture)
+    if not exit_rows or spent is None:
         raise LeannetError(f"{run}: expected a network with early exits, found {header.architecture.name}; train "
                            "--exits gives it some")  # fmt: skip
     if cost is not None and not 0 < cost <= 1:
         raise LeannetError(f"--cost {cost:g}: expected a share above 0, up to 1")
     check_writable(target)
     plain = header.architecture
-    last = plain.reads()[found[-1].choice][1]
-    heads = subnetwork(network, plain.only(*(each.logits for each in found), last))
-    names = [each.decision for each in found]
+    last = plain.reads()[exit_rows[-1].choice][1]
+    heads = subnetwork(network, plain.only(*(each.logits for each in exit_rows), last))
+    names = [each.decision for each in exit_rows]
     gates: dict[str, list[NDArray[np.int8]]] = {name: [] for name in spent.decisions if name not in names}
 
     def answers(images: torch.Tensor) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ class RunCosts:
     cost: SkippingCost
     images: ImageCosts
     rates: dict[str, float | None]  # of each gate, the share of the images that it lets through
-    opened: NDArray[np.int64]  # the gates that let each image through
+    passed: NDArray[np.int64]  # the gates that let each image through
     left: NDArray[np.int64]  # the exit at which each leaves, by number; the last number: the end
     exits: tuple[str, ...]
     predictions: ValidationPredictions
@@ -57,7 +57,7 @@ class RunCosts:
 
     def way(self, number: int) -> str:
         """How an image went, in a few words."""
-        words = [f"{self.opened[number]} of {len(self.rates)} gates"] if self.rates else []
+        words = [f"{self.passed[number]} of {len(self.rates)} gates"] if self.rates else []
         if self.exits:
             words.append(f"left at {[*self.exits, 'the end'][self.left[number]]}")
         return ", ".join(words)
@@ -92,23 +92,23 @@ def run_costs(contents: RunContents) -> RunCosts | None:
     leaving = tuple(each.decision for each in exits(header.architecture))
     costs = image_costs(cost, ordered)
     gates = [name for name in cost.decisions if name not in leaving]
-    opened = np.sum([ordered[name] == 1 for name in gates], axis=0) if gates else np.zeros(len(order), np.int64)
+    passed = np.sum([ordered[name] == 1 for name in gates], axis=0) if gates else np.zeros(len(order), np.int64)
     leave = np.stack([*(ordered[name] == 1 for name in leaving), np.ones(len(order), bool)])
     rates = {name: costs.rates[name] for name in gates}
-    return RunCosts(cost, costs, rates, opened, leave.argmax(axis=0), leaving, predictions)
+    return RunCosts(cost, costs, rates, passed, leave.argmax(axis=0), leaving, predictions)
 
 
 def shown(costs: RunCosts, images: RunImages | None, hardest: bool) -> list[Shown]:
     """The images that cost least, or most; of equal ones the first."""
     order = np.argsort(-costs.images.macs if hardest else costs.images.macs, kind="stable")
-    predictions, found = costs.predictions, []
+    predictions, extremes = costs.predictions, []
     for number in order[:SHOWN].tolist():
         name, truth = predictions.names[number], predictions.classes[predictions.labels[number]]
         image = images.find(name, truth, "validation") if images else None
         small = thumbnail(fit(image, images.header.preprocessing)) if image is not None and images else None
         prediction = predictions.classes[int(predictions.probabilities[number].argmax())]
-        found.append(Shown(name, truth, prediction, int(costs.images.macs[number]), costs.way(number), small))
-    return found
+        extremes.append(Shown(name, truth, prediction, int(costs.images.macs[number]), costs.way(number), small))
+    return extremes
 
 
 def skipping_figures(costs: RunCosts) -> list[str]:

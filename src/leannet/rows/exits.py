@@ -31,7 +31,7 @@ def with_exits(architecture: Architecture, after: Sequence[str], threshold: floa
 
     In training no image leaves. The rows that were there keep their names.
 
-    Raises LeannetError for a row that is not there, or that rows before it are read behind, and where there are exits
+    Raises LeannetError for a row that is not there, or that not every later map comes from, and where there are exits
     already.
     """
     if exits(architecture):
@@ -71,25 +71,25 @@ def exit_rows(architecture: Architecture) -> tuple[str, ...]:
     architecture = architecture.without_auxiliary()
     nodes, shapes = architecture.graph.nodes, architecture.shapes
     order = {node.path: place for place, node in enumerate(nodes)}
-    found = []
+    places = []
     for place, node in enumerate(nodes[:-1]):
         later = nodes[place + 1 :]
         maps = [name for each in later for name in each.reads if name not in shapes or min(shapes[name][1:]) > 1]
         reads = [order.get(name, -1) for name in maps]  # vectors, as a gate's state, are read from anywhere
         is_map = min(node.out_shape[1:]) > 1
         if is_map and all(read >= place for read in reads) and any(min(each.out_shape[1:]) > 1 for each in later):
-            found.append(node.path)
-    return tuple(found)
+            places.append(node.path)
+    return tuple(places)
 
 
 def exits(architecture: Architecture) -> tuple[Exit, ...]:
     """The exits of a network, the first first."""
     nodes = architecture.graph.by_path
-    found = []
+    of_network = []
     for node in architecture.graph.nodes:
         if isinstance(node.row, Choose) and node.reads[2] in nodes and isinstance(nodes[node.reads[2]].row, Decide):
             (score,) = nodes[node.reads[2]].reads
             if score in nodes and isinstance(nodes[score].row, Largest):
-                found.append(Exit(node.reads[2], node.reads[0], node.path))
+                of_network.append(Exit(node.reads[2], node.reads[0], node.path))
     order = [node.path for node in architecture.graph.nodes]
-    return tuple(sorted(found, key=lambda each: order.index(each.decision)))
+    return tuple(sorted(of_network, key=lambda each: order.index(each.decision)))

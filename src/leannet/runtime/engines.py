@@ -129,6 +129,9 @@ class OpenVino(Engine):
         return f"openvino {package('openvino').__version__.split('-')[0]}"
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
+        if program.branches == "any":
+            raise LeannetError("OpenVINO: branches that gather give wrong answers for several images: expected an "
+                               "export with --branches, or without")  # fmt: skip
         core = openvino_core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
