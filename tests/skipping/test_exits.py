@@ -65,7 +65,7 @@ def test_exits_stand_where_everything_goes_on_from() -> None:
         with_exits(plain, ["layer2_9"])
     with pytest.raises(LeannetError, match="has exits already"):
         with_exits(with_exits(plain, ["layer1_0"]), ["layer2_0"])
-    with pytest.raises(LeannetError, match="expected 1 or more, found 99"):
+    with pytest.raises(LeannetError, match="expected 1 to 9, found 99"):
         exit_places(plain, 99)
 
 

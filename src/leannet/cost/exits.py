@@ -13,8 +13,8 @@ def exit_places(architecture: Architecture, number: int) -> tuple[str, ...]:
     none near such a step."""
     places = exit_rows(architecture)
     if not 1 <= number <= len(places):
-        found = f"room for {len(places)}" if places else "no room for any"
-        raise LeannetError(f"exits: expected 1 or more, found {number}, and {found} in {architecture.name}")
+        room = f"expected 1 to {len(places)}" if places else "expected a row that every later map comes from"
+        raise LeannetError(f"exits of {architecture.name}: {room}, found {number if places else 'none'}")
     cost, so_far, before = count(architecture), 0, dict[str, float]()
     for group in cost.by_row():
         so_far += group.macs

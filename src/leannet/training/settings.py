@@ -98,8 +98,8 @@ class Skipping(Section):
     rl_weight: Annotated[Annotated[float, Field(gt=0)], Field(json_schema_extra={"flag": "rl-weight"})] = 0.01
     """With hybrid learning, the weight of the gradient of what was drawn."""
     exits: Annotated[Annotated[int, Field(ge=0)], Field(json_schema_extra={"flag": "exits"})] = 0
-    """Early exits, at about equal steps of mult-adds, at which images leave whose class is sure enough: leannet exits then
-    chooses how sure."""
+    """Early exits, at about equal steps of mult-adds, at which images leave whose class is sure enough: leannet exits
+    then chooses how sure."""
     exit_weight: Annotated[Annotated[float, Field(ge=0)], Field(json_schema_extra={"flag": "exit-weight"})] = 0.5
     """What an exit's loss counts beside that of the last row."""
 
