@@ -2,8 +2,8 @@
 
     python experiments/resnet8.py DATA [--epochs 120]    # goes on where it stopped
 
-DATA: a folder with train.parquet and test.parquet. `leannet train` on nine tenths of the training images, validated on
-the last tenth; `quantize --engine litert --input int8`; then the 10,000 test images, scored once in float and once in
+DATA: a folder with train.parquet and test.parquet. `leannet train` on 98 of a hundred training images, the epoch chosen
+by the others; `quantize --engine litert --input int8`; then the 10,000 test images, scored once in float and once in
 integers by LiteRT. Memory and file are those of `count --target`, beside the benchmark's. Writes
 docs/experiments/resnet8.json and docs/resnet8.md.
 """
@@ -22,14 +22,14 @@ from leannet.runtime import machine
 LEDGER = Ledger("resnet8")
 NETWORK = "resnet8"
 # Whole images from the first epoch: in so small a network those of 16 px teach filters that 32 px unlearns.
-RECIPE = ["--recipe", "cifar-fast", "--progressive-resizing", "1", "--label-smoothing", "0", "--weight-decay", "0.02"]
+RECIPE = ["--recipe", "cifar-fast", "--progressive-resizing", "1", "--label-smoothing", "0", "--weight-decay", "0.03"]
 # mlcommons/tiny, v1.4: its float network in Keras is quantized after training; the target is of 200 of the test images.
 MLPERF: Line = {"accuracy": 0.85, "file_bytes": 98_496, "params": 78_666, "macs": 12_501_632}
 
 
 def flags(epochs: int) -> list[str]:
     """Of `leannet train`, after the data."""
-    return ["--model", NETWORK, "--split", "90:10", *RECIPE, "--epochs", str(epochs), "--seed", "0"]
+    return ["--model", NETWORK, "--split", "98:2", *RECIPE, "--precision", "bf16", "--epochs", str(epochs), "--seed", "0"]
 
 
 def measured(data: Path, run: Path, epochs: int, threads: int) -> Line:
@@ -43,6 +43,7 @@ def measured(data: Path, run: Path, epochs: int, threads: int) -> Line:
     found = fit(open_artifact(small).header.architecture)
     return {
         "epochs": epochs,
+        "flags": " ".join(flags(epochs)),
         "minutes": minutes,
         "threads": threads,
         "float": leannet.evaluate(run, test, quiet=True).scores.accuracy,
@@ -56,13 +57,12 @@ def measured(data: Path, run: Path, epochs: int, threads: int) -> Line:
 
 def page(line: Line) -> str:
     """docs/resnet8.md."""
-    words = " ".join(flags(line["epochs"]))
     threads = f"{line['threads']} thread{'s' if line['threads'] > 1 else ''}"
     return "\n".join([
         "# MLPerf Tiny's image classifier, trained here", "",
         f"Written by `python experiments/resnet8.py DATA`. {line['machine']}; {line['epochs']} epochs in "
         f"{line['minutes']:.0f} minutes with {threads}.", "",
-        f"    leannet train cifar10/train.parquet {words} --out runs/resnet8",
+        f"    leannet train cifar10/train.parquet {line['flags']} --out runs/resnet8",
         "    leannet quantize runs/resnet8 --engine litert --input int8 --c-array", "",
         "| | leannet | MLPerf Tiny |", "|---|--:|--:|",
         f"| accuracy, float32 | {100 * line['float']:.1f} % | |",
@@ -90,8 +90,8 @@ def main() -> None:
     done(run, "train", arguments.data / "train.parquet", *flags(arguments.epochs), *threads)
     if not LEDGER.has(epochs=arguments.epochs):
         LEDGER.add(measured(arguments.data, run, arguments.epochs, arguments.threads))
-    best = max(LEDGER.lines, key=lambda line: line["int8"])
-    LEDGER.write(best | {"mlperf_tiny": MLPERF}, page(best))
+    longest = max(LEDGER.lines, key=lambda line: line["epochs"])  # not the best: the test images choose nothing
+    LEDGER.write(longest | {"mlperf_tiny": MLPERF}, page(longest))
 
 
 if __name__ == "__main__":
