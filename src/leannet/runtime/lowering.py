@@ -13,6 +13,7 @@ from leannet.preprocessing import Preprocessing
 from leannet.rows import INPUT, Activation, Architecture, Node, Shape, parameters
 from leannet.runtime import operations as ops
 from leannet.runtime.branching import mixture
+from leannet.runtime.detours import without_detours
 from leannet.runtime.folding import Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
 from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations
 
@@ -43,7 +44,8 @@ def lower(
         made[node.path] = lowered[-1]
         values[node.path] = node.path
     outputs = {name: values[architecture.made_by[name]] for name in architecture.output_names}
-    return Operations(architecture.name, architecture.input.shape, tuple(steps), outputs)
+    direct = without_detours(steps, outputs.values(), architecture.input.shape)
+    return Operations(architecture.name, architecture.input.shape, direct, outputs)
 
 
 def _chosen(node: Node, inputs: tuple[str, ...]) -> Operation:

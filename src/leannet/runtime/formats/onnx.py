@@ -55,10 +55,9 @@ def model_and_tensors(
 ) -> tuple[Any, dict[str, str]]:
     """The same, and for each value the name of its tensor in the graph."""
     check(operations, TABLE, "ONNX", refusal)
-    graph = OnnxGraph(operations, stored_as, gathers)
+    graph = OnnxGraph(operations, TABLE, stored_as, gathers)
     for step in _concats_last(operations):
-        spell, shaped = TABLE[type(step)]
-        graph.made[step.name] = spell(graph, step, *(graph.inputs(step, shaped) if shaped is not None else ()))
+        graph.write(step)
     return _model(graph), graph.made
 
 

@@ -1,6 +1,6 @@
 """The nodes and constants of an ONNX graph while it is written, and how its values are read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from leannet.runtime.operations import Array, Operation, Operations, Range
 SHARED = "constant:"  # how the names of constants begin that many nodes read
 # As what a value is read: (N, C); (N, C, H, W); as it is; or all of an operation's in one of the forms.
 Shaped = Literal["vector", "image", "", "alike"]
+# How each operation is spelled, and as what it reads its inputs; None: it reads them by itself.
+Table = Mapping[type[Operation], tuple[Callable[..., str], Shaped | None]]
 
 
 def onnx_package() -> Any:
@@ -42,27 +44,34 @@ class OnnxGraph:
     bytes are reshaped, not what they stand for.
     """
 
-    def __init__(self, operations: Operations, stored_as: str, gathers: bool = False):
+    def __init__(self, operations: Operations, table: Table, stored_as: str, gathers: bool = False):
         """gathers: a branch decides for any number of images."""
-        self.onnx = onnx_package()
+        self.onnx, self.table = onnx_package(), table
         self.operations, self.stored_as, self.gathers = operations, stored_as, gathers
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self.made: dict[str, str] = {INPUT: INPUT}  # value -> the name of its tensor; of integers, of the bytes
         self.flat: set[str] = set()  # tensors of two dimensions
+        self.booleans: dict[str, str] = {}  # decision -> the tensor that says it as true or false
         self.renamed: dict[str, str] = {}  # tensors that have another name now
         self._names: set[str] = set()  # of nodes
         self._outer: OnnxGraph | None = None  # of a body, the graph around it
         self.own: set[str] = set()  # the values that a body makes
         self.name = ""  # of a body
 
+    def write(self, step: Operation) -> None:
+        """Adds the nodes of an operation."""
+        spell, shaped = self.table[type(step)]
+        self.made[step.name] = spell(self, step, *(self.inputs(step, shaped) if shaped is not None else ()))
+
     # Bodies of branches
 
     def inside(self, steps: Sequence[Operation], name: str) -> "OnnxGraph":
         """A graph for some operations, which reads what is made here, and has the constants that are its own."""
-        inner = OnnxGraph(replace(self.operations, steps=(*self.operations, *steps)), self.stored_as, self.gathers)
+        operations = replace(self.operations, steps=(*self.operations, *steps))
+        inner = OnnxGraph(operations, self.table, self.stored_as, self.gathers)
         inner._outer, inner.own, inner.name = self, {step.name for step in steps}, name
-        inner.made, inner.flat = dict(self.made), set(self.flat)
+        inner.made, inner.flat, inner.booleans = dict(self.made), set(self.flat), dict(self.booleans)
         return inner
 
     def enter(self, value: str) -> None:
@@ -90,6 +99,11 @@ class OnnxGraph:
         constants = [numbers.from_array(value, each) for each, value in self.constants.items()]
         return helper.make_graph(self.nodes, self.name, [], [output], constants)
 
+    def crosses_a_border(self, value: str) -> bool:
+        """Whether a value of floats comes out of a branch, in the layout that all operations read."""
+        made = self.operations.by_name.get(value)
+        return isinstance(made, ops.Branch) and made.range is None
+
     # Nodes, constants and values
 
     def node(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
@@ -97,6 +111,10 @@ class OnnxGraph:
         self._names.add(name)
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
+
+    def split(self, inputs: Sequence[str], outputs: Sequence[str], name: str) -> None:
+        """Adds a node that parts channels. inputs: the tensor and how many each part has."""
+        self.nodes.append(self.onnx.helper.make_node("Split", list(inputs), list(outputs), name=name, axis=1))
 
     def constant(self, name: str, value: Array) -> str:
         """Adds a constant. The same name may be added again with the same value."""

@@ -1,13 +1,15 @@
 """How each operation is spelled in ONNX: what adds its nodes, and returns the tensor that it is."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
-from leannet.runtime.formats.onnx_graph import OnnxGraph, Shaped
+from leannet.runtime.formats.onnx_branches import branch
+from leannet.runtime.formats.onnx_graph import OnnxGraph, Shaped, Table
 from leannet.runtime.operations import Array, Operation, Operations, Range
 
 MICROSOFT = "com.microsoft"
@@ -65,10 +67,20 @@ def _pool(to: OnnxGraph, step: ops.Pool, x: str) -> str:
 def _mean_of_parts(to: OnnxGraph, step: ops.MeanOfParts, x: str) -> str:
     path = step.name
     if step.size == 1:
+        if to.crosses_a_border(step.inputs[0]):
+            return _sum_over_pixels(to, step, x)
         return to.node("GlobalAveragePool", [x], path)
     down, across = (_means(length, step.size) for length in to.operations.shape(step.inputs[0])[1:])
     shorter = to.node("MatMul", [to.constant(f"{path}:down", down), x], f"{path}:rows")
     return to.node("MatMul", [shorter, to.constant(f"{path}:across", across.T)], path)
+
+
+def _sum_over_pixels(to: OnnxGraph, step: ops.MeanOfParts, x: str) -> str:
+    """The mean of what a branch gives: ONNX Runtime would pool it in its own layout, behind a copy of the map."""
+    shape = to.operations.shape(step.inputs[0])
+    axes = to.constant("constant:pixels", np.array([2, 3], np.int64))
+    share = to.constant(f"{step.name}:share", np.array(1 / (shape.height * shape.width), np.float32))
+    return to.node("Mul", [to.node("ReduceSum", [x, axes], f"{step.name}:sum"), share], step.name)
 
 
 def _means(length: int, parts: int) -> Array:
@@ -147,9 +159,25 @@ def _shuffle(to: OnnxGraph, step: ops.Shuffle, x: str) -> str:
 
 
 def _slice(to: OnnxGraph, step: ops.Slice, x: str) -> str:
+    parts = _parts(to, step)
+    if len(parts) > 1:  # few numbers: starting a node costs more than its work
+        if parts[0] is step:
+            sizes = to.constant(f"{step.inputs[0]}:sizes", np.array([each.shape.channels for each in parts], np.int64))
+            to.split([x, sizes], [each.name for each in parts], f"{step.inputs[0]}:parts")
+        return to.like(x, step.name)
     bounds = (("start", step.start), ("stop", step.start + step.shape.channels), ("axis", 1))
     constants = [to.constant(f"{step.name}:{name}", np.array([value], np.int64)) for name, value in bounds]
     return to.like(x, to.node("Slice", [x, *constants], step.name))
+
+
+def _parts(to: OnnxGraph, step: ops.Slice) -> list[ops.Slice]:
+    """The slices that a vector is parted into; none: they are no partition, or of a map."""
+    value = step.inputs[0]
+    parts = [each for each in to.operations.readers[value] if isinstance(each, ops.Slice)]
+    ends = [0, *accumulate(each.shape.channels for each in parts)]
+    whole = to.operations.shape(value)
+    fits = whole[1:] == (1, 1) and ends == [*(each.start for each in parts), whole.channels]
+    return parts if fits else []
 
 
 def _upsample(to: OnnxGraph, step: ops.Upsample, x: str) -> str:
@@ -170,7 +198,11 @@ def _shift(to: OnnxGraph, step: ops.Shift, x: str) -> str:
 
 def _decide(to: OnnxGraph, step: ops.Decide, x: str) -> str:
     threshold = to.constant(f"{step.name}:threshold", np.array(step.threshold, np.float32))
-    is_above = to.node("Greater", [x, threshold], f"{step.name}:above")
+    is_above = to.like(x, to.node("Greater", [x, threshold], f"{step.name}:above"))
+    to.booleans[step.name] = is_above
+    readers = to.operations.readers.get(step.name, ())
+    if step.name not in to.operations.outputs.values() and all(isinstance(each, ops.Branch) for each in readers):
+        return is_above  # and no number
     return to.like(x, to.node("Cast", [is_above], step.name, to=to.onnx.TensorProto.FLOAT))
 
 
@@ -200,94 +232,6 @@ def _choose(to: OnnxGraph, step: ops.Choose) -> str:
     return to.like(values[0], to.node("Where", [is_one, *values], step.name))
 
 
-def _branch(to: OnnxGraph, step: ops.Branch) -> str:
-    """An If, its weights inside its bodies: runtimes give convolutions their own layout only there."""
-    shape = to.constant("constant:one_number", np.array([-1 if to.gathers else 1], np.int64))
-    number = to.node("Reshape", [to.read(step.inputs[0]), shape], f"{step.name}:number")
-    runs = to.node("Cast", [number], f"{step.name}:runs", to=to.onnx.TensorProto.BOOL)
-    if to.gathers:
-        return _gathered(to, step, runs)
-    bodies = {}
-    for word, side in zip(("then", "else"), step.sides, strict=True):
-        inner = to.inside(side.steps, f"{step.name}:{word}")
-        made = _side(inner, step, side)
-        if not any(made in node.output for node in inner.nodes):
-            made = inner.node("Identity", [made], inner.name)
-        bodies[f"{word}_branch"] = _body(inner, step, made)
-    return _of_its_form(to, step, to.node("If", [runs], step.name, **bodies))
-
-
-def _gathered(to: OnnxGraph, step: ops.Branch, runs: str) -> str:
-    """For any number of images: for each side an If of whether there are any, which gathers them, computes, and
-    scatters. A side that computes nothing is what the other is scattered into."""
-    constants = {"first": np.array([-1]), "columns": np.array([-1, 1]), "none": np.array([0])}
-    flat, columns, none = (to.constant(f"constant:{word}", value) for word, value in constants.items())
-    form: Shaped = "vector" if step.shape[1:] == (1, 1) else "image"
-    turned = to.node("Not", [runs], f"{step.name}:turned")
-    order = sorted(zip(("then", "else"), step.sides, (runs, turned), strict=True), key=lambda each: bool(each[1].steps))
-    made = ""
-    for word, side, of_side in order:
-        if not side.steps and not made:
-            made = to.read(side.value, form, step.range is not None)
-            continue
-        if not made:
-            made = _zeros_for_all(to, step, runs)
-        name = f"{step.name}:{word}"
-        places = to.node("Reshape", [to.node("NonZero", [of_side], f"{name}:places"), flat], f"{name}:some")
-        are_any = to.node("Greater", [to.node("Shape", [places], f"{name}:number"), none], f"{name}:any")
-        inner = to.inside(side.steps, name)
-        inside = {each.name for each in side.steps}
-        for value in dict.fromkeys(each for one in side.steps for each in one.inputs if each not in inside):
-            inner.gather(value, places)
-        if side.value not in inside and side.value not in inner.own:
-            inner.gather(side.value, places)
-        rows = inner.node("Reshape", [places, columns], f"{name}:rows")
-        scattered = inner.node("ScatterND", [made, rows, _side(inner, step, side)], f"{name}:scattered")
-        outer = to.inside((), f"{name}:none")
-        same = outer.node("Identity", [made], f"{name}:same")
-        bodies = {"then_branch": _body(inner, step, scattered), "else_branch": _body(outer, step, same)}
-        last = word == order[-1][0]
-        made = _of_its_form(to, step, to.node("If", [are_any], step.name if last else f"{name}:if", **bodies))
-    return made
-
-
-def _zeros_for_all(to: OnnxGraph, step: ops.Branch, runs: str) -> str:
-    """Of the branch's shape and type, for all images."""
-    dims = to.constant(f"{step.name}:shape", np.array(_dims(step)[1:], np.int64))
-    shape = to.node("Concat", [to.node("Shape", [runs], f"{step.name}:images"), dims], f"{step.name}:all", axis=0)
-    value = np.zeros(1, np.float32 if step.range is None else np.uint8)
-    filled = to.onnx.numpy_helper.from_array(value, "value")
-    return _of_its_form(to, step, to.node("ConstantOfShape", [shape], f"{step.name}:zeros", value=filled))
-
-
-def _side(inner: OnnxGraph, step: ops.Branch, side: ops.Body) -> str:
-    """Spells the operations of a side, and returns the tensor that it gives."""
-    for name in dict.fromkeys(name for each in side.steps if isinstance(each, ops.Sum) for name in each.inputs):
-        operations = inner.operations
-        if name in step.inputs and operations.shape(name)[1:] != (1, 1) and operations.range(name) is None:
-            inner.enter(name)
-    for each in side.steps:
-        spell, shaped = TABLE[type(each)]
-        inner.made[each.name] = spell(inner, each, *(inner.inputs(each, shaped) if shaped is not None else ()))
-    return inner.read(side.value, "vector" if step.shape[1:] == (1, 1) else "image", step.range is not None)
-
-
-def _body(inner: OnnxGraph, step: ops.Branch, made: str) -> Any:
-    return inner.body(made, _dims(step, None if inner.gathers else 1), is_integers=step.range is not None)
-
-
-def _dims(step: ops.Branch, images: int | None = 1) -> list[int | None]:
-    vector = step.shape[1:] == (1, 1)
-    return [images, *(step.shape[:1] if vector else step.shape)]
-
-
-def _of_its_form(to: OnnxGraph, step: ops.Branch, made: str) -> str:
-    """Notes whether what a branch gives has two dimensions."""
-    if step.shape[1:] == (1, 1):
-        to.flat.add(made)
-    return made
-
-
 def _local_response(to: OnnxGraph, step: ops.LocalResponse, x: str) -> str:
     return to.node("LRN", [x], step.name, alpha=step.alpha, beta=step.beta, bias=step.k, size=step.size)
 
@@ -309,8 +253,7 @@ def _open(to: OnnxGraph, step: ops.Open) -> str:
     return to.like(x, to.node("DequantizeLinear", [x, scales, zero_points], step.name, axis=1))
 
 
-# How each is spelled, and as what it reads its inputs; None: it reads them by itself.
-TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
+TABLE: Table = {
     ops.Images: (_images, None),
     ops.Convolve: (_convolve, "image"),
     ops.FullyConnect: (_fully_connect, "vector"),
@@ -332,7 +275,7 @@ TABLE: dict[type[Operation], tuple[Callable[..., str], Shaped | None]] = {
     ops.Decide: (_decide, ""),
     ops.Zeros: (_zeros, "image"),
     ops.Choose: (_choose, None),
-    ops.Branch: (_branch, None),
+    ops.Branch: (branch, None),
     ops.Quantize: (_quantize, ""),
     ops.Reread: (lambda to, step, x: x, ""),
     ops.Open: (_open, None),
