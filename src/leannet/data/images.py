@@ -198,14 +198,46 @@ def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None
     """An image from `to_color`, cropped and resized. box: in training, the crop instead of the preprocessing's own."""
     size = (preprocessing.width, preprocessing.height)
     filter_ = RESAMPLING[preprocessing.interpolation]
+    kept = kept_box(image.size, preprocessing, box)
+    if kept is not None:
+        return image.resize(size, filter_, box=kept)
+    resized_size, corner = fitted_size(image.size, preprocessing)
+    resized = image.resize(resized_size, filter_)
+    if resized_size == size:
+        return resized
+    whole = Image.new(image.mode, size, GREY if preprocessing.color == "RGB" else GREY[0])
+    whole.paste(resized, corner)
+    return whole
+
+
+def kept_box(size: tuple[int, int], preprocessing: Preprocessing, box: Box | None = None) -> Box | None:
+    """The box of an image of (width, height) pixels that becomes the input; None: all of it, with grey around.
+
+    box: as for `fit`.
+    """
     if box is None and preprocessing.resize == "letterbox":
-        return ImageOps.pad(image, size, method=filter_, color=GREY if preprocessing.color == "RGB" else GREY[0])
+        return None
+    width, height = size
     if box is None and preprocessing.resize in CROPS:
-        box = center_crop(image.size, preprocessing)
-    if box is not None:  # rounding may put a box one ulp beyond the image
-        left, top, right, bottom = box
-        box = max(left, 0.0), max(top, 0.0), min(right, float(image.width)), min(bottom, float(image.height))
-    return image.resize(size, filter_, box=box)
+        box = center_crop(size, preprocessing)
+    left, top, right, bottom = box or (0.0, 0.0, float(width), float(height))
+    # Rounding may put a box one ulp beyond the image.
+    return max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
+
+
+def fitted_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Of a letterboxed image of (width, height) pixels the width and height in the input, and its left top corner.
+
+    In whole pixels, as Pillow's `ImageOps.pad` rounds them, and at least one: that refuses very long images.
+    """
+    (width, height), wide, high = size, preprocessing.width, preprocessing.height
+    if width / height > wide / high:
+        resized = wide, max(1, round(height / width * wide))
+    elif width / height < wide / high:
+        resized = max(1, round(width / height * high)), high
+    else:
+        resized = wide, high
+    return resized, (round((wide - resized[0]) / 2), round((high - resized[1]) / 2))
 
 
 def to_array(image: Image.Image) -> NDArray[np.uint8]:

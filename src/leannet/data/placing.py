@@ -1,0 +1,63 @@
+"""Where an image lies in a network's input: arithmetic in both directions, for pixels and for boxes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.data.images import Box, fitted_size, kept_box
+from leannet.preprocessing import Preprocessing
+
+Boxes = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An image of (width, height) pixels in an input: a pixel of it lies at `scale * (x, y) + offset` there.
+
+    Coordinates are those of the pixels' edges: the image reaches from (0, 0) to (width, height). Boxes are (..., 4):
+    left, top, right, bottom.
+    """
+
+    size: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+    is_mirrored: bool = False  # left and right, in an input as wide as `input_width`
+    input_width: float = 0.0
+
+    def to_input(self, boxes: Boxes) -> Boxes:
+        """Boxes of the image as boxes of the input; those of what was cut away lie outside."""
+        placed = boxes * (self.scale * 2) + self.offset * 2
+        return self._mirrored(placed) if self.is_mirrored else placed
+
+    def to_image(self, boxes: Boxes) -> Boxes:
+        """Boxes of the input as boxes of the image, unclipped."""
+        placed = self._mirrored(boxes) if self.is_mirrored else boxes
+        return (placed - self.offset * 2) / (self.scale * 2)
+
+    def clipped(self, boxes: Boxes) -> Boxes:
+        """Boxes of the image, no side of them beyond it."""
+        width, height = self.size
+        return np.clip(boxes, 0, np.array((width, height, width, height), boxes.dtype))
+
+    def _mirrored(self, boxes: Boxes) -> Boxes:
+        left, top, right, bottom = np.moveaxis(boxes, -1, 0)
+        return np.stack((self.input_width - right, top, self.input_width - left, bottom), axis=-1)
+
+
+def place(
+    size: tuple[int, int], preprocessing: Preprocessing, box: Box | None = None, is_mirrored: bool = False
+) -> Placement:
+    """Where `images.fit` puts an image of (width, height) pixels, upright.
+
+    box: in training, the part of it that is kept instead of the preprocessing's own; it may reach beyond the image.
+    """
+    kept = kept_box(size, preprocessing, box)
+    if kept is None:  # letterbox
+        (wide, high), (left, top) = fitted_size(size, preprocessing)
+        scale, offset = (wide / size[0], high / size[1]), (float(left), float(top))
+    else:
+        left_edge, top_edge, right, bottom = kept
+        scale = preprocessing.width / (right - left_edge), preprocessing.height / (bottom - top_edge)
+        offset = -left_edge * scale[0], -top_edge * scale[1]
+    return Placement(size, scale, offset, is_mirrored, float(preprocessing.width))

@@ -1,0 +1,144 @@
+"""COCO: JSON files of images, annotations and categories, beside folders of images.
+
+`bbox` is left, top, width and height, from the image's edge (Lin et al., arXiv 1405.0312; cocodataset.org/#format-data).
+An annotation of a crowd, or to be ignored, is neither right nor wrong. Classes stand in the order of their ids, which
+may leave numbers out.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, numbers, possible
+from leannet.data.sources.finding import Files
+from leannet.data.sources.splits import plain_split, split_word
+from leannet.errors import LeannetError
+
+TABLES = ("images", "annotations", "categories")
+FOLDER = "annotations"
+
+
+def coco_files(root: Path) -> list[Path]:
+    """The COCO files of a folder: of its folder `annotations`, its own, and those of its split folders."""
+    folders = [root / FOLDER, root, *sorted(child for child in root.iterdir() if plain_split(child.name) is not None)]
+    files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.json"))]
+    return [file for file in files if _is_coco(file)]
+
+
+def _is_coco(file: Path) -> bool:
+    """Whether a JSON file has COCO's tables of boxes; those of captions and key points alone have not."""
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return _has_boxes(content)
+
+
+def _has_boxes(content: object) -> bool:
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in TABLES):
+        return False
+    annotations = content["annotations"]
+    return not annotations or any(isinstance(each, dict) and "bbox" in each for each in annotations)
+
+
+def read_coco(root: Path, files: list[Path], problems: Problems) -> tuple[list[BoxedImage], tuple[str, ...]]:
+    """The images of COCO files in a folder, and the classes in the order of their ids.
+
+    Raises LeannetError for a file that is not what it should be, for two files of one split, and for an id of a class
+    that stands for two.
+    """
+    splits = [_split(file, root) for file in files]
+    if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
+        names = ", ".join(file.relative_to(root).as_posix() for file in files[:4])
+        raise LeannetError(
+            f"{root}: expected one COCO file, or one for each split, found {len(files)} ({names}); "
+            "give the path of one"
+        )
+    found: list[BoxedImage] = []
+    classes: dict[int, str] = {}
+    for file, split in zip(files, splits, strict=True):
+        content = _content(file)
+        for number, name in _categories(content, file):
+            if classes.setdefault(number, name) != name:
+                raise LeannetError(f"{file}: class {number} is '{name}', and '{classes[number]}' in another file")
+        found += _images(content, file, root, split if len(files) > 1 else None, dict(classes), problems)
+    if not found:
+        raise LeannetError(f"{root}: expected images with annotations, found none that can be read")
+    return found, tuple(dict.fromkeys(classes[number] for number in sorted(classes)))
+
+
+def _split(file: Path, root: Path) -> str | None:
+    """By the name of the file, else of its folder."""
+    word = split_word(file.stem)
+    return word[0] if word else plain_split(file.parent.name) if file.parent != root else None
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except json.JSONDecodeError as error:
+        raise LeannetError(f"{file}:{error.lineno}: expected JSON, found {error.msg}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise LeannetError(f"{file}: cannot be read: {error}") from None
+    if not _has_boxes(content):
+        raise LeannetError(f"{file}: expected a COCO file with {', '.join(TABLES)} and boxes, found none")
+    return content  # type: ignore[no-any-return]
+
+
+def _categories(content: Mapping[str, Any], file: Path) -> Iterator[tuple[int, str]]:
+    for place, each in enumerate(content["categories"]):
+        if not isinstance(each, dict) or not isinstance(each.get("id"), int) or not str(each.get("name", "")):
+            raise LeannetError(f"{file}: categories[{place}]: expected an id and a name, found {json.dumps(each)[:80]}")
+        yield each["id"], str(each["name"])
+
+
+def _images(
+    content: Mapping[str, Any],
+    file: Path,
+    root: Path,
+    split: str | None,
+    classes: Mapping[int, str],
+    problems: Problems,
+) -> Iterator[BoxedImage]:
+    name = file.relative_to(root).as_posix()
+    paths = Files((root if file.parent.name == FOLDER else file.parent) / file.name)
+    entries: dict[Any, Mapping[str, Any]] = {}
+    for place, each in enumerate(content["images"]):
+        if not isinstance(each, dict) or not isinstance(each.get("file_name"), str) or not _is_id(each.get("id")):
+            problems.add("image", "without an id or a file name", f"{name}: images[{place}]")
+        elif each["id"] in entries:
+            problems.add("image", "whose id is that of another", f"{name}: images[{place}]")
+        else:
+            entries[each["id"]] = each
+    of_image: dict[Any, list[Object]] = {}
+    for place, each in enumerate(content["annotations"]):
+        where = f"{name}: annotations[{place}]"
+        number = each.get("image_id") if isinstance(each, dict) else None
+        if not _is_id(number) or number not in entries:
+            problems.add("object", "of an image that is not listed", where)
+        elif not _is_id(each.get("category_id")) or each["category_id"] not in classes:
+            problems.add("object", "of a class that is not listed", where)
+        else:
+            of_image.setdefault(number, []).append(_object(each, classes, where))
+    for number, entry in entries.items():
+        path = paths(entry["file_name"], split)
+        if not path.is_file():
+            problems.add("image", "that is not there", f"{name}: {entry['file_name']}")
+            continue
+        objects = possible(of_image.get(number, ()), problems)
+        width, height = numbers([entry.get("width"), entry.get("height")])
+        size = (int(width), int(height)) if width > 0 and height > 0 else None
+        yield BoxedImage(path, path.relative_to(root).as_posix(), split, objects, size)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str)
+
+
+def _object(annotation: Mapping[str, Any], classes: Mapping[int, str], where: str) -> Object:
+    box = annotation.get("bbox")
+    left, top, width, height = numbers(box) if isinstance(box, list) and len(box) == 4 else numbers([None] * 4)
+    is_crowd = bool(annotation.get("iscrowd") or annotation.get("ignore"))
+    edges = (left, top, left + width, top + height)
+    return Object(classes[annotation["category_id"]], edges, where, is_crowd)

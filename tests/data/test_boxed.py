@@ -1,0 +1,197 @@
+"""Pascal VOC, COCO and YOLO: the same boxes from each, and what is wrong said by its place."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, beyond, outside, possible
+from leannet.data.sources.coco import coco_files, read_coco
+from leannet.data.sources.voc import is_voc, read_voc
+from leannet.data.sources.yolo import read_yolo, yolo_file
+from leannet.errors import LeannetError
+
+CLASSES = ("cat", "dog")
+Truth = tuple[str, tuple[int, int, int, int]]  # class, and edges in pixels
+SIZE = (80, 60)
+
+
+def _image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", SIZE, (9, 9, 9)).save(path)
+
+
+def _voc(root: Path, images: dict[str, list[Truth]]) -> None:
+    (root / "Annotations").mkdir(parents=True)
+    for name, truths in images.items():
+        _image(root / "JPEGImages" / f"{name}.jpg")
+        objects = "".join(
+            f"<object>\n<name>{label}</name><bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin>"
+            f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>\n"
+            for label, (left, top, right, bottom) in truths
+        )
+        size = f"<size><width>{SIZE[0]}</width><height>{SIZE[1]}</height></size>"
+        (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>\n{size}\n{objects}</annotation>")
+
+
+def _coco(root: Path, images: dict[str, list[Truth]]) -> None:
+    entries = [{"id": n, "file_name": f"{name}.jpg", "width": 80, "height": 60} for n, name in enumerate(images)]
+    annotations = [
+        {"id": 0, "image_id": number, "category_id": 3 + 2 * CLASSES.index(label),
+         "bbox": [left, top, right - left, bottom - top]}
+        for number, truths in enumerate(images.values()) for label, (left, top, right, bottom) in truths
+    ]  # fmt: skip
+    for name in images:
+        _image(root / "pictures" / f"{name}.jpg")
+    categories = [{"id": 3 + 2 * number, "name": name} for number, name in enumerate(CLASSES)]
+    (root / "annotations").mkdir()
+    content = {"images": entries, "annotations": annotations, "categories": categories}
+    (root / "annotations" / "instances.json").write_text(json.dumps(content))
+
+
+def _yolo(root: Path, images: dict[str, list[Truth]]) -> None:
+    (root / "labels").mkdir(parents=True)
+    (root / "data.yaml").write_text(f"path: /not/here\ntrain: images\nnames: {list(CLASSES)}\n")
+    for name, truths in images.items():
+        _image(root / "images" / f"{name}.jpg")
+        lines = [
+            f"{CLASSES.index(label)} {(left + right) / 160} {(top + bottom) / 120} {(right - left) / 80} {(bottom - top) / 60}"
+            for label, (left, top, right, bottom) in truths
+        ]  # fmt: skip
+        (root / "labels" / f"{name}.txt").write_text("\n".join(lines))
+
+
+def _read(kind: str, root: Path) -> tuple[list[BoxedImage], Problems]:
+    problems = Problems()
+    if kind == "voc":
+        assert is_voc(root)
+        return read_voc(root, problems), problems
+    if kind == "coco":
+        found, classes = read_coco(root, coco_files(root), problems)
+    else:
+        file = yolo_file(root)
+        assert file is not None
+        found, classes = read_yolo(root, file, problems)
+    assert classes == CLASSES
+    return found, problems
+
+
+_edges = st.tuples(st.integers(0, 70), st.integers(0, 50), st.integers(1, 10), st.integers(1, 10))
+_truth = st.tuples(st.sampled_from(CLASSES), _edges.map(lambda e: (e[0], e[1], e[0] + e[2], e[1] + e[3])))
+
+
+@given(st.lists(st.lists(_truth, max_size=4, unique=True), min_size=1, max_size=3))
+@settings(max_examples=12, deadline=None)
+def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, truths: list[list[Truth]]) -> None:
+    images = {f"picture_{number}": each for number, each in enumerate(truths)}
+    writers: dict[str, Callable[[Path, dict[str, list[Truth]]], None]] = {"voc": _voc, "coco": _coco, "yolo": _yolo}
+    for kind, write in writers.items():
+        root = tmp_path_factory.mktemp(kind)
+        write(root, images)
+        found, problems = _read(kind, root)
+        assert not problems.found
+        assert [each.path.stem for each in found] == list(images)
+        for image, expected in zip(found, images.values(), strict=True):
+            assert [each.label for each in image.objects] == [label for label, _ in expected]
+            np.testing.assert_allclose(
+                image.boxes(SIZE), np.array([box for _, box in expected]).reshape(-1, 4), atol=1e-9
+            )
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "yolo"])
+def test_a_box_over_the_whole_image(kind: str, tmp_path: Path) -> None:
+    {"voc": _voc, "coco": _coco, "yolo": _yolo}[kind](tmp_path, {"one": [("dog", (0, 0, *SIZE))]})
+    (image,), _ = _read(kind, tmp_path)
+    assert image.boxes(SIZE).tolist() == [[0, 0, 80, 60]]
+
+
+def test_voc_lists_difficult_objects_and_parts(tmp_path: Path) -> None:
+    _voc(tmp_path, {"a": [("dog", (1, 2, 30, 40))], "b": [], "c": []})
+    person = (
+        "<annotation>\n<object>\n<name>person</name><difficult>1</difficult>"
+        "<part><name>head</name><bndbox><xmin>2</xmin><ymin>2</ymin><xmax>3</xmax><ymax>3</ymax></bndbox></part>"
+        "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>20</xmax><ymax>30</ymax></bndbox></object></annotation>"
+    )
+    (tmp_path / "Annotations" / "b.xml").write_text(person)
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\n")
+    (lists / "val.txt").write_text("b  1\nmissing\n")
+    found, problems = _read("voc", tmp_path)
+    assert [(each.path.stem, each.split) for each in found] == [("a", "train"), ("b", "validation")]
+    (head,) = found[1].objects
+    assert (head.label, head.box, head.is_crowd) == ("person", (0, 0, 20, 30), True)
+    lines = [entry.line() for entry in problems.by_reason()]
+    assert lines == [
+        "left out: 1 image without annotations: missing (ImageSets/Main)",
+        "left out: 1 image that no list in ImageSets/Main names: Annotations/c.xml",
+    ]
+    (lists / "test.txt").write_text("a\n")
+    with pytest.raises(LeannetError, match="'a' is of the train split too"):
+        read_voc(tmp_path, Problems())
+
+
+def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
+    voc, yolo, coco = tmp_path / "voc", tmp_path / "yolo", tmp_path / "coco"
+    _voc(voc, {"a": [("dog", (5, 5, 9, 9)), ("dog", (7, 7, 7, 9)), ("cat", (5, 5, 9, 9)), ("dog", (5, 5, 9, 9))], "b": [], "d": []})  # fmt: skip
+    (voc / "Annotations" / "b.xml").write_text("<annotation>\n<object>\n</annotation>")
+    (voc / "JPEGImages" / "d.jpg").unlink()
+    found, problems = _read("voc", voc)
+    assert [len(each.objects) for each in found] == [2]
+    assert [entry.line() for entry in problems.by_reason()] == [
+        "left out: 1 object whose box has no area: Annotations/a.xml:5",
+        "left out: 1 object that is the same as another of its image: Annotations/a.xml:9",
+        "left out: 1 image whose annotations cannot be read (mismatched tag): Annotations/b.xml:3",
+        "left out: 1 image that is not in JPEGImages/: Annotations/d.xml",
+    ]
+
+    _yolo(yolo, {"a": []})
+    (yolo / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n\n2 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.5\n1 nan 0 1 1\n1 0 0 0 1\n0 0.1 0.1 0.4 0.1 0.2 0.6")  # fmt: skip
+    (image,), problems = _read("yolo", yolo)
+    np.testing.assert_allclose(image.boxes(SIZE), [[20, 15, 60, 45], [8, 6, 32, 36]])  # the second an outline's
+    assert [entry.names for entry in problems.by_reason()] == [
+        ("labels/a.txt:3",), ("labels/a.txt:4",), ("labels/a.txt:5",), ("labels/a.txt:6",)
+    ]  # fmt: skip
+
+    _coco(coco, {"a": [("dog", (1, 1, 5, 5))]})
+    file = coco / "annotations" / "instances.json"
+    content = json.loads(file.read_text())
+    wrong = [{"image_id": 77}, {"category_id": 4}, {"bbox": [1, 2, 3]}, {"bbox": [1, 2, -3, 4]}, {"bbox": [1, 2, None, 4]}]
+    content["annotations"] += [{**content["annotations"][0], **each} for each in wrong]
+    content["annotations"].append({**content["annotations"][0], "bbox": [0, 0, 9, 9], "ignore": 1})
+    content["images"].append({"id": 5, "file_name": "gone.jpg"})
+    file.write_text(json.dumps(content))
+    (image,), problems = _read("coco", coco)
+    assert [each.is_crowd for each in image.objects] == [False, True]
+    assert sorted(name for entry in problems.by_reason() for name in entry.names) == [
+        *(f"annotations/instances.json: annotations[{place}]" for place in range(1, 6)),
+        "annotations/instances.json: gone.jpg",
+    ]
+
+
+def test_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
+    _coco(tmp_path, {"a": []})
+    file = tmp_path / "annotations" / "instances.json"
+    file.write_text('{"images": [],\n "annotations": [}')
+    with pytest.raises(LeannetError, match=r"instances.json:2: expected JSON"):
+        read_coco(tmp_path, [file], Problems())
+    names = tmp_path / "data.yaml"
+    names.write_text("train: images\nnames: {0: a, 2: b}\n")
+    with pytest.raises(LeannetError, match="expected a list of classes, or numbers from 0"):
+        read_yolo(tmp_path, names, Problems())
+    names.write_text("names: [a\ntrain: : x")
+    with pytest.raises(LeannetError, match=r"data.yaml:\d: expected YAML"):
+        read_yolo(tmp_path, names, Problems())
+
+
+def test_boxes_at_the_border() -> None:
+    boxes = np.array([[0.0, 0, 80, 60], [-3, 0, 10, 10], [70, 50, 81, 61], [80, 0, 90, 10], [-9, -9, 0, 0]])
+    assert beyond(boxes, SIZE).tolist() == [False, True, False, True, True]
+    assert outside(boxes, SIZE).tolist() == [False, False, False, True, True]
+    objects = [Object("a", (0, 0, 1, 1), "here"), Object("a", (0, 0, 1, 1), "there", is_crowd=True)]
+    assert len(possible(objects, Problems())) == 2  # a crowd is another thing
