@@ -24,6 +24,7 @@ ROOMS = [
     {"microcontrollers", "weights"},
     {"factory"},
     {"console", "data"},
+    {"detect"},
     {"artifact"},
     {"benchmark", "evaluation"},
     {"training"},

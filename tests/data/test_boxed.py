@@ -60,9 +60,10 @@ def _yolo(root: Path, images: dict[str, list[Truth]]) -> None:
     for name, truths in images.items():
         _image(root / "images" / f"{name}.jpg")
         lines = [
-            f"{CLASSES.index(label)} {(left + right) / 160} {(top + bottom) / 120} {(right - left) / 80} {(bottom - top) / 60}"
+            f"{CLASSES.index(label)} {(left + right) / 160} {(top + bottom) / 120} "
+            f"{(right - left) / 80} {(bottom - top) / 60}"
             for label, (left, top, right, bottom) in truths
-        ]  # fmt: skip
+        ]
         (root / "labels" / f"{name}.txt").write_text("\n".join(lines))
 
 
@@ -138,7 +139,8 @@ def test_voc_lists_difficult_objects_and_parts(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
     voc, yolo, coco = tmp_path / "voc", tmp_path / "yolo", tmp_path / "coco"
-    _voc(voc, {"a": [("dog", (5, 5, 9, 9)), ("dog", (7, 7, 7, 9)), ("cat", (5, 5, 9, 9)), ("dog", (5, 5, 9, 9))], "b": [], "d": []})  # fmt: skip
+    dog = ("dog", (5, 5, 9, 9))
+    _voc(voc, {"a": [dog, ("dog", (7, 7, 7, 9)), ("cat", (5, 5, 9, 9)), dog], "b": [], "d": []})
     (voc / "Annotations" / "b.xml").write_text("<annotation>\n<object>\n</annotation>")
     (voc / "JPEGImages" / "d.jpg").unlink()
     found, problems = _read("voc", voc)
@@ -151,7 +153,8 @@ def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
     ]
 
     _yolo(yolo, {"a": []})
-    (yolo / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n\n2 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.5\n1 nan 0 1 1\n1 0 0 0 1\n0 0.1 0.1 0.4 0.1 0.2 0.6")  # fmt: skip
+    lines = ["0 0.5 0.5 0.5 0.5", "", "2 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.5", "1 nan 0 1 1", "1 0 0 0 1"]
+    (yolo / "labels" / "a.txt").write_text("\n".join([*lines, "0 0.1 0.1 0.4 0.1 0.2 0.6"]))
     (image,), problems = _read("yolo", yolo)
     np.testing.assert_allclose(image.boxes(SIZE), [[20, 15, 60, 45], [8, 6, 32, 36]])  # the second an outline's
     assert [entry.names for entry in problems.by_reason()] == [
@@ -161,7 +164,13 @@ def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
     _coco(coco, {"a": [("dog", (1, 1, 5, 5))]})
     file = coco / "annotations" / "instances.json"
     content = json.loads(file.read_text())
-    wrong = [{"image_id": 77}, {"category_id": 4}, {"bbox": [1, 2, 3]}, {"bbox": [1, 2, -3, 4]}, {"bbox": [1, 2, None, 4]}]
+    wrong = [
+        {"image_id": 77},
+        {"category_id": 4},
+        {"bbox": [1, 2, 3]},
+        {"bbox": [1, 2, -3, 4]},
+        {"bbox": [1, 2, None, 4]},
+    ]
     content["annotations"] += [{**content["annotations"][0], **each} for each in wrong]
     content["annotations"].append({**content["annotations"][0], "bbox": [0, 0, 9, 9], "ignore": 1})
     content["images"].append({"id": 5, "file_name": "gone.jpg"})

@@ -83,12 +83,12 @@ def possible(objects: Iterable[Object], problems: Problems) -> tuple[Object, ...
 def beyond(boxes: NDArray[np.float64], size: tuple[int, int], slack: float = 1.0) -> NDArray[np.bool_]:
     """(n,): which boxes, in pixels, reach more than so many pixels beyond an image of (width, height)."""
     width, height = size
-    return (boxes[:, :2] < -slack).any(axis=1) | (boxes[:, 2:] > np.array((width, height)) + slack).any(axis=1)
+    return np.any(np.hstack((boxes[:, :2] < -slack, boxes[:, 2:] > np.array((width, height)) + slack)), axis=1)
 
 
 def outside(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
     """(n,): which boxes, in pixels, have no part in an image of (width, height)."""
-    return (boxes[:, 2:] <= 0).any(axis=1) | (boxes[:, :2] >= np.array(size)).any(axis=1)
+    return np.any(np.hstack((boxes[:, 2:] <= 0, boxes[:, :2] >= np.array(size))), axis=1)
 
 
 def numbers(texts: Sequence[object]) -> tuple[float, ...]:

@@ -1,8 +1,8 @@
 """COCO: JSON files of images, annotations and categories, beside folders of images.
 
-`bbox` is left, top, width and height, from the image's edge (Lin et al., arXiv 1405.0312; cocodataset.org/#format-data).
-An annotation of a crowd, or to be ignored, is neither right nor wrong. Classes stand in the order of their ids, which
-may leave numbers out.
+`bbox` is left, top, width and height, from the image's edge (Lin et al., arXiv 1405.0312; cocodataset.org). An
+annotation of a crowd, or to be ignored, is neither right nor wrong. Classes stand in the order of their ids, which may
+leave numbers out.
 """
 
 import json
@@ -52,8 +52,7 @@ def read_coco(root: Path, files: list[Path], problems: Problems) -> tuple[list[B
     if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
         names = ", ".join(file.relative_to(root).as_posix() for file in files[:4])
         raise LeannetError(
-            f"{root}: expected one COCO file, or one for each split, found {len(files)} ({names}); "
-            "give the path of one"
+            f"{root}: expected one COCO file, or one for each split, found {len(files)} ({names}); give the path of one"
         )
     found: list[BoxedImage] = []
     classes: dict[int, str] = {}
@@ -83,7 +82,7 @@ def _content(file: Path) -> dict[str, Any]:
         raise LeannetError(f"{file}: cannot be read: {error}") from None
     if not _has_boxes(content):
         raise LeannetError(f"{file}: expected a COCO file with {', '.join(TABLES)} and boxes, found none")
-    return content  # type: ignore[no-any-return]
+    return content
 
 
 def _categories(content: Mapping[str, Any], file: Path) -> Iterator[tuple[int, str]]:

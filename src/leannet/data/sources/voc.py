@@ -88,9 +88,9 @@ def _parsed(file: Path, problems: Problems) -> tuple[list[Object], tuple[int, in
     width, height = (numbers([handler.size.get(side, "")])[0] for side in ("width", "height"))
     size = (int(width), int(height)) if width > 0 and height > 0 else None
     objects = []
-    for line, fields in handler.objects:
+    for number, fields in handler.objects:
         left, top, right, bottom = numbers([fields.get(side, "") for side in BOX])
-        place, label = f"{handler.file}:{line}", fields.get("name", "")
+        place, label = f"{handler.file}:{number}", fields.get("name", "")
         if not label:
             problems.add("object", "without a class", place)
             continue
