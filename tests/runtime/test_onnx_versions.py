@@ -16,7 +16,8 @@ from leannet.runtime.precisions import program
 from leannet.zoo import FAMILIES, architecture
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
-FLOATS = {"mobilenet_v3_debug": 14, "lcnet_debug": 14, "ghostnet_v2_debug": 13, "skipnet_debug": 13}  # HardSwish; Resize to a size; Split
+# Because of HardSwish; of Resize to a size; of Split.
+FLOATS = {"mobilenet_v3_debug": 14, "lcnet_debug": 14, "ghostnet_v2_debug": 13, "skipnet_debug": 13}
 
 
 def valid(model: Any, opset: int) -> bool:
