@@ -28,7 +28,11 @@ NAMES = sorted(FAMILIES)
 FLOATS = [("float32", "float32"), ("float16", "float32"), ("bfloat16", "float32"), ("float32", "uint8"),
           ("float32", "uint8-sized")]  # fmt: skip
 # So deep that random scales of batch norm multiply up to outputs of 10^7, which no float32 knows: smaller ones.
-SCALES = {"shufflenet_v2_164_se_residual": 0.75}
+SCALES = {
+    "shufflenet_v2_164_se_residual": 0.75,
+    **{f"ghostnet_v{n}": 0.5 for n in (1, 2)},
+    **{f"efficientnet_lite{n}": 0.75 for n in range(1, 5)},
+}
 # Networks whose random weights do not bear fewer bits: they may be refused in float16 and bfloat16, and no others.
 MAY_BE_REFUSED = {
     "cifar_mobilenet_v2",
@@ -65,6 +69,11 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.data.mul_(SCALES.get(request.param, 1.0))
+    for name, parameter in network.named_parameters():
+        if "_score." in name:  # away from a half, where float32 decides otherwise than float64
+            parameter.data.mul_(20)
+            if name.endswith("bias"):
+                parameter.data.add_(0.02)
     save(folder / f"{request.param}.safetensors", network, header)
     draw_folder(folder / "images", each=6, kinds=CLASSES)
     yield folder / f"{request.param}.safetensors"

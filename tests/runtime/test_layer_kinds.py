@@ -34,14 +34,19 @@ REQUIRED = {
     "kernel": 2,
     "stride": 1,
     "rate": 0.2,
+    "strides": (4,),
 }  # of fields without a default, by name
 CHANGED = {
     "kernel": 3, "kernel_width": 5, "stride": 2, "size": 3, "start": 1, "factor": 3, "groups": 4, "bias": True,
     "padding": "same", "average": True, "ceil": True, "norm": Norm(eps=1e-3), "alpha": 0.5, "beta": 0.5, "k": 2.0,
-    "rate": 0.5, "out_channels": 3, "threshold": 0.25,
+    "rate": 0.5, "out_channels": 3, "threshold": 0.25, "strides": (4, 8), "most": 7,
 }  # fmt: skip
 INPUTS = (("before",), ("before", "beside"), ("before", "gate"), ("before", "beside", "before"), ("small", "before"))
-VECTORS = (("gate",), ("score",), ("before", "beside", "decision"))  # for kinds that none of these fit
+# For kinds that none of these fit.
+VECTORS = (
+    ("gate",), ("score",), ("before", "beside", "decision"), ("before", "sides"),
+    ("before", "sides", "small", "small_sides"),
+)  # fmt: skip
 FORMATS = ("onnxruntime", "openvino", "ncnn", "litert")
 
 
@@ -75,6 +80,8 @@ def tables(layer: type[LayerBase]) -> Iterator[Architecture]:
                 Conv(name="small", inputs=("before",), out_channels=8, kernel=3, stride=2, padding="valid"),
                 Linear(name="score", inputs=("before",), out_channels=1, activation="sigmoid"),
                 Decide(name="decision", inputs=("score",)),
+                Conv(name="sides", inputs=("before",), out_channels=4, activation="relu"),
+                Conv(name="small_sides", inputs=("small",), out_channels=4, activation="relu"),
                 row.model_copy(update={"inputs": inputs}),
             ]
             try:
@@ -142,8 +149,10 @@ def test_integers(kind: str, number: int, engine: str) -> None:
     program = quantized_program(one.table, one.weights, one.ranges, engine, bits=BITS)
     (made,) = ENGINES[engine].prepare(program, 1)(one.x)
     steps = {step.range.scale for step in operations if step.layer == "all" and step.range is not None}
-    assert len(steps) == 1 or kind == "decide"  # which stays in float
+    assert len(steps) == 1 or kind in {"decide", "top_boxes"}  # which stay in float
     noise = np.square(expected - one.answers).mean() / (np.square(one.answers).mean() or 1)
-    assert noise < 0.01  # 20 dB: the passes are right too, and not only spelled as they say
+    # 20 dB: the passes are right too, and not only spelled as they say. Rounding turns the order of boxes.
+    assert noise < 0.01 or kind == "top_boxes"
     on_the_way = [step.range.scale for step in operations if step.name == "x:rounded" and step.range is not None]
-    assert np.abs(made - expected).max() <= 1.01 * sum(steps) + 1.1 * sum(on_the_way)
+    in_float = 0.0 if steps else 1e-6 * np.abs(expected).max()
+    assert np.abs(made - expected).max() <= 1.01 * sum(steps) + 1.1 * sum(on_the_way) + in_float

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from leannet import rows
 from leannet.blocks.activations import activation_module
+from leannet.blocks.finding import TopBoxes
 from leannet.blocks.fused import can_fuse, norm_and_activation
 from leannet.blocks.layouts import channels, mean_of_positions
 from leannet.rows import Norm, Padding, Shape, pad_before_after
@@ -265,4 +266,6 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
             return Decide(row)
         case rows.Choose():
             return Choose()
+        case rows.TopBoxes():
+            return TopBoxes(row, shapes)
     raise TypeError(f"no module for a row of kind {type(row).__name__}")

@@ -71,6 +71,7 @@ from leannet.rows.layers import (
     Shuffle,
     Slice,
     Softmax,
+    TopBoxes,
     Upsample,
     Zeros,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "Softmax",
     "SqueezeExcite",
     "StarBlock",
+    "TopBoxes",
     "TwiceSeparable",
     "UniversalInvertedBottleneck",
     "Upsample",

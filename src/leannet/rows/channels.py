@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.rows.fields import INPUT
+from leannet.rows.finding import VALUES
 from leannet.rows.graph import Graph, Node
 from leannet.rows.layers import (
     Activate,
@@ -33,6 +34,7 @@ from leannet.rows.layers import (
     Shuffle,
     Slice,
     Softmax,
+    TopBoxes,
     Zeros,
 )
 from leannet.rows.parameters import parameters
@@ -153,6 +155,10 @@ def channels(architecture: Architecture) -> Channels:
             case Softmax() | Largest():
                 fixing.append((x, f"{path} compares it with the others"))
                 written[path] = x if isinstance(row, Softmax) else union.fresh(1)
+            case TopBoxes():
+                for each in values:
+                    fixing.append((each, f"{path} finds boxes by it"))
+                written[path] = union.fresh(VALUES)
             case Zeros():
                 written[path] = union.fresh(row.out_channels)
                 fixing.append((written[path], f"{path} makes it"))

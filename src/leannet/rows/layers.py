@@ -16,6 +16,7 @@ from leannet.rows.deciding import Largest as Largest
 from leannet.rows.deciding import Softmax as Softmax
 from leannet.rows.deciding import Zeros as Zeros
 from leannet.rows.fields import Activation, Flag, Norm, Padding, Rate, RowError, Shape, Size, Width, window
+from leannet.rows.finding import TopBoxes as TopBoxes
 from leannet.rows.moving import Concat as Concat
 from leannet.rows.moving import Flatten as Flatten
 from leannet.rows.moving import Resize as Resize
@@ -267,5 +268,5 @@ class Normalize(LayerBase):
 LAYERS: tuple[type[LayerBase], ...] = (
     Conv, Depthwise, Linear, Pool, GlobalPool, Flatten, Dropout, Activate, Add,
     Multiply, Concat, Upsample, Resize, Shuffle, Slice, LocalResponse, Shift, Normalize,
-    Softmax, Largest, Zeros, Decide, Choose,
+    Softmax, Largest, Zeros, Decide, Choose, TopBoxes,
 )  # fmt: skip

@@ -17,9 +17,11 @@ from leannet.errors import LeannetError, nearest
 from leannet.rows import INPUT
 from leannet.runtime.branching import Branches
 from leannet.runtime.host_steps import HostChoice, host_choices
+from leannet.runtime.lowering import lower
 from leannet.runtime.openvino_form import openvino_core
 from leannet.runtime.packages import package
 from leannet.runtime.programs import FORMS, Program
+from leannet.runtime.tails import computed_tail, without_tail
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], list[Floats]]  # (N, C, H, W) -> the outputs, in order
@@ -184,6 +186,8 @@ class Ncnn(Engine):
             param, data = (str(Path(folder) / name) for name in FORMS[self.form])
             if network.load_param(param) or network.load_model(data):
                 raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
+        operations = lower(program.architecture)
+        given_names = tuple(without_tail(operations).outputs)
         choices = host_choices(program.architecture, program.form(self.form)[0].decode()) if program.branches else ()
 
         def extracted(extractor: Any, name: str, packed: bool = False) -> Any:
@@ -199,18 +203,20 @@ class Ncnn(Engine):
                 extractor.input(choice.gives, extracted(extractor, choice.sides[side], packed=True))
 
         def run(x: Floats) -> list[Floats]:
-            outputs: list[list[Floats]] = [[] for _ in output_names]
+            outputs: list[list[Floats]] = [[] for _ in given_names]
             for image in x:
                 extractor = network.create_extractor()
-                extractor.set_light_mode(len(output_names) == 1)  # it frees what a second output would need
+                extractor.set_light_mode(len(given_names) == 1)  # it frees what a second output would need
                 contiguous = np.ascontiguousarray(image)  # named, since a Mat does not keep the array that it reads
                 copied = ncnn.Mat(contiguous).clone()  # it works in place where it can
                 extractor.input(INPUT, copied)
                 choose(extractor, choices)
-                for values, name in zip(outputs, output_names, strict=True):
+                for values, name in zip(outputs, given_names, strict=True):
                     value = np.array(extracted(extractor, f"{name}:0"))
                     values.append(value.reshape(-1) if value.size == value.shape[0] else value)
-            return [np.stack(values) for values in outputs]
+            stacked = {name: np.stack(values) for name, values in zip(given_names, outputs, strict=True)}
+            made = computed_tail(operations, stacked)
+            return [made[name] for name in output_names]
 
         return run
 
@@ -234,7 +240,10 @@ class LiteRt(Engine):
 
         with _without_stderr():
             interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
-            interpreter.allocate_tensors()
+            try:
+                interpreter.allocate_tensors()
+            except RuntimeError as error:  # of integers whose scales are so far apart that none of its kernels fit
+                raise LeannetError(f"LiteRT cannot run this network: {str(error).splitlines()[0]}") from None
         (graph_input,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
         input_index, shape = graph_input["index"], tuple[int, ...]()
 

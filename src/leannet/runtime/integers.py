@@ -95,7 +95,9 @@ def deciding(operations: Operations) -> frozenset[str]:
         readers = operations.readers.get(step.name, ())
         small = all(operations.shape(name)[1:] == (1, 1) for name in step.inputs)
         leads = bool(readers) and all(_decides(step, reader, found) for reader in readers)
-        if isinstance(step, ops.Decide) or (small and leads and step.name not in operations.outputs.values()):
+        if isinstance(step, ops.Decide | ops.TopBoxes) or (
+            small and leads and step.name not in operations.outputs.values()
+        ):
             found.add(step.name)
     return frozenset(step.layer for step in operations if step.name in found)
 

@@ -6,8 +6,8 @@ spell it refuses by name before it begins. Values are (N, C, H, W), and may be i
 scale * (integer - zero_point).
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -242,6 +242,23 @@ class Branch(Operation):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TopBoxes(Operation):
+    """The most likely objects (6, of_all, 1) of maps of classes and of sides in turn, as the row `top_boxes` says.
+
+    units: of each level, the pixels that 1 of a map of sides is. of_class: how many places of a class are taken.
+    """
+
+    strides: tuple[int, ...]
+    units: tuple[int, ...]
+    of_class: int
+
+    @property
+    def of_all(self) -> int:
+        """How many objects there are."""
+        return self.shape.height
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LocalResponse(Operation):
     """x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta."""
 
@@ -314,36 +331,3 @@ class Operations:
 def activation_of(step: Operation) -> str:
     """The activation function that an operation is, or ends with."""
     return step.kind if isinstance(step, Activate) else str(getattr(step, "activation", "linear"))
-
-
-WITH_EPILOGUE = (Convolve, FullyConnect, Sum)
-
-
-def with_epilogues(operations: Operations, kinds: Collection[str]) -> Operations:
-    """The same with activation functions of these kinds at the end of the operation before, where nothing else reads
-    what that makes."""
-    steps: list[Operation] = []
-    for step in operations:
-        previous = steps[-1] if steps else None
-        if (
-            isinstance(step, Activate)
-            and step.kind in kinds
-            and isinstance(previous, WITH_EPILOGUE)
-            and previous.layer == step.layer
-            and step.inputs == (previous.name,)
-            and len(operations.readers[previous.name]) == 1
-            and previous.name not in operations.outputs.values()
-        ):
-            steps[-1] = replace(previous, name=step.name, activation=step.kind)
-        elif isinstance(step, Branch):
-            first, second = (
-                Body(
-                    with_epilogues(replace(operations, steps=side.steps, outputs={"": side.value}), kinds).steps,
-                    side.value,
-                )
-                for side in step.sides
-            )
-            steps.append(replace(step, sides=(first, second)))
-        else:
-            steps.append(step)
-    return replace(operations, steps=tuple(steps))

@@ -14,8 +14,9 @@ import numpy as np
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
+from leannet.runtime.epilogues import with_epilogues
 from leannet.runtime.integers import Ranges, Rewriting, deciding, quantized, tied_ranges
-from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations, Range, with_epilogues
+from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations, Range
 
 FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 # The factor f of filters before h-swish and h-sigmoid. A gate is then one sum, clipped where integers end, on the scale
@@ -23,6 +24,7 @@ FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 GATE_FACTORS = {"h_swish": 6**-0.5, "h_sigmoid": 1 / 6}
 WITH_FILTERS = (ops.Convolve, ops.FullyConnect)
 LARGEST_DEPTHWISE = 25  # weights of a filter
+WIDEST = 1e4  # of what a gate reads: sums of integers whose scales are far apart are not for LiteRT
 
 
 def float_only(operations: Operations) -> frozenset[str]:
@@ -157,6 +159,8 @@ class _Kernels(Rewriting):
         readers = self.operations.readers.get(step.name, ())
         if step.name.endswith(BEFORE) and isinstance(readers[0], ops.Activate):
             factor = GATE_FACTORS.get(readers[0].kind, 1.0)
+            if readers[0].kind == "h_sigmoid":  # which is flat beyond 3: more levels for what is not
+                made = made.within(-3, 3)
         filters = step.filters
         if filters.bias is None:
             filters = Filters(filters.weight, np.zeros(len(filters.weight), np.float32))
@@ -200,6 +204,10 @@ class _Kernels(Rewriting):
     def _gate(self, kind: str, scaled: str, name: str, step: Operation) -> str:
         """z + 3 between 0 and 6, times the gate's factor; scaled: z times it."""
         factor = GATE_FACTORS[kind]
+        made = self.range(scaled)
+        assert made is not None
+        if made.scale * 255 > WIDEST * factor:
+            scaled = self._integers(scaled, made.within(-3 * factor, 3 * factor))
         three = self._constant(f"{name}:three", np.full((1, 1, 1), 3 * factor), step.layer)
         range_ = Range(factor * 6 / 255, 0)
         return self.add(ops.Sum(name=name, inputs=(scaled, three), layer=step.layer, shape=step.shape, range=range_))

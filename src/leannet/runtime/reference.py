@@ -1,6 +1,7 @@
 """Operations in numpy, slowly and plainly: what every format's answers are compared with."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
+from leannet.runtime.finding import top_boxes
 from leannet.runtime.operations import Array, Operation, Operations
 
 ACTIVATIONS: dict[str, Any] = {
@@ -28,8 +30,12 @@ def run(operations: Operations, x: Array) -> dict[str, Array]:
 
     x: (N, C, H, W), or images (N, height, width, C) of the network's size, where the operations begin with images.
     """
-    values: dict[str, Array] = {INPUT: np.asarray(x, np.float64)}
-    integers: dict[str, Array] = {}
+    return run_from(operations, {INPUT: np.asarray(x, np.float64)})
+
+
+def run_from(operations: Operations, given: Mapping[str, Array]) -> dict[str, Array]:
+    """The same from values that are known, (N, C, H, W) by name."""
+    values, integers = dict(given), dict[str, Array]()
     for step in operations:
         read = [values[name] for name in step.inputs] or [values[INPUT]]
         if isinstance(step, ops.Reread):
@@ -48,8 +54,12 @@ def run(operations: Operations, x: Array) -> dict[str, Array]:
 def outputs(operations: Operations, x: Array) -> list[Array]:
     """What leaves the network: a vector as (N, C)."""
     values = run(operations, x)
-    made = [values[value] for value in operations.outputs.values()]
-    return [value[:, :, 0, 0] if value.shape[2:] == (1, 1) else value for value in made]
+    return [output(values[value]) for value in operations.outputs.values()]
+
+
+def output(value: Array) -> Array:
+    """A value (N, C, H, W) as it leaves a network: a vector as (N, C)."""
+    return value[:, :, 0, 0] if value.shape[2:] == (1, 1) else value
 
 
 def _computed(step: Operation, read: list[Array], operations: Operations) -> Array:
@@ -93,6 +103,8 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return (x > step.threshold).astype(np.float64)
         case ops.Choose():
             return np.where(read[2] == 1, read[0], read[1])
+        case ops.TopBoxes():
+            return top_boxes(step, read)
         case ops.Zeros():
             return np.zeros((len(x), *step.shape))
         case ops.LocalResponse():

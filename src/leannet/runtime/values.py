@@ -24,6 +24,11 @@ class Range:
         scale = (high - low) / 255 if high - low > 1e-6 else 1.0
         return cls(scale, int(np.clip(round(-low / scale), 0, 255)))
 
+    def within(self, low: float, high: float) -> "Range":
+        """The range of those of its values that lie between low and high."""
+        least, most = self.dequantize(np.array([0.0, 255.0]))
+        return Range.of(float(np.clip(least, low, high)), float(np.clip(most, low, high)))
+
     def quantize(self, x: Array) -> Array:
         """Values as integers, 0 to 255."""
         return np.clip(np.rint(x / self.scale) + self.zero_point, 0, 255)

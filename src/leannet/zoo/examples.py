@@ -22,7 +22,8 @@ from leannet.rows.text import describe_rows
 from leannet.zoo.registry import FAMILIES, architecture
 
 INPUT_SHAPE = Shape(32, 14, 14)  # what rows read that no network of the zoo has
-GUESSES = {"integer": 32, "number": 0.2, "true": True, "name": INPUT}  # for required fields, by the type in words
+# For required fields, by the type in words.
+GUESSES: dict[str, Any] = {"integer": 32, "number": 0.2, "true": True, "name": INPUT, "list": (8,)}
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ def _guess(row_class: type[RowBase]) -> Example | None:
             word = field.type.split(",")[0].split(" ")[0]
             fields[field.name] = GUESSES.get(word, word)
     least = row_class.arity[0] if isinstance(row_class.arity, tuple) else row_class.arity or 2
-    for shape in (INPUT_SHAPE, Shape(INPUT_SHAPE.channels, 1, 1)):  # a map, and for kinds that read none a vector
-        shapes = (shape,) * least
+    vector, sides = Shape(INPUT_SHAPE.channels, 1, 1), INPUT_SHAPE._replace(channels=4)
+    # Maps; for kinds that read none vectors, and for those that find boxes what they are found in.
+    for shapes in ((INPUT_SHAPE,) * least, (vector,) * least, (INPUT_SHAPE, sides)):
         try:
             row = row_class(**fields)
             _resolved(row, shapes)

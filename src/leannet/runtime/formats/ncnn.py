@@ -19,6 +19,7 @@ from leannet.runtime.folding import Weights
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.lowering import lower
 from leannet.runtime.operations import Array
+from leannet.runtime.tails import without_tail
 
 MAGIC = 7767517
 ARRAY = -23300  # a setting that is a list has this number less its own
@@ -31,9 +32,10 @@ Layer = tuple[str, dict[int, Setting], bytes]
 def to_ncnn(architecture: Architecture, weights: Weights) -> tuple[str, bytes]:
     """The texts of `.param` and the bytes of `.bin`: `input` (C, H, W) -> one value a row of `outputs`, by its name.
 
-    A vector is (1, 1, C). Raises LeannetError for a row that ncnn has no layer for.
+    A vector is (1, 1, C). Boxes are left to the host (`tails`): instead of them it gives the maps that they are found
+    in, by their names. Raises LeannetError for a row that ncnn has no layer for.
     """
-    operations = mixed(lower(architecture, weights))
+    operations = without_tail(mixed(lower(architecture, weights)))
     check(operations, TABLE, "ncnn")
     c, h, w = operations.input
     lines: list[tuple[str, str, Sequence[str], dict[int, Setting]]] = [("Input", INPUT, [], {0: w, 1: h, 2: c})]

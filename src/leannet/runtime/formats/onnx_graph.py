@@ -116,6 +116,12 @@ class OnnxGraph:
         """Adds a node that parts channels. inputs: the tensor and how many each part has."""
         self.nodes.append(self.onnx.helper.make_node("Split", list(inputs), list(outputs), name=name, axis=1))
 
+    def top(self, x: str, number: str, name: str) -> str:
+        """Adds a node that finds the largest values along the last axis, the largest first; returns their places."""
+        outputs = [f"{name}:values", name]
+        self.nodes.append(self.onnx.helper.make_node("TopK", [x, number], outputs, name=name))
+        return name
+
     def constant(self, name: str, value: Array) -> str:
         """Adds a constant. The same name may be added again with the same value."""
         if self._outer is not None and name.startswith(SHARED):

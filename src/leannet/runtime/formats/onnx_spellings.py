@@ -8,6 +8,7 @@ import numpy as np
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
+from leannet.runtime.formats.onnx_boxes import top_boxes
 from leannet.runtime.formats.onnx_branches import branch
 from leannet.runtime.formats.onnx_graph import OnnxGraph, Shaped, Table
 from leannet.runtime.operations import Array, Operation, Operations, Range
@@ -275,6 +276,7 @@ TABLE: Table = {
     ops.Decide: (_decide, ""),
     ops.Zeros: (_zeros, "image"),
     ops.Choose: (_choose, None),
+    ops.TopBoxes: (top_boxes, "image"),
     ops.Branch: (branch, None),
     ops.Quantize: (_quantize, ""),
     ops.Reread: (lambda to, step, x: x, ""),

@@ -8,13 +8,14 @@ outputs are float32, whatever is within, unless the operations say otherwise.
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture
 from leannet.runtime.branching import Branches, branching, mixed
+from leannet.runtime.epilogues import with_epilogues
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.spelling import check
 from leannet.runtime.formats.tflite_graph import TfliteGraph
 from leannet.runtime.formats.tflite_padding import padded_inside
 from leannet.runtime.formats.tflite_spellings import TABLE, refusal
 from leannet.runtime.lowering import lower
-from leannet.runtime.operations import Operations, with_epilogues
+from leannet.runtime.operations import Operations
 from leannet.runtime.tflite_file import pack
 
 

@@ -123,9 +123,11 @@ class TfliteGraph:
     def reshape(self, x: int, name: str, shape: Sequence[int]) -> int:
         """The same values in another shape."""
         new_shape = self.constant(f"{name}:shape", np.array((-1, *shape[1:]), np.int32))
-        return self.op(
+        made = self.op(
             "RESHAPE", [x, new_shape], name, shape, "ReshapeOptions", range_=self.range(x), NewShape=(-1, *shape[1:])
         )
+        self.tensors[made].dtype = self.tensors[x].dtype
+        return made
 
     def pad(self, x: int, name: str, pads: Sequence[int], lowest: bool = False) -> int:
         """pads: above, left, below, right, of zeros, or of the lowest value there is."""
@@ -157,6 +159,15 @@ class TfliteGraph:
         first = self.constant(f"{name}:begin", np.array(begin, np.int32))
         size = self.constant(f"{name}:size", np.array((-1, *shape[1:]), np.int32))
         return self.op("SLICE", [x, first, size], name, shape, "SliceOptions", range_=self.range(x))
+
+    def top(self, x: int, name: str, number: int) -> int:
+        """The places of the largest values along the last axis, the largest first."""
+        shape = (*self.shape(x)[:-1], number)
+        values, places = self._tensor(f"{name}:values", shape), self._tensor(name, shape)
+        self.tensors[places].dtype = "int32"
+        inputs = [x, self.constant(f"{name}:number", np.array(number, np.int32))]
+        self.operators.append(Operator("TOPK_V2", inputs, [values, places], "TopKV2Options"))
+        return places
 
     def transpose(self, x: int, name: str, order: Sequence[int]) -> int:
         """A tensor with its axes in another order."""

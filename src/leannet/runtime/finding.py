@@ -1,0 +1,44 @@
+"""What the operation `top_boxes` needs in any format, and what it computes, in numpy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from leannet.rows import Shape
+from leannet.rows.finding import TIE
+from leannet.runtime.operations import Array, TopBoxes
+
+
+def origins_and_factors(step: TopBoxes, shapes: Sequence[Shape]) -> tuple[Array, Array]:
+    """(4, L) each, level after level: boxes in pixels are origins + factors * sides. shapes: of what it reads."""
+    origins, factors = [], []
+    for shape, stride, unit in zip(shapes[::2], step.strides, step.units, strict=True):
+        y, x = np.mgrid[: shape.height, : shape.width].reshape(2, -1) * stride + stride / 2
+        origins.append(np.stack((x, y, x, y)))
+        factors.append(np.outer((-1, -1, 1, 1), np.full(x.size, unit)))
+    return np.concatenate(origins, 1).astype(np.float32), np.concatenate(factors, 1).astype(np.float32)
+
+
+def ties(number: int) -> Array:
+    """(number,): what is taken off logits, so that equal ones have an order."""
+    return np.float32(TIE) * np.arange(number, dtype=np.float32)
+
+
+def top_boxes(step: TopBoxes, maps: Sequence[Array]) -> Array:
+    """(N, 6, of_all, 1) of maps (N, C, H, W)."""
+    number = len(maps[0])
+    logits = np.concatenate([each.reshape(number, each.shape[1], -1) for each in maps[::2]], axis=2)
+    sides = np.concatenate([each.reshape(number, 4, -1) for each in maps[1::2]], axis=2)
+    origins, factors = origins_and_factors(step, [Shape(*each.shape[1:]) for each in maps])
+    place = _largest(logits - ties(logits.shape[2]), step.of_class)
+    best = np.take_along_axis(logits, place, axis=2).reshape(number, -1)
+    top = _largest(best - ties(best.shape[1]), step.of_all)
+    where = np.take_along_axis(place.reshape(number, -1), top, axis=1)
+    boxes = np.take_along_axis(origins + factors * sides, np.repeat(where[:, None], 4, axis=1), axis=2)
+    score = 1 / (1 + np.exp(-np.take_along_axis(best, top, axis=1)))
+    return np.concatenate((boxes, score[:, None], (top // step.of_class)[:, None]), axis=1)[..., None]
+
+
+def _largest(values: Array, number: int) -> Array:
+    """The places of the largest along the last axis, the largest first."""
+    return np.argsort(-values, axis=-1, kind="stable")[..., :number]

@@ -1,0 +1,51 @@
+"""How boxes are found in ONNX: the largest logits of each class, then the largest of those. No NonMaxSuppression."""
+
+import numpy as np
+
+from leannet.runtime import operations as ops
+from leannet.runtime.finding import origins_and_factors, ties
+from leannet.runtime.formats.onnx_graph import OnnxGraph
+from leannet.runtime.operations import Array
+
+
+def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
+    """(N, 6, of_all, 1): left, top, right, bottom, score, class."""
+    path = step.name
+    shapes = [to.operations.shape(name) for name in step.inputs]
+    origins, factors = origins_and_factors(step, shapes)
+
+    def constant(name: str, value: Array | list[int]) -> str:
+        return to.constant(f"{path}:{name}", np.asarray(value, None if isinstance(value, np.ndarray) else np.int64))
+
+    def flat(tensors: tuple[str, ...], name: str, channels: int) -> str:
+        shape = constant(f"{name}_shape", [0, channels, -1])
+        parts = [to.node("Reshape", [each, shape], f"{path}:{name}_{n}") for n, each in enumerate(tensors)]
+        return to.node("Concat", parts, f"{path}:{name}", axis=2) if len(parts) > 1 else parts[0]
+
+    def largest(values: str, name: str, taken_off: Array, number: int) -> str:
+        key = to.node("Sub", [values, constant(f"{name}_ties", taken_off)], f"{path}:{name}_key")
+        return to.top(key, constant(f"{name}_number", [number]), f"{path}:{name}")
+
+    classes = shapes[0].channels
+    logits, sides = flat(maps[::2], "logits", classes), flat(maps[1::2], "sides", 4)
+    scaled = to.node("Mul", [sides, constant("factors", factors)], f"{path}:scaled")
+    boxes = to.node("Add", [scaled, constant("origins", origins)], f"{path}:boxes")
+    place = largest(logits, "place", ties(origins.shape[1]), step.of_class)  # (N, classes, of_class)
+    row = constant("row", [0, -1])
+    of_place = to.node("GatherElements", [logits, place], f"{path}:of_place", axis=2)
+    best = to.node("Reshape", [of_place, row], f"{path}:best")
+    top = largest(best, "top", ties(classes * step.of_class), step.of_all)  # (N, of_all)
+    where = to.node(
+        "GatherElements", [to.node("Reshape", [place, row], f"{path}:places"), top], f"{path}:where", axis=1
+    )
+    one = constant("one", [0, 1, -1])
+    of_box = to.node("Reshape", [where, one], f"{path}:of_box")
+    found = to.node(
+        "GatherElements", [boxes, to.node("Concat", [of_box] * 4, f"{path}:of_sides", axis=1)], f"{path}:found", axis=2
+    )
+    score = to.node("Sigmoid", [to.node("GatherElements", [best, top], f"{path}:chosen", axis=1)], f"{path}:score")
+    number = to.node("Div", [top, constant("of_class", [step.of_class])], f"{path}:number")
+    label = to.node("Cast", [number], f"{path}:label", to=to.onnx.TensorProto.FLOAT)
+    parts = [found, *(to.node("Reshape", [each, one], f"{each}:one") for each in (score, label))]
+    joined = to.node("Concat", parts, f"{path}:joined", axis=1)
+    return to.node("Reshape", [joined, constant("shape", [0, *step.shape])], path)

@@ -1,0 +1,71 @@
+"""How boxes are found in LiteRT: the largest logits of each class, then the largest of those."""
+
+import numpy as np
+
+from leannet.runtime import operations as ops
+from leannet.runtime.finding import origins_and_factors, ties
+from leannet.runtime.formats.tflite_graph import TfliteGraph
+from leannet.runtime.operations import Array
+
+
+def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
+    """(1, of_all, 1, 6): left, top, right, bottom, score, class."""
+    path, number = step.name, step.of_all
+    shapes = [to.operations.shape(name) for name in step.inputs]
+    classes, places = shapes[0].channels, sum(shape.height * shape.width for shape in shapes[::2])
+    origins, factors = (each.T[None] for each in origins_and_factors(step, shapes))
+
+    def flat(tensors: tuple[int, ...], name: str, channels: int) -> int:
+        """(1, L, channels)."""
+        parts = [
+            to.reshape(each, f"{path}:{name}_{n}", (1, to.shape(each)[1] * to.shape(each)[2], channels))
+            for n, each in enumerate(tensors)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        shape = (1, places, channels)
+        return to.op("CONCATENATION", parts, f"{path}:{name}", shape, "ConcatenationOptions", Axis=1)
+
+    def largest(values: int, name: str, taken_off: Array, most: int) -> int:
+        off = to.constant(f"{path}:{name}_ties", taken_off)
+        key = to.op("SUB", [values, off], f"{path}:{name}_key", to.shape(values), "SubOptions")
+        return to.top(key, f"{path}:{name}", most)
+
+    def gathered(values: int, where: int, name: str, shape: tuple[int, ...]) -> int:
+        """Of each image, by its own places."""
+        made = to.op("GATHER", [values, where], f"{path}:{name}", shape, "GatherOptions", 5, Axis=1, BatchDims=1)
+        to.tensors[made].dtype = to.tensors[values].dtype
+        return made
+
+    logits = to.transpose(flat(maps[::2], "logits", classes), f"{path}:of_classes", (0, 2, 1))
+    scaled = to.op(
+        "MUL", [flat(maps[1::2], "sides", 4), to.constant(f"{path}:factors", factors)], f"{path}:scaled",
+        (1, places, 4), "MulOptions",
+    )  # fmt: skip
+    boxes = to.op(
+        "ADD", [scaled, to.constant(f"{path}:origins", origins)], f"{path}:boxes", (1, places, 4), "AddOptions"
+    )
+    place = largest(logits, "place", ties(places), step.of_class)  # (1, classes, of_class)
+    # A class's logits as an image's, for which the places of its own are.
+    each = to.reshape(logits, f"{path}:each_class", (classes, places))
+    of_class = to.reshape(place, f"{path}:place_of_class", (classes, step.of_class))
+    of_place = gathered(each, of_class, "of_place", (classes, step.of_class))
+    best = to.reshape(of_place, f"{path}:best", (1, classes * step.of_class))
+    top = largest(best, "top", ties(classes * step.of_class), number)  # (1, number)
+    where = gathered(to.reshape(place, f"{path}:places", (1, classes * step.of_class)), top, "where", (1, number))
+    found = gathered(boxes, where, "found", (1, number, 4))
+    chosen = gathered(best, top, "chosen", (1, number))
+    score = to.op("LOGISTIC", [chosen], f"{path}:score", (1, number))
+    divisor = to.constant(f"{path}:of_class", np.array([step.of_class], np.int32))
+    label = to.op("FLOOR_DIV", [top, divisor], f"{path}:number", (1, number), "FloorDivOptions")
+    to.tensors[label].dtype = "int32"
+    label = to.op("CAST", [label], f"{path}:label", (1, number), "CastOptions")
+    parts = [
+        found,
+        *(
+            to.reshape(value, f"{path}:{word}_one", (1, number, 1))
+            for value, word in ((score, "score"), (label, "label"))
+        ),
+    ]
+    joined = to.op("CONCATENATION", parts, f"{path}:joined", (1, number, 6), "ConcatenationOptions", Axis=2)
+    return to.reshape(joined, path, (1, number, 1, 6))
