@@ -32,6 +32,11 @@ SCALES = {
     "shufflenet_v2_164_se_residual": 0.75,
     **{f"ghostnet_v{n}": 0.5 for n in (1, 2)},
     **{f"efficientnet_lite{n}": 0.75 for n in range(1, 5)},
+    "mnasnet_a1": 0.75,
+    "mnasnet_small": 0.75,
+    "mobileone_s4": 0.5,
+    "mobilenet_v3_large": 0.75,
+    "mobilenet_v3_large_torchvision": 0.75,
 }
 # Networks whose random weights do not bear fewer bits: they may be refused in float16 and bfloat16, and no others.
 MAY_BE_REFUSED = {

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from leannet.rows.fields import Documented, Name, Shape, Size, Width
 
+Role = Literal["auxiliary", "features", "decision", "class_map", "box_map"]
+
 
 class Input(Documented):
     """The image that an architecture reads: (channels, height, width)."""
@@ -25,11 +27,12 @@ class Output(Documented):
 
     row: Name
     """The row that makes it."""
-    role: Literal["auxiliary", "features", "decision"] | None = None
+    role: Role | None = None
     """auxiliary: a head that helps to train what is before it, with a loss of 0.3 of the first output's, and is left
     out otherwise (GoogLeNet, section 5); features: a feature map that a teacher's is compared with, left out otherwise;
-    decision: what a gate scores or decides, which it learns from, left out otherwise; null: it is what the network is
-    for.
+    decision: what a gate scores or decides, which it learns from, left out otherwise; class_map and box_map: what
+    boxes are found in, which a detector learns from, level after level, left out otherwise; null: it is what the
+    network is for.
     """
 
 

@@ -10,17 +10,17 @@ from pydantic import BeforeValidator, ValidationError, model_validator
 from leannet.errors import LeannetError, nearest
 from leannet.notebook import markdown_table
 from leannet.rows.editing import Rule, edited, kept, left_out, rewritten
-from leannet.rows.endpoints import Input, Output, read_output
+from leannet.rows.endpoints import Input, Output, Role, read_output
 from leannet.rows.error_lines import all_errors, numbered
 from leannet.rows.fields import INPUT, Documented, Shape
 from leannet.rows.graph import Graph, Node, resolve
 from leannet.rows.json_text import a_row_a_line, as_object, parsed, read_text
-from leannet.rows.layers import Activate, Add, Choose, Conv, Dropout, GlobalPool, Linear, Pool, RowBase
+from leannet.rows.layers import Activate, Add, Choose, Conv, Dropout, GlobalPool, Linear, Pool, RowBase, TopBoxes
 from leannet.rows.parameters import Parameter, parameters
 from leannet.rows.registry import Row, modules_of
 from leannet.rows.text import HEADERS, align, describe_rows
 
-KEEPS_CHANNELS = (GlobalPool, Pool, Dropout, Activate, Choose)
+BEHIND_CLASSES = (GlobalPool, Pool, Dropout, Activate, Choose, TopBoxes)  # rows that make no classes of their own
 
 
 class Architecture(Documented):
@@ -74,9 +74,7 @@ class Architecture(Documented):
             raise LeannetError(numbered(errors))
         return self
 
-    # Reading the rows
-
-    # What is computed once has a name that pydantic takes for no field.
+    # Reading the rows. What is computed once has a name that pydantic takes for no field.
 
     @cached_property
     def _graph(self) -> Graph:
@@ -145,8 +143,9 @@ class Architecture(Documented):
 
     @property
     def classes(self) -> int:
-        """The width of the first output: the number of classes of a classifier."""
-        return self.shapes[self.output_names[0]].channels
+        """The number of classes: the width of the first output, or of the maps that boxes are found in."""
+        name = self.output_names[0]
+        return self.shapes[self.reads()[name][0] if isinstance(self.row(name), TopBoxes) else name].channels
 
     @property
     def head(self) -> str:
@@ -162,8 +161,9 @@ class Architecture(Documented):
 
     def _heads(self, name: str) -> tuple[str, ...]:
         row, reads = self.row(name), self.reads()[name]
-        if (isinstance(row, KEEPS_CHANNELS) or (isinstance(row, Add) and row.average)) and INPUT not in reads:
-            classes = reads[:2] if isinstance(row, Choose) else reads  # an exit's and the rest's, without the decision
+        if (isinstance(row, BEHIND_CLASSES) or (isinstance(row, Add) and row.average)) and INPUT not in reads:
+            # Of a choice without the decision, of boxes the maps of classes alone.
+            classes = reads[:2] if isinstance(row, Choose) else reads[::2] if isinstance(row, TopBoxes) else reads
             return tuple(head for source in classes for head in self._heads(source))
         if not isinstance(row, Conv | Linear):
             raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
@@ -173,6 +173,8 @@ class Architecture(Documented):
     def features(self) -> str:
         """The row whose output is the last feature map, before pooling and classes."""
         reads, name = self.reads(), self.output_names[0]
+        if isinstance(self.row(name), TopBoxes):
+            return reads[self.head][0]
         while (self.shapes[name].height, self.shapes[name].width) == (1, 1) and reads[name][0] != INPUT:
             name = reads[name][1 if isinstance(self.row(name), Choose) else 0]  # past an exit's classes
         return name
@@ -300,9 +302,7 @@ class Architecture(Documented):
         training = self.training_outputs
         return self.only(*(name for name in self.output_names if name not in training)) if training else self
 
-    def with_features(
-        self, *names: str, role: Literal["auxiliary", "features", "decision"] = "features"
-    ) -> "Architecture":
+    def with_features(self, *names: str, role: Role = "features") -> "Architecture":
         """The same rows with the outputs of some as outputs of training."""
         outputs = self.outputs or (Output(row=self.rows[-1].name),)
         more = [Output(row=name, role=role) for name in names if name not in self.output_names]

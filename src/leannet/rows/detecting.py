@@ -1,0 +1,112 @@
+"""Detectors: a backbone's rows, and a head that says for each place of a map what is there and how far its sides are.
+
+OneNet (Sun et al., arXiv 2012.05780): one place answers for one object, so the rows end in `top_boxes`, and nothing is
+suppressed after. The head here is a feature pyramid of light convolutions. No torch.
+"""
+
+from collections.abc import Sequence
+
+from leannet.errors import LeannetError
+from leannet.rows.base import RowBase
+from leannet.rows.blocks import Separable
+from leannet.rows.endpoints import Output
+from leannet.rows.fields import Norm
+from leannet.rows.finding import SIDES, TopBoxes
+from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize, Upsample
+from leannet.rows.table import Architecture
+
+BOXES = "boxes"  # the row that finds them
+
+
+def detector(
+    backbone: Architecture,
+    classes: int,
+    channels: int = 64,
+    levels: Sequence[int] = (8,),
+    convolutions: int = 2,
+    most: int = 100,
+) -> Architecture:
+    """A backbone with a head of light convolutions, which ends in boxes.
+
+    The backbone's last maps from the least of the levels on are brought to so many channels and added, the deepest
+    first, each enlarged to the size of the next (Lin et al., arXiv 1612.03144). levels: the strides, in pixels of the
+    image, of the maps that objects are found in. convolutions: how many separable ones of 3 x 3 stand before classes
+    and sides, the same for both; those of several levels share their weights, but not their normalization, and so do
+    classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how many objects an image has at most.
+
+    Raises LeannetError for a level that the backbone has no map of.
+    """
+    shapes, order = backbone.shapes, sorted(levels)
+    taps = {round(backbone.input.height / shapes[name].height): name for name in backbone.taps}
+    missing = [level for level in order if level not in taps]
+    if missing or not order:
+        found = f"stride {missing[0]}" if missing else "no stride"
+        raise LeannetError(f"{backbone.name}: expected levels among {', '.join(map(str, taps))}, found {found}")
+    used = [(stride, taps[stride]) for stride in sorted(taps, reverse=True) if stride >= order[0]]
+    cut = backbone.only(*(tap for _, tap in used))
+    reads = cut.reads()
+    rows: list[RowBase] = [row.model_copy(update={"inputs": reads[row.name]}) for row in cut.rows]
+    merged: dict[int, str] = {}
+    for place, (stride, tap) in enumerate(used):
+        lateral = f"lateral_{stride}"
+        rows.append(Conv(name=lateral, inputs=(tap,), out_channels=channels, norm=Norm()))
+        merged[stride] = lateral
+        if place:
+            deeper, deeper_tap = used[place - 1]
+            factor, up = shapes[tap].height // shapes[deeper_tap].height, f"up_{stride}"
+            exact = [factor * side for side in shapes[deeper_tap][1:]] == list(shapes[tap][1:])
+            enlarged = (
+                Upsample(name=up, inputs=(merged[deeper],), factor=factor)
+                if exact
+                else Resize(name=up, inputs=(merged[deeper], lateral))
+            )
+            merged[stride] = f"merged_{stride}"
+            rows += [enlarged, Add(name=merged[stride], inputs=(lateral, up))]
+    for level in order:
+        rows += _head(level, None if level == order[0] else order[0], merged[level], classes, channels, convolutions,
+                      alone=len(order) == 1)  # fmt: skip
+    maps = tuple(f"{word}_{level}" for level in order for word in ("classes", "sides"))
+    rows.append(TopBoxes(name=BOXES, inputs=maps, strides=tuple(order), most=most))
+    learned_from = [Output(row=name, role="class_map" if name.startswith("classes") else "box_map") for name in maps]
+    return Architecture(
+        name=f"onenet_{backbone.name}",
+        input=backbone.input,
+        rows=tuple(rows),
+        outputs=(Output(row=BOXES), *learned_from),
+    )
+
+
+def _head(
+    level: int, owner: int | None, source: str, classes: int, channels: int, convolutions: int, alone: bool
+) -> list[RowBase]:
+    """The rows that say what is at each place of a map, and how far the sides of its box are, in strides.
+
+    owner: the level whose weights these use; None: they have their own. alone: no other level uses them.
+    """
+    rows: list[RowBase] = []
+
+    def whose(word: str) -> str | None:
+        return None if owner is None else f"{word}_{owner}"
+
+    for number in range(1, convolutions + 1):
+        tower = f"tower_{number}"
+        if alone:
+            rows.append(Separable(name=f"{tower}_{level}", inputs=(source,), out_channels=channels))
+        else:
+            depthwise, pointwise = f"{tower}_depthwise", f"{tower}_pointwise"
+            for word, kind in ((depthwise, Depthwise), (pointwise, Conv)):
+                fields = {"out_channels": channels} if kind is Conv else {}
+                rows += [
+                    kind(name=f"{word}_{level}", inputs=(source,), shares=whose(word), **fields),
+                    Normalize(name=f"{word}_norm_{level}"),
+                    Activate(name=f"{word}_relu_{level}", activation="relu"),
+                ]
+                source = rows[-1].name
+        source = rows[-1].name
+    common = {"inputs": (source,), "bias": True}
+    return [
+        *rows,
+        Conv(name=f"classes_{level}", shares=whose("classes"), out_channels=classes, **common),
+        # Without the paper's ReLU: where it is 0 the side of an object stays wrong, for nothing says so.
+        Conv(name=f"sides_{level}", shares=whose("sides"), out_channels=SIDES, **common),
+    ]

@@ -1,0 +1,94 @@
+"""What a detector learns: losses against another way to compute them, and a network that learns one image by heart."""
+
+import numpy as np
+import pytest
+import torch
+
+import leannet
+from leannet.detect.matching import RULES
+from leannet.errors import LeannetError
+from leannet.rows import Architecture
+from leannet.rows.detecting import detector
+from leannet.training.detecting import SetMatching, focal_loss, initialize_heads
+
+
+def _detector(**fields: object) -> Architecture:
+    return detector(leannet.architecture("mobilenet_v2_debug", resolution=64), 2, channels=16, **fields)  # type: ignore[arg-type]
+
+
+def _targets(*objects: tuple[float, ...]) -> torch.Tensor:
+    return torch.tensor([[*each, 1.0] for each in objects])[None]
+
+
+def test_focal_loss_one_by_one() -> None:
+    draw = np.random.default_rng(0)
+    logits, wanted = draw.normal(size=50), (draw.random(50) < 0.3).astype(float)
+    total = 0.0
+    for z, t in zip(logits, wanted, strict=True):
+        p = 1 / (1 + np.exp(-z))
+        total += -0.25 * (1 - p) ** 2 * np.log(p) if t else -0.75 * p**2 * np.log(1 - p)
+    assert float(focal_loss(torch.tensor(logits), torch.tensor(wanted))) == pytest.approx(total)
+
+
+@pytest.mark.parametrize("levels", [(4,), (2, 4)])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_learns(levels: tuple[int, ...], rule: str) -> None:
+    """Four images, one of them without an object, one with two that are the same."""
+    torch.manual_seed(0)
+    table = _detector(levels=levels)
+    network, objective = leannet.build(table).train(), SetMatching(table, rule)  # type: ignore[arg-type]
+    images = torch.randn(4, 3, 64, 64)
+    targets = torch.zeros(4, 2, 6)
+    targets[0, 0] = torch.tensor([0, 5, 5, 30, 40, 1])
+    targets[2] = torch.tensor([1, 20, 8, 60, 50, 1])
+    targets[3, :] = torch.tensor([[0, 0, 0, 64, 64, 1], [1, 40, 40, 50, 56, 1]])
+    assert float(objective.weight(targets)) == 5
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    history = []
+    for _ in range(12):
+        losses = objective.losses(network, images, targets)
+        assert set(losses.parts) == {"classes", "sides", "overlap"}
+        optimizer.zero_grad()
+        (losses.total / objective.weight(targets)).backward()
+        optimizer.step()
+        history.append(float(losses.total.detach()))
+    assert np.isfinite(history).all()
+    assert min(history[-3:]) < 0.7 * history[0]
+
+
+def test_an_image_is_learned_by_heart() -> None:
+    """In the end the first boxes are the objects, each once: nothing is suppressed."""
+    torch.manual_seed(0)
+    table = _detector(levels=(4,))
+    network, objective = leannet.build(table).train(), SetMatching(table)
+    initialize_heads(network)
+    assert 0 < float(network(torch.zeros(2, 3, 64, 64))["classes_4"].detach().sigmoid().mean()) < 0.1  # type: ignore[index]
+    images = torch.randn(2, 3, 64, 64)
+    targets = torch.cat(
+        [_targets((0, 4, 6, 28, 30), (1, 30, 20, 62, 60)), _targets((1, 2, 2, 40, 20), (0, 10, 30, 50, 62))]
+    )
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    for _ in range(150):
+        losses = objective.losses(network, images, targets)
+        optimizer.zero_grad()
+        (losses.total / objective.weight(targets)).backward()
+        optimizer.step()
+    outputs = network(images)
+    assert isinstance(outputs, dict)
+    found = outputs["boxes"][..., 0].transpose(1, 2).detach()  # (N, most, 6)
+    for image in range(2):
+        first, rest = found[image, :2], found[image, 2:]
+        order = first[:, 5].argsort()
+        truth = targets[image][targets[image][:, 0].argsort()]
+        assert first[order][:, 5].tolist() == truth[:, 0].tolist()
+        assert (first[order][:, :4] - truth[:, 1:5]).abs().max() < 6
+        assert first[:, 4].min() > 2 * rest[:, 4].max()
+    assert float(losses.correct.detach()) == 2
+
+
+def test_a_classifier_is_no_detector() -> None:
+    table = leannet.architecture("mobilenet_v2_debug", resolution=64)
+    with pytest.raises(LeannetError, match="finds no boxes"):
+        SetMatching(table)._boxes  # noqa: B018
+    with pytest.raises(LeannetError, match="expected levels among"):
+        _detector(levels=(3,))
