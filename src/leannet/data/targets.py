@@ -1,0 +1,38 @@
+"""What a detector is to find in a prepared image: its objects where resizing, cropping and mirroring have put them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leannet.data.placing import Boxes, Placement
+
+COLUMNS = 6  # class, left, top, right, bottom in pixels of the input, and 1, or 0 for what fills up
+VISIBLE = 0.3  # the least share of an object that a crop has to keep for the rest to be an object
+
+
+def placed_objects(
+    boxes: Boxes, labels: NDArray[np.integer], placement: Placement, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """(n, 6): the objects of an image in its input of (width, height) pixels, each cut at its border.
+
+    boxes: (m, 4) in pixels of the image. labels: (m,). Of an object less than a third of which is left nothing is.
+    """
+    placed = placement.to_input(boxes)
+    width, height = size
+    kept = np.clip(placed, 0, np.array((width, height, width, height)))
+    sides, whole = kept[:, 2:] - kept[:, :2], placed[:, 2:] - placed[:, :2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = sides.prod(axis=1) / whole.prod(axis=1)
+    stays = (sides > 0).all(axis=1) & (share >= VISIBLE)
+    found = np.concatenate((labels[:, None], kept, np.ones((len(labels), 1))), axis=1)[stays]
+    return found.astype(np.float32)
+
+
+def stacked(of_images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(N, M, 6) of several images, filled up with zeros to the most objects of one."""
+    most = max((len(each) for each in of_images), default=0)
+    whole = np.zeros((len(of_images), most, COLUMNS), np.float32)
+    for row, each in zip(whole, of_images, strict=True):
+        row[: len(each)] = each
+    return whole
