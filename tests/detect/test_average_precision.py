@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leannet.detect.average_precision import Detections, Truths, average_precision
+from leannet.data.truths import Truths
+from leannet.detect.average_precision import Detections, average_precision
 from leannet.errors import LeannetError
 
 CLASSES = ("a", "b", "c")

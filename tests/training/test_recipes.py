@@ -148,7 +148,7 @@ def test_changes_are_nothing_at_no_strength_and_something_at_full(policy: Any, m
 def test_changed_images_keep_their_shape_and_follow_the_seed(seed: int, policy: Any, pad: int) -> None:
     augment = Augment(policy=policy, pad=pad, erase=0.5)
     image = draw("square", 1, size=20)
-    one, two = (change(image, augment, np.random.default_rng(seed)) for _ in range(2))
+    one, two = (change(image, augment, np.random.default_rng(seed))[0] for _ in range(2))
     assert one.shape == (20, 20, 3)
     assert one.dtype == np.uint8
     assert np.array_equal(one, two)
@@ -159,9 +159,10 @@ def test_a_window_moves_by_at_most_the_pad() -> None:
     array[4, 4] = 255
     shifts = set()
     for seed in range(300):
-        changed = change(Image.fromarray(array), Augment(pad=2, flip=False), np.random.default_rng(seed))
+        changed, moves = change(Image.fromarray(array), Augment(pad=2, flip=False), np.random.default_rng(seed))
         (position,) = np.argwhere(changed[:, :, 0])
         shifts.add(tuple(int(v) - 4 for v in position))
+        assert (moves.down, moves.right) == tuple(position[:2] - 4)
     assert shifts == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
 
 

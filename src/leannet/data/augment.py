@@ -7,7 +7,7 @@ the resized image.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,14 @@ class Augment(Frozen):
     """Alpha of CutMix."""
 
 
+class Moved(NamedTuple):
+    """Where a change has put the pixels of an image: mirrored, then so many to the right and down."""
+
+    is_mirrored: bool
+    right: int
+    down: int
+
+
 def random_box(
     size: tuple[int, int], preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator
 ) -> Box | None:
@@ -71,8 +79,9 @@ def random_box(
     return left, top, left + side * aspect, top + side
 
 
-def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of a cropped and resized image, after policy, mirroring, padding and erasing."""
+def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Moved]:
+    """(H, W, C) uint8 of a cropped and resized image, after policy, mirroring, padding and erasing; what moved it."""
+    left = top = 0
     mirror = augment.flip and draw.random() < 0.5
     if augment.policy == "trivial":
         image = trivial(image, draw)
@@ -83,18 +92,21 @@ def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> N
     if mirror:
         array = array[:, ::-1]
     if augment.pad:
-        array = _window(array, augment.pad, draw)
+        array, left, top = _window(array, augment.pad, draw)
     if augment.erase and draw.random() < augment.erase:
         array = _erased(array, draw)
-    return array
+    return array, Moved(mirror, augment.pad - left if augment.pad else 0, augment.pad - top if augment.pad else 0)
 
 
-def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """The usual augmentation of CIFAR: zero padding and a random window of the old size (He et al. 2016, 4.2)."""
+def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], int, int]:
+    """The usual augmentation of CIFAR: zero padding and a random window of the old size (He et al. 2016, 4.2).
+
+    Returns the window, its left and its top.
+    """
     height, width = array.shape[:2]
     wide = np.pad(array, ((pad, pad), (pad, pad), (0, 0)))
-    top, left = draw.integers(0, 2 * pad + 1, 2)
-    return wide[top : top + height, left : left + width]
+    top, left = draw.integers(0, 2 * pad + 1, 2).tolist()
+    return wide[top : top + height, left : left + width], left, top
 
 
 def _erased(array: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 
 NAMES_SHOWN = 3  # names of left-out files in a line
@@ -51,7 +52,11 @@ def grouped_by_reason(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set of labelled images. `splits`: the split of each image; None: the data has no splits."""
+    """A set of labelled images. `splits`: the split of each image; None: the data has no splits.
+
+    truths: of a detection set the objects of each image; the label of an image is then the rarest class that is in it,
+    so that splits by class spread that one too.
+    """
 
     kind: str
     where: str
@@ -62,6 +67,7 @@ class Dataset:
     reader: Reader
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()  # how the data was read, where that is not obvious
+    truths: tuple[Truths, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -79,7 +85,23 @@ class Dataset:
             labels=self.labels[positions],
             splits=tuple(self.splits[i] for i in positions),
             reader=Picked(self.reader, positions),
+            truths=None if self.truths is None else tuple(self.truths[i] for i in positions),
         )
+
+    def images_of_classes(self) -> NDArray[np.int64]:
+        """How many images each class is in."""
+        if self.truths is None:
+            return np.bincount(self.labels, minlength=len(self.classes))
+        counts = np.zeros(len(self.classes), np.int64)
+        for each in self.truths:
+            counts[np.unique(each.labels)] += 1
+        return counts
+
+    def sized(self, sizes: Sequence[tuple[int, int]]) -> "Dataset":
+        """The set with the objects of its images in pixels. sizes: width and height of each."""
+        if self.truths is None:
+            return self
+        return replace(self, truths=tuple(each.sized(size) for each, size in zip(self.truths, sizes, strict=True)))
 
     def without(self, patterns: Iterable[str]) -> "Dataset":
         """The set without images whose name matches a pattern."""
@@ -103,7 +125,8 @@ class Dataset:
                 f"'{unknown[0]}'"
             )
         renumber = np.array([numbers[name] for name in self.classes], dtype=np.int64)
-        return replace(self, classes=tuple(classes), labels=renumber[self.labels])
+        truths = None if self.truths is None else tuple(each.numbered(renumber) for each in self.truths)
+        return replace(self, classes=tuple(classes), labels=renumber[self.labels], truths=truths)
 
 
 @dataclass(frozen=True)

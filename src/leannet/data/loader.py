@@ -20,20 +20,23 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from leannet.data.augment import Augment, change, random_box
+from leannet.data.batches import Batches as Batches
 from leannet.data.cache import ImageCache, Shape, fits
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_array, to_color, to_image
+from leannet.data.placing import Placement, place
+from leannet.data.targets import placed_objects, stacked
 from leannet.errors import LeannetError
 from leannet.preprocessing import CROPS, Preprocessing
 
 WORKER_NICENESS = 15  # of 19
-REPEAT_STEP = 1_000_000  # more than there are epochs
 MIN_PIXELS_FOR_THREADS = 96 * 96  # of a prepared image; below that, threads do not pay
-Batch = tuple[Tensor, Tensor, Tensor]  # (N, C, H, W) uint8 channels last, labels, indices
+# (N, C, H, W) uint8 channels last; labels (N,), or of a detection set objects (N, M, 6), see `targets`; indices.
+Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @cache
@@ -42,7 +45,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 @dataclass(frozen=True)
-class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
+class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
     """Images prepared for a network: a list of (index, epoch) -> `Batch`.
 
     cache: of what precedes the random part: decoded images in training, prepared images without augmentation.
@@ -57,18 +60,19 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
-        images, labels, indices = self.__getitems__([key])
-        return images[0], int(labels[0]), int(indices[0])
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
+        images, targets, indices = self.__getitems__([key])
+        return images[0], targets[0], int(indices[0])
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> Batch:
         """A whole batch at once: torch's loader calls this method if it exists."""
         p = self.preprocessing
         array = np.empty((len(keys), p.height, p.width, p.channels), np.uint8)
+        placements: list[Placement | None] = [None] * len(keys)
 
         def fill(positions: range) -> None:
             for position in positions:
-                array[position] = self._prepared(*keys[position])
+                array[position], placements[position] = self._prepared(*keys[position])
 
         threads = self._threads()
         if threads > 1:  # Pillow releases the GIL while it decodes and resizes
@@ -78,20 +82,40 @@ class PreparedDataset(TorchDataset[tuple[Tensor, int, int]]):
         indices = [index for index, _ in keys]
         # The layout of image arrays is channels last already.
         images = torch.from_numpy(array).permute(0, 3, 1, 2)
-        return images, torch.from_numpy(self.dataset.labels[indices]), torch.tensor(indices)
+        return images, self._targets(indices, placements), torch.tensor(indices)
+
+    def _targets(self, indices: list[int], placements: Sequence[Placement | None]) -> Tensor:
+        """Labels; of a detection set objects, where they are in the prepared images."""
+        truths, size = self.dataset.truths, (self.preprocessing.width, self.preprocessing.height)
+        if truths is None:
+            return torch.from_numpy(self.dataset.labels[indices])
+        of_images = []
+        for index, placement in zip(indices, placements, strict=True):
+            if placement is not None:
+                each = truths[index]
+                asked = ~each.is_crowd
+                boxes = each.boxes_in(placement.size)[asked]
+                of_images.append(placed_objects(boxes, each.labels[asked], placement, size))
+        return torch.from_numpy(stacked(of_images))
 
     def _threads(self) -> int:
         """Worker processes have a core each; tiny images spend their time in Python, under the GIL."""
         tiny = self.preprocessing.height * self.preprocessing.width < MIN_PIXELS_FOR_THREADS
         return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
-    def _prepared(self, index: int, epoch: int) -> NDArray[np.uint8]:
+    def _prepared(self, index: int, epoch: int) -> tuple[NDArray[np.uint8], Placement | None]:
+        """The image, and where it is in its input, which only a detector asks for."""
+        truths = self.dataset.truths
         if self.augment is None:
-            return self._cached(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
+            array = self._cached(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
+            size = truths[index].size if truths is not None else None
+            return array, place(size, self.preprocessing) if size is not None else None
         image = to_image(self._cached(index, lambda: to_array(self._read(index))))
         draw = np.random.default_rng((self.seed, epoch, index))
         box = random_box(image.size, self.preprocessing, self.augment, draw)
-        return change(fit(image, self.preprocessing, box), self.augment, draw)
+        array, moved = change(fit(image, self.preprocessing, box), self.augment, draw)
+        where = (moved.is_mirrored, (moved.right, moved.down))
+        return array, place(image.size, self.preprocessing, box, *where) if truths is not None else None
 
     def _cached(self, index: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         if self.cache is None:
@@ -157,85 +181,6 @@ def drafted(size: tuple[int, int], least: tuple[int, int] | None) -> tuple[int, 
     share = min(size[0] // least[0], size[1] // least[1])
     scale = next((s for s in (8, 4, 2) if share >= s), 1)
     return -(-size[0] // scale), -(-size[1] // scale)
-
-
-@dataclass(frozen=True)
-class Batches(Sampler[list[tuple[int, int]]]):
-    """The order of consecutive epochs, in batches of (index, epoch).
-
-    One sampler serves a whole run, so that workers start once and prepare the next epoch during validation. In
-    training, a last batch of fewer than two images per process is dropped: batch norm needs two.
-    """
-
-    indices: NDArray[np.int64]
-    batch_size: int
-    epochs: range = range(1)
-    seed: int = 0
-    training: bool = False  # whether to shuffle
-    start: int = 0  # batches of the first epoch that are done already, in a run resumed in mid-epoch
-    rank: int = 0  # this process's share of each batch
-    world: int = 1
-    probabilities: NDArray[np.float64] | None = None  # of each index, drawn with replacement; None: each once
-    steps: int | None = None  # of an epoch, while the images go on in their order; None: all images once
-
-    @property
-    def per_epoch(self) -> int:
-        """Batches in one epoch."""
-        return self.per_pass if self.steps is None else self.steps
-
-    @property
-    def per_pass(self) -> int:
-        """Batches in which all images come once."""
-        full, rest = divmod(len(self.indices), self.batch_size)
-        if not self.training:
-            return full + (rest > 0)
-        fewest = 2 * self.world if self.world > 1 or full else 1
-        return full + (rest >= fewest)
-
-    def parts(self, number: int, most: int) -> int:
-        """How many parts of two or more images a training batch divides into, up to `most`; equal in all processes.
-
-        number: of the batch, counted from 0 over the whole run.
-        """
-        size = min(self.batch_size, len(self.indices) - number % self.per_pass * self.batch_size)
-        return max(1, min(most, size // self.world // 2))
-
-    def __len__(self) -> int:
-        return max(0, len(self.epochs) * self.per_epoch - self.start)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        keys: list[tuple[int, int]] = []
-        known: int | None = None  # the pass over the images that they are of
-        for number in range(self.epochs.start * self.per_epoch + self.start, self.epochs.stop * self.per_epoch):
-            images_pass, position = divmod(number, self.per_pass)
-            if images_pass != known:
-                keys, known = self._keys_of(images_pass), images_pass
-            batch = keys[position * self.batch_size : (position + 1) * self.batch_size][self.rank :: self.world]
-            if batch:  # the last batch of a validation may have fewer images than there are processes
-                yield batch
-
-    def _keys_of(self, images_pass: int) -> list[tuple[int, int]]:
-        """(index, pass) of each image, in the order of that pass."""
-        order = self.indices
-        if self.training:
-            draw = np.random.default_rng((self.seed, images_pass))
-            if self.probabilities is None:
-                order = draw.permutation(order)
-            else:
-                order = draw.choice(order, len(order), p=self.probabilities)
-        return _keys(order, images_pass, repeats=self.probabilities is not None)
-
-
-def _keys(order: NDArray[np.int64], epoch: int, repeats: bool) -> list[tuple[int, int]]:
-    """(index, epoch) of each image; for a repeated image another epoch number, so that its augmentation differs."""
-    if not repeats:
-        return [(int(index), epoch) for index in order]
-    seen: dict[int, int] = {}
-    keys = []
-    for index in order.tolist():
-        seen[index] = seen.get(index, -1) + 1
-        keys.append((index, epoch + seen[index] * REPEAT_STEP))
-    return keys
 
 
 class Loader:

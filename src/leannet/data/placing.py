@@ -24,15 +24,17 @@ class Placement:
     offset: tuple[float, float]
     is_mirrored: bool = False  # left and right, in an input as wide as `input_width`
     input_width: float = 0.0
+    moved: tuple[int, int] = (0, 0)  # then to the right and down
 
     def to_input(self, boxes: Boxes) -> Boxes:
         """Boxes of the image as boxes of the input; those of what was cut away lie outside."""
         placed = boxes * (self.scale * 2) + self.offset * 2
-        return self._mirrored(placed) if self.is_mirrored else placed
+        return (self._mirrored(placed) if self.is_mirrored else placed) + self.moved * 2
 
     def to_image(self, boxes: Boxes) -> Boxes:
         """Boxes of the input as boxes of the image, unclipped."""
-        placed = self._mirrored(boxes) if self.is_mirrored else boxes
+        placed = boxes - self.moved * 2
+        placed = self._mirrored(placed) if self.is_mirrored else placed
         return (placed - self.offset * 2) / (self.scale * 2)
 
     def clipped(self, boxes: Boxes) -> Boxes:
@@ -46,11 +48,16 @@ class Placement:
 
 
 def place(
-    size: tuple[int, int], preprocessing: Preprocessing, box: Box | None = None, is_mirrored: bool = False
+    size: tuple[int, int],
+    preprocessing: Preprocessing,
+    box: Box | None = None,
+    is_mirrored: bool = False,
+    moved: tuple[int, int] = (0, 0),
 ) -> Placement:
     """Where `images.fit` puts an image of (width, height) pixels, upright.
 
     box: in training, the part of it that is kept instead of the preprocessing's own; it may reach beyond the image.
+    is_mirrored, moved: what augmentation did to the input then.
     """
     kept = kept_box(size, preprocessing, box)
     if kept is None:  # letterbox
@@ -60,4 +67,4 @@ def place(
         left_edge, top_edge, right, bottom = kept
         scale = preprocessing.width / (right - left_edge), preprocessing.height / (bottom - top_edge)
         offset = -left_edge * scale[0], -top_edge * scale[1]
-    return Placement(size, scale, offset, is_mirrored, float(preprocessing.width))
+    return Placement(size, scale, offset, is_mirrored, float(preprocessing.width), moved)

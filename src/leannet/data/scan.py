@@ -125,7 +125,7 @@ def scan(
     _check(readable_images, broken, training)
     formats = Counter(images[i].format for i in readable)
     return Scan(
-        dataset=readable_images,
+        dataset=readable_images.sized([images[i].size for i in readable]),
         digests=tuple(images[i].digest for i in readable),
         broken=broken,
         converted=tuple(images[i] for i in readable if images[i].notes),
@@ -211,8 +211,8 @@ def _check(dataset: Dataset, broken: tuple[ScannedImage, ...], training: bool) -
         raise LeannetError(f"{where}: expected images that can be read, found none{unreadable}{left_out}")
     if not training:
         return
-    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
-    if len(dataset.classes) < 2:
+    counts = dataset.images_of_classes()
+    if len(dataset.classes) < 2 and dataset.truths is None:
         raise LeannetError(
             f"{where}: expected two classes or more, found one: {dataset.classes[0]}{unreadable}{left_out}"
         )

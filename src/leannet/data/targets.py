@@ -19,8 +19,10 @@ def placed_objects(
     boxes: (m, 4) in pixels of the image. labels: (m,). Of an object less than a third of which is left nothing is.
     """
     placed = placement.to_input(boxes)
-    width, height = size
-    kept = np.clip(placed, 0, np.array((width, height, width, height)))
+    moved, whole_input = np.array(placement.moved), np.array(size)
+    # The image was cut before it was moved.
+    least, most = np.maximum(moved, 0), whole_input + np.minimum(moved, 0)
+    kept = np.clip(placed, np.tile(least, 2), np.tile(most, 2))
     sides, whole = kept[:, 2:] - kept[:, :2], placed[:, 2:] - placed[:, :2]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = sides.prod(axis=1) / whole.prod(axis=1)

@@ -12,21 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # the IoU from which an answer counts as right
 SIZES = ("all", "small", "medium", "large")  # by area: up to 32 x 32 px, up to 96 x 96 px, and larger
-
-
-@dataclass(frozen=True)
-class Truths:
-    """The objects of an image. boxes: (n, 4) `boxes_xyxy` in pixels. labels: (n,). is_crowd: (n,), what no answer is
-    right or wrong about. areas: (n,) in pixels, which say how large an object is; None: those of the boxes."""
-
-    boxes: NDArray[np.floating]
-    labels: NDArray[np.integer]
-    is_crowd: NDArray[np.bool_]
-    areas: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class AveragePrecision:
 def average_precision(
     detections: Sequence[Detections], truths: Sequence[Truths], classes: Sequence[str], most: int = 100
 ) -> AveragePrecision:
-    """Of the `most` best answers of each image.
+    """Of the `most` best answers of each image. truths: in pixels, as the answers are.
 
     Raises LeannetError for answers that are not finite, and where faster-coco-eval is not installed.
     """

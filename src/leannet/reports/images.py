@@ -184,7 +184,7 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
 def augmented(image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator) -> Image.Image:
     """An image in the network's colors, cropped, resized and changed at random, as the loader does in training."""
     box = random_box(image.size, header.preprocessing, augment, draw)
-    return to_image(change(fit(image, header.preprocessing, box), augment, draw))
+    return to_image(change(fit(image, header.preprocessing, box), augment, draw)[0])
 
 
 def thumbnail(image: Image.Image) -> Thumbnail:

@@ -4,14 +4,17 @@ Boxes are left, top, right, bottom, measured at the edges of pixels: one over a 
 every format. Nothing is repaired: what cannot be an object is left out, and its place in its file said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import LeftOut, grouped_by_reason
+from leannet.data.dataset import NAMES_SHOWN, Dataset, LeftOut, grouped_by_reason
+from leannet.data.sources.listing import Paths
+from leannet.data.truths import Truths
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,48 @@ class BoxedImage:
         """(n, 4) in pixels of an image of (width, height)."""
         boxes = np.array([each.box for each in self.objects], np.float64).reshape(-1, 4)
         return boxes * (size * 2) if self.is_relative else boxes
+
+    def truths(self, numbers: Mapping[str, int]) -> Truths:
+        """The same as arrays. numbers: of the classes."""
+        return Truths(
+            np.array([each.box for each in self.objects], np.float64).reshape(-1, 4),
+            np.array([numbers[each.label] for each in self.objects], np.int64),
+            np.array([each.is_crowd for each in self.objects], bool),
+            is_relative=self.is_relative,
+        )
+
+
+def boxed_dataset(
+    kind: str, where: str, images: Sequence[BoxedImage], classes: Sequence[str], problems: "Problems"
+) -> Dataset:
+    """A detection set. classes: in their order, of which those without an object go; empty: all, sorted."""
+    counts = Counter(each.label for image in images for each in image.objects)
+    names = tuple(name for name in classes or sorted(counts) if counts[name])
+    numbers = {name: number for number, name in enumerate(names)}
+    empty = tuple(image.name for image in images if not image.objects)
+    absent = [name for name in classes if not counts[name]]
+    remarks = [f"{len(images):,} images, {counts.total():,} objects: "
+               + ", ".join(f"{counts[name]:,} {name}" for name in names)]  # fmt: skip
+    if empty:
+        remarks.append(f"{len(empty):,} image{'s have' if len(empty) > 1 else ' has'} no object")
+    if absent:
+        remarks.append(f"classes without an object: {', '.join(absent[:NAMES_SHOWN])}")
+    # Of an image its rarest class; of one without an object the most frequent, which it takes nothing from.
+    common = max(names, key=lambda name: counts[name], default="")
+    rarest = [min((each.label for each in image.objects), key=lambda name: counts[name], default=common)
+              for image in images]  # fmt: skip
+    return Dataset(
+        kind,
+        where,
+        names,
+        tuple(image.name for image in images),
+        np.array([numbers[name] for name in rarest], np.int64),
+        tuple(image.split for image in images),
+        Paths([image.path for image in images]),
+        problems.by_reason(),
+        tuple(remarks),
+        tuple(image.truths(numbers) for image in images),
+    )
 
 
 @dataclass

@@ -1,0 +1,81 @@
+"""A detection set from its files to a batch: objects are where augmentation has put them, and nothing is lost."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from leannet.data.augment import Augment
+from leannet.data.images import read_header
+from leannet.data.loader import Batches, Loader, PreparedDataset, cached
+from leannet.data.scan import scan
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
+from leannet.preprocessing import Preprocessing
+
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
+
+
+def _images(folder: Path, number: int) -> list[BoxedImage]:
+    """Rectangles of two colors on black, one each, in JPEGs of several sizes; the last image has none."""
+    found = []
+    for image in range(number):
+        draw = np.random.default_rng(image)
+        width, height = draw.integers(200, 420, 2).tolist()
+        pixels, objects = np.zeros((height, width, 3), np.uint8), []
+        for place, (name, color) in enumerate(COLORS.items()):
+            if image == number - 1:
+                break
+            left = int((0.05 + 0.5 * place) * width)
+            top, high = draw.integers(5, height // 3), draw.integers(height // 3, height // 2)
+            box = (left, int(top), left + int(0.35 * width), int(top + high))
+            pixels[box[1] : box[3], box[0] : box[2]] = color
+            objects.append(Object(name, tuple(map(float, box)), f"{image}.txt:{place}"))  # type: ignore[arg-type]
+        path = folder / f"{image}.jpg"
+        Image.fromarray(pixels).save(path, quality=95, subsampling=0)
+        found.append(BoxedImage(path, path.name, None, tuple(objects), (width, height)))
+    return found
+
+
+def test_batches_say_where_objects_are(tmp_path: Path) -> None:
+    """Drafted, cropped, mirrored, padded and cached: every object is where its color is."""
+    dataset = boxed_dataset("drawn", str(tmp_path), _images(tmp_path, 6), (), Problems())
+    assert dataset.classes == ("green", "red")
+    assert dataset.remarks == ("6 images, 10 objects: 5 green, 5 red", "1 image has no object")
+    scanned = scan(dataset)
+    preprocessing = Preprocessing(height=64, width=80, resize="letterbox")
+    augment = Augment(crop=0.4, flip=True, pad=4)
+    plain = PreparedDataset(scanned.dataset, preprocessing)
+    augmented = PreparedDataset(scanned.dataset, preprocessing, augment, seed=1)
+    caches = cached(augmented, plain, sizes=scanned.sizes, formats=scanned.formats)
+    seen = 0
+    for prepared in (plain, augmented, *caches, *caches):
+        batches = Batches(np.arange(6), batch_size=3, epochs=range(3))
+        for images, targets, indices in Loader(prepared, batches, workers=0):
+            assert targets.shape[0] == 3
+            for image, objects, index in zip(images.numpy(), targets.numpy(), indices.tolist(), strict=True):
+                there = objects[objects[:, 5] > 0]
+                assert len(there) == 0 if index == 5 else len(there) <= 2
+                for label, left, top, right, bottom, _ in there:
+                    channel, other = (1, 0) if label == 0 else (0, 1)
+                    is_there = (image[channel] > 128) & (image[other] < 100)
+                    down, across = np.nonzero(is_there)
+                    edges = [across.min(), down.min(), across.max() + 1, down.max() + 1]
+                    np.testing.assert_allclose(edges, [left, top, right, bottom], atol=1.6)
+                    seen += 1
+    assert seen > 100
+
+
+def test_a_crowd_is_nothing_to_learn_and_classes_are_numbered_anew(tmp_path: Path) -> None:
+    images = _images(tmp_path, 2)
+    crowd = Object("red", (1.0, 1.0, 50.0, 50.0), "here", is_crowd=True)
+    images[0] = BoxedImage(images[0].path, "0.jpg", "train", (*images[0].objects, crowd))
+    dataset = boxed_dataset("drawn", str(tmp_path), images, ("red", "green", "blue"), Problems())
+    assert dataset.classes == ("red", "green")
+    assert dataset.remarks[-1] == "classes without an object: blue"
+    other = dataset.numbered_as(("green", "x", "red"), "a run").keep([1, 0])
+    assert other.truths is not None
+    assert [each.labels.tolist() for each in other.truths] == [[], [2, 0, 2]]
+    sized = other.sized([read_header(image.path).size for image in reversed(images)])
+    prepared = PreparedDataset(sized, Preprocessing(height=32, width=32, resize="squash"))
+    _, targets, _ = prepared[1, 0]
+    assert targets[:, 0].tolist() == [2, 0]
