@@ -29,7 +29,7 @@ FLOATS = [("float32", "float32"), ("float16", "float32"), ("bfloat16", "float32"
           ("float32", "uint8-sized")]  # fmt: skip
 # So deep that random scales of batch norm multiply up to outputs of 10^7, which no float32 knows: smaller ones.
 SCALES = {
-    "shufflenet_v2_164_se_residual": 0.75,
+    "shufflenet_v2_164_se_residual": 0.6,
     **{f"ghostnet_v{n}": 0.5 for n in (1, 2)},
     **{f"efficientnet_lite{n}": 0.75 for n in range(1, 5)},
     "mnasnet_a1": 0.75,
@@ -37,6 +37,9 @@ SCALES = {
     "mobileone_s4": 0.5,
     "mobilenet_v3_large": 0.75,
     "mobilenet_v3_large_torchvision": 0.75,
+    "repghostnet": 0.5,
+    "repvit_m0_9": 0.5,
+    "repvit_m1": 0.5,
 }
 # Networks whose random weights do not bear fewer bits: they may be refused in float16 and bfloat16, and no others.
 MAY_BE_REFUSED = {
@@ -44,6 +47,7 @@ MAY_BE_REFUSED = {
     "mobilenet_v2",
     "mobilenet_v3_large",
     "mobilenet_v3_large_torchvision",
+    "repvit_m1",
     "shufflenet_v2_164_se_residual",
     # A random score near a half turns by rounding, and with it all that its decision lets through.
     *(name for name in NAMES if "skipnet" in name),
