@@ -52,17 +52,35 @@ class Summary(Section):
     """Mean cross-entropy, natural logarithm."""
 
 
+class BoxSummary(Section):
+    """Scores of a detector. Average precision (AP) and recall are fractions, as COCO defines them."""
+
+    images: int
+    objects: int
+    ap: float
+    """The mean over classes and over IoU from 0.5 to 0.95."""
+    ap50: float
+    ap75: float
+    recall: float
+    """The most that is reached, the mean over the same."""
+
+
+def of_classes(summary: Summary | BoxSummary | None) -> Summary | None:
+    """Scores of a classifier; None where there are none, or a detector's."""
+    return summary if isinstance(summary, Summary) else None
+
+
 class Metrics(Section):
     """Scores of the weights in the file. epoch: counted from 1. test: scored once, after training."""
 
     epoch: int | None = None
-    validation: Summary | None = None
-    test: Summary | None = None
+    validation: Summary | BoxSummary | None = None
+    test: Summary | BoxSummary | None = None
 
     @property
     def accuracy(self) -> float | None:
-        """Of the validation images."""
-        return self.validation.accuracy if self.validation else None
+        """Of the validation images; of a detector there is none."""
+        return self.validation.accuracy if isinstance(self.validation, Summary) else None
 
 
 class Step(Section):

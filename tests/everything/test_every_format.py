@@ -38,6 +38,7 @@ SCALES = {
     "mobilenet_v3_large": 0.75,
     "mobilenet_v3_large_torchvision": 0.75,
     "repghostnet": 0.5,
+    **{f"starnet_s{n}": 0.4 for n in range(1, 4)},  # whose blocks multiply values
     "repvit_m0_9": 0.5,
     "repvit_m1": 0.5,
 }

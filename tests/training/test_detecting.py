@@ -89,6 +89,6 @@ def test_an_image_is_learned_by_heart() -> None:
 def test_a_classifier_is_no_detector() -> None:
     table = leannet.architecture("mobilenet_v2_debug", resolution=64)
     with pytest.raises(LeannetError, match="finds no boxes"):
-        SetMatching(table)._boxes  # noqa: B018
+        SetMatching(table).boxes_row  # noqa: B018
     with pytest.raises(LeannetError, match="expected levels among"):
         _detector(levels=(3,))

@@ -12,6 +12,7 @@ from leannet.preprocessing import CROPS
 from leannet.reports.confusion import Cell, most_confused
 from leannet.reports.page import middle, percent, short, short_bytes
 from leannet.reports.run_contents import RunContents
+from leannet.sections import of_classes
 
 # Peak rate for a batch of 32, and weight decay: training.settings, whose package needs torch, says how both are meant.
 DEFAULTS = {
@@ -39,7 +40,7 @@ def summary(contents: RunContents, cost: Count | None) -> str:
     if scores:
         accuracy = f"Correct on {percent(scores.accuracy)} of {_validation_images(contents)}"
         sentences.append(f"{accuracy} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
-    test = contents.header.metrics.test if contents.header else None
+    test = of_classes(contents.header.metrics.test) if contents.header else None
     if test:
         accuracy = f"Correct on {percent(test.accuracy)} of {test.images:,} test images"
         bounds = interval(test.accuracy_low, test.accuracy_high)
@@ -83,7 +84,7 @@ def tiles(contents: RunContents, cost: Count | None) -> Iterator[Tile]:
         yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, images)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
             yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, images)
-    test = contents.header.metrics.test if contents.header else None
+    test = of_classes(contents.header.metrics.test) if contents.header else None
     if test:
         yield _accuracy("test accuracy", test.accuracy, test.accuracy_low, test.accuracy_high)
     if cost:

@@ -39,8 +39,8 @@ class SetMatching(Objective):
     """Focal loss of all places, and for the place of each object how far its sides are off, and its generalized IoU
     (arXiv 2012.05780, section 3.2, equation 1).
 
-    Targets are (N, M, 6): class, left, top, right and bottom in pixels of the input, and 1, or 0 for what fills up. Of
-    `Losses.correct` an image counts the share of its objects whose place says their class.
+    Targets are (N, M, 6): class, left, top, right and bottom in pixels of the architecture's input, and 1, or 0 for
+    what fills up. Of `Losses.correct` an image counts the share of its objects whose place says their class.
     """
 
     architecture: Architecture
@@ -50,12 +50,13 @@ class SetMatching(Objective):
         outputs = network(images)
         if not isinstance(outputs, dict):
             raise TypeError("expected the maps of a detector in training, found one output")
-        row, names = self._boxes
+        row, names = self.boxes_row
         maps = [outputs[name] for name in names]
         units = [1 if row.unit == "pixel" else stride for stride in row.strides]
         logits, boxes = (each.transpose(1, 2) for each in all_places(maps, row.strides, units))
-        objects = Objects(targets[..., LABEL].long(), targets[..., BOX], targets[..., IS_THERE] > 0)
-        size = images.shape[2], images.shape[3]
+        size, full = (images.shape[2], images.shape[3]), self.architecture.input
+        scale = targets.new_tensor((size[1] / full.width, size[0] / full.height) * 2)  # of images that still grow
+        objects = Objects(targets[..., LABEL].long(), targets[..., BOX] * scale, targets[..., IS_THERE] > 0)
         found = matcher(self.rule, places(maps, row.strides), size)(logits, boxes, objects)
         image, number = (found >= 0).nonzero(as_tuple=True)
         place, label = found[image, number], objects.labels[image, number]
@@ -73,7 +74,7 @@ class SetMatching(Objective):
         return Losses(parts, (says / number_of[image]).sum())
 
     @property
-    def _boxes(self) -> tuple[TopBoxes, tuple[str, ...]]:
+    def boxes_row(self) -> tuple[TopBoxes, tuple[str, ...]]:
         """The row that finds boxes, and the maps that it reads. Raises LeannetError where there is none."""
         name = self.architecture.output_names[0]
         row = self.architecture.row(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 from leannet.data.dataset import Dataset
 from leannet.evaluation.metrics import Scores, score
 from leannet.evaluation.predictions import write_predictions
-from leannet.sections import Summary
+from leannet.sections import BoxSummary, Summary
 
 
 class Result(Protocol):
@@ -30,7 +30,7 @@ class Result(Protocol):
     def accuracy(self) -> float:
         """For the log, 0 to 1."""
 
-    def summary(self) -> Summary:
+    def summary(self) -> Summary | BoxSummary:
         """For the checkpoint's header."""
 
 

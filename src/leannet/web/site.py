@@ -31,7 +31,7 @@ from leannet.errors import LeannetError
 from leannet.evaluation.metrics import wilson
 from leannet.files import check_writable
 from leannet.header import Header
-from leannet.sections import Provenance
+from leannet.sections import Provenance, of_classes
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 from leannet.web.source import artifact_file, open_for_browsers
 from leannet.web.titles import title_of
@@ -167,7 +167,7 @@ def _golden_files(artifact: Artifact) -> list[str]:
 
 def _accuracy(header: Header) -> dict[str, Any] | None:
     """Accuracy on images it was not trained on, with the 95 % Wilson interval. None if the header has none."""
-    validation, shipping = header.metrics.validation, header.shipping
+    validation, shipping = of_classes(header.metrics.validation), header.shipping
     accuracy, images = (validation.accuracy, validation.images) if validation else (None, None)
     if shipping is not None and shipping.accuracy_after is not None:  # of the integers
         accuracy, images = shipping.accuracy_after, shipping.evaluated_on

@@ -13,6 +13,7 @@ from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.rows.branches import shipped
 from leannet.run_files import DECISIONS
+from leannet.sections import of_classes
 from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
@@ -184,8 +185,8 @@ def own_accuracy(header: Header, word: str) -> Accuracy | None:
             evaluated_on = f"images that quantize was given for {word}"
         low, high = wilson(round(accuracy * images), images)
         return Accuracy(accuracy, low, high, images, evaluated_on, "as quantize evaluated it")
-    own = header.metrics.validation
-    if own is None or own.accuracy is None:
+    own = of_classes(header.metrics.validation)
+    if own is None:
         return None
     return Accuracy(
         own.accuracy,
