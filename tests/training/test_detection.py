@@ -17,10 +17,10 @@ from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows.detecting import detector
 from leannet.sections import BoxSummary
-from leannet.training.detecting import SetMatching, initialize_heads
 from leannet.training.detection import Detection
 from leannet.training.job import Job
 from leannet.training.loop import fit
+from leannet.training.set_matching import SetMatching, initialize_heads
 from leannet.training.settings import Settings
 
 COLORS = {"red": (230, 40, 40), "blue": (40, 60, 230)}

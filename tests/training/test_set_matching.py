@@ -9,7 +9,7 @@ from leannet.detect.matching import RULES
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.rows.detecting import detector
-from leannet.training.detecting import SetMatching, focal_loss, initialize_heads
+from leannet.training.set_matching import SetMatching, focal_loss, initialize_heads
 
 
 def _detector(**fields: object) -> Architecture:
