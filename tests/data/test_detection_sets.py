@@ -1,5 +1,6 @@
 """A detection set from its files to a batch: objects are where augmentation has put them, and nothing is lost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from leannet.data.images import read_header
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached
 from leannet.data.scan import scan
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
+from leannet.data.split import split_dataset
 from leannet.preprocessing import Preprocessing
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
@@ -63,6 +65,20 @@ def test_batches_say_where_objects_are(tmp_path: Path) -> None:
                     np.testing.assert_allclose(edges, [left, top, right, bottom], atol=1.6)
                     seen += 1
     assert seen > 100
+
+
+def test_a_split_knows_every_class_that_is_in_an_image(tmp_path: Path) -> None:
+    """Though each image counts as one of its rarest class alone."""
+    images = [
+        replace(image, split=("train", "validation")[number % 2]) for number, image in enumerate(_images(tmp_path, 5))
+    ]
+    images[0] = replace(
+        images[0], objects=(*images[0].objects, replace(images[0].objects[0], box=(1.0, 1.0, 9.0, 9.0)))
+    )
+    scanned = scan(boxed_dataset("drawn", str(tmp_path), images, (), Problems()))
+    assert set(scanned.dataset.labels.tolist()) == {0}  # green is rarer by one
+    split = split_dataset(scanned.dataset, scanned.digests, None, 0)
+    assert split.counts == {"train": [2, 2], "validation": [2, 2], "test": [0, 0]}
 
 
 def test_a_crowd_is_nothing_to_learn_and_classes_are_numbered_anew(tmp_path: Path) -> None:

@@ -88,13 +88,14 @@ class Dataset:
             truths=None if self.truths is None else tuple(self.truths[i] for i in positions),
         )
 
-    def images_of_classes(self) -> NDArray[np.int64]:
-        """How many images each class is in."""
+    def images_of_classes(self, indices: Iterable[int] | None = None) -> NDArray[np.int64]:
+        """How many images each class is in, of all or of some."""
+        some = list(range(len(self)) if indices is None else indices)
         if self.truths is None:
-            return np.bincount(self.labels, minlength=len(self.classes))
+            return np.bincount(self.labels[some], minlength=len(self.classes))
         counts = np.zeros(len(self.classes), np.int64)
-        for each in self.truths:
-            counts[np.unique(each.labels)] += 1
+        for index in some:
+            counts[np.unique(self.truths[index].labels)] += 1
         return counts
 
     def sized(self, sizes: Sequence[tuple[int, int]]) -> "Dataset":

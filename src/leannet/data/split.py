@@ -192,20 +192,17 @@ def _split_of(
 ) -> Split:
     train, validation, dropped = _without_leaks(dataset, digests, train, validation, test)
     for name, indices in (("train", train), ("validation", validation)):
-        missing = set(range(len(dataset.classes))) - set(dataset.labels[indices].tolist())
-        if missing:
+        missing = np.flatnonzero(dataset.images_of_classes(indices) == 0)
+        if len(missing):
             raise LeannetError(
-                f"{dataset.where}: class '{dataset.classes[min(missing)]}' has no image in its {name} split"
+                f"{dataset.where}: class '{dataset.classes[missing[0]]}' has no image in its {name} split"
             )
     everything = np.concatenate([train, validation, test])
     splits = {"all": everything, "train": train, "validation": validation, "test": test}
     split_digests = {name: digest_of(digests, indices) for name, indices in splits.items() if len(indices)}
     del splits["all"]
     fingerprints = {name: fingerprint([digests[i] for i in indices]) for name, indices in splits.items()}
-    classes = len(dataset.classes)
-    counts = {
-        name: np.bincount(dataset.labels[indices], minlength=classes).tolist() for name, indices in splits.items()
-    }
+    counts = {name: dataset.images_of_classes(indices).tolist() for name, indices in splits.items()}
     return Split(train, validation, test, ratio, seed, split_digests, fingerprints, counts, dropped)
 
 
