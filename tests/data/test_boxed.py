@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leannet.data.sources.boxed import BoxedImage, Object, Problems, beyond, outside, possible
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, possible
 from leannet.data.sources.coco import coco_files, read_coco
 from leannet.data.sources.voc import is_voc, read_voc
 from leannet.data.sources.yolo import read_yolo, yolo_file
@@ -95,7 +95,7 @@ def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, tr
         root = tmp_path_factory.mktemp(kind)
         write(root, images)
         found, problems = _read(kind, root)
-        assert not problems.found
+        assert not problems.left_out
         assert [each.path.stem for each in found] == list(images)
         for image, expected in zip(found, images.values(), strict=True):
             assert [each.label for each in image.objects] == [label for label, _ in expected]
@@ -198,9 +198,6 @@ def test_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
         read_yolo(tmp_path, names, Problems())
 
 
-def test_boxes_at_the_border() -> None:
-    boxes = np.array([[0.0, 0, 80, 60], [-3, 0, 10, 10], [70, 50, 81, 61], [80, 0, 90, 10], [-9, -9, 0, 0]])
-    assert beyond(boxes, SIZE).tolist() == [False, True, False, True, True]
-    assert outside(boxes, SIZE).tolist() == [False, False, False, True, True]
+def test_a_crowd_is_another_thing_than_an_object_of_its_box() -> None:
     objects = [Object("a", (0, 0, 1, 1), "here"), Object("a", (0, 0, 1, 1), "there", is_crowd=True)]
-    assert len(possible(objects, Problems())) == 2  # a crowd is another thing
+    assert len(possible(objects, Problems())) == 2

@@ -31,7 +31,7 @@ def _images(folder: Path, number: int) -> list[BoxedImage]:
             top, high = draw.integers(5, height // 3), draw.integers(height // 3, height // 2)
             box = (left, int(top), left + int(0.35 * width), int(top + high))
             pixels[box[1] : box[3], box[0] : box[2]] = color
-            objects.append(Object(name, tuple(map(float, box)), f"{image}.txt:{place}"))  # type: ignore[arg-type]
+            objects.append(Object(name, tuple(map(float, box)), f"{image}.txt:{place}"))
         path = folder / f"{image}.jpg"
         Image.fromarray(pixels).save(path, quality=95, subsampling=0)
         found.append(BoxedImage(path, path.name, None, tuple(objects), (width, height)))

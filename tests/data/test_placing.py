@@ -15,7 +15,7 @@ _side = st.integers(1, 900)
 
 
 def _preprocessing(rule: str, width: int = 96, height: int = 64) -> Preprocessing:
-    return Preprocessing(height=height, width=width, resize=rule)  # type: ignore[arg-type]
+    return Preprocessing(height=height, width=width, resize=rule)
 
 
 @given(_side, _side, st.sampled_from(RULES), st.booleans(), st.integers(0, 2**31))

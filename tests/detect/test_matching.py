@@ -40,8 +40,8 @@ def _slow_giou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     ],
 )
 def test_overlap_by_hand(one: tuple[float, ...], other: tuple[float, ...], overlap: float, generalized: float) -> None:
-    assert float(iou(_boxes(one), _boxes(other))) == pytest.approx(overlap)  # type: ignore[arg-type]
-    assert float(giou(_boxes(one), _boxes(other))) == pytest.approx(generalized)  # type: ignore[arg-type]
+    assert float(iou(_boxes(one), _boxes(other))) == pytest.approx(overlap)
+    assert float(giou(_boxes(one), _boxes(other))) == pytest.approx(generalized)
 
 
 _sides = st.tuples(st.floats(0, 50), st.floats(0, 50), st.floats(0.5, 40), st.floats(0.5, 40))
@@ -51,7 +51,7 @@ _box = _sides.map(lambda s: (s[0], s[1], s[0] + s[2], s[1] + s[3]))
 @given(st.lists(_box, min_size=1, max_size=4), st.lists(_box, min_size=1, max_size=4))
 @settings(max_examples=60)
 def test_giou_is_the_papers_algorithm(ones: list[tuple[float, ...]], others: list[tuple[float, ...]]) -> None:
-    all_pairs = giou(_boxes(*ones)[:, None], _boxes(*others)[None])  # type: ignore[arg-type]
+    all_pairs = giou(_boxes(*ones)[:, None], _boxes(*others)[None])
     expected = [[_slow_giou(one, other) for other in others] for one in ones]
     np.testing.assert_allclose(all_pairs.numpy(), expected, atol=1e-9)
 
@@ -147,7 +147,7 @@ def test_location_rules_by_hand() -> None:
     by_rule = {
         rule: location_cost(where, objects, rule).argmin(dim=2)[0].tolist()
         for rule in ("box_iou", "point", "point_in_scale")
-    }  # type: ignore[arg-type]
+    }
     assert by_rule["point"] == [0, 0]  # the large one lies on a point of the first level
     assert by_rule["point_in_scale"] == [0, 2]  # but reaches 44 px, which the second level is for
     assert by_rule["box_iou"] == [0, 0]

@@ -39,7 +39,7 @@ def _image(folder: Path, number: int) -> BoxedImage:
             scale * side for side in (left, top, left + int(draw.integers(14, 23)), top + int(draw.integers(16, 31)))
         )
         pixels[box[1] : box[3], box[0] : box[2]] = COLORS[name]
-        objects.append(Object(name, tuple(map(float, box)), f"{number}:{place}"))  # type: ignore[arg-type]
+        objects.append(Object(name, tuple(map(float, box)), f"{number}:{place}"))
     path = folder / f"{number:03}.png"
     Image.fromarray(pixels).save(path)
     return BoxedImage(path, path.name, None, tuple(objects))
@@ -81,4 +81,4 @@ def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
 def test_images_without_truths_are_refused() -> None:
     task = Detection(Preprocessing(height=8, width=8))
     with pytest.raises(ValueError, match="expected images with objects"):
-        task.found(np.zeros((0, 1, 6), np.float32), leannet.data.sources.open_dataset("digits"))
+        task.detections(np.zeros((0, 1, 6), np.float32), leannet.data.sources.open_dataset("digits"))

@@ -13,7 +13,7 @@ from leannet.training.set_matching import SetMatching, focal_loss, initialize_he
 
 
 def _detector(**fields: object) -> Architecture:
-    return detector(leannet.architecture("mobilenet_v2_debug", resolution=64), 2, channels=16, **fields)  # type: ignore[arg-type]
+    return detector(leannet.architecture("mobilenet_v2_debug", resolution=64), 2, channels=16, **fields)
 
 
 def _targets(*objects: tuple[float, ...]) -> torch.Tensor:
@@ -36,7 +36,7 @@ def test_every_rule_learns(levels: tuple[int, ...], rule: str) -> None:
     """Four images, one of them without an object, one with two that are the same."""
     torch.manual_seed(0)
     table = _detector(levels=levels)
-    network, objective = leannet.build(table).train(), SetMatching(table, rule)  # type: ignore[arg-type]
+    network, objective = leannet.build(table).train(), SetMatching(table, rule)
     images = torch.randn(4, 3, 64, 64)
     targets = torch.zeros(4, 2, 6)
     targets[0, 0] = torch.tensor([0, 5, 5, 30, 40, 1])
@@ -62,7 +62,7 @@ def test_an_image_is_learned_by_heart() -> None:
     table = _detector(levels=(4,))
     network, objective = leannet.build(table).train(), SetMatching(table)
     initialize_heads(network)
-    assert 0 < float(network(torch.zeros(2, 3, 64, 64))["classes_4"].detach().sigmoid().mean()) < 0.1  # type: ignore[index]
+    assert 0 < float(network(torch.zeros(2, 3, 64, 64))["classes_4"].detach().sigmoid().mean()) < 0.1
     images = torch.randn(2, 3, 64, 64)
     targets = torch.cat(
         [_targets((0, 4, 6, 28, 30), (1, 30, 20, 62, 60)), _targets((1, 2, 2, 40, 20), (0, 10, 30, 50, 62))]
@@ -89,6 +89,6 @@ def test_an_image_is_learned_by_heart() -> None:
 def test_a_classifier_is_no_detector() -> None:
     table = leannet.architecture("mobilenet_v2_debug", resolution=64)
     with pytest.raises(LeannetError, match="finds no boxes"):
-        SetMatching(table).boxes_row  # noqa: B018
+        assert SetMatching(table).boxes_row
     with pytest.raises(LeannetError, match="expected levels among"):
         _detector(levels=(3,))

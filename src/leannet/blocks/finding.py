@@ -26,9 +26,9 @@ class TopBoxes(nn.Module):
         key = best - TIE * torch.arange(best.shape[1], device=best.device)
         top = key.topk(self.of_all, dim=1).indices
         where = place.flatten(1).gather(1, top)
-        found = boxes.gather(2, where[:, None].expand(-1, 4, -1))
+        top_boxes = boxes.gather(2, where[:, None].expand(-1, 4, -1))
         score, label = best.gather(1, top).sigmoid(), (top // self.of_class).to(boxes.dtype)
-        return torch.cat((found, score[:, None], label[:, None]), dim=1)[..., None]
+        return torch.cat((top_boxes, score[:, None], label[:, None]), dim=1)[..., None]
 
 
 def all_places(maps: Sequence[Tensor], strides: Sequence[int], units: Sequence[float]) -> tuple[Tensor, Tensor]:

@@ -81,7 +81,7 @@ def random_box(
 
 def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Moved]:
     """(H, W, C) uint8 of a cropped and resized image, after policy, mirroring, padding and erasing; what moved it."""
-    left = top = 0
+    left = top = augment.pad
     mirror = augment.flip and draw.random() < 0.5
     if augment.policy == "trivial":
         image = trivial(image, draw)
@@ -95,7 +95,7 @@ def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> t
         array, left, top = _window(array, augment.pad, draw)
     if augment.erase and draw.random() < augment.erase:
         array = _erased(array, draw)
-    return array, Moved(mirror, augment.pad - left if augment.pad else 0, augment.pad - top if augment.pad else 0)
+    return array, Moved(mirror, augment.pad - left, augment.pad - top)
 
 
 def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], int, int]:

@@ -22,13 +22,13 @@ def placed_objects(
     moved, whole_input = np.array(placement.moved), np.array(size)
     # The image was cut before it was moved.
     least, most = np.maximum(moved, 0), whole_input + np.minimum(moved, 0)
-    kept = np.clip(placed, np.tile(least, 2), np.tile(most, 2))
-    sides, whole = kept[:, 2:] - kept[:, :2], placed[:, 2:] - placed[:, :2]
+    clipped = np.clip(placed, np.tile(least, 2), np.tile(most, 2))
+    sides, whole = clipped[:, 2:] - clipped[:, :2], placed[:, 2:] - placed[:, :2]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = sides.prod(axis=1) / whole.prod(axis=1)
     stays = (sides > 0).all(axis=1) & (share >= VISIBLE)
-    found = np.concatenate((labels[:, None], kept, np.ones((len(labels), 1))), axis=1)[stays]
-    return found.astype(np.float32)
+    objects = np.concatenate((labels[:, None], clipped, np.ones((len(labels), 1))), axis=1)[stays]
+    return objects.astype(np.float32)
 
 
 def stacked(of_images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -117,14 +117,14 @@ def match(costs: Tensor, are_there: Tensor, one_each: bool = False) -> Tensor:
         return torch.where(are_there, places, -1)
     from scipy.optimize import linear_sum_assignment  # takes a fifth of a second
 
-    found = torch.full(costs.shape[:2], -1)
+    matched = torch.full(costs.shape[:2], -1)
     each = costs.detach().double().cpu()
     for image, there in enumerate(are_there.cpu()):
         numbers = there.nonzero()[:, 0]
         if len(numbers):
             rows, columns = linear_sum_assignment(each[image, numbers].numpy())
-            found[image, numbers[torch.from_numpy(rows)]] = torch.from_numpy(columns)
-    return found.to(costs.device)
+            matched[image, numbers[torch.from_numpy(rows)]] = torch.from_numpy(columns)
+    return matched.to(costs.device)
 
 
 def matcher(rule: Rule, places: Places, size: tuple[int, int]) -> Callable[[Tensor, Tensor, Objects], Tensor]:

@@ -40,8 +40,8 @@ def detector(
     taps = {round(backbone.input.height / shapes[name].height): name for name in backbone.taps}
     missing = [level for level in order if level not in taps]
     if missing or not order:
-        found = f"stride {missing[0]}" if missing else "no stride"
-        raise LeannetError(f"{backbone.name}: expected levels among {', '.join(map(str, taps))}, found {found}")
+        stride_named = f"stride {missing[0]}" if missing else "no stride"
+        raise LeannetError(f"{backbone.name}: expected levels among {', '.join(map(str, taps))}, found {stride_named}")
     used = [(stride, taps[stride]) for stride in sorted(taps, reverse=True) if stride >= order[0]]
     cut = backbone.only(*(tap for _, tap in used))
     reads = cut.reads()

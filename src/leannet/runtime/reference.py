@@ -33,9 +33,9 @@ def run(operations: Operations, x: Array) -> dict[str, Array]:
     return run_from(operations, {INPUT: np.asarray(x, np.float64)})
 
 
-def run_from(operations: Operations, given: Mapping[str, Array]) -> dict[str, Array]:
+def run_from(operations: Operations, known: Mapping[str, Array]) -> dict[str, Array]:
     """The same from values that are known, (N, C, H, W) by name."""
-    values, integers = dict(given), dict[str, Array]()
+    values, integers = dict(known), dict[str, Array]()
     for step in operations:
         read = [values[name] for name in step.inputs] or [values[INPUT]]
         if isinstance(step, ops.Reread):

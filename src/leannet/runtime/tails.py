@@ -26,25 +26,25 @@ def without_tail(operations: Operations) -> Operations:
     return replace(operations, steps=steps, outputs=kept | {value: value for value in read})
 
 
-def computed_tail(operations: Operations, given: Mapping[str, Array]) -> dict[str, Array]:
-    """The outputs of the whole by name, a vector as (N, C). given: by name those of what `without_tail` leaves."""
+def computed_tail(operations: Operations, known: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs of the whole by name, a vector as (N, C). known: by name those of what `without_tail` leaves."""
     tail = _tail(operations)
     if not tail:
-        return dict(given)
-    shaped = {name: value.reshape(len(value), *operations.shape(name)) for name, value in given.items()}
-    made = reference.run_from(replace(operations, steps=tuple(tail)), shaped)
+        return dict(known)
+    shaped = {name: value.reshape(len(value), *operations.shape(name)) for name, value in known.items()}
+    values = reference.run_from(replace(operations, steps=tuple(tail)), shaped)
     return {
-        name: given[name] if name in given else reference.output(made[value]).astype(np.float32)
+        name: known[name] if name in known else reference.output(values[value]).astype(np.float32)
         for name, value in operations.outputs.items()
     }
 
 
 def _tail(operations: Operations) -> Sequence[ops.Operation]:
-    found: list[ops.Operation] = []
+    tail: list[ops.Operation] = []
     names: set[str] = set()
     for step in operations:
         if isinstance(step, ops.TopBoxes) or names.intersection(step.inputs):
-            found.append(step)
+            tail.append(step)
             names.add(step.name)
     assert INPUT not in names
-    return found
+    return tail

@@ -66,29 +66,29 @@ class Detection(Task):
 
     def score(self, predictions: NDArray[np.float32], dataset: Dataset) -> BoxScores:
         truths = dataset.truths or ()
-        found = self.found(predictions, dataset)
+        detections = self.detections(predictions, dataset)
         objects = sum(int((~each.is_crowd).sum()) for each in truths)
-        return BoxScores(len(dataset), objects, average_precision(found, truths, dataset.classes))
+        return BoxScores(len(dataset), objects, average_precision(detections, truths, dataset.classes))
 
-    def found(self, predictions: NDArray[np.float32], dataset: Dataset) -> list[Detections]:
+    def detections(self, predictions: NDArray[np.float32], dataset: Dataset) -> list[Detections]:
         """What was found in each image, in its own pixels. Raises ValueError for images whose sizes are not known."""
         if dataset.truths is None:
             raise ValueError("expected images with objects")
-        found = []
+        detections = []
         for each, answers in zip(dataset.truths, predictions, strict=True):
             if each.size is None:
                 raise ValueError("expected images whose sizes are known")
             where = place(each.size, self.preprocessing)
             boxes = where.clipped(where.to_image(answers[:, :4].astype(np.float64)))
-            found.append(Detections(boxes, answers[:, 4], answers[:, 5].astype(np.int64)))
-        return found
+            detections.append(Detections(boxes, answers[:, 4], answers[:, 5].astype(np.int64)))
+        return detections
 
     def write(self, path: Path, predictions: NDArray[np.float32], dataset: Dataset) -> None:
         """A line an object that was found: its image, class, score, and box in pixels of the image."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name, each in zip(dataset.names, self.found(predictions, dataset), strict=True):
+        for name, each in zip(dataset.names, self.detections(predictions, dataset), strict=True):
             for box, score, label in zip(each.boxes, each.scores, each.labels, strict=True):
                 if score >= LEAST:
                     writer.writerow([name, dataset.classes[label], f"{score:.4f}", *(f"{edge:.1f}" for edge in box)])

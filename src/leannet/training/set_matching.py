@@ -57,17 +57,17 @@ class SetMatching(Objective):
         size, full = (images.shape[2], images.shape[3]), self.architecture.input
         scale = targets.new_tensor((size[1] / full.width, size[0] / full.height) * 2)  # of images that still grow
         objects = Objects(targets[..., LABEL].long(), targets[..., BOX] * scale, targets[..., IS_THERE] > 0)
-        found = matcher(self.rule, places(maps, row.strides), size)(logits, boxes, objects)
-        image, number = (found >= 0).nonzero(as_tuple=True)
-        place, label = found[image, number], objects.labels[image, number]
-        wanted = torch.zeros_like(logits)
-        wanted[image, place, label] = 1
-        given, true = boxes[image, place], objects.boxes[image, number]
-        whole = given.new_tensor((size[1], size[0], size[1], size[0]))
+        matched = matcher(self.rule, places(maps, row.strides), size)(logits, boxes, objects)
+        image, number = (matched >= 0).nonzero(as_tuple=True)
+        place, label = matched[image, number], objects.labels[image, number]
+        class_targets = torch.zeros_like(logits)
+        class_targets[image, place, label] = 1
+        boxes_matched, boxes_true = boxes[image, place], objects.boxes[image, number]
+        whole = boxes_matched.new_tensor((size[1], size[0], size[1], size[0]))
         parts = {
-            "classes": CLASS_WEIGHT * focal_loss(logits, wanted),
-            "sides": SIDES_WEIGHT * ((given - true) / whole).abs().sum(),
-            "overlap": OVERLAP_WEIGHT * (1 - giou(given, true)).sum(),
+            "classes": CLASS_WEIGHT * focal_loss(logits, class_targets),
+            "sides": SIDES_WEIGHT * ((boxes_matched - boxes_true) / whole).abs().sum(),
+            "overlap": OVERLAP_WEIGHT * (1 - giou(boxes_matched, boxes_true)).sum(),
         }
         says = (logits[image, place, label] > 0).float()
         number_of = torch.bincount(image, minlength=len(images)).clamp(min=1)
@@ -99,12 +99,12 @@ def initialize_heads(network: Network) -> None:
             torch.nn.init.constant_(bias, REACH if place % 2 else -math.log(1 / FEW - 1))
 
 
-def focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """The sum over all (Lin et al., arXiv 1708.02002, equation 5). wanted: 1 or 0 for each logit."""
+def focal_loss(logits: Tensor, class_targets: Tensor) -> Tensor:
+    """The sum over all (Lin et al., arXiv 1708.02002, equation 5). class_targets: 1 or 0 for each logit."""
     chance = logits.sigmoid()
-    losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    wrong = chance + wanted - 2 * chance * wanted
-    share = ALPHA * wanted + (1 - ALPHA) * (1 - wanted)
+    losses = F.binary_cross_entropy_with_logits(logits, class_targets, reduction="none")
+    wrong = chance + class_targets - 2 * chance * class_targets
+    share = ALPHA * class_targets + (1 - ALPHA) * (1 - class_targets)
     return (share * wrong**GAMMA * losses).sum()
 
 

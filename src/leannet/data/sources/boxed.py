@@ -92,17 +92,17 @@ def boxed_dataset(
 
 @dataclass
 class Problems:
-    """What was left out, as it is found."""
+    """What is left out, entry by entry."""
 
-    found: list[LeftOut] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def add(self, what: str, why: str, place: str) -> None:
         """what, why: as of `LeftOut`. place: where in which file."""
-        self.found.append(LeftOut(what, why, (place,)))
+        self.left_out.append(LeftOut(what, why, (place,)))
 
     def by_reason(self) -> tuple[LeftOut, ...]:
         """One entry a reason, in order of first appearance."""
-        return grouped_by_reason(self.found)
+        return grouped_by_reason(self.left_out)
 
 
 def possible(objects: Iterable[Object], problems: Problems) -> tuple[Object, ...]:
@@ -125,23 +125,12 @@ def possible(objects: Iterable[Object], problems: Problems) -> tuple[Object, ...
     return tuple(kept.values())
 
 
-def beyond(boxes: NDArray[np.float64], size: tuple[int, int], slack: float = 1.0) -> NDArray[np.bool_]:
-    """(n,): which boxes, in pixels, reach more than so many pixels beyond an image of (width, height)."""
-    width, height = size
-    return np.any(np.hstack((boxes[:, :2] < -slack, boxes[:, 2:] > np.array((width, height)) + slack)), axis=1)
-
-
-def outside(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(n,): which boxes, in pixels, have no part in an image of (width, height)."""
-    return np.any(np.hstack((boxes[:, 2:] <= 0, boxes[:, :2] >= np.array(size))), axis=1)
-
-
 def numbers(texts: Sequence[object]) -> tuple[float, ...]:
     """Texts as numbers; what is none becomes NaN."""
-    found = []
+    values = []
     for text in texts:
         try:
-            found.append(float(text) if isinstance(text, str | int | float) else float("nan"))
+            values.append(float(text) if isinstance(text, str | int | float) else float("nan"))
         except ValueError:
-            found.append(float("nan"))
-    return tuple(found)
+            values.append(float("nan"))
+    return tuple(values)

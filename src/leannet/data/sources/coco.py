@@ -54,17 +54,17 @@ def read_coco(root: Path, files: list[Path], problems: Problems) -> tuple[list[B
         raise LeannetError(
             f"{root}: expected one COCO file, or one for each split, found {len(files)} ({names}); give the path of one"
         )
-    found: list[BoxedImage] = []
+    images: list[BoxedImage] = []
     classes: dict[int, str] = {}
     for file, split in zip(files, splits, strict=True):
         content = _content(file)
         for number, name in _categories(content, file):
             if classes.setdefault(number, name) != name:
                 raise LeannetError(f"{file}: class {number} is '{name}', and '{classes[number]}' in another file")
-        found += _images(content, file, root, split if len(files) > 1 else None, dict(classes), problems)
-    if not found:
+        images += _images(content, file, root, split if len(files) > 1 else None, dict(classes), problems)
+    if not images:
         raise LeannetError(f"{root}: expected images with annotations, found none that can be read")
-    return found, tuple(dict.fromkeys(classes[number] for number in sorted(classes)))
+    return images, tuple(dict.fromkeys(classes[number] for number in sorted(classes)))
 
 
 def _split(file: Path, root: Path) -> str | None:

@@ -34,7 +34,7 @@ def read_voc(root: Path, problems: Problems) -> list[BoxedImage]:
     images = _images(root)
     listed = _splits(root)
     files = {file.stem: file for file in sorted((root / ANNOTATIONS).iterdir()) if file.suffix.lower() == ".xml"}
-    found = []
+    annotated = []
     for stem in listed or files:
         file, path = files.get(stem), images.get(stem)
         if file is None:
@@ -43,13 +43,13 @@ def read_voc(root: Path, problems: Problems) -> list[BoxedImage]:
             problems.add("image", f"that is not in {IMAGES}/", f"{ANNOTATIONS}/{file.name}")
         elif (parsed := _parsed(file, problems)) is not None:
             name = path.relative_to(root).as_posix()
-            found.append(BoxedImage(path, name, listed.get(stem), possible(parsed[0], problems), parsed[1]))
+            annotated.append(BoxedImage(path, name, listed.get(stem), possible(parsed[0], problems), parsed[1]))
     for stem in files if listed else ():
         if stem not in listed:
             problems.add("image", f"that no list in {LISTS.as_posix()} names", f"{ANNOTATIONS}/{files[stem].name}")
-    if not found:
+    if not annotated:
         raise LeannetError(f"{root}: expected images with annotations, found none that can be read")
-    return found
+    return annotated
 
 
 def _images(root: Path) -> dict[str, Path]:
@@ -61,18 +61,20 @@ def _images(root: Path) -> dict[str, Path]:
 
 def _splits(root: Path) -> dict[str, str]:
     """The split of each image, by the name without its extension. trainval counts where there is no train and val."""
-    found: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     lists = {word: root / LISTS / f"{word}.txt" for word in SPLITS}
     if not lists["train"].is_file():
         lists["train"] = root / LISTS / "trainval.txt"
     for word, file in lists.items():
         for number, line in enumerate(file.read_text(errors="replace").splitlines() if file.is_file() else (), start=1):
             stem = Path(line.split()[0]).name if line.strip() else ""
-            if found.get(stem, SPLITS[word]) != SPLITS[word]:
-                raise LeannetError(f"{file}:{number}: '{stem}' is of the {found[stem]} split too; expected it in one")
+            if split_of.get(stem, SPLITS[word]) != SPLITS[word]:
+                raise LeannetError(
+                    f"{file}:{number}: '{stem}' is of the {split_of[stem]} split too; expected it in one"
+                )
             if stem:
-                found[stem] = SPLITS[word]
-    return found
+                split_of[stem] = SPLITS[word]
+    return split_of
 
 
 def _parsed(file: Path, problems: Problems) -> tuple[list[Object], tuple[int, int] | None] | None:

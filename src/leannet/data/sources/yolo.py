@@ -45,14 +45,14 @@ def read_yolo(root: Path, file: Path, problems: Problems) -> tuple[list[BoxedIma
     else:
         classes = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
         folders = _by_name(root / IMAGES)
-    found = []
+    images = []
     for split, image in folders:
         labels = _labels_of(image)
         objects = possible(_objects(labels, classes, root, problems), problems) if labels.is_file() else ()
-        found.append(BoxedImage(image, _name(image, root), split, objects, is_relative=True))
-    if not found:
+        images.append(BoxedImage(image, _name(image, root), split, objects, is_relative=True))
+    if not images:
         raise LeannetError(f"{file}: expected folders of images, found none that holds one")
-    return found, classes
+    return images, classes
 
 
 def _name(path: Path, root: Path) -> str:

@@ -40,12 +40,12 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
     )
     one = constant("one", [0, 1, -1])
     of_box = to.node("Reshape", [where, one], f"{path}:of_box")
-    found = to.node(
+    top_boxes_xyxy = to.node(
         "GatherElements", [boxes, to.node("Concat", [of_box] * 4, f"{path}:of_sides", axis=1)], f"{path}:found", axis=2
     )
     score = to.node("Sigmoid", [to.node("GatherElements", [best, top], f"{path}:chosen", axis=1)], f"{path}:score")
     number = to.node("Div", [top, constant("of_class", [step.of_class])], f"{path}:number")
     label = to.node("Cast", [number], f"{path}:label", to=to.onnx.TensorProto.FLOAT)
-    parts = [found, *(to.node("Reshape", [each, one], f"{each}:one") for each in (score, label))]
-    joined = to.node("Concat", parts, f"{path}:joined", axis=1)
-    return to.node("Reshape", [joined, constant("shape", [0, *step.shape])], path)
+    parts = [top_boxes_xyxy, *(to.node("Reshape", [each, one], f"{each}:one") for each in (score, label))]
+    values = to.node("Concat", parts, f"{path}:joined", axis=1)
+    return to.node("Reshape", [values, constant("shape", [0, *step.shape])], path)

@@ -53,7 +53,7 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
     best = to.reshape(of_place, f"{path}:best", (1, classes * step.of_class))
     top = largest(best, "top", ties(classes * step.of_class), number)  # (1, number)
     where = gathered(to.reshape(place, f"{path}:places", (1, classes * step.of_class)), top, "where", (1, number))
-    found = gathered(boxes, where, "found", (1, number, 4))
+    top_boxes_xyxy = gathered(boxes, where, "found", (1, number, 4))
     chosen = gathered(best, top, "chosen", (1, number))
     score = to.op("LOGISTIC", [chosen], f"{path}:score", (1, number))
     divisor = to.constant(f"{path}:of_class", np.array([step.of_class], np.int32))
@@ -61,11 +61,11 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
     to.tensors[label].dtype = "int32"
     label = to.op("CAST", [label], f"{path}:label", (1, number), "CastOptions")
     parts = [
-        found,
+        top_boxes_xyxy,
         *(
             to.reshape(value, f"{path}:{word}_one", (1, number, 1))
             for value, word in ((score, "score"), (label, "label"))
         ),
     ]
-    joined = to.op("CONCATENATION", parts, f"{path}:joined", (1, number, 6), "ConcatenationOptions", Axis=2)
-    return to.reshape(joined, path, (1, number, 1, 6))
+    values = to.op("CONCATENATION", parts, f"{path}:joined", (1, number, 6), "ConcatenationOptions", Axis=2)
+    return to.reshape(values, path, (1, number, 1, 6))
