@@ -26,10 +26,10 @@ from leannet.artifact import Artifact, open_artifact
 from leannet.artifact.artifact import normalized
 from leannet.artifact.onnx_artifact import OnnxArtifact
 from leannet.data.images import prepare, read
-from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
 from leannet.quantization.comparison import MIN_AGREEMENT, POINTS_PER_NOISE, Comparison, min_decibels
 from leannet.runtime import ENGINES, Program
+from leannet.tasks.metrics import Scores
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "experiments" / "int8.json"

@@ -25,6 +25,7 @@ ROOMS = [
     {"factory"},
     {"console", "data"},
     {"detect"},
+    {"tasks"},
     {"artifact"},
     {"benchmark", "evaluation"},
     {"training"},

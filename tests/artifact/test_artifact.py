@@ -19,7 +19,7 @@ from PIL import Image
 
 import leannet
 from leannet.artifact import check, export, open_artifact
-from leannet.artifact.artifact import normalized, softmax
+from leannet.artifact.artifact import normalized
 from leannet.artifact.onnx_artifact import DIGEST, GOLDEN
 from leannet.checkpoint import save
 from leannet.data.images import prepare
@@ -30,6 +30,7 @@ from leannet.onnx_file import split_metadata, with_metadata
 from leannet.preprocessing import Preprocessing
 from leannet.runtime import ENGINES
 from leannet.sections import FloatInput, Provenance, Shipping, SplitRecord
+from leannet.tasks.classification import softmax
 from leannet.zoo import FAMILIES
 from tests.conftest import draw, draw_folder, lively
 
@@ -317,7 +318,7 @@ def test_beside_others_no_thread_waits_awake(artifact: Path, monkeypatch: pytest
     whole = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "InferenceSession", listen)
     onnx_artifact, images = open_artifact(artifact), np.full((1, 32, 32, 3), 90, np.uint8)
-    probabilities = onnx_artifact.probabilities(images)
+    probabilities = onnx_artifact.answers(images)
     by_hand = softmax(onnx_artifact.run()(onnx_artifact.as_input(images))[0])
     np.testing.assert_array_equal(probabilities, by_hand)
     assert started == ["0", "1"]

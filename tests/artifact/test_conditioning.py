@@ -13,6 +13,7 @@ from leannet.artifact.golden import record
 from leannet.checkpoint import load, save
 from leannet.errors import LeannetError
 from leannet.header import read_header
+from leannet.tasks import task_of
 from tests.artifact.test_artifact import checkpoint as checkpoint  # the fixture
 from tests.conftest import draw_folder
 
@@ -31,7 +32,7 @@ def test_the_gap_is_that_of_torch_between_its_two_precisions(checkpoint: Path) -
     """Against the same network computed once more in each; and the golden answers are those of float64."""
     cancelling(checkpoint, 1e4)
     network, header = load(checkpoint)
-    golden, gap = record(network, header.preprocessing)
+    golden, gap = record(network, task_of(header))
     golden_outputs = np.stack([each.outputs for each in golden])
     from leannet.data.images import prepare
     from leannet.data.loader import normalize

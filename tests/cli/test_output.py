@@ -7,7 +7,7 @@ import pytest
 
 from leannet.cli.evaluate import _print_confusion
 from leannet.cli.output import print_table
-from leannet.evaluation.metrics import score
+from leannet.tasks.metrics import score
 
 HEADERS = ("name", "what it is", "a", "b")
 LINES = [("one", "short", 1, 22), ("twenty", "a sentence of words that goes on and on", 333, 4)]

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leannet.detect import matching
 from leannet.detect.matching import Objects, Places, class_cost, cost, location_cost, match, matcher, sides_cost
 from leannet.detect.overlap import giou, iou
+from leannet.detect.rules import RULES
 
 
 def _boxes(*rows: tuple[float, float, float, float]) -> torch.Tensor:
@@ -127,7 +127,7 @@ def test_identical_objects_share_the_least_place_or_have_one_each() -> None:
 def test_no_object_at_all() -> None:
     empty = Objects(torch.zeros(2, 0, dtype=torch.long), torch.zeros(2, 0, 4), torch.zeros(2, 0).bool())
     where = Places(torch.zeros(4, 2), torch.ones(4), torch.zeros(4, 2))
-    for rule in matching.RULES:
+    for rule in RULES:
         assert matcher(rule, where, (32, 32))(torch.zeros(2, 4, 3), torch.zeros(2, 4, 4), empty).shape == (2, 0)
 
 

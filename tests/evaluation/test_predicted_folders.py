@@ -14,6 +14,7 @@ from leannet.evaluation import evaluate
 from leannet.evaluation.predicted import not_images_among, predictions_of_images
 from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
+from leannet.tasks import task_of
 from leannet.training import train
 from tests.conftest import draw_folder
 
@@ -35,7 +36,7 @@ def test_a_folder_is_read_with_its_links_and_what_is_left_out_is_told(tmp_path: 
     (root / "disc" / ".hidden.png").write_text("x")
     (root / "disc" / "cut.png").write_bytes(b"x")
     (root / "gone.jpg").symlink_to("/not/there.jpg")
-    predictions, broken = predictions_of_images([root], HEADER, even, 2)
+    predictions, broken = predictions_of_images([root], task_of(HEADER), even, 2)
     assert len(predictions) == 6
     assert {each["path"] for each in broken} == {str(root / "disc" / "cut.png"), str(root / "gone.jpg")}
     assert not_images_among([root]).names == (str(root / "disc" / "notes.txt"),)
@@ -44,7 +45,7 @@ def test_a_folder_is_read_with_its_links_and_what_is_left_out_is_told(tmp_path: 
 def test_an_empty_folder_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(LeannetError, match=r"found none \(left out: 1 file not named as an image"):
-        predictions_of_images([tmp_path], HEADER, even, 2)
+        predictions_of_images([tmp_path], task_of(HEADER), even, 2)
 
 
 def test_predict_says_so(shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

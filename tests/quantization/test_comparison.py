@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leannet.evaluation.metrics import Scores
 from leannet.quantization.comparison import MIN_AGREEMENT, Comparison, decibels, min_decibels, relative_noise
+from leannet.tasks.metrics import Scores
 from tests.conftest import ROOT
 
 

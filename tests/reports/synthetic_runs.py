@@ -11,11 +11,11 @@ from leannet.checkpoint import save
 from leannet.data.dataset import Dataset
 from leannet.data.sources import open_dataset
 from leannet.data.split import fingerprint
-from leannet.evaluation.metrics import score
-from leannet.evaluation.predictions import write_predictions
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from leannet.sections import Metrics, Provenance, SplitRecord
+from leannet.tasks.metrics import score
+from leannet.tasks.predictions import write_predictions
 from leannet.training import Settings
 from leannet.zoo import architecture
 
@@ -62,7 +62,7 @@ def synthetic_run(root: Path, classes: int, images: int, accuracy: float = 0.8, 
 def with_images(run: Path, folder: Path) -> None:
     """Puts small images where a synthetic run has its data, and the fingerprints of both splits into its header."""
     from leannet.checkpoint import load
-    from leannet.evaluation.predictions import read_predictions
+    from leannet.tasks.predictions import read_predictions
 
     names, _, _, classes = read_predictions(run / "predictions.csv")
     for kind in classes:

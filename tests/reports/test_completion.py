@@ -14,13 +14,13 @@ import leannet
 from leannet.checkpoint import load, save
 from leannet.cli.report import command
 from leannet.errors import LeannetError
-from leannet.evaluation.predictions import read_predictions, read_whole_lines
 from leannet.reports.completion import unfinished
 from leannet.reports.page import middle, short
 from leannet.reports.run_contents import read_run
 from leannet.reports.summary import resolved
 from leannet.run_files import STATE
 from leannet.sections import Metrics
+from leannet.tasks.predictions import read_predictions, read_whole_lines
 from leannet.training import Settings
 from tests.reports.synthetic_runs import synthetic_run
 

@@ -24,7 +24,6 @@ from leannet.data.images import read, to_color
 from leannet.data.loader import PreparedDataset
 from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
-from leannet.evaluation.predictions import read_predictions
 from leannet.reports.costs import measure
 from leannet.reports.curves import PANELS, draw_curve
 from leannet.reports.images import augmented, mistakes, open_run, samples
@@ -32,6 +31,7 @@ from leannet.reports.run import class_counts
 from leannet.reports.run_contents import read_run
 from leannet.sections import Metrics
 from leannet.style import figure
+from leannet.tasks.predictions import read_predictions
 from leannet.training import Run, train
 from tests.conftest import draw_folder
 from tests.reports.synthetic_runs import synthetic_run

@@ -25,7 +25,7 @@ IMAGES = 400
 
 
 def _network(label: str, correct: int, kind: str = "run", evaluated_on: str = "the same images") -> ComparedNetwork:
-    from leannet.evaluation.metrics import wilson
+    from leannet.tasks.metrics import wilson
 
     low, high = (None, None) if evaluated_on == PUBLISHED else wilson(correct, IMAGES)
     accuracy = Accuracy(correct / IMAGES, low, high, IMAGES, evaluated_on, "")

@@ -101,7 +101,7 @@ def test_a_batch_is_what_is_ready() -> None:
         if number >= first_of_last_batch:
             assert isinstance(answer, ValueError)
         else:
-            assert answer.probabilities == [number]
+            assert answer.values == [number]
     assert asyncio.run(batcher.ask(np.array([5]))).batch == 1
     batcher.stop()
     assert not batcher.alive

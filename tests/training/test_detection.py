@@ -17,7 +17,6 @@ from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows.detecting import detector
 from leannet.sections import BoxSummary
-from leannet.training.detection import Detection
 from leannet.training.job import Job
 from leannet.training.loop import fit
 from leannet.training.set_matching import SetMatching, initialize_heads
@@ -61,7 +60,7 @@ def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
     network = leannet.build(table)
     initialize_heads(network)
     header = Header(architecture=table, classes=dataset.classes, preprocessing=preprocessing)
-    job = Job(network, header, scanned, split, settings, objective, Detection(preprocessing))
+    job = Job(network, header, scanned, split, settings, objective)
     run = tmp_path / "run"
     run.mkdir()
     state, stopped = fit(job, run, Console(quiet=True))

@@ -15,11 +15,11 @@ from leannet.data.scan import scan
 from leannet.data.sources import open_dataset
 from leannet.data.split import split_dataset
 from leannet.errors import LeannetError
-from leannet.evaluation.predictions import read_predictions
+from leannet.tasks import Classification
+from leannet.tasks.predictions import read_predictions
 from leannet.training import cross_validate, folds, train
 from leannet.training import run as run_module
 from leannet.training.folds import resume_folds
-from leannet.training.task import Classification
 
 SMALL: dict[str, Any] = {"model": "two_layer_debug", "epochs": 1, "quiet": True, "workers": 0, "batch_size": 8}
 

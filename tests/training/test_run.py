@@ -21,8 +21,8 @@ import leannet
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
-from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
+from leannet.tasks.predictions import read_predictions
 from leannet.training import Settings, resume, train
 from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import make_optimizer

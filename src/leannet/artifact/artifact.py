@@ -23,6 +23,7 @@ from leannet.runtime import Program, engine
 from leannet.runtime.engines import Floats, Run, is_installed
 from leannet.runtime.processor import weight_bits
 from leannet.sections import Input, Shipping
+from leannet.tasks import Task, task_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,22 +117,29 @@ class Artifact(abc.ABC):
         """Images (N, height, width, C) of the network's size as the graph takes them: as they are, or normalized."""
         return images if self.takes_uint8 else normalized(images, self.header.preprocessing)
 
-    def probabilities(self, images: NDArray[np.uint8], threads: int = 1) -> Floats:
-        """(N, classes) of images (N, height, width, C) of the network's size, in its own engine.
+    @property
+    def task(self) -> Task:
+        """What the network is for."""
+        return task_of(self.header)
+
+    def answers(self, images: NDArray[np.uint8], threads: int = 1) -> Floats:
+        """The task's answers (N, ...) of images (N, height, width, C) of the network's size, in its own engine.
 
         Others are decoded meanwhile, so it leaves them the cores between its own work.
         """
-        return softmax(self.run(None, threads, alone=False)(self.as_input(images))[0])
+        task = self.task
+        return task.answers(task.joined(self.run(None, threads, alone=False)(self.as_input(images))))
 
     def outputs(self, images: Sequence[Image.Image], engine_name: str | None = None, threads: int = 1) -> Floats:
-        """(N, classes) before softmax, of images of any size. Raises BrokenImage."""
+        """The task's joined outputs (N, ...), of images of any size. Raises BrokenImage."""
         arrays = np.stack([prepare(image, self.header.preprocessing) for image in images])
-        return self.run(engine_name, threads)(self.as_input(arrays))[0]
+        return self.task.joined(self.run(engine_name, threads)(self.as_input(arrays)))
 
 
 def check_consistent(header: Header, golden: Sequence[Golden], file: Path) -> None:
     """Whether classes and golden images belong together. Raises LeannetError."""
-    if any(each.outputs.shape != (len(header.classes),) for each in golden):
+    task = task_of(header)
+    if not all(task.outputs_fit(each.outputs.shape) for each in golden):
         raise LeannetError(f"{file}: its classes and golden images do not belong together: export it again")
 
 
@@ -140,9 +148,3 @@ def normalized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> Float
     mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
     scaled = images.astype(np.float32) * np.float32(preprocessing.scale)
     return np.ascontiguousarray(((scaled - mean) / std).transpose(0, 3, 1, 2))
-
-
-def softmax(outputs: Floats) -> Floats:
-    """Probabilities (N, classes) of outputs (N, classes)."""
-    shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

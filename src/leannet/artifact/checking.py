@@ -18,7 +18,8 @@ from leannet.data.images import fit, to_array, to_image
 from leannet.errors import LeannetError
 from leannet.rows.sides import gates
 from leannet.runtime import ENGINES
-from leannet.runtime.engines import Floats, is_installed
+from leannet.runtime.engines import is_installed
+from leannet.tasks import Classification
 
 BATCHES = (1, 7)
 
@@ -32,11 +33,12 @@ class EngineCheck:
     batch: int
     difference: float  # the largest, over the largest output
     tolerance: float
-    same_class: bool  # for every image
+    same_class: bool  # for every image; of a detector, the same objects
     problem: str = ""  # why there are no outputs
     resized: bool = False  # by the graph
     known: str = ""  # why it is wrong in this engine, as the file says itself
     skips: str | None = None  # of a network with gates, how what an image skips does not run; empty: all rows run
+    words: tuple[str, str] = (Classification.same, Classification.other)  # what `same_class` says
 
     @property
     def passed(self) -> bool:
@@ -47,7 +49,7 @@ class EngineCheck:
         what = f"batch {self.batch}" + (", resized by the graph" if self.resized else "")
         if self.problem:
             return f"{self.engine}, {what}: {self.problem}"
-        classes = "same classes" if self.same_class else "ANOTHER CLASS"
+        classes = self.words[0] if self.same_class else self.words[1]
         if self.skips is not None:
             what += f", skips ({self.skips})" if self.skips else ", runs all blocks"
         tolerance = f"{self.tolerance:.1e}".replace(".0e", "e")
@@ -59,7 +61,7 @@ class EngineCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return asdict(self) | {"passed": self.passed}
+        return {key: value for key, value in asdict(self).items() if key != "words"} | {"passed": self.passed}
 
 
 def check(path: str | Path, engines: Sequence[str] | None = None) -> list[EngineCheck]:
@@ -105,7 +107,7 @@ def write_checked(artifact: Artifact, target: Path, problem: str, note: str = ""
 
 
 def _check_golden(artifact: Artifact, name: str, batch: int) -> EngineCheck:
-    version, tolerance = ENGINES[name].version(), artifact.shipping.tolerance
+    version, tolerance, task = ENGINES[name].version(), artifact.shipping.tolerance, artifact.task
     if not artifact.golden:
         return EngineCheck(version, name, batch, 0.0, tolerance, False, "the artifact has no golden images")
     golden = [artifact.golden[number % len(artifact.golden)] for number in range(max(batch, len(artifact.golden)))]
@@ -119,10 +121,11 @@ def _check_golden(artifact: Artifact, name: str, batch: int) -> EngineCheck:
         )
     except Exception as error:  # whatever an engine raises for a graph that it cannot run
         return EngineCheck(version, name, batch, float("inf"), tolerance, False, _one_line(error))
-    same = _same_class(outputs, recorded, tolerance)
+    same, difference = task.agrees(outputs, recorded, tolerance), task.difference(outputs, recorded, tolerance)
     has_gates = bool(gates(artifact.header.architecture))
     skips = ENGINES[name].skips(artifact.program) if has_gates else None
-    return EngineCheck(version, name, batch, _difference(outputs, recorded), tolerance, same, skips=skips)
+    words = task.same, task.other
+    return EngineCheck(version, name, batch, difference, tolerance, same, skips=skips, words=words)
 
 
 def _check_resizing(artifact: Artifact, name: str, known: str) -> EngineCheck:
@@ -130,7 +133,7 @@ def _check_resizing(artifact: Artifact, name: str, known: str) -> EngineCheck:
 
     Allowed is a quarter of what a resize without antialiasing changes.
     """
-    version, tolerance = ENGINES[name].version(), artifact.shipping.tolerance
+    version, tolerance, task = ENGINES[name].version(), artifact.shipping.tolerance, artifact.task
     preprocessing = artifact.header.preprocessing.model_copy(update={"resize": "squash"})
     size, generator = (preprocessing.width, preprocessing.height), np.random.default_rng(0)
     shapes = [(3 * size[1] + 1, 2 * size[0] + 3), (2 * size[1] + 5, 3 * size[0] + 2)]
@@ -140,15 +143,15 @@ def _check_resizing(artifact: Artifact, name: str, known: str) -> EngineCheck:
     resized: NDArray[Any] = np.stack([to_array(fit(to_image(image), preprocessing)) for image in noise])
     aliased: NDArray[Any] = np.stack([without_antialiasing(image, *size) for image in noise])
     try:
-        run = artifact.run(name)
-        reference, aliased_outputs = run(resized)[0], run(aliased)[0]
-        outputs = np.concatenate([run(image[None])[0] for image in noise])
+        run, joined = artifact.run(name), task.joined
+        reference, aliased_outputs = joined(run(resized)), joined(run(aliased))
+        outputs = np.concatenate([joined(run(image[None])) for image in noise])
     except Exception as error:  # whatever an engine raises for a graph that it cannot run
         return EngineCheck(version, name, 1, float("inf"), tolerance, False, _one_line(error), True, known)
-    tolerance = max(tolerance, _difference(aliased_outputs, reference) / 4)
-    same = _same_class(outputs, reference, tolerance)
-    difference = _difference(outputs, reference)
-    return EngineCheck(version, name, 1, difference, tolerance, same, resized=True, known=known)
+    tolerance = max(tolerance, task.difference(aliased_outputs, reference, tolerance) / 4)
+    same, difference = task.agrees(outputs, reference, tolerance), task.difference(outputs, reference, tolerance)
+    words = task.same, task.other
+    return EngineCheck(version, name, 1, difference, tolerance, same, resized=True, known=known, words=words)
 
 
 def without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -161,17 +164,6 @@ def without_antialiasing(image: NDArray[np.uint8], width: int, height: int) -> N
     down, across = (places[0] - top)[:, None, None], (places[1] - left)[:, None]
     above, below = (image[line][:, left] * (1 - across) + image[line][:, right] * across for line in (top, bottom))
     return np.rint(above * (1 - down) + below * down).astype(np.uint8)
-
-
-def _difference(outputs: Floats, reference: Floats) -> float:
-    """The largest, over the largest output."""
-    return float(np.abs(outputs - reference).max()) / max(float(np.abs(reference).max()), 1e-30)
-
-
-def _same_class(outputs: Floats, reference: Floats, tolerance: float) -> bool:
-    """Whether each image has the same class. Of two classes that are as good as equal, either is correct."""
-    same = np.take_along_axis(outputs, reference.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return bool((same >= outputs.max(axis=1) - tolerance * float(np.abs(reference).max())).all())
 
 
 def _one_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from leannet.runtime import Program, engine, numpy_weights, to_onnx
 from leannet.runtime.branching import Branches
 from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
 from leannet.sections import FloatInput, Shipping
+from leannet.tasks import task_of
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
@@ -121,7 +122,7 @@ def build_artifact(
                            "quantize makes for litert")  # fmt: skip
     network, header = load_shipped(file)
     if len(header.architecture.output_names) != 1:
-        raise LeannetError(f"{file}: expected a classifier of one output, found {header.architecture.output_names}")
+        raise LeannetError(f"{file}: expected a network of one output, found {header.architecture.output_names}")
     weights = numpy_weights(network.state_dict())
     images = header.preprocessing if input != "float32" else None
     if branches:
@@ -131,7 +132,7 @@ def build_artifact(
                            "not gather")  # fmt: skip
     model = to_onnx(header.architecture, weights, images, precision, input == "uint8-sized", branches)
     try:
-        golden, gap = record(network, header.preprocessing)
+        golden, gap = record(network, task_of(header))
     except LeannetError as error:
         raise LeannetError(f"{file}: {error}") from None
     tolerance = allowance(precision, gap)

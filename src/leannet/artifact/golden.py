@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.errors import LeannetError
-from leannet.preprocessing import Preprocessing
+from leannet.tasks import Task
 
+MARGIN = 1e-4  # of what a difference between float32 and float64 is taken of, where answers may change places
 SIZES = ((320, 240), (201, 333), (97, 97), (64, 180))  # width, height
 
 
 @dataclass(frozen=True)
 class Golden:
-    """An image as a PNG file, and the network's outputs for it: (classes,), before softmax."""
+    """An image as a PNG file, and the task's joined outputs for it: of a classifier (classes,), before softmax; of a
+    detector (most, 6)."""
 
     png: bytes
     outputs: NDArray[np.float32]
@@ -34,7 +36,7 @@ class Golden:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {"png": base64.b64encode(self.png).decode(), "outputs": [float(value) for value in self.outputs]}
+        return {"png": base64.b64encode(self.png).decode(), "outputs": self.outputs.tolist()}
 
     @classmethod
     def from_dict(cls, data: Any, where: object) -> "Golden":
@@ -50,10 +52,10 @@ def golden_pngs() -> list[bytes]:
     return [_png(pattern(width, height)) for pattern, (width, height) in zip(_PATTERNS, SIZES, strict=True)]
 
 
-def record(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ...], float]:
+def record(network: Any, task: Task) -> tuple[tuple[Golden, ...], float]:
     """The golden images with a torch network's outputs in float64, and how far its float32 is from them.
 
-    That gap is the largest difference over the largest output, one image at a time and all at once, in both layouts of
+    That gap is the task's largest difference, one image at a time and all at once, in both layouts of
     memory: float32 sums in another order in each, as every engine does.
     Raises LeannetError for outputs that are not finite.
     """
@@ -62,24 +64,25 @@ def record(network: Any, preprocessing: Preprocessing) -> tuple[tuple[Golden, ..
     from leannet.data.images import prepare
     from leannet.data.loader import normalize
 
-    pngs = golden_pngs()
+    pngs, preprocessing = golden_pngs(), task.preprocessing
     arrays = np.stack([prepare(Golden(png, np.empty(0, np.float32)).image(), preprocessing) for png in pngs])
     images = torch.from_numpy(arrays.transpose(0, 3, 1, 2).copy())
     mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in
                  (preprocessing.mean, preprocessing.std))  # fmt: skip
     with torch.inference_mode():
-        float64 = copy.deepcopy(network).double()((images.double() * preprocessing.scale - mean) / std).numpy()
+        doubled = copy.deepcopy(network).double()
+        float64 = task.joined([doubled((images.double() * preprocessing.scale - mean) / std).numpy()])
         x = normalize(images, preprocessing)
         float32 = []
         for memory_format in (torch.contiguous_format, torch.channels_last):
             batch = x.contiguous(memory_format=memory_format)
             one_by_one = torch.cat([network(batch[i : i + 1]) for i in range(len(batch))])
-            float32 += [network(batch).numpy(), one_by_one.numpy()]
+            float32 += [task.joined([each.numpy()]) for each in (network(batch), one_by_one)]
     if not np.isfinite(float64).all() or not np.isfinite(float32).all():
         raise LeannetError(
             "its outputs for the golden images are not finite: the training diverged; nothing was written"
         )
-    gap = max(float(np.abs(each - float64).max()) for each in float32) / max(float(np.abs(float64).max()), 1e-30)
+    gap = max(task.difference(each, float64, MARGIN) for each in float32)
     return tuple(Golden(png, line.astype(np.float32)) for png, line in zip(pngs, float64, strict=True)), gap
 
 

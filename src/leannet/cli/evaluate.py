@@ -1,5 +1,6 @@
 """leannet evaluate: what a trained network is worth on images."""
 
+import math
 import shutil
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,8 +10,9 @@ from leannet.cli.options import ClassDepth, ImageColumn, Json, LabelColumn, Quie
 from leannet.cli.output import print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from leannet.evaluation import Scores
     from leannet.evaluation.skipped import ImageCosts
+    from leannet.tasks.detection import BoxScores
+    from leannet.tasks.metrics import Scores
 
 MISTAKES = 10  # printed where the matrix is wider than the terminal
 
@@ -29,13 +31,15 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score a run: top-1 and top-5 with intervals, precision, recall, F1, confusion matrix.
+    """Score a run: top-1 and top-5 with intervals, precision, recall, F1, confusion matrix; of boxes AP.
 
     Example: leannet evaluate runs/photos more-photos/
     """
     from leannet.data.sources.listing import ReadingOptions
     from leannet.evaluation import evaluate, interval
     from leannet.header import is_artifact
+    from leannet.tasks.detection import BoxScores
+    from leannet.tasks.metrics import Scores
 
     options = ReadingOptions(image_column, label_column, class_depth)
     evaluation = evaluate(run, data, split, quiet, options if options.to_dict() else None)
@@ -44,12 +48,16 @@ def command(
         return
     scores = evaluation.scores
     print_text(f"{evaluation.checkpoint} on {evaluation.data}, {evaluation.split}")
-    print(f"top-1  {scores.line()}")
+    print(f"{'' if isinstance(scores, BoxScores) else 'top-1  '}{scores.line()}")
     if is_artifact(run):
         print_text(
             "       it does not know what trained it, and this may be among them; its run knows: leannet evaluate RUN",
             " " * 7,
         )
+    if isinstance(scores, BoxScores):
+        _print_boxes(scores)
+        return
+    assert isinstance(scores, Scores)
     if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
         print(f"top-5  {100 * scores.top5:.2f} % ({interval(scores.top5_low, scores.top5_high)})")
     print()
@@ -65,6 +73,23 @@ def command(
     if evaluation.costs is not None:
         print()
         _print_costs(evaluation.costs)
+
+
+def _print_boxes(scores: "BoxScores") -> None:
+    """AP of each class, and of objects by their size."""
+    print()
+    print_table(
+        ("class", "AP", "AP50", "objects"),
+        [(name, *map(_percent, values), scores.counts[name]) for name, values in scores.precision.by_class.items()],
+    )
+    print()
+    sizes = "  ".join(f"{size} {_percent(value)}" for size, value in scores.precision.by_size.items())
+    print_text(f"AP by size: {sizes} (up to 32 x 32 px, up to 96 x 96 px, larger)")
+    print_text(f"AP75 {_percent(scores.precision.ap75)}, recall {_percent(scores.precision.recall)}")
+
+
+def _percent(value: float) -> str:
+    return "none" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
 def _print_costs(costs: "ImageCosts") -> None:

@@ -15,10 +15,12 @@ def command(
         str, typer.Argument(help="A run folder, a checkpoint or an artifact: .onnx, or a folder. It alone is enough.")
     ],
     images: Annotated[list[str], typer.Argument(help="Images, or folders of images.")],
-    top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
+    top: Annotated[
+        int | None, typer.Option(help="How many classes to name, or objects. Default: 5 classes, or all.", min=1)
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Name what is in images.
+    """Name what is in images, and where, if the network finds boxes.
 
     Example: leannet predict runs/photos cat.jpg dog.jpg
     """
@@ -30,10 +32,7 @@ def command(
         print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": others})
     else:
         for prediction in predictions:
-            words = "  ".join(
-                f"{name} {100 * p:.1f} %" for name, p in zip(prediction.classes, prediction.probabilities, strict=True)
-            )
-            line = f"{prediction.path}: {words}"
+            line = prediction.line()
             if sys.stdout is not None and sys.stdout.isatty():
                 print_text(line, "    ")
             else:  # programs read a line an image

@@ -99,10 +99,23 @@ class Dataset:
         return counts
 
     def sized(self, sizes: Sequence[tuple[int, int]]) -> "Dataset":
-        """The set with the objects of its images in pixels. sizes: width and height of each."""
+        """The set with the objects of its images in pixels, each cut at the border of its image. sizes: width and
+        height of each."""
         if self.truths is None:
             return self
-        return replace(self, truths=tuple(each.sized(size) for each, size in zip(self.truths, sizes, strict=True)))
+        truths = [each.sized(size) for each, size in zip(self.truths, sizes, strict=True)]
+        inside = tuple(each.inside() for each in truths)
+        beyond = [int(each.beyond.sum()) for each in truths]
+        gone = [len(each.labels) - len(rest.labels) for each, rest in zip(truths, inside, strict=True)]
+        left_out = [LeftOut("object", "that lies outside its image", (name,) * number)
+                    for name, number in zip(self.names, gone, strict=True)]  # fmt: skip
+        cut = sum(beyond) - sum(gone)
+        remarks = self.remarks
+        if cut:
+            names = ", ".join([name for name, number in zip(self.names, beyond, strict=True) if number][:NAMES_SHOWN])
+            remarks = (*remarks, f"{cut:,} objects reach beyond their image and are cut at its border: in {names}"
+                       + (", ..." if sum(map(bool, beyond)) > NAMES_SHOWN else ""))  # fmt: skip
+        return replace(self, truths=inside, remarks=remarks, left_out=grouped_by_reason((*self.left_out, *left_out)))
 
     def without(self, patterns: Iterable[str]) -> "Dataset":
         """The set without images whose name matches a pattern."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+BEYOND = 0.5  # pixels that a box may reach beyond its image without a word: it was rounded
+
 
 @dataclass(frozen=True, eq=False)
 class Truths:
@@ -24,15 +26,38 @@ class Truths:
 
     def sized(self, size: tuple[int, int]) -> "Truths":
         """The same in pixels, of an image of (width, height)."""
+        boxes = self.boxes * (size * 2) if self.is_relative else self.boxes
+        return replace(self, boxes=boxes, size=size, is_relative=False)
+
+    @property
+    def beyond(self) -> NDArray[np.bool_]:
+        """(n,): which boxes reach beyond the image, by more than half a pixel."""
+        least, most = self.boxes[:, :2].min(axis=1), (self.boxes[:, 2:] - self._size).max(axis=1)
+        return np.maximum(-least, most) > BEYOND
+
+    def inside(self) -> "Truths":
+        """The objects of which something is in the image, cut at its border."""
+        boxes = np.clip(self.boxes, 0, self._size * 2)
+        areas = None if self.areas is None else np.minimum(self.areas, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+        return replace(self, boxes=boxes, areas=areas).only((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+
+    def only(self, which: NDArray[np.bool_]) -> "Truths":
+        """Some of the objects."""
+        areas = None if self.areas is None else self.areas[which]
         return replace(
-            self, boxes=self.boxes * (size * 2) if self.is_relative else self.boxes, size=size, is_relative=False
+            self, boxes=self.boxes[which], labels=self.labels[which], is_crowd=self.is_crowd[which], areas=areas
         )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        if self.size is None:
+            raise ValueError("expected objects of an image whose size is known")
+        return self.size
 
     def boxes_in(self, size: tuple[int, int]) -> NDArray[np.floating]:
         """The boxes in an image that was decoded at another size, (width, height)."""
-        if self.size is None:
-            raise ValueError("expected objects of an image whose size is known")
-        return self.boxes * ((size[0] / self.size[0], size[1] / self.size[1]) * 2)
+        width, height = self._size
+        return self.boxes * ((size[0] / width, size[1] / height) * 2)
 
     def numbered(self, numbers: NDArray[np.int64]) -> "Truths":
         """The same with other class numbers. numbers: of each class the new one."""

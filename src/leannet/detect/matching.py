@@ -9,25 +9,18 @@ Of N images, L places, K classes and at most M objects an image.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from leannet.detect.overlap import giou, iou
+from leannet.detect.rules import Rule
 
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss (Lin et al., arXiv 1708.02002, section 5.1)
 # What classes, sides and overlap count: the paper's section 4, and the same in its loss.
 CLASS_WEIGHT, SIDES_WEIGHT, OVERLAP_WEIGHT = 2.0, 5.0, 2.0
 LEAST_CHANCE = 1e-8
 IMPOSSIBLE = 1e8  # a cost that no place has; not infinity, with which sums and assignments are no numbers
-
-# minimum: the place of least cost; two objects may share one (the first version of the paper). hungarian: the places of
-# least cost in all, one object each (its last). The others look at places alone. box_iou: the place whose box, of one
-# size a level, overlaps most, as anchors are matched by Faster R-CNN, SSD and YOLO. point: the nearest place, as in
-# CenterNet. point_in_scale: the nearest one of the level that objects of such a size are of, as in FCOS.
-Rule = Literal["minimum", "hungarian", "box_iou", "point", "point_in_scale"]
-RULES: tuple[Rule, ...] = get_args(Rule)
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Calibration": ".calibration",
-        "ClassScore": ".metrics",
+        "ClassScore": "..tasks.metrics",
         "Evaluation": ".scoring",
-        "Prediction": ".answers",
-        "Scores": ".metrics",
+        "Prediction": "..tasks.classification",
+        "Scores": "..tasks.metrics",
         "calibrate": ".calibration",
         "choose_exits": ".exits",
         "evaluate": ".evaluating",
-        "interval": ".metrics",
+        "interval": "..tasks.metrics",
         "predict": ".predicting",
-        "score": ".metrics",
-        "wilson": ".metrics",
+        "score": "..tasks.metrics",
+        "wilson": "..tasks.metrics",
     },
 )
 
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from leannet.evaluation.calibration import calibrate as calibrate
     from leannet.evaluation.evaluating import evaluate as evaluate
     from leannet.evaluation.exits import choose_exits as choose_exits
-    from leannet.evaluation.metrics import ClassScore as ClassScore
-    from leannet.evaluation.metrics import Scores as Scores
-    from leannet.evaluation.metrics import interval as interval
-    from leannet.evaluation.metrics import score as score
-    from leannet.evaluation.metrics import wilson as wilson
-    from leannet.evaluation.predicted import Prediction as Prediction
     from leannet.evaluation.predicting import predict as predict
     from leannet.evaluation.scoring import Evaluation as Evaluation
+    from leannet.tasks.metrics import ClassScore as ClassScore
+    from leannet.tasks.metrics import Scores as Scores
+    from leannet.tasks.metrics import interval as interval
+    from leannet.tasks.metrics import score as score
+    from leannet.tasks.metrics import wilson as wilson

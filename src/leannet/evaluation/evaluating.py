@@ -39,8 +39,8 @@ def evaluate(
     if data is None or split is not None:
         raise LeannetError(f"{run}: an artifact does not know which images trained it: name some to score, no --split")
 
-    def probabilities(images: Any) -> NDArray[np.float32]:
+    def answers(images: Any) -> NDArray[np.float32]:
         arrays = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
-        return artifact.probabilities(arrays, cores())
+        return artifact.answers(arrays, cores())
 
-    return evaluate_with(probabilities, artifact.header, Path(run), data, None, quiet, options)
+    return evaluate_with(answers, artifact.header, Path(run), data, None, quiet, options)

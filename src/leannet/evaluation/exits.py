@@ -14,7 +14,6 @@ from leannet.checkpoint import load, save
 from leannet.cost.skipping import skipping
 from leannet.data.loader import normalize
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import score
 from leannet.evaluation.scoring import answers_of
 from leannet.evaluation.skipped import image_costs
 from leannet.files import check_writable
@@ -22,6 +21,7 @@ from leannet.header import checkpoint_file
 from leannet.network import subnetwork
 from leannet.rows.exits import exits
 from leannet.sections import Metrics, Step
+from leannet.tasks.metrics import score
 
 STEPS = 60  # confidences that are tried: quantiles of those that images have
 

@@ -14,24 +14,24 @@ from leannet.data.sources import ReadingOptions, open_dataset
 from leannet.data.split import SPLIT_NAMES, is_known, membership
 from leannet.errors import LeannetError, command_line
 from leannet.header import Header
+from leannet.tasks import task_of
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Some of a set of images. labels: (N,) numbers of the network's classes, one an index."""
+    """Some of a set of images, whose classes have the network's numbers. labels: (N,), one an index."""
 
     data: str
     split: str  # "all" of the data given that did not train the network, or a recorded split of the data of the run
     why: str
     dataset: Dataset
     indices: NDArray[np.int64]
-    class_numbers: NDArray[np.int64]  # the number of a class there -> its number in the network
     skipped: list[dict[str, str]]  # images that cannot be read
     left_out: list[dict[str, Any]]  # what is no labelled image, by reason
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        return self.class_numbers[self.dataset.labels[self.indices]]
+        return self.dataset.labels[self.indices]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,13 +44,13 @@ class LabelledImages:
 
 def reading_of(header: Header) -> ReadingOptions:
     """How the data that trained a network was read; other data is read so where it can be."""
-    return ReadingOptions(**header.provenance.reading, strict=False)
+    return ReadingOptions(**{"task": task_of(header).name, **header.provenance.reading}, strict=False)
 
 
 def scan_labelled(
     file: Path, header: Header, data: str | None, console: Console, options: ReadingOptions | None = None
-) -> tuple[str, Scan, NDArray[np.int64]]:
-    """Where the images are, what was found there, and the network's number of each of their classes.
+) -> tuple[str, Scan]:
+    """Where the images are, and what was found there, with the network's numbers of classes.
 
     data: None: those of the checkpoint. options: None: as what trained the network was read.
     Raises LeannetError where there are none, or a class is not the checkpoint's.
@@ -61,9 +61,9 @@ def scan_labelled(
     if data is None and where != "digits" and not Path(where).exists():
         here = command_line("evaluate", file, "FOLDER")
         raise LeannetError(f"{where}: not there any more; where its images are now (known by content): {here}")
-    dataset = open_dataset(where, options or reading_of(header))
-    dataset.numbered_as(header.classes, str(file))
-    class_numbers = np.array([header.classes.index(name) for name in dataset.classes])
+    reading = reading_of(header) if options is None else replace(options, task=task_of(header).name)
+    dataset = open_dataset(where, reading).numbered_as(header.classes, str(file))
+    task_of(header).check(dataset)
     preprocessing = header.preprocessing
     scanned = scan(
         dataset,
@@ -75,7 +75,7 @@ def scan_labelled(
     )
     for line in scanned.lines():
         console.say(f"  {line}", style="yellow")
-    return where, scanned, class_numbers
+    return where, scanned
 
 
 def labelled_images(
@@ -90,13 +90,11 @@ def labelled_images(
 
     Raises LeannetError where the classes are not the checkpoint's, or no image is left.
     """
-    where, scanned, class_numbers = scan_labelled(file, header, data, console, options)
+    where, scanned = scan_labelled(file, header, data, console, options)
     name, why, indices = _which_split(scanned, header, split, where, of_run=data is None)
     if why:
         console.say(why, style="yellow")
-    return LabelledImages(
-        where, name, why, scanned.dataset, indices, class_numbers, report_skipped(scanned), report_left_out(scanned)
-    )
+    return LabelledImages(where, name, why, scanned.dataset, indices, report_skipped(scanned), report_left_out(scanned))
 
 
 def _which_split(

@@ -1,65 +1,46 @@
 """The predictions of a network for images, whatever runs it. No torch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.data.dataset import LeftOut
-from leannet.data.images import BrokenImage, prepare, read
+from leannet.data.images import BrokenImage, prepare, read, upright_size
 from leannet.data.sources.walking import Folder, not_images, walk
 from leannet.errors import LeannetError, as_items
-from leannet.header import Header
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for one image: classes and their probabilities, the likeliest first."""
-
-    path: str
-    classes: tuple[str, ...]
-    probabilities: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        best = [{"class": c, "probability": p} for c, p in zip(self.classes, self.probabilities, strict=True)]
-        return {"path": self.path, "prediction": self.classes[0], "probability": self.probabilities[0], "top": best}
+from leannet.tasks.task import Answer, Floats, Task
 
 
 def predictions_of_images(
     images: Sequence[str | Path | Image.Image],
-    header: Header,
-    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    top: int,
-) -> tuple[list[Prediction], list[dict[str, str]]]:
-    """The predictions in order, and the images that cannot be read with the reason.
+    task: Task,
+    answers: Callable[[NDArray[np.uint8]], Floats],
+    most: int,
+) -> tuple[list[Answer], list[dict[str, str]]]:
+    """What a network says of images, in order, and the images that cannot be read with the reason.
 
-    images: paths, folders of images, or PIL images. probabilities: of one prepared image (H, W, C) uint8.
+    images: paths, folders of images, or PIL images. answers: the task's, of one prepared image (H, W, C) uint8. most:
+    how much of each.
     Raises LeannetError for a path that does not exist and a folder without images.
     """
-    predictions: list[Prediction] = []
+    predictions: list[Answer] = []
     missed: list[LeftOut] = []
     named_images = list_images(images, missed)
     broken = [{"path": n, "problem": f"{each.why}; {each.way_out}".rstrip("; ")} for each in missed for n in each.names]
     for name, image in named_images:
         try:
             pillow_image = image if isinstance(image, Image.Image) else read(image)
-            array = prepare(pillow_image, header.preprocessing)
+            array = prepare(pillow_image, task.preprocessing)
+            size = upright_size(pillow_image)
         except BrokenImage as error:
             broken.append({"path": name, "problem": str(error)})
             continue
-        predictions.append(best_of(name, probabilities(array), header, top))
+        predictions.append(task.answer(name, answers(array), size, most))
     return predictions, broken
-
-
-def best_of(name: str, probabilities: NDArray[np.float32], header: Header, top: int) -> Prediction:
-    """The likeliest classes of one image."""
-    best = np.argsort(-probabilities, kind="stable")[:top]
-    return Prediction(name, tuple(header.classes[i] for i in best), tuple(float(probabilities[i]) for i in best))
 
 
 def list_images(

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.artifact.opening import open_artifact
-from leannet.evaluation.predicted import Prediction, predictions_of_images
+from leannet.evaluation.predicted import predictions_of_images
 from leannet.header import is_artifact
+from leannet.tasks.task import Answer
 
 
 def predict(
-    run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
-) -> tuple[list[Prediction], list[dict[str, str]]]:
+    run: str | Path, images: Sequence[str | Path | Image.Image], top: int | None = None
+) -> tuple[list[Answer], list[dict[str, str]]]:
     """What a network says of images: paths, folders of images, or PIL images.
 
-    run: a run folder or checkpoint, which torch runs, or an artifact, which runs in its own engine without torch.
+    run: a run folder or checkpoint, which torch runs, or an artifact, which runs in its own engine without torch. top:
+    how many classes, or objects, of an image; None: 5 classes, or all objects.
     Returns the predictions in order, and the images that cannot be read with the reason.
     Raises LeannetError for a path that does not exist and a folder without images.
     """
@@ -27,7 +29,7 @@ def predict(
         return by_torch(run, images, top)
     artifact = open_artifact(run)
 
-    def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return artifact.probabilities(array[None])[0]
+    def answers(array: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(artifact.answers(array[None])[0])
 
-    return predictions_of_images(images, artifact.header, probabilities, top)
+    return predictions_of_images(images, artifact.task, answers, artifact.task.most(top))

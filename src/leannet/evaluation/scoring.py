@@ -17,11 +17,12 @@ from leannet.cost.skipping import skipping
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import ReadingOptions
 from leannet.evaluation.labelled_images import LabelledImages, labelled_images
-from leannet.evaluation.metrics import Scores, score
-from leannet.evaluation.predicted import Prediction, predictions_of_images
+from leannet.evaluation.predicted import predictions_of_images
 from leannet.evaluation.skipped import ImageCosts, image_costs
 from leannet.header import Header, checkpoint_file
 from leannet.network import Network, folded
+from leannet.tasks import Result, task_of
+from leannet.tasks.task import Answer, Floats
 
 BATCH = 64
 
@@ -34,7 +35,7 @@ class Evaluation:
     data: str
     split: str  # "all" of the data given that did not train it, or a recorded split of the data of the run
     why: str
-    scores: Scores
+    scores: Result
     skipped: list[dict[str, str]]  # images that cannot be read
     left_out: list[dict[str, Any]]  # what is no labelled image, by reason
     costs: ImageCosts | None = None  # of a network with gates
@@ -73,20 +74,20 @@ def evaluate(
     with recording(network) as decided:
         taken: dict[str, list[NDArray[np.int8]]] = {name: [] for name in (cost.decisions if cost else ())}
 
-        def probabilities(images: torch.Tensor) -> NDArray[np.float32]:
-            made = probabilities_of(network, images, header)
+        def answers(images: torch.Tensor) -> Floats:
+            made = answers_of_network(network, images, header)
             for name, decisions in taken.items():
                 decisions.append(decided[name].numpy() if name in decided else np.full(len(images), -1, np.int8))
             return made
 
-        evaluation = evaluate_with(probabilities, header, file, data, split, quiet, options)
+        evaluation = evaluate_with(answers, header, file, data, split, quiet, options)
     if cost is None:
         return evaluation
     return replace(evaluation, costs=image_costs(cost, {name: np.concatenate(each) for name, each in taken.items()}))
 
 
 def evaluate_with(
-    probabilities: Callable[[torch.Tensor], NDArray[np.float32]],
+    answers: Callable[[torch.Tensor], Floats],
     header: Header,
     file: Path,
     data: str | None = None,
@@ -94,9 +95,9 @@ def evaluate_with(
     quiet: bool = False,
     options: ReadingOptions | None = None,
 ) -> Evaluation:
-    """The same of whatever runs a network. probabilities: of prepared images (N, C, H, W) uint8 -> (N, classes)."""
-    images, outputs = answers_of(probabilities, header, file, data, split, quiet, options)
-    scores = score(outputs, images.labels, header.classes)
+    """The same of whatever runs a network. answers: the task's, of prepared images (N, C, H, W) uint8."""
+    images, of_images = answers_of(answers, header, file, data, split, quiet, options)
+    scores = task_of(header).score(of_images, images.dataset.keep(images.indices))
     return Evaluation(file, images.data, images.split, images.why, scores, images.skipped, images.left_out)
 
 
@@ -118,14 +119,15 @@ def answers_of(
 
 
 @torch.no_grad()
-def probabilities_of(network: Network, images: torch.Tensor, header: Header) -> NDArray[np.float32]:
-    """(N, C, H, W) uint8 -> (N, classes) float32."""
-    return torch.softmax(network(normalize(images, header.preprocessing)), dim=1).numpy()
+def answers_of_network(network: Network, images: torch.Tensor, header: Header) -> Floats:
+    """The task's answers, of prepared images (N, C, H, W) uint8: (N, ...)."""
+    task = task_of(header)
+    return task.answers(task.joined([network(normalize(images, header.preprocessing)).numpy()]))
 
 
 def predict(
-    run: str | Path, images: Sequence[str | Path | Image.Image], top: int = 5
-) -> tuple[list[Prediction], list[dict[str, str]]]:
+    run: str | Path, images: Sequence[str | Path | Image.Image], top: int | None = None
+) -> tuple[list[Answer], list[dict[str, str]]]:
     """What a checkpoint says of images: paths, folders of images, or PIL images.
 
     Returns the predictions in order, and the images that cannot be read with the reason.
@@ -133,7 +135,9 @@ def predict(
     """
     network, header = load(run)
 
-    def probabilities(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return probabilities_of(network, torch.from_numpy(array.transpose(2, 0, 1).copy())[None], header)[0]
+    def answers(array: NDArray[np.uint8]) -> Floats:
+        image = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
+        return np.asarray(answers_of_network(network, image, header)[0])
 
-    return predictions_of_images(images, header, probabilities, top)
+    task = task_of(header)
+    return predictions_of_images(images, task, answers, task.most(top))

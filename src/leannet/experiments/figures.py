@@ -51,7 +51,7 @@ class Drawing:
 
 def drawings(experiment: Experiment) -> list[Drawing]:
     """All figures, in the order of the page."""
-    figures = [_curve(experiment, name) for name in PANELS]
+    figures = [_curve(experiment, name) for name in ("accuracy", "loss")]
     for number, side in enumerate(experiment.sides):
         figures += [_confusion(side, number), _maps(side, number)]
         figures += [_plane(side, side.embedding, number)] if side.embedding else []
@@ -60,7 +60,7 @@ def drawings(experiment: Experiment) -> list[Drawing]:
 
 def _curve(experiment: Experiment, name: str) -> Drawing:
     """Training by step, dashed, and validation by epoch, solid, on one axis of steps."""
-    scale, label = PANELS[name]
+    scale, label, *_ = PANELS[name]
     by_step = all(side.steps for side in experiment.sides)
     unit = "step" if by_step else "epoch"
     lines: list[tuple[Any, ...]] = []

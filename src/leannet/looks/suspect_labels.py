@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError
-from leannet.evaluation.predictions import read_predictions
 from leannet.header import read_header
 from leannet.run_files import FOLDS, MODEL, PREDICTIONS
+from leannet.tasks.predictions import read_predictions
 
 # In ten public test sets up to 10.1 % of the labels are wrong (Northcutt, Athalye, Mueller 2021, arXiv 2103.14749).
 # Where a network calls more of them wrong, most of that is its own mistakes (docs/looks.md).

@@ -18,8 +18,8 @@ from typing import Literal
 
 import numpy as np
 
-from leannet.evaluation.metrics import Scores
 from leannet.runtime.engines import Floats
+from leannet.tasks.metrics import Scores
 
 Criterion = Literal["accuracy", "noise"]
 Z = 1.96  # 95 % of a normal distribution lie within so many standard errors

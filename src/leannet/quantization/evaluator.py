@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.artifact.artifact import normalized, softmax
+from leannet.artifact.artifact import normalized
 from leannet.console import Console
-from leannet.evaluation.metrics import score
 from leannet.header import Header
 from leannet.quantization.comparison import Comparison, decibels, relative_noise
 from leannet.runtime import Program, engine, machine
 from leannet.runtime.engines import Floats
+from leannet.tasks.classification import softmax
+from leannet.tasks.metrics import score
 
 if TYPE_CHECKING:
     from leannet.data.split import Split
@@ -34,7 +35,7 @@ class Evaluator:
         from leannet.data.split import Split, membership, split_dataset
         from leannet.evaluation.labelled_images import scan_labelled
 
-        where, scan, class_numbers = scan_labelled(file, header, data, console)
+        where, scan = scan_labelled(file, header, data, console)
         known = membership(scan.digests, header.split.fingerprints)
         train, evaluation = np.flatnonzero(known.train), np.flatnonzero(known.validation)
         if not len(train) or not len(evaluation):
@@ -52,7 +53,7 @@ class Evaluator:
         (self._images,) = cached(images, sizes=scan.sizes, formats=scan.formats)
         self._calibration = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
         self._evaluation = evaluation
-        self.labels: NDArray[np.int64] = class_numbers[scan.dataset.labels[evaluation]]
+        self.labels: NDArray[np.int64] = scan.dataset.labels[evaluation]
         self.calibration_images = len(self._calibration)
         self.calibration_batch_count = -(-self.calibration_images // CALIBRATION_BATCH)
 

@@ -41,12 +41,18 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
 
 
 def best_logged_epoch(log: list[dict[str, float]]) -> int | None:
-    """The epoch of the highest validation accuracy, of equal ones that of the lower loss; None without an epoch."""
+    """The epoch of the highest validation accuracy, of equal ones that of the lower loss; of a detector the one of the
+    highest AP. None without an epoch."""
     return _best_epoch(log) if log else None
 
 
 def _best_epoch(log: list[dict[str, float]]) -> int:
-    return int(max(log, key=lambda line: (line["validation_accuracy"], -line["validation_loss"]))["epoch"])
+    def rank(line: dict[str, float]) -> tuple[float, float]:
+        if "validation_ap" in line:
+            return line["validation_ap"], line["validation_ap50"]
+        return line["validation_accuracy"], -line["validation_loss"]
+
+    return int(max(log, key=rank)["epoch"])
 
 
 def _resume_state(run: Path) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.evaluation.metrics import Scores
 from leannet.reports.page import middle
+from leannet.tasks.metrics import Scores
 
 FEW, MANY = 4, 20  # up to FEW classes each cell shows all its figures; above MANY the matrix is a heat map
 NARROW = 4  # letters of a name that fits above its column

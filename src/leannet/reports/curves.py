@@ -7,14 +7,26 @@ from leannet.style import COLORS, INK, bands, figure, inline_svg, plain_axes
 
 TRAINING, VALIDATION = COLORS[:2]
 TRAINING_LINE, VALIDATION_LINE = (0, (4, 1.5)), "-"
-PANELS = {"accuracy": (100, "accuracy, %"), "loss": (1, "loss")}  # name -> scale and label of the axis
-TITLES = {"accuracy": "Accuracy by epoch", "loss": "Loss by epoch", "rate": "Learning rate by epoch"}
+# Of each panel scale, label of the axis, title, and the columns of training and of validation, if there is one.
+PANELS = {
+    "accuracy": (100, "accuracy, %", "Accuracy by epoch", ("train_accuracy", "validation_accuracy")),
+    "loss": (1, "loss", "Loss by epoch", ("train_loss", "validation_loss")),
+    "AP50": (100, "AP50, and recall in training, %", "AP50 by epoch", ("train_recall", "validation_ap50")),
+    "AP": (100, "AP, %", "AP by epoch", (None, "validation_ap")),
+    "matching loss": (1, "loss", "Loss by epoch", ("train_loss", None)),
+}
+
+
+def panels(line: dict[str, float]) -> tuple[str, ...]:
+    """The panels of a log. line: one of it."""
+    return ("AP50", "AP", "matching loss") if "validation_ap" in line else ("accuracy", "loss")
 
 
 def learning_curves(log: Sequence[dict[str, float]], best_epoch: int | None) -> list[str]:
-    """Accuracy and loss of training and validation over the epochs, the best epoch marked: two <svg> elements."""
+    """Accuracy and loss of training and validation over the epochs, of a detector AP, the best epoch marked: an <svg>
+    element each."""
     curves = []
-    for name in PANELS:
+    for name in panels(log[0]):
         with figure(5, 3.6) as drawing:
             axes = drawing.subplots()
             draw_curve(axes, name, log, best_epoch)
@@ -34,31 +46,34 @@ def rate_curve(log: Sequence[dict[str, float]], best_epoch: int | None) -> str:
 
 def _tooltip(name: str, line: dict[str, float]) -> str:
     """The values of one epoch in words."""
-    digits, unit = (1, " %") if name == "accuracy" else (3, "")
-    training, validation = (
-        f"{split} {PANELS[name][0] * line[f'{key}_{name}']:.{digits}f}{unit}"
-        for split, key in (("training", "train"), ("validation", "validation"))
-    )
-    return f"epoch {line['epoch']:.0f}: {training}, {validation}"
+    scale, _, _, columns = PANELS[name]
+    digits, unit = (1, " %") if scale == 100 else (3, "")
+    words = [
+        f"{split} {scale * line[column]:.{digits}f}{unit}"
+        for split, column in zip(("training", "validation"), columns, strict=True)
+        if column is not None
+    ]
+    return f"epoch {line['epoch']:.0f}: {', '.join(words)}"
 
 
 def draw_curve(axes: Any, name: str, log: Sequence[dict[str, float]], best_epoch: int | None) -> None:
-    """One panel: `accuracy` or `loss`, training and validation on shared axes."""
-    scale, label = PANELS[name]
+    """One panel of `panels`, training and validation on shared axes."""
+    scale, label, title, columns = PANELS[name]
     best = next((line for line in log if line["epoch"] == best_epoch), None)
     epochs = [int(line["epoch"]) for line in log]
     marker = "o" if len(log) == 1 else None
-    for key, split, color, style in (
-        ("train", "training", TRAINING, TRAINING_LINE),
-        ("validation", "validation", VALIDATION, VALIDATION_LINE),
+    for column, split, color, style in zip(
+        columns, ("training", "validation"), (TRAINING, VALIDATION), (TRAINING_LINE, VALIDATION_LINE), strict=True
     ):
-        values = [scale * line[f"{key}_{name}"] for line in log]
+        if column is None:
+            continue
+        values = [scale * line[column] for line in log]
         axes.plot(epochs, values, linestyle=style, color=color, label=split, marker=marker, linewidth=1.8)
     if best is not None:
         axes.axvline(best["epoch"], color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
-        value = scale * best[f"validation_{name}"]
-        axes.plot(best["epoch"], value, "o", color=VALIDATION, label="best epoch", markersize=6)
-    axes.set_title(TITLES[name])
+        if columns[1] is not None:
+            axes.plot(best["epoch"], scale * best[columns[1]], "o", color=VALIDATION, label="best epoch", markersize=6)
+    axes.set_title(title)
     _finish(axes, label)
     axes.legend(frameon=False, loc="best", handlelength=2.6)
 
@@ -70,7 +85,7 @@ def draw_rate(axes: Any, log: Sequence[dict[str, float]], best_epoch: int | None
     if best_epoch in epochs:
         axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.set_ylim(bottom=0)
-    axes.set_title(TITLES["rate"])
+    axes.set_title("Learning rate by epoch")
     _finish(axes, "learning rate")
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from leannet.cost import Count
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores
 from leannet.files import write_whole
+from leannet.reports.boxes import FoundBoxes, draw_precision_recall
 from leannet.reports.confusion import MANY, NARROW, shades
 from leannet.reports.costs import (
     GROUPS,
@@ -24,13 +24,14 @@ from leannet.reports.costs import (
     costs_by_row,
     measures,
 )
-from leannet.reports.curves import draw_curve, draw_rate
+from leannet.reports.curves import draw_curve, draw_rate, panels
 from leannet.reports.page import middle
 from leannet.reports.reliability import draw_reliability
-from leannet.reports.run_contents import LOG_COLUMNS, RunContents
+from leannet.reports.run_contents import LOG_ORDER, RunContents
 from leannet.reports.skipping import draw_costs, draw_rates, run_costs
 from leannet.reports.summary import split_name
 from leannet.style import COLORS, figure, plain_axes, write_figure
+from leannet.tasks.metrics import Scores
 
 Line = Sequence[Any]
 LEGIBLE = 60  # names on an axis, at most, ...
@@ -38,7 +39,13 @@ LETTERS = 24  # ... and letters of each
 UNITS = {"params": ("thousands", 1e-3), "macs": ("millions", 1e-6), "bytes_moved": ("MB", 1e-6), "ms": ("ms", 1.0)}
 
 
-def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, list[int]], folder: Path) -> list[Path]:
+def write_figures(
+    contents: RunContents,
+    cost: Count | None,
+    counts: dict[str, list[int]],
+    folder: Path,
+    boxes: FoundBoxes | None = None,
+) -> list[Path]:
     """Writes the figures there is data for: learning curves, confusion matrix, calibration, costs, class counts.
 
     Returns the files. Raises LeannetError where the folder cannot be made.
@@ -59,8 +66,10 @@ def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, l
         written.append(_write_csv(folder / f"{name}.csv", lines))
 
     if contents.log:
-        lines = [[line[name] for name in LOG_COLUMNS] for line in contents.log]
-        write("learning_curves", (13, 4.1), lambda drawing: _draw_curves(drawing, contents), [LOG_COLUMNS, *lines])
+        columns = [name for name in contents.log[0] if name in LOG_ORDER]
+        columns.sort(key=LOG_ORDER.index)
+        lines = [[line[name] for name in columns] for line in contents.log]
+        write("learning_curves", (13, 4.1), lambda drawing: _draw_curves(drawing, contents), [columns, *lines])
     if contents.predictions:
         scores, names = contents.predictions.scores, contents.predictions.classes
         longest = 0.09 * min(max(map(len, names)), LETTERS)  # inches of the longest name
@@ -72,6 +81,13 @@ def write_figures(contents: RunContents, cost: Count | None, counts: dict[str, l
         bins = [list(asdict(group).values()) for group in calibration.bins]
         header = ["above", "up_to", "images", "mean_confidence", "accuracy"]
         write("calibration", (6, 5.8), lambda drawing: draw_reliability(drawing, calibration), [header, *bins])
+    if boxes:
+        of = [name for name, number in boxes.counts.items() if number]
+        curves = [[name, recall / 100, value] for name in of
+                  for recall, value in enumerate(boxes.precision.precision[name].tolist())]  # fmt: skip
+        header = ["class", "recall", "precision"]
+        write("precision_recall", (6, 4.6), lambda drawing: draw_precision_recall(drawing.subplots(), boxes, of),
+              [header, *curves])  # fmt: skip
     if costs := run_costs(contents):
         rates = [[name, rate] for name, rate in costs.rates.items()]
         write("gates", (7, 4.2), lambda drawing: draw_rates(drawing, costs), [["gate", "share_that_runs"], *rates])
@@ -117,9 +133,10 @@ def _write_csv(path: Path, lines: Iterable[Line]) -> Path:
 
 
 def _draw_curves(drawing: Any, contents: RunContents) -> None:
-    accuracy, loss, rate = drawing.subplots(1, 3)
-    draw_curve(accuracy, "accuracy", contents.log, contents.best_epoch)
-    draw_curve(loss, "loss", contents.log, contents.best_epoch)
+    names = panels(contents.log[0])
+    *axes, rate = drawing.subplots(1, len(names) + 1)
+    for name, each in zip(names, axes, strict=True):
+        draw_curve(each, name, contents.log, contents.best_epoch)
     draw_rate(rate, contents.log, contents.best_epoch)
 
 

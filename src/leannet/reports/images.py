@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from leannet.data.augment import Augment, change, random_box
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_color, to_image
+from leannet.data.placing import place
 from leannet.data.sources import open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
+from leannet.data.targets import placed_objects
+from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 from leannet.evaluation.labelled_images import reading_of
 from leannet.header import Header
@@ -21,6 +24,7 @@ from leannet.reports.confusion import as_uri
 from leannet.reports.run_contents import RunContents, ValidationPredictions
 
 SIDE = 160  # pixels of an image in the page, at most
+BOX_COLOR = (255, 214, 10)
 SMALL = 64  # images up to here are not resized
 MISTAKES, SAMPLES = 12, 16
 TRIES = 40  # images read for each sample, at most
@@ -74,7 +78,7 @@ class RunImages:
     def image(self, index: int, split: str) -> Image.Image | None:
         """An image in the network's colors; None where its content is not in that split."""
         try:
-            data = self._bytes(index)
+            data = self.stored(index)
             if self._split_of(data) not in {split, None}:
                 return None
             image = Image.fromarray(data) if isinstance(data, np.ndarray) else read(data)
@@ -90,7 +94,7 @@ class RunImages:
         digests, total = [], 0
         for index in range(len(self.dataset)):
             try:
-                data = self._bytes(index)
+                data = self.stored(index)
             except OSError:
                 data = b""
             total += data.nbytes if isinstance(data, np.ndarray) else len(data)
@@ -106,7 +110,18 @@ class RunImages:
             split: np.bincount(numbers[getattr(members, split)], minlength=classes).tolist() for split in SPLIT_NAMES
         }
 
-    def _bytes(self, index: int) -> bytes | NDArray[np.uint8]:
+    def of_split(self, split: str) -> NDArray[np.int64]:
+        """The indices of the images whose content is of a split of the run."""
+        digests = []
+        for index in range(len(self.dataset)):
+            try:
+                digests.append(_digest(self.stored(index)))
+            except OSError:
+                digests.append(_digest(b""))
+        return np.flatnonzero(getattr(membership(digests, self.header.split.fingerprints), split))
+
+    def stored(self, index: int) -> bytes | NDArray[np.uint8]:
+        """An image as it is stored: the bytes of a file, or pixels."""
         source = self.dataset.reader(index)
         return source.read_bytes() if isinstance(source, Path) else source
 
@@ -173,8 +188,13 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
         image = images.image(index, "train")
         if image is None:
             continue
-        network_input = augmented(image, images.header, augment, np.random.default_rng((seed, 0, index)))
-        label = images.dataset.classes[images.dataset.labels[index]]
+        draw, truths = np.random.default_rng((seed, 0, index)), images.dataset.truths
+        if truths is not None:
+            network_input, number = _with_boxes(image, images.header, augment, draw, truths[index])
+            label = f"{number} object{'' if number == 1 else 's'}"
+        else:
+            network_input = augmented(image, images.header, augment, draw)
+            label = images.dataset.classes[images.dataset.labels[index]]
         shown.append(Sample(images.dataset.names[index], label, thumbnail(network_input)))
         if len(shown) == most:
             break
@@ -187,13 +207,36 @@ def augmented(image: Image.Image, header: Header, augment: Augment, draw: np.ran
     return to_image(change(fit(image, header.preprocessing, box), augment, draw)[0])
 
 
+def _with_boxes(
+    image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator, truth: Truths
+) -> tuple[Image.Image, int]:
+    """The same for boxes, drawn where training sees them, and how many there are."""
+    preprocessing = header.preprocessing
+    box = random_box(image.size, preprocessing, augment, draw)
+    array, moved = change(fit(image, preprocessing, box), augment, draw)
+    where = place(image.size, preprocessing, box, moved.is_mirrored, (moved.right, moved.down))
+    truth = truth.sized(image.size).inside()
+    size = (preprocessing.width, preprocessing.height)
+    objects = placed_objects(truth.boxes[~truth.is_crowd], truth.labels[~truth.is_crowd], where, size)
+    shown = to_image(array)
+    pen = ImageDraw.Draw(shown)
+    for each in objects:
+        pen.rectangle(tuple(each[1:5]), outline=BOX_COLOR if shown.mode == "RGB" else 255, width=2)
+    return shown, len(objects)
+
+
 def thumbnail(image: Image.Image) -> Thumbnail:
     """An image for the page: small ones as they are, others as a JPEG of SIDE pixels at most."""
-    data = io.BytesIO()
     if max(image.size) <= SMALL:
+        data = io.BytesIO()
         image.save(data, format="PNG")
         return Thumbnail(as_uri(data.getvalue(), "png"), tiny=True)
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE))
+    return Thumbnail(as_jpeg(image, SIDE), tiny=False)
+
+
+def as_jpeg(image: Image.Image, side: int) -> str:
+    """An image inside the page, of so many pixels at most."""
+    small, data = image.copy(), io.BytesIO()
+    small.thumbnail((side, side))
     small.save(data, format="JPEG", quality=82)
-    return Thumbnail(as_uri(data.getvalue(), "jpeg"), tiny=False)
+    return as_uri(data.getvalue(), "jpeg")

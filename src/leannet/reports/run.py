@@ -8,6 +8,7 @@ from leannet.data.augment import Augment
 from leannet.data.sources.splits import split_word
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.reports.boxes import FoundBoxes, found_boxes, precision_recall, shown_images
 from leannet.reports.confusion import FEW, MANY, NARROW, cells, heat_map, most_confused
 from leannet.reports.costs import GROUPS, conditions, costs_by_kind, costs_by_row, measures, pointwise_words
 from leannet.reports.curves import learning_curves, rate_curve
@@ -19,6 +20,7 @@ from leannet.reports.run_contents import RunContents, read_log, read_run
 from leannet.reports.skipping import RunCosts, run_costs, shown, skipping_figures
 from leannet.reports.summary import data_words, flat, resolved, split_name, summary, tiles
 from leannet.run_files import REPORT
+from leannet.tasks.detection import SHOWN
 
 __all__ = ["read_log", "report"]
 
@@ -36,11 +38,12 @@ def report(run: str | Path, out: str | Path | None = None, figures: str | Path |
     cost = count(contents.header.architecture) if contents.header else None
     images, problem = _open(contents)
     counts = class_counts(contents, images)
-    page = render("run.html.j2", **_page(contents, cost, images, problem, counts))
+    boxes = _found(contents, images)
+    page = render("run.html.j2", **_page(contents, cost, images, problem, counts, boxes))
     target = Path(out) if out is not None else contents.path / REPORT
     write_whole(target, page)
     if figures is not None:
-        write_figures(contents, cost, counts, Path(figures))
+        write_figures(contents, cost, counts, Path(figures), boxes)
     return target
 
 
@@ -64,7 +67,12 @@ def class_counts(contents: RunContents, images: RunImages | None) -> dict[str, l
 
 
 def _page(
-    contents: RunContents, cost: Count | None, images: RunImages | None, problem: str, counts: dict[str, list[int]]
+    contents: RunContents,
+    cost: Count | None,
+    images: RunImages | None,
+    problem: str,
+    counts: dict[str, list[int]],
+    boxes: FoundBoxes | None,
 ) -> dict[str, Any]:
     """The fields of the template. problem: why the images cannot be read again; empty where they can."""
     header, settings = contents.header, contents.settings
@@ -85,9 +93,11 @@ def _page(
         "missing": contents.missing,
         "curves": curves,
         "best_epoch": contents.best_epoch,
+        "measure": "accuracy" if contents.found is None else "AP",
         "has_best_weights": contents.has_best_weights,
         "smoothing": _smoothing(contents),
         **_predictions(contents, images),
+        **_boxes(contents, images, boxes),
         **_skipping(run_costs(contents), images),
         **_costs(contents, cost),
         "data": list(data_words(header)) if header else [],
@@ -135,6 +145,37 @@ def _predictions(contents: RunContents, images: RunImages | None) -> dict[str, A
         "reliability": reliability_diagram(predictions.calibration),
         "confidence": calibration_words(predictions.calibration, _smoothing(contents)),
         "mistakes": mistakes(predictions, images),
+    }
+
+
+def _found(contents: RunContents, images: RunImages | None) -> FoundBoxes | None:
+    """What a detector found in the validation images; None where that, or the images, are not there."""
+    if contents.found is None or images is None:
+        return None
+    try:
+        return found_boxes(contents.found, images)
+    except LeannetError as error:
+        contents.missing.append(f"Missing: the boxes of the validation images ({error}).")
+        return None
+
+
+def _boxes(contents: RunContents, images: RunImages | None, found: FoundBoxes | None) -> dict[str, Any]:
+    """The fields of the page for a detector."""
+    if found is None or images is None:
+        return {"boxes": None, "no_boxes": contents.found is not None and images is None}
+    by_class = found.precision.by_class.items()
+    return {
+        "boxes": found,
+        "no_boxes": False,
+        "least_score": SHOWN,
+        "box_kinds": found.kinds,
+        "objects": sum(found.counts.values()),
+        "precision_recall": precision_recall(found),
+        "box_classes": sorted(
+            ((name, ap, ap50, found.counts[name]) for name, (ap, ap50) in by_class if found.counts[name]),
+            key=lambda line: line[1],
+        ),
+        "worst_images": shown_images(found, images),
     }
 
 

@@ -14,16 +14,25 @@ from numpy.typing import NDArray
 from leannet.errors import LeannetError, command_line
 from leannet.evaluation.calibration import Calibration, calibrate
 from leannet.evaluation.decisions import read_decisions
-from leannet.evaluation.metrics import Scores, score
-from leannet.evaluation.predictions import read_whole_lines
 from leannet.evaluation.skipped import Decisions
 from leannet.header import Header, read_header
 from leannet.reports.completion import best_logged_epoch, unfinished
 from leannet.run_files import CONFIG, DECISIONS, LAST, LOG, MODEL, PREDICTIONS, TIMES
 from leannet.runtime.processor import Machine
+from leannet.tasks import finds_boxes
+from leannet.tasks.detection import Found, read_found
+from leannet.tasks.metrics import Scores, score
+from leannet.tasks.predictions import read_whole_lines
 
-LOG_COLUMNS = (
-    "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
+LOG_COLUMNS = ("epoch", "train_loss", "learning_rate", "seconds")
+# Of each task, more.
+TASK_COLUMNS = (
+    ("train_accuracy", "validation_loss", "validation_accuracy"),
+    ("train_recall", "validation_ap", "validation_ap50"),
+)
+LOG_ORDER = (  # of the columns in a table
+    "epoch", "train_loss", "train_accuracy", "train_recall", "validation_loss", "validation_accuracy", "validation_ap",
+    "validation_ap50", "learning_rate", "seconds",
 )  # fmt: skip
 EVIDENCE = (MODEL, CONFIG, LOG, PREDICTIONS)  # any of them makes a folder a run
 SAME_ACCURACY = 0.002  # predictions whose accuracy differs more from the header's are of another epoch
@@ -53,7 +62,7 @@ class RunContents:
     path: Path
     header: Header | None
     log: list[dict[str, float]]
-    predictions: ValidationPredictions | None
+    predictions: ValidationPredictions | None  # of a classifier
     settings: dict[str, Any]
     times: dict[str, Any] | None  # runtime.row_latency.RowTimes as plain data, of this very architecture
     missing: list[str] = field(default_factory=list)
@@ -62,6 +71,7 @@ class RunContents:
         None  # of networks with gates: the images' names, and what gates said
     )
     has_best_weights: bool = True  # the header is that of the best weights, not of the last
+    found: list[tuple[str, Found]] | None = None  # of a detector: the validation images' names, and what was found
 
     @property
     def best_epoch(self) -> int | None:
@@ -90,9 +100,13 @@ def read_run(run: str | Path) -> RunContents:
             missing.append(f"Missing: {broken} of the {len(log) + broken} lines of {LOG}, which are broken.")
     except LeannetError as error:
         missing.append(f"Missing: learning curves ({error}).")
+    found = None
     try:
-        predictions = _read_predictions(path / PREDICTIONS, header, missing)
-        if has_best_weights and predictions.is_complete:
+        if header is not None and finds_boxes(header.architecture):
+            found = read_found(path / PREDICTIONS, header.classes)
+        else:
+            predictions = _read_predictions(path / PREDICTIONS, header, missing)
+        if predictions is not None and has_best_weights and predictions.is_complete:
             _check_epoch(predictions.scores, header, missing)
     except LeannetError as error:
         missing.append(f"Missing: the predictions of the validation images ({error}).")
@@ -108,7 +122,7 @@ def read_run(run: str | Path) -> RunContents:
         missing.append(f"Missing: what the gates decided ({error}).")
     return RunContents(
         path, header, log, predictions, settings, times, missing, unfinished(path, settings, log), decisions,
-        has_best_weights,
+        has_best_weights, found,
     )  # fmt: skip
 
 
@@ -145,7 +159,8 @@ def _read_log(path: Path) -> tuple[list[dict[str, float]], int]:
         raise LeannetError(f"{path.name}: not there") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LeannetError(f"{path}: expected a line an epoch, found: {error}") from None
-    absent = [name for name in LOG_COLUMNS if name not in header]
+    of_task = next((names for names in TASK_COLUMNS if names[-1] in header), TASK_COLUMNS[0])
+    absent = [name for name in (*LOG_COLUMNS, *of_task) if name not in header]
     if absent:
         raise LeannetError(f"{path}: expected a column '{absent[0]}', found {', '.join(header) or 'none'}")
     lines = []

@@ -6,13 +6,13 @@ from typing import Any
 
 from leannet.console import duration
 from leannet.cost import Count
-from leannet.evaluation.metrics import Scores, interval
 from leannet.header import Header
 from leannet.preprocessing import CROPS
 from leannet.reports.confusion import Cell, most_confused
 from leannet.reports.page import middle, percent, short, short_bytes
 from leannet.reports.run_contents import RunContents
-from leannet.sections import of_classes
+from leannet.sections import BoxSummary, of_classes
+from leannet.tasks.metrics import Scores, interval
 
 # Peak rate for a batch of 32, and weight decay: training.settings, whose package needs torch, says how both are meant.
 DEFAULTS = {
@@ -40,6 +40,10 @@ def summary(contents: RunContents, cost: Count | None) -> str:
     if scores:
         accuracy = f"Correct on {percent(scores.accuracy)} of {_validation_images(contents)}"
         sentences.append(f"{accuracy} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
+    for what, of_boxes in _boxes(contents):
+        figures = f"{percent(of_boxes.ap50)} at an IoU of 0.5, and {percent(of_boxes.ap)} from 0.5 to 0.95"
+        where = f"{of_boxes.images:,} {what} images with {of_boxes.objects:,} objects"
+        sentences.append(f"Finds objects with an average precision of {figures}, in {where}.")
     test = of_classes(contents.header.metrics.test) if contents.header else None
     if test:
         accuracy = f"Correct on {percent(test.accuracy)} of {test.images:,} test images"
@@ -49,6 +53,14 @@ def summary(contents: RunContents, cost: Count | None) -> str:
         size = f"{short(cost.params)} parameters ({short_bytes(cost.weight_bytes)})"
         sentences.append(f"The network has {size} and takes {short(cost.macs)} mult-adds an image.")
     return " ".join(sentences)
+
+
+def _boxes(contents: RunContents) -> Iterator[tuple[str, BoxSummary]]:
+    """A detector's scores, by split."""
+    metrics = contents.header.metrics if contents.header else None
+    for what, scores in (("validation", metrics and metrics.validation), ("test", metrics and metrics.test)):
+        if isinstance(scores, BoxSummary):
+            yield what, scores
 
 
 def _validation_images(contents: RunContents) -> str:
@@ -84,6 +96,10 @@ def tiles(contents: RunContents, cost: Count | None) -> Iterator[Tile]:
         yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, images)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
             yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, images)
+    for what, of_boxes in _boxes(contents):
+        yield Tile(
+            f"{what} AP50", percent(of_boxes.ap50), f"AP {percent(of_boxes.ap)}, of {of_boxes.objects:,} objects"
+        )
     test = of_classes(contents.header.metrics.test) if contents.header else None
     if test:
         yield _accuracy("test accuracy", test.accuracy, test.accuracy_low, test.accuracy_high)

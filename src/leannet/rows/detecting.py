@@ -12,7 +12,7 @@ from leannet.rows.blocks import Separable
 from leannet.rows.endpoints import Output
 from leannet.rows.fields import Norm
 from leannet.rows.finding import SIDES, TopBoxes
-from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize, Upsample
+from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize
 from leannet.rows.table import Architecture
 
 BOXES = "boxes"  # the row that finds them
@@ -28,16 +28,18 @@ def detector(
 ) -> Architecture:
     """A backbone with a head of light convolutions, which ends in boxes.
 
-    The backbone's last maps from the least of the levels on are brought to so many channels and added, the deepest
-    first, each enlarged to the size of the next (Lin et al., arXiv 1612.03144). levels: the strides, in pixels of the
-    image, of the maps that objects are found in. convolutions: how many separable ones of 3 x 3 stand before classes
-    and sides, the same for both; those of several levels share their weights, but not their normalization, and so do
-    classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how many objects an image has at most.
+    What only widens a map for the classes is left out. The backbone's last maps from the least of the levels on are
+    brought to so many channels and added, the deepest first, each enlarged to the size of the next (Lin et al., arXiv
+    1612.03144). levels: the strides, in pixels of the image, of the maps that objects are found in. convolutions: how
+    many separable ones of 3 x 3 stand before classes and sides, the same for both; those of several levels share their
+    weights, but not their normalization, and so do classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how
+    many objects an image has at most.
 
     Raises LeannetError for a level that the backbone has no map of.
     """
     shapes, order = backbone.shapes, sorted(levels)
-    taps = {round(backbone.input.height / shapes[name].height): name for name in backbone.taps}
+    taps = {round(backbone.input.height / shapes[name].height): _before_widening(backbone, name)
+            for name in backbone.taps}  # fmt: skip
     missing = [level for level in order if level not in taps]
     if missing or not order:
         stride_named = f"stride {missing[0]}" if missing else "no stride"
@@ -52,16 +54,11 @@ def detector(
         rows.append(Conv(name=lateral, inputs=(tap,), out_channels=channels, norm=Norm()))
         merged[stride] = lateral
         if place:
-            deeper, deeper_tap = used[place - 1]
-            factor, up = shapes[tap].height // shapes[deeper_tap].height, f"up_{stride}"
-            exact = [factor * side for side in shapes[deeper_tap][1:]] == list(shapes[tap][1:])
-            enlarged = (
-                Upsample(name=up, inputs=(merged[deeper],), factor=factor)
-                if exact
-                else Resize(name=up, inputs=(merged[deeper], lateral))
-            )
-            merged[stride] = f"merged_{stride}"
-            rows += [enlarged, Add(name=merged[stride], inputs=(lateral, up))]
+            up, merged[stride] = f"up_{stride}", f"merged_{stride}"
+            rows += [
+                Resize(name=up, inputs=(merged[used[place - 1][0]], lateral)),
+                Add(name=merged[stride], inputs=(lateral, up)),
+            ]
     for level in order:
         rows += _head(level, None if level == order[0] else order[0], merged[level], classes, channels, convolutions,
                       alone=len(order) == 1)  # fmt: skip
@@ -74,6 +71,13 @@ def detector(
         rows=tuple(rows),
         outputs=(Output(row=BOXES), *learned_from),
     )
+
+
+def _before_widening(backbone: Architecture, tap: str) -> str:
+    """What a map's last row reads, where that only widens it for the classes: a pointwise convolution."""
+    row, reads = backbone.row(tap), backbone.reads()[tap]
+    widens = isinstance(row, Conv) and row.kernel == 1 and row.stride == 1 and reads[0] in backbone.shapes
+    return reads[0] if widens and backbone.shapes[reads[0]].channels < backbone.shapes[tap].channels else tap
 
 
 def _head(

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leannet.errors import LeannetError, nearest
-from leannet.rows import INPUT
+from leannet.rows import INPUT, TopBoxes
 from leannet.runtime.branching import Branches
+from leannet.runtime.finding import found_parts
 from leannet.runtime.host_steps import HostChoice, host_choices
 from leannet.runtime.lowering import lower
 from leannet.runtime.openvino_form import openvino_core
@@ -76,13 +77,15 @@ class Torch(Engine):
         import torch
 
         network = program.network.to(memory_format=torch.channels_last)
+        finds_boxes = isinstance(program.architecture.row(program.architecture.output_names[0]), TopBoxes)
 
         def run(x: Floats) -> list[Floats]:
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
             with torch.inference_mode():
                 outputs = network(torch.from_numpy(x).contiguous(memory_format=torch.channels_last))
-            return [value.numpy() for value in (outputs.values() if isinstance(outputs, dict) else [outputs])]
+            values = [value.numpy() for value in (outputs.values() if isinstance(outputs, dict) else [outputs])]
+            return found_parts(values[0]) if finds_boxes else values
 
         return run
 
@@ -175,7 +178,7 @@ class Ncnn(Engine):
         return f"ncnn {package('ncnn').__version__}"
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
-        ncnn, output_names = package("ncnn"), program.architecture.output_names
+        ncnn = package("ncnn")
         network = ncnn.Net()
         options = network.opt
         options.num_threads, options.use_vulkan_compute = threads, False
@@ -216,7 +219,7 @@ class Ncnn(Engine):
                     values.append(value.reshape(-1) if value.size == value.shape[0] else value)
             stacked = {name: np.stack(values) for name, values in zip(given_names, outputs, strict=True)}
             made = computed_tail(operations, stacked)
-            return [made[name] for name in output_names]
+            return [made[name] for name in operations.outputs]
 
         return run
 

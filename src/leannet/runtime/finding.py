@@ -6,7 +6,7 @@ import numpy as np
 
 from leannet.rows import Shape
 from leannet.rows.finding import TIE
-from leannet.runtime.operations import Array, TopBoxes
+from leannet.runtime.operations import PARTS, Array, Part, TopBoxes
 
 
 def origins_and_factors(step: TopBoxes, shapes: Sequence[Shape]) -> tuple[Array, Array]:
@@ -37,6 +37,19 @@ def top_boxes(step: TopBoxes, maps: Sequence[Array]) -> Array:
     boxes = np.take_along_axis(origins + factors * sides, np.repeat(where[:, None], 4, axis=1), axis=2)
     score = 1 / (1 + np.exp(-np.take_along_axis(best, top, axis=1)))
     return np.concatenate((boxes, score[:, None], (top // step.of_class)[:, None]), axis=1)[..., None]
+
+
+def found_part(packed: Array, part: Part) -> Array:
+    """Of objects (N, 6, of_all, 1) their boxes (N, of_all, 4, 1), or scores or classes (N, of_all, 1, 1)."""
+    if part == "boxes":
+        return packed[:, :4].transpose(0, 2, 1, 3)
+    return packed[:, 4 if part == "scores" else 5, :, :, None]
+
+
+def found_parts(packed: Array) -> list[Array]:
+    """Of objects (N, 6, of_all, 1) boxes (N, of_all, 4), scores (N, of_all) and classes (N, of_all)."""
+    boxes, scores, classes = (found_part(packed, part)[..., 0] for part in PARTS)
+    return [np.ascontiguousarray(boxes), scores[..., 0], classes[..., 0]]
 
 
 def _largest(values: Array, number: int) -> Array:

@@ -43,9 +43,28 @@ def lower(
         steps += lowered
         made[node.path] = lowered[-1]
         values[node.path] = node.path
-    outputs = {name: values[architecture.made_by[name]] for name in architecture.output_names}
+    outputs: dict[str, str] = {}
+    for name in architecture.output_names:
+        value = values[architecture.made_by[name]]
+        if isinstance(found := made.get(value), ops.TopBoxes):
+            steps += (parts := _parts(found))
+            outputs |= {part.part: part.name for part in parts}
+        else:
+            outputs[name] = value
     direct = without_detours(steps, outputs.values(), architecture.input.shape)
     return Operations(architecture.name, architecture.input.shape, direct, outputs)
+
+
+def _parts(found: ops.TopBoxes) -> list[ops.FoundPart]:
+    """Boxes, scores and classes, each an output."""
+    shapes: dict[ops.Part, Shape] = {"boxes": Shape(found.of_all, 4, 1)}
+    one = Shape(found.of_all, 1, 1)
+    return [
+        ops.FoundPart(
+            name=f"{found.name}:{part}", inputs=(found.name,), layer=found.layer, shape=shapes.get(part, one), part=part
+        )
+        for part in ops.PARTS
+    ]
 
 
 def _chosen(node: Node, inputs: tuple[str, ...]) -> Operation:

@@ -9,7 +9,7 @@ scale * (integer - zero_point).
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from leannet.runtime.values import Array as Array
 from leannet.runtime.values import Filters as Filters
 from leannet.runtime.values import Range as Range
 
+Part = Literal["boxes", "scores", "classes"]
+PARTS: tuple[Part, ...] = get_args(Part)
 BEFORE = ":before"  # PATH:before is what a layer makes before its activation function
 
 
@@ -259,6 +261,13 @@ class TopBoxes(Operation):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class FoundPart(Operation):
+    """What leaves a network of the objects that `TopBoxes` gives: their boxes (of_all, 4, 1), scores or classes."""
+
+    part: Part
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LocalResponse(Operation):
     """x / (k + alpha / size * the sum of squares of `size` neighboring channels)^beta."""
 
@@ -322,6 +331,13 @@ class Operations:
     def shape(self, value: str) -> Shape:
         """Of a value."""
         return self.by_name[value].shape if value in self.by_name else self.input
+
+    def dims(self, value: str) -> tuple[int, ...]:
+        """Of a value where it leaves the network, the batch aside: (C,) of a vector, (of_all, 4) of boxes."""
+        shape = self.shape(value)
+        if isinstance(self.by_name.get(value), FoundPart):
+            return tuple(size for place, size in enumerate(shape) if place == 0 or size > 1)
+        return shape[:1] if shape[1:] == (1, 1) else tuple(shape)
 
     def range(self, value: str) -> Range | None:
         """Of a value of integers; None: it is of floats."""

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
-from leannet.runtime.finding import top_boxes
+from leannet.runtime.finding import found_part, top_boxes
 from leannet.runtime.operations import Array, Operation, Operations
 
 ACTIVATIONS: dict[str, Any] = {
@@ -54,12 +54,12 @@ def run_from(operations: Operations, known: Mapping[str, Array]) -> dict[str, Ar
 def outputs(operations: Operations, x: Array) -> list[Array]:
     """What leaves the network: a vector as (N, C)."""
     values = run(operations, x)
-    return [output(values[value]) for value in operations.outputs.values()]
+    return [output(operations, value, values[value]) for value in operations.outputs.values()]
 
 
-def output(value: Array) -> Array:
+def output(operations: Operations, name: str, value: Array) -> Array:
     """A value (N, C, H, W) as it leaves a network: a vector as (N, C)."""
-    return value[:, :, 0, 0] if value.shape[2:] == (1, 1) else value
+    return value.reshape(len(value), *operations.dims(name))
 
 
 def _computed(step: Operation, read: list[Array], operations: Operations) -> Array:
@@ -105,6 +105,8 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return np.where(read[2] == 1, read[0], read[1])
         case ops.TopBoxes():
             return top_boxes(step, read)
+        case ops.FoundPart():
+            return found_part(x, step.part)
         case ops.Zeros():
             return np.zeros((len(x), *step.shape))
         case ops.LocalResponse():

@@ -34,7 +34,7 @@ def computed_tail(operations: Operations, known: Mapping[str, Array]) -> dict[st
     shaped = {name: value.reshape(len(value), *operations.shape(name)) for name, value in known.items()}
     values = reference.run_from(replace(operations, steps=tuple(tail)), shaped)
     return {
-        name: known[name] if name in known else reference.output(values[value]).astype(np.float32)
+        name: known[name] if name in known else reference.output(operations, value, values[value]).astype(np.float32)
         for name, value in operations.outputs.items()
     }
 

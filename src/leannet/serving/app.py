@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from leannet import __version__
 from leannet.serving.body import Bodies
 from leannet.serving.guard import Guard
-from leannet.serving.limits import TOP, Refused
+from leannet.serving.limits import Refused
 from leannet.serving.metrics import CONTENT_TYPE
 from leannet.serving.openapi import openapi_document
 from leannet.serving.page import page
@@ -65,7 +65,7 @@ def application(
 
 def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
     bodies = Bodies(service.limits)
-    document = openapi_document(service.limits, __version__)
+    document = openapi_document(service.limits, __version__, service.artifact.task)
 
     async def predict(request: Request) -> Response:
         top = _top(request)
@@ -102,8 +102,11 @@ def _routes(service: Service, site: Path | None) -> list[BaseRoute]:
     return [*routes, Route("/", page(service.facts, service.limits))]
 
 
-def _top(request: Request) -> int:
-    values = request.query_params.getlist("top") or [str(TOP)]
+def _top(request: Request) -> int | None:
+    """What a request asks for; None: what is usual."""
+    values = request.query_params.getlist("top")
+    if not values:
+        return None
     if (
         len(values) == 1
         and values[0].isascii()
@@ -113,7 +116,7 @@ def _top(request: Request) -> int:
     ):
         return int(values[0])
     found = "several values" if len(values) > 1 else repr(values[0][:40])
-    raise Refused(422, f"top: expected the number of classes to return, 1 or more, found {found}")
+    raise Refused(422, f"top: expected how many to return, 1 or more, found {found}")
 
 
 def _label(with_site: bool) -> Callable[[str], str]:

@@ -19,7 +19,7 @@ WAIT_S = 0.002  # at most, for images that are still being prepared
 class Answer(NamedTuple):
     """The network's answer for one image, and when it ran."""
 
-    probabilities: Floats  # (classes,)
+    values: Floats  # the task's answers, of a classifier (classes,)
     began_s: float
     ended_s: float
     batch: int  # images in the same run
@@ -44,7 +44,7 @@ class Batcher:
         pending: Callable[[], int] = lambda: 0,
         observe: Callable[[int], None] = lambda size: None,
     ):
-        """network: images (H, W, C) uint8 -> probabilities (N, classes). observe: called with each batch size."""
+        """network: images (H, W, C) uint8 -> the task's answers (N, ...). observe: called with each batch size."""
         self._network, self._max_batch, self._pending, self._observe = network, max_batch, pending, observe
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="leannet-network", daemon=True)
@@ -94,14 +94,14 @@ class Batcher:
     def _run(self, batch: list[_Job]) -> None:
         began = time.monotonic()
         try:
-            probabilities = self._network([job.image for job in batch])  # (N, classes)
+            values = self._network([job.image for job in batch])
         except Exception as error:  # whatever the engine raises; the next batch may well succeed
             for job in batch:
                 _settle(job.future, error)
             return
         ended = time.monotonic()
         self._observe(len(batch))
-        for job, row in zip(batch, probabilities, strict=True):
+        for job, row in zip(batch, values, strict=True):
             _settle(job.future, Answer(row, began, ended, len(batch)))
 
 

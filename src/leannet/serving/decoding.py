@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from leannet.data.images import BrokenImage, prepare, read
+from leannet.data.images import BrokenImage, prepare, read, upright_size
 from leannet.preprocessing import Preprocessing
 from leannet.serving.limits import Refused
 
@@ -18,8 +18,10 @@ LARGE = 4_000_000  # pixels
 _FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF or JPEG 2000"
 
 
-def prepare_file(name: str, data: bytes, preprocessing: Preprocessing, max_pixels: int) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 of an image file, exactly as training and `predict` prepare it.
+def prepare_file(
+    name: str, data: bytes, preprocessing: Preprocessing, max_pixels: int
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """(H, W, C) uint8 of an image file, exactly as training and `predict` prepare it, and its width and height.
 
     Raises Refused for a file that is not an image, a broken image, and one of more than `max_pixels`.
     """
@@ -27,7 +29,8 @@ def prepare_file(name: str, data: bytes, preprocessing: Preprocessing, max_pixel
     if width * height > max_pixels:
         raise _too_large(name, f"{width:,} x {height:,}", max_pixels)
     try:
-        return prepare(read(data), preprocessing)
+        image = read(data)
+        return prepare(image, preprocessing), upright_size(image)
     except BrokenImage as error:
         raise Refused(422, f"{name}: expected a whole image, found a broken one ({error}): send it again") from None
     finally:

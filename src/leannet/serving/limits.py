@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from leannet.errors import LeannetError
 
-TOP = 5  # classes in an answer, unless a request says otherwise
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -2,34 +2,40 @@
 
 from typing import Any
 
-from leannet.serving.limits import TOP, Limits
+from leannet.serving.limits import Limits
+from leannet.tasks import Task
 
 Json = dict[str, Any]
 _TEXT, _NUMBER, _COUNT = {"type": "string"}, {"type": "number"}, {"type": "integer", "minimum": 0}
+# Of each task what the server does, what it answers, and what of that can be asked for.
+WORDS = {
+    "classify": ("Classifies images", "The most likely classes of images", "classes"),
+    "detect": ("Finds objects in images", "The most likely objects in images, with their boxes", "objects"),
+}
 _IMAGE = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 
-def openapi_document(limits: Limits, version: str) -> Json:
-    """The document, with the sizes of `limits`."""
+def openapi_document(limits: Limits, version: str, task: Task) -> Json:
+    """The document, with the sizes of `limits`, for a network of that task."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "leannet serve",
             "version": version,
-            "description": "Classifies images with a small network. Every refusal is one line of JSON.",
+            "description": f"{WORDS[task.name][0]} with a small network. Every refusal is one line of JSON.",
         },
         "paths": {
-            "/predict": {"post": _predict(limits)},
+            "/predict": {"post": _predict(limits, task)},
             "/health": {"get": _health()},
             "/model": {"get": _get("model", "The network: classes, preprocessing and cost.", "Model")},
             "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _get("openapi", "This document.", None)},
         },
-        "components": {"schemas": _schemas(), "headers": {"Retry-After": {"schema": _COUNT}}},
+        "components": {"schemas": _schemas(task), "headers": {"Retry-After": {"schema": _COUNT}}},
     }
 
 
-def _predict(limits: Limits) -> Json:
+def _predict(limits: Limits, task: Task) -> Json:
     files = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": limits.files}
     form = {"type": "object", "required": ["file"], "properties": {"file": files}, "additionalProperties": False}
     refusals = {
@@ -41,13 +47,13 @@ def _predict(limits: Limits) -> Json:
     }
     return {
         "operationId": "predict",
-        "summary": "The most likely classes of images.",
+        "summary": f"{WORDS[task.name][1]}.",
         "parameters": [
             {
                 "name": "top",
                 "in": "query",
-                "description": "How many classes to return.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": TOP},
+                "description": f"How many {WORDS[task.name][2]} to return.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": task.most(None)},
             }
         ],
         "requestBody": {
@@ -91,14 +97,20 @@ def _busy(description: str, schema: str) -> Json:
     return _answer(description, schema) | {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
 
 
-def _schemas() -> Json:
+def _prediction(task: Task) -> Json:
+    path = {"type": "string", "description": "The last part of the file name as sent, or image 0, image 1, ..."}
+    if task.name == "detect":
+        box = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4,
+               "description": "Left, top, right, bottom in pixels of the image."}  # fmt: skip
+        objects = _object({"class": _TEXT, "score": _NUMBER, "box": box})
+        listed = {"type": "array", "items": objects, "description": "The most likely first."}
+        return _object({"path": path, "width": _COUNT, "height": _COUNT, "objects": listed})
     ranked = _object({"class": _TEXT, "probability": _NUMBER})
-    prediction = _object({
-        "path": {"type": "string", "description": "The last part of the file name as sent, or image 0, image 1, ..."},
-        "prediction": _TEXT,
-        "probability": _NUMBER,
-        "top": {"type": "array", "items": ranked, "description": "The most likely first."},
-    })  # fmt: skip
+    top = {"type": "array", "items": ranked, "description": "The most likely first."}
+    return _object({"path": path, "prediction": _TEXT, "probability": _NUMBER, "top": top})
+
+
+def _schemas(task: Task) -> Json:
     times = _object({"queue": _NUMBER, "prepare": _NUMBER, "network": _NUMBER})
     times["description"] = "Of the slowest image: waiting, decoding and resizing, and the run of its batch."
     model = {
@@ -112,7 +124,7 @@ def _schemas() -> Json:
         "size_bytes": _COUNT,
     }
     return {
-        "Prediction": prediction,
+        "Prediction": _prediction(task),
         "Predictions": _object({
             "model": _TEXT,
             "predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}},

@@ -17,7 +17,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from leannet.serving.limits import TOP, Limits
+from leannet.serving.limits import Limits
+from leannet.tasks.classification import TOP
 from leannet.web.titles import title_of
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from leannet.artifact.artifact import Artifact
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.evaluation.predicted import best_of
 from leannet.runtime.engines import Floats
 from leannet.serving.batching import Answer, Batcher
 from leannet.serving.decoding import prepare_file
@@ -22,6 +21,7 @@ from leannet.serving.metrics import Metrics
 from leannet.serving.multipart import safe_name
 
 Files = Sequence[tuple[str, bytes]]
+Size = tuple[int, int]  # width and height
 Seconds = tuple[float, float, float]  # waiting, being prepared, and in the network
 
 
@@ -57,57 +57,56 @@ class Service:
         """Whether an image would be accepted now."""
         return self._batcher.alive and self.waiting < self.limits.queue
 
-    async def predict(self, files: Files, top: int) -> dict[str, Any]:
+    async def predict(self, files: Files, top: int | None) -> dict[str, Any]:
         """The answer to a request. Raises Refused for an image that cannot be read, and while the queue is full."""
         if self.waiting + len(files) > self.limits.queue:
             raise busy(f"the queue of {self.limits.queue} images is full")
         self.waiting += len(files)
         try:
             names = [safe_name(name) or f"image {number}" for number, (name, _) in enumerate(files)]
-            tasks = [self._classify(name, data) for name, (_, data) in zip(names, files, strict=True)]
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            asked = [self._answer(name, data) for name, (_, data) in zip(names, files, strict=True)]
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
         finally:
             self.waiting -= len(files)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         answers = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        task = self.artifact.task
         predictions = [
-            best_of(name, answer.probabilities, self.header, top)
-            for name, (answer, _) in zip(names, answers, strict=True)
+            task.answer(name, answer.values, size, task.most(top))
+            for name, (answer, size, _) in zip(names, answers, strict=True)
         ]
-        self.metrics.predictions.update(prediction.classes[0] for prediction in predictions)
+        self.metrics.predictions.update(label for prediction in predictions for label in prediction.counted)
         return {
             "model": self.facts["name"],
             "predictions": [prediction.to_dict() for prediction in predictions],
-            "milliseconds": _slowest([seconds for _, seconds in answers]),
+            "milliseconds": _slowest([seconds for _, _, seconds in answers]),
         }
 
-    async def _classify(self, name: str, data: bytes) -> tuple[Answer, Seconds]:
-        """The answer for one image, and its times."""
+    async def _answer(self, name: str, data: bytes) -> tuple[Answer, Size, Seconds]:
+        """The answer for one image, its size, and its times."""
         accepted = time.monotonic()
         self._decoding += 1
         try:
-            image, began, ended = await asyncio.get_running_loop().run_in_executor(
+            image, size, began, ended = await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._prepare, name, data
             )
         finally:
             self._decoding -= 1
         answer = await self._batcher.ask(image)
-        if not np.isfinite(answer.probabilities).all():
-            raise Refused(
-                422, f"{name}: expected finite probabilities, found NaN or infinity: run leannet check ARTIFACT"
-            )
+        if not np.isfinite(answer.values).all():
+            raise Refused(422, f"{name}: expected finite answers, found NaN or infinity: run leannet check ARTIFACT")
         waited = began - accepted + answer.began_s - ended
-        return answer, (waited, ended - began, answer.ended_s - answer.began_s)
+        return answer, size, (waited, ended - began, answer.ended_s - answer.began_s)
 
-    def _prepare(self, name: str, data: bytes) -> tuple[NDArray[np.uint8], float, float]:
+    def _prepare(self, name: str, data: bytes) -> tuple[NDArray[np.uint8], Size, float, float]:
         began = time.monotonic()
-        image = prepare_file(name, data, self.header.preprocessing, self.limits.pixels)
-        return image, began, time.monotonic()
+        image, size = prepare_file(name, data, self.header.preprocessing, self.limits.pixels)
+        return image, size, began, time.monotonic()
 
     def _network(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
-        return self.artifact.probabilities(np.stack(images), self.threads)
+        return self.artifact.answers(np.stack(images), self.threads)
 
 
 def _slowest(seconds: Sequence[Seconds]) -> dict[str, float]:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, normalize
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import Scores, score
 from leannet.network import Network, build, folded, subnetwork
 from leannet.rows import Add, Node
 from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.criteria import Batch
 from leannet.shrink.names import is_of
+from leannet.tasks.metrics import Scores, score
 from leannet.training.job import Job
 from leannet.training.loop import evaluation_batches, predictions_of
 from leannet.training.objective import Distilled

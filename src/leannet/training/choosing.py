@@ -16,10 +16,12 @@ from leannet.data.split import Split
 from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network, transfer
-from leannet.preprocessing import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from leannet.preprocessing import CROPS, GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from leannet.rows import Architecture, Dropout
 from leannet.rows.gating import has_gates
 from leannet.runtime.processor import cores as machine_cores
+from leannet.tasks import finds_boxes
+from leannet.training.detecting import LONGER_SIDE, MODEL, WIDTH, check_settings, input_size, with_boxes
 from leannet.training.optimizing import frozen_rows
 from leannet.training.pace import images_per_second
 from leannet.training.recipes import RECIPES, with_recipe
@@ -59,9 +61,10 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
             f"--width {settings.width:g}: a multiplier is for zoo names; the widths of {architecture.name} are fixed"
         )
     vectors = all(architecture.shapes[name][1:] == (1, 1) for name in architecture.output_names)
-    if len(architecture.output_names) - len(architecture.auxiliary) > 1 or not vectors:
+    is_classifier = vectors and len(architecture.output_names) - len(architecture.auxiliary) == 1
+    if not is_classifier and not finds_boxes(architecture):
         raise LeannetError(
-            f"{architecture.name}: expected one output of one value per class, found "
+            f"{architecture.name}: expected one output of one value per class, or boxes, found "
             f"{', '.join(architecture.output_names)}"
         )
     if settings.skipping.exits and settings.distillation.teacher is not None and settings.distillation.share == 1:
@@ -73,7 +76,11 @@ def check_model(settings: Settings, source: Source | None) -> Architecture | Non
 
 def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: int, console: Console) -> Settings:
     """The settings, with the recipe that fits so many images, where weights of other classes are started from and no
-    recipe is named. Without weights, few photographs get a word on what would be better."""
+    recipe is named, and the recipe for boxes. Without weights, few photographs get a word on what would be better."""
+    if scan.dataset.truths is not None and settings.recipe is None:
+        name = "detect" if source is None else "detect-fine-tune"
+        console.say(f"  recipe {name}: {RECIPES[name][0]}")
+        settings = Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
     if source is None:
         if is_small(scan, images, settings):
             console.say(
@@ -97,7 +104,13 @@ def choose(
 ) -> tuple[Settings, Architecture]:
     """The resolved settings, and the architecture. images: of the training split."""
     classes, channels = len(scan.dataset.classes), 1 if settings.color == "L" else 3
-    name = settings.model
+    name, has_boxes = settings.model, scan.dataset.truths is not None
+    if has_boxes:
+        check_settings(settings)
+    if name is None and source is None and has_boxes:
+        name, width = MODEL, settings.width or WIDTH
+        settings = settings.model_copy(update={"width": width})
+        console.say(f"  network {name} --width {width:g}, for boxes")
     if name is None and source is None:
         name, resolution = default_network(settings, scan.median_size, images, console)
         settings = settings.model_copy(update={"resolution": settings.resolution or resolution})
@@ -109,7 +122,16 @@ def choose(
         assert name is not None
         architecture = zoo.architecture(name, settings.width or 1.0, settings.resolution, classes, channels)
     architecture = architecture.with_classes(classes)
-    if settings.resolution:
+    if has_boxes:
+        had_boxes = finds_boxes(architecture)
+        architecture = with_boxes(architecture, settings, scan)
+        if settings.resolution or source is None or not had_boxes:
+            longer = settings.resolution or LONGER_SIDE
+            architecture = architecture.with_input(*input_size(longer, scan.median_size))
+    elif finds_boxes(architecture):
+        raise LeannetError(f"{architecture.name} finds boxes: expected a detection set (COCO, VOC, YOLO), found "
+                           f"{scan.dataset.kind}")  # fmt: skip
+    elif settings.resolution:
         architecture = architecture.with_input(settings.resolution)
     if architecture.input.channels != channels:
         raise LeannetError(
@@ -217,6 +239,13 @@ def absolute_path(path: str) -> str:
 def start_from(network: Network, source: Source, classes: tuple[str, ...], name: str, console: Console) -> None:
     """Copies weights. The head is copied, reordered, if the classes are the same; otherwise it stays fresh."""
     source_network, header = source
+    if finds_boxes(network.architecture) and not finds_boxes(header.architecture):
+        own = {row.name for row in network.architecture.rows}
+        rows = own & {row.name for row in source_network.architecture.rows}
+        state = {key: value for key, value in source_network.state_dict().items() if key.split(".")[0] in rows}
+        transfer(network, state, name, fresh_rows=own - rows)
+        console.say(f"weights from {name}, for the backbone; a fresh head for {_first_names(classes)}")
+        return
     state, heads = source_network.state_dict(), source_network.architecture.heads
     same_classes = set(classes) == set(header.classes)
     if same_classes:
@@ -226,8 +255,12 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
     fresh = {row.name for row in network.architecture.rows} - {row.name for row in source_network.architecture.rows}
     gates = fresh if has_gates(network.architecture) else set[str]()
     transfer(network, state, name, fresh_head=not same_classes, fresh_rows=gates)
-    class_names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
-    console.say(f"weights from {name}" + ("" if same_classes else f"; a fresh {' and '.join(heads)} for {class_names}"))
+    fresh_heads = f"; a fresh {' and '.join(heads)} for {_first_names(classes)}"
+    console.say(f"weights from {name}" + ("" if same_classes else fresh_heads))
+
+
+def _first_names(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
 
 
 def choose_preprocessing(
@@ -245,6 +278,8 @@ def choose_preprocessing(
         preprocessing.grey_range == Preprocessing.model_fields["grey_range"].default
     ):  # otherwise it comes from the weights
         preprocessing = preprocessing.model_copy(update={"grey_range": scan.grey_range})
+    if scan.dataset.truths is not None and preprocessing.resize in CROPS:
+        preprocessing = preprocessing.model_copy(update={"resize": "letterbox"})
     if settings.resize is not None:
         preprocessing = preprocessing.model_copy(update={"resize": settings.resize})
     if settings.normalization == "imagenet" or (source is None and settings.normalization is None):

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.rows.exits import exits
 from leannet.sections import Provenance, SplitRecord, Step
+from leannet.tasks import Task, finds_boxes, task_of
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, fine_tuned, start_from
 from leannet.training.objective import CrossEntropy, Distilled, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
+from leannet.training.set_matching import SetMatching, initialize_heads
 from leannet.training.settings import Settings, Skipping
 from leannet.training.skipping import learning_to_skip, open_gates
-from leannet.training.task import Classification, Task
 from leannet.training.teacher import read_teacher
 from leannet.weights import read_weights
 
@@ -47,7 +48,11 @@ class Job:
     split: Split
     settings: Settings
     objective: Objective
-    task: Task = field(default_factory=Classification)
+
+    @property
+    def task(self) -> Task:
+        """What the network is for."""
+        return task_of(self.header)
 
     def datasets(self) -> tuple[PreparedDataset, PreparedDataset]:
         """The images with augmentation, for training, and without, for evaluation."""
@@ -131,6 +136,8 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
         zero_init_residual(network)
     if resolved.skipping.gate is not None:
         open_gates(network, resolved.skipping.learning)
+    if finds_boxes(architecture):
+        initialize_heads(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
     return Job(network, header, scan, split, resolved, objective)
@@ -157,6 +164,8 @@ def objective_of(settings: Settings, header: Header, scan: Scan, split: Split) -
         weights = tuple((len(labels) / (classes * counts)).tolist())
     auxiliary = dict.fromkeys(header.architecture.auxiliary, AUXILIARY)
     auxiliary |= dict.fromkeys((each.logits for each in exits(header.architecture)), settings.skipping.exit_weight)
+    if finds_boxes(header.architecture):
+        return SetMatching(header.architecture, settings.detecting.matching)
     labels_too = CrossEntropy(settings.label_smoothing, weights, auxiliary)
     teaching = settings.distillation
     if teaching.teacher is None:

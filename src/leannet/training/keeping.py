@@ -12,9 +12,9 @@ from leannet.files import write_whole
 from leannet.header import Header
 from leannet.network import Network
 from leannet.run_files import DECISIONS, LAST, LOG, MODEL, PREDICTIONS
+from leannet.tasks import Task
 from leannet.training.learner import Learner
 from leannet.training.state import SavedState, TrainState
-from leannet.training.task import Task
 
 
 @dataclass(frozen=True)

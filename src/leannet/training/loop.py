@@ -21,6 +21,8 @@ from leannet.header import Header
 from leannet.network import Network, folded
 from leannet.rows.gating import decisions
 from leannet.sections import Metrics
+from leannet.tasks import Result, Task
+from leannet.tasks.task import Floats
 from leannet.training import processes
 from leannet.training.interrupts import interrupt_flag
 from leannet.training.job import Job
@@ -35,7 +37,6 @@ from leannet.training.resizing import ProgressiveResizing
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState
 from leannet.training.steps import StepLog, step_log
-from leannet.training.task import Result, Task
 from leannet.training.tensorboard import events
 from leannet.training.threads import Threads
 
@@ -185,7 +186,7 @@ def fit(
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
             zeros = [] if learner.sparsifier is None else [learner.sparsifier.reached]
             best = state.rank([*zeros, *result.rank], settings.patience)
-            log_epoch(state, result, learner.optimizer.param_groups[0]["lr"])
+            log_epoch(state, task, result, learner.optimizer.param_groups[0]["lr"])
             log_events(state.log[-1])
             keeper.log(state)
             current = _with_metrics(header, epoch, result)
@@ -194,7 +195,7 @@ def fit(
                 keeper.predictions(task, predictions, validation_images, decided)
             keeper.last(learner.evaluated, current)
             console.curve_epoch(result.loss, result.accuracy)
-            console.say(epoch_line(state, None if settings.time else settings.epochs, clock, best))
+            console.say(epoch_line(state, task, result, None if settings.time else settings.epochs, clock, best))
             state.next_epoch()
             save_all(steps)
             if settings.patience is not None and state.stale >= settings.patience:
@@ -264,18 +265,19 @@ def predictions_of(
     if isinstance(model, Network) and device.type == "cpu" and dtype == torch.float32:
         model = folded(model)
     names = [name for name, _ in decisions(model.architecture)] if isinstance(model, Network) else []
-    predictions, indices, taken = [], [], []
+    predictions, indices, taken = list[Floats](), list[Tensor](), list[list[Tensor]]()
     recorded: AbstractContextManager[dict[str, Tensor]] = nullcontext({})
     if isinstance(model, Network) and names:
         recorded = recording(model)
     with recorded as decided:
         for images, _, numbers in batches:
-            predictions.append(task.predictions(model(_as_input(images.to(device), dataset, dtype))))
+            outputs = model(_as_input(images.to(device), dataset, dtype)).float().cpu().numpy()
+            predictions.append(task.answers(task.joined([outputs])))
             indices.append(numbers)
             not_asked = torch.full((len(images),), -1, dtype=torch.int8)
             taken.append([decided.get(name, not_asked).clone() for name in names])
     positions = _positions(batches, torch.cat(indices).numpy()) if indices else np.empty(0, np.int64)
-    of_images = torch.cat(predictions).float().numpy() if predictions else np.empty(0, np.float32)
+    of_images = np.concatenate(predictions) if predictions else np.empty(0, np.float32)
     of_gates = {
         name: processes.all_gather(positions, torch.cat([each[number] for each in taken] or [torch.empty(0)]).numpy())
         for number, name in enumerate(names)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from leannet.console import duration
+from leannet.tasks import Result, Task
 from leannet.training.settings import Settings
 from leannet.training.state import TrainState
-from leannet.training.task import Result
 
 WARM_UP = 3  # batches, which take longer than later ones
 ESTIMATE_SECONDS = 4  # of batches that say how long a run takes
@@ -138,16 +138,15 @@ class Evaluations:
         self._seconds = self._ended_at - began
 
 
-def log_epoch(state: TrainState, result: Result, rate: float) -> None:
+def log_epoch(state: TrainState, task: Task, result: Result, rate: float) -> None:
     """Adds a line to the log."""
     has_threads = state.threads is not None and (not state.log or "threads" in state.log[0])  # older runs have none
     state.log.append(
         {
             "epoch": state.epoch + 1,
             "train_loss": state.loss_sum / state.seen,
-            "train_accuracy": state.correct / state.seen,
-            "validation_loss": result.loss,
-            "validation_accuracy": result.accuracy,
+            task.trained: state.correct / state.seen,
+            **result.logged,
             "learning_rate": rate,
             "seconds": state.seconds,
             "images_per_s": state.seen / max(state.seconds, 1e-9),
@@ -172,12 +171,12 @@ def estimate_line(seconds: float, epochs: int, rate: float) -> str:
     return f"{line}; shorter: --time 10m, fewer --epochs, --progressive-resizing 0.5, a smaller --resolution or --width"
 
 
-def epoch_line(state: TrainState, epochs: int | None, clock: Clock, best: bool) -> str:
+def epoch_line(state: TrainState, task: Task, result: Result, epochs: int | None, clock: Clock, best: bool) -> str:
     """The line at the end of an epoch. epochs: None: the run has a time limit."""
     last = state.log[-1]
     total = f"/{epochs}" if epochs else ""
     return (
         f"epoch {last['epoch']:>3}{total}  loss {last['train_loss']:.3f}  "
-        f"training {100 * last['train_accuracy']:.1f} %  validation {100 * last['validation_accuracy']:.1f} %  "
+        f"training {100 * last[task.trained]:.1f} %  {result.short()}  "
         f"{last['images_per_s']:.0f} images/s  {duration(clock.left)} left{'  best so far' if best else ''}"
     )

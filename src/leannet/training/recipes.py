@@ -62,6 +62,31 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "clip": 1.0,
         },
     ),
+    "detect": (
+        "a detection set, no weights to start from: what train takes for boxes by itself",
+        {
+            "epochs": 150,
+            "batch_size": 16,
+            "resize": "letterbox",
+            "optimizer": {"name": "muon", "lr": 4e-3, "weight_decay": 0.05},
+            "schedule": {"name": "cosine", "warmup_epochs": 2.0},
+            "augment": {"crop": 0.5},
+            "ema_decay": 0.99,
+        },
+    ),
+    "detect-fine-tune": (
+        "a detection set, from weights (--weights): what train takes for boxes by itself",
+        {
+            "epochs": 60,
+            "batch_size": 16,
+            "resize": "letterbox",
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.02, "layer_decay": 0.85},
+            "schedule": {"name": "cosine", "warmup_epochs": 2.0},
+            "augment": {"crop": 0.5},
+            "ema_decay": 0.99,
+            "clip": 10.0,
+        },
+    ),
     "cifar": (
         "32-pixel images by the ten thousand: He et al. 2016, section 4.2, with a half cosine instead of steps",
         {

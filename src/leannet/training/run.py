@@ -15,11 +15,11 @@ from leannet.data.loader import Loader, PreparedDataset, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
 from leannet.data.split import parse_ratio
 from leannet.errors import LeannetError, command_line
-from leannet.evaluation.metrics import Scores, score
 from leannet.header import Header, read_header
 from leannet.network import Network, build
 from leannet.retired import current_settings
 from leannet.run_files import CONFIG, MODEL
+from leannet.tasks import Result, task_of
 from leannet.training import processes
 from leannet.training.choosing import absolute_path
 from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
@@ -31,7 +31,6 @@ from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
 from leannet.training.showing import run_html
 from leannet.training.state import SavedState, find_state, load_state
-from leannet.training.task import Classification
 from leannet.training.tensorboard import check_tensorboard
 
 DIGITS = "digits"  # the built-in images, and the recipe that they are trained by unless a network is named
@@ -44,8 +43,8 @@ class Run:
 
     path: Path
     header: Header
-    validation: Scores | None
-    test: Scores | None
+    validation: Result | None
+    test: Result | None
     finished: bool
     log: list[dict[str, float]]
     skipped: list[dict[str, str]]  # images that cannot be read
@@ -152,6 +151,7 @@ def continue_run(
     join(settings)
     with lock_run(path):
         saved = load_state(path)
+        settings = settings.model_copy(update={"task": settings.task or task_of(saved.header).name})
         done = _has_finished(saved, settings)
         # A run killed between its last epoch and its test split still has to score that.
         untested = done and saved.header.split.sizes["test"] and read_header(path).metrics.test is None
@@ -229,10 +229,10 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
     processes.barrier()  # the main process has written the best weights
     best, header = load(run / MODEL)
     _, plain = job.datasets() if saved is not None and _has_finished(saved, settings) else job.images
-    validation = _scores(best, plain, split.validation, settings, device)
+    validation = _scores(best, plain, split.validation, job, device)
     test = None
     if finished and len(split.test):  # only once
-        test = _scores(best, plain, split.test, settings, device)
+        test = _scores(best, plain, split.test, job, device)
         if header.metrics.test is None:
             metrics = header.metrics.model_copy(update={"test": test.summary()})
             header = header.model_copy(update={"metrics": metrics})
@@ -248,10 +248,10 @@ def _has_finished(saved: SavedState, settings: Settings) -> bool:
 
 
 def _scores(
-    best: Network, plain: PreparedDataset, indices: NDArray[np.int64], settings: Settings, device: torch.device
-) -> Scores:
+    best: Network, plain: PreparedDataset, indices: NDArray[np.int64], job: Job, device: torch.device
+) -> Result:
     best.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
     processes.settle_threads()
-    batches = Loader(plain, evaluation_batches(indices, settings, plain), settings.workers or 0)
-    predictions, _ = predictions_of(best, batches, plain, Classification(), device)
-    return score(predictions, plain.dataset.labels[indices], plain.dataset.classes)
+    batches = Loader(plain, evaluation_batches(indices, job.settings, plain), job.settings.workers or 0)
+    predictions, _ = predictions_of(best, batches, plain, job.task, device)
+    return job.task.score(predictions, plain.dataset.keep(indices))

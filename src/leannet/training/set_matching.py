@@ -16,10 +16,10 @@ from leannet.detect.matching import (
     SIDES_WEIGHT,
     Objects,
     Places,
-    Rule,
     matcher,
 )
 from leannet.detect.overlap import giou
+from leannet.detect.rules import Rule
 from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.rows import Architecture, TopBoxes

@@ -8,7 +8,10 @@ from leannet.style import COLORS, figure, inline_svg, plain_axes
 if TYPE_CHECKING:
     from leannet.training.run import Run
 
-SPLITS = {"train": ("training", "-"), "validation": ("validation", "--")}
+LINES = (("training", "-"), ("validation", "--"))
+# Of each figure what it shows, and its columns of training and validation.
+CURVES = (("accuracy", "train_accuracy", "validation_accuracy"), ("loss", "train_loss", "validation_loss"))
+BOX_CURVES = (("AP50", "", "validation_ap50"), ("loss", "train_loss", ""))
 
 
 def run_html(run: "Run") -> str:
@@ -29,14 +32,17 @@ def _curves(log: list[dict[str, float]]) -> str:
 
     epochs = [int(line["epoch"]) for line in log]
     with figure(8.5, 2.8) as canvas:
-        for axes, name in zip(canvas.subplots(1, 2), ("accuracy", "loss"), strict=True):
-            scale, unit = (100, ", %") if name == "accuracy" else (1, "")
-            for color, (split, (word, style)) in zip(COLORS, SPLITS.items(), strict=False):
-                values = [scale * line[f"{split}_{name}"] for line in log]
+        curves = BOX_CURVES if "validation_ap" in log[0] else CURVES
+        for axes, (name, *columns) in zip(canvas.subplots(1, 2), curves, strict=True):
+            scale, unit = (1, "") if name == "loss" else (100, ", %")
+            for color, column, (word, style) in zip(COLORS, columns, LINES, strict=False):
+                if not column:
+                    continue
+                values = [scale * line[column] for line in log]
                 axes.plot(epochs, values, style, color=color, label=word, marker="o" if len(log) == 1 else None)
             axes.set_xlabel("epoch")
             axes.set_ylabel(f"{name}{unit}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
             plain_axes(axes)
             axes.legend(frameon=False)
-        return inline_svg(canvas, "accuracy and loss over the epochs")
+        return inline_svg(canvas, f"{curves[0][0]} and loss over the epochs")

@@ -13,6 +13,9 @@ SCALARS = {  # column of log.csv -> name in TensorBoard
     "train_accuracy": "train/accuracy",
     "validation_loss": "validation/loss",
     "validation_accuracy": "validation/accuracy",
+    "train_recall": "train/recall",
+    "validation_ap": "validation/ap",
+    "validation_ap50": "validation/ap50",
     "learning_rate": "learning_rate",
     "images_per_s": "images_per_s",
 }
@@ -41,7 +44,8 @@ def events(run: Path | None, done: int) -> Iterator[Write]:
 
         def write(line: dict[str, float]) -> None:
             for column, name in SCALARS.items():
-                writer.add_scalar(name, line[column], int(line["epoch"]))
+                if column in line:
+                    writer.add_scalar(name, line[column], int(line["epoch"]))
             writer.flush()
 
         yield write

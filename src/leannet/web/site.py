@@ -28,10 +28,10 @@ from leannet.cost import count
 from leannet.data.dataset import LeftOut, grouped_by_reason
 from leannet.data.sources.walking import walk
 from leannet.errors import LeannetError
-from leannet.evaluation.metrics import wilson
 from leannet.files import check_writable
 from leannet.header import Header
 from leannet.sections import Provenance, of_classes
+from leannet.tasks.metrics import wilson
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 from leannet.web.source import artifact_file, open_for_browsers
 from leannet.web.titles import title_of

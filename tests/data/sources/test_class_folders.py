@@ -266,7 +266,7 @@ def test_annotations_beside_class_folders_do_not_make_a_detection_set(tmp_path: 
     assert image_counts(open_dataset(str(tmp_path))) == {(None, "chihuahua"): 4, (None, "pug"): 4}
     folder(tmp_path / "voc", ("JPEGImages",))
     (tmp_path / "voc" / "Annotations").mkdir()
-    with pytest.raises(LeannetError, match="this is a detection set"):
+    with pytest.raises(LeannetError, match="this has annotations, but is no detection set"):
         open_dataset(str(tmp_path / "voc"))
 
 

@@ -1,8 +1,9 @@
 """Where images come from: one module per format. Each lists labelled images as a `Dataset`; none is decoded yet.
 
 `open_dataset` tries, in this order: the word `digits`; a file, by its extension (Parquet, CSV, JSON lines, a WebDataset
-shard); a folder of Parquet files that list images, of shards (and no images), a detection set, split folders, class
-folders, and, without class folders, a CSV or JSON lines table.
+shard, and of a detection set COCO's JSON and YOLO's data.yaml); a folder of Parquet files that list images, of shards
+(and no images), a detection set (COCO, Pascal VOC, YOLO), split folders, class folders, and, without class folders, a
+CSV or JSON lines table.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from leannet.data.dataset import Dataset, LeftOut
 from leannet.data.sources.columns import has_columns
+from leannet.data.sources.detection_sets import EXPECTED as BOXES
+from leannet.data.sources.detection_sets import FILES, open_detection_file, open_detection_set
 from leannet.data.sources.digits import open_digits
 from leannet.data.sources.folders import NoClasses, open_folders
 from leannet.data.sources.listing import Listing, ReadingOptions, assemble
@@ -23,8 +26,7 @@ from leannet.errors import LeannetError
 
 __all__ = ["ReadingOptions", "open_dataset"]
 
-EXPECTED = "a folder of class folders, a .parquet, .csv, .jsonl or .tar file, or 'digits'"
-DETECTION_SET = "this is a detection set, which leannet does not read yet; expected class folders (class/image.jpg)"
+EXPECTED = "a folder of class folders, a .parquet, .csv, .jsonl or .tar file, a detection set, or 'digits'"
 
 
 def open_dataset(where: str, options: ReadingOptions = ReadingOptions()) -> Dataset:  # noqa: B008 (it is frozen)
@@ -32,6 +34,13 @@ def open_dataset(where: str, options: ReadingOptions = ReadingOptions()) -> Data
 
     options: what the data itself leaves open. Raises LeannetError, one line with what was expected and found.
     """
+    dataset = _open(where, options)
+    if options.task == "detect" and dataset.truths is None:
+        raise LeannetError(f"{where}: expected a detection set ({BOXES}), found {dataset.kind}")
+    return dataset
+
+
+def _open(where: str, options: ReadingOptions) -> Dataset:
     if where == "digits":
         return open_digits()
     path = Path(where)
@@ -46,11 +55,19 @@ def open_dataset(where: str, options: ReadingOptions = ReadingOptions()) -> Data
         return assemble(_kind_of_table(path), where, [open_table(path, options)])
     if suffix == ".tar":
         return assemble("WebDataset shards", where, [open_shard(path, None, read_class_names(path.parent))])
+    if suffix in FILES and options.task != "classify" and (dataset := open_detection_file(path)) is not None:
+        return dataset
     raise LeannetError(f"{where}: expected {EXPECTED}, found a {suffix or 'plain'} file")
 
 
 def _open_folder(root: Path, options: ReadingOptions) -> Dataset:
     tree, trouble = walk(root)
+    if options.task != "classify" and not _names_columns(options):
+        detection_set = open_detection_set(root, tree, trouble)
+        if detection_set is not None:
+            return detection_set
+    if options.task == "detect":
+        raise LeannetError(f"{root}: expected a detection set ({BOXES}), found none")
     others = tree.all_others()
     parquet = [path for path in others if path.suffix.lower() == ".parquet"]
     image_parquet = [path for path in parquet if is_image_table(path, options)]
@@ -60,7 +77,7 @@ def _open_folder(root: Path, options: ReadingOptions) -> Dataset:
     if shards and not tree.number:
         return _open_shards(root, tree, trouble, shards)
     image_tables = _image_tables(tree, options)
-    columns_named = options.strict and (options.image_column or options.label_column)
+    columns_named = _names_columns(options)
     if columns_named and image_tables:
         return _open_tables(root, tree, trouble, image_tables, options)
     if columns_named:
@@ -72,16 +89,27 @@ def _open_folder(root: Path, options: ReadingOptions) -> Dataset:
         if image_tables:
             return _open_tables(root, tree, trouble, image_tables, options)
         if is_detection_set:
-            raise LeannetError(f"{root}: {DETECTION_SET}") from None
+            raise LeannetError(f"{root}: {_no_detection_set(options)}") from None
         if parquet:
             raise LeannetError(f"{error}; {not_image_tables(parquet, root).line()}") from None
         raise LeannetError(f"{error}{_other_tables(tree)}") from None
     if image_tables and len(dataset.classes) == 1:
         return _open_tables(root, tree, trouble, image_tables, options)
     if is_detection_set and len(dataset.classes) == 1:
-        raise LeannetError(f"{root}: {DETECTION_SET}")
+        raise LeannetError(f"{root}: {_no_detection_set(options)}")
     unused = [f"{path.name} lists image labels too; to read it instead, give its path: {path}" for path in image_tables]
     return replace(dataset, remarks=(*dataset.remarks, *unused))
+
+
+def _names_columns(options: ReadingOptions) -> bool:
+    """Whether a table is asked for."""
+    return options.strict and bool(options.image_column or options.label_column)
+
+
+def _no_detection_set(options: ReadingOptions) -> str:
+    if options.task == "classify":
+        return "this is a detection set; expected class folders (class/image.jpg), or no --task classify"
+    return f"this has annotations, but is no detection set that leannet reads: {BOXES}"
 
 
 def _other_tables(tree: Folder) -> str:

@@ -6,7 +6,7 @@ every format. Nothing is repaired: what cannot be an object is left out, and its
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,14 @@ class Object:
     """An object in an image. box: left, top, right, bottom in pixels, or, relative, in shares of width and height.
 
     is_crowd: several at once, or one too hard to ask for: no answer there is right or wrong. place: "file:line", or
-    what says it as well.
+    what says it as well. area: in pixels, of what is seen of it; None: that of the box.
     """
 
     label: str
     box: tuple[float, float, float, float]
     place: str
     is_crowd: bool = False
+    area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class BoxedImage:
 
     def truths(self, numbers: Mapping[str, int]) -> Truths:
         """The same as arrays. numbers: of the classes."""
+        areas = [each.area or float(np.prod(np.subtract(each.box[2:], each.box[:2]))) for each in self.objects]
         return Truths(
             np.array([each.box for each in self.objects], np.float64).reshape(-1, 4),
             np.array([numbers[each.label] for each in self.objects], np.int64),
             np.array([each.is_crowd for each in self.objects], bool),
+            np.array(areas) if any(each.area for each in self.objects) else None,
             is_relative=self.is_relative,
         )
 
@@ -61,6 +64,7 @@ def boxed_dataset(
     kind: str, where: str, images: Sequence[BoxedImage], classes: Sequence[str], problems: "Problems"
 ) -> Dataset:
     """A detection set. classes: in their order, of which those without an object go; empty: all, sorted."""
+    images = without_unseen(images, problems)
     counts = Counter(each.label for image in images for each in image.objects)
     names = tuple(name for name in classes or sorted(counts) if counts[name])
     numbers = {name: number for number, name in enumerate(names)}
@@ -88,6 +92,18 @@ def boxed_dataset(
         tuple(remarks),
         tuple(image.truths(numbers) for image in images),
     )
+
+
+def without_unseen(images: Sequence[BoxedImage], problems: "Problems") -> Sequence[BoxedImage]:
+    """The images without the objects of classes that no training image has, where the data says which those are."""
+    seen = {each.label for image in images if image.split == "train" for each in image.objects}
+    if not any(image.split == "train" for image in images):
+        return images
+    for image in images:
+        for each in image.objects:
+            if each.label not in seen:
+                problems.add("object", f"of a class that no training image has ('{each.label}')", each.place)
+    return [replace(image, objects=tuple(each for each in image.objects if each.label in seen)) for image in images]
 
 
 @dataclass

@@ -6,6 +6,7 @@ leave numbers out.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,10 @@ def coco_files(root: Path) -> list[Path]:
     """The COCO files of a folder: of its folder `annotations`, its own, and those of its split folders."""
     folders = [root / FOLDER, root, *sorted(child for child in root.iterdir() if plain_split(child.name) is not None)]
     files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.json"))]
-    return [file for file in files if _is_coco(file)]
+    return [file for file in files if is_coco(file)]
 
 
-def _is_coco(file: Path) -> bool:
+def is_coco(file: Path) -> bool:
     """Whether a JSON file has COCO's tables of boxes; those of captions and key points alone have not."""
     try:
         content = json.loads(file.read_bytes())
@@ -140,4 +141,5 @@ def _object(annotation: Mapping[str, Any], classes: Mapping[int, str], where: st
     left, top, width, height = numbers(box) if isinstance(box, list) and len(box) == 4 else numbers([None] * 4)
     is_crowd = bool(annotation.get("iscrowd") or annotation.get("ignore"))
     edges = (left, top, left + width, top + height)
-    return Object(classes[annotation["category_id"]], edges, where, is_crowd)
+    (area,) = numbers([annotation.get("area")])
+    return Object(classes[annotation["category_id"]], edges, where, is_crowd, area if 0 < area < math.inf else None)

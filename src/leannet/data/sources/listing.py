@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,23 @@ from leannet.data.sources.labels import HIDDEN, WHOLE, NoLabel, alike, class_nam
 from leannet.errors import LeannetError
 
 ReadImage = Callable[[int], Path | bytes]
+Task = Literal["classify", "detect"]
 
 
 @dataclass(frozen=True)
 class ReadingOptions:
     """How to read data that leaves it open. None: leannet decides.
 
-    image_column, label_column: of tables. class_depth: the depth of class folders, 1 or 2. strict: whether data that
-    does not match these options is refused; otherwise they are only preferred, as with options of other data.
+    task: what a folder is read for that holds both classes and boxes. image_column, label_column: of tables.
+    class_depth: the depth of class folders, 1 or 2. strict: whether data that does not match these options is refused;
+    otherwise they are only preferred, as with options of other data.
     """
 
     image_column: str | None = None
     label_column: str | None = None
     class_depth: int | None = None
     strict: bool = True
+    task: Task | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The options that were set, as plain data."""

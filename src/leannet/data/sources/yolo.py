@@ -39,7 +39,7 @@ def read_yolo(root: Path, file: Path, problems: Problems) -> tuple[list[BoxedIma
 
     Raises LeannetError for a file of classes and folders that is not what it should be, and where no image is left.
     """
-    if file.suffix == ".yaml":
+    if file.suffix.lower() in {".yaml", ".yml"}:
         content = _yaml(file)
         classes, folders = _classes(content, file), _folders(content, file)
     else:

@@ -174,7 +174,7 @@ def _published(name: str, width: float, resolution: int) -> Iterator[tuple[str, 
 
 def own_accuracy(header: Header, word: str) -> Accuracy | None:
     """The accuracy in a header, on validation images; integers were evaluated again when they were made."""
-    from leannet.evaluation.metrics import wilson
+    from leannet.tasks.metrics import wilson
 
     digest = header.split.digests.get("validation")
     evaluated_on = f"validation {digest}, {len(header.classes)} classes" if digest else f"images of {word}"

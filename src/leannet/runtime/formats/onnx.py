@@ -71,11 +71,11 @@ def _model(graph: OnnxGraph) -> Any:
     onnx, operations = graph.onnx, graph.operations
     helper, inputs, outputs = onnx.helper, [_input(graph)], list[Any]()
     for name, value in operations.outputs.items():
-        shape = operations.shape(value)
-        vector = shape[1:] == (1, 1)
-        _make_output(graph, graph.read(value, "vector" if vector else ""), f"{name}:0")
-        dims = [_batch(graph), *(shape[:1] if vector else shape)]
-        outputs.append(helper.make_tensor_value_info(f"{name}:0", onnx.TensorProto.FLOAT, dims))
+        dims, step = operations.dims(value), operations.by_name.get(value)
+        part = step.part if isinstance(step, ops.FoundPart) else None
+        _make_output(graph, graph.read(value, "vector" if len(dims) == 1 and part is None else ""), f"{name}:0")
+        kind = onnx.TensorProto.INT64 if part == "classes" else onnx.TensorProto.FLOAT
+        outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [_batch(graph), *dims]))
     tensors = [onnx.numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
     written = helper.make_graph(graph.nodes, operations.name, inputs, outputs, tensors)
     opset = lowest_opset(onnx, graph.nodes, inputs, graph.constants)

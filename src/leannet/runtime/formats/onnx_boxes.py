@@ -1,4 +1,7 @@
-"""How boxes are found in ONNX: the largest logits of each class, then the largest of those. No NonMaxSuppression."""
+"""How boxes are found in ONNX: the largest logits of each class, then the largest of those. No NonMaxSuppression.
+
+What leaves the network of them: boxes (N, of_all, 4), scores (N, of_all), and classes (N, of_all) as integers.
+"""
 
 import numpy as np
 
@@ -29,7 +32,7 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
     classes = shapes[0].channels
     logits, sides = flat(maps[::2], "logits", classes), flat(maps[1::2], "sides", 4)
     scaled = to.node("Mul", [sides, constant("factors", factors)], f"{path}:scaled")
-    boxes = to.node("Add", [scaled, constant("origins", origins)], f"{path}:boxes")
+    boxes = to.node("Add", [scaled, constant("origins", origins)], f"{path}:placed")
     place = largest(logits, "place", ties(origins.shape[1]), step.of_class)  # (N, classes, of_class)
     row = constant("row", [0, -1])
     of_place = to.node("GatherElements", [logits, place], f"{path}:of_place", axis=2)
@@ -45,7 +48,21 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
     )
     score = to.node("Sigmoid", [to.node("GatherElements", [best, top], f"{path}:chosen", axis=1)], f"{path}:score")
     number = to.node("Div", [top, constant("of_class", [step.of_class])], f"{path}:number")
+    parts = {"boxes": top_boxes_xyxy, "scores": score, "classes": number}
+    if step.name in to.operations.readers and all(map(_is_part, to.operations.readers[step.name])):
+        to.parts[step.name] = parts
+        return path
     label = to.node("Cast", [number], f"{path}:label", to=to.onnx.TensorProto.FLOAT)
-    parts = [top_boxes_xyxy, *(to.node("Reshape", [each, one], f"{each}:one") for each in (score, label))]
-    values = to.node("Concat", parts, f"{path}:joined", axis=1)
+    joined = [top_boxes_xyxy, *(to.node("Reshape", [each, one], f"{each}:one") for each in (score, label))]
+    values = to.node("Concat", joined, f"{path}:joined", axis=1)
     return to.node("Reshape", [values, constant("shape", [0, *step.shape])], path)
+
+
+def found_part(to: OnnxGraph, step: ops.FoundPart) -> str:
+    """Boxes, scores or classes."""
+    tensor = to.parts[step.inputs[0]][step.part]
+    return to.node("Transpose", [tensor], step.name, perm=[0, 2, 1]) if step.part == "boxes" else tensor
+
+
+def _is_part(step: ops.Operation) -> bool:
+    return isinstance(step, ops.FoundPart)

@@ -53,6 +53,7 @@ class OnnxGraph:
         self.made: dict[str, str] = {INPUT: INPUT}  # value -> the name of its tensor; of integers, of the bytes
         self.flat: set[str] = set()  # tensors of two dimensions
         self.booleans: dict[str, str] = {}  # decision -> the tensor that says it as true or false
+        self.parts: dict[str, dict[str, str]] = {}  # of what finds boxes, the tensor of each part
         self.renamed: dict[str, str] = {}  # tensors that have another name now
         self._names: set[str] = set()  # of nodes
         self._outer: OnnxGraph | None = None  # of a body, the graph around it

@@ -8,7 +8,7 @@ import numpy as np
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
-from leannet.runtime.formats.onnx_boxes import top_boxes
+from leannet.runtime.formats.onnx_boxes import found_part, top_boxes
 from leannet.runtime.formats.onnx_branches import branch
 from leannet.runtime.formats.onnx_graph import OnnxGraph, Shaped, Table
 from leannet.runtime.operations import Array, Operation, Operations, Range
@@ -277,6 +277,7 @@ TABLE: Table = {
     ops.Zeros: (_zeros, "image"),
     ops.Choose: (_choose, None),
     ops.TopBoxes: (top_boxes, "image"),
+    ops.FoundPart: (found_part, None),
     ops.Branch: (branch, None),
     ops.Quantize: (_quantize, ""),
     ops.Reread: (lambda to, step, x: x, ""),

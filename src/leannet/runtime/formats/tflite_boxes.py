@@ -43,7 +43,7 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
         (1, places, 4), "MulOptions",
     )  # fmt: skip
     boxes = to.op(
-        "ADD", [scaled, to.constant(f"{path}:origins", origins)], f"{path}:boxes", (1, places, 4), "AddOptions"
+        "ADD", [scaled, to.constant(f"{path}:origins", origins)], f"{path}:placed", (1, places, 4), "AddOptions"
     )
     place = largest(logits, "place", ties(places), step.of_class)  # (1, classes, of_class)
     # A class's logits as an image's, for which the places of its own are.
@@ -60,6 +60,9 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
     label = to.op("FLOOR_DIV", [top, divisor], f"{path}:number", (1, number), "FloorDivOptions")
     to.tensors[label].dtype = "int32"
     label = to.op("CAST", [label], f"{path}:label", (1, number), "CastOptions")
+    to.parts[path] = {"boxes": top_boxes_xyxy, "scores": score, "classes": label}
+    if all(isinstance(reader, ops.FoundPart) for reader in to.operations.readers.get(path, ())):
+        return label
     parts = [
         top_boxes_xyxy,
         *(
@@ -69,3 +72,8 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
     ]
     values = to.op("CONCATENATION", parts, f"{path}:joined", (1, number, 6), "ConcatenationOptions", Axis=2)
     return to.reshape(values, path, (1, number, 1, 6))
+
+
+def found_part(to: TfliteGraph, step: ops.FoundPart, found: int) -> int:
+    """Boxes (1, of_all, 4), scores or classes (1, of_all), which are floats here, as in LiteRT's own detectors."""
+    return to.parts[step.inputs[0]][step.part]

@@ -31,6 +31,7 @@ class TfliteGraph:
         self.outputs: list[int] = []
         self.bodies: list[Subgraph] = []  # of branches, in the order of their numbers, from 1
         self.made: dict[str, int] = {}  # value -> its tensor
+        self.parts: dict[str, dict[str, int]] = {}  # of what finds boxes, the tensor of each part
         self.input = self.value(INPUT)
 
     def value(self, name: str) -> int:
@@ -64,9 +65,9 @@ class TfliteGraph:
 
     def output(self, name: str, value: str) -> int:
         """A value as it leaves the network."""
-        shape = self.operations.shape(value)
-        vector = shape[1:] == (1, 1)
-        return self.reshape(self.made[value], f"{name}:0", (1, shape.channels) if vector else nhwc(shape))
+        dims = self.operations.dims(value)
+        shape = nhwc(self.operations.shape(value)) if len(dims) == 3 else (1, *dims)
+        return self.reshape(self.made[value], f"{name}:0", shape)
 
     def _tensor(self, name: str, shape: Sequence[int]) -> int:
         self.tensors.append(Tensor(name, tuple(shape)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
-from leannet.runtime.formats.tflite_boxes import top_boxes
+from leannet.runtime.formats.tflite_boxes import found_part, top_boxes
 from leannet.runtime.formats.tflite_graph import FUSED, VALID, TfliteGraph, nhwc
 from leannet.runtime.operations import Array, Operation, Operations
 
@@ -255,6 +255,7 @@ TABLE: dict[type[Operation], Callable[..., int]] = {
     ops.Upsample: _upsample, ops.Shift: _shift, ops.LocalResponse: _local_response, ops.Quantize: _quantize,
     ops.Dequantize: _dequantize, ops.Softmax: _operator("SOFTMAX", "SoftmaxOptions", Beta=1.0), ops.Largest: _largest,
     ops.TopBoxes: top_boxes,
+    ops.FoundPart: found_part,
     ops.Decide: _decide, ops.Zeros: _zeros, ops.Choose: _choose,
     ops.Branch: _branch,
 }  # fmt: skip

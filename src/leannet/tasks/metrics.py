@@ -51,6 +51,15 @@ class Scores:
         """What the best epoch has most of: accuracy, and of equal ones the lower loss."""
         return self.accuracy, -self.loss
 
+    @property
+    def logged(self) -> dict[str, float]:
+        """Columns of log.csv."""
+        return {"validation_loss": self.loss, "validation_accuracy": self.accuracy}
+
+    def short(self) -> str:
+        """In a line of an epoch."""
+        return f"validation {100 * self.accuracy:.1f} %"
+
     def line(self) -> str:
         """Accuracy as people quote it."""
         return f"{100 * self.accuracy:.2f} % of {self.images:,} ({interval(self.accuracy_low, self.accuracy_high)})"
