@@ -197,11 +197,11 @@ def evaluate(network: Path, precision: str, engine: str, plain: Path, target: Pa
         words = {"max_drop": 100, "min_agreement": wanted, "quiet": True}
         rounded = leannet.quantize(network, str(CELLS), target, engine, **words)
         cost, floats = rounded, len(rounded.float_layers)
-    if cost.before.images != len(list((CELLS / "val").glob("*/*.png"))):
+    if cost.scores[0].images != len(list((CELLS / "val").glob("*/*.png"))):
         raise SystemExit(f"{CELLS}: not the windows that {network.name} learned; another Pillow may write other files")
     facts: dict[str, Any] = {
         "precision": precision, "engine": engine, "accuracy": cost.before.accuracy, "drop_points": cost.drop,
-        "agreement_of_choice": cost.agreement, "chosen_on": cost.before.images, "layers_in_float": floats,
+        "agreement_of_choice": cost.agreement, "chosen_on": cost.scores[0].images, "layers_in_float": floats,
         "made": target.exists(),
     }  # fmt: skip
     if facts["made"]:

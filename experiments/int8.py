@@ -27,7 +27,7 @@ from leannet.artifact.artifact import normalized
 from leannet.artifact.onnx_artifact import OnnxArtifact
 from leannet.data.images import prepare, read
 from leannet.files import write_whole
-from leannet.quantization.comparison import MIN_AGREEMENT, POINTS_PER_NOISE, Comparison, min_decibels
+from leannet.quantization.comparison import MIN_AGREEMENT, POINTS_PER_NOISE, ClassComparison, min_decibels
 from leannet.runtime import ENGINES, Program
 from leannet.tasks.metrics import Scores
 
@@ -190,7 +190,7 @@ def _needed(max_drop: float, percent: int) -> int:
     """Images that show a loss, of which so many in a hundred differ."""
     scores = Scores(10_000, 0.5, 0.5, 0.5, None, None, None, 0.0, (), ())
     differing = {"lost": 50 * percent, "gained": 50 * percent, "agreement": 1.0, "decibels": 0.0}
-    needed = Comparison(before=scores, after=scores, **differing).images_needed(max_drop)
+    needed = ClassComparison(before=scores, after=scores, **differing).images_needed(max_drop)
     assert needed is not None
     return round(needed, -1)
 

@@ -149,6 +149,8 @@ class Shipping(Section):
     """The number of images that accuracy was compared on."""
     accuracy_before: float | None = None
     accuracy_after: float | None = None
+    ap_before: float | None = None
+    ap_after: float | None = None
     agreement: float | None = None
     """The share of those images whose predicted class stays the same."""
     chosen_from: dict[str, Any] | None = None

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leannet.quantization.comparison import MIN_AGREEMENT, Comparison, decibels, min_decibels, relative_noise
+from leannet.quantization.comparison import MIN_AGREEMENT, ClassComparison, decibels, min_decibels, relative_noise
 from leannet.tasks.metrics import Scores
 from tests.conftest import ROOT
 
 
-def comparison(images: int, lost: int, gained: int, agreement: float = 1.0, db: float = 30.0) -> Comparison:
+def comparison(images: int, lost: int, gained: int, agreement: float = 1.0, db: float = 30.0) -> ClassComparison:
     scores = Scores(images, 0.5, 0.4, 0.6, None, None, None, 1.0, (), ())
-    return Comparison(before=scores, after=scores, lost=lost, gained=gained, agreement=agreement, decibels=db)
+    return ClassComparison(before=scores, after=scores, lost=lost, gained=gained, agreement=agreement, decibels=db)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,9 @@ def test_what_loses_too_much_is_not_written(run: Path, tmp_path: Path) -> None:
 
 def test_agreement_can_be_asked_for(run: Path) -> None:
     quantized = quantize(run, quiet=True, max_drop=100)
-    assert quantized.agreement == 1 - (quantized.lost + quantized.gained) / quantized.before.images  # of two classes
+    assert (
+        quantized.cost.agreement == 1 - (quantized.cost.lost + quantized.cost.gained) / quantized.before.images
+    )  # of two classes
     refused = quantize(run, quiet=True, max_drop=100, min_agreement=1.1)
     assert refused.path is None
     assert len(refused.float_layers) > 0
@@ -161,7 +163,7 @@ def test_the_error_of_the_loss_is_that_of_paired_answers(run: Path) -> None:
     from dataclasses import replace
 
     quantized = quantize(run, quiet=True, max_drop=100)
-    changed = replace(quantized, lost=5, gained=2)
+    changed = replace(quantized.cost, lost=5, gained=2)
     n = quantized.before.images
     each = np.array([1] * 5 + [-1] * 2 + [0] * (n - 7))
     assert changed.drop == pytest.approx(100 * each.mean())
@@ -222,7 +224,7 @@ def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch
 
     plain = quantize(run, out=run / "plain.onnx", quiet=True)
     assert plain.decided_by == "noise"
-    assert plain.images_needed(0.5) > 390  # type: ignore[operator]
+    assert plain.cost.images_needed(0.5) > 390  # type: ignore[operator]
     assert any("cannot show a loss of 0.5 points" in note for note in plain.notes)
     compare = Evaluator.compare
     for seed in range(3):
@@ -235,18 +237,17 @@ def test_few_images_decide_by_noise_whatever_their_labels(run: Path, monkeypatch
         luck = quantize(run, out=run / "luck.onnx", quiet=True, seconds=0)
         assert luck.before.accuracy != plain.before.accuracy
         assert luck.float_layers == plain.float_layers
-        assert luck.decibels == plain.decibels
+        assert luck.cost.decibels == plain.cost.decibels
         assert luck.path is not None
     assert quantize(run, out=run / "enough.onnx", max_drop=100, quiet=True).decided_by == "accuracy"
 
 
 def test_noise_moves_layers_to_float_until_it_is_low_enough(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = quantize(run, out=run / "a.onnx", quiet=True, seconds=0)
-    for module in ("comparison", "quantizing"):
-        monkeypatch.setattr(f"leannet.quantization.{module}.min_decibels", lambda max_drop: plain.decibels + 1)
+    monkeypatch.setattr("leannet.quantization.comparison.min_decibels", lambda max_drop: plain.cost.decibels + 1)
     quieter = quantize(run, out=run / "b.onnx", quiet=True, seconds=0)
     assert len(quieter.float_layers) > len(plain.float_layers)
-    assert quieter.decibels >= plain.decibels + 1
+    assert quieter.cost.decibels >= plain.cost.decibels + 1
 
 
 def test_what_is_not_faster_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +275,8 @@ def test_what_fine_tuning_learned_is_no_noise(run: Path, tmp_path: Path, monkeyp
 
     monkeypatch.setattr("leannet.quantization.quantizing.finetune_network", learned)
     finetuned = quantize(run, out=tmp_path / "x.onnx", finetune=1, quiet=True, seconds=0)
-    assert finetuned.decibels == pytest.approx(plain.decibels, abs=3)  # of the head before: 10.5, whatever the integers
-    assert finetuned.decibels > 15
+    assert finetuned.cost.decibels == pytest.approx(
+        plain.cost.decibels, abs=3
+    )  # of the head before: 10.5, whatever the integers
+    assert finetuned.cost.decibels > 15
     assert finetuned.path is not None

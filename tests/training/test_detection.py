@@ -13,10 +13,12 @@ from leannet.console import Console
 from leannet.data.scan import scan
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
 from leannet.data.split import split_dataset
+from leannet.errors import LeannetError
 from leannet.header import Header, read_header
 from leannet.preprocessing import Preprocessing
 from leannet.rows.detecting import detector
 from leannet.sections import BoxSummary
+from leannet.tasks import Detection
 from leannet.training.job import Job
 from leannet.training.loop import fit
 from leannet.training.set_matching import SetMatching, initialize_heads
@@ -78,6 +80,6 @@ def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
 
 
 def test_images_without_truths_are_refused() -> None:
-    task = Detection(Preprocessing(height=8, width=8))
-    with pytest.raises(ValueError, match="expected images with objects"):
+    task = Detection(("red",), Preprocessing(height=8, width=8))
+    with pytest.raises(LeannetError, match="digits: expected a detection set, images with boxes, found"):
         task.detections(np.zeros((0, 1, 6), np.float32), leannet.data.sources.open_dataset("digits"))

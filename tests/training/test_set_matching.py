@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import leannet
-from leannet.detect.matching import RULES
+from leannet.detect.rules import RULES
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.rows.detecting import detector

@@ -82,6 +82,8 @@ def command(
 
 
 def _print(quantized: "Quantized") -> None:
+    from leannet.quantization.comparison import ClassComparison
+
     if quantized.layers:
         worst = sorted(quantized.layers, key=lambda layer: layer.decibels)[:8]
         print_table(
@@ -90,16 +92,21 @@ def _print(quantized: "Quantized") -> None:
             left=2,
             words_last=True,
         )
-    low, high = quantized.drop_interval
+    cost = quantized.cost
     print(f"accuracy  {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
-    print_text(
-        f"lost      {quantized.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {quantized.lost} images "
-        f"are incorrect now that were correct, {quantized.gained} correct that were incorrect",
-        " " * 10,
-    )
-    print(f"agreement {100 * quantized.agreement:.2f} % of images keep their class")
-    print(f"noise     outputs {quantized.decibels:.1f} dB over it")
+    if isinstance(cost, ClassComparison):
+        low, high = cost.drop_interval
+        print_text(
+            f"lost      {cost.drop:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {cost.lost} images "
+            f"are incorrect now that were correct, {cost.gained} correct that were incorrect",
+            " " * 10,
+        )
+        print(f"agreement {100 * cost.agreement:.2f} % of images keep their class")
+        print(f"noise     outputs {cost.decibels:.1f} dB over it")
+    else:
+        print(f"lost      {cost.drop:+.2f} points of AP")
+        print(f"agreement {100 * cost.agreement:.2f} % of the likely objects are found by both")
     print_text(
         f"in float  {len(quantized.float_layers)} of {quantized.layer_count} layers"
         + "".join(f"{', ' if index else ': '}{path}" for index, path in enumerate(quantized.float_layers)),
@@ -124,16 +131,18 @@ def _kept_as(path: str, quantized: "Quantized") -> str:
 
 def _refusal(quantized: "Quantized") -> str:
     """Why nothing was written."""
-    from leannet.quantization.comparison import MIN_AGREEMENT, min_decibels
+    from leannet.quantization.comparison import MIN_AGREEMENT, ClassComparison, min_decibels
 
-    agreement, needed = f"{100 * quantized.agreement:.2f} % of images keep their class", quantized.min_agreement
-    if quantized.decided_by == "accuracy":
+    cost, needed = quantized.cost, quantized.min_agreement
+    what = "images keep their class" if isinstance(cost, ClassComparison) else "objects are found by both"
+    agreement = f"{100 * cost.agreement:.2f} % of {what}"
+    if not isinstance(cost, ClassComparison) or quantized.decided_by == "accuracy":
         return (
             f"as int8 it loses {quantized.drop:.2f} points (allowed: --max-drop {quantized.max_drop:g}) and "
             f"{agreement} (needed: --min-agreement {needed:g})"
         )
     least = f"{min_decibels(quantized.max_drop):.1f}"
     return (
-        f"as int8 its outputs are {quantized.decibels:.1f} dB over the noise (needed: {least}), it loses "
+        f"as int8 its outputs are {cost.decibels:.1f} dB over the noise (needed: {least}), it loses "
         f"{quantized.drop:.2f} points, and {agreement} (needed: {100 * max(needed, MIN_AGREEMENT):g} %)"
     )

@@ -81,7 +81,7 @@ class Calibration:
         names = {
             step.name: tensors[step.name]
             for step in self.operations
-            if step.name == step.layer or step.name.endswith(BEFORE)
+            if (step.name == step.layer or step.name.endswith(BEFORE)) and not isinstance(step, ops.TopBoxes)
         }
         observed = sorted(set(names.values()))
         helper, kind = onnx_package().helper, onnx_package().TensorProto.FLOAT

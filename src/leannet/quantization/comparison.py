@@ -12,13 +12,16 @@ images keep their class. Of four networks, quantized to 8 down to 4 bits, none l
 the noise, as a share of the outputs' variance (docs/int8.md): half a point goes with a hundredth, 20 dB.
 """
 
+import abc
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from leannet.runtime.engines import Floats
+from leannet.tasks import Result
+from leannet.tasks.detection import BoxScores
 from leannet.tasks.metrics import Scores
 
 Criterion = Literal["accuracy", "noise"]
@@ -29,15 +32,64 @@ MIN_AGREEMENT = 0.95  # of few images; at 20 dB networks keep 97 % and more. One
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A network before and after a change, evaluated on the same images."""
+class Comparison(abc.ABC):
+    """A network before and after a change, evaluated on the same images. agreement: how much of what it says stays."""
+
+    agreement: float
+
+    @property
+    @abc.abstractmethod
+    def scores(self) -> tuple[Result, Result]:
+        """Before and after."""
+
+    @property
+    @abc.abstractmethod
+    def drop(self) -> float:
+        """Points lost, of what the task is measured by."""
+
+    @property
+    @abc.abstractmethod
+    def drop_error(self) -> float | None:
+        """Its standard error, in points; None: not known."""
+
+    @abc.abstractmethod
+    def criterion(self, max_drop: float) -> Criterion:
+        """What decides whether the change costs more than `max_drop` points."""
+
+    @abc.abstractmethod
+    def within(self, max_drop: float, min_agreement: float, criterion: Criterion) -> bool:
+        """Whether the change costs no more than is allowed."""
+
+    @abc.abstractmethod
+    def is_enough(self, max_drop: float, min_agreement: float, criterion: Criterion) -> bool:
+        """Whether no more layers need to stay in float: as `within`, but what is luck moves no layer."""
+
+    @abc.abstractmethod
+    def note(self, max_drop: float) -> str:
+        """One line for images that are too few for accuracy to decide."""
+
+    @abc.abstractmethod
+    def line(self, max_drop: float, criterion: Criterion) -> str:
+        """What the change costs, by what decides."""
+
+    @abc.abstractmethod
+    def to_dict(self, max_drop: float) -> dict[str, Any]:
+        """As plain data, for JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassComparison(Comparison):
+    """Of classifiers. agreement: the share of the images that keep their class, correct or not."""
 
     before: Scores
     after: Scores
     lost: int  # images that are correct before only
     gained: int  # images that are correct after only
-    agreement: float  # share of the images that keep their class, correct or not
     decibels: float  # the outputs over the noise that the change adds to them
+
+    @property
+    def scores(self) -> tuple[Scores, Scores]:
+        return self.before, self.after
 
     @property
     def drop(self) -> float:
@@ -58,7 +110,7 @@ class Comparison:
         return 100 * (difference - margin) / images, 100 * (difference + margin) / images
 
     def criterion(self, max_drop: float) -> Criterion:
-        """What decides whether the change costs more than `max_drop` points: noise where images are too few."""
+        """Noise decides where images are too few."""
         low, high = self.drop_interval
         return "accuracy" if (high - low) / 2 <= abs(max_drop) else "noise"
 
@@ -85,6 +137,12 @@ class Comparison:
         few_changed = changed <= max(1, (1 - MIN_AGREEMENT) * self.before.images)
         return self.decibels >= min_decibels(max_drop) and few_changed and self.drop_interval[0] <= max_drop
 
+    def is_enough(self, max_drop: float, min_agreement: float, criterion: Criterion) -> bool:
+        # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
+        if criterion == "accuracy":
+            return self.within(max_drop, min_agreement, criterion)
+        return self.decibels >= min_decibels(max_drop)
+
     def note(self, max_drop: float) -> str:
         """One line for images that are too few for accuracy to decide."""
         images, needed = self.before.images, self.images_needed(max_drop)
@@ -95,6 +153,81 @@ class Comparison:
             f"{images:,} image{'s' if images > 1 else ''}, of which one is {100 / images:.2g} points, cannot show a "
             f"loss of {abs(max_drop):g} points ({enough}): noise and agreement decide instead"
         )
+
+    def line(self, max_drop: float, criterion: Criterion) -> str:
+        agree = f"{100 * self.agreement:.2f} % agree"
+        if criterion == "accuracy":
+            return f"{self.drop:+.2f} points lost, {agree}"
+        return f"outputs {self.decibels:.1f} dB over the noise (needed: {min_decibels(max_drop):.1f}), {agree}"
+
+    def to_dict(self, max_drop: float) -> dict[str, Any]:
+        low, high = self.drop_interval
+        return {
+            "images": self.before.images,
+            "images_needed": self.images_needed(max_drop),
+            "accuracy_before": self.before.accuracy,
+            "accuracy_after": self.after.accuracy,
+            "drop_points": self.drop,
+            "drop_error_points": self.drop_error,
+            "drop_low_points": low,
+            "drop_high_points": high,
+            "lost": self.lost,
+            "gained": self.gained,
+            "agreement": self.agreement,
+            "decibels": self.decibels,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxComparison(Comparison):
+    """Of detectors. agreement: the share of the likely objects of either that the other finds too.
+
+    Points are those of AP from an IoU of 0.5 to 0.95, which feels boxes that move; what stays in float is decided by
+    it alone.
+    """
+
+    before: BoxScores
+    after: BoxScores
+
+    @property
+    def scores(self) -> tuple[BoxScores, BoxScores]:
+        return self.before, self.after
+
+    @property
+    def drop(self) -> float:
+        """Points of AP lost."""
+        return 100 * (self.before.precision.ap - self.after.precision.ap)
+
+    @property
+    def drop_error(self) -> None:
+        return None
+
+    def criterion(self, max_drop: float) -> Criterion:
+        return "accuracy"
+
+    def within(self, max_drop: float, min_agreement: float, criterion: Criterion) -> bool:
+        return self.drop <= max_drop and self.agreement >= min_agreement
+
+    def is_enough(self, max_drop: float, min_agreement: float, criterion: Criterion) -> bool:
+        return self.within(max_drop, min_agreement, criterion)
+
+    def note(self, max_drop: float) -> str:
+        return ""
+
+    def line(self, max_drop: float, criterion: Criterion) -> str:
+        return f"{self.drop:+.2f} points of AP lost, {100 * self.agreement:.2f} % agree"
+
+    def to_dict(self, max_drop: float) -> dict[str, Any]:
+        before, after = self.before.precision, self.after.precision
+        return {
+            "images": self.before.images,
+            "ap_before": before.ap,
+            "ap_after": after.ap,
+            "ap50_before": before.ap50,
+            "ap50_after": after.ap50,
+            "drop_points": self.drop,
+            "agreement": self.agreement,
+        }
 
 
 def min_decibels(max_drop: float) -> float:

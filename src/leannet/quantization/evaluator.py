@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from leannet.artifact.artifact import normalized
 from leannet.console import Console
 from leannet.header import Header
-from leannet.quantization.comparison import Comparison, decibels, relative_noise
+from leannet.quantization.comparison import BoxComparison, ClassComparison, Comparison, decibels, relative_noise
 from leannet.runtime import Program, engine, machine
 from leannet.runtime.engines import Floats
+from leannet.tasks import Detection, task_of
 from leannet.tasks.classification import softmax
+from leannet.tasks.detection import in_both
 from leannet.tasks.metrics import score
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Evaluator:
                 console.say(f"{where}: {others:,} images that the run did not know are left out")
         self.where, self.scan, self.classes, self._console = where, scan, header.classes, console
         self._split = Split(train, evaluation, np.empty(0, np.int64), None, 0, {}, {})
-        self._preprocessing = header.preprocessing
+        self._preprocessing, self.task = header.preprocessing, task_of(header)
         images = PreparedDataset(scan.dataset, header.preprocessing)  # used again and again, so decoded once
         (self._images,) = cached(images, sizes=scan.sizes, formats=scan.formats)
         self._calibration = np.sort(np.random.default_rng(0).permutation(train)[:calibration])
@@ -70,10 +72,11 @@ class Evaluator:
         return self._batches(self._evaluation, BATCH)
 
     def outputs(self, program: Program, engine_name: str, label: str) -> Floats:
-        """A network's outputs (N, classes) for the images that evaluate. label: of the progress bar."""
+        """A network's joined outputs (N, ...) for the images that evaluate. label: of the progress bar."""
         run = engine(engine_name).prepare(program, threads=machine().cores)
         count = -(-len(self._evaluation) // BATCH)
-        return np.concatenate([run(batch)[0] for batch in self._console.track(self.evaluation_batches(), count, label)])
+        batches = self._console.track(self.evaluation_batches(), count, label)
+        return np.concatenate([self.task.joined(run(batch)) for batch in batches])
 
     def compare(self, before: Floats, after: Floats, rounded: Floats | None = None) -> Comparison:
         """Two networks by their outputs for the images that evaluate.
@@ -81,15 +84,28 @@ class Evaluator:
         rounded: of the float network that `after` is the rounding of, where it learned after `before`: what it learned
         is no noise.
         """
+        if isinstance(self.task, Detection):
+            return self._compare_boxes(self.task, before, after)
         labels = self.labels
         correct_before, correct_after = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
-        return Comparison(
+        return ClassComparison(
             before=score(softmax(before), labels, self.classes),
             after=score(softmax(after), labels, self.classes),
             lost=int((correct_before & ~correct_after).sum()),
             gained=int((~correct_before & correct_after).sum()),
             agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
             decibels=decibels(relative_noise(after, before if rounded is None else rounded)),
+        )
+
+    def _compare_boxes(self, task: Detection, before: Floats, after: Floats) -> BoxComparison:
+        images = self.scan.dataset.keep(self._evaluation)
+        likely = [task.likely(outputs, images) for outputs in (before, after)]
+        both = sum(in_both(one, other) for one, other in zip(*likely, strict=True))
+        number = sum(len(each.boxes) for answers in likely for each in answers)
+        return BoxComparison(
+            before=task.score(before, images),
+            after=task.score(after, images),
+            agreement=2 * both / number if number else 1.0,
         )
 
     def _batches(self, indices: NDArray[np.int64], size: int) -> Iterator[Floats]:

@@ -124,7 +124,8 @@ def export_fastest(
                     )  # fmt: skip
                     notes |= dict.fromkeys(integers.notes)
                     number = len(integers.float_layers)
-                    choice = _choice(name, "int8", integers, integers.decided_by, integers.size_bytes_after, number)
+                    size = integers.size_bytes_after
+                    choice = _choice(name, "int8", integers.cost, integers.decided_by, size, number)
                     rounded.append((choice, open_artifact(trial) if integers.path else None))
             except LeannetError as error:
                 if engines is not None or name in RUNNERS:

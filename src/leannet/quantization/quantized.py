@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from leannet.artifact.checking import EngineCheck
-from leannet.quantization.comparison import Comparison, Criterion, decibels, min_decibels
+from leannet.quantization.comparison import Comparison, Criterion, decibels
 from leannet.runtime import Latency, Machine
+from leannet.tasks import Result
 
 NOT_FASTER = 0.95  # of float's time: what is nearer to it is no gain to count on
 
@@ -26,9 +27,10 @@ class LayerNoise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantized(Comparison):
+class Quantized:
     """What integers cost and save. `path` None: they cost too much, and nothing was written."""
 
+    cost: Comparison
     path: Path | None
     engine: str
     machine: Machine
@@ -50,7 +52,22 @@ class Quantized(Comparison):
     @property
     def allowed(self) -> bool:
         """Whether it costs no more than was allowed."""
-        return self.within(self.max_drop, self.min_agreement, self.decided_by)
+        return self.cost.within(self.max_drop, self.min_agreement, self.decided_by)
+
+    @property
+    def before(self) -> Result:
+        """The scores of the float network."""
+        return self.cost.scores[0]
+
+    @property
+    def after(self) -> Result:
+        """Those of the integers."""
+        return self.cost.scores[1]
+
+    @property
+    def drop(self) -> float:
+        """Points lost: of accuracy, or of AP."""
+        return self.cost.drop
 
     @property
     def faster(self) -> bool | None:
@@ -62,7 +79,7 @@ class Quantized(Comparison):
     @property
     def notes(self) -> list[str]:
         """What a person should know: images that are too few, and integers that are not faster; a line each."""
-        notes = [self.note(self.max_drop)] if self.decided_by == "noise" else []
+        notes = [self.cost.note(self.max_drop)] if self.decided_by == "noise" else []
         if self.faster is False:
             notes.append(
                 "not faster than float in this engine on this machine: worth it for the size alone; for speed, "
@@ -72,14 +89,10 @@ class Quantized(Comparison):
 
     def line(self) -> str:
         """What it costs, by what decides."""
-        agree = f"{100 * self.agreement:.2f} % agree"
-        if self.decided_by == "accuracy":
-            return f"{self.drop:+.2f} points lost, {agree}"
-        return f"outputs {self.decibels:.1f} dB over the noise (needed: {min_decibels(self.max_drop):.1f}), {agree}"
+        return self.cost.line(self.max_drop, self.decided_by)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        low, high = self.drop_interval
         return {
             "path": str(self.path) if self.path else None,
             "engine": self.engine,
@@ -87,19 +100,8 @@ class Quantized(Comparison):
             "bits": self.bits,
             "calibrated_on": self.calibrated_on,
             "finetuned_epochs": self.finetuned_epochs,
-            "images": self.before.images,
             "decided_by": self.decided_by,
-            "images_needed": self.images_needed(self.max_drop),
-            "accuracy_before": self.before.accuracy,
-            "accuracy_after": self.after.accuracy,
-            "drop_points": self.drop,
-            "drop_error_points": self.drop_error,
-            "drop_low_points": low,
-            "drop_high_points": high,
-            "lost": self.lost,
-            "gained": self.gained,
-            "agreement": self.agreement,
-            "decibels": self.decibels,
+            **self.cost.to_dict(self.max_drop),
             "max_drop_points": self.max_drop,
             "min_agreement": self.min_agreement,
             "size_bytes_before": self.size_bytes_before,

@@ -21,7 +21,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
 from leannet.quantization.calibration import Calibration
-from leannet.quantization.comparison import Criterion, min_decibels, relative_noise
+from leannet.quantization.comparison import Criterion, relative_noise
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
@@ -39,6 +39,9 @@ from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import quantized_program
 from leannet.runtime.quantize_kernels import float_only
 from leannet.sections import Input, Shipping, Step
+from leannet.tasks import finds_boxes
+from leannet.tasks.detection import BoxScores
+from leannet.tasks.metrics import Scores
 
 EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
@@ -140,13 +143,12 @@ def quantize_with(
         nonlocal criterion
         trial = quantizer.evaluate(float_layers(number), max_drop, min_agreement)
         if criterion is None:
-            criterion = trial.criterion(max_drop)
+            criterion = trial.cost.criterion(max_drop)
             if criterion == "noise":
-                console.say(trial.note(max_drop))
+                console.say(trial.cost.note(max_drop))
         noise = tuple(quantizer.layer_noise) if number or layers else ()
         trial = trials[number] = replace(trial, layers=noise, decided_by=criterion)
-        # Agreement of few images is luck too: it says yes or no in the end, but moves no layer.
-        enough = trial.allowed if criterion == "accuracy" else trial.decibels >= min_decibels(max_drop)
+        enough = trial.cost.is_enough(max_drop, min_agreement, criterion)
         console.say(f"  {len(trial.float_layers)} layers in float: {trial.line()}" + (", enough" if enough else ""))
         return enough
 
@@ -165,7 +167,7 @@ def quantize_with(
 def _check(file: Path, architecture: Architecture, engine_name: EngineName) -> None:
     """Raises LeannetError, before any image is read, for several outputs and for an engine that is not installed."""
     if len(architecture.output_names) != 1:
-        raise LeannetError(f"{file}: expected a classifier of one output, found {architecture.output_names}")
+        raise LeannetError(f"{file}: expected a network of one output, found {architecture.output_names}")
     engine(engine_name)
 
 
@@ -199,6 +201,14 @@ def fewest(is_enough: Callable[[int], bool], most: int) -> int | None:
         middle = (too_few + number) // 2
         too_few, number = (too_few, middle) if is_enough(middle) else (middle, number)
     return number
+
+
+def _before_and_after(quantized: Quantized) -> dict[str, float]:
+    """The scores for the header of what is shipped."""
+    scores = dict(zip(("before", "after"), quantized.cost.scores, strict=True))
+    if all(isinstance(each, Scores) for each in scores.values()):
+        return {f"accuracy_{word}": each.accuracy for word, each in scores.items()}
+    return {f"ap_{word}": each.precision.ap for word, each in scores.items() if isinstance(each, BoxScores)}
 
 
 class _Quantizer:
@@ -239,18 +249,25 @@ class _Quantizer:
             learned = Program(self.architecture, self.weights)
             self.learned_outputs = self.evaluator.outputs(learned, engine_name, "evaluating what it learned")
 
-    def program(self, float_layers: frozenset[str], input: Input = "float32", compute: str = "") -> Program:
+    def program(
+        self,
+        float_layers: frozenset[str],
+        input: Input = "float32",
+        compute: str = "",
+        architecture: Architecture | None = None,
+    ) -> Program:
         """The quantized network, with some layers in float. input: as for `export`. compute: the type of what stays in
-        float; empty: the fastest that the engine has here."""
+        float; empty: the fastest that the engine has here. architecture: of the network up to other outputs."""
         images = self.header.preprocessing if input in ("uint8", "uint8-sized") else None
         return quantized_program(
-            self.architecture, self.weights, self.ranges, self.engine, float_layers, self.bits, self.bias_corrections,
-            images, compute or self.compute, input == "uint8-sized", outside=input == "int8", branches=self.branches,
+            architecture or self.architecture, self.weights, self.ranges, self.engine, float_layers, self.bits,
+            self.bias_corrections, images, compute or self.compute, input == "uint8-sized", outside=input == "int8",
+            branches=self.branches,
         )  # fmt: skip
 
-    def outputs(self, program: Program, x: Floats) -> Floats:
-        """(N, classes) of a batch."""
-        return engine(self.engine).prepare(program, threads=machine().cores)(x)[0]
+    def outputs(self, program: Program, x: Floats) -> list[Floats]:
+        """Of a batch."""
+        return engine(self.engine).prepare(program, threads=machine().cores)(x)
 
     def size_bytes(self, program: Program) -> int:
         """Of the files that the engine reads."""
@@ -266,16 +283,21 @@ class _Quantizer:
 
     @cached_property
     def layer_noise(self) -> list[LayerNoise]:
-        """The noise of each layer alone as integers, on a few of the images that calibrate."""
+        """The noise of each layer alone as integers, on a few of the images that calibrate; of a detector, that of the
+        maps which it finds boxes in."""
         batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
         x = np.concatenate([batch for batch, _ in batches])
-        reference = self.outputs(Program(self.architecture, self.weights), x)  # after finetuning, not before
+        architecture = self.architecture
+        if finds_boxes(architecture):
+            architecture = architecture.only(*architecture.reads()[architecture.output_names[0]])
+        reference = self.outputs(Program(architecture, self.weights), x)  # after finetuning, not before
         paths = {node.path for node in self.architecture.layers}
         noises = []
         for node in self.console.track(iter(self.layers), len(self.layers), "each layer alone"):
-            outputs = self.outputs(self.program(frozenset(paths - {node.path}), compute="float32"), x)
-            kind = str(getattr(node.row, "kind", ""))
-            noises.append(LayerNoise(node.path, kind, relative_noise(outputs, reference)))
+            program = self.program(frozenset(paths - {node.path}), compute="float32", architecture=architecture)
+            pairs = zip(self.outputs(program, x), reference, strict=True)
+            noise = float(np.mean([relative_noise(outputs, each) for outputs, each in pairs]))
+            noises.append(LayerNoise(node.path, str(getattr(node.row, "kind", "")), noise))
         return noises
 
     def evaluate(self, float_layers: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
@@ -283,7 +305,7 @@ class _Quantizer:
         program = self.program(float_layers)
         outputs = self.evaluator.outputs(program, self.engine, "evaluating the integers")
         return Quantized(
-            **vars(self.evaluator.compare(self.float_outputs, outputs, self.learned_outputs)),
+            cost=self.evaluator.compare(self.float_outputs, outputs, self.learned_outputs),
             path=None,
             engine=engine(self.engine).version(),
             machine=machine(),
@@ -318,9 +340,8 @@ class _Quantizer:
             engines=(self.engine,),
             keep_float=quantized.float_layers,
             calibrated_on=quantized.calibrated_on,
-            accuracy_before=quantized.before.accuracy,
-            accuracy_after=quantized.after.accuracy,
-            agreement=quantized.agreement,
+            **_before_and_after(quantized),
+            agreement=quantized.cost.agreement,
             evaluated_on=quantized.before.images,
             wrong_in=wrong_in(input, self.engine, self.architecture),
             weight_bits=None if self.engine == "litert" else self.bits,

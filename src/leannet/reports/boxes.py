@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leannet.data.images import BrokenImage, read_header, upright_size
 from leannet.data.truths import Truths
@@ -13,7 +12,7 @@ from leannet.detect.average_precision import AveragePrecision, Detections, avera
 from leannet.errors import LeannetError
 from leannet.reports.images import RunImages, as_jpeg
 from leannet.style import COLORS, figure, inline_svg, plain_axes
-from leannet.tasks.detection import SHOWN, Found
+from leannet.tasks.detection import SHOWN, Found, overlap
 
 OVERLAP = 0.5  # IoU from which an answer is right
 SIDE = 420  # pixels of an image with boxes, at most
@@ -131,7 +130,7 @@ def judge(found: Sequence[Found], truth: Truths, classes: Sequence[str]) -> tupl
     for each in sorted(found, key=lambda one: -one.score):
         if each.score < SHOWN:
             continue
-        overlaps = np.where(np.array(labels) == each.label, _iou(np.array(each.box), truth.boxes), 0.0)
+        overlaps = np.where(np.array(labels) == each.label, overlap(np.array(each.box), truth.boxes), 0.0)
         free = [number for number in np.argsort(-overlaps) if overlaps[number] >= OVERLAP]
         if any(truth.is_crowd[number] for number in free):
             continue
@@ -144,14 +143,6 @@ def judge(found: Sequence[Found], truth: Truths, classes: Sequence[str]) -> tupl
         if number not in taken and not truth.is_crowd[number]:
             judged.append(Judged("missed", label, (box[0], box[1], box[2], box[3])))
     return tuple(judged)
-
-
-def _iou(box: NDArray[np.float64], boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(4,), (n, 4) -> (n,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    whole = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
-    return np.asarray(shared / np.maximum(whole, 1e-9))
 
 
 def precision_recall(found: FoundBoxes) -> str:

@@ -178,6 +178,14 @@ class Detection(Task):
         boxes = where.clipped(where.to_image(answers[:, :4].astype(np.float64)))
         return Detections(boxes, answers[:, 4], answers[:, 5].astype(np.int64))
 
+    def likely(self, answers: Floats, images: Dataset) -> list[Detections]:
+        """The same of what people are shown."""
+        return [
+            Detections(each.boxes[each.scores >= SHOWN], each.scores[each.scores >= SHOWN],
+                       each.labels[each.scores >= SHOWN])
+            for each in self.detections(answers, images)
+        ]  # fmt: skip
+
     def write(self, path: Path, answers: Floats, images: Dataset) -> None:
         """A line an object that was found: its image, class, score, and box in pixels of the image."""
         text = io.StringIO()
@@ -228,6 +236,25 @@ def _apart(one: Floats, other: Floats, side: int, tolerance: float) -> float:
     least = max(one[:, 4].min(initial=1.0), other[:, 4].min(initial=1.0)) + tolerance
     nearest = [apart.min(axis=1)[one[:, 4] > least], apart.min(axis=0)[other[:, 4] > least]]
     return min(float(np.concatenate(nearest).max(initial=0.0)), 1.0)
+
+
+def in_both(one: Detections, other: Detections) -> int:
+    """How many objects two answers for an image have in common: of one class, and an IoU of a half or more."""
+    free, number = np.ones(len(other.boxes), bool), 0
+    for box, label in zip(one.boxes, one.labels, strict=True):
+        overlaps = np.where(free & (other.labels == label), overlap(box, other.boxes), 0.0)
+        if overlaps.size and overlaps.max() >= 0.5:
+            free[overlaps.argmax()] = False
+            number += 1
+    return number
+
+
+def overlap(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(4,), (n, 4) -> (n,): the IoU of one box with others."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    whole = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
+    return np.asarray(shared / np.maximum(whole, 1e-9))
 
 
 def _known(value: float) -> float | None:
