@@ -145,7 +145,7 @@ def test_the_page_for_eyes_keyboards_and_screen_readers(
         chooser.value.set_files(tmp_path / "a.png")
         page.wait_for_selector("#top .bar")
         answer = page.inner_text("#top .name >> nth=0") + ", " + page.inner_text("#top .percent >> nth=0")
-        assert page.evaluate("window.spoken.filter((text) => text)") == ["Classifying", answer]
+        assert page.evaluate("window.spoken.filter((text) => text)") == ["Looking", answer]
     assert page.get_attribute("#image", "alt") == "a.png"
     assert page.evaluate(LIVE) == ["problem", "spoken"]
     check_page(page)

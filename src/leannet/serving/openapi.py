@@ -116,6 +116,7 @@ def _schemas(task: Task) -> Json:
     model = {
         "name": _TEXT,
         "digest": _TEXT,
+        "task": {"type": "string", "enum": list(WORDS)},
         "classes": {"type": "array", "items": _TEXT},
         "preprocessing": {"type": "object"},
         "params": _COUNT,

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from leannet.serving.limits import Limits
 from leannet.tasks.classification import TOP
+from leannet.tasks.detection import SHOWN
 from leannet.web.titles import title_of
 
 
@@ -35,6 +36,9 @@ def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaita
         "params": f"{facts['params']:,}",
         "files": str(limits.files),
         "megabytes": f"{limits.body_bytes / 1e6:g}",
+        "answers": "Found" if facts["task"] == "detect" else "Most likely",
+        "things": "objects" if facts["task"] == "detect" else "classes",
+        "least": f"{SHOWN:g}",
     }
     style = (Path(__file__).parents[1] / "web" / "static" / "style.css").read_text(encoding="utf-8")  # the web page's
     values = {name: html.escape(value) for name, value in fields.items()} | {"style": style}

@@ -126,6 +126,7 @@ def _facts(artifact: Artifact) -> dict[str, Any]:
     return {
         "name": header.architecture.name,
         "digest": artifact.digest,
+        "task": artifact.task.name,
         "classes": list(header.classes),
         "preprocessing": header.preprocessing.model_dump(mode="json"),
         "params": cost.params,

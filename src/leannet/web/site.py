@@ -30,7 +30,7 @@ from leannet.data.sources.walking import walk
 from leannet.errors import LeannetError
 from leannet.files import check_writable
 from leannet.header import Header
-from leannet.sections import Provenance, of_classes
+from leannet.sections import BoxSummary, Provenance, of_classes
 from leannet.tasks.metrics import wilson
 from leannet.web.onnxruntime_web import BACKENDS, PACKAGE, VERSION, Files, runtime_files
 from leannet.web.source import artifact_file, open_for_browsers
@@ -137,6 +137,7 @@ def _model_json(
     return {
         "title": title,
         "name": header.architecture.name,
+        "task": artifact.task.name,
         "classes": list(header.classes),
         "input": "uint8" if artifact.takes_uint8 else "float32",
         "precision": artifact.precision,
@@ -151,7 +152,7 @@ def _model_json(
                       "size_bytes": len(versioned[f"ort/{backend}.wasm.gz"])}}
             for backend in backends
         },
-        "golden": [{"file": file, "outputs": [float(value) for value in golden.outputs]}
+        "golden": [{"file": file, "outputs": golden.outputs.tolist()}
                    for file, golden in zip(patterns, artifact.golden, strict=True)],
         "tolerance": artifact.shipping.tolerance,
         "samples": [{"file": file, "name": name} for file, name in names.items()],
@@ -166,7 +167,11 @@ def _golden_files(artifact: Artifact) -> list[str]:
 
 
 def _accuracy(header: Header) -> dict[str, Any] | None:
-    """Accuracy on images it was not trained on, with the 95 % Wilson interval. None if the header has none."""
+    """Accuracy on images it was not trained on, with the 95 % Wilson interval, or of boxes average precision. None if
+    the header has none."""
+    if isinstance(boxes := header.metrics.validation, BoxSummary):
+        ap = boxes.ap if header.shipping is None or header.shipping.ap_after is None else header.shipping.ap_after
+        return {"ap": ap, "ap50": boxes.ap50, "images": boxes.images, "objects": boxes.objects}
     validation, shipping = of_classes(header.metrics.validation), header.shipping
     accuracy, images = (validation.accuracy, validation.images) if validation else (None, None)
     if shipping is not None and shipping.accuracy_after is not None:  # of the integers

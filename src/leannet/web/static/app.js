@@ -1,4 +1,4 @@
-// The page: takes images from the camera, a file, a drop, the clipboard or a sample, has the network classify them, and
+// The page: takes images from the camera, a file, a drop, the clipboard or a sample, has the network look at them, and
 // shows the answers.
 
 import { Camera } from "./camera.js";
@@ -21,6 +21,10 @@ window.leannet = {
   classify: async (image, options) => {
     await ready;
     return network.classify(image, options);
+  },
+  detect: async (image, options) => {
+    await ready;
+    return network.detect(image, options);
   },
 };
 
@@ -121,7 +125,7 @@ async function classify(image, name) {
   view.showProblem();
   view.clearSpoken();
   try {
-    const result = await network.classify(image);
+    const result = await network.look(image);
     if (number === newest) view.showAnswer(result, about);
   } catch (error) {
     if (number !== newest) return;
@@ -133,6 +137,7 @@ async function classify(image, name) {
 
 function show(address, name) {
   stopCamera();
+  view.clearBoxes();
   const image = find("image");
   if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
   image.src = address;
@@ -219,7 +224,10 @@ async function startCamera(begin) {
 }
 
 function stopCamera() {
-  if (camera.running) newest++;
+  if (camera.running) {
+    newest++;
+    view.clearBoxes();
+  }
   camera.stop();
   find("video").hidden = true;
   find("turn").hidden = true;
@@ -235,13 +243,14 @@ async function watch(number) {
   let previous = performance.now();
   while (number === newest && camera.running) {
     try {
-      const result = await network.classify(find("video"));
+      const result = await network.look(find("video"));
       if (number !== newest) return;
       const now = performance.now();
       rate += ((1000 / (now - previous) || 0) - rate) * (rate ? 0.1 : 1);
       previous = now;
-      const spoken = result.prediction !== announced && now - announcedAt > 2000; // or it would flood a screen reader
-      if (spoken) [announced, announcedAt] = [result.prediction, now];
+      const words = result.objects ? view.inWords(result) : result.prediction;
+      const spoken = words !== announced && now - announcedAt > 2000; // or it would flood a screen reader
+      if (spoken) [announced, announcedAt] = [words, now];
       view.showAnswer(result, about, { rate, spoken });
     } catch (error) {
       if (number !== newest) return;

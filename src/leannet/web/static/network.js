@@ -1,6 +1,7 @@
 // The network as an object: `load()` it, then `classify()` images. This is what a page that embeds it imports,
 // through leannet.js beside index.html.
 
+const LEAST_SCORE = 0.3; // from which on an object is shown
 const HERE = new URL(".", import.meta.url);
 
 /** How many threads can be used: one, unless the server isolates the page from others (docs/web.md). */
@@ -74,13 +75,7 @@ export class Network {
    * Raises Error for what the browser cannot decode.
    */
   async classify(image, { top = 5 } = {}) {
-    let answer;
-    if (image instanceof Blob) {
-      answer = await this.#ask({ task: "classify", blob: image });
-    } else {
-      const bitmap = await createImageBitmap(image, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-      answer = await this.#ask({ task: "classify", bitmap }, [bitmap]);
-    }
+    const answer = await this.#answer(image);
     const probabilities = softmax(answer.outputs);
     const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
     const ranked = order.slice(0, top).map((i) => ({ class: this.about.classes[i], probability: probabilities[i] }));
@@ -96,31 +91,61 @@ export class Network {
   }
 
   /**
+   * Finds objects in an image.
+   *
+   * image: as for `classify`. least: the score, 0 to 1, below which an object is left out. Returns {objects: [{class,
+   * score, box}], outputs, input, milliseconds, width, height, backend, threads}: `objects` has the most likely first,
+   * `box` is left, top, right and bottom in pixels of the upright image, which is `width` x `height`.
+   */
+  async detect(image, { least = LEAST_SCORE } = {}) {
+    const answer = await this.#answer(image);
+    const { width, height, scale, offset } = answer.place;
+    const objects = [];
+    for (let at = 0; at < answer.outputs.length; at += 6) {
+      const [left, top, right, bottom, score, label] = answer.outputs.subarray(at, at + 6);
+      if (score < least) continue;
+      const back = (value, axis) => (value - offset[axis]) / scale[axis];
+      const within = (value, most) => Math.min(Math.max(value, 0), most);
+      const [x, y] = [within(back(left, 0), width), within(back(top, 1), height)];
+      const box = [x, y, within(back(right, 0), width), within(back(bottom, 1), height)];
+      objects.push({ class: this.about.classes[label], score, box });
+    }
+    return { objects, ...answer, width, height, backend: this.backend, threads: this.threads };
+  }
+
+  /** What the network is for: `classify` or `detect`. */
+  look(image, options) {
+    return this.about.task === "detect" ? this.detect(image, options) : this.classify(image, options);
+  }
+
+  /**
    * Replays the artifact's golden images and compares the outputs with those recorded at export, as `leannet check`
-   * does. Returns {passed, difference, tolerance, images}: the largest difference, as a share of the largest output.
+   * does. Returns {passed, difference, tolerance, images}: the largest difference, as a share of the largest output; of
+   * boxes as a share of the input's longer side.
    */
   async check() {
-    const { golden, tolerance } = this.about;
-    let [largestOutput, largestGap, sameClasses] = [0, 0, true];
+    const { golden, tolerance, preprocessing, task } = this.about;
     const answers = [];
     for (const { file, outputs } of golden) {
       const blob = await (await fetch(new URL(file, HERE))).blob();
-      answers.push([outputs, (await this.classify(blob)).outputs]);
-      for (const value of outputs) largestOutput = Math.max(largestOutput, Math.abs(value));
+      answers.push([outputs, (await this.#answer(blob)).outputs]);
     }
-    for (const [recorded, computed] of answers) {
-      recorded.forEach((value, i) => (largestGap = Math.max(largestGap, Math.abs(value - computed[i]))));
-      const best = recorded.indexOf(Math.max(...recorded));
-      sameClasses &&= computed[best] >= Math.max(...computed) - tolerance * largestOutput;
-    }
-    const difference = largestGap / largestOutput;
-    const passed = golden.length > 0 && sameClasses && difference <= tolerance;
+    const side = Math.max(preprocessing.width, preprocessing.height);
+    const compared = task === "detect" ? comparedBoxes(answers, side, tolerance) : comparedClasses(answers, tolerance);
+    const { same, difference } = compared;
+    const passed = golden.length > 0 && same && difference <= tolerance;
     return { passed, difference, tolerance, images: golden.length };
   }
 
   close() {
     this.#fail("the network was closed");
     this.#worker.terminate();
+  }
+
+  async #answer(image) {
+    if (image instanceof Blob) return this.#ask({ task: "answer", blob: image });
+    const bitmap = await createImageBitmap(image, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+    return this.#ask({ task: "answer", bitmap }, [bitmap]);
   }
 
   #ask(message, transferred = []) {
@@ -145,6 +170,51 @@ function workerAddress() {
   const address = new URL("worker.js", HERE).href;
   if (navigator.serviceWorker?.controller) return address;
   return URL.createObjectURL(new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" }));
+}
+
+/** Whether outputs say the same classes as those recorded, and how far they are from them: {same, difference}. */
+export function comparedClasses(answers, tolerance) {
+  let [largestOutput, largestGap, same] = [0, 0, true];
+  for (const [recorded] of answers) {
+    for (const value of recorded) largestOutput = Math.max(largestOutput, Math.abs(value));
+  }
+  for (const [recorded, computed] of answers) {
+    recorded.forEach((value, i) => (largestGap = Math.max(largestGap, Math.abs(value - computed[i]))));
+    const best = recorded.indexOf(Math.max(...recorded));
+    same &&= computed[best] >= Math.max(...computed) - tolerance * largestOutput;
+  }
+  return { same, difference: largestGap / largestOutput };
+}
+
+/**
+ * The same of objects, which may change places where their scores are nearly equal: each is compared with the nearest
+ * one of its class, as leannet check does. side: the input's longer one.
+ */
+export function comparedBoxes(answers, side, tolerance) {
+  let difference = 0;
+  for (const [recorded, flat] of answers) {
+    const computed = recorded.map((_, i) => flat.subarray(6 * i, 6 * i + 6));
+    const [ones, others] = [recorded, computed].map((objects) => objects.map((each) => each[4]).sort((a, b) => a - b));
+    ones.forEach((score, i) => (difference = Math.max(difference, Math.abs(score - others[i]))));
+    difference = Math.max(difference, apart(recorded, computed, side, tolerance), apart(computed, recorded, side, tolerance));
+  }
+  return { same: difference < 1, difference };
+}
+
+function apart(some, others, side, tolerance) {
+  const least = Math.max(...[some, others].map((objects) => Math.min(...objects.map((each) => each[4])))) + tolerance;
+  let largest = 0;
+  for (const one of some) {
+    if (one[4] <= least) continue;
+    let nearest = 1;
+    for (const other of others) {
+      if (other[5] !== one[5]) continue;
+      const gaps = [0, 1, 2, 3].map((edge) => Math.abs(one[edge] - other[edge]) / side);
+      nearest = Math.min(nearest, Math.max(...gaps, Math.abs(one[4] - other[4])));
+    }
+    largest = Math.max(largest, nearest);
+  }
+  return largest;
 }
 
 function softmax(outputs) {

@@ -29,11 +29,18 @@ export async function decode(blob, preprocessing) {
   return { bitmap, orientation };
 }
 
-/** The network's input image from a decoded one: {data, width, height, channels}, data (H, W, C) of 0..255. */
+/**
+ * The network's input image from a decoded one, and where the image lies in it: {input, place}. input: {data, width,
+ * height, channels}, data (H, W, C) of 0..255. place: {width, height, scale, offset} of the upright image: a point of
+ * it is at scale * (x, y) + offset in the input.
+ */
 export function prepare(bitmap, orientation, preprocessing) {
   const source = upright(bitmap, preprocessing.exif_orientation ? orientation : 1, preprocessing);
   const { size, box, at } = plan(source.width, source.height, preprocessing);
-  return pad(resize(source, size, box, preprocessing.interpolation), at, preprocessing);
+  const scale = [size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1])];
+  const offset = [at[0] - box[0] * scale[0], at[1] - box[1] * scale[1]];
+  const place = { width: source.width, height: source.height, scale, offset };
+  return { input: pad(resize(source, size, box, preprocessing.interpolation), at, preprocessing), place };
 }
 
 /** A source of pixels for `resize`: the image upright, over the background, in the network's colors. */
@@ -73,7 +80,7 @@ export function luma(data) {
   return grey;
 }
 
-/** Which box to resize to which size, and where to paste it: {size, box, at}. Raises RangeError if a side becomes 0. */
+/** Which box to resize to which size, and where to paste it: {size, box, at}. */
 export function plan(width, height, preprocessing) {
   const frame = [preprocessing.width, preprocessing.height];
   const whole = [0, 0, width, height];
@@ -82,9 +89,8 @@ export function plan(width, height, preprocessing) {
   if (crop) return { size: frame, box: crop(width, height, preprocessing), at: [0, 0] };
   const [ratio, frameRatio] = [width / height, frame[0] / frame[1]];
   const size = [...frame];
-  if (ratio > frameRatio) size[1] = roundHalfEven((height / width) * frame[0]);
-  if (ratio < frameRatio) size[0] = roundHalfEven((width / height) * frame[1]);
-  if (!size[0] || !size[1]) throw new RangeError(`an image of ${width} x ${height} is too thin to be resized`);
+  if (ratio > frameRatio) size[1] = Math.max(1, roundHalfEven((height / width) * frame[0]));
+  if (ratio < frameRatio) size[0] = Math.max(1, roundHalfEven((width / height) * frame[1]));
   return { size, box: whole, at: size.map((length, axis) => roundHalfEven((frame[axis] - length) * 0.5)) };
 }
 

@@ -1,5 +1,7 @@
 // What the page shows, as functions of their arguments. No state; names become text, never markup.
 
+const MOST_LINES = 5;
+const COLORS = ["#ffd60a", "#4cc9f0", "#f72585", "#80ed99", "#ff9f1c", "#b388ff"]; // of boxes, by class
 const find = (id) => document.getElementById(id);
 
 export function element(name, fields = {}, ...children) {
@@ -29,25 +31,69 @@ export function showProblem(text) {
 
 /** Shows the most likely classes with bars, the image as the network reads it, and the times. */
 export function showAnswer(result, about, { rate, spoken = true } = {}) {
+  const lines = result.objects ? found(result.objects) : result.top.map((each) => [each.class, each.probability]);
   find("top").replaceChildren(
-    ...result.top.map((ranked) => {
+    ...lines.map(([label, share, count]) => {
       const fill = element("i");
-      fill.style.width = percent(ranked.probability).replace(" ", "");
+      fill.style.width = percent(share).replace(" ", "");
       const bar = element("span", { className: "bar", ariaHidden: "true" }, fill);
-      const name = element("span", { className: "name", title: ranked.class }, ranked.class);
-      return element("li", {}, name, element("span", { className: "percent" }, percent(ranked.probability)), bar);
+      const name = element("span", { className: "name", title: label }, count ? `${count} × ${label}` : label);
+      return element("li", {}, name, element("span", { className: "percent" }, percent(share)), bar);
     }),
   );
-  if (spoken) find("spoken").textContent = `${result.prediction}, ${percent(result.probability)}`;
+  if (!lines.length) find("top").append(element("li", { className: "none" }, "Nothing found."));
+  showBoxes(result);
+  if (spoken) find("spoken").textContent = inWords(result);
   showInput(result.input);
   const { decode, prepare, network } = result.milliseconds;
   const { width, height } = about.preprocessing;
-  const lines = [
+  const times = [
     `${result.width} × ${result.height} read as ${width} × ${height}`,
     `${decode ? `Decode ${milliseconds(decode)}, prepare` : "Prepare"} ${milliseconds(prepare)}`,
     `Network ${milliseconds(network)}${rate ? `, ${rate.toFixed(rate < 10 ? 1 : 0)} images a second` : ""}`,
   ];
-  find("times").replaceChildren(...lines.map((line) => element("span", {}, line)));
+  find("times").replaceChildren(...times.map((line) => element("span", {}, line)));
+}
+
+/** An answer in a few words, for a screen reader. */
+export function inWords(result) {
+  if (!result.objects) return `${result.prediction}, ${percent(result.probability)}`;
+  const kinds = found(result.objects).map(([label, , count]) => `${count} ${label}`);
+  return kinds.join(", ") || "nothing found";
+}
+
+/** For each class of objects its name, the highest score and the number, the most likely first. */
+function found(objects) {
+  const kinds = new Map();
+  for (const { class: label, score } of objects) {
+    const [, best, count] = kinds.get(label) ?? [label, 0, 0];
+    kinds.set(label, [label, Math.max(best, score), count + 1]);
+  }
+  return [...kinds.values()].sort((one, other) => other[1] - one[1]).slice(0, MOST_LINES);
+}
+
+/** Draws the boxes of objects over the image; of a classifier there are none. */
+function showBoxes({ objects = [], width, height }) {
+  const drawing = find("boxes");
+  drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const [unit, colors] = [Math.max(width, height) / 100, new Map()];
+  drawing.replaceChildren(
+    ...objects.flatMap(({ class: label, score, box: [left, top, right, bottom] }) => {
+      if (!colors.has(label)) colors.set(label, COLORS[colors.size % COLORS.length]);
+      const fields = { x: left, y: top, width: right - left, height: bottom - top, stroke: colors.get(label) };
+      const words = `${label} ${(100 * score).toFixed(0)} %`;
+      const frame = shape("rect", fields, shape("title", {}, words));
+      const at = { x: left, y: Math.max(top - 0.6 * unit, 2.2 * unit), "font-size": 2.4 * unit, fill: colors.get(label) };
+      return [frame, shape("text", at, words)];
+    }),
+  );
+}
+
+function shape(name, fields, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(fields)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
 /** Empties the one live region, so that the next answer is announced even if it is the same. */
@@ -59,6 +105,11 @@ export function showNoAnswer() {
   clearSpoken();
   find("top").replaceChildren(element("li", { className: "none" }, "Nothing yet."));
   find("seen").hidden = true;
+  clearBoxes();
+}
+
+export function clearBoxes() {
+  find("boxes").replaceChildren();
 }
 
 function showInput({ data, width, height, channels }) {
@@ -107,12 +158,15 @@ export function showAbout(about) {
     ["Multiply-adds", about.macs.toLocaleString("en")],
     ["File", `${megabytes(about.model.size_bytes)}, ${about.precision}`],
     ["Reads", `${width} × ${height} ${color === "L" ? "grey" : "color"}: ${areas[resize]}`],
-    ["Accuracy", accuracy ? accuracyText(accuracy) : "not recorded"],
+    accuracy && "ap50" in accuracy
+      ? ["Precision", precisionText(accuracy)]
+      : ["Accuracy", accuracy ? accuracyText(accuracy) : "not recorded"],
     ["Origin", provenance.origin],
     ["License", provenance.license ?? "none stated"],
   ];
   const entries = lines.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
   find("about").replaceChildren(...entries);
+  find("answer-title").textContent = about.task === "detect" ? "Found" : "Most likely";
   find("top").style.setProperty("--lines", Math.min(about.classes.length, 5));
   find("classes").textContent = about.classes.join(", ");
   find("versions").textContent = `leannet ${about.leannet}, ${about.runtime} (MIT)`;
@@ -121,6 +175,11 @@ export function showAbout(about) {
 function accuracyText({ accuracy, low, high, images }) {
   const range = `95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
   return `${percent(accuracy)} of ${images.toLocaleString("en")} images that it was not trained on (${range})`;
+}
+
+function precisionText({ ap, ap50, images, objects }) {
+  const of = `${objects.toLocaleString("en")} objects in ${images.toLocaleString("en")} images`;
+  return `AP50 ${percent(ap50)}, AP ${percent(ap)}, of ${of} that it was not trained on`;
 }
 
 export function showChecked({ passed, difference, tolerance, images }) {

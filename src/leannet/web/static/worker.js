@@ -13,7 +13,7 @@ self.addEventListener("message", ({ data }) => {
 
 async function answer({ id, task, ...fields }) {
   try {
-    const [result, transferred] = await (task === "open" ? open(fields) : classify(fields));
+    const [result, transferred] = await (task === "open" ? open(fields) : answerTo(fields));
     self.postMessage({ id, result }, transferred);
   } catch (error) {
     self.postMessage({ id, error: { name: error?.name ?? "Error", message: error?.message ?? String(error) } });
@@ -47,14 +47,14 @@ async function open({ about: model, backend, threads }) {
   return [{ threads: ort.env.wasm.numThreads }, []];
 }
 
-async function classify({ blob, bitmap: frame }) {
+async function answerTo({ blob, bitmap: frame }) {
   const started = performance.now();
   const { bitmap, orientation } = frame ? { bitmap: frame, orientation: 1 } : await decode(blob, about.preprocessing);
   const decoded = performance.now();
   const size = { width: bitmap.width, height: bitmap.height };
-  let input;
+  let input, place;
   try {
-    input = prepare(bitmap, orientation, about.preprocessing);
+    ({ input, place } = prepare(bitmap, orientation, about.preprocessing));
   } finally {
     bitmap.close();
   }
@@ -65,10 +65,13 @@ async function classify({ blob, bitmap: frame }) {
     prepare: prepared - decoded,
     network: performance.now() - prepared,
   };
-  return [{ outputs, input, milliseconds, ...size }, [outputs.buffer, input.data.buffer]];
+  return [{ outputs, input, place, milliseconds, ...size }, [outputs.buffer, input.data.buffer]];
 }
 
-/** The network's outputs (classes,) before softmax. */
+/**
+ * The network's outputs: of a classifier (classes,) before softmax; of a detector (most, 6), left, top, right and bottom
+ * in pixels of the input, score and class.
+ */
 async function run(image) {
   const { data, height, width, channels } = image;
   const tensor =
@@ -76,8 +79,12 @@ async function run(image) {
       ? new ort.Tensor("uint8", data, [1, height, width, channels])
       : new ort.Tensor("float32", asFloats(image, about.preprocessing), [1, channels, height, width]);
   const results = await session.run({ [session.inputNames[0]]: tensor });
-  const output = results[session.outputNames[0]];
-  return Float32Array.from(await output.getData());
+  const outputs = await Promise.all(session.outputNames.map((name) => results[name].getData()));
+  if (about.task !== "detect") return Float32Array.from(outputs[0]);
+  const [boxes, scores, classes] = outputs.map((values) => Float32Array.from(values, Number));
+  const joined = new Float32Array(6 * scores.length);
+  scores.forEach((score, i) => joined.set([...boxes.subarray(4 * i, 4 * i + 4), score, classes[i]], 6 * i));
+  return joined;
 }
 
 async function download(file, report) {
