@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import leannet
 from leannet.console import Console
 from leannet.data.scan import scan
-from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
+from leannet.data.sources.boxed import Problems, boxed_dataset
 from leannet.data.split import split_dataset
 from leannet.errors import LeannetError
 from leannet.header import Header, read_header
@@ -23,31 +22,11 @@ from leannet.training.job import Job
 from leannet.training.loop import fit
 from leannet.training.set_matching import SetMatching, initialize_heads
 from leannet.training.settings import Settings
-
-COLORS = {"red": (230, 40, 40), "blue": (40, 60, 230)}
-
-
-def _image(folder: Path, number: int) -> BoxedImage:
-    """One to three rectangles of two colors on grey, 96 x 64 pixels and larger."""
-    draw = np.random.default_rng(number)
-    scale = int(draw.integers(1, 3))
-    pixels = draw.integers(90, 150, (64 * scale, 96 * scale, 3)).astype(np.uint8)
-    objects = []
-    for place in draw.permutation(3)[: draw.integers(1, 4)].tolist():
-        name = ("red", "blue")[draw.integers(2)]
-        left, top = 32 * place + int(draw.integers(1, 8)), int(draw.integers(2, 30))
-        box = tuple(
-            scale * side for side in (left, top, left + int(draw.integers(14, 23)), top + int(draw.integers(16, 31)))
-        )
-        pixels[box[1] : box[3], box[0] : box[2]] = COLORS[name]
-        objects.append(Object(name, tuple(map(float, box)), f"{number}:{place}"))
-    path = folder / f"{number:03}.png"
-    Image.fromarray(pixels).save(path)
-    return BoxedImage(path, path.name, None, tuple(objects))
+from tests.boxes import boxed_image
 
 
 def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
-    dataset = boxed_dataset("drawn", "drawn", [_image(tmp_path, number) for number in range(60)], (), Problems())
+    dataset = boxed_dataset("drawn", "drawn", [boxed_image(tmp_path, number) for number in range(60)], (), Problems())
     scanned = scan(dataset)
     split = split_dataset(scanned.dataset, scanned.digests, None, 0)
     preprocessing = Preprocessing(height=64, width=96, resize="letterbox")
@@ -74,7 +53,7 @@ def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
     assert metrics.images == len(split.validation)
     with (run / "predictions.csv").open(newline="") as file:
         best = max(csv.DictReader(file), key=lambda line: float(line["score"]))
-    truths = {image.name: image for image in (_image(tmp_path, n) for n in range(60))}[best["path"]]
+    truths = {image.name: image for image in (boxed_image(tmp_path, n) for n in range(60))}[best["path"]]
     found = np.array([float(best[side]) for side in ("left", "top", "right", "bottom")])
     assert min(np.abs(found - each.box).max() for each in truths.objects if each.label == best["class"]) < 12
 

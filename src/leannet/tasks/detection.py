@@ -22,6 +22,7 @@ from leannet.tasks.task import Floats, Task
 COLUMNS = ("path", "class", "score", "left", "top", "right", "bottom")
 LEAST = 0.01  # the score below which what was found is not written
 MOST = 100  # objects of an image, as COCO counts them
+ANOTHER = 0.1  # of the input's longer side, or of a score: what is so far from an object is another one
 SHOWN = 0.3  # the score from which on an object is shown
 
 
@@ -225,7 +226,7 @@ class Detection(Task):
         return float(max([ordered, *apart]))
 
     def agrees(self, outputs: Floats, recorded: Floats, tolerance: float) -> bool:
-        return self.difference(outputs, recorded, tolerance) < 1
+        return self.difference(outputs, recorded, tolerance) < ANOTHER
 
 
 def _apart(one: Floats, other: Floats, side: int, tolerance: float) -> float:

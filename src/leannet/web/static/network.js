@@ -2,6 +2,7 @@
 // through leannet.js beside index.html.
 
 const LEAST_SCORE = 0.3; // from which on an object is shown
+const ANOTHER = 0.1; // of the longer side, or of a score: what is so far from an object is another one
 const HERE = new URL(".", import.meta.url);
 
 /** How many threads can be used: one, unless the server isolates the page from others (docs/web.md). */
@@ -198,7 +199,7 @@ export function comparedBoxes(answers, side, tolerance) {
     ones.forEach((score, i) => (difference = Math.max(difference, Math.abs(score - others[i]))));
     difference = Math.max(difference, apart(recorded, computed, side, tolerance), apart(computed, recorded, side, tolerance));
   }
-  return { same: difference < 1, difference };
+  return { same: difference < ANOTHER, difference };
 }
 
 function apart(some, others, side, tolerance) {
