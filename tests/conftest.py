@@ -24,6 +24,9 @@ from PIL import Image, ImageDraw
 
 from leannet.console import Console
 from leannet.network import Network
+from leannet.rows import Architecture, TopBoxes
+from leannet.rows.finding import VALUES
+from leannet.runtime.finding import found_parts
 
 settings.register_profile("leannet", deadline=None)  # nothing here is a matter of time
 settings.load_profile("leannet")
@@ -42,6 +45,21 @@ CHROMIUM_FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 BESIDE = Path(os.environ.get("LEANNET_SHARED", ROOT.parent / "shared"))
+
+
+def answering(rows: Architecture) -> Architecture:
+    """A network as it is; of a detector the rows up to its first map of classes, whose values have no order to lose."""
+    name = rows.output_names[0]
+    if not isinstance(rows.row(name), TopBoxes):
+        return rows
+    (first, *_) = rows.reads()[name]
+    return rows.only(first).then(outputs=(first,))
+
+
+def as_engines_give(outputs: Sequence[Any]) -> list[Any]:
+    """What torch gives, as engines do: of (N, 6, most, 1) boxes, scores and classes."""
+    finds = len(outputs[0].shape) == 4 and outputs[0].shape[1] == VALUES and outputs[0].shape[3] == 1
+    return found_parts(np.asarray(outputs[0])) if finds else list(outputs)
 
 
 # Of the networks in full size, some that differ most; the others are in make test-all.

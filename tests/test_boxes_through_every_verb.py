@@ -193,7 +193,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "gates": ({"skipping": {"gate": "recurrent"}, "model": "mobilenet_v2"}, "--gate, --exits: learn from classes"),
     "a crop": ({"resize": "crop"}, "--resize crop: cuts objects off"),
     "a head twice": ({"model": "onenet_debug"}, "onenet_debug has its head already"),
-    "a map that is not there": ({"detecting": {"levels": (16,)}}, "expected levels among 2, 4, found stride 16"),
+    "a map that is not there": (
+        {"detecting": {"levels": (3,)}},
+        "expected levels among 2, 4, 8, 16, 32, found stride 3",
+    ),
 }
 
 

@@ -77,13 +77,14 @@ def listed(architecture: Architecture) -> Iterator[str]:
         layer = node.row
         if isinstance(layer, Dropout):
             continue
+        path = node.shares or node.path  # whose module it is
         if not isinstance(layer, Conv | Depthwise) or layer.norm is None:
-            yield node.path
+            yield path
             continue
-        yield f"{node.path}.conv"
-        yield f"{node.path}.norm"
+        yield f"{path}.conv"
+        yield f"{path}.norm"
         if layer.activation != "linear":
-            yield node.path
+            yield path
 
 
 def _norm(name: str, node: Node) -> str:

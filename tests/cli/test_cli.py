@@ -300,7 +300,7 @@ FLAGS = {
     "exits": "cost data json max-drop out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
-    "predict": "images json run top",
+    "predict": "images json out run top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
     "embed": "csv data json layer limit out split perplexity quiet run seed suspects",
@@ -315,17 +315,19 @@ FLAGS = {
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
     "train": "accumulate alpha batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "
     "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every exit-weight exits "
-    "flip folds freeze gate gate-cost gate-group gate-learning image-column json label-column label-smoothing "
-    "layer-decay limit lr mixup model momentum normalization optimizer out pad patience policy policy-changes "
+    "flip folds freeze gate gate-cost gate-group gate-learning head-channels image-column json label-column "
+    "label-smoothing layer-decay levels limit lr matching mixup model momentum normalization optimizer out pad "
+    "patience policy policy-changes "
     "policy-strength precision progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule "
     "seed skip split step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level "
-    "sparsity-schedule sparsity-scope sync-norm teacher teacher-features teacher-share temperature tensorboard "
+    "sparsity-schedule sparsity-scope sync-norm teacher teacher-features teacher-share task temperature tensorboard "
     "threads time warmup weight-decay weights width workers zero-init-residual",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
 OF_THE_RUN = {"config", "model", "resolution", "resume", "weights", "width"}
 OF_THE_RUN |= {"alpha", "exit-weight", "exits", "gate", "gate-cost", "gate-group", "gate-learning", "rl-weight"}
+OF_THE_RUN |= {"head-channels", "levels", "task"}
 ON = " ".join(set(FLAGS["train"].split()) - OF_THE_RUN)
 FLAGS["distill"] = f"{ON} run"
 FLAGS["prune"] = (
@@ -361,7 +363,7 @@ def test_every_setting_has_a_flag_a_group_and_a_word() -> None:
     assert all(setting.help.endswith(".") and setting.group for setting in leaves)
     assert {setting.path[0] for setting in leaves} == set(Settings.model_fields) - {"data", "fold"}
     for setting in leaves:
-        value: Any = {bool: True, int: 2, float: 0.5, str: "x", list[str]: ["x"]}.get(setting.type)
+        value: Any = {bool: True, int: 2, float: 0.5, str: "x", list[str]: ["x"], list[int]: [2]}.get(setting.type)
         if get_origin(setting.type) is Literal:
             value = get_args(setting.type)[-1]
         value = {"time": "30m", "stretch": 1.5}.get(setting.flag, value)

@@ -46,7 +46,7 @@ def test_every_layer_is_what_a_forward_hook_sees(name: str, image: Path) -> None
     own = [layer.path for layer in network.architecture.layers if layer.shares is None]
     hooked: dict[str, torch.Tensor] = {}
     handles = [
-        network.layer(path).register_forward_hook(lambda *a, path=path: hooked.update({path: a[2].clone()}))
+        network.layer(path).register_forward_hook(lambda *a, path=path: hooked.update({path: a[2].clone()} | hooked))
         for path in own
     ]
     with torch.no_grad():

@@ -18,7 +18,7 @@ from leannet.runtime import ENGINES, Program, numpy_weights
 from leannet.runtime.operations import Range
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
-from tests.conftest import lively
+from tests.conftest import answering, lively
 from tests.quantization.test_quantizing import run as run  # the fixture
 from tests.runtime.integer_graphs import onnx_integers
 
@@ -28,7 +28,7 @@ DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 @pytest.mark.parametrize("name", DEBUG)
 def test_it_is_what_the_integers_give(name: str) -> None:
     """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it."""
-    table = architecture(name)
+    table = answering(architecture(name))
     torch.manual_seed(0)  # how many bytes fall to the other side depends on the draw
     network = reparameterized(lively(build(table)))  # as it is quantized
     table, weights = network.architecture, numpy_weights(network.state_dict())

@@ -18,7 +18,7 @@ from leannet.runtime.operations import Range
 from leannet.runtime.precisions import program
 from leannet.runtime.processor import weight_bits
 from leannet.zoo import FAMILIES, architecture
-from tests.conftest import lively
+from tests.conftest import answering, lively
 from tests.runtime.integer_graphs import copying, onnx_integers
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
@@ -51,7 +51,7 @@ class Case:
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """20 dB: an error of a tenth of the outputs' size. Random weights have no other structure to rely on."""
-    case = Case(architecture(name))
+    case = Case(answering(architecture(name)))
     corrections = case.calibration.bias_corrections(BITS)
     for style, engine in FORMS:
         assert case.decibels(case.outputs(style, engine, bias_corrections=corrections)) > 20, style

@@ -33,7 +33,7 @@ from leannet.runtime.engines import is_installed
 from leannet.runtime.formats.onnx import to_onnx
 from leannet.runtime.precisions import program as made_program
 from leannet.zoo import FAMILIES, architecture
-from tests.conftest import lively
+from tests.conftest import as_engines_give, lively
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 WHOLE = ["mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_se", "squeezenet_1_0_complex_bypass", "googlenet_aux"]
@@ -46,12 +46,13 @@ def difference(rows: Architecture, engine: str, batch: int) -> float:
     x = torch.randn(batch, *rows.input.shape)
     with torch.inference_mode():
         result = network(x)
-    by_torch = [result] if isinstance(result, Tensor) else list(result.values())
+    by_torch = as_engines_give([result] if isinstance(result, Tensor) else list(result.values()))
     run = ENGINES[engine].prepare(Program(rows, numpy_weights(network.state_dict())), threads=1)
     by_engine = run(x.numpy())
     for a, b in zip(by_torch, by_engine, strict=True):
         assert a.shape == b.shape
-    return max(float(np.abs(a.numpy() - b).max() / a.abs().max()) for a, b in zip(by_torch, by_engine, strict=True))
+    pairs = [(np.asarray(a), b) for a, b in zip(by_torch, by_engine, strict=True)]
+    return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-30)) for a, b in pairs)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn", "litert"])

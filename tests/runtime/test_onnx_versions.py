@@ -11,13 +11,15 @@ from leannet.network import build
 from leannet.preprocessing import Preprocessing
 from leannet.rows import Architecture, Conv, Dropout, GlobalPool, Input
 from leannet.runtime import ENGINES, Program, numpy_weights, to_onnx
+from leannet.runtime.lowering import lower
 from leannet.runtime.onnx_versions import LEAST
 from leannet.runtime.precisions import program
 from leannet.zoo import FAMILIES, architecture
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 # Because of HardSwish; of Resize to a size; of Split.
-FLOATS = {"mobilenet_v3_debug": 14, "lcnet_debug": 14, "ghostnet_v2_debug": 13, "skipnet_debug": 13}
+FLOATS = {"mobilenet_v3_debug": 14, "lcnet_debug": 14, "ghostnet_v2_debug": 13, "skipnet_debug": 13,
+          "onenet_debug": 13}  # fmt: skip
 
 
 def valid(model: Any, opset: int) -> bool:
@@ -64,9 +66,10 @@ def test_no_lower_opset_is_valid(name: str) -> None:
 @pytest.mark.parametrize("name", [*DEBUG, "googlenet_aux"])
 def test_no_node_only_gives_another_name(name: str) -> None:
     """Readers of OpenVINO's form from before 2025 know no Identity."""
-    model = to_onnx(architecture(name), numpy_weights(build(architecture(name)).state_dict()))
+    rows = architecture(name)
+    model = to_onnx(rows, numpy_weights(build(rows).state_dict()))
     assert not [node.name for node in model.graph.node if node.op_type == "Identity"]
-    assert [output.name for output in model.graph.output] == [f"{each}:0" for each in architecture(name).output_names]
+    assert [output.name for output in model.graph.output] == [f"{each}:0" for each in lower(rows).outputs]
 
 
 def test_outputs_that_are_read_on_or_are_the_same_value() -> None:

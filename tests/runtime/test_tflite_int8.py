@@ -12,6 +12,7 @@ from leannet.runtime.integers import quantize_filters, tied_ranges
 from leannet.runtime.lowering import lower
 from leannet.runtime.operations import Range
 from leannet.zoo import architecture
+from tests.conftest import answering
 from tests.runtime.integer_graphs import tflite_integers
 from tests.runtime.test_int8_graph import DEBUG, FORMS, Case
 
@@ -33,7 +34,7 @@ def kinds(file: bytes) -> dict[str, int]:
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """As tests/runtime/test_int8_graph.py asks of the other engines; one image or sixteen at once."""
-    case = Case(architecture(name))
+    case = Case(answering(architecture(name)))
     corrections = case.calibration.bias_corrections()
     together = outputs(case, bias_corrections=corrections)
     assert case.decibels(together) > 20

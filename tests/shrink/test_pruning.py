@@ -24,7 +24,9 @@ from leannet.shrink.images import narrow_network
 from leannet.shrink.plan import digest_of, plan_of
 from leannet.shrink.timing import Timing
 from leannet.shrink.widths import Costs, widths
+from leannet.tasks import finds_boxes
 from leannet.training.objective import CrossEntropy
+from leannet.training.set_matching import SetMatching
 from leannet.zoo import FAMILIES, architecture
 from tests.conftest import crossed, lively
 
@@ -53,10 +55,15 @@ def test_what_a_criterion_removes_is_gone_exactly(name: str, criterion: Any) -> 
     network = lively(build(architecture(name).without_auxiliary())).eval()
     table = network.architecture
     tied = channels(table)
-    batches = [(torch.randn(4, *table.input.shape), torch.randint(0, table.classes, (4,)))]
+    targets, objective = torch.randint(0, table.classes, (4,)), CrossEntropy()
+    if finds_boxes(table):
+        corners = torch.rand(4, 3, 2) * 10
+        targets = torch.cat((torch.ones(4, 3, 1), corners, corners + 8, torch.ones(4, 3, 1)), dim=2)
+        objective = SetMatching(table)
+    batches = [(torch.randn(4, *table.input.shape), targets)]
     if criterion == "bn_scale" and not any("norm" in each for each in network.state_dict()):
         return
-    scores = score(network, tied, criterion, batches, CrossEntropy())
+    scores = score(network, tied, criterion, batches, objective)
     costs = Costs(tied, widths(tied))
     nothing = np.zeros(len(costs.widths), np.int64)
     share = 0.96 if criterion == "bn_scale" and name in FEW_NORMS else 0.7

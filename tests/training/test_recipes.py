@@ -89,7 +89,7 @@ def test_settings_that_do_not_go_together(shapes: Path, tmp_path: Path, settings
 )
 def test_training_on_from_weights_goes_by_the_number_of_images(images: int, recipe: str, epochs: int) -> None:
     source: Any = (None, SimpleNamespace(classes=("cat", "dog")))
-    scan: Any = SimpleNamespace(dataset=SimpleNamespace(classes=("ant", "bee")))
+    scan: Any = SimpleNamespace(dataset=SimpleNamespace(classes=("ant", "bee"), truths=None))
     chosen = fine_tuned(Settings(data="photos", weights="net.safetensors"), source, scan, images, Console(quiet=True))
     assert (chosen.recipe, chosen.epochs) == (recipe, epochs)
     own = Settings(data="photos", weights="net.safetensors", recipe="cifar")

@@ -179,6 +179,7 @@ def test_every_family_has_a_debug_variant() -> None:
         "fasternet",
         "skipnet",
         "skipnet_feedforward",
+        "onenet",
     }
     assert {f"{stem}_debug" for stem in stems} == set(models("*_debug"))
     assert all(count(architecture(name)).macs < 20e6 for name in models("*_debug"))

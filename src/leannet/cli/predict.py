@@ -1,6 +1,7 @@
 """leannet predict: what is in these images."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +15,12 @@ def command(
     run: Annotated[
         str, typer.Argument(help="A run folder, a checkpoint or an artifact: .onnx, or a folder. It alone is enough.")
     ],
-    images: Annotated[list[str], typer.Argument(help="Images, or folders of images.")],
+    images: Annotated[list[str], typer.Argument(help="Images, films, or folders of images.")],
     top: Annotated[
         int | None, typer.Option(help="How many classes to name, or objects. Default: 5 classes, or all.", min=1)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of boxes: a folder that images and films are drawn into with them.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -26,7 +30,7 @@ def command(
     """
     from leannet.evaluation import predict
 
-    predictions, broken = predict(run, images, top)
+    predictions, broken = predict(run, images, top, out)
     others = say_not_images(images)
     if json:
         print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": others})
@@ -37,6 +41,8 @@ def command(
                 print_text(line, "    ")
             else:  # programs read a line an image
                 print(line)
+    if out is not None and not json:
+        print(f"drawn       {out}")
     for image in broken:
         print(f"leannet: {image['path']}: cannot be read: {image['problem']}", file=sys.stderr)
     if broken:

@@ -43,6 +43,9 @@ OF_THE_RUN = frozenset(
         "gate_cost",
         "alpha",
         "rl_weight",
+        "levels",
+        "head_channels",
+        "task",
     }
 )
 
@@ -127,7 +130,7 @@ def _plain(annotation: Any) -> Any:
         return _plain(next(each for each in arguments if each is not NoneType))
     if origin is Literal and isinstance(arguments[0], int):
         return int
-    return list[str] if origin is tuple else annotation
+    return list[arguments[0]] if origin is tuple else annotation  # type: ignore[valid-type]  # a value, not a type
 
 
 def _words(setting: Setting) -> str:

@@ -1,6 +1,6 @@
 """The predictions of a network for images, whatever runs it. No torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leannet.data.dataset import LeftOut
-from leannet.data.images import BrokenImage, prepare, read, upright_size
+from leannet.data.images import BrokenImage, fit, read, to_array, to_color
 from leannet.data.sources.walking import Folder, not_images, walk
 from leannet.errors import LeannetError, as_items
+from leannet.evaluation.drawn import Drawings
+from leannet.evaluation.films import frames, is_film
 from leannet.tasks.task import Answer, Floats, Task
 
 
@@ -20,11 +22,13 @@ def predictions_of_images(
     task: Task,
     answers: Callable[[NDArray[np.uint8]], Floats],
     most: int,
+    drawings: Drawings | None = None,
 ) -> tuple[list[Answer], list[dict[str, str]]]:
     """What a network says of images, in order, and the images that cannot be read with the reason.
 
-    images: paths, folders of images, or PIL images. answers: the task's, of one prepared image (H, W, C) uint8. most:
-    how much of each.
+    images: paths of images, of films, of folders of images, or PIL images; of a film each frame is an image. answers:
+    the task's, of one prepared image (H, W, C) uint8. most: how much of each. drawings: takes up every image with what
+    was found in it.
     Raises LeannetError for a path that does not exist and a folder without images.
     """
     predictions: list[Answer] = []
@@ -32,15 +36,27 @@ def predictions_of_images(
     named_images = list_images(images, missed)
     broken = [{"path": n, "problem": f"{each.why}; {each.way_out}".rstrip("; ")} for each in missed for n in each.names]
     for name, image in named_images:
+        path = image if isinstance(image, Path) else None
         try:
-            pillow_image = image if isinstance(image, Image.Image) else read(image)
-            array = prepare(pillow_image, task.preprocessing)
-            size = upright_size(pillow_image)
+            for word, each in _opened(name, image):
+                upright = to_color(each, task.preprocessing)
+                array = to_array(fit(upright, task.preprocessing))
+                predictions.append(task.answer(word, answers(array), upright.size, most))
+                if drawings is not None:
+                    drawings.add(predictions[-1], upright, path)
         except BrokenImage as error:
             broken.append({"path": name, "problem": str(error)})
-            continue
-        predictions.append(task.answer(name, answers(array), size, most))
     return predictions, broken
+
+
+def _opened(name: str, image: Path | Image.Image) -> Iterator[tuple[str, Image.Image]]:
+    """An image, or the frames of a film, each with its name. Raises BrokenImage."""
+    if isinstance(image, Image.Image):
+        yield name, image
+    elif is_film(image):
+        yield from ((f"{name}#{number}", frame) for number, frame in enumerate(frames(image)))
+    else:
+        yield name, read(image)
 
 
 def list_images(

@@ -16,6 +16,7 @@ from leannet.console import Console
 from leannet.cost.skipping import skipping
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.sources import ReadingOptions
+from leannet.evaluation.drawn import drawings_in
 from leannet.evaluation.labelled_images import LabelledImages, labelled_images
 from leannet.evaluation.predicted import predictions_of_images
 from leannet.evaluation.skipped import ImageCosts, image_costs
@@ -126,7 +127,10 @@ def answers_of_network(network: Network, images: torch.Tensor, header: Header) -
 
 
 def predict(
-    run: str | Path, images: Sequence[str | Path | Image.Image], top: int | None = None
+    run: str | Path,
+    images: Sequence[str | Path | Image.Image],
+    top: int | None = None,
+    out: str | Path | None = None,
 ) -> tuple[list[Answer], list[dict[str, str]]]:
     """What a checkpoint says of images: paths, folders of images, or PIL images.
 
@@ -140,4 +144,5 @@ def predict(
         return np.asarray(answers_of_network(network, image, header)[0])
 
     task = task_of(header)
-    return predictions_of_images(images, task, answers, task.most(top))
+    with drawings_in(out, task) as drawings:
+        return predictions_of_images(images, task, answers, task.most(top), drawings)

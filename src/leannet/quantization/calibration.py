@@ -77,11 +77,13 @@ class Calibration:
         onnxruntime = package("onnxruntime")
         self.operations = lower(architecture, weights)
         model, tensors = model_and_tensors(self.operations)
-        # What a layer makes, and what it makes before its activation function.
+        # What a layer makes, and what it makes before its activation function; boxes leave the network in parts.
+        there = {name for node in model.graph.node for name in node.output}
         names = {
             step.name: tensors[step.name]
             for step in self.operations
-            if (step.name == step.layer or step.name.endswith(BEFORE)) and not isinstance(step, ops.TopBoxes)
+            if (step.name == step.layer or step.name.endswith(BEFORE))
+            and (tensors[step.name] in there or not isinstance(step, ops.TopBoxes))
         }
         observed = sorted(set(names.values()))
         helper, kind = onnx_package().helper, onnx_package().TensorProto.FLOAT

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from leannet.artifact.artifact import Artifact
 from leannet.artifact.c_array import write_c_array
 from leannet.artifact.checking import write_checked
 from leannet.artifact.exporting import check_branches, described_tflite, shipped_header
-from leannet.artifact.folder_artifact import FolderArtifact, folder_path
+from leannet.artifact.folder_artifact import FolderArtifact
 from leannet.artifact.golden import Golden, golden_pngs
-from leannet.artifact.onnx_artifact import OnnxArtifact, artifact_path, with_doc_string
-from leannet.artifact.readers import NO_ANTIALIAS, doc_string, wrong_in
+from leannet.artifact.onnx_artifact import OnnxArtifact, with_doc_string
+from leannet.artifact.readers import doc_string, wrong_in
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
@@ -25,8 +24,11 @@ from leannet.quantization.comparison import Criterion, relative_noise
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
 from leannet.quantization.quantized import LayerNoise, Quantized
+from leannet.quantization.targets import EngineName as EngineName
+from leannet.quantization.targets import check_before, target_of
 from leannet.rows import Architecture
 from leannet.rows.branches import shipped
+from leannet.rows.detecting import learned_from
 from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.branching import Branches
@@ -43,7 +45,6 @@ from leannet.tasks import finds_boxes
 from leannet.tasks.detection import BoxScores
 from leannet.tasks.metrics import Scores
 
-EngineName = Literal["onnxruntime", "openvino", "litert"]
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 CALIBRATION_IMAGES = 512
 SENSITIVITY_BATCHES = 4  # of the images that calibrate
@@ -86,10 +87,10 @@ def quantize(
     Raises LeannetError for unknown layers, data without images that evaluate, and a missing package.
     """
     console, file = Console(quiet), checkpoint_file(run)
-    target = _target(file, out, engine, input, c_array)
+    target = target_of(file, out, engine, input, c_array)
     header = read_header(file)
     left = shipped(header.architecture)
-    _check(file, left, engine)
+    check_before(file, left, engine, input, c_array, finetune)
     if branches:
         check_branches(left)
     if branches == "any" and engine != "onnxruntime":
@@ -162,29 +163,6 @@ def quantize_with(
     artifact = quantizer.artifact(float_layers(number), quantized, input)
     checks = write_checked(artifact, target, f"{file}: the integers do not answer here as they did when evaluated")
     return replace(quantized, path=target, checks=checks)
-
-
-def _check(file: Path, architecture: Architecture, engine_name: EngineName) -> None:
-    """Raises LeannetError, before any image is read, for several outputs and for an engine that is not installed."""
-    if len(architecture.output_names) != 1:
-        raise LeannetError(f"{file}: expected a network of one output, found {architecture.output_names}")
-    engine(engine_name)
-
-
-def _target(file: Path, out: str | Path | None, engine: EngineName, input: Input, c_array: bool) -> Path:
-    """Where the artifact is to be written. Raises LeannetError, before any work, for what cannot be."""
-    if engine == "litert":
-        if input == "uint8":
-            raise LeannetError(f"--input uint8: litert {NO_ANTIALIAS}: expected --input uint8-sized, whose images are "
-                               "resized before")  # fmt: skip
-        return folder_path(out, file.with_name(f"{file.stem}_litert_int8"))
-    for flag, given in (("--input int8", input == "int8"), ("--c-array", c_array)):
-        if given:
-            raise LeannetError(f"{flag}: expected --engine litert, whose files microcontrollers run")
-    if input == "uint8" and engine in wrong_in(input):
-        raise LeannetError(f"--input uint8: {engine} {NO_ANTIALIAS}: expected --input uint8-sized, whose images "
-                           "are resized outside the graph")  # fmt: skip
-    return artifact_path(out, file.with_suffix(".int8.onnx"))
 
 
 def fewest(is_enough: Callable[[int], bool], most: int) -> int | None:
@@ -289,7 +267,7 @@ class _Quantizer:
         x = np.concatenate([batch for batch, _ in batches])
         architecture = self.architecture
         if finds_boxes(architecture):
-            architecture = architecture.only(*architecture.reads()[architecture.output_names[0]])
+            architecture = learned_from(architecture)
         reference = self.outputs(Program(architecture, self.weights), x)  # after finetuning, not before
         paths = {node.path for node in self.architecture.layers}
         noises = []

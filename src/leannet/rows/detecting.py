@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from leannet.errors import LeannetError
 from leannet.rows.base import RowBase
 from leannet.rows.blocks import Separable
-from leannet.rows.endpoints import Output
+from leannet.rows.endpoints import Output, Role
 from leannet.rows.fields import Norm
 from leannet.rows.finding import SIDES, TopBoxes
 from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize
@@ -25,25 +25,30 @@ def detector(
     levels: Sequence[int] = (8,),
     convolutions: int = 2,
     most: int = 100,
+    light: bool = True,
 ) -> Architecture:
     """A backbone with a head of light convolutions, which ends in boxes.
 
     What only widens a map for the classes is left out. The backbone's last maps from the least of the levels on are
     brought to so many channels and added, the deepest first, each enlarged to the size of the next (Lin et al., arXiv
-    1612.03144). levels: the strides, in pixels of the image, of the maps that objects are found in. convolutions: how
-    many separable ones of 3 x 3 stand before classes and sides, the same for both; those of several levels share their
-    weights, but not their normalization, and so do classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how
-    many objects an image has at most.
+    1612.03144). levels: the strides, in pixels of the image, of the maps that objects are found in; beyond the
+    backbone's deepest, convolutions of stride 2 make more. convolutions: how many of 3 x 3 stand before classes and
+    sides, the same for both; those of several levels share their weights, but not their normalization, and so do
+    classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how many objects an image has at most. light: those
+    convolutions are separable ones.
 
     Raises LeannetError for a level that the backbone has no map of.
     """
     shapes, order = backbone.shapes, sorted(levels)
     taps = {round(backbone.input.height / shapes[name].height): _before_widening(backbone, name)
             for name in backbone.taps}  # fmt: skip
-    missing = [level for level in order if level not in taps]
-    if missing or not order:
-        stride_named = f"stride {missing[0]}" if missing else "no stride"
-        raise LeannetError(f"{backbone.name}: expected levels among {', '.join(map(str, taps))}, found {stride_named}")
+    deepest = max(taps)
+    deeper = tuple(deepest * 2**step for step in range(1, 4))
+    missing = [level for level in order if level not in (*taps, *deeper)]
+    if missing or not order or order[0] > deepest:
+        among = ", ".join(map(str, (*taps, *deeper)))
+        found = f"stride {missing[0]}" if missing else f"none of the backbone's own, up to {deepest}"
+        raise LeannetError(f"{backbone.name}: expected levels among {among}, found {found}")
     used = [(stride, taps[stride]) for stride in sorted(taps, reverse=True) if stride >= order[0]]
     cut = backbone.only(*(tap for _, tap in used))
     reads = cut.reads()
@@ -59,18 +64,28 @@ def detector(
                 Resize(name=up, inputs=(merged[used[place - 1][0]], lateral)),
                 Add(name=merged[stride], inputs=(lateral, up)),
             ]
+    for level in (each for each in deeper if each <= order[-1]):
+        above, merged[level] = merged[level // 2], f"deeper_{level}"
+        fields = {"name": merged[level], "inputs": (above,), "out_channels": channels, "stride": 2}
+        rows.append(Separable(**fields) if light else Conv(kernel=3, norm=Norm(), activation="relu", **fields))
     for level in order:
         rows += _head(level, None if level == order[0] else order[0], merged[level], classes, channels, convolutions,
-                      alone=len(order) == 1)  # fmt: skip
+                      alone=len(order) == 1, light=light)  # fmt: skip
     maps = tuple(f"{word}_{level}" for level in order for word in ("classes", "sides"))
     rows.append(TopBoxes(name=BOXES, inputs=maps, strides=tuple(order), most=most))
-    learned_from = [Output(row=name, role="class_map" if name.startswith("classes") else "box_map") for name in maps]
+    roles: tuple[Role, Role] = ("class_map", "box_map")
     return Architecture(
         name=f"onenet_{backbone.name}",
         input=backbone.input,
         rows=tuple(rows),
-        outputs=(Output(row=BOXES), *learned_from),
+        outputs=(Output(row=BOXES), *(Output(row=name, role=roles[n % 2]) for n, name in enumerate(maps))),
     )
+
+
+def learned_from(architecture: Architecture) -> Architecture:
+    """A detector's rows up to the maps that boxes are found in, which are its outputs then."""
+    maps = architecture.reads()[architecture.output_names[0]]
+    return architecture.only(*maps).then(outputs=maps)
 
 
 def _before_widening(backbone: Architecture, tap: str) -> str:
@@ -81,7 +96,14 @@ def _before_widening(backbone: Architecture, tap: str) -> str:
 
 
 def _head(
-    level: int, owner: int | None, source: str, classes: int, channels: int, convolutions: int, alone: bool
+    level: int,
+    owner: int | None,
+    source: str,
+    classes: int,
+    channels: int,
+    convolutions: int,
+    alone: bool,
+    light: bool,
 ) -> list[RowBase]:
     """The rows that say what is at each place of a map, and how far the sides of its box are, in strides.
 
@@ -95,15 +117,22 @@ def _head(
     for number in range(1, convolutions + 1):
         tower = f"tower_{number}"
         if alone:
-            rows.append(Separable(name=f"{tower}_{level}", inputs=(source,), out_channels=channels))
+            fields = {"name": f"{tower}_{level}", "inputs": (source,), "out_channels": channels}
+            dense = {"kernel": 3, "norm": Norm(), "activation": "relu"}
+            rows.append(Separable(**fields) if light else Conv(**fields, **dense))
         else:
-            depthwise, pointwise = f"{tower}_depthwise", f"{tower}_pointwise"
-            for word, kind in ((depthwise, Depthwise), (pointwise, Conv)):
-                fields = {"out_channels": channels} if kind is Conv else {}
+            words = ("depthwise", "pointwise") if light else ("conv",)
+            for word in words:
+                name, shares = f"{tower}_{word}", whose(f"{tower}_{word}")
+                if word == "depthwise":
+                    rows.append(Depthwise(name=f"{name}_{level}", inputs=(source,), shares=shares))
+                else:
+                    kernel = 3 if word == "conv" else 1
+                    fields = {"name": f"{name}_{level}", "inputs": (source,), "out_channels": channels}
+                    rows.append(Conv(kernel=kernel, shares=shares, **fields))
                 rows += [
-                    kind(name=f"{word}_{level}", inputs=(source,), shares=whose(word), **fields),
-                    Normalize(name=f"{word}_norm_{level}"),
-                    Activate(name=f"{word}_relu_{level}", activation="relu"),
+                    Normalize(name=f"{name}_norm_{level}"),
+                    Activate(name=f"{name}_relu_{level}", activation="relu"),
                 ]
                 source = rows[-1].name
         source = rows[-1].name

@@ -157,17 +157,17 @@ class Architecture(Documented):
     @property
     def heads(self) -> tuple[str, ...]:
         """All rows that make the classes: several whose mean is the output, and those of auxiliary outputs."""
-        return tuple(head for name in (self.output_names[0], *self.auxiliary) for head in self._heads(name))
+        names = (self.output_names[0], *self.auxiliary)
+        return tuple(dict.fromkeys(head for name in names for head in self._heads(name)))
 
     def _heads(self, name: str) -> tuple[str, ...]:
         row, reads = self.row(name), self.reads()[name]
         if (isinstance(row, BEHIND_CLASSES) or (isinstance(row, Add) and row.average)) and INPUT not in reads:
-            # Of a choice without the decision, of boxes the maps of classes alone.
-            classes = reads[:2] if isinstance(row, Choose) else reads[::2] if isinstance(row, TopBoxes) else reads
-            return tuple(head for source in classes for head in self._heads(source))
+            reads = reads[:2] if isinstance(row, Choose) else reads[::2] if isinstance(row, TopBoxes) else reads
+            return tuple(head for source in reads for head in self._heads(source))
         if not isinstance(row, Conv | Linear):
             raise LeannetError(f"{self.name} ends in '{name}', not in a convolution or fully connected row of classes")
-        return (name,)
+        return (row.shares or name,)
 
     @property
     def features(self) -> str:
@@ -209,8 +209,9 @@ class Architecture(Documented):
         return reaching
 
     def __repr__(self) -> str:
-        size = f"{self.input.channels} x {self.input.height} x {self.input.width}"
-        return f"<Architecture {self.name}: {size}, {len(self.rows)} rows, outputs {', '.join(self.output_names)}>"
+        size, training = " x ".join(map(str, self.input.shape)), self.training_outputs
+        outputs = ", ".join(name for name in self.output_names if name not in training)
+        return f"<Architecture {self.name}: {size}, {len(self.rows)} rows, outputs {outputs}>"
 
     def __str__(self) -> str:
         lines = align([HEADERS, *describe_rows(self.rows, self.shapes)])

@@ -87,7 +87,9 @@ class _Kernels(Rewriting):
         made = self.values[value]
         if not self.outside:
             return self._floats(made)
-        return made if self.range(made) is not None else self._integers(made, self.ranges[value])
+        if self.range(made) is not None or value not in self.ranges:  # boxes leave as floats
+            return made
+        return self._integers(made, self.ranges[value])
 
     # Values
 

@@ -14,10 +14,10 @@ from leannet.training.settings import Settings, read_toml
 
 EPOCHS = 20
 # Settings of the run that trained the network, which hold for training it on; the first are of its data.
-OF_DATA = ("data", "seed", "skip", "limit", "image_column", "label_column", "class_depth", "color")
+OF_DATA = ("data", "seed", "skip", "limit", "image_column", "label_column", "class_depth", "task", "color")
 OF_TRAINING = (
     "batch_size", "optimizer", "schedule", "clip", "ema_decay", "label_smoothing", "class_weights", "sampling",
-    "batch_statistics", "augment",
+    "batch_statistics", "augment", "detecting",
 )  # fmt: skip
 SECTIONS = ("optimizer", "schedule", "augment")
 

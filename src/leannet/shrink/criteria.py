@@ -108,7 +108,7 @@ def _distances(filters: NDArray[np.float64]) -> Scores:
 def _taylor(network: Network, batches: Iterable[Batch], objective: Objective | None) -> dict[str, Scores]:
     """The square of the sum of weight times gradient of each channel, its mean over batches."""
     assert objective is not None
-    network.eval()
+    network = objective.evaluated(network).eval()
     weights = dict(network.named_parameters())
     total: dict[str, Scores] = {}
     count = 0

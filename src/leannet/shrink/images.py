@@ -15,7 +15,7 @@ from leannet.rows.channels import Channels
 from leannet.rows.narrowing import narrowed
 from leannet.shrink.criteria import Batch
 from leannet.shrink.names import is_of
-from leannet.tasks.metrics import Scores, score
+from leannet.tasks import Result
 from leannet.training.job import Job
 from leannet.training.loop import evaluation_batches, predictions_of
 from leannet.training.objective import Distilled
@@ -41,7 +41,7 @@ class Images:
         self.number = len(some)
 
     def batches(self, label: str | None) -> Iterator[Batch]:
-        """Normalized images (N, C, H, W) and their labels (N,). label: of the progress bar; None: there is none."""
+        """Normalized images (N, C, H, W) and the targets of the objective. label: of the progress bar; None: none."""
         loader = Loader(self._plain, self._batches, workers=0)
         steps = iter(loader) if label is None else self._console.track(iter(loader), len(loader), label)
         for images, labels, _ in steps:
@@ -55,7 +55,7 @@ class Images:
 
     def accuracy_and_loss(self, network: Network, label: str | None) -> tuple[float, float]:
         """The accuracy on the images, and the mean loss, in evaluation mode."""
-        fast = folded(network)
+        fast = folded(self.objective.evaluated(network))
         total = weight = correct = seen = 0.0
         with torch.no_grad():
             for images, labels in self.batches(label):
@@ -65,14 +65,13 @@ class Images:
                 weight += float(self.objective.weight(labels))
         return correct / seen, total / weight
 
-    def evaluate(self, network: Network) -> Scores:
+    def evaluate(self, network: Network) -> Result:
         """The scores on the validation images."""
         validation = self.job.split.validation
         batches = Loader(self._plain, evaluation_batches(validation, self.job.settings, self._plain), workers=0)
         device = torch.device("cpu")
         predictions, _ = predictions_of(network, batches, self._plain, self.job.task, device)
-        dataset = self._plain.dataset
-        return score(predictions, dataset.labels[validation], dataset.classes)
+        return self.job.task.score(predictions, self._plain.dataset.keep(validation))
 
 
 def narrow_network(network: Network, tied: Channels, removed: Collection[int]) -> Network:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from leannet.network import Network
 from leannet.rows import Architecture
 
 Outputs = Tensor | dict[str, Tensor]
@@ -42,6 +43,10 @@ class Objective(abc.ABC):
     def watch(self, architecture: Architecture) -> Architecture:
         """The architecture with what the losses look at besides its outputs as outputs of training."""
         return architecture
+
+    def evaluated(self, network: Network) -> Network:
+        """A network in evaluation mode, with the outputs that the losses look at."""
+        return network
 
     @abc.abstractmethod
     def weight(self, targets: Tensor) -> Tensor:

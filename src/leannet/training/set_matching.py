@@ -21,8 +21,9 @@ from leannet.detect.matching import (
 from leannet.detect.overlap import giou
 from leannet.detect.rules import Rule
 from leannet.errors import LeannetError
-from leannet.network import Network
+from leannet.network import Network, subnetwork
 from leannet.rows import Architecture, TopBoxes
+from leannet.rows.detecting import learned_from
 from leannet.training.objective import Losses, Objective, Run
 
 # Columns of a target: the class, the box in pixels of the input, and 1, or 0 where there is no object.
@@ -72,6 +73,10 @@ class SetMatching(Objective):
         says = (logits[image, place, label] > 0).float()
         number_of = torch.bincount(image, minlength=len(images)).clamp(min=1)
         return Losses(parts, (says / number_of[image]).sum())
+
+    def evaluated(self, network: Network) -> Network:
+        """The same up to its maps, since in evaluation a detector gives boxes alone."""
+        return subnetwork(network, learned_from(network.architecture))
 
     @property
     def boxes_row(self) -> tuple[TopBoxes, tuple[str, ...]]:

@@ -19,14 +19,15 @@ COCO = 80  # classes
 
 
 LIGHT = "finds boxes without NMS: {}, a light head at stride 8"
-PYRAMID = "finds boxes without NMS: {}, light heads at strides 8, 16 and 32"
+PYRAMID = "finds boxes without NMS: {}, FCOS's heads at strides 8 to 128"
+PYRAMID_LEVELS = (8, 16, 32, 64, 128)
 # Backbone -> what the family is, and the strides of its maps.
 NETWORKS: dict[str, tuple[str, tuple[int, ...]]] = {
     "mobilenet_v2": (LIGHT.format("MobileNetV2"), (8,)),
     "mobilenet_v3_small": (LIGHT.format("MobileNetV3-Small"), (8,)),
     "shufflenet_v2": (LIGHT.format("ShuffleNetV2"), (8,)),
-    "resnet18": (PYRAMID.format("ResNet-18"), (8, 16, 32)),
-    "resnet50": (PYRAMID.format("ResNet-50"), (8, 16, 32)),
+    "resnet18": (PYRAMID.format("ResNet-18"), PYRAMID_LEVELS),
+    "resnet50": (PYRAMID.format("ResNet-50"), PYRAMID_LEVELS),
     "mobilenet_v2_debug": ("boxes, for quick tests", (2, 4)),
 }
 DEBUG = "_debug"
@@ -35,9 +36,13 @@ DEBUG = "_debug"
 def _rows(
     backbone: str, levels: tuple[int, ...], name: str, width: float, resolution: int, classes: int, in_channels: int
 ) -> Architecture:
-    channels = 8 if name.endswith(DEBUG) else max(LEAST, scale_channels(CHANNELS, width))
     rows = FAMILIES[backbone].rows(width, resolution, classes, in_channels)
-    return detector(rows, classes, channels, levels).named(label(name, width))
+    if levels == PYRAMID_LEVELS:
+        made = detector(rows, classes, scale_channels(4 * CHANNELS, width), levels, light=False, convolutions=4)
+    else:
+        channels = 8 if name.endswith(DEBUG) else max(LEAST, scale_channels(CHANNELS, width))
+        made = detector(rows, classes, channels, levels)
+    return made.named(label(name, width))
 
 
 for _backbone, (_summary, _levels) in NETWORKS.items():

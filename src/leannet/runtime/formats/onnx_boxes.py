@@ -47,7 +47,9 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
         "GatherElements", [boxes, to.node("Concat", [of_box] * 4, f"{path}:of_sides", axis=1)], f"{path}:found", axis=2
     )
     score = to.node("Sigmoid", [to.node("GatherElements", [best, top], f"{path}:chosen", axis=1)], f"{path}:score")
-    number = to.node("Div", [top, constant("of_class", [step.of_class])], f"{path}:number")
+    # Looked up, since OpenCV 4 divides integers as if they were none.
+    numbers = np.repeat(np.arange(classes), step.of_class)
+    number = to.node("Gather", [constant("numbers", numbers), top], f"{path}:number")
     parts = {"boxes": top_boxes_xyxy, "scores": score, "classes": number}
     if step.name in to.operations.readers and all(map(_is_part, to.operations.readers[step.name])):
         to.parts[step.name] = parts
