@@ -20,6 +20,7 @@ from leannet.rows.branches import shipped
 from leannet.run_files import MODEL
 from leannet.runtime import Latency, Machine, engine, machine, measure
 from leannet.runtime.precisions import program
+from leannet.tasks import finds_boxes
 from leannet.zoo import architecture
 
 SMALL_IMAGES = 48  # pixels of the shorter side up to which the 32-pixel forms are advised
@@ -169,12 +170,17 @@ def _data_of(about: str, options: ReadingOptions | None) -> tuple[str, int, int]
 
     if path.suffix == ".safetensors" or is_artifact(path) or (path / MODEL).exists():
         header = read_header(path)
+        if finds_boxes(header.architecture):
+            raise LeannetError(f"{about}: expected a classifier, for which networks are ranked, found a detector")
         data = header.provenance.data or "DATA"
         return data, len(header.classes), min(header.preprocessing.height, header.preprocessing.width)
     from leannet.data.images import BrokenImage, read
     from leannet.data.sources import open_dataset
 
     dataset = open_dataset(about, options or ReadingOptions())
+    if dataset.truths is not None:
+        raise LeannetError(f"{about}: expected images with a class each, for which networks are ranked, found a "
+                           "detection set")  # fmt: skip
     sides = []
     for index in np.random.default_rng(0).permutation(len(dataset))[:SIZED_IMAGES].tolist():
         source = dataset.reader(index)

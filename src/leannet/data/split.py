@@ -75,7 +75,7 @@ def split_dataset(
     rest = np.flatnonzero(own_splits != "test")
     if fold is not None:
         ratio = (1 / fold[1],) * fold[1]
-        counts = np.bincount(dataset.labels[rest], minlength=len(dataset.classes))
+        counts = dataset.images_of_classes(rest)
         if counts.min() < fold[1]:
             name = dataset.classes[int(counts.argmin())]
             raise LeannetError(
@@ -193,7 +193,7 @@ def _split_of(
     train, validation, dropped = _without_leaks(dataset, digests, train, validation, test)
     for name, indices in (("train", train), ("validation", validation)):
         missing = np.flatnonzero(dataset.images_of_classes(indices) == 0)
-        if len(missing):
+        if len(missing) and (name == "train" or dataset.truths is None):  # AP is of the objects that there are
             raise LeannetError(
                 f"{dataset.where}: class '{dataset.classes[missing[0]]}' has no image in its {name} split"
             )

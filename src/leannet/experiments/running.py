@@ -138,6 +138,8 @@ def experiment(
 
 
 def _header(contents: RunContents) -> Header:
+    if contents.found is not None:
+        raise LeannetError(f"{contents.path}: expected a classifier's run, found a detector's; compare takes both")
     if contents.header is None or not contents.has_best_weights or contents.predictions is None:
         problem = contents.missing[0] if contents.missing else "it has no best weights"
         raise LeannetError(f"{contents.path}: expected a run with weights and predictions; {problem}")

@@ -20,6 +20,7 @@ from leannet.looks.inputs import first_output, load_network
 from leannet.looks.suspect_labels import Suspects, has_folds, ranked, suspects
 from leannet.looks.thumbnails import thumbnail
 from leannet.network import Network
+from leannet.tasks import finds_boxes
 
 BATCH = 64
 COMPONENTS = 50  # van der Maaten & Hinton 2008, section 4.2, take 30; this is what is usual since
@@ -115,7 +116,7 @@ def embed(
     of whose images are judged for suspects. data, split: as for `evaluate`. layers: none: an early one and the pooling
     before the classes; one that makes an image is averaged over its positions. limit: at most so many images, drawn
     by chance from `seed`.
-    Raises LeannetError as `evaluate` does, for an unknown layer, and for fewer than ten images.
+    Raises LeannetError as `evaluate` does, for a detector, for an unknown layer, and for fewer than ten images.
     """
     console = Console(quiet)
     if isinstance(run, Network):
@@ -124,6 +125,8 @@ def embed(
     else:
         file = checkpoint_file(Path(run) / "fold-1" if has_folds(run) else run)
         network, header = load(file)
+    if finds_boxes(network.architecture):
+        raise LeannetError(f"{file}: expected a classifier, whose images have a class each, found a detector")
     names = layers or (early_layer(network.architecture), late_layer(network.architecture))
     points = [find(network, name) for name in names]
     labelled = labelled_images(file, header, data, split, console)

@@ -47,6 +47,12 @@ class SetMatching(Objective):
     architecture: Architecture
     rule: Rule = "minimum"
 
+    def watch(self, architecture: Architecture) -> Architecture:
+        """The architecture with its maps as outputs of training."""
+        _, names = self.boxes_row
+        with_classes = architecture.with_features(*names[::2], role="class_map")
+        return with_classes.with_features(*names[1::2], role="box_map")
+
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
         outputs = network(images)
         if not isinstance(outputs, dict):

@@ -67,8 +67,9 @@ def figures(comparison: Comparison) -> list[Figure]:
 
 
 def curves(comparison: Comparison) -> list[Figure]:
-    """Validation accuracy and loss of all runs, over epochs and over minutes. None without a run."""
-    logs = [(number, network) for number, network in enumerate(comparison.networks) if network.log]
+    """Validation accuracy and loss of all classifiers' runs, over epochs and over minutes. None without a run."""
+    networks = enumerate(comparison.networks)
+    logs = [(number, each) for number, each in networks if each.log and "validation_accuracy" in each.log[0]]
     return [_curve(logs, name, by) for by in ("epoch", "minute") for name in ("accuracy", "loss") if logs]
 
 
