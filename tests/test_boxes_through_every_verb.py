@@ -186,6 +186,61 @@ def test_a_classifier_becomes_a_backbone(data: Path, tmp_path: Path, shapes: Pat
     assert on.header.architecture == made.header.architecture
 
 
+def test_a_pruned_detector_is_one(run: Path, tmp_path: Path) -> None:
+    small = leannet.prune(
+        run, macs="70%", out=tmp_path / "small", epochs=2, request={"images": 32}, quiet=True, cpu=True
+    )
+    before, after = (read_header(path).architecture for path in (run, tmp_path / "small"))
+    assert leannet.count(after).macs <= 0.7 * leannet.count(before).macs
+    assert finds_boxes(after)
+    assert small.accuracy is not None
+    assert small.accuracy > 0.1
+    assert all(each.passed for each in check(leannet.export(tmp_path / "small").path))
+    again = leannet.prune(tmp_path / "small", macs="90%", out=tmp_path / "again", finetune=False, **words)
+    assert again.after.macs <= 0.9 * small.after.macs
+
+
+def test_a_film_is_its_frames_and_drawings_are_of_all(run: Path, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    images = [boxed_image(tmp_path, number) for number in (2001, 2002)]
+    size = (96, 64)
+    writer = cv2.VideoWriter(str(tmp_path / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 5.0, size)
+    for each in images:
+        with Image.open(each.path) as image:
+            frame = np.asarray(image.resize(size))[:, :, ::-1].copy()
+        writer.write(frame)
+        writer.write(frame)
+    writer.release()
+    out = tmp_path / "drawn"
+    answers, broken = leannet.predict(run, [tmp_path / "film.mp4", images[0].path], out=out)
+    assert not broken
+    assert [Path(each.path).name for each in answers] == [*(f"film.mp4#{n}" for n in range(4)), "2001.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["2001.png", "film.mp4"]
+    film = cv2.VideoCapture(str(out / "film.mp4"))
+    assert (film.get(cv2.CAP_PROP_FRAME_COUNT), film.get(cv2.CAP_PROP_FPS)) == (4, 5)
+    film.release()
+    with Image.open(out / "2001.png") as drawn, Image.open(images[0].path) as plain:
+        assert drawn.size == plain.size
+        likely = answers[-1].likely  # type: ignore[attr-defined]
+        assert (np.asarray(drawn) != np.asarray(plain)).any() == bool(likely)
+    (tmp_path / "none.mp4").write_bytes(b"no film")
+    _, broken = leannet.predict(run, [tmp_path / "none.mp4"])
+    assert broken[0]["problem"] == "no frame of it can be read as a film"
+
+
+def test_what_shows_classes_says_that_it_is_for_classifiers(run: Path, data: Path) -> None:
+    image = next((data / "val").iterdir())
+    for look in (
+        lambda: leannet.attention(run, [image]),
+        lambda: leannet.embed(run),
+        lambda: leannet.advise(str(data)),
+        lambda: leannet.choose_exits(run),
+    ):
+        with pytest.raises(LeannetError) as error:
+            look()
+        assert "\n" not in str(error.value)
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "mixed images": ({"augment": {"mixup": 0.2}}, "--mixup, --cutmix: mix the classes of images"),
     "a policy that turns": ({"augment": {"policy": "trivial"}}, "--policy trivial: moves what is in an image"),

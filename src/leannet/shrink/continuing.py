@@ -44,6 +44,8 @@ def training_settings(file: Path, data: str | None, values: dict[str, Any]) -> S
     if config.exists() and file.name == MODEL:
         names = OF_DATA if "recipe" in values else (*OF_DATA, *OF_TRAINING)
         before |= {name: value for name, value in current_settings(read_toml(config)).items() if name in names}
+    if "detecting" in before:  # its head is there
+        before["detecting"] = {key: value for key, value in before["detecting"].items() if key == "matching"}
     if fixed := [name for name in ("model", "width", "resolution", "weights", "folds", "fold") if values.get(name)]:
         raise LeannetError(f"--{fixed[0]}: the network and its split are those of {file}: leave it out")
     limit, seed = before.get("limit"), before.get("seed", 0)
