@@ -187,16 +187,15 @@ def test_a_classifier_becomes_a_backbone(data: Path, tmp_path: Path, shapes: Pat
 
 
 def test_a_pruned_detector_is_one(run: Path, tmp_path: Path) -> None:
-    small = leannet.prune(
-        run, macs="70%", out=tmp_path / "small", epochs=2, request={"images": 32}, quiet=True, cpu=True
-    )
+    words: dict[str, Any] = {"quiet": True, "cpu": True, "workers": 0, "request": {"images": 32}}
+    small = leannet.prune(run, macs="70%", out=tmp_path / "small", epochs=2, **words)
     before, after = (read_header(path).architecture for path in (run, tmp_path / "small"))
     assert leannet.count(after).macs <= 0.7 * leannet.count(before).macs
     assert finds_boxes(after)
     assert small.accuracy is not None
     assert small.accuracy > 0.1
     assert all(each.passed for each in check(leannet.export(tmp_path / "small").path))
-    again = leannet.prune(tmp_path / "small", macs="90%", out=tmp_path / "again", finetune=False, **words)
+    again = leannet.prune(tmp_path / "small", macs="90%", out=tmp_path / "again", epochs=0, **words)
     assert again.after.macs <= 0.9 * small.after.macs
 
 
