@@ -93,3 +93,29 @@ def test_a_crowd_is_nothing_to_learn_and_classes_are_numbered_anew(tmp_path: Pat
     prepared = PreparedDataset(sized, Preprocessing(height=32, width=32, resize="squash"))
     _, targets, _ = prepared[1, 0]
     assert targets[:, 0].tolist() == [2, 0]
+
+
+def test_what_the_images_say_of_objects(tmp_path: Path) -> None:
+    """Beyond an image they are cut and counted, outside they are none; classes that no training image has are named."""
+    path = tmp_path / "x.png"
+    Image.new("RGB", (80, 60)).save(path)
+
+    def one(split: str, *objects: Object) -> BoxedImage:
+        return BoxedImage(path, f"{split}.png", split, objects)
+
+    images = [
+        one("train", Object("a", (-5, 10, 30, 70), "t:1", area=100.0), Object("a", (90, 0, 99, 9), "t:2"),
+            Object("b", (0, 0, 80.4, 60), "t:3")),
+        one("validation", Object("a", (1, 1, 9, 9), "v:1"), Object("c", (1, 1, 9, 9), "v:2")),
+    ]  # fmt: skip
+    dataset = boxed_dataset("drawn", "drawn", images, ("a", "b", "c"), Problems()).sized([(80, 60), (80, 60)])
+    assert dataset.classes == ("a", "b")
+    said = "\n".join(dataset.lines())
+    assert "1 object of a class that no training image has ('c'): v:2" in said
+    assert "1 object reaches beyond its image and is cut at its border: in train.png" in said
+    assert "1 object that lies outside its image: train.png" in said
+    assert dataset.truths is not None
+    np.testing.assert_array_equal(dataset.truths[0].boxes, [[0, 10, 30, 60], [0, 0, 80, 60]])
+    assert dataset.truths[0].areas is not None
+    np.testing.assert_array_equal(dataset.truths[0].areas, [100, 4800])
+    assert dataset.truths[1].areas is None

@@ -113,7 +113,8 @@ class Dataset:
         remarks = self.remarks
         if cut:
             names = ", ".join([name for name, number in zip(self.names, beyond, strict=True) if number][:NAMES_SHOWN])
-            remarks = (*remarks, f"{cut:,} objects reach beyond their image and are cut at its border: in {names}"
+            reach = "1 object reaches beyond its" if cut == 1 else f"{cut:,} objects reach beyond their"
+            remarks = (*remarks, f"{reach} image and {'is' if cut == 1 else 'are'} cut at its border: in {names}"
                        + (", ..." if sum(map(bool, beyond)) > NAMES_SHOWN else ""))  # fmt: skip
         return replace(self, truths=inside, remarks=remarks, left_out=grouped_by_reason((*self.left_out, *left_out)))
 
