@@ -13,6 +13,7 @@ from leannet.data.scan import scan
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
 from leannet.data.split import split_dataset
 from leannet.preprocessing import Preprocessing
+from tests.boxes import boxed_image
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
 
@@ -119,3 +120,32 @@ def test_what_the_images_say_of_objects(tmp_path: Path) -> None:
     assert dataset.truths[0].areas is not None
     np.testing.assert_array_equal(dataset.truths[0].areas, [100, 4800])
     assert dataset.truths[1].areas is None
+
+
+def test_a_mosaic_has_the_objects_of_four(tmp_path: Path) -> None:
+    """What is drawn in an object's color is inside one of its boxes, and most of a box is of the color."""
+    images = [boxed_image(tmp_path, number) for number in range(12)]
+    dataset = boxed_dataset("drawn", "drawn", images, ("blue", "red"), Problems())
+    sizes = [read_header(image.path).size for image in images]
+    preprocessing = Preprocessing(height=96, width=144, resize="letterbox")
+    augment = Augment(crop=0.6, mosaic=1.0)
+    prepared = PreparedDataset(dataset.sized(sizes), preprocessing, augment, 3, partners=np.arange(12))
+    number = 0
+    for epoch in range(4):
+        pixels, objects, _ = prepared.__getitems__([(index, epoch) for index in range(12)])
+        again, same, _ = prepared.__getitems__([(index, epoch) for index in range(12)])
+        assert (pixels == again).all()
+        assert (objects == same).all()
+        for image, boxes in zip(pixels.permute(0, 2, 3, 1).numpy().astype(int), objects.numpy(), strict=True):
+            colored = {0: image[..., 2] - image[..., 0] > 100, 1: image[..., 0] - image[..., 2] > 100}
+            inside = {label: np.zeros(image.shape[:2], bool) for label in colored}
+            for label, left, top, right, bottom, there in boxes:
+                if there:
+                    number += 1
+                    rows, columns = slice(int(top), int(np.ceil(bottom))), slice(int(left), int(np.ceil(right)))
+                    inside[int(label)][rows, columns] = True
+                    assert colored[int(label)][rows, columns].mean() > 0.4
+            for label, where in colored.items():
+                # Of an object that a cut has left little of nothing is asked for.
+                assert (where & ~inside[label]).sum() <= 0.02 * where.size
+    assert number > 200

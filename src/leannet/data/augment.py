@@ -42,6 +42,8 @@ class Augment(Frozen):
     """Of RandAugment: magnitude, 0 to 1."""
     erase: Share = 0.0
     """Probability that a rectangle is filled with noise (random erasing)."""
+    mosaic: Share = 0.0
+    """Of a detection set: probability that an image is made of four."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Alpha of mixup."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0

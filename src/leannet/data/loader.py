@@ -37,6 +37,9 @@ WORKER_NICENESS = 15  # of 19
 MIN_PIXELS_FOR_THREADS = 96 * 96  # of a prepared image; below that, threads do not pay
 # (N, C, H, W) uint8 channels last; labels (N,), or of a detection set objects (N, M, 6), see `targets`; indices.
 Batch = tuple[Tensor, Tensor, Tensor]
+# Of an input the images in it: each with its index, where it lies, and the right and bottom of what it fills.
+Parts = tuple[tuple[int, Placement, tuple[int, int]], ...]
+MIDDLE = (0.35, 0.65)  # of an input's side, between which the parts of a mosaic meet
 
 
 @cache
@@ -48,7 +51,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
     """Images prepared for a network: a list of (index, epoch) -> `Batch`.
 
-    cache: of what precedes the random part: decoded images in training, prepared images without augmentation.
+    cache: of what precedes the random part: decoded images in training, prepared images without augmentation. partners:
+    the images that a mosaic may be made of.
     """
 
     dataset: Dataset
@@ -56,6 +60,7 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
     augment: Augment | None = None
     seed: int = 0
     cache: ImageCache | None = None
+    partners: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -68,11 +73,11 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
         """A whole batch at once: torch's loader calls this method if it exists."""
         p = self.preprocessing
         array = np.empty((len(keys), p.height, p.width, p.channels), np.uint8)
-        placements: list[Placement | None] = [None] * len(keys)
+        parts: list[Parts] = [()] * len(keys)
 
         def fill(positions: range) -> None:
             for position in positions:
-                array[position], placements[position] = self._prepared(*keys[position])
+                array[position], parts[position] = self._prepared(*keys[position])
 
         threads = self._threads()
         if threads > 1:  # Pillow releases the GIL while it decodes and resizes
@@ -82,20 +87,22 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
         indices = [index for index, _ in keys]
         # The layout of image arrays is channels last already.
         images = torch.from_numpy(array).permute(0, 3, 1, 2)
-        return images, self._targets(indices, placements), torch.tensor(indices)
+        return images, self._targets(indices, parts), torch.tensor(indices)
 
-    def _targets(self, indices: list[int], placements: Sequence[Placement | None]) -> Tensor:
+    def _targets(self, indices: list[int], parts: Sequence[Parts]) -> Tensor:
         """Labels; of a detection set objects, where they are in the prepared images."""
-        truths, size = self.dataset.truths, (self.preprocessing.width, self.preprocessing.height)
+        truths = self.dataset.truths
         if truths is None:
             return torch.from_numpy(self.dataset.labels[indices])
         of_images = []
-        for index, placement in zip(indices, placements, strict=True):
-            if placement is not None:
+        for of_image in parts:
+            objects = []
+            for index, placement, corner in of_image:
                 each = truths[index]
                 asked = ~each.is_crowd
                 boxes = each.boxes_in(placement.size)[asked]
-                of_images.append(placed_objects(boxes, each.labels[asked], placement, size))
+                objects.append(placed_objects(boxes, each.labels[asked], placement, corner))
+            of_images.append(np.concatenate(objects))
         return torch.from_numpy(stacked(of_images))
 
     def _threads(self) -> int:
@@ -103,19 +110,43 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
         tiny = self.preprocessing.height * self.preprocessing.width < MIN_PIXELS_FOR_THREADS
         return 1 if tiny or get_worker_info() is not None else torch.get_num_threads()
 
-    def _prepared(self, index: int, epoch: int) -> tuple[NDArray[np.uint8], Placement | None]:
+    def _prepared(self, index: int, epoch: int) -> tuple[NDArray[np.uint8], Parts]:
         """The image, and where it is in its input, which only a detector asks for."""
-        truths = self.dataset.truths
+        truths, whole = self.dataset.truths, (self.preprocessing.width, self.preprocessing.height)
         if self.augment is None:
             array = self._cached(index, lambda: to_array(fit(self._read(index), self.preprocessing)))
             size = truths[index].size if truths is not None else None
-            return array, place(size, self.preprocessing) if size is not None else None
-        image = to_image(self._cached(index, lambda: to_array(self._read(index))))
+            return array, () if size is None else ((index, place(size, self.preprocessing), whole),)
         draw = np.random.default_rng((self.seed, epoch, index))
-        box = random_box(image.size, self.preprocessing, self.augment, draw)
-        array, moved = change(fit(image, self.preprocessing, box), self.augment, draw)
-        where = (moved.is_mirrored, (moved.right, moved.down))
-        return array, place(image.size, self.preprocessing, box, *where) if truths is not None else None
+        if self.augment.mosaic and self.partners is not None and draw.random() < self.augment.mosaic:
+            return self._mosaic(index, draw)
+        array, placement = self._augmented(index, self.preprocessing, draw)
+        return array, () if truths is None else ((index, placement, whole),)
+
+    def _augmented(
+        self, index: int, preprocessing: Preprocessing, draw: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], Placement]:
+        """An image cut and changed at random, and where it is then."""
+        assert self.augment is not None
+        image = to_image(self._cached(index, lambda: to_array(self._read(index))))
+        box = random_box(image.size, preprocessing, self.augment, draw)
+        array, moved = change(fit(image, preprocessing, box), self.augment, draw)
+        return array, place(image.size, preprocessing, box, moved.is_mirrored, (moved.right, moved.down))
+
+    def _mosaic(self, index: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Parts]:
+        """Four images around a point near the middle (Bochkovskiy et al., arXiv 2004.10934, section 3.3)."""
+        assert self.partners is not None
+        p = self.preprocessing
+        array, parts = np.empty((p.height, p.width, p.channels), np.uint8), []
+        x, y = (round(side * draw.uniform(*MIDDLE)) for side in (p.width, p.height))
+        images = [index, *draw.choice(self.partners, 3).tolist()]
+        corners = ((0, 0, x, y), (x, 0, p.width, y), (0, y, x, p.height), (x, y, p.width, p.height))
+        for each, (left, top, right, bottom) in zip(images, corners, strict=True):
+            part = p.model_copy(update={"width": right - left, "height": bottom - top})
+            array[top:bottom, left:right], placement = self._augmented(each, part, draw)
+            moved = placement.moved[0] + left, placement.moved[1] + top
+            parts.append((each, replace(placement, moved=moved), (right, bottom)))
+        return array, tuple(parts)
 
     def _cached(self, index: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         if self.cache is None:

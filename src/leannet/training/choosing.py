@@ -128,6 +128,8 @@ def choose(
         if settings.resolution or source is None or not had_boxes:
             longer = settings.resolution or LONGER_SIDE
             architecture = architecture.with_input(*input_size(longer, scan.median_size))
+    elif settings.augment.mosaic:
+        raise LeannetError("--mosaic: makes four images one, with the boxes of all: expected a detection set")
     elif finds_boxes(architecture):
         raise LeannetError(f"{architecture.name} finds boxes: expected a detection set (COCO, VOC, YOLO), found "
                            f"{scan.dataset.kind}")  # fmt: skip

@@ -58,7 +58,9 @@ class Job:
         """The images with augmentation, for training, and without, for evaluation."""
         preprocessing, settings = self.header.preprocessing, self.settings
         return (
-            PreparedDataset(self.scan.dataset, preprocessing, settings.augment, settings.seed),
+            PreparedDataset(
+                self.scan.dataset, preprocessing, settings.augment, settings.seed, partners=self.split.train
+            ),
             PreparedDataset(self.scan.dataset, preprocessing),
         )
 
