@@ -18,13 +18,13 @@ def _preprocessing(rule: str, width: int = 96, height: int = 64) -> Preprocessin
     return Preprocessing(height=height, width=width, resize=rule)
 
 
-@given(_side, _side, st.sampled_from(RULES), st.booleans(), st.integers(0, 2**31))
+@given(_side, _side, st.sampled_from(RULES), st.booleans(), st.booleans(), st.integers(0, 2**31))
 @settings(max_examples=80, deadline=None)
-def test_there_and_back(width: int, height: int, rule: str, is_mirrored: bool, seed: int) -> None:
+def test_there_and_back(width: int, height: int, rule: str, is_mirrored: bool, is_upside_down: bool, seed: int) -> None:
     draw = np.random.default_rng(seed)
     corners = draw.uniform(0, (width, height), (5, 2))
     boxes = np.concatenate((corners, corners + draw.uniform(0, (width, height), (5, 2))), axis=1)
-    placed = place((width, height), _preprocessing(rule), is_mirrored=is_mirrored)
+    placed = place((width, height), _preprocessing(rule), None, is_mirrored, is_upside_down)
     there = placed.to_input(boxes)
     assert (there[:, :2] <= there[:, 2:]).all()
     np.testing.assert_allclose(placed.to_image(there), boxes, atol=1e-9 * max(width, height))

@@ -14,9 +14,11 @@ PREPROCESSING = Preprocessing(height=64, width=96, resize="letterbox")
 LABELS = np.array([3])
 
 
-@given(st.integers(20, 300), st.integers(20, 300), st.integers(0, 2**31), st.booleans())
+@given(st.integers(20, 300), st.integers(20, 300), st.integers(0, 2**31), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_a_box_stays_around_its_object(width: int, height: int, seed: int, is_mirrored: bool) -> None:
+def test_a_box_stays_around_its_object(
+    width: int, height: int, seed: int, is_mirrored: bool, is_upside_down: bool
+) -> None:
     """A white object on black, drawn, cropped at random and looked for in the input."""
     draw = np.random.default_rng(seed)
     left, top = draw.uniform(0, 0.6, 2) * (width, height)
@@ -28,7 +30,8 @@ def test_a_box_stays_around_its_object(width: int, height: int, seed: int, is_mi
     crop = (crop_left, crop_top, crop_left + 0.7 * width, crop_top + 0.7 * height)
     prepared = np.asarray(fit(Image.fromarray(pixels), PREPROCESSING, crop))[..., 0].astype(float) / 255
     prepared = prepared[:, ::-1] if is_mirrored else prepared
-    placement = place((width, height), PREPROCESSING, crop, is_mirrored)
+    prepared = prepared[::-1] if is_upside_down else prepared
+    placement = place((width, height), PREPROCESSING, crop, is_mirrored, is_upside_down)
     found = placed_objects(box, LABELS, placement, (96, 64))
     if not len(found):  # less than a third of it is left, give or take a pixel
         whole = np.diff(placement.to_input(box)[0].reshape(2, 2), axis=0).prod()

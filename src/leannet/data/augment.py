@@ -34,8 +34,10 @@ class Augment(Frozen):
     """Pixels of black around the image, of which a random window is kept."""
     flip: Flag = True
     """Mirror every second image, left to right."""
-    policy: Literal["none", "trivial", "rand"] = "none"
-    """TrivialAugment or RandAugment."""
+    flip_vertical: Flag = False
+    """Turn every second image upside down too, where there is no up: cells, aerial views."""
+    policy: Literal["none", "trivial", "rand", "color"] = "none"
+    """TrivialAugment or RandAugment; color: of the first the changes of light and color alone, which move nothing."""
     policy_changes: Annotated[int, Field(ge=1)] = 2
     """Of RandAugment: changes an image."""
     policy_strength: Share = 0.3
@@ -51,9 +53,10 @@ class Augment(Frozen):
 
 
 class Moved(NamedTuple):
-    """Where a change has put the pixels of an image: mirrored, then so many to the right and down."""
+    """Where a change has put the pixels of an image: mirrored, upside down, then so many to the right and down."""
 
     is_mirrored: bool
+    is_upside_down: bool
     right: int
     down: int
 
@@ -85,19 +88,22 @@ def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> t
     """(H, W, C) uint8 of a cropped and resized image, after policy, mirroring, padding and erasing; what moved it."""
     left = top = augment.pad
     mirror = augment.flip and draw.random() < 0.5
-    if augment.policy == "trivial":
-        image = trivial(image, draw)
+    upside_down = augment.flip_vertical and draw.random() < 0.5
+    if augment.policy in ("trivial", "color"):
+        image = trivial(image, draw, TRIVIAL if augment.policy == "trivial" else COLOR)
     elif augment.policy == "rand":
         for _ in range(augment.policy_changes):
             image = _apply(RAND[draw.integers(len(RAND))], image, augment.policy_strength, draw)
     array = to_array(image)
     if mirror:
         array = array[:, ::-1]
+    if upside_down:
+        array = array[::-1]
     if augment.pad:
         array, left, top = _window(array, augment.pad, draw)
     if augment.erase and draw.random() < augment.erase:
         array = _erased(array, draw)
-    return array, Moved(mirror, augment.pad - left, augment.pad - top)
+    return array, Moved(mirror, upside_down, augment.pad - left, augment.pad - top)
 
 
 def _window(array: NDArray[np.uint8], pad: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], int, int]:
@@ -178,12 +184,14 @@ def _changes(shear: float, shift: float, turn: float, bits: int, tone: float) ->
 # image of 32 pixels would vanish. Cubuk et al., arXiv 1909.13719, section 3, for RandAugment.
 TRIVIAL = _changes(shear=0.99, shift=0.3, turn=135, bits=2, tone=0.99)
 RAND = _changes(shear=0.3, shift=0.3, turn=30, bits=4, tone=0.9)
+MOVING = {"shear_x", "shear_y", "translate_x", "translate_y", "rotate"}
+COLOR = tuple(each for each in TRIVIAL if each.name not in MOVING)
 STRENGTHS = 31
 
 
-def trivial(image: Image.Image, draw: np.random.Generator) -> Image.Image:
+def trivial(image: Image.Image, draw: np.random.Generator, changes: tuple[Change, ...] = TRIVIAL) -> Image.Image:
     """TrivialAugment: one change, of any strength (Mueller and Hutter, arXiv 2103.10158)."""
-    return _apply(TRIVIAL[draw.integers(len(TRIVIAL))], image, draw.integers(STRENGTHS) / (STRENGTHS - 1), draw)
+    return _apply(changes[draw.integers(len(changes))], image, draw.integers(STRENGTHS) / (STRENGTHS - 1), draw)
 
 
 def _apply(change: Change, image: Image.Image, strength: float, draw: np.random.Generator) -> Image.Image:

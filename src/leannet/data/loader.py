@@ -131,7 +131,8 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
         image = to_image(self._cached(index, lambda: to_array(self._read(index))))
         box = random_box(image.size, preprocessing, self.augment, draw)
         array, moved = change(fit(image, preprocessing, box), self.augment, draw)
-        return array, place(image.size, preprocessing, box, moved.is_mirrored, (moved.right, moved.down))
+        turned = moved.is_mirrored, moved.is_upside_down
+        return array, place(image.size, preprocessing, box, *turned, (moved.right, moved.down))
 
     def _mosaic(self, index: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Parts]:
         """Four images around a point near the middle (Bochkovskiy et al., arXiv 2004.10934, section 3.3)."""

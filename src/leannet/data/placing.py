@@ -22,19 +22,19 @@ class Placement:
     size: tuple[int, int]
     scale: tuple[float, float]
     offset: tuple[float, float]
-    is_mirrored: bool = False  # left and right, in an input as wide as `input_width`
-    input_width: float = 0.0
+    input_size: tuple[int, int] = (0, 0)  # width and height, in which it is turned over
+    is_mirrored: bool = False  # left and right
+    is_upside_down: bool = False
     moved: tuple[int, int] = (0, 0)  # then to the right and down
 
     def to_input(self, boxes: Boxes) -> Boxes:
         """Boxes of the image as boxes of the input; those of what was cut away lie outside."""
         placed = boxes * (self.scale * 2) + self.offset * 2
-        return (self._mirrored(placed) if self.is_mirrored else placed) + self.moved * 2
+        return self._turned_over(placed) + self.moved * 2
 
     def to_image(self, boxes: Boxes) -> Boxes:
         """Boxes of the input as boxes of the image, unclipped."""
-        placed = boxes - self.moved * 2
-        placed = self._mirrored(placed) if self.is_mirrored else placed
+        placed = self._turned_over(boxes - self.moved * 2)
         return (placed - self.offset * 2) / (self.scale * 2)
 
     def clipped(self, boxes: Boxes) -> Boxes:
@@ -42,9 +42,15 @@ class Placement:
         width, height = self.size
         return np.clip(boxes, 0, np.array((width, height, width, height), boxes.dtype))
 
-    def _mirrored(self, boxes: Boxes) -> Boxes:
+    def _turned_over(self, boxes: Boxes) -> Boxes:
+        """Mirrored and upside down, or back."""
         left, top, right, bottom = np.moveaxis(boxes, -1, 0)
-        return np.stack((self.input_width - right, top, self.input_width - left, bottom), axis=-1)
+        width, height = self.input_size
+        if self.is_mirrored:
+            left, right = width - right, width - left
+        if self.is_upside_down:
+            top, bottom = height - bottom, height - top
+        return np.stack((left, top, right, bottom), axis=-1)
 
 
 def place(
@@ -52,12 +58,13 @@ def place(
     preprocessing: Preprocessing,
     box: Box | None = None,
     is_mirrored: bool = False,
+    is_upside_down: bool = False,
     moved: tuple[int, int] = (0, 0),
 ) -> Placement:
     """Where `images.fit` puts an image of (width, height) pixels, upright.
 
     box: in training, the part of it that is kept instead of the preprocessing's own; it may reach beyond the image.
-    is_mirrored, moved: what augmentation did to the input then.
+    is_mirrored, is_upside_down, moved: what augmentation did to the input then.
     """
     kept = kept_box(size, preprocessing, box)
     if kept is None:  # letterbox
@@ -67,4 +74,5 @@ def place(
         left_edge, top_edge, right, bottom = kept
         scale = preprocessing.width / (right - left_edge), preprocessing.height / (bottom - top_edge)
         offset = -left_edge * scale[0], -top_edge * scale[1]
-    return Placement(size, scale, offset, is_mirrored, float(preprocessing.width), moved)
+    input_size = preprocessing.width, preprocessing.height
+    return Placement(size, scale, offset, input_size, is_mirrored, is_upside_down, moved)

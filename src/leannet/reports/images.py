@@ -214,7 +214,8 @@ def _with_boxes(
     preprocessing = header.preprocessing
     box = random_box(image.size, preprocessing, augment, draw)
     array, moved = change(fit(image, preprocessing, box), augment, draw)
-    where = place(image.size, preprocessing, box, moved.is_mirrored, (moved.right, moved.down))
+    turned = moved.is_mirrored, moved.is_upside_down
+    where = place(image.size, preprocessing, box, *turned, (moved.right, moved.down))
     truth = truth.sized(image.size).inside()
     size = (preprocessing.width, preprocessing.height)
     objects = placed_objects(truth.boxes[~truth.is_crowd], truth.labels[~truth.is_crowd], where, size)

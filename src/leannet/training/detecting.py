@@ -19,7 +19,11 @@ def check_settings(settings: Settings) -> None:
     """Raises LeannetError for what is asked for and is not for boxes."""
     augment, teacher, gate = settings.augment, settings.distillation.teacher, settings.skipping
     for is_asked, flag, why in (
-        (augment.policy != "none", f"--policy {augment.policy}", "moves what is in an image, but not its boxes"),
+        (
+            augment.policy in ("trivial", "rand"),
+            f"--policy {augment.policy}",
+            "moves what is in an image, but not its boxes; --policy color does not",
+        ),
         (augment.mixup or augment.cutmix, "--mixup, --cutmix", "mix the classes of images"),
         (settings.class_weights != "none", "--class-weights", "weighs the classes of images"),
         (settings.sampling != "plain", "--sampling", "draws by the classes of images"),
