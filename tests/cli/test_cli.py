@@ -314,15 +314,14 @@ FLAGS = {
     "rewrite": "engine json keep out resolution rows rule threads time what width",
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
     "train": "accumulate alpha batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "
-    "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every exit-weight exits "
-    "flip flip-vertical folds freeze gate gate-cost gate-group gate-learning head-channels image-column json label- "
-    "column label-smoothing layer-decay levels limit lr matching mixup model momentum mosaic normalization optimizer "
-    "out pad "
-    "patience policy policy-changes "
-    "policy-strength precision progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule "
-    "seed skip split step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level "
-    "sparsity-schedule sparsity-scope sync-norm teacher teacher-features teacher-share task temperature tensorboard "
-    "threads time warmup weight-decay weights width workers zero-init-residual",
+    "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every exit-weight "
+    "exits flip flip-vertical folds freeze gate gate-cost gate-group gate-learning head-channels image-column "
+    "json label-column label-smoothing layer-decay levels limit lr matching mixup model momentum mosaic "
+    "normalization optimizer out pad patience policy policy-changes policy-strength precision "
+    "progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule seed skip split "
+    "step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
+    "sparsity-scope sync-norm teacher teacher-features teacher-share task temperature tensorboard threads time "
+    "warmup weight-decay weights width workers zero-init-residual",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
