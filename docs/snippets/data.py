@@ -1,6 +1,7 @@
 """The small data that the pages speak of, drawn, and how to make what a line needs besides."""
 
 import io
+import json
 import shlex
 from pathlib import Path
 
@@ -19,6 +20,8 @@ NEEDS = {  # what a line may need that the page did not make: path -> the comman
     "runs/folds": f"leannet train photos {SMALL} --folds 5 --out runs/folds",
     "runs/ants_bees-mobilenet_v2": f"leannet train ants_bees {SMALL} --out runs/ants_bees-mobilenet_v2",
     "runs/ants_bees-two_layer": f"leannet train ants_bees {SMALL} --out runs/ants_bees-two_layer",
+    "runs/cells": "leannet train cells --resolution 96 --epochs 3 --quiet --out runs/cells",
+    "runs/cells/model.onnx": "leannet export runs/cells",
     "runs/photos/model.onnx": "leannet export runs/photos",
     "runs/a/model.int8.onnx": "leannet quantize runs/a",
     "model.onnx": f"leannet train photos {SMALL} --out runs/plain && leannet export runs/plain --out model.onnx",
@@ -96,5 +99,29 @@ def draw_data(root: Path) -> None:
         names = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
         table = pa.table({"img": cells, "label": labels}).replace_schema_metadata({"class_names": names})
         pq.write_table(table, root / "cifar10" / f"{split}.parquet")
+    _draw_cells(root / "cells")
     (root / "foreign.py").write_text(FOREIGN)
     (root / "small.py").write_text(SMALL_ROWS)
+
+
+def _draw_cells(root: Path) -> None:
+    """A COCO folder: discs of two colors, in two splits."""
+    (root / "annotations").mkdir(parents=True)
+    for split, count, start in (("train", 24, 0), ("val", 10, 100)):
+        (root / split).mkdir()
+        images, annotations = [], []
+        for number in range(start, start + count):
+            random = np.random.default_rng(number)
+            image = Image.fromarray(random.integers(0, 90, (120, 160, 3), dtype=np.uint8))
+            for _ in range(3):
+                kind, radius = int(random.integers(2)), int(random.integers(12, 24))
+                x, y = (int(random.integers(radius, side - radius)) for side in image.size)
+                box = [x - radius, y - radius, 2 * radius, 2 * radius]
+                ends = (box[0], box[1], box[0] + box[2], box[1] + box[3])
+                ImageDraw.Draw(image).ellipse(ends, fill=((220, 60, 60), (90, 90, 230))[kind])
+                annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": box})
+            images.append({"id": number, "file_name": f"{number}.jpg", "width": 160, "height": 120})
+            image.save(root / split / f"{number}.jpg")
+        categories = [{"id": 0, "name": "red"}, {"id": 1, "name": "white"}]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (root / "annotations" / f"{split}.json").write_text(json.dumps(content))
