@@ -219,13 +219,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", choices=WAYS, default=tuple(WAYS))
     parser.add_argument("--seeds", nargs="*", type=int, default=(0, 1))
-    arguments, more = parser.parse_known_args()
+    arguments = parser.parse_args()
     for way in arguments.only:
         for seed in arguments.seeds if way in TIMED else (0,):
             if LEDGER.has(way=way, seed=seed):
                 continue
             run = LEDGER.runs / f"{way}-{seed}"
-            run = done(run, "train", arguments.data, *WAYS[way], "--seed", seed, *more)
+            run = done(run, "train", arguments.data, *WAYS[way], "--seed", seed)
             LEDGER.add(measured(arguments.data, way, seed, run))
             LEDGER.write(summary(LEDGER.lines), page(LEDGER.lines))
             draw(LEDGER.lines, LEDGER.file.with_suffix(".svg"))

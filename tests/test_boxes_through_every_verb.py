@@ -104,6 +104,8 @@ def test_boxes_are_where_they_were_drawn(run: Path, tmp_path: Path, shipped: dic
     boxes = np.array([each.box for each in truth.objects])
     hits = [max(overlap(np.array(each.box), boxes)) for each in likely]
     assert np.mean([hit > 0.5 for hit in hits]) > 0.5
+    config = (run / "config.toml").read_text()
+    assert "resolution = 96" in config
     for path in shipped.values():
         for image in (truth.path, tmp_path / "tall.png"):
             of_torch, of_file = (leannet.predict(which, [image])[0][0] for which in (run, path))
@@ -328,6 +330,43 @@ def test_equal_answers_may_change_places() -> None:
     last = recorded.copy()
     last[-1, :4] = 0  # another object that is as likely as the last one
     assert task.difference(last[None], recorded[None], 1e-4) == 0
+    broken = recorded.copy()
+    broken[2, 1] = np.nan
+    assert task.difference(broken[None], recorded[None], 1e-4) == 1
+    elsewhere = recorded.copy()
+    elsewhere[0, :4] += 60  # the likeliest is compared, whatever is allowed
+    assert not task.agrees(elsewhere[None], recorded[None], 0.9)
+
+
+def test_a_split_without_an_object(data: Path, tmp_path: Path) -> None:
+    """Of unlabelled test images nothing is scored, and nothing is lost; validation images need an object."""
+    bare = coco_set(tmp_path / "bare", {"train": 10, "val": 6, "test": 4})
+    for split, fails in (("test", False), ("val", True)):
+        file = bare / "annotations" / f"instances_{split}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
+        if fails:
+            with pytest.raises(LeannetError, match="expected objects in its validation split, found none in 6 images"):
+                train(bare, out=tmp_path / split, epochs=1, **SETTINGS)
+        else:
+            made = train(bare, out=tmp_path / split, epochs=1, **SETTINGS)
+            assert made.test is not None
+            assert made.test.line() == "no object to find in 4 images"
+            assert made.test.to_dict()["ap"] is None
+            leannet.report(made.path)
+
+
+def test_a_diverged_run_says_so(data: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {"optimizer": {"name": "sgd", "lr": 1e6}}
+    with pytest.raises(LeannetError, match=r"not finite at epoch .*; try a smaller --lr"):
+        train(data, out=tmp_path / "run", epochs=3, **settings)
+
+
+def test_drawings_go_into_a_folder_of_their_own(run: Path, tmp_path: Path) -> None:
+    image = boxed_image(tmp_path, 3001)
+    before = image.path.read_bytes()
+    with pytest.raises(LeannetError, match="expected a new or empty folder"):
+        leannet.predict(run, [image.path], out=tmp_path)
+    assert image.path.read_bytes() == before
 
 
 def test_a_found_object_is_plain_data() -> None:

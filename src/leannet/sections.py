@@ -53,15 +53,16 @@ class Summary(Section):
 
 
 class BoxSummary(Section):
-    """Scores of a detector. Average precision (AP) and recall are fractions, as COCO defines them."""
+    """Scores of a detector. Average precision (AP) and recall are fractions, as COCO defines them; None where there is
+    no object to find."""
 
     images: int
     objects: int
-    ap: float
+    ap: float | None = None
     """The mean over classes and over IoU from 0.5 to 0.95."""
-    ap50: float
-    ap75: float
-    recall: float
+    ap50: float | None = None
+    ap75: float | None = None
+    recall: float | None = None
     """The most that is reached, the mean over the same."""
 
 

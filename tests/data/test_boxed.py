@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from leannet.data.sources import open_dataset
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, possible
 from leannet.data.sources.coco import coco_files, read_coco
 from leannet.data.sources.voc import is_voc, read_voc
@@ -201,3 +202,27 @@ def test_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
 def test_a_crowd_is_another_thing_than_an_object_of_its_box() -> None:
     objects = [Object("a", (0, 0, 1, 1), "here"), Object("a", (0, 0, 1, 1), "there", is_crowd=True)]
     assert len(possible(objects, Problems())) == 2
+
+
+def test_coco_itself_has_key_points_and_captions(tmp_path: Path) -> None:
+    """Its folder of annotations as it is downloaded."""
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    for split in ("train2017", "val2017"):
+        for kind, more in (("instances", box), ("person_keypoints", box | {"keypoints": [0] * 51})):
+            content = {"images": [], "annotations": [more], "categories": []}
+            (folder / f"{kind}_{split}.json").write_text(json.dumps(content))
+        captions = {"images": [], "annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}
+        (folder / f"captions_{split}.json").write_text(json.dumps(captions))
+    assert [file.name for file in coco_files(tmp_path)] == ["instances_train2017.json", "instances_val2017.json"]
+    for file in folder.glob("instances_*"):
+        file.unlink()
+    assert len(coco_files(tmp_path)) == 2  # those of people alone
+
+
+def test_a_yaml_file_that_is_none_of_a_data_set(tmp_path: Path) -> None:
+    for content in ("epochs: 3", "- a", "7"):
+        (tmp_path / "x.yaml").write_text(content)
+        with pytest.raises(LeannetError, match=r"found a \.yaml file"):
+            open_dataset(str(tmp_path / "x.yaml"))

@@ -93,7 +93,8 @@ def _print(quantized: "Quantized") -> None:
             words_last=True,
         )
     cost = quantized.cost
-    print(f"accuracy  {quantized.before.line()}")
+    is_classifier = isinstance(cost, ClassComparison)
+    print(f"{'accuracy' if is_classifier else 'as float':<9} {quantized.before.line()}")
     print(f"as int8   {quantized.after.line()}")
     if isinstance(cost, ClassComparison):
         low, high = cost.drop_interval

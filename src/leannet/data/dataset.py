@@ -105,11 +105,11 @@ class Dataset:
             return self
         truths = [each.sized(size) for each, size in zip(self.truths, sizes, strict=True)]
         inside = tuple(each.inside() for each in truths)
-        beyond = [int(each.beyond.sum()) for each in truths]
+        beyond = [int((each.beyond & each.touches).sum()) for each in truths]
         gone = [len(each.labels) - len(rest.labels) for each, rest in zip(truths, inside, strict=True)]
         left_out = [LeftOut("object", "that lies outside its image", (name,) * number)
                     for name, number in zip(self.names, gone, strict=True)]  # fmt: skip
-        cut = sum(beyond) - sum(gone)
+        cut = sum(beyond)
         remarks = self.remarks
         if cut:
             names = ", ".join([name for name, number in zip(self.names, beyond, strict=True) if number][:NAMES_SHOWN])

@@ -35,11 +35,17 @@ class Truths:
         least, most = self.boxes[:, :2].min(axis=1), (self.boxes[:, 2:] - self._size).max(axis=1)
         return np.maximum(-least, most) > BEYOND
 
+    @property
+    def touches(self) -> NDArray[np.bool_]:
+        """(n,): of which objects something is in the image."""
+        boxes = np.clip(self.boxes, 0, self._size * 2)
+        return np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+
     def inside(self) -> "Truths":
         """The objects of which something is in the image, cut at its border."""
         boxes = np.clip(self.boxes, 0, self._size * 2)
         areas = None if self.areas is None else np.minimum(self.areas, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-        return replace(self, boxes=boxes, areas=areas).only((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+        return replace(self, boxes=boxes, areas=areas).only(self.touches)
 
     def only(self, which: NDArray[np.bool_]) -> "Truths":
         """Some of the objects."""

@@ -71,6 +71,14 @@ def average_precision(
     )
 
 
+def check_installed() -> None:
+    """Raises LeannetError where faster-coco-eval is not installed."""
+    try:
+        import faster_coco_eval  # noqa: F401  (whether it is there)
+    except ImportError:
+        raise LeannetError("boxes need the package faster-coco-eval: pip install 'leannet[detect]'") from None
+
+
 def check_finite(detections: Sequence[Detections]) -> None:
     """Raises LeannetError for boxes and scores that are not finite."""
     for number, each in enumerate(detections):
@@ -84,10 +92,9 @@ def check_finite(detections: Sequence[Detections]) -> None:
 
 
 def _evaluated(detections: Sequence[Detections], truths: Sequence[Truths], classes: Sequence[str], most: int) -> Any:
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError:
-        raise LeannetError("this needs the package faster-coco-eval: pip install 'leannet[detect]'") from None
+    check_installed()
+    from faster_coco_eval import COCO, COCOeval_faster
+
     images = [{"id": number, "width": 0, "height": 0} for number in range(1, len(truths) + 1)]
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, start=1)]
     annotations = [

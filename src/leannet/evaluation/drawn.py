@@ -48,8 +48,10 @@ class Drawings:
     """A folder of images and films with boxes, under their own names."""
 
     def __init__(self, folder: str | Path, classes: tuple[str, ...]):
-        """Raises LeannetError where the folder cannot be written."""
+        """Raises LeannetError for a folder that holds something, as the images may, and where it cannot be written."""
         self.folder, self.classes = Path(folder), classes
+        if self.folder.exists() and (self.folder.is_file() or any(self.folder.iterdir())):
+            raise LeannetError(f"--out {folder}: expected a new or empty folder")
         self.folder.mkdir(parents=True, exist_ok=True)
         check_writable(self.folder / "x")
         self._film: FilmWriter | None = None
@@ -63,7 +65,7 @@ class Drawings:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._film is not None:
-            self._film.close()
+            self._film.close(whole=error is None)
 
     def add(self, answer: Answer, image: Image.Image, source: Path | None) -> None:
         """Writes an image, or the next frame of a film. source: its file; None: an image in hand."""

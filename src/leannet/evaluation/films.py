@@ -45,6 +45,7 @@ class FilmWriter:
 
     def __init__(self, path: Path, source: Path):
         self._cv2, self.path = _opencv(), path
+        self._part = path.with_name(f".{path.name}")  # until it is whole
         film = self._cv2.VideoCapture(str(source))
         self._rate = float(film.get(self._cv2.CAP_PROP_FPS)) or RATE
         film.release()
@@ -54,15 +55,20 @@ class FilmWriter:
         """One more frame. Raises LeannetError where the film cannot be written."""
         if self._writer is None:
             kind = self._cv2.VideoWriter_fourcc(*"mp4v")
-            self._writer = self._cv2.VideoWriter(str(self.path), kind, self._rate, frame.size)
+            self._writer = self._cv2.VideoWriter(str(self._part), kind, self._rate, frame.size)
             if not self._writer.isOpened():
                 raise LeannetError(f"{self.path}: the film cannot be written here")
         self._writer.write(np.ascontiguousarray(np.asarray(frame.convert("RGB"))[:, :, ::-1]))
 
-    def close(self) -> None:
-        """Ends the film."""
+    def close(self, whole: bool = True) -> None:
+        """Ends the film, which has its name then; one that is not whole is gone."""
         if self._writer is not None:
             self._writer.release()
+            if whole:
+                self._part.replace(self.path)
+            else:
+                self._part.unlink(missing_ok=True)
+            self._writer = None
 
 
 def _opencv() -> Any:

@@ -338,5 +338,7 @@ class _Quantizer:
             artifact = OnnxArtifact(header=header, golden=(), graph=graph)
         images = [Golden(png, np.empty(0, np.float32)) for png in golden_pngs()]
         outputs = artifact.outputs([each.image() for each in images], self.engine)
+        if not np.isfinite(outputs).all():
+            raise LeannetError(f"{self.engine}: the integers' answers for the golden images are not finite")
         golden = tuple(replace(each, outputs=line) for each, line in zip(images, outputs, strict=True))
         return replace(artifact, golden=golden)

@@ -12,7 +12,7 @@ from leannet.detect.average_precision import AveragePrecision, Detections, avera
 from leannet.errors import LeannetError
 from leannet.reports.images import RunImages, as_jpeg
 from leannet.style import COLORS, figure, inline_svg, plain_axes
-from leannet.tasks.detection import SHOWN, Found, overlap
+from leannet.tasks.detection import SHOWN, Found, overlap, within
 
 OVERLAP = 0.5  # IoU from which an answer is right
 SIDE = 420  # pixels of an image with boxes, at most
@@ -121,8 +121,8 @@ def _size(images: RunImages, index: int) -> tuple[int, int] | None:
 def judge(found: Sequence[Found], truth: Truths, classes: Sequence[str]) -> tuple[Judged, ...]:
     """The likely answers of an image, and the objects that have none, the likeliest first.
 
-    An answer is right for the object of its class that it overlaps most, by an IoU of a half at least; that of a crowd
-    is neither right nor wrong.
+    An answer is right for the object of its class that it overlaps most, by an IoU of a half at least. One that has no
+    such object, and half of which lies in a crowd of its class, is neither right nor wrong.
     """
     judged: list[Judged] = []
     taken: set[int] = set()
@@ -130,9 +130,10 @@ def judge(found: Sequence[Found], truth: Truths, classes: Sequence[str]) -> tupl
     for each in sorted(found, key=lambda one: -one.score):
         if each.score < SHOWN:
             continue
-        overlaps = np.where(np.array(labels) == each.label, overlap(np.array(each.box), truth.boxes), 0.0)
+        box, of_class = np.array(each.box), np.array([label == each.label for label in labels], bool)
+        overlaps = np.where(of_class & ~truth.is_crowd, overlap(box, truth.boxes), 0.0)
         free = [number for number in np.argsort(-overlaps) if overlaps[number] >= OVERLAP]
-        if any(truth.is_crowd[number] for number in free):
+        if not free and (within(box, truth.boxes[of_class & truth.is_crowd]) >= OVERLAP).any():
             continue
         new = next((number for number in free if number not in taken), None)
         kind = "wrong" if not free else "again" if new is None else "right"

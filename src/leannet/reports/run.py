@@ -195,6 +195,8 @@ def _skipping(costs: RunCosts | None, images: RunImages | None) -> dict[str, Any
 
 
 def _smoothing(contents: RunContents) -> float:
+    if contents.found is not None:
+        return 0.0
     value = contents.settings.get("label_smoothing")
     return value if isinstance(value, float) else 0.0
 

@@ -40,8 +40,8 @@ def summary(contents: RunContents, cost: Count | None) -> str:
     if scores:
         accuracy = f"Correct on {percent(scores.accuracy)} of {_validation_images(contents)}"
         sentences.append(f"{accuracy} ({interval(scores.accuracy_low, scores.accuracy_high)}){_worst(scores)}.")
-    for what, of_boxes in _boxes(contents):
-        figures = f"{percent(of_boxes.ap50)} at an IoU of 0.5, and {percent(of_boxes.ap)} from 0.5 to 0.95"
+    for what, of_boxes, ap, ap50 in _boxes(contents):
+        figures = f"{percent(ap50)} at an IoU of 0.5, and {percent(ap)} from 0.5 to 0.95"
         where = f"{of_boxes.images:,} {what} images with {of_boxes.objects:,} objects"
         sentences.append(f"Finds objects with an average precision of {figures}, in {where}.")
     test = of_classes(contents.header.metrics.test) if contents.header else None
@@ -55,12 +55,12 @@ def summary(contents: RunContents, cost: Count | None) -> str:
     return " ".join(sentences)
 
 
-def _boxes(contents: RunContents) -> Iterator[tuple[str, BoxSummary]]:
-    """A detector's scores, by split."""
+def _boxes(contents: RunContents) -> Iterator[tuple[str, BoxSummary, float, float]]:
+    """A detector's scores by split, with AP and AP50, where there are objects to find."""
     metrics = contents.header.metrics if contents.header else None
     for what, scores in (("validation", metrics and metrics.validation), ("test", metrics and metrics.test)):
-        if isinstance(scores, BoxSummary):
-            yield what, scores
+        if isinstance(scores, BoxSummary) and scores.ap is not None and scores.ap50 is not None:
+            yield what, scores, scores.ap, scores.ap50
 
 
 def _validation_images(contents: RunContents) -> str:
@@ -96,10 +96,8 @@ def tiles(contents: RunContents, cost: Count | None) -> Iterator[Tile]:
         yield _accuracy("validation accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, images)
         if scores.top5 is not None and scores.top5_low is not None and scores.top5_high is not None:
             yield _accuracy("top-5 accuracy", scores.top5, scores.top5_low, scores.top5_high, images)
-    for what, of_boxes in _boxes(contents):
-        yield Tile(
-            f"{what} AP50", percent(of_boxes.ap50), f"AP {percent(of_boxes.ap)}, of {of_boxes.objects:,} objects"
-        )
+    for what, of_boxes, ap, ap50 in _boxes(contents):
+        yield Tile(f"{what} AP50", percent(ap50), f"AP {percent(ap)}, of {of_boxes.objects:,} objects")
     test = of_classes(contents.header.metrics.test) if contents.header else None
     if test:
         yield _accuracy("test accuracy", test.accuracy, test.accuracy_low, test.accuracy_high)

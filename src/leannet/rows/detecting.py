@@ -4,6 +4,7 @@ OneNet (Sun et al., arXiv 2012.05780): one place answers for one object, so the 
 suppressed after. The head here is a feature pyramid of light convolutions. No torch.
 """
 
+import math
 from collections.abc import Sequence
 
 from leannet.errors import LeannetError
@@ -40,7 +41,8 @@ def detector(
     Raises LeannetError for a level that the backbone has no map of.
     """
     shapes, order = backbone.shapes, sorted(levels)
-    taps = {round(backbone.input.height / shapes[name].height): _before_widening(backbone, name)
+    # Strides are powers of two, whatever is left over at a map's border.
+    taps = {2 ** round(math.log2(backbone.input.height / shapes[name].height)): _before_widening(backbone, name)
             for name in backbone.taps}  # fmt: skip
     deepest = max(taps)
     deeper = tuple(deepest * 2**step for step in range(1, 4))

@@ -8,6 +8,7 @@ a condition in most of its lines.
 import base64
 import hashlib
 import html
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaita
     }
     style = (Path(__file__).parents[1] / "web" / "static" / "style.css").read_text(encoding="utf-8")  # the web page's
     values = {name: html.escape(value) for name, value in fields.items()} | {"style": style}
+    values["class_names"] = json.dumps(list(facts["classes"])).replace("<", "\\u003c")  # it stands in a script
     text = Template(template).substitute(values)
     policy = (
         f"default-src 'none'; script-src {_hash(text, 'script')}; style-src {_hash(text, 'style')}; "

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leannet.data.dataset import Dataset
 from leannet.data.placing import place
-from leannet.detect.average_precision import AveragePrecision, Detections, average_precision
+from leannet.detect.average_precision import AveragePrecision, Detections, average_precision, check_installed
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.sections import BoxSummary
@@ -22,6 +22,7 @@ from leannet.tasks.task import Floats, Task
 COLUMNS = ("path", "class", "score", "left", "top", "right", "bottom")
 LEAST = 0.01  # the score below which what was found is not written
 MOST = 100  # objects of an image, as COCO counts them
+FIRST = 10  # of an image's objects, which a comparison leaves out last
 ANOTHER = 0.1  # of the input's longer side, or of a score: what is so far from an object is another one
 SHOWN = 0.3  # the score from which on an object is shown
 
@@ -98,11 +99,11 @@ class BoxScores:
 
     @property
     def logged(self) -> dict[str, float]:
-        return {"validation_ap": 1 - self.loss, "validation_ap50": self.accuracy}
+        return {"validation_ap": _known(self.precision.ap) or 0.0, "validation_ap50": self.accuracy}
 
     def summary(self) -> BoxSummary:
         """The figures of all classes together."""
-        figures = {name: getattr(self.precision, name) for name in ("ap", "ap50", "ap75", "recall")}
+        figures = {name: _known(getattr(self.precision, name)) for name in ("ap", "ap50", "ap75", "recall")}
         return BoxSummary(images=self.images, objects=self.objects, **figures)
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,12 +119,14 @@ class BoxScores:
 
     def line(self) -> str:
         """As people quote it."""
+        if not self.objects:
+            return f"no object to find in {self.images:,} images"
         ap50, ap = 100 * self.precision.ap50, 100 * self.precision.ap
         return f"AP50 {ap50:.1f} %, AP {ap:.1f} % of {self.objects:,} objects in {self.images:,} images"
 
     def short(self) -> str:
         """In a line of an epoch."""
-        return f"validation AP50 {100 * self.accuracy:.1f} %, AP {100 * (1 - self.loss):.1f} %"
+        return "validation AP50 {validation_ap50:.1%}, AP {validation_ap:.1%}".format(**self.logged).replace("%", " %")
 
     def _repr_markdown_(self) -> str:
         """For a notebook: the figures, and a line a class."""
@@ -157,6 +160,7 @@ class Detection(Task):
         return outputs
 
     def check(self, images: Dataset) -> None:
+        check_installed()
         if images.truths is None:
             raise LeannetError(f"{images.where}: expected a detection set, images with boxes, found {images.kind}")
 
@@ -218,8 +222,11 @@ class Detection(Task):
 
         Objects of nearly equal scores may change places, and the last ones may be others: each object is compared with
         the nearest one of its class, and what is likely at most by the tolerance more than the last one is not asked
-        for. 1 where there is none of its class.
+        for, but of the first few where it is a tenth of the tolerance more. 1 where there is none of its class, and for
+        answers that are not finite.
         """
+        if not np.isfinite(outputs).all():
+            return 1.0
         side = max(self.preprocessing.width, self.preprocessing.height)
         ordered = np.abs(np.sort(outputs[..., 4]) - np.sort(recorded[..., 4])).max(initial=0.0)
         apart = [_apart(one, other, side, tolerance) for one, other in zip(outputs, recorded, strict=True)]
@@ -234,8 +241,10 @@ def _apart(one: Floats, other: Floats, side: int, tolerance: float) -> float:
     scale = np.array([side] * 4 + [1], np.float32)
     apart = np.abs((one[:, None, :5] - other[None, :, :5]) / scale).max(axis=2)
     apart = np.where(one[:, None, 5] == other[None, :, 5], apart, 1.0)
-    least = max(one[:, 4].min(initial=1.0), other[:, 4].min(initial=1.0)) + tolerance
-    nearest = [apart.min(axis=1)[one[:, 4] > least], apart.min(axis=0)[other[:, 4] > least]]
+    least = max(one[:, 4].min(initial=1.0), other[:, 4].min(initial=1.0))
+    margin = np.full(len(one), tolerance)
+    margin[:FIRST] /= 10
+    nearest = [apart.min(axis=axis)[objects[:, 4] > least + margin] for axis, objects in ((1, one), (0, other))]
     return min(float(np.concatenate(nearest).max(initial=0.0)), 1.0)
 
 
@@ -248,6 +257,12 @@ def in_both(one: Detections, other: Detections) -> int:
             free[overlaps.argmax()] = False
             number += 1
     return number
+
+
+def within(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(4,), (n, 4) -> (n,): the share of one box that lies in others."""
+    shared = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(axis=1)
+    return np.asarray(shared / max(float((box[2:] - box[:2]).prod()), 1e-9))
 
 
 def overlap(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.float64]:

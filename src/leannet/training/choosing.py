@@ -25,7 +25,7 @@ from leannet.training.detecting import LONGER_SIDE, MODEL, WIDTH, check_settings
 from leannet.training.optimizing import frozen_rows
 from leannet.training.pace import images_per_second
 from leannet.training.recipes import RECIPES, with_recipe
-from leannet.training.settings import Settings
+from leannet.training.settings import Detecting, Settings
 from leannet.training.skipping import with_gates
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
@@ -128,6 +128,10 @@ def choose(
         if settings.resolution or source is None or not had_boxes:
             longer = settings.resolution or LONGER_SIDE
             architecture = architecture.with_input(*input_size(longer, scan.median_size))
+    elif settings.detecting != Detecting():
+        raise LeannetError(
+            "--levels, --head-channels, --matching: of a head that finds boxes: expected a detection set"
+        )
     elif settings.augment.mosaic:
         raise LeannetError("--mosaic: makes four images one, with the boxes of all: expected a detection set")
     elif finds_boxes(architecture):
@@ -167,7 +171,7 @@ def choose(
         optimizer = optimizer.model_copy(update={"name": "muon" if in_time else "adamw"})
     resolved = {
         "model": name,
-        "resolution": size.height if size.height == size.width else None,
+        "resolution": max(size.height, size.width) if has_boxes or size.height == size.width else None,
         "workers": workers,
         "batch_norm": _batch_norm(settings),
         "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time else 1.0),

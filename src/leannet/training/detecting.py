@@ -2,6 +2,8 @@
 setting that knows only classes."""
 
 from leannet.data.scan import Scan
+from leannet.data.split import Split
+from leannet.detect.average_precision import check_installed
 from leannet.errors import LeannetError
 from leannet.preprocessing import CROPS
 from leannet.rows import Architecture
@@ -16,7 +18,8 @@ CHANNELS, LEVELS = 48, (8,)  # of the head of a backbone that has none
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises LeannetError for what is asked for and is not for boxes."""
+    """Raises LeannetError for what is asked for and is not for boxes, and where what scores boxes is not installed."""
+    check_installed()
     augment, teacher, gate = settings.augment, settings.distillation.teacher, settings.skipping
     for is_asked, flag, why in (
         (
@@ -36,7 +39,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def with_boxes(architecture: Architecture, settings: Settings, scan: Scan) -> Architecture:
-    """The network with a head for boxes, where it has none, and an input of the images' proportions.
+    """The network with a head for boxes, where it has none.
 
     Raises LeannetError where the network has a head already and another is asked for, or no map of a level.
     """
@@ -50,6 +53,14 @@ def with_boxes(architecture: Architecture, settings: Settings, scan: Scan) -> Ar
         levels = asked.levels or LEVELS
         made = detector(architecture, len(scan.dataset.classes), asked.head_channels or CHANNELS, levels)
     return made
+
+
+def check_split(scan: Scan, split: Split) -> None:
+    """Raises LeannetError for a validation split without an object, of which nothing could be scored."""
+    truths = scan.dataset.truths
+    if truths is not None and not any((~truths[index].is_crowd).any() for index in split.validation):
+        raise LeannetError(f"{scan.dataset.where}: expected objects in its validation split, found none in "
+                           f"{len(split.validation):,} images")  # fmt: skip
 
 
 def input_size(longer: int, size: tuple[int, int]) -> tuple[int, int]:

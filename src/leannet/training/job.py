@@ -25,6 +25,7 @@ from leannet.sections import Provenance, SplitRecord, Step
 from leannet.tasks import Task, finds_boxes, task_of
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, fine_tuned, start_from
+from leannet.training.detecting import check_split
 from leannet.training.objective import CrossEntropy, Distilled, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
@@ -105,6 +106,7 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     processes.settle_threads()
     split = split_scan(scan, settings, source[1].split if source else None)
     report_split(console, scan, split)
+    check_split(scan, split)
     settings = fine_tuned(settings, source, scan, len(split.train), console)
     resolved, architecture = choose(
         fitting_batch(settings, len(split.train), console), scan, source, len(split.train), console

@@ -59,6 +59,8 @@ class SetMatching(Objective):
             raise TypeError("expected the maps of a detector in training, found one output")
         row, names = self.boxes_row
         maps = [outputs[name] for name in names]
+        if not all(bool(torch.isfinite(each).all()) for each in maps):  # nothing to match; the loop says the rest
+            return Losses({"classes": maps[0].sum() * float("nan")}, maps[0].new_zeros(()))
         units = [1 if row.unit == "pixel" else stride for stride in row.strides]
         logits, boxes = (each.transpose(1, 2) for each in all_places(maps, row.strides, units))
         size, full = (images.shape[2], images.shape[3]), self.architecture.input

@@ -169,10 +169,14 @@ def _golden_files(artifact: Artifact) -> list[str]:
 def _accuracy(header: Header) -> dict[str, Any] | None:
     """Accuracy on images it was not trained on, with the 95 % Wilson interval, or of boxes average precision. None if
     the header has none."""
+    shipping = header.shipping
     if isinstance(boxes := header.metrics.validation, BoxSummary):
-        ap = boxes.ap if header.shipping is None or header.shipping.ap_after is None else header.shipping.ap_after
-        return {"ap": ap, "ap50": boxes.ap50, "images": boxes.images, "objects": boxes.objects}
-    validation, shipping = of_classes(header.metrics.validation), header.shipping
+        if shipping is not None and shipping.ap_after is not None:  # of the integers
+            return {"ap": shipping.ap_after, "images": shipping.evaluated_on}
+        if boxes.ap is None:
+            return None
+        return {"ap": boxes.ap, "ap50": boxes.ap50, "images": boxes.images, "objects": boxes.objects}
+    validation = of_classes(header.metrics.validation)
     accuracy, images = (validation.accuracy, validation.images) if validation else (None, None)
     if shipping is not None and shipping.accuracy_after is not None:  # of the integers
         accuracy, images = shipping.accuracy_after, shipping.evaluated_on

@@ -108,7 +108,8 @@ def _names_columns(options: ReadingOptions) -> bool:
 
 def _no_detection_set(options: ReadingOptions) -> str:
     if options.task == "classify":
-        return "this is a detection set; expected class folders (class/image.jpg), or no --task classify"
+        way_out = ", or no --task classify" if options.strict else ""
+        return f"this is a detection set; expected class folders (class/image.jpg){way_out}"
     return f"this has annotations, but is no detection set that leannet reads: {BOXES}"
 
 

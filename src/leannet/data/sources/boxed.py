@@ -74,6 +74,10 @@ def boxed_dataset(
                + ", ".join(f"{counts[name]:,} {name}" for name in names)]  # fmt: skip
     if empty:
         remarks.append(f"{len(empty):,} image{'s have' if len(empty) > 1 else ' has'} no object")
+    if any(image.split for image in images):
+        for image in images:
+            if image.split is None:
+                problems.add("image", "in no split, although others are in one", image.name)
     if absent:
         remarks.append(f"classes without an object: {', '.join(absent[:NAMES_SHOWN])}")
     # Of an image its rarest class; of one without an object the most frequent, which it takes nothing from.

@@ -21,14 +21,18 @@ FOLDER = "annotations"
 
 
 def coco_files(root: Path) -> list[Path]:
-    """The COCO files of a folder: of its folder `annotations`, its own, and those of its split folders."""
+    """The COCO files of a folder: of its folder `annotations`, its own, and those of its split folders.
+
+    Files of key points have boxes too, those of the people in COCO's own images: they count where there are no others.
+    """
     folders = [root / FOLDER, root, *sorted(child for child in root.iterdir() if plain_split(child.name) is not None)]
     files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.json"))]
-    return [file for file in files if is_coco(file)]
+    boxed = [file for file in files if is_coco(file)]
+    return [file for file in boxed if not file.stem.startswith("person_keypoints")] or boxed
 
 
 def is_coco(file: Path) -> bool:
-    """Whether a JSON file has COCO's tables of boxes; those of captions and key points alone have not."""
+    """Whether a JSON file has COCO's tables of boxes; those of captions have not."""
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -9,7 +9,7 @@ from leannet.data.sources.boxed import Problems, boxed_dataset
 from leannet.data.sources.coco import FOLDER, coco_files, is_coco, read_coco
 from leannet.data.sources.voc import is_voc, read_voc
 from leannet.data.sources.walking import Folder, Trouble
-from leannet.data.sources.yolo import read_yolo, yolo_file
+from leannet.data.sources.yolo import names_classes, read_yolo, yolo_file
 
 EXPECTED = "COCO's JSON, Pascal VOC's Annotations/*.xml and JPEGImages/, or YOLO's data.yaml"
 FILES = {".json", ".yaml", ".yml"}  # that stand for the folder they lie in
@@ -30,8 +30,8 @@ def open_detection_set(root: Path, tree: Folder, trouble: Trouble) -> Dataset | 
     else:
         return None
     dataset = boxed_dataset(kind, str(root), images, classes, problems)
-    listed = {image.path for image in images}
-    others = tuple(path.relative_to(root).as_posix() for path in tree.all_images() if path not in listed)
+    listed = {image.path.resolve() for image in images}
+    others = tuple(path.relative_to(root).as_posix() for path in tree.all_images() if path.resolve() not in listed)
     more = (*trouble.left_out(), LeftOut("image", "that no annotation which can be read leads to", others))
     return replace(dataset, left_out=(*dataset.left_out, *(entry for entry in more if entry.names)))
 
@@ -45,5 +45,7 @@ def open_detection_file(file: Path) -> Dataset | None:
         root = file.parent.parent if file.parent.name == FOLDER else file.parent
         images, classes = read_coco(root, [file], problems)
         return boxed_dataset("COCO", where, images, classes, problems)
+    if not names_classes(file):
+        return None
     images, classes = read_yolo(file.parent, file, problems)
     return boxed_dataset("YOLO", where, images, classes, problems)

@@ -22,10 +22,16 @@ IMAGES, LABELS = "images", "labels"
 def yolo_file(root: Path) -> Path | None:
     """The file that names the classes of a YOLO folder; None: it is no such folder."""
     names = next((root / name for name in NAMES if (root / name).is_file()), None)
-    if names is not None and isinstance(_yaml(names), dict) and "names" in _yaml(names):
+    if names is not None and names_classes(names):
         return names
     has_labels = (root / LABELS).is_dir() and (root / IMAGES).is_dir()
     return next((file for file in _lists(root) if file.is_file()), None) if has_labels else None
+
+
+def names_classes(file: Path) -> bool:
+    """Whether a YAML file is one of a YOLO folder. Raises LeannetError for what is no YAML."""
+    content = _yaml(file)
+    return isinstance(content, dict) and "names" in content
 
 
 def _lists(root: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 // through leannet.js beside index.html.
 
 const LEAST_SCORE = 0.3; // from which on an object is shown
+const FIRST = 10; // of an image's objects, which a comparison leaves out last
 const ANOTHER = 0.1; // of the longer side, or of a score: what is so far from an object is another one
 const HERE = new URL(".", import.meta.url);
 
@@ -203,10 +204,10 @@ export function comparedBoxes(answers, side, tolerance) {
 }
 
 function apart(some, others, side, tolerance) {
-  const least = Math.max(...[some, others].map((objects) => Math.min(...objects.map((each) => each[4])))) + tolerance;
+  const least = Math.max(...[some, others].map((objects) => Math.min(...objects.map((each) => each[4]))));
   let largest = 0;
-  for (const one of some) {
-    if (one[4] <= least) continue;
+  for (const [rank, one] of some.entries()) {
+    if (one[4] <= least + (rank < FIRST ? tolerance / 10 : tolerance)) continue;
     let nearest = 1;
     for (const other of others) {
       if (other[5] !== one[5]) continue;

@@ -42,7 +42,7 @@ export function showAnswer(result, about, { rate, spoken = true } = {}) {
     }),
   );
   if (!lines.length) find("top").append(element("li", { className: "none" }, "Nothing found."));
-  showBoxes(result);
+  showBoxes(result, about.classes);
   if (spoken) find("spoken").textContent = inWords(result);
   showInput(result.input);
   const { decode, prepare, network } = result.milliseconds;
@@ -73,17 +73,17 @@ function found(objects) {
 }
 
 /** Draws the boxes of objects over the image; of a classifier there are none. */
-function showBoxes({ objects = [], width, height }) {
+function showBoxes({ objects = [], width, height }, classes) {
   const drawing = find("boxes");
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const [unit, colors] = [Math.max(width, height) / 100, new Map()];
+  const unit = Math.max(width, height) / 100;
   drawing.replaceChildren(
     ...objects.flatMap(({ class: label, score, box: [left, top, right, bottom] }) => {
-      if (!colors.has(label)) colors.set(label, COLORS[colors.size % COLORS.length]);
-      const fields = { x: left, y: top, width: right - left, height: bottom - top, stroke: colors.get(label) };
+      const color = COLORS[classes.indexOf(label) % COLORS.length];
+      const fields = { x: left, y: top, width: right - left, height: bottom - top, stroke: color };
       const words = `${label} ${(100 * score).toFixed(0)} %`;
       const frame = shape("rect", fields, shape("title", {}, words));
-      const at = { x: left, y: Math.max(top - 0.6 * unit, 2.2 * unit), "font-size": 2.4 * unit, fill: colors.get(label) };
+      const at = { x: left, y: Math.max(top - 0.6 * unit, 2.2 * unit), "font-size": 2.4 * unit, fill: color };
       return [frame, shape("text", at, words)];
     }),
   );
@@ -158,7 +158,7 @@ export function showAbout(about) {
     ["Multiply-adds", about.macs.toLocaleString("en")],
     ["File", `${megabytes(about.model.size_bytes)}, ${about.precision}`],
     ["Reads", `${width} × ${height} ${color === "L" ? "grey" : "color"}: ${areas[resize]}`],
-    accuracy && "ap50" in accuracy
+    accuracy && "ap" in accuracy
       ? ["Precision", precisionText(accuracy)]
       : ["Accuracy", accuracy ? accuracyText(accuracy) : "not recorded"],
     ["Origin", provenance.origin],
@@ -178,8 +178,9 @@ function accuracyText({ accuracy, low, high, images }) {
 }
 
 function precisionText({ ap, ap50, images, objects }) {
-  const of = `${objects.toLocaleString("en")} objects in ${images.toLocaleString("en")} images`;
-  return `AP50 ${percent(ap50)}, AP ${percent(ap)}, of ${of} that it was not trained on`;
+  const of = objects ? `${objects.toLocaleString("en")} objects in ` : "";
+  const first = ap50 === undefined ? "" : `AP50 ${percent(ap50)}, `;
+  return `${first}AP ${percent(ap)}, of ${of}${images.toLocaleString("en")} images that it was not trained on`;
 }
 
 export function showChecked({ passed, difference, tolerance, images }) {
