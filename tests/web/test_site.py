@@ -304,16 +304,17 @@ def test_the_verb_prints_one_object(
 
 
 @pytest.mark.parametrize(
-    ("classes", "title"),
+    ("classes", "task", "title"),
     [
-        (("ants", "bees"), "ants or bees"),
-        (("cat", "dog", "owl"), "cat, dog or owl"),
-        (tuple("abcdefghij"), "a, b and 8 more"),
-        (("one",), "one"),
+        (("ants", "bees"), "classify", "ants or bees"),
+        (("cat", "dog", "owl"), "classify", "cat, dog or owl"),
+        (("cat", "dog", "owl"), "detect", "cat, dog and owl"),
+        (tuple("abcdefghij"), "classify", "a, b and 8 more"),
+        (("one",), "detect", "one"),
     ],
 )
-def test_the_title_is_the_classes(classes: tuple[str, ...], title: str) -> None:
-    assert title_of(classes) == title
+def test_the_title_is_the_classes(classes: tuple[str, ...], task: str, title: str) -> None:
+    assert title_of(classes, task) == title
 
 
 def test_a_run_becomes_float32_and_integers_only_where_asked_for(

@@ -28,7 +28,7 @@ def page(facts: Mapping[str, Any], limits: Limits) -> Callable[[Request], Awaita
     """The endpoint that returns the page."""
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     fields = {
-        "title": title_of(facts["classes"]),
+        "title": title_of(facts["classes"], facts["task"]),
         "name": facts["name"],
         "classes": f"{len(facts['classes']):,}",
         "lines": str(min(len(facts["classes"]), TOP)),

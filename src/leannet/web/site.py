@@ -103,7 +103,8 @@ def make_site(
     versioned["model.onnx"] = graph
     versioned |= {file: path.read_bytes() for file, path in images.items()}
     versioned |= {file: golden.png for file, golden in zip(_golden_files(artifact), artifact.golden, strict=True)}
-    model = _model_json(artifact, title or title_of(artifact.header.classes), backends, versioned, images)
+    default = title_of(artifact.header.classes, artifact.task.name)
+    model = _model_json(artifact, title or default, backends, versioned, images)
     versioned["model.json"] = json.dumps(model, ensure_ascii=False).encode()
     version = _digest(versioned | _templates() | {"policy": POLICY.encode()})[:12]
     contents = _site_files(versioned, model, version)
