@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,25 @@ def test_the_verbs_say_it_in_words_and_in_json(
     assert all({"class", "score", "box"} == each.keys() for each in answer["objects"])
     app(["predict", str(run), str(image.path), "--top", "1"], standalone_mode=False)
     assert capsys.readouterr().out.count("%") <= 1
+
+
+def test_detectors_stand_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seldom = tmp_path / "seldom"  # validated after every second epoch
+    shutil.copytree(run, seldom)
+    head, *lines = (run / "log.csv").read_text().splitlines()
+    (seldom / "log.csv").write_text("\n".join([head, *lines[1::2]]) + "\n")
+    app(["compare", str(run), str(seldom)], standalone_mode=False)
+    words = capsys.readouterr().out
+    assert "accuracy" not in words
+    assert all(part in words for part in ("AP50", "96 x 64"))
+    page = tmp_path / "page.html"
+    app(["compare", str(run), str(seldom), "--json", "--out", str(page)], standalone_mode=False)
+    own = read_header(run).metrics.validation
+    assert isinstance(own, BoxSummary)
+    for line in json.loads(capsys.readouterr().out)["networks"]:
+        assert (line["ap"], line["ap50"], line["accuracy"]) == (own.ap, own.ap50, None)
+        assert line["epochs"] == EPOCHS
+    assert "Validation AP50 over epochs" in page.read_text()
 
 
 def test_answers_that_are_not_finite_are_refused(run: Path, data: Path) -> None:

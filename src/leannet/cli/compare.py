@@ -11,6 +11,7 @@ from leannet.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from leannet.reports.comparison import Comparison, Timing
     from leannet.reports.comparison.network import ComparedNetwork
+    from leannet.rows.endpoints import Input
 
 LINE = 80  # letters of what is said below the table
 NAME = 30  # letters of a name that takes one line
@@ -103,7 +104,9 @@ def _print(comparison: "Comparison", wide: bool) -> None:
     is_timed, has_runs = comparison.timing is not None, any(network.progress.epochs for network in networks)
     winners = [network for verdict in comparison.verdicts for network in verdict.winners]
     headers = ["network", "pixels", "params", "mult-adds", *["median ms"] * is_timed, *MEANINGS]
-    headers += [*["epochs"] * has_runs, "accuracy", *["source"] * wide]
+    has_boxes = any(network.ap is not None for network in networks)
+    has_classes = not has_boxes or any(network.accuracy for network in networks)
+    headers += [*["epochs"] * has_runs, *["accuracy"] * has_classes, *["AP50", "AP"] * has_boxes, *["source"] * wide]
     rows = []
     for network in networks:
         accuracy, latency = network.accuracy, network.latency
@@ -111,7 +114,7 @@ def _print(comparison: "Comparison", wide: bool) -> None:
         rows.append(
             [
                 network.what if wide else network.label,
-                network.architecture.input.height,
+                _pixels(network.architecture.input),
                 f"{network.cost.params:,}",
                 f"{network.macs:,}",
                 *["" if latency is None else f"{latency.median_ms:.2f}"] * is_timed,
@@ -121,7 +124,8 @@ def _print(comparison: "Comparison", wide: bool) -> None:
                 network.shape.sequential_depth,
                 network.shape.branches,
                 *[network.progress.epochs] * has_runs,
-                "" if accuracy is None else f"{100 * accuracy.value:.1f} %{best}",
+                *["" if accuracy is None else f"{100 * accuracy.value:.1f} %{best}"] * has_classes,
+                *["" if x is None else f"{100 * x:.1f} %" for x in (network.ap50, network.ap)] * has_boxes,
                 *[_source(network)] * wide,
             ]
         )
@@ -146,8 +150,17 @@ def _print(comparison: "Comparison", wide: bool) -> None:
         sources = _sources(networks)
         for source, names in sources.items():
             _say(f"accuracy{f' of {listed(names)}' if len(sources) > 1 else ''}: {source}")
+    if has_boxes:
+        _say(
+            "AP50, AP: average precision on each network's own validation images, at an IoU of 0.5 and over 0.5 to 0.95"
+        )
     if comparison.timing is not None:
         _say(f"median ms: {comparison.timing.conditions}")
+
+
+def _pixels(shape: "Input") -> str:
+    """240, or of what is no square 320 x 240."""
+    return str(shape.height) if shape.height == shape.width else f"{shape.width} x {shape.height}"
 
 
 def _source(network: "ComparedNetwork") -> str:

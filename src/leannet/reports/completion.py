@@ -8,7 +8,7 @@ from leannet.errors import LeannetError, command_line
 from leannet.files import is_training_in
 from leannet.header import open_tensors
 from leannet.retired import current_state
-from leannet.run_files import LOG, STATE
+from leannet.run_files import LOG, STATE, epochs_done
 
 
 def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]]) -> str:
@@ -17,7 +17,7 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
     if not isinstance(epochs, int):
         return ""
     state = _resume_state(run)
-    done = int(state["epoch"]) if state else int(log[-1]["epoch"]) if log else 0
+    done = int(state["epoch"]) if state else epochs_done(log)
     if not (state or log) or (not time and done >= epochs):
         return ""
     if time:

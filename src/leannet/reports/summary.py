@@ -11,6 +11,7 @@ from leannet.preprocessing import CROPS
 from leannet.reports.confusion import Cell, most_confused
 from leannet.reports.page import middle, percent, short, short_bytes
 from leannet.reports.run_contents import RunContents
+from leannet.run_files import epochs_done
 from leannet.sections import BoxSummary, of_classes
 from leannet.tasks.metrics import Scores, interval
 
@@ -110,7 +111,7 @@ def tiles(contents: RunContents, cost: Count | None) -> Iterator[Tile]:
         yield Tile("time", f"{contents.times['whole']['median_ms']:.3g} ms", conditions)
     if contents.log:
         seconds = sum(line["seconds"] for line in contents.log)
-        epochs = len(contents.log)
+        epochs = epochs_done(contents.log)
         yield Tile("training", duration(seconds), f"{epochs} epoch{'' if epochs == 1 else 's'}")
 
 

@@ -20,6 +20,7 @@ from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
 from leannet.rows.gating import decisions
+from leannet.run_files import epochs_done
 from leannet.sections import Metrics
 from leannet.tasks import Result, Task
 from leannet.tasks.task import Floats
@@ -102,7 +103,7 @@ def fit(
         keep_freed_memory(device.type == "cpu"),
         fused_batch_norm(settings.batch_norm == "fused"),
         Threads(network.architecture, settings, console, state.threads) as threads,
-        events(keeper.folder if settings.tensorboard else None, len(state.log)) as log_events,
+        events(keeper.folder if settings.tensorboard else None, epochs_done(state.log)) as log_events,
         step_log(keeper.folder, done) as steps,
     ):
         spent = state.spent

@@ -3,6 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from leannet.run_files import epochs_done
 from leannet.style import COLORS, figure, inline_svg, plain_axes
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def run_html(run: "Run") -> str:
     best = run.header.metrics.epoch
     lines = [f"<b>{escape(run.header.architecture.name)}</b>, {escape(str(run.path))}"]
     if run.validation:
-        lines.append(f"validation {run.validation.line()}, epoch {best} of {len(run.log)}")
+        lines.append(f"validation {run.validation.line()}, epoch {best} of {epochs_done(run.log)}")
     if run.test:
         lines.append(f"test {run.test.line()}, scored once")
     if not run.finished:

@@ -125,7 +125,7 @@ class Comparison:
         for network in self.networks:
             lacks = [] if network.log else ["learning curves"]
             if network.accuracy is None:
-                lacks.append("accuracy")
+                lacks += ["accuracy"] if network.ap is None else []
             elif not any(network is other for other in shown):
                 lacks.append("accuracy on these images (its published one, on ImageNet, is in the table)")
             lacks += [] if network.size_bytes is not None else ["file"]

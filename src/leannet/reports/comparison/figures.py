@@ -24,6 +24,12 @@ SHORT = 20  # up to here a path is on one line
 WIDE = 4.0  # costs that differ by more are on a logarithmic axis
 PALE = 0.55
 MARKS = 8  # markers on a curve, at most
+CURVES = {
+    "accuracy": ("accuracy", 100),
+    "loss": ("loss", 1),
+    "ap50": ("AP50", 100),
+    "ap": ("AP", 100),
+}  # of validation: word, scale
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,13 @@ def figures(comparison: Comparison) -> list[Figure]:
 
 
 def curves(comparison: Comparison) -> list[Figure]:
-    """Validation accuracy and loss of all classifiers' runs, over epochs and over minutes. None without a run."""
-    networks = enumerate(comparison.networks)
-    logs = [(number, each) for number, each in networks if each.log and "validation_accuracy" in each.log[0]]
-    return [_curve(logs, name, by) for by in ("epoch", "minute") for name in ("accuracy", "loss") if logs]
+    """What CURVES of validation there are in runs' logs, over epochs and over minutes. None without a run."""
+    numbered = list(enumerate(comparison.networks))
+    logs = {
+        name: [(place, each) for place, each in numbered if each.log and f"validation_{name}" in each.log[0]]
+        for name in CURVES
+    }
+    return [_curve(logs[name], name, by) for by in ("epoch", "minute") for name in CURVES if logs[name]]
 
 
 def against_costs(comparison: Comparison) -> list[Figure]:
@@ -95,9 +104,9 @@ def is_second(number: int) -> bool:
 
 def _curve(logs: Sequence[tuple[int, ComparedNetwork]], name: str, by: str) -> Figure:
     """Lines are solid, as those of validation are everywhere; colors and markers tell networks apart."""
-    scale, words = (100, "accuracy, %") if name == "accuracy" else (1, "loss")
+    word, scale = CURVES[name]
     over = "epochs" if by == "epoch" else "minutes"
-    label = f"validation {name} over {over}"
+    label = f"validation {word} over {over}"
 
     def paint(drawing: Any) -> None:
         from matplotlib.ticker import MaxNLocator
@@ -117,9 +126,9 @@ def _curve(logs: Sequence[tuple[int, ComparedNetwork]], name: str, by: str) -> F
                         x[place], y[place], "o", color=color(number), fillstyle="none", markersize=10,
                         markeredgewidth=1.4,
                     )  # fmt: skip
-        axes.set_title(label.capitalize())
+        axes.set_title(label[0].upper() + label[1:])
         axes.set_xlabel("epoch" if by == "epoch" else "minutes of training")
-        axes.set_ylabel(words)
+        axes.set_ylabel(f"{word}, %" if scale == 100 else word)
         axes.xaxis.set_major_locator(MaxNLocator(integer=by == "epoch", nbins=7))
         plain_axes(axes)
         names = [_shortened(network.label) for _, network in logs]

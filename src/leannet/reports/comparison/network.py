@@ -12,8 +12,8 @@ from leannet.header import Header, bytes_on_disk, is_artifact, read_header
 from leannet.reports.comparison.progress import Progress, read_progress
 from leannet.rows import Architecture
 from leannet.rows.branches import shipped
-from leannet.run_files import DECISIONS
-from leannet.sections import of_classes
+from leannet.run_files import DECISIONS, epochs_done
+from leannet.sections import BoxSummary, of_classes
 from leannet.what import parse, resolve
 
 if TYPE_CHECKING:
@@ -100,6 +100,27 @@ class ComparedNetwork:
         return self.header.shipping.precision if self.header and self.header.shipping else "float32"
 
     @property
+    def ap(self) -> float | None:
+        """A detector's average precision on its own validation images, 0 to 1; of integers as quantize measured it."""
+        shipping = self.header.shipping if self.header else None
+        if shipping is not None and shipping.ap_after is not None:
+            return shipping.ap_after
+        return self._boxes.ap if self._boxes else None
+
+    @property
+    def ap50(self) -> float | None:
+        """The same at an IoU of 0.5; None of integers, which quantize chooses by AP."""
+        shipping = self.header.shipping if self.header else None
+        if shipping is not None and shipping.ap_after is not None:
+            return None
+        return self._boxes.ap50 if self._boxes else None
+
+    @property
+    def _boxes(self) -> BoxSummary | None:
+        summary = self.header.metrics.validation if self.header else None
+        return summary if isinstance(summary, BoxSummary) else None
+
+    @property
     def best_epoch(self) -> int | None:
         """Counted from 1; its weights are those that are compared."""
         return self.header.metrics.epoch if self.header else None
@@ -125,12 +146,14 @@ class ComparedNetwork:
             "evaluated_on": accuracy.evaluated_on if accuracy else None,
             "published": [{"source": source, "accuracy": top1} for source, top1 in self.published],
             "loss": accuracy.loss if accuracy else None,
+            "ap": self.ap,
+            "ap50": self.ap50,
             "precision": self.precision,
             "size_bytes": self.size_bytes,
             "latency_ms": latency.median_ms if latency else None,
             "latency_p90_ms": latency.p90_ms if latency else None,
             "best_epoch": self.best_epoch,
-            "epochs": len(self.log) or None,
+            "epochs": epochs_done(self.log) or None,
             "finished": not self.progress.unfinished if self.kind == "run" else None,
             "training_seconds": sum(line["seconds"] for line in self.log) if self.log else None,
         }

@@ -29,6 +29,8 @@ class Column:
 
 COLUMNS = (
     Column("accuracy", "accuracy", lambda x: percent(x, 2), 1),
+    Column("AP50", "ap50", lambda x: percent(x, 2), 1),
+    Column("AP", "ap", lambda x: percent(x, 2), 1),
     Column("loss", "loss", lambda x: f"{x:.3f}", -1),
     Column("mult-adds", "macs", short, -1),
     Column("params", "params", short, -1),

@@ -9,7 +9,7 @@ from typing import Any
 
 from leannet.files import is_training_in
 from leannet.reports.completion import unfinished
-from leannet.run_files import CONFIG, LOG, STATE
+from leannet.run_files import CONFIG, LOG, STATE, epochs_done
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Progress:
 def read_progress(run: Path) -> Progress:
     """How far a run has come, as far as its files tell."""
     settings, log = _read_settings(run), _read_log(run)
-    done, epochs = len(log), settings.get("epochs")
+    done, epochs = epochs_done(log), settings.get("epochs")
     if not unfinished(run, settings, log):
         return Progress(str(done) if done else "")
     has_time_limit = bool(settings.get("time"))
