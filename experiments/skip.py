@@ -164,9 +164,15 @@ def page(results: Line, lines: list[Line]) -> str:
 
 def draw(lines: list[Line], path: Path) -> None:
     """Test accuracy against the mult-adds of an image, a panel a network."""
-    with figure(9, 4) as drawn:
-        for axes, (word, network) in zip(drawn.subplots(1, len(NETWORKS)), NETWORKS.items(), strict=True):
-            for line in (each for each in lines if each["network"] == network.base and each["way"] in WAYS):
+    drawable = [line for line in lines if line["way"] in WAYS]
+    panels = {
+        word: members
+        for word, network in NETWORKS.items()
+        if (members := [line for line in drawable if line["network"] == network.base])
+    }
+    with figure(4.5 * len(panels), 4) as drawn:
+        for axes, (word, members) in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+            for line in members:
                 place = line["macs"] / 1e6, 100 * line["accuracy"]
                 axes.plot(*place, "o", color=COLORS[WAYS.index(line["way"])])
                 axes.annotate(line["way"], place, (5, 4), textcoords="offset points", fontsize=9)
