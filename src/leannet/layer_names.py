@@ -8,7 +8,7 @@ Keras (keras.applications) and MATLAB list a convolution, its normalization and 
 from collections.abc import Iterator
 
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Architecture, Conv, Depthwise, Dropout
+from leannet.rows import INPUT, Architecture, Conv, Depthwise, Dropout, TransposedConv
 from leannet.rows.graph import Node
 
 NORM = ("_bn", "_batchnorm", "_batch_normalization")  # endings are compared in lower case
@@ -56,7 +56,7 @@ def meaning(architecture: Architecture, name: str, path: str) -> str | None:
     path: what the name was found as, by `Network.layer` or a look.
     """
     layer = next((node.row for node in architecture.layers if node.path == path), None)
-    fused = isinstance(layer, Conv | Depthwise) and layer.norm is not None
+    fused = isinstance(layer, Conv | Depthwise | TransposedConv) and layer.norm is not None
     if fused and name.replace(".", "_") == path.replace(".", "_"):
         if "." in name:  # no name of Keras or MATLAB
             return None
@@ -78,7 +78,7 @@ def listed(architecture: Architecture) -> Iterator[str]:
         if isinstance(layer, Dropout):
             continue
         path = node.shares or node.path  # whose module it is
-        if not isinstance(layer, Conv | Depthwise) or layer.norm is None:
+        if not isinstance(layer, Conv | Depthwise | TransposedConv) or layer.norm is None:
             yield path
             continue
         yield f"{path}.conv"

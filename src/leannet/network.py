@@ -1,6 +1,7 @@
 """Network: an architecture as a torch module that carries its rows."""
 
 import copy
+import math
 from collections.abc import Collection
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from leannet.blocks import Table, layer_module
-from leannet.blocks.layers import ConvLayer
+from leannet.blocks.layers import ConvLayer, TransposedConvLayer
 from leannet.cost import count
 from leannet.errors import LeannetError, check_architecture, nearest
 from leannet.header import Header
@@ -91,14 +92,18 @@ class Network(Table):
 def initialize(module: nn.Module) -> None:
     """Fresh weights: He et al.'s normal, by fan-out, for convolutions; small for fully connected layers.
 
-    The fan-out of a grouped convolution is that of one group: a depthwise filter feeds one channel.
+    The fan-out of a grouped convolution is that of one group: a depthwise filter feeds one channel. Of a transposed
+    convolution it is that of the convolution of stride 1 that its windows leave of it.
     """
     if isinstance(module, nn.Conv2d):
-        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        fan_out: float = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+    elif isinstance(module, nn.ConvTranspose2d):
+        fan_out = math.prod(module.kernel_size) * module.out_channels / math.prod(module.stride)
         nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.01)
-    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
@@ -110,8 +115,10 @@ def folded(network: Network) -> Network:
     copied = copy.deepcopy(network).eval()
     with torch.no_grad():
         for module in copied.modules():
-            if isinstance(module, ConvLayer) and type(module.norm) is nn.BatchNorm2d:
-                module.conv = fuse_conv_bn_eval(module.conv, module.norm)
+            if isinstance(module, ConvLayer | TransposedConvLayer) and type(module.norm) is nn.BatchNorm2d:
+                module.conv = fuse_conv_bn_eval(
+                    module.conv, module.norm, transpose=isinstance(module, TransposedConvLayer)
+                )
                 module.norm = nn.Identity()
     return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
 

@@ -42,6 +42,7 @@ CHANGED = {
     "padding": "same", "average": True, "ceil": True, "norm": Norm(eps=1e-3), "alpha": 0.5, "beta": 0.5, "k": 2.0,
     "rate": 0.5, "out_channels": 3, "threshold": 0.25, "strides": (4, 8), "most": 7,
 }  # fmt: skip
+CHANGED_OF = {"transposed_conv": {"kernel": 2, "stride": 4}}  # where the kernel follows from the stride
 INPUTS = (("before",), ("before", "beside"), ("before", "gate"), ("before", "beside", "before"), ("small", "before"))
 # For kinds that none of these fit.
 VECTORS = (
@@ -62,7 +63,8 @@ def rows_of(layer: type[LayerBase]) -> Iterator[LayerBase]:
     yield layer(name="x", **plain)
     for name, field in fields.items():
         few = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-        for value in few or [CHANGED[name]]:
+        changed = CHANGED | CHANGED_OF.get(layer.model_fields["kind"].default, {})
+        for value in few or [changed[name]]:
             if value != plain.get(name, field.default):
                 yield layer(name="x", **plain | {name: value})
 

@@ -1,7 +1,16 @@
 """Rows as torch modules."""
 
 from leannet.blocks.activations import ACTIVATIONS, activation_module
-from leannet.blocks.layers import ConvLayer, LinearLayer, layer_module
+from leannet.blocks.layers import ConvLayer, LinearLayer, TransposedConvLayer, layer_module
 from leannet.blocks.table import Block, Table
 
-__all__ = ["ACTIVATIONS", "Block", "ConvLayer", "LinearLayer", "Table", "activation_module", "layer_module"]
+__all__ = [
+    "ACTIVATIONS",
+    "Block",
+    "ConvLayer",
+    "LinearLayer",
+    "Table",
+    "TransposedConvLayer",
+    "activation_module",
+    "layer_module",
+]

@@ -63,6 +63,24 @@ class ConvLayer(nn.Module):
         return self.activation(self.norm(x))
 
 
+class TransposedConvLayer(nn.Module):
+    """Transposed convolution, normalization, activation: (N, C, H, W) -> (N, C', H * stride, W * stride)."""
+
+    def __init__(self, row: rows.TransposedConv, shapes: Sequence[Shape]):
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(
+            shapes[0].channels, row.out_channels, row.kernel, row.stride, padding=row.cut, bias=row.bias
+        )
+        self.norm = _norm(row.norm, row.out_channels)
+        self.activation = activation_module(row.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if can_fuse(x, self.norm):
+            return norm_and_activation(x, self.norm, self.activation)
+        return self.activation(self.norm(x))
+
+
 class LinearLayer(nn.Module):
     """Fully connected over the whole input: (N, C, H, W) -> (N, C', 1, 1)."""
 
@@ -224,6 +242,8 @@ def layer_module(row: rows.LayerBase, shapes: Sequence[Shape]) -> nn.Module:
     match row:
         case rows.Conv() | rows.Depthwise():
             return ConvLayer(row, shapes)
+        case rows.TransposedConv():
+            return TransposedConvLayer(row, shapes)
         case rows.Linear():
             return LinearLayer(row, shapes)
         case rows.Pool():

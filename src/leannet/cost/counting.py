@@ -31,6 +31,7 @@ from leannet.rows import (
     Resize,
     RowBase,
     Shape,
+    TransposedConv,
     Upsample,
     parameters,
 )
@@ -177,7 +178,7 @@ def _count_layer(node: Node, receptive_field: int, source: Node | None) -> Layer
         weights=weights if own else 0,
         biases=biases if own else 0,
         norm_params=norm_params if own else 0,
-        macs=weights * out.height * out.width,
+        macs=weights * math.prod((x if isinstance(layer, TransposedConv) else out)[1:]),
         bytes_moved=BYTES * moved,
         receptive_field=receptive_field,
         saving=saving,
@@ -188,6 +189,8 @@ def _type(layer: RowBase) -> str:
     match layer:
         case Conv():
             return f"conv {_by(layer, 'x')}" + (" grouped" if layer.groups > 1 else "")
+        case TransposedConv():
+            return f"transposed conv {layer.kernel}x{layer.kernel}"
         case Depthwise():
             return f"depthwise {_by(layer, 'x')}"
         case Linear():
@@ -204,6 +207,8 @@ def _filter(layer: RowBase, x: Shape) -> str:
     match layer:
         case Conv():
             return f"{_by(layer)} x {x.channels // layer.groups} x {layer.out_channels}"
+        case TransposedConv():
+            return f"{layer.kernel} x {layer.kernel} x {x.channels} x {layer.out_channels}"
         case Depthwise():
             return f"{_by(layer)} x {x.channels} dw"
         case Linear():
@@ -228,6 +233,8 @@ def _receptive_field(node: Node, fields: dict[str, tuple[int, float]]) -> tuple[
     match layer:
         case Conv() | Depthwise():
             return size + round((max(layer.sides) - 1) * step), step * layer.stride
+        case TransposedConv():
+            return size + round((-(-layer.kernel // layer.stride) - 1) * step), step / layer.stride
         case Pool():
             return size + round((layer.kernel - 1) * step), step * layer.stride
         case GlobalPool() | Linear() | Flatten():

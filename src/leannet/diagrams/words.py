@@ -24,6 +24,7 @@ from leannet.rows import (
     Shift,
     Shuffle,
     Slice,
+    TransposedConv,
     TwiceSeparable,
     Upsample,
 )
@@ -85,6 +86,9 @@ def words(row: RowBase, out: Shape) -> Words:
             groups = f"{row.groups} groups" if row.groups > 1 else ""
             details = (groups, _stride(row.stride), f"{out.channels:,}")
             return Words(f"{_by(row)} conv", _without_empty(*details), _after(row))
+        case TransposedConv():
+            size = f"{_square(row.kernel)} transposed conv"
+            return Words(size, (f"{row.stride} times", f"{out.channels:,}"), _after(row))
         case Depthwise():
             return Words(f"{_by(row)} depthwise", _without_empty(_stride(row.stride)), _after(row))
         case Linear():
@@ -130,6 +134,8 @@ def style(row: RowBase) -> str:
             return "block"
         case Conv():
             return "pointwise" if row.sides == (1, 1) else "conv"
+        case TransposedConv():
+            return "conv"
         case Depthwise():
             return "depthwise"
         case Linear():
@@ -177,7 +183,7 @@ def _block(row: RowBase) -> Words:
     return Words(kind(row), tuple(details))
 
 
-def _after(row: Conv | Depthwise) -> tuple[str, ...]:
+def _after(row: Conv | Depthwise | TransposedConv) -> tuple[str, ...]:
     return (*(("BN",) if row.norm is not None else ()), ACTIVATIONS[row.activation])
 
 

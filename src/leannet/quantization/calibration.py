@@ -115,7 +115,10 @@ class Calibration:
         1906.04721, section 4.2)."""
         corrections = {}
         for step in self.operations:
-            if not isinstance(step, ops.Convolve | ops.FullyConnect) or step.filters.bias is None:
+            if (
+                not isinstance(step, ops.Convolve | ops.ConvolveTransposed | ops.FullyConnect)
+                or step.filters.bias is None
+            ):
                 continue
             weight = step.filters.weight
             integers, scales = quantize_filters(weight, bits)
@@ -126,5 +129,6 @@ class Calibration:
                 means = np.repeat(means, error.shape[1] // len(means))
             groups = len(means) // error.shape[1]
             input_means = means.reshape(groups, -1)[np.arange(len(error)) * groups // len(error)]
-            corrections[step.layer] = (error * input_means).sum(axis=1)
+            windows = step.stride**2 if isinstance(step, ops.ConvolveTransposed) else 1  # a pixel is in one of so many
+            corrections[step.layer] = (error * input_means).sum(axis=1) / windows
         return corrections

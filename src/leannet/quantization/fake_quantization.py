@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leannet.blocks import ConvLayer, LinearLayer
+from leannet.blocks import ConvLayer, LinearLayer, TransposedConvLayer
 from leannet.blocks.layers import Normalize
 from leannet.network import Network
 from leannet.rows import INPUT, Activation, Architecture
@@ -113,14 +113,16 @@ class FakeQuantizedConv(FakeQuantizedLayer):
     bits: None: the filters stay in float.
     """
 
-    def __init__(self, layer: ConvLayer, bits: int | None):
+    def __init__(self, layer: ConvLayer | TransposedConvLayer, bits: int | None):
         super().__init__()
-        self.pad, self.conv, self.norm, self.activation = layer.pad, layer.conv, layer.norm, layer.activation
+        self.pad = layer.pad if isinstance(layer, ConvLayer) else nn.Identity()
+        self.conv, self.norm, self.activation = layer.conv, layer.norm, layer.activation
         self.bits = bits
 
     def compute(self, *inputs: Tensor) -> Tensor:
         conv, norm, (x,) = self.conv, self.norm, inputs
-        weight, bias = conv.weight, conv.bias
+        is_transposed = isinstance(conv, nn.ConvTranspose2d)  # whose filters have their inputs first
+        weight, bias = conv.weight.transpose(0, 1) if is_transposed else conv.weight, conv.bias
         if isinstance(norm, nn.BatchNorm2d):
             assert norm.running_var is not None
             assert norm.running_mean is not None
@@ -128,6 +130,10 @@ class FakeQuantizedConv(FakeQuantizedLayer):
             weight = weight * scale[:, None, None, None]
             bias = norm.bias + ((bias if bias is not None else 0) - norm.running_mean) * scale
         weight = weight if self.bits is None else fake_quantize_filters(weight, self.bits)
+        if isinstance(conv, nn.ConvTranspose2d):
+            assert not isinstance(conv.padding, str)
+            weight = weight.transpose(0, 1)
+            return self.activation(F.conv_transpose2d(x, weight, bias, conv.stride, conv.padding))
         output = F.conv2d(self.pad(x), weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
         return self.activation(output)
 
@@ -206,7 +212,7 @@ def fake_quantized_network(
 def _fake_quantized(module: nn.Module, bits: int | None) -> FakeQuantizedLayer:
     """bits: of its weights; None: they stay in float."""
     match module:
-        case ConvLayer():
+        case ConvLayer() | TransposedConvLayer():
             return FakeQuantizedConv(module, bits)
         case LinearLayer():
             return FakeQuantizedLinear(module, bits)

@@ -72,6 +72,7 @@ from leannet.rows.layers import (
     Slice,
     Softmax,
     TopBoxes,
+    TransposedConv,
     Upsample,
     Zeros,
 )
@@ -149,6 +150,7 @@ __all__ = [
     "SqueezeExcite",
     "StarBlock",
     "TopBoxes",
+    "TransposedConv",
     "TwiceSeparable",
     "UniversalInvertedBottleneck",
     "Upsample",

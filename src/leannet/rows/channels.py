@@ -35,6 +35,7 @@ from leannet.rows.layers import (
     Slice,
     Softmax,
     TopBoxes,
+    TransposedConv,
     Zeros,
 )
 from leannet.rows.parameters import parameters
@@ -78,7 +79,7 @@ class Channels:
         """For each group the channels that filters make: the path of the layer, and which of its channels."""
         makers: dict[int, list[tuple[str, int]]] = {group: [] for group in range(self.count)}
         for layer in self.architecture.layers:
-            if isinstance(layer.row, Conv | Linear):
+            if isinstance(layer.row, Conv | TransposedConv | Linear):
                 for channel, group in enumerate(self.written[layer.path]):
                     makers[int(group)].append((layer.path, channel))
         return {group: tuple(channels) for group, channels in makers.items()}
@@ -113,7 +114,7 @@ def channels(architecture: Architecture) -> Channels:
         x = values[0]
         sources = makers[path] = frozenset[str]().union(*(makers[source] for source in node.inputs))
         match row:
-            case Conv() | Linear():
+            case Conv() | TransposedConv() | Linear():
                 if isinstance(row, Linear):
                     x = _flat(node, x)
                 out = written[path] = union.fresh(row.out_channels)

@@ -67,6 +67,43 @@ class Conv(LayerBase):
         return Shape(self.out_channels, *window(x, self.sides, self.stride, self.padding))
 
 
+class TransposedConv(LayerBase):
+    """Transposed convolution, then normalization, then activation.
+
+    Each pixel of the input adds a filter's window, times its value, to the output: what a convolution of stride
+    `stride` does the other way round. CenterNet enlarges its maps so (arXiv 1904.07850, section 5).
+
+    (C, H, W) -> (out_channels, H * stride, W * stride).
+    """
+
+    kind: Literal["transposed_conv"] = "transposed_conv"
+    out_channels: Width
+    """Channels of the output."""
+    kernel: Size = 4
+    """Height and width of the filters in pixels; at least `stride`, and even where it is even."""
+    stride: Size = 2
+    """How many times higher and wider the output is."""
+    bias: Flag = False
+    """Whether each output channel has a bias."""
+    norm: Norm | None = None
+    """Normalization after the convolution; null: none."""
+    activation: Activation = "linear"
+    """Activation function, after the normalization."""
+
+    @property
+    def cut(self) -> int:
+        """Pixels that are left out on each side of what the windows cover."""
+        return (self.kernel - self.stride) // 2
+
+    def out_shape(self, *shapes: Shape) -> Shape:
+        (x,) = shapes
+        if self.kernel < self.stride or (self.kernel - self.stride) % 2:
+            raise RowError(
+                "kernel", f"expected the stride of {self.stride}, or more by an even number, found {self.kernel}"
+            )
+        return Shape(self.out_channels, x.height * self.stride, x.width * self.stride)
+
+
 class Depthwise(LayerBase):
     """Depthwise convolution, normalization, activation.
 
@@ -266,7 +303,7 @@ class Normalize(LayerBase):
 
 
 LAYERS: tuple[type[LayerBase], ...] = (
-    Conv, Depthwise, Linear, Pool, GlobalPool, Flatten, Dropout, Activate, Add,
+    Conv, TransposedConv, Depthwise, Linear, Pool, GlobalPool, Flatten, Dropout, Activate, Add,
     Multiply, Concat, Upsample, Resize, Shuffle, Slice, LocalResponse, Shift, Normalize,
     Softmax, Largest, Zeros, Decide, Choose, TopBoxes,
 )  # fmt: skip

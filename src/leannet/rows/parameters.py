@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leannet.rows.graph import Node
-from leannet.rows.layers import Conv, Depthwise, Linear, Normalize
+from leannet.rows.layers import Conv, Depthwise, Linear, Normalize, TransposedConv
 
 Axis = Literal["out", "in", ""]
 
@@ -49,6 +49,10 @@ def parameters(node: Node) -> tuple[Parameter, ...]:
         case Conv():
             in_channels = node.in_shapes[0].channels // row.groups
             weight = Parameter("conv.weight", "weight", (out, in_channels, *row.sides), ("out", "in", "", ""))
+            return (weight, *_bias("conv", out, row.bias), *_norm(out, row.norm is not None))
+        case TransposedConv():
+            shape = (node.in_shapes[0].channels, out, row.kernel, row.kernel)
+            weight = Parameter("conv.weight", "weight", shape, ("in", "out", "", ""))
             return (weight, *_bias("conv", out, row.bias), *_norm(out, row.norm is not None))
         case Depthwise():
             weight = Parameter("conv.weight", "weight", (out, 1, *row.sides), ("out", "", "", ""))

@@ -3,9 +3,19 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from leannet.runtime.operations import Activate, Body, Branch, Convolve, FullyConnect, Operation, Operations, Sum
+from leannet.runtime.operations import (
+    Activate,
+    Body,
+    Branch,
+    Convolve,
+    ConvolveTransposed,
+    FullyConnect,
+    Operation,
+    Operations,
+    Sum,
+)
 
-WITH_EPILOGUE = (Convolve, FullyConnect, Sum)
+WITH_EPILOGUE = (Convolve, ConvolveTransposed, FullyConnect, Sum)
 
 
 def with_epilogues(operations: Operations, kinds: Collection[str]) -> Operations:

@@ -29,8 +29,10 @@ def scale_and_shift(weights: Weights, node: Node, norm: Norm) -> tuple[Array, Ar
 def folded(weights: Weights, node: Node) -> tuple[Array, Array]:
     """The filters (C', C / groups, K, K) and biases (C',) of a convolution, batch norm folded in."""
     layer = node.row
-    assert isinstance(layer, rows.Conv | rows.Depthwise)
+    assert isinstance(layer, rows.Conv | rows.Depthwise | rows.TransposedConv)
     weight = weight_of(weights, node, "conv.weight").astype(np.float64)
+    if isinstance(layer, rows.TransposedConv):
+        weight = weight.swapaxes(0, 1)
     bias = weight_of(weights, node, "conv.bias").astype(np.float64) if layer.bias else np.zeros(len(weight))
     if layer.norm is not None:
         scale, shift = scale_and_shift(weights, node, layer.norm)

@@ -83,6 +83,11 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
             yield from _activated(
                 row.activation, ops.Convolve, filters=filters, stride=row.stride, pads=pads, groups=groups, **whole
             )
+        case rows.TransposedConv():
+            yield from _activated(
+                row.activation, ops.ConvolveTransposed, filters=_filters(node, weights), stride=row.stride, cut=row.cut,
+                **whole,
+            )  # fmt: skip
         case rows.Linear():
             yield from _activated(row.activation, ops.FullyConnect, filters=_filters(node, weights), **whole)
         case rows.Add():
@@ -153,8 +158,9 @@ def _filters(node: Node, weights: Weights | None) -> Filters:
     """Of a layer, batch norm folded in."""
     row = node.row
     if weights is None:
-        weight = parameters(node)[0]
-        return Filters(zeros(weight.shape), zeros(weight.shape[:1]))
+        shape, out = parameters(node)[0].shape, node.out_shape.channels
+        shape = (out, shape[0], *shape[2:]) if isinstance(row, rows.TransposedConv) else shape
+        return Filters(zeros(shape), zeros((out,)))
     if isinstance(row, rows.Linear):
         bias = weight_of(weights, node, "linear.bias") if row.bias else None
         return Filters(weight_of(weights, node, "linear.weight"), bias)

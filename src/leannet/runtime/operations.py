@@ -88,6 +88,21 @@ class Convolve(Operation):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ConvolveTransposed(Operation):
+    """A transposed convolution. cut: pixels that are left out on each side of what the windows cover."""
+
+    filters: Filters
+    stride: int
+    cut: int
+    activation: Activation = "linear"  # at its end
+
+    @property
+    def kernel(self) -> int:
+        """Height and width of the filters."""
+        return int(self.filters.weight.shape[-1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FullyConnect(Operation):
     """A fully connected layer over the values of its input, in (C, H, W) order."""
 

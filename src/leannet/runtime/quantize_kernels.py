@@ -22,7 +22,7 @@ FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 # The factor f of filters before h-swish and h-sigmoid. A gate is then one sum, clipped where integers end, on the scale
 # that needs no product of its own: f z + 3 f, between 0 and 6 f. h-swish is f z times that, and f f is 1 / 6.
 GATE_FACTORS = {"h_swish": 6**-0.5, "h_sigmoid": 1 / 6}
-WITH_FILTERS = (ops.Convolve, ops.FullyConnect)
+WITH_FILTERS = (ops.Convolve, ops.ConvolveTransposed, ops.FullyConnect)
 LARGEST_DEPTHWISE = 25  # weights of a filter
 WIDEST = 1e4  # of what a gate reads: sums of integers whose scales are far apart are not for LiteRT
 
@@ -140,7 +140,7 @@ class _Kernels(Rewriting):
             ]
         step = replace(step, inputs=tuple(inputs))
         match step:
-            case ops.Convolve() | ops.FullyConnect():
+            case ops.Convolve() | ops.ConvolveTransposed() | ops.FullyConnect():
                 return self._with_filters(step)
             case ops.Activate():
                 return self._activated(step)
@@ -155,7 +155,7 @@ class _Kernels(Rewriting):
         """The range of what an operation makes."""
         return self.before[step.name] if step.name.endswith(BEFORE) else self.ranges[step.name]
 
-    def _with_filters(self, step: ops.Convolve | ops.FullyConnect) -> str:
+    def _with_filters(self, step: ops.Convolve | ops.ConvolveTransposed | ops.FullyConnect) -> str:
         x, made, factor = self.range(step.inputs[0]), self._made(step), 1.0
         assert x is not None
         readers = self.operations.readers.get(step.name, ())

@@ -73,7 +73,7 @@ class _Pairs(Rewriting):
         if step.copies:
             return self._copied(step, inputs)
         match step:
-            case ops.Convolve() | ops.FullyConnect():
+            case ops.Convolve() | ops.ConvolveTransposed() | ops.FullyConnect():
                 return self._rounded(self._with_filters(step, inputs[0]))
             case ops.Activate():
                 return self._activated(step, inputs[0])
@@ -104,7 +104,7 @@ class _Pairs(Rewriting):
             return self.add(replace(step, range=found.pop()))
         return self._rounded(step)
 
-    def _with_filters(self, step: ops.Convolve | ops.FullyConnect, x: str) -> Operation:
+    def _with_filters(self, step: ops.Convolve | ops.ConvolveTransposed | ops.FullyConnect, x: str) -> Operation:
         range_ = self.range(x)
         if step.layer in self.float_layers:
             return replace(step, inputs=(self._opened(x, step) if range_ is not None else x,))

@@ -73,6 +73,8 @@ def _computed(step: Operation, read: list[Array], operations: Operations) -> Arr
             return (pixels - mean) / std
         case ops.Convolve():
             return ACTIVATIONS[step.activation](_convolved(step, x))
+        case ops.ConvolveTransposed():
+            return ACTIVATIONS[step.activation](_convolved_transposed(step, x))
         case ops.FullyConnect():
             weight, bias = step.filters.floats
             return ACTIVATIONS[step.activation]((x.reshape(len(x), -1) @ weight.T + bias)[:, :, None, None])
@@ -151,6 +153,17 @@ def _convolved(step: ops.Convolve, x: Array) -> Array:
     filters = weight.reshape(step.groups, -1, *weight.shape[1:])
     made = np.einsum("ngchwij,gocij->ngohw", grouped, filters, optimize=True)
     return made.reshape(len(x), len(weight), *made.shape[3:]) + bias[:, None, None]
+
+
+def _convolved_transposed(step: ops.ConvolveTransposed, x: Array) -> Array:
+    weight, bias = step.filters.floats
+    stride, (number, _, height, width) = step.stride, x.shape
+    made = np.zeros((number, len(weight), *((size - 1) * stride + step.kernel for size in (height, width))))
+    for down, across in np.ndindex(step.kernel, step.kernel):
+        part = np.einsum("nchw,oc->nohw", x, weight[:, :, down, across], optimize=True)
+        made[:, :, down : down + height * stride : stride, across : across + width * stride : stride] += part
+    high, wide = (slice(step.cut, size - step.cut) for size in made.shape[2:])
+    return made[:, :, high, wide] + bias[:, None, None]
 
 
 def _means(x: Array, parts: int) -> Array:

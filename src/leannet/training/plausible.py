@@ -4,7 +4,7 @@ from leannet.console import Console
 from leannet.cost.counting import BYTES
 from leannet.data.cache import available_memory
 from leannet.errors import LeannetError
-from leannet.rows import Architecture, Conv, Depthwise, Linear, Pool, RowBase
+from leannet.rows import Architecture, Conv, Depthwise, Linear, Pool, RowBase, TransposedConv
 from leannet.training.settings import Settings
 
 TOO_MANY = 0.125  # share of layers with a kernel above 1 x 1 whose map is a single pixel
@@ -57,7 +57,9 @@ def check_memory(architecture: Architecture, settings: Settings, console: Consol
     again. Raises LeannetError if that alone exceeds the free memory.
     """
     images = -(-settings.batch_size // settings.accumulate)
-    weighted = [node for node in architecture.layers if isinstance(node.row, Conv | Depthwise | Linear)]
+    weighted = [
+        node for node in architecture.layers if isinstance(node.row, Conv | Depthwise | Linear | TransposedConv)
+    ]
     elements = sum(node.in_shapes[0].elements for node in weighted)
     needed, free = images * BYTES * elements, available_memory()
     if not free or needed < MUCH * free:

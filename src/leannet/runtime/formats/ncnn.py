@@ -99,6 +99,14 @@ def _convolve(step: ops.Convolve) -> list[Layer]:
     return [(kind, settings | groups, RAW + _bytes(weight) + _bytes(step.filters.bias))]
 
 
+def _convolve_transposed(step: ops.ConvolveTransposed) -> list[Layer]:
+    weight = step.filters.weight
+    settings: dict[int, Setting] = {
+        0: len(weight), 1: step.kernel, 3: step.stride, 4: step.cut, 5: 1, 6: weight.size,
+    }  # fmt: skip
+    return [("Deconvolution", settings, RAW + _bytes(weight) + _bytes(step.filters.bias))]
+
+
 def _fully_connect(step: ops.FullyConnect) -> list[Layer]:
     weight, bias = step.filters.weight, step.filters.bias
     settings: dict[int, Setting] = {0: len(weight), 1: int(bias is not None), 2: weight.size}
@@ -151,6 +159,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[int, Setting]]] = {
 }  # fmt: skip
 TABLE: dict[type[ops.Operation], Callable[[Any], list[Layer]]] = {
     ops.Convolve: _convolve,
+    ops.ConvolveTransposed: _convolve_transposed,
     ops.FullyConnect: _fully_connect,
     ops.Pool: _pool,
     ops.MeanOfParts: _mean_of_parts,

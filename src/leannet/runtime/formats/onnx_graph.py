@@ -190,26 +190,29 @@ class OnnxGraph:
             self.constant(f"{name}:zero", np.array(range_.zero_point, np.uint8)),
         ]
 
-    def filters(self, step: ops.Convolve | ops.FullyConnect) -> list[str]:
-        """Weights and biases, in the type that they are stored in."""
+    def filters(self, step: ops.Convolve | ops.ConvolveTransposed | ops.FullyConnect) -> list[str]:
+        """Weights and biases, in the type that they are stored in; ONNX has the inputs of a transposed convolution
+        first."""
         filters, path = step.filters, step.layer
+        axis = int(isinstance(step, ops.ConvolveTransposed))
+        weight = filters.weight.swapaxes(0, axis)
         name, bias = f"{path}:weight", f"{path}:bias"
         if filters.scales is not None:
-            made = [self._integers(name, filters.weight, filters.scales)]
+            made = [self._integers(name, weight, filters.scales, axis)]
             if filters.bias is not None and filters.bias_scales is not None:
                 made.append(self._integers(bias, filters.bias, filters.bias_scales))
             return made
         if self.stored_as != "float32":
-            stored = self.constant(f"{name}:half", filters.weight.astype(half_dtype(self.stored_as)))
+            stored = self.constant(f"{name}:half", weight.astype(half_dtype(self.stored_as)))
             self.node("Cast", [stored], name, to=self.onnx.TensorProto.FLOAT)
         else:
-            self.constant(name, filters.weight)
+            self.constant(name, weight)
         return [name] if filters.bias is None else [name, self.constant(bias, filters.bias)]
 
-    def _integers(self, name: str, integers: Array, scales: Array) -> str:
+    def _integers(self, name: str, integers: Array, scales: Array, axis: int = 0) -> str:
         inputs = [
             self.constant(f"{name}:whole", integers),
             self.constant(f"{name}:scale", scales.astype(np.float32)),
             self.constant(f"{name}:zero", np.zeros(len(scales), integers.dtype)),
         ]
-        return self.node("DequantizeLinear", inputs, name, axis=0)
+        return self.node("DequantizeLinear", inputs, name, axis=axis)

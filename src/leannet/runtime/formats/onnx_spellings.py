@@ -54,6 +54,13 @@ def _convolve(to: OnnxGraph, step: ops.Convolve, x: str) -> str:
     )  # fmt: skip
 
 
+def _convolve_transposed(to: OnnxGraph, step: ops.ConvolveTransposed, x: str) -> str:
+    return to.node(
+        "ConvTranspose", [x, *to.filters(step)], step.name, kernel_shape=[step.kernel] * 2, strides=[step.stride] * 2,
+        pads=[step.cut] * 4,
+    )  # fmt: skip
+
+
 def _fully_connect(to: OnnxGraph, step: ops.FullyConnect, x: str) -> str:
     return to.like(x, to.node("Gemm", [x, *to.filters(step)], step.name, transB=1))
 
@@ -257,6 +264,7 @@ def _open(to: OnnxGraph, step: ops.Open) -> str:
 TABLE: Table = {
     ops.Images: (_images, None),
     ops.Convolve: (_convolve, "image"),
+    ops.ConvolveTransposed: (_convolve_transposed, "image"),
     ops.FullyConnect: (_fully_connect, "vector"),
     ops.Pool: (_pool, "image"),
     ops.MeanOfParts: (_mean_of_parts, "image"),

@@ -8,7 +8,7 @@ import numpy as np
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
 from leannet.runtime.formats.tflite_boxes import found_part, top_boxes
-from leannet.runtime.formats.tflite_graph import FUSED, VALID, TfliteGraph, nhwc
+from leannet.runtime.formats.tflite_graph import FUSED, SAME, VALID, TfliteGraph, nhwc
 from leannet.runtime.operations import Array, Operation, Operations
 
 PLAIN_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
@@ -45,7 +45,9 @@ def _constant(to: TfliteGraph, step: ops.Constant) -> int:
     return made if step.range is None else to.integers(made, step.range)
 
 
-def _filters(to: TfliteGraph, step: ops.Convolve | ops.FullyConnect, weight: Array, axis: int = 0) -> list[int]:
+def _filters(
+    to: TfliteGraph, step: ops.Convolve | ops.ConvolveTransposed | ops.FullyConnect, weight: Array, axis: int = 0
+) -> list[int]:
     """weight: as LiteRT lays it out, output channels along the axis."""
     filters, path = step.filters, step.layer
     bias = np.zeros(len(filters.weight), np.float32) if filters.bias is None else filters.bias
@@ -72,6 +74,17 @@ def _convolve(to: TfliteGraph, step: ops.Convolve, x: int) -> int:
     inputs = [x, *_filters(to, step, weight.transpose(0, 2, 3, 1))]
     version = 6 if step.groups > 1 else 1  # the first that knows groups
     return to.op("CONV_2D", inputs, options="Conv2DOptions", version=version, **common)
+
+
+def _convolve_transposed(to: TfliteGraph, step: ops.ConvolveTransposed, x: int) -> int:
+    """Its padding is that of the convolution the other way round: "same" leaves out what is not stride x stride."""
+    out = nhwc(step.shape)
+    size = to.constant(f"{step.layer}:size", np.array(out, np.int32))
+    weight, bias = _filters(to, step, step.filters.weight.transpose(0, 2, 3, 1))
+    return to.op(
+        "TRANSPOSE_CONV", [size, weight, x, bias], step.name, out, "TransposeConvOptions", range_=step.range, version=4,
+        Padding=SAME, StrideW=step.stride, StrideH=step.stride, FusedActivationFunction=FUSED[step.activation],
+    )  # fmt: skip
 
 
 def _fully_connect(to: TfliteGraph, step: ops.FullyConnect, x: int) -> int:
@@ -248,7 +261,8 @@ def _dequantize(to: TfliteGraph, step: ops.Dequantize, x: int) -> int:
 
 
 TABLE: dict[type[Operation], Callable[..., int]] = {
-    ops.Images: _images, ops.Constant: _constant, ops.Convolve: _convolve, ops.FullyConnect: _fully_connect,
+    ops.Images: _images, ops.Constant: _constant, ops.Convolve: _convolve,
+    ops.ConvolveTransposed: _convolve_transposed, ops.FullyConnect: _fully_connect,
     ops.Pool: _pool, ops.MeanOfParts: _mean_of_parts, ops.Sum: _sum, ops.Multiply: _operator("MUL", "MulOptions"),
     ops.Concatenate: _operator("CONCATENATION", "ConcatenationOptions", Axis=3), ops.Scale: _scale,
     ops.Activate: _activate, ops.Flatten: _flatten, ops.Shuffle: _shuffle, ops.Slice: _slice,
