@@ -35,6 +35,7 @@ from leannet.rows import (
     Upsample,
     parameters,
 )
+from leannet.rows.parameters import uses
 
 BYTES = 4  # float32
 CONVENTION = "mult-adds of convolutions and fully connected rows, one multiply-add is one"
@@ -178,7 +179,7 @@ def _count_layer(node: Node, receptive_field: int, source: Node | None) -> Layer
         weights=weights if own else 0,
         biases=biases if own else 0,
         norm_params=norm_params if own else 0,
-        macs=weights * math.prod((x if isinstance(layer, TransposedConv) else out)[1:]),
+        macs=weights * uses(node),
         bytes_moved=BYTES * moved,
         receptive_field=receptive_field,
         saving=saving,

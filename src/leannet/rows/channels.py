@@ -16,6 +16,7 @@ from leannet.rows.fields import INPUT
 from leannet.rows.finding import VALUES
 from leannet.rows.graph import Graph, Node
 from leannet.rows.layers import (
+    MIXING,
     Activate,
     Add,
     Choose,
@@ -79,7 +80,7 @@ class Channels:
         """For each group the channels that filters make: the path of the layer, and which of its channels."""
         makers: dict[int, list[tuple[str, int]]] = {group: [] for group in range(self.count)}
         for layer in self.architecture.layers:
-            if isinstance(layer.row, Conv | TransposedConv | Linear):
+            if isinstance(layer.row, MIXING):
                 for channel, group in enumerate(self.written[layer.path]):
                     makers[int(group)].append((layer.path, channel))
         return {group: tuple(channels) for group, channels in makers.items()}

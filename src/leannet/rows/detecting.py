@@ -6,6 +6,7 @@ suppressed after. The head here is a feature pyramid of light convolutions. No t
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from leannet.errors import LeannetError
 from leannet.rows.base import RowBase
@@ -13,10 +14,11 @@ from leannet.rows.blocks import Separable
 from leannet.rows.endpoints import Output, Role
 from leannet.rows.fields import Norm
 from leannet.rows.finding import SIDES, TopBoxes
-from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize
+from leannet.rows.layers import Activate, Add, Conv, Depthwise, Normalize, Resize, TransposedConv
 from leannet.rows.table import Architecture
 
 BOXES = "boxes"  # the row that finds them
+Neck = Literal["pyramid", "deconv"]  # how the map of a level is made of a backbone's
 
 
 def detector(
@@ -27,18 +29,21 @@ def detector(
     convolutions: int = 2,
     most: int = 100,
     light: bool = True,
+    neck: Neck = "pyramid",
 ) -> Architecture:
     """A backbone with a head of light convolutions, which ends in boxes.
 
-    What only widens a map for the classes is left out. The backbone's last maps from the least of the levels on are
-    brought to so many channels and added, the deepest first, each enlarged to the size of the next (Lin et al., arXiv
-    1612.03144). levels: the strides, in pixels of the image, of the maps that objects are found in; beyond the
-    backbone's deepest, convolutions of stride 2 make more. convolutions: how many of 3 x 3 stand before classes and
-    sides, the same for both; those of several levels share their weights, but not their normalization, and so do
-    classes and sides (FCOS, arXiv 1904.01355, section 3.2). most: how many objects an image has at most. light: those
-    convolutions are separable ones.
+    What only widens a map for the classes is left out. levels: the strides, in pixels of the image, of the maps that
+    objects are found in. neck: how those are made. pyramid: the backbone's last maps from the least of the levels on
+    are brought to so many channels and added, the deepest first, each enlarged to the size of the next (Lin et al.,
+    arXiv 1612.03144); beyond the backbone's deepest, convolutions of stride 2 make more. deconv: the deepest alone is
+    enlarged to the one level, by a transposed convolution for each time two (CenterNet, arXiv 1904.07850, section 5,
+    and OneNet's first head, at stride 4). convolutions: how many of 3 x 3 stand before classes and sides, the same for
+    both; those of several levels share their weights, but not their normalization, and so do classes and sides (FCOS,
+    arXiv 1904.01355, section 3.2). most: how many objects an image has at most. light: those convolutions are separable
+    ones.
 
-    Raises LeannetError for a level that the backbone has no map of.
+    Raises LeannetError for a level that the backbone has no map of, and for several with neck deconv.
     """
     shapes, order = backbone.shapes, sorted(levels)
     # Strides are powers of two, whatever is left over at a map's border.
@@ -51,21 +56,15 @@ def detector(
         among = ", ".join(map(str, (*taps, *deeper)))
         found = f"stride {missing[0]}" if missing else f"none of the backbone's own, up to {deepest}"
         raise LeannetError(f"{backbone.name}: expected levels among {among}, found {found}")
+    if neck == "deconv" and len(order) > 1:
+        raise LeannetError(f"{backbone.name}: expected one level with neck deconv, found {', '.join(map(str, order))}")
     used = [(stride, taps[stride]) for stride in sorted(taps, reverse=True) if stride >= order[0]]
+    used = used[:1] if neck == "deconv" else used
     cut = backbone.only(*(tap for _, tap in used))
     reads = cut.reads()
     rows: list[RowBase] = [row.model_copy(update={"inputs": reads[row.name]}) for row in cut.rows]
-    merged: dict[int, str] = {}
-    for place, (stride, tap) in enumerate(used):
-        lateral = f"lateral_{stride}"
-        rows.append(Conv(name=lateral, inputs=(tap,), out_channels=channels, norm=Norm()))
-        merged[stride] = lateral
-        if place:
-            up, merged[stride] = f"up_{stride}", f"merged_{stride}"
-            rows += [
-                Resize(name=up, inputs=(merged[used[place - 1][0]], lateral)),
-                Add(name=merged[stride], inputs=(lateral, up)),
-            ]
+    made, merged = _deconvolved(*used[0], order[0], channels) if neck == "deconv" else _pyramid(used, channels)
+    rows += made
     for level in (each for each in deeper if each <= order[-1]):
         above, merged[level] = merged[level // 2], f"deeper_{level}"
         fields = {"name": merged[level], "inputs": (above,), "out_channels": channels, "stride": 2}
@@ -82,6 +81,38 @@ def detector(
         rows=tuple(rows),
         outputs=(Output(row=BOXES), *(Output(row=name, role=roles[n % 2]) for n, name in enumerate(maps))),
     )
+
+
+def _pyramid(taps: Sequence[tuple[int, str]], channels: int) -> tuple[list[RowBase], dict[int, str]]:
+    """The rows that add maps, the deepest first, and the sum at each stride. taps: strides and rows of the backbone."""
+    rows: list[RowBase] = []
+    merged: dict[int, str] = {}
+    above = ""
+    for stride, tap in taps:
+        lateral, up = f"lateral_{stride}", f"up_{stride}"
+        rows.append(Conv(name=lateral, inputs=(tap,), out_channels=channels, norm=Norm()))
+        merged[stride] = lateral
+        if above:
+            merged[stride] = f"merged_{stride}"
+            rows += [
+                Resize(name=up, inputs=(above, lateral)),
+                Add(name=merged[stride], inputs=(lateral, up)),
+            ]
+        above = merged[stride]
+    return rows, merged
+
+
+def _deconvolved(stride: int, tap: str, level: int, channels: int) -> tuple[list[RowBase], dict[int, str]]:
+    """The rows that enlarge a map of this stride to that of a level, and what they make at each stride."""
+    rows: list[RowBase] = []
+    merged = {stride: tap}
+    while stride > level:
+        source, stride = merged[stride], stride // 2
+        merged[stride] = f"deconv_{stride}"
+        rows.append(
+            TransposedConv(name=merged[stride], inputs=(source,), out_channels=channels, norm=Norm(), activation="relu")
+        )
+    return rows, merged
 
 
 def learned_from(architecture: Architecture) -> Architecture:

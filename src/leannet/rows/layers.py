@@ -68,10 +68,10 @@ class Conv(LayerBase):
 
 
 class TransposedConv(LayerBase):
-    """Transposed convolution, then normalization, then activation.
+    """Transposed convolution, which enlarges a map.
 
-    Each pixel of the input adds a filter's window, times its value, to the output: what a convolution of stride
-    `stride` does the other way round. CenterNet enlarges its maps so (arXiv 1904.07850, section 5).
+    Then normalization, then activation. Each pixel of the input adds a filter's window, times its value, to the output:
+    a convolution of stride `stride` the other way round. CenterNet enlarges its maps so (arXiv 1904.07850, section 5).
 
     (C, H, W) -> (out_channels, H * stride, W * stride).
     """
@@ -158,6 +158,9 @@ class Linear(LayerBase):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         return Shape(self.out_channels, 1, 1)
+
+
+MIXING = (Conv, TransposedConv, Linear)  # layers that make channels of their own, each of all that a group reads
 
 
 class Pool(LayerBase):

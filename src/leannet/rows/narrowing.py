@@ -17,7 +17,7 @@ from leannet.rows.base import RowBase
 from leannet.rows.channels import Channels
 from leannet.rows.fields import INPUT
 from leannet.rows.graph import Node, input_name, resolve
-from leannet.rows.layers import Conv, Linear, Slice
+from leannet.rows.layers import MIXING, Conv, Slice
 from leannet.rows.parameters import parameters
 from leannet.rows.table import Architecture
 
@@ -114,7 +114,7 @@ def _takes_integers(annotation: Any) -> bool:
 def _narrow_layer(node: Node, written: Masks) -> RowBase:
     row, keeps = node.row, written[node.path]
     changes: dict[str, Any] = {}
-    if isinstance(row, Conv | Linear):
+    if isinstance(row, MIXING):
         changes["out_channels"] = int(keeps.sum())
         if isinstance(row, Conv) and row.groups == row.out_channels == node.in_shapes[0].channels > 1:
             changes["groups"] = int(keeps.sum())

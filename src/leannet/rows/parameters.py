@@ -65,6 +65,13 @@ def parameters(node: Node) -> tuple[Parameter, ...]:
     return ()
 
 
+def uses(node: Node) -> int:
+    """How many times an image uses each weight of a layer: once a pixel of its output, or of what a transposed
+    convolution reads."""
+    shape = node.in_shapes[0] if isinstance(node.row, TransposedConv) else node.out_shape
+    return shape.height * shape.width
+
+
 def _bias(module: str, channels: int, has_bias: bool) -> Iterator[Parameter]:
     if has_bias:
         yield Parameter(f"{module}.bias", "bias", (channels,), ("out",))

@@ -12,7 +12,7 @@ from leannet.errors import LeannetError
 from leannet.network import Network
 from leannet.rows.channels import Channels
 from leannet.rows.graph import Node
-from leannet.rows.layers import Conv, Linear
+from leannet.rows.layers import MIXING
 from leannet.rows.parameters import Parameter, parameters
 from leannet.shrink.names import Criterion
 from leannet.training.objective import Objective
@@ -93,8 +93,9 @@ def _of_filters(network: Network, of: Callable[[Any], Any]) -> dict[str, Scores]
     state = network.state_dict()
     for layer in _owners(network):
         for parameter in parameters(layer):
-            if isinstance(layer.row, Conv | Linear) and parameter.kind == "weight":
+            if isinstance(layer.row, MIXING) and parameter.kind == "weight":
                 weight = state[f"{layer.path}.{parameter.name}"].double().cpu().numpy()
+                weight = np.moveaxis(weight, parameter.axes.index("out"), 0)
                 scores[layer.path] = np.asarray(of(weight.reshape(len(weight), -1)))
     return scores
 
@@ -122,7 +123,7 @@ def _taylor(network: Network, batches: Iterable[Batch], objective: Objective | N
             for parameter in _of_channels(layer):
                 weight = weights[f"{layer.path}.{parameter.name}"]
                 if weight.grad is not None:
-                    product = (weight.detach() * weight.grad).double()
+                    product = (weight.detach() * weight.grad).double().movedim(parameter.axes.index("out"), 0)
                     change = change + product.reshape(len(product), -1).sum(dim=1).numpy()
             if not isinstance(change, float):
                 total[layer.path] = total.get(layer.path, 0.0) + change**2

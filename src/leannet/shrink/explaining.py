@@ -8,7 +8,7 @@ import numpy as np
 from leannet.errors import LeannetError, nearest
 from leannet.rows import Architecture
 from leannet.rows.channels import Channels, channels
-from leannet.rows.layers import Conv, Linear
+from leannet.rows.layers import MIXING
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def explain(architecture: Architecture, row: str) -> tuple[Explanation, ...]:
             f"--explain {row}: {architecture.name} has no such row or layer; nearest: {nearest(row, names)}"
         )
     tied = channels(architecture)
-    layers = [layer for layer in names[row].layers if isinstance(layer.row, Conv | Linear)]
+    layers = [layer for layer in names[row].layers if isinstance(layer.row, MIXING)]
     if not layers:
         sources = ", ".join(dict.fromkeys(path for layer in names[row].layers for path in layer.inputs))
         raise LeannetError(f"--explain {row}: it makes no channels, it passes on those of {sources}: name that")

@@ -9,7 +9,7 @@ from leannet.cost import count, graph
 from leannet.header import Header
 from leannet.network import Network
 from leannet.rows import Architecture
-from leannet.rows.layers import Conv, Linear
+from leannet.rows.layers import MIXING
 from leannet.run_files import MODEL
 from leannet.runtime import machine
 from leannet.runtime.engines import is_installed
@@ -97,7 +97,7 @@ def widths_of(before: Architecture, after: Architecture, blocks: tuple[str, ...]
     return tuple(
         (old.path, old.out_shape.channels, new.out_shape.channels)
         for old, new in zip(layers, after.layers, strict=True)
-        if isinstance(old.row, Conv | Linear)
+        if isinstance(old.row, MIXING)
     )
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from leannet.cost import lifetimes
 from leannet.rows.channels import Channels
 from leannet.rows.graph import Node
-from leannet.rows.layers import Conv, Linear
-from leannet.rows.parameters import parameters
+from leannet.rows.layers import MIXING, Conv
+from leannet.rows.parameters import parameters, uses
 
 Unit = Literal["macs", "params", "size_bytes", "activation_bytes", "channels"]
 FLOAT = 4  # bytes
@@ -92,7 +92,12 @@ class Costs:
                     weights[kind, number] += of_spatial
                 learned[kind, number] += of_spatial * owners[number] * parameter.learned
                 stored[kind, number] += FLOAT * of_spatial * owners[number]
-        self._macs, self._learned, self._stored, self._rest = weights * pixels, learned, stored, float(rest.sum())
+        self._macs, self._learned, self._stored, self._rest = (
+            weights * np.array([uses(layer) for layer in layers]),
+            learned,
+            stored,
+            float(rest.sum()),
+        )
         self._out = np.array([layer.out_shape.channels for layer in layers])
         self._in = np.ones(len(layers), np.int64)
         self._pixels = pixels
@@ -103,7 +108,7 @@ class Costs:
                 groups = layer.row.groups if isinstance(layer.row, Conv) else 1
                 self._in[number] = len(channels.read[layer.path]) // groups
                 self._in_of[:, number] = self._count(channels.read[layer.path]) // groups
-        self._makers = np.array([isinstance(layer.row, Conv | Linear) for layer in layers])
+        self._makers = np.array([isinstance(layer.row, MIXING) for layer in layers])
         self._input = architecture.input.shape.elements
         self._alive = np.zeros((1 + len(layers), len(layers)), np.int64)
         for value, lifetime in enumerate(lifetimes(architecture)):
@@ -113,7 +118,7 @@ class Costs:
     def _reads(layer: Node) -> bool:
         """Whether the filters of a layer are the smaller, the less it reads; not those of one channel each."""
         groups = layer.row.groups if isinstance(layer.row, Conv) else 1
-        return isinstance(layer.row, Conv | Linear) and (groups == 1 or layer.in_shapes[0].channels > groups)
+        return isinstance(layer.row, MIXING) and (groups == 1 or layer.in_shapes[0].channels > groups)
 
     def _count(self, groups: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of each width how often one of its groups is among these."""

@@ -7,14 +7,15 @@ from leannet.detect.average_precision import check_installed
 from leannet.errors import LeannetError
 from leannet.preprocessing import CROPS
 from leannet.rows import Architecture
-from leannet.rows.detecting import detector
+from leannet.rows.detecting import Neck, detector
 from leannet.tasks import finds_boxes
 from leannet.training.settings import Settings
 
 MODEL, WIDTH = "onenet_mobilenet_v2", 0.35  # without a name
 LONGER_SIDE = 320  # pixels of the input, without --resolution
 STEP = 16  # what its sides are multiples of
-CHANNELS, LEVELS = 48, (8,)  # of the head of a backbone that has none
+CHANNELS = 48  # of the head of a backbone that has none
+LEVELS: dict[Neck, tuple[int, ...]] = {"pyramid": (8,), "deconv": (4,)}
 
 
 def check_settings(settings: Settings) -> None:
@@ -45,13 +46,14 @@ def with_boxes(architecture: Architecture, settings: Settings, scan: Scan) -> Ar
     """
     asked = settings.detecting
     if finds_boxes(architecture):
-        if asked.levels or asked.head_channels:
-            raise LeannetError(f"--levels, --head-channels: {architecture.name} has its head already: leave them out, "
-                               "or name a backbone")  # fmt: skip
+        if asked.levels or asked.head_channels or asked.neck != "pyramid":
+            raise LeannetError(f"--levels, --neck, --head-channels: {architecture.name} has its head already: leave "
+                               "them out, or name a backbone")  # fmt: skip
         made = architecture
     else:
-        levels = asked.levels or LEVELS
-        made = detector(architecture, len(scan.dataset.classes), asked.head_channels or CHANNELS, levels)
+        levels = asked.levels or LEVELS[asked.neck]
+        channels = asked.head_channels or CHANNELS
+        made = detector(architecture, len(scan.dataset.classes), channels, levels, neck=asked.neck)
     return made
 
 

@@ -177,6 +177,10 @@ class Detecting(Section):
 
     levels: Annotated[tuple[int, ...], Field(json_schema_extra={"flag": "levels"})] = ()
     """Strides of the maps that boxes are found in, of a backbone that has no head yet. Repeat. Default: 8."""
+    neck: Annotated[Literal["pyramid", "deconv"], Field(json_schema_extra={"flag": "neck"})] = "pyramid"
+    """How the maps of such a head are made: the backbone's added in a pyramid, or its deepest enlarged by transposed
+    convolutions, as CenterNet has it.
+    """
     head_channels: Annotated[Width | None, Field(json_schema_extra={"flag": "head-channels"})] = None
     """Channels of such a head. Default: 48."""
     matching: Annotated[Rule, Field(json_schema_extra={"flag": "matching"})] = "minimum"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from leannet.network import Network
-from leannet.rows.layers import Conv, Linear
+from leannet.rows.layers import MIXING
 from leannet.rows.parameters import parameters
 from leannet.training.settings import Sparsity
 
@@ -71,7 +71,7 @@ def sparse_keys(network: Network) -> tuple[str, ...]:
     return tuple(
         key
         for layer in network.architecture.layers
-        if layer.shares is None and isinstance(layer.row, Conv | Linear)
+        if layer.shares is None and isinstance(layer.row, MIXING)
         for parameter in parameters(layer)
         if parameter.kind == "weight" and (key := f"{layer.path}.{parameter.name}") not in stems
     )

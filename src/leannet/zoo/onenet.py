@@ -5,10 +5,11 @@ is matched to an object, classification included; the authors' networks have Res
 MobileNets and ShuffleNetV2, and heads of separable convolutions on the map of stride 8.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 from leannet.rows import Architecture
-from leannet.rows.detecting import detector
+from leannet.rows.detecting import Neck, detector
 from leannet.zoo import mobilenet_v2, mobilenet_v3, resnet, shufflenet_v2  # noqa: F401  (they register backbones)
 from leannet.zoo.registry import FAMILIES, family, label
 from leannet.zoo.width import scale_channels
@@ -21,32 +22,43 @@ COCO = 80  # classes
 LIGHT = "finds boxes without NMS: {}, a light head at stride 8"
 PYRAMID = "finds boxes without NMS: {}, FCOS's heads at strides 8 to 128"
 PYRAMID_LEVELS = (8, 16, 32, 64, 128)
-# Backbone -> what the family is, and the strides of its maps.
-NETWORKS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "mobilenet_v2": (LIGHT.format("MobileNetV2"), (8,)),
-    "mobilenet_v3_small": (LIGHT.format("MobileNetV3-Small"), (8,)),
-    "shufflenet_v2": (LIGHT.format("ShuffleNetV2"), (8,)),
-    "resnet18": (PYRAMID.format("ResNet-18"), PYRAMID_LEVELS),
-    "resnet50": (PYRAMID.format("ResNet-50"), PYRAMID_LEVELS),
-    "mobilenet_v2_debug": ("boxes, for quick tests", (2, 4)),
-}
 DEBUG = "_debug"
 
 
-def _rows(
-    backbone: str, levels: tuple[int, ...], name: str, width: float, resolution: int, classes: int, in_channels: int
-) -> Architecture:
-    rows = FAMILIES[backbone].rows(width, resolution, classes, in_channels)
-    if levels == PYRAMID_LEVELS:
-        made = detector(rows, classes, scale_channels(4 * CHANNELS, width), levels, light=False, convolutions=4)
+@dataclass(frozen=True)
+class Design:
+    """A backbone, and what its head is. levels: the strides of its maps."""
+
+    backbone: str
+    summary: str
+    levels: tuple[int, ...] = (8,)
+    neck: Neck = "pyramid"
+
+
+NETWORKS = {
+    "onenet_mobilenet_v2": Design("mobilenet_v2", LIGHT.format("MobileNetV2")),
+    "onenet_mobilenet_v3_small": Design("mobilenet_v3_small", LIGHT.format("MobileNetV3-Small")),
+    "onenet_shufflenet_v2": Design("shufflenet_v2", LIGHT.format("ShuffleNetV2")),
+    "onenet_resnet18": Design("resnet18", PYRAMID.format("ResNet-18"), PYRAMID_LEVELS),
+    "onenet_resnet50": Design("resnet50", PYRAMID.format("ResNet-50"), PYRAMID_LEVELS),
+    "onenet_debug": Design("mobilenet_v2_debug", "boxes, for quick tests", (2, 4)),
+    "onenet_deconv_debug": Design(
+        "mobilenet_v2_debug", "boxes by transposed convolutions, for quick tests", (2,), "deconv"
+    ),
+}
+
+
+def _rows(name: str, design: Design, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    rows = FAMILIES[design.backbone].rows(width, resolution, classes, in_channels)
+    if design.levels == PYRAMID_LEVELS:
+        channels = scale_channels(4 * CHANNELS, width)
+        made = detector(rows, classes, channels, design.levels, light=False, convolutions=4)
     else:
         channels = 8 if name.endswith(DEBUG) else max(LEAST, scale_channels(CHANNELS, width))
-        made = detector(rows, classes, channels, levels)
+        made = detector(rows, classes, channels, design.levels, neck=design.neck)
     return made.named(label(name, width))
 
 
-for _backbone, (_summary, _levels) in NETWORKS.items():
-    _is_debug = _backbone.endswith(DEBUG)
-    _name = "onenet_debug" if _is_debug else f"onenet_{_backbone}"
-    _size, _classes = (32, 10) if _is_debug else (320, COCO)
-    family(_name, _summary, PAPER, _size, _classes)(partial(_rows, _backbone, _levels, _name))
+for _name, _design in NETWORKS.items():
+    _size, _classes = (32, 10) if _name.endswith(DEBUG) else (320, COCO)
+    family(_name, _design.summary, PAPER, _size, _classes)(partial(_rows, _name, _design))
