@@ -176,7 +176,8 @@ class Detecting(Section):
     """Of a detection set: the head that finds boxes, and what it learns from (OneNet, arXiv 2012.05780)."""
 
     levels: Annotated[tuple[int, ...], Field(json_schema_extra={"flag": "levels"})] = ()
-    """Strides of the maps that boxes are found in, of a backbone that has no head yet. Repeat. Default: 8."""
+    """Strides of the maps that boxes are found in, of a backbone that has no head yet. Repeat. Default: 8, and 4
+    with neck deconv."""
     neck: Annotated[Literal["pyramid", "deconv"], Field(json_schema_extra={"flag": "neck"})] = "pyramid"
     """How the maps of such a head are made: the backbone's added in a pyramid, or its deepest enlarged by transposed
     convolutions, as CenterNet has it.
