@@ -24,12 +24,12 @@ from leannet.runtime.tflite_file import pack
 KERNELS = frozenset({
     "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FULLY_CONNECTED",
     "HARD_SWISH", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "PADV2", "QUANTIZE", "RELU", "RELU6", "RESHAPE",
-    "RESIZE_NEAREST_NEIGHBOR", "SLICE", "TANH", "TRANSPOSE",
+    "RESIZE_NEAREST_NEIGHBOR", "SLICE", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
 })  # fmt: skip
 # Those with a kernel for 8-bit integers in CMSIS-NN (tensorflow/lite/micro/kernels/cmsis_nn). Others are plain C++.
 CMSIS_NN = frozenset({
     "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL", "PAD", "PADV2",
-    "TRANSPOSE",
+    "TRANSPOSE", "TRANSPOSE_CONV",
 })  # fmt: skip
 RANGE = 4.0  # to either side, of values that nothing was measured for; each layer has another, as if it was measured
 APART = 1e-4

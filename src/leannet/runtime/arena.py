@@ -19,7 +19,7 @@ BYTES = {"float32": 4, "int32": 4, "int8": 1, "uint8": 1, "bool": 1}
 # Sizes of what the interpreter keeps beside the arena's values, on a processor of 32 bits: the structures of
 # tensorflow/lite/c/common.h and of its kernels.
 TENSOR_BYTES, OPERATOR_BYTES, INTERPRETER_BYTES = 12, 128, 1024
-WITH_FILTERS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+WITH_FILTERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def kept_bytes(graph: TfliteGraph) -> int:
 
 
 def _scratch(graph: TfliteGraph) -> list[Buffer]:
-    """What kernels ask for while they run: a mean's sums, of 32 bits."""
+    """What kernels ask for while they run: sums of 32 bits, of a mean and of a transposed convolution."""
     found = []
     for number, operator in enumerate(graph.operators, start=1):
         made = graph.tensors[operator.outputs[0]]
-        if operator.kind == "MEAN" and made.dtype == "int8":
+        if operator.kind in ("MEAN", "TRANSPOSE_CONV") and made.dtype == "int8":
             size = _aligned(4 * int(np.prod(made.shape)))
             found.append(Buffer(f"{made.name}:sums", size, number, number))
     return found

@@ -167,7 +167,19 @@ class _Kernels(Rewriting):
         if filters.bias is None:
             filters = Filters(filters.weight, np.zeros(len(filters.weight), np.float32))
         filters = quantized(filters, x, self.bits, self.bias_corrections.get(step.layer, 0.0), factor)
+        if isinstance(step, ops.ConvolveTransposed) and step.activation != "linear":
+            # CMSIS-NN's kernel has no activation function at its end: integers end where it clips.
+            clipped = self._clipped(step.activation, made)
+            saturated = f"{step.name}:clipped" if clipped != made else step.name
+            step = replace(step, name=saturated, filters=filters, activation="linear", range=clipped)
+            return self._integers(self.add(step), made)
         return self.add(replace(step, filters=filters, range=Range(made.scale * factor, made.zero_point)))
+
+    @staticmethod
+    def _clipped(kind: str, made: Range) -> Range:
+        """The range that ends where ReLU or ReLU6 clips a value of this one."""
+        highest = (255 - made.zero_point) * made.scale
+        return Range.of(0, min(highest, 6.0) if kind == "relu6" else highest)
 
     def _activated(self, step: ops.Activate) -> str:
         """Without LiteRT's own operations for ReLU and h-swish, whose integers are slow on processors of desktops."""
@@ -176,9 +188,7 @@ class _Kernels(Rewriting):
         match kind:
             case "relu" | "relu6":
                 made = self.ranges[name]
-                highest = (255 - made.zero_point) * made.scale
-                clipped = Range.of(0, min(highest, 6.0) if kind == "relu6" else highest)
-                return self._integers(self._integers(x, clipped), made)  # a tied range may be larger
+                return self._integers(self._integers(x, self._clipped(kind, made)), made)  # a tied range may be larger
             case "h_sigmoid":
                 return self._gate(kind, self._times_gate_factor(kind, x, step), name, step)
             case "h_swish":

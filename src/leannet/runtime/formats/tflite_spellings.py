@@ -81,9 +81,11 @@ def _convolve_transposed(to: TfliteGraph, step: ops.ConvolveTransposed, x: int) 
     out = nhwc(step.shape)
     size = to.constant(f"{step.layer}:size", np.array(out, np.int32))
     weight, bias = _filters(to, step, step.filters.weight.transpose(0, 2, 3, 1))
+    version = 3 if step.activation == "linear" else 4  # the first that knows biases, and activation functions
     return to.op(
-        "TRANSPOSE_CONV", [size, weight, x, bias], step.name, out, "TransposeConvOptions", range_=step.range, version=4,
-        Padding=SAME, StrideW=step.stride, StrideH=step.stride, FusedActivationFunction=FUSED[step.activation],
+        "TRANSPOSE_CONV", [size, weight, x, bias], step.name, out, "TransposeConvOptions", range_=step.range,
+        version=version, Padding=SAME, StrideW=step.stride, StrideH=step.stride,
+        FusedActivationFunction=FUSED[step.activation],
     )  # fmt: skip
 
 
