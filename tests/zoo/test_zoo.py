@@ -180,6 +180,7 @@ def test_every_family_has_a_debug_variant() -> None:
         "skipnet",
         "skipnet_feedforward",
         "onenet",
+        "onenet_deconv",
     }
     assert {f"{stem}_debug" for stem in stems} == set(models("*_debug"))
     assert all(count(architecture(name)).macs < 20e6 for name in models("*_debug"))
