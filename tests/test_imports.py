@@ -30,7 +30,7 @@ ROOMS = [
     {"benchmark", "evaluation"},
     {"training"},
     {"quantization", "reports", "shrink", "studies", "web"},
-    {"serving"},
+    {"search", "serving"},
     {"advice", "looks"},
     {"experiments"},
     {"cli"},

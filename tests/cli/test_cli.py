@@ -300,6 +300,8 @@ FLAGS = {
     "exits": "cost data json max-drop out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
+    "latency-table": "batch emit engine json networks out precision quiet resolution seconds space table threads what "
+    "wide width",
     "predict": "images json out run top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
@@ -321,7 +323,7 @@ FLAGS = {
     "progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule seed skip split "
     "step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
     "sparsity-scope sync-norm teacher teacher-features teacher-share task temperature tensorboard threads time "
-    "warmup weight-decay weights width workers zero-init-residual",
+    "warmup weight-decay weights width workers zero-init-residual zoom-out",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
@@ -366,7 +368,7 @@ def test_every_setting_has_a_flag_a_group_and_a_word() -> None:
         value: Any = {bool: True, int: 2, float: 0.5, str: "x", list[str]: ["x"], list[int]: [2]}.get(setting.type)
         if get_origin(setting.type) is Literal:
             value = get_args(setting.type)[-1]
-        value = {"time": "30m", "stretch": 1.5}.get(setting.flag, value)
+        value = {"time": "30m", "stretch": 1.5, "zoom-out": 1.5}.get(setting.flag, value)
         tree: Any = value
         for key in reversed(setting.path):
             tree = {key: tree}

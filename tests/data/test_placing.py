@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from leannet.data.augment import Augment, random_box
 from leannet.data.images import GREY, fit
 from leannet.data.placing import place
 from leannet.preprocessing import Preprocessing
@@ -72,3 +73,40 @@ def test_a_box_over_the_whole_image_is_one_over_all_of_it() -> None:
     assert placed.to_input(np.array([0.0, 0, 640, 480])).tolist() == [0, 0, 96, 64]
     beyond = np.array([-5.0, -5, 700, 500])
     assert placed.clipped(beyond).tolist() == [0, 0, 640, 480]
+
+
+@given(_side, _side, st.sampled_from(RULES), st.floats(0, 1), st.floats(1.01, 3), st.integers(0, 10_000))
+@settings(max_examples=80, deadline=None)
+def test_a_crop_beyond_the_image_has_grey_around_it(
+    width: int, height: int, rule: str, crop: float, zoom_out: float, seed: int
+) -> None:
+    size, preprocessing = (width, height), _preprocessing(rule)
+    augment = Augment(crop=crop, zoom_out=zoom_out)
+    box = random_box(size, preprocessing, augment, np.random.default_rng(seed))
+    assert box is not None
+    around = max(width, height * 1.5) * max(width / 1.5, height)  # the least box of 3:2 around the image
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    assert (crop or 1) * around * (1 - 1e-9) <= area <= zoom_out * around * (1 + 1e-9)
+    white = Image.new("RGB", size, (255, 255, 255))
+    pixels = np.asarray(fit(white, preprocessing, box))
+    assert set(np.unique(pixels)) <= {GREY[0], 255}
+    where = place(size, preprocessing, box).to_input(np.array([0.0, 0, width, height]))
+    left, top, right, bottom = where.clip(0, [96, 64, 96, 64]).round().astype(int)
+    assert (pixels[top:bottom, left:right] == 255).all()
+    assert (pixels == 255).all(axis=2).sum() == (right - left) * (bottom - top) > 0
+    scale = np.diff(where.reshape(2, 2), axis=0)[0] / size  # whole pixels, so that a scale is off by one at most
+    exact = np.array([96 / (box[2] - box[0]), 64 / (box[3] - box[1])])
+    seen = np.minimum(np.subtract(box[2:], box[:2]), size)
+    assert (np.abs(scale - exact) * seen <= 1 + 1e-6).all()
+
+
+def test_a_crop_without_zooming_out_is_as_it_was() -> None:
+    """The very draws: training that does not ask for it is the same to the last bit."""
+    boxes = [random_box((640, 480), _preprocessing("letterbox"), Augment(crop=0.5), np.random.default_rng(seed))
+             for seed in range(3)]  # fmt: skip
+    expected = [
+        (2.672494432, 0.703194754, 577.447583923, 438.156591343),
+        (17.409973909, 75.841990674, 601.578614382, 376.684768492),
+        (106.844730429, 9.110627532, 615.6222388, 389.991504992),
+    ]
+    np.testing.assert_allclose(boxes, expected, atol=1e-8)

@@ -28,6 +28,8 @@ class Augment(Frozen):
 
     crop: Share = 0.35
     """Smallest share of the area that a random crop keeps. 0: no crop."""
+    zoom_out: Annotated[float, Field(ge=1)] = 1.0
+    """Largest area of a random crop, over the least that holds the whole image; what is beyond the image is grey."""
     stretch: Annotated[float, Field(ge=1)] = 4 / 3
     """Largest change of a crop's aspect ratio."""
     pad: Annotated[int, Field(ge=0)] = 0
@@ -66,12 +68,15 @@ def random_box(
 ) -> Box | None:
     """A random crop of `augment.crop` to all of the area, its aspect ratio near the network's (Szegedy et al. 2015).
 
-    None: no random crop; the image is then cropped as for validation.
+    With `augment.zoom_out` it may be larger than the image. None: no random crop; the image is then cropped as for
+    validation.
     """
-    if augment.crop == 0:
-        return None
     width, height = size
     aspect = preprocessing.width / preprocessing.height
+    if augment.zoom_out > 1:
+        return _zoomed_box(width, height, aspect, augment, draw)
+    if augment.crop == 0:
+        return None
     for _ in range(10):
         area = width * height * draw.uniform(augment.crop, 1)
         aspect_ratio = aspect * math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
@@ -82,6 +87,17 @@ def random_box(
     side = min(width / aspect, height)
     left, top = (width - side * aspect) / 2, (height - side) / 2
     return left, top, left + side * aspect, top + side
+
+
+def _zoomed_box(width: int, height: int, aspect: float, augment: Augment, draw: np.random.Generator) -> Box:
+    """Of `augment.crop` (0: 1) to `augment.zoom_out` times the area of the least box of that aspect ratio around the
+    image. Each way it lies within the image, or the image within it (Liu et al., arXiv 1512.02325, section 3.6)."""
+    least = max(width, height * aspect) * max(width / aspect, height)
+    area = least * draw.uniform(augment.crop or 1.0, augment.zoom_out)
+    aspect *= math.exp(draw.uniform(-1, 1) * math.log(augment.stretch))
+    box_width, box_height = math.sqrt(area * aspect), math.sqrt(area / aspect)
+    left, top = draw.uniform(0, 1) * (width - box_width), draw.uniform(0, 1) * (height - box_height)
+    return left, top, left + box_width, top + box_height
 
 
 def change(image: Image.Image, augment: Augment, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Moved]:

@@ -41,6 +41,7 @@ GREY = (128, 128, 128)  # around a letterboxed image
 ULPS = 1e-6  # so that 224 / (224 / 232), which is less than 232 in floating point, is not 231
 
 Box = tuple[float, float, float, float]
+Pixels = tuple[int, int, int, int]
 
 
 @cache
@@ -195,34 +196,44 @@ def covered_size(preprocessing: Preprocessing) -> tuple[int, int]:
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing, box: Box | None = None) -> Image.Image:
-    """An image from `to_color`, cropped and resized. box: in training, the crop instead of the preprocessing's own."""
+    """An image from `to_color`, cropped and resized.
+
+    box: in training, the crop instead of the preprocessing's own; what of it is beyond the image becomes grey.
+    """
     size = (preprocessing.width, preprocessing.height)
-    filter_ = RESAMPLING[preprocessing.interpolation]
-    kept = kept_box(image.size, preprocessing, box)
-    if kept is not None:
-        return image.resize(size, filter_, box=kept)
-    resized_size, corner = fitted_size(image.size, preprocessing)
-    resized = image.resize(resized_size, filter_)
-    if resized_size == size:
+    kept, (left, top, right, bottom) = laid(image.size, preprocessing, box)
+    resized = image.resize((right - left, bottom - top), RESAMPLING[preprocessing.interpolation], box=kept)
+    if resized.size == size:
         return resized
     whole = Image.new(image.mode, size, GREY if preprocessing.color == "RGB" else GREY[0])
-    whole.paste(resized, corner)
+    whole.paste(resized, (left, top))
     return whole
 
 
-def kept_box(size: tuple[int, int], preprocessing: Preprocessing, box: Box | None = None) -> Box | None:
-    """The box of an image of (width, height) pixels that becomes the input; None: all of it, with grey around.
+def laid(size: tuple[int, int], preprocessing: Preprocessing, box: Box | None = None) -> tuple[Box, Pixels]:
+    """What an input shows of an image of (width, height) pixels, and the whole pixels there that it fills.
 
-    box: as for `fit`.
+    box: as for `fit`. Each is left, top, right and bottom.
     """
-    if box is None and preprocessing.resize == "letterbox":
-        return None
     width, height = size
+    if box is None and preprocessing.resize == "letterbox":
+        (wide, high), (at_left, at_top) = fitted_size(size, preprocessing)
+        return (0.0, 0.0, float(width), float(height)), (at_left, at_top, at_left + wide, at_top + high)
     if box is None and preprocessing.resize in CROPS:
         box = center_crop(size, preprocessing)
     left, top, right, bottom = box or (0.0, 0.0, float(width), float(height))
-    # Rounding may put a box one ulp beyond the image.
-    return max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
+    kept = max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
+    first, last = _filled(left, right, kept[0], kept[2], preprocessing.width)
+    highest, lowest = _filled(top, bottom, kept[1], kept[3], preprocessing.height)
+    return kept, (first, highest, last, lowest)
+
+
+def _filled(start: float, end: float, first: float, last: float, pixels: int) -> tuple[int, int]:
+    """Of an input's side, which shows an image from start to end, the pixels that its part from first to last fills: at
+    least one."""
+    scale = pixels / (end - start)
+    begin = min(round((first - start) * scale), pixels - 1)
+    return begin, max(begin + 1, round((last - start) * scale))
 
 
 def fitted_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:

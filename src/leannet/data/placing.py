@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.images import Box, fitted_size, kept_box
+from leannet.data.images import Box, laid
 from leannet.preprocessing import Preprocessing
 
 Boxes = NDArray[np.floating]
@@ -66,13 +66,8 @@ def place(
     box: in training, the part of it that is kept instead of the preprocessing's own; it may reach beyond the image.
     is_mirrored, is_upside_down, moved: what augmentation did to the input then.
     """
-    kept = kept_box(size, preprocessing, box)
-    if kept is None:  # letterbox
-        (wide, high), (left, top) = fitted_size(size, preprocessing)
-        scale, offset = (wide / size[0], high / size[1]), (float(left), float(top))
-    else:
-        left_edge, top_edge, right, bottom = kept
-        scale = preprocessing.width / (right - left_edge), preprocessing.height / (bottom - top_edge)
-        offset = -left_edge * scale[0], -top_edge * scale[1]
+    (left, top, right, bottom), (first, highest, last, lowest) = laid(size, preprocessing, box)
+    scale = (last - first) / (right - left), (lowest - highest) / (bottom - top)
+    offset = first - left * scale[0], highest - top * scale[1]
     input_size = preprocessing.width, preprocessing.height
     return Placement(size, scale, offset, input_size, is_mirrored, is_upside_down, moved)

@@ -22,6 +22,7 @@ from leannet.runtime.lowering import lower
 from leannet.runtime.openvino_form import openvino_core
 from leannet.runtime.packages import package
 from leannet.runtime.programs import FORMS, Program
+from leannet.runtime.sessions import litert_interpreter, ncnn_net, onnxruntime_session, openvino_settings
 from leannet.runtime.tails import computed_tail, without_tail
 
 Floats = NDArray[np.float32]
@@ -100,13 +101,8 @@ class OnnxRuntime(Engine):
         return f"onnxruntime {package('onnxruntime').__version__}"
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
-        runtime = package("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
-        session = runtime.InferenceSession(program.onnx, options, providers=["CPUExecutionProvider"])
+        package("onnxruntime")
+        session = onnxruntime_session(program.onnx, threads, spins=alone)
         (graph_input,) = session.get_inputs()
 
         def run(x: Floats) -> list[Floats]:
@@ -138,12 +134,7 @@ class OpenVino(Engine):
             raise LeannetError("OpenVINO: branches that gather give wrong answers for several images: expected an "
                                "export with --branches, or without")  # fmt: skip
         core = openvino_core()
-        settings = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if program.compute == "bfloat16" and self.has_bfloat16 else "f32",
-        }
+        settings = openvino_settings(threads, program.compute == "bfloat16" and self.has_bfloat16)
         model = core.read_model(*program.form(self.reads(program)))
         requests: dict[tuple[int, ...] | None, Any] = {}
 
@@ -179,15 +170,11 @@ class Ncnn(Engine):
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         ncnn = package("ncnn")
-        network = ncnn.Net()
-        options = network.opt
-        options.num_threads, options.use_vulkan_compute = threads, False
-        for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
-            setattr(options, f"use_{kind}", False)
         with tempfile.TemporaryDirectory() as folder:  # from memory it would use the weights in place
             program.write(self.form, Path(folder))
             param, data = (str(Path(folder) / name) for name in FORMS[self.form])
-            if network.load_param(param) or network.load_model(data):
+            network = ncnn_net(param, data, threads)
+            if network is None:
                 raise LeannetError("ncnn cannot read these files: they are damaged, or of another version")
         operations = lower(program.architecture)
         given_names = tuple(without_tail(operations).outputs)
@@ -239,12 +226,9 @@ class LiteRt(Engine):
 
     def prepare(self, program: Program, threads: int, alone: bool = True) -> Run:
         package("ai_edge_litert")
-        from ai_edge_litert.interpreter import Interpreter
-
         with _without_stderr():
-            interpreter = Interpreter(model_content=program.form(self.form)[0], num_threads=threads)
             try:
-                interpreter.allocate_tensors()
+                interpreter = litert_interpreter(program.form(self.form)[0], threads)
             except RuntimeError as error:  # of integers whose scales are so far apart that none of its kernels fit
                 raise LeannetError(f"LiteRT cannot run this network: {str(error).splitlines()[0]}") from None
         (graph_input,), outputs = interpreter.get_input_details(), interpreter.get_output_details()

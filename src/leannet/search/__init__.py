@@ -1,0 +1,1 @@
+"""Search: networks for a device, by its latency as measured."""

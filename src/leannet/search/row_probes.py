@@ -1,0 +1,97 @@
+"""Networks that tell the time of one row, as it is inside a network.
+
+A row alone would pay for what a network pays once: engines bring an image into a layout of their own, and the answer
+back. So a row stands between two depthwise convolutions of 1x1, which cost little and keep that layout, and what is
+subtracted are two of those alone: half of each pair on the row's input, and half on its output.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from leannet.errors import LeannetError
+from leannet.rows import INPUT, Activate, Architecture, Conv, Depthwise, Dropout, Node, Shape
+from leannet.rows.endpoints import Input
+from leannet.rows.layers import RowBase
+from leannet.runtime.row_latency import row_key
+
+ROW, BEFORE, AFTER = "row", "before", "after"
+
+
+@dataclass
+class Probes:
+    """Networks to time, by name, and of each row by what its time is: so many times that of each network."""
+
+    networks: dict[str, Architecture] = field(default_factory=dict)
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def add(self, nodes: Iterable[Node]) -> None:
+        """What tells the time of the rows of these nodes; each distinct one once."""
+        for node in nodes:
+            key = row_key(node.row, node.in_shapes)
+            if key in self.rows or isinstance(node.row, Dropout):
+                continue
+            between, of_input, of_output = probes(node.row, node.in_shapes, node.out_shape)
+            shares: dict[str, float] = {self._name(between): 1.0}
+            for beside in (of_input, of_output):
+                name = self._name(beside)
+                shares[name] = shares.get(name, 0.0) - 0.5
+            self.rows[key] = shares
+
+    def _name(self, network: Architecture) -> str:
+        text = network.to_json()
+        if text not in self._names:
+            self._names[text] = name = f"probe_{len(self._names) + 1}"
+            self.networks[name] = network
+        return self._names[text]
+
+
+def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[Architecture, Architecture, Architecture]:
+    """A row between two cheap ones; what stands before it alone; what stands behind it alone.
+
+    A row of several inputs gets the others by 1x1 convolutions of the largest. made: the shape of its output. Raises
+    LeannetError where those cannot give their shapes.
+    """
+    largest = max(shapes, key=lambda shape: shape.height * shape.width)
+    rows = list(_cheap(BEFORE, INPUT, largest))
+    names = {largest: rows[0].name if rows else INPUT}
+    source = names[largest]
+    helpers: list[RowBase] = []
+    for shape in shapes:
+        if shape not in names:
+            names[shape] = f"helper_{len(names)}"
+            stride = -(-largest.height // shape.height)
+            helpers.append(
+                Conv(name=names[shape], inputs=(source,), out_channels=shape.channels, stride=stride, padding="same")
+            )
+    inputs = tuple(names[shape] for shape in shapes)
+    renamed = row.model_copy(update={"name": ROW, "inputs": inputs, "shares": None})
+    input_ = Input(channels=largest.channels, height=largest.height, width=largest.width)
+    between = Architecture(name=ROW, input=input_, rows=(*rows, *helpers, renamed, *_cheap(AFTER, ROW, made)))
+    if any(between.shapes[name] != shape for shape, name in names.items() if name != INPUT):
+        raise LeannetError(f"row '{row.name}': its inputs of {list(shapes)} cannot be made from one, to time it")
+    outputs = tuple(helper.name for helper in helpers)
+    behind = _cheap(AFTER, source, largest) or (_nothing(source),)
+    of_input = Architecture(
+        name=BEFORE,
+        input=input_,
+        rows=(*rows, *helpers, *behind),
+        outputs=(*outputs, behind[0].name) if outputs else (),
+    )
+    return between, of_input, _pair(made)
+
+
+def _pair(shape: Shape) -> Architecture:
+    """Two cheap rows alone on a map of this shape; on a vector nothing."""
+    rows = (*_cheap(BEFORE, INPUT, shape), *_cheap(AFTER, BEFORE, shape)) or (_nothing(INPUT),)
+    input_ = Input(channels=shape.channels, height=shape.height, width=shape.width)
+    return Architecture(name=BEFORE, input=input_, rows=rows)
+
+
+def _cheap(name: str, source: str, shape: Shape) -> tuple[RowBase, ...]:
+    """A depthwise convolution of 1x1; none behind a vector, of which there is only one layout."""
+    return (Depthwise(name=name, inputs=(source,), kernel=1),) if shape.height * shape.width > 1 else ()
+
+
+def _nothing(source: str) -> RowBase:
+    return Activate(name="nothing", inputs=(source,), activation="linear")
