@@ -90,7 +90,7 @@ def test_predictions_are_what_the_clock_says(precision: str, monkeypatch: pytest
     assert counts == sorted(counts)
     assert counts[-1] > 64
     image = space.base.input.shape.elements
-    assert table.overhead_ms == pytest.approx(1 + 1e-6 * (image + 1000), rel=0.01)
+    assert table.overhead_ms(wholes[0]) == pytest.approx(1 + 1e-6 * (image + 1000), rel=0.01)
     assert max(map(abs, table.errors)) < 0.001
     another = space.architecture(space.random(draw))
     expected = 1 + 1e-6 * (count(another).macs + image + 1000)
@@ -109,10 +109,21 @@ def test_a_table_is_a_file(tmp_path: Path) -> None:
 
 
 def test_errors_leave_out_the_network_itself() -> None:
-    table = _table(checks=(Checked("a", 1, 2), Checked("b", 2, 3), Checked("c", 3, 5)))
-    assert table.overhead_ms == 1
+    table = _table(checks=(Checked("a", 1, 1, 2), Checked("b", 1, 2, 3), Checked("c", 1, 3, 5)))
+    assert table.overhead_ms(architecture("mobilenet_v2")) == 1
     assert table.errors == pytest.approx([(1 + 1.5 - 2) / 2, (2 + 1.5 - 3) / 3, (3 + 1 - 5) / 5])
-    assert "is not known" in _table(checks=(Checked("a", 1, 2),)).quality()
+    assert "is not known" in _table(checks=(Checked("a", 1, 1, 2),)).quality()
+
+
+def test_weights_that_no_cache_holds_are_in_the_overhead() -> None:
+    """Half a millisecond, and a hundredth a MB."""
+    checks = tuple(Checked(str(mb), mb, 1 + 0.1 * mb, 1.5 + 0.11 * mb) for mb in (4, 8, 10, 13, 15))
+    table = _table(checks=checks)
+    assert max(map(abs, table.errors)) < 1e-9
+    rows = architecture("mobilenet_v2")
+    assert table.overhead_ms(rows) == pytest.approx(0.5 + 0.01 * count(rows).weight_bytes / 1e6)
+    less = tuple(Checked(str(mb), mb, 2 + 0.1 * mb, 3 + 0.09 * mb) for mb in (4, 8, 10, 13, 15))  # nothing is fetched
+    assert _table(checks=less).overhead_ms(rows) == pytest.approx(1 - 0.01 * 10)
 
 
 def test_a_table_of_another_engine_or_machine_is_refused() -> None:

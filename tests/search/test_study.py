@@ -269,7 +269,7 @@ def test_a_storage_that_stays_away_says_so(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(study._storage, "set_trial_user_attr", away)
     claim = study.claim("k")
     assert claim is not None
-    with pytest.raises(LeannetError, match="has been away for 0 s .* results are kept in .*spool"):
+    with pytest.raises(LeannetError, match=r"has been away for 0 s .* results are kept in .*spool"):
         study.tell(claim, {"accuracy": 1.0})
     assert len(list((tmp_path / "spool").iterdir())) == 1
 
@@ -297,5 +297,3 @@ def test_nothing_is_reported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
-
-

@@ -129,7 +129,7 @@ def _predict(table: Any, what: list[str], width: float, resolution: int | None, 
                     {
                         "name": each.name,
                         "latency_ms": ms,
-                        "overhead_ms": table.overhead_ms,
+                        "overhead_ms": table.overhead_ms(each),
                         "rows": [{"row": row, "kind": kind, "ms": row_ms} for row, kind, row_ms in rows],
                     }
                     for each, ms, rows in zip(networks, predicted, of_rows, strict=True)
@@ -140,6 +140,6 @@ def _predict(table: Any, what: list[str], width: float, resolution: int | None, 
     for each, ms, rows in zip(networks, predicted, of_rows, strict=True):
         lines = [[row, kind, f"{row_ms:.4f}", f"{100 * row_ms / ms:.1f} %"] for row, kind, row_ms in rows]
         print_table(("row", "kind", "ms", "share"), lines, left=2, wide=wide)
-        print(f"{each.name}: {ms:.3f} ms predicted, {table.overhead_ms:.3f} ms of it beside the rows")
+        print(f"{each.name}: {ms:.3f} ms predicted, {table.overhead_ms(each):.3f} ms of it beside the rows")
     print_text(table.setting.line())
     print_text(table.quality())

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from leannet.runtime.processor import Machine, machine
 from leannet.runtime.sessions import litert_interpreter, ncnn_net, onnxruntime_session, openvino_settings
 
 VERSION = 1  # of the manifest and of the table
+LEAST_TO_FIT = 4  # networks that were timed whole
 GROUP = 64  # networks in memory at once, timed in turns
 
 
@@ -36,22 +36,42 @@ def table_of(manifest: Mapping[str, Any], times: Mapping[str, float], version: s
         for key, shares in manifest["rows"].items()
     }
     checks = [
-        {"name": whole["label"], "sum_ms": sum(rows[key] for key in whole["rows"]), "measured_ms": times[name]}
+        {"name": whole["label"], "weight_mb": whole["weight_mb"], "sum_ms": sum(rows[key] for key in whole["rows"]),
+         "measured_ms": times[name]}
         for name, whole in manifest["wholes"].items()
-    ]
+    ]  # fmt: skip
+    overhead_ms, ms_per_mb = overhead(checks)
     setting = {name: manifest[name] for name in ("engine", "precision", "threads", "batch")}
     return {
         "format_version": VERSION,
         "setting": setting | {"version": version, "machine": asdict(device)},
-        "overhead_ms": overhead_ms(checks),
+        "overhead_ms": overhead_ms,
+        "ms_per_mb": ms_per_mb,
         "checks": checks,
         "rows": rows,
     }
 
 
-def overhead_ms(checks: Sequence[Mapping[str, Any]]) -> float:
-    """What networks take beside their rows: the median of those that were timed whole; 0 where none was."""
-    return median([each["measured_ms"] - each["sum_ms"] for each in checks]) if checks else 0.0
+def overhead(checks: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """What networks take beside their rows: milliseconds, and milliseconds a MB of float32 weights.
+
+    Fitted to those that were timed whole, by the least squares of shares.
+
+    A row that runs again and again finds its weights in a cache, and in a network that is larger than the cache it does
+    not. Of fewer than four networks the first alone is told, by the median; without any it is 0.
+    """
+    if not checks:
+        return 0.0, 0.0
+    sums, measured, sizes = (
+        np.array([each[name] for each in checks]) for name in ("sum_ms", "measured_ms", "weight_mb")
+    )
+    beside = measured - sums
+    if len(checks) >= LEAST_TO_FIT and np.ptp(sizes) > 0:
+        both = np.stack((np.ones_like(sizes), sizes), axis=1) / measured[:, None]
+        (constant, slope), *_ = np.linalg.lstsq(both, beside / measured, rcond=None)
+        if slope > 0:
+            return float(constant), float(slope)
+    return float(np.median(beside)), 0.0
 
 
 def prepared(manifest: Mapping[str, Any], name: str, folder: Path) -> Callable[[], object]:

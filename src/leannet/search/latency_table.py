@@ -9,12 +9,13 @@ would fuse over the border of two rows is not seen.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.rows import Architecture, Dropout, Node
@@ -22,7 +23,7 @@ from leannet.rows.branches import shipped
 from leannet.runtime import Machine, engine, machine
 from leannet.runtime.precisions import program
 from leannet.runtime.row_latency import row_key
-from leannet.search.device_runner import VERSION, overhead_ms, table_of, timed
+from leannet.search.device_runner import VERSION, overhead, table_of, timed
 from leannet.search.row_probes import Probes
 
 WITHIN = 0.1  # of the measured time: nn-Meter's bar (Zhang et al., MobiSys 2021)
@@ -30,9 +31,10 @@ WITHIN = 0.1  # of the measured time: nn-Meter's bar (Zhang et al., MobiSys 2021
 
 @dataclass(frozen=True)
 class Checked:
-    """A network that was timed whole beside the rows."""
+    """A network that was timed whole beside the rows. weight_mb: its weights in float32."""
 
     name: str
+    weight_mb: float
     sum_ms: float  # of its rows
     measured_ms: float
 
@@ -62,20 +64,25 @@ class LatencyTable:
     rows: dict[str, float]
     checks: tuple[Checked, ...] = ()
 
-    @property
-    def overhead_ms(self) -> float:
-        """What a network takes beside its rows: the median of those that were timed whole; 0 where none was."""
-        return overhead_ms([asdict(each) for each in self.checks])
+    @cached_property
+    def _overhead(self) -> tuple[float, float]:
+        return overhead([asdict(each) for each in self.checks])
+
+    def overhead_ms(self, architecture: Architecture) -> float:
+        """What a network takes beside its rows: a constant, and the fetching of its weights."""
+        constant, per_mb = self._overhead
+        return constant + per_mb * weight_mb(architecture)
 
     def predict(self, architecture: Architecture) -> float:
         """Milliseconds of a network. Raises LeannetError naming the rows that the table lacks."""
-        return self._sum(architecture) + self.overhead_ms
+        return self.sum_ms(architecture) + self.overhead_ms(architecture)
 
     def row_ms(self, node: Node) -> float | None:
         """Milliseconds of one row; None where the table lacks it."""
         return 0.0 if isinstance(node.row, Dropout) else self.rows.get(row_key(node.row, node.in_shapes))
 
-    def _sum(self, architecture: Architecture) -> float:
+    def sum_ms(self, architecture: Architecture) -> float:
+        """Milliseconds of the rows alone."""
         nodes = shipped(architecture).graph.nodes
         times = {node.path: self.row_ms(node) for node in nodes}
         missing = [path for path, ms in times.items() if ms is None]
@@ -94,17 +101,20 @@ class LatencyTable:
         errors = []
         for number, each in enumerate(self.checks):
             others = [other for place, other in enumerate(self.checks) if place != number]
-            predicted = each.sum_ms + overhead_ms([asdict(other) for other in others])
+            constant, per_mb = overhead([asdict(other) for other in others])
+            predicted = each.sum_ms + constant + per_mb * each.weight_mb
             errors.append((predicted - each.measured_ms) / each.measured_ms)
         return errors
 
     def quality(self) -> str:
         """How well predictions hold, in a line."""
+        constant, per_mb = self._overhead
+        beside = f"{constant:.3f} ms beside the rows" + (f" and {per_mb:.4f} a MB of weights" if per_mb else "")
         if len(self.checks) < 2:
-            return f"{self.overhead_ms:.3f} ms beside the rows, of one network: how well predictions hold is not known"
+            return f"{beside}, by {len(self.checks)} network: how well predictions hold is not known"
         errors = np.abs(self.errors)
         return (
-            f"{self.overhead_ms:.3f} ms beside the rows; of {len(errors)} networks that were timed whole, predictions "
+            f"{beside}; of {len(errors)} networks that were timed whole, predictions "
             f"by the others' overhead are off by {100 * np.median(errors):.1f} % in the median, "
             f"{100 * errors.max():.1f} % at most, and {(errors <= WITHIN).sum()} by no more than {100 * WITHIN:.0f} %"
         )
@@ -132,8 +142,9 @@ class LatencyTable:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         checks = [asdict(each) for each in self.checks]
+        constant, per_mb = self._overhead
         return {
-            "format_version": VERSION, "setting": asdict(self.setting), "overhead_ms": self.overhead_ms,
+            "format_version": VERSION, "setting": asdict(self.setting), "overhead_ms": constant, "ms_per_mb": per_mb,
             "checks": checks, "rows": self.rows,
         }  # fmt: skip
 
@@ -170,6 +181,11 @@ class LatencyTable:
                                f"something else ({type(error).__name__}: {error})") from None  # fmt: skip
 
 
+def weight_mb(architecture: Architecture) -> float:
+    """MB of a network's weights in float32."""
+    return count(architecture).weight_bytes / 1e6
+
+
 @dataclass(frozen=True)
 class Work:
     """What is to be timed for a table: `probes` for the rows, and whole networks beside them, by name."""
@@ -202,6 +218,7 @@ class Work:
             "wholes": {
                 name: {
                     "label": each.name,
+                    "weight_mb": weight_mb(each),
                     "rows": [row_key(node.row, node.in_shapes) for node in each.graph.nodes
                              if not isinstance(node.row, Dropout)],
                 }

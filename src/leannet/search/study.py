@@ -74,8 +74,8 @@ def storage_of(text: str) -> Any:
         return JournalStorage(JournalFileBackend(text))
     url = f"sqlite:///{text}" if text.endswith(".db") and "://" not in text else text
     if "://" not in url:
-        raise LeannetError(f"--storage {text}: expected a file ending in .db (SQLite) or .log (a journal), or a URL, as "
-                           "postgresql://host/database")  # fmt: skip
+        raise LeannetError(f"--storage {text}: expected a file ending in .db (SQLite) or .log (a journal), or a URL, "
+                           "as postgresql://host/database")  # fmt: skip
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
@@ -232,7 +232,9 @@ class Study:
         def begin() -> bool:
             if self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
                 return True
-            return bool(self._storage.get_trial(trial_id).state.name == "RUNNING")  # said so before the connection broke
+            return bool(
+                self._storage.get_trial(trial_id).state.name == "RUNNING"
+            )  # said so before the connection broke
 
         try:
             return self._kept_trying(begin)
