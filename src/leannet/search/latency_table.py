@@ -7,7 +7,7 @@ would fuse over the border of two rows is not seen.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -83,9 +83,8 @@ class LatencyTable:
 
     def sum_ms(self, architecture: Architecture) -> float:
         """Milliseconds of the rows alone."""
-        nodes = shipped(architecture).graph.nodes
-        times = {node.path: self.row_ms(node) for node in nodes}
-        missing = [path for path, ms in times.items() if ms is None]
+        times = {node.path: self.row_ms(node) for node in shipped(architecture).graph.nodes}
+        missing = self.lacking(architecture)
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise LeannetError(
@@ -93,6 +92,10 @@ class LatencyTable:
                 "measure it too, with leannet latency-table"
             )
         return sum(ms for ms in times.values() if ms is not None)
+
+    def lacking(self, architecture: Architecture) -> list[str]:
+        """The rows of a network that are not in the table."""
+        return [node.path for node in shipped(architecture).graph.nodes if self.row_ms(node) is None]
 
     @property
     def errors(self) -> list[float]:
@@ -194,11 +197,16 @@ class Work:
     wholes: Mapping[str, Architecture]
 
     @classmethod
-    def of(cls, architectures: Iterable[Architecture], wholes: Sequence[Architecture] = ()) -> "Work":
-        """For all rows of these networks, of which `wholes` are timed whole too."""
+    def of(
+        cls,
+        architectures: Iterable[Architecture],
+        wholes: Sequence[Architecture] = (),
+        known: Collection[str] = (),
+    ) -> "Work":
+        """For all rows of these networks, of which `wholes` are timed whole too. known: keys of rows to leave out."""
         probes, timed = Probes(), {f"whole_{number + 1}": shipped(each) for number, each in enumerate(wholes)}
         for each in (*map(shipped, architectures), *timed.values()):
-            probes.add(each.graph.nodes)
+            probes.add(node for node in each.graph.nodes if row_key(node.row, node.in_shapes) not in known)
         return cls(probes, timed)
 
     @property
