@@ -60,7 +60,7 @@ def ours(run: Path | None, height: int, width: int, folder: Path) -> Artifact:
         rows = header.architecture.with_input(height, width)
         state, classes = network.state_dict(), header.classes
     else:
-        rows = leannet.architecture("onenet_mobilenet_v2", 0.35, SIDE, CLASSES).with_input(height, width)
+        rows = leannet.architecture("onenet_shufflenet_v2", 0.5, SIDE, CLASSES).with_input(height, width)
         torch.manual_seed(0)
         fresh = leannet.build(rows)
         initialize_heads(fresh)

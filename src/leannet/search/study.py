@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
@@ -26,13 +26,12 @@ import numpy as np
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.search.space import Decision, Option
+from leannet.search.storage import Trying, storage_of, without_password
 
-T = TypeVar("T")
 KEY, WORKER, BEAT, PLACE, ABOUT = "key", "worker", "beat", "place", "about"
 BEAT_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # without a beat, after which a trial is given up
 PATIENCE_SECONDS = 3600.0  # for a storage that is away
-LONGEST_WAIT = 15.0  # seconds between two tries
 Say = Callable[[str], None]
 
 
@@ -55,35 +54,6 @@ class Claim:
     trial_id: int
     key: str
     seed: int
-
-
-def storage_of(text: str) -> Any:
-    """The storage that a word names: a URL (sqlite:///search.db, postgresql://host/db), or a file that ends in .db
-    (SQLite) or .log (a journal, for shared folders).
-
-    Raises LeannetError for anything else, for one that cannot be reached, and where Optuna is not installed.
-    """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage, RDBStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise LeannetError("this needs the package optuna: pip install 'leannet[search]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if text.endswith(".log") and "://" not in text:
-        return JournalStorage(JournalFileBackend(text))
-    url = f"sqlite:///{text}" if text.endswith(".db") and "://" not in text else text
-    if "://" not in url:
-        raise LeannetError(f"--storage {text}: expected a file ending in .db (SQLite) or .log (a journal), or a URL, "
-                           "as postgresql://host/database")  # fmt: skip
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
-    try:
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
-    except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
-        line = str(error).splitlines()[0]
-        raise LeannetError(f"--storage {_without_password(text)}: cannot be reached: {line}") from None
 
 
 class Study:
@@ -109,9 +79,10 @@ class Study:
         import optuna
 
         self.name, self._decisions, self._say = name, tuple(decisions), say
-        self._spool, self._grace, self._patience = spool, grace, patience
+        self._spool, self._grace = spool, grace
         self.worker, self.place = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}", _place()
-        self._storage, self._text = storage_of(storage), _without_password(storage)
+        self._storage, self._text = storage_of(storage), without_password(storage)
+        self._trying = Trying(self._text, patience, spool, say)
         self._beats: dict[int, tuple[int, float]] = {}  # trial -> the beat that was seen last, and when it was new
         try:
             with suppress(optuna.exceptions.DuplicatedStudyError):
@@ -194,7 +165,7 @@ class Study:
             self._finish(trial._trial_id, "FAIL")
         token = uuid4().hex
         trial_id = self._create(key, token, dict(options or {}))
-        number = self._kept_trying(lambda: self._storage.get_trial_number_from_id(trial_id))
+        number = self._trying(lambda: self._storage.get_trial_number_from_id(trial_id))
         first = min(
             (each.number for each in self._trials()
              if each.user_attrs.get(KEY) == key and each.state.name != "FAIL"), default=number
@@ -224,7 +195,7 @@ class Study:
                     return int(trial._trial_id)
             return int(self._storage.create_new_trial(self._id, template_trial=template))
 
-        return self._kept_trying(create)
+        return self._trying(create)
 
     def _begin(self, trial_id: int) -> bool:
         from optuna.trial import TrialState
@@ -237,7 +208,7 @@ class Study:
             )  # said so before the connection broke
 
         try:
-            return self._kept_trying(begin)
+            return self._trying(begin)
         except LookupError:  # another gave it up meanwhile
             return False
 
@@ -297,7 +268,7 @@ class Study:
             self._finish(trial_id, "COMPLETE", values)
 
         try:
-            self._kept_trying(complete)
+            self._trying(complete)
         except LookupError:
             self._say(f"trial {number}: another worker had taken it up meanwhile; its own result counts")
 
@@ -308,7 +279,7 @@ class Study:
 
         first = [next(iter(values.values()))] if values else None  # what Optuna's tools show
         with suppress(UpdateFinishedTrialError):
-            self._kept_trying(lambda: self._storage.set_trial_state_values(trial_id, TrialState[state], first))
+            self._trying(lambda: self._storage.set_trial_state_values(trial_id, TrialState[state], first))
 
     # Who is alive
 
@@ -329,42 +300,12 @@ class Study:
             return True
         return now - since < self._grace
 
-    # A storage that may be away
-
     def _trials(self) -> list[Any]:
-        return list(self._kept_trying(lambda: self._storage.get_all_trials(self._id, deepcopy=False)))
-
-    def _kept_trying(self, what: Callable[[], T]) -> T:
-        """What a call to the storage gives, tried until it answers. Raises LookupError for a trial that has ended."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
-        began, wait = time.monotonic(), 0.5
-        while True:
-            try:
-                return what()
-            except UpdateFinishedTrialError as error:
-                raise LookupError(str(error)) from None
-            except _away() as error:
-                line = (str(error).splitlines() or [type(error).__name__])[0]
-                if time.monotonic() - began > self._patience:
-                    kept = f"; results are kept in {self._spool}" if self._spool is not None else ""
-                    raise LeannetError(f"{self._text}: has been away for {self._patience:.0f} s ({line}){kept}: start "
-                                       "again when it is back") from None  # fmt: skip
-                self._say(f"{self._text}: does not answer ({line}); trying again in {wait:.0f} s")
-                time.sleep(wait)
-                wait = min(2 * wait, LONGEST_WAIT)
+        return list(self._trying(lambda: self._storage.get_all_trials(self._id, deepcopy=False)))
 
     def _seed(self, number: int) -> int:
         words = [zlib.crc32(self.name.encode()), number, zlib.crc32(self.worker.encode())]
         return int(np.random.SeedSequence(words).generate_state(1)[0])
-
-
-def _away() -> tuple[type[Exception], ...]:
-    """What a storage raises while its database is away: Optuna 5.0.0 lets two of Python's own through."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return StorageInternalError, SQLAlchemyError, UnboundLocalError, AssertionError, OSError
 
 
 def _result(trial: Any) -> Result:
@@ -389,9 +330,3 @@ def _runs(process: int) -> bool:
     except OSError:  # it is another user's
         return True
     return True
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    account, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}{account.partition(':')[0]}{at}{place}" if at else url

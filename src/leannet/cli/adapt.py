@@ -1,0 +1,161 @@
+"""leannet adapt: a run made to fit a device, step by step (NetAdapt)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json, print_table, print_text
+from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
+from leannet.errors import LeannetError, command_line
+
+if TYPE_CHECKING:
+    from leannet.search.adapted import Adapted
+
+
+class Command(SettingsCommand):
+    """Without the settings that the run decides."""
+
+    left_out = OF_THE_RUN
+
+
+CLASS = Command
+
+
+def command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="A run folder or a checkpoint.")] = None,
+    data: Annotated[str | None, typer.Argument(help="Images to train on. Default: those of the run.")] = None,
+    latency: Annotated[str | None, typer.Option(help="The longest time of an image: 60%, 3ms. Default: 60%.")] = None,
+    macs: Annotated[str | None, typer.Option(help="Or the most mult-adds: 60%, 14M.")] = None,
+    params: Annotated[str | None, typer.Option(help="Or the most parameters: 60%, 1.2M.")] = None,
+    latency_engine: Annotated[str, typer.Option(help="In which milliseconds are measured.")] = "onnxruntime",
+    latency_precision: Annotated[str, typer.Option(help="Of the network that is timed.")] = "float32",
+    latency_threads: Annotated[int, typer.Option(help="Of that engine.", min=1)] = 1,
+    latency_table: Annotated[
+        Path | None, typer.Option(help="To begin with, as leannet latency-table writes it. Default: measured.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="The processor whose table it is, where not this one.")] = None,
+    reduction: Annotated[float, typer.Option(help="The share that the first step takes away.")] = 0.05,
+    decay: Annotated[float, typer.Option(help="By which each further step multiplies it; 1: always the same.")] = 0.98,
+    steps: Annotated[int | None, typer.Option(help="The most steps.", min=1)] = None,
+    proposals: Annotated[int | None, typer.Option(help="The most proposals of a step. Default: all.", min=1)] = None,
+    select: Annotated[
+        Literal["accuracy", "ratio"], typer.Option(help="Which proposal wins: the most accurate, or by what it saves.")
+    ] = "accuracy",
+    short_steps: Annotated[int, typer.Option(help="Training steps of a proposal.", min=1)] = 100,
+    short_rate: Annotated[float, typer.Option(help="Their learning rate, over that of the training at the end.")] = 0.1,
+    rows: Annotated[list[str] | None, typer.Option(help="A row that may shrink. Repeat. Default: all.")] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="A row that stays as it is. Repeat.")] = None,
+    round_to: Annotated[int, typer.Option(help="Widths become multiples of it.", min=1)] = 8,
+    least: Annotated[float, typer.Option(help="The share of its channels that every layer keeps.")] = 0.1,
+    images: Annotated[int, typer.Option(help="Training images for batch norm's statistics.", min=2)] = 1024,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Of the study: a file ending in .db or .log, or postgresql://... Default: in OUT."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes of this machine, which share its cores.", min=1)] = 1,
+    out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this adaptation, or help those who are at it.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a trained network fit a budget of measured time, step by step: of each step the best of all proposals.
+
+    Any number of processes and machines that share the folder work on it: leannet adapt --resume OUT.
+    Options of training are those of the run, with 20 epochs at the end.
+
+    Example: leannet adapt runs/photos --latency 60%
+    """
+    from leannet.search.adapting import adapt, resume_adapting
+
+    chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
+    threads = chosen.get("threads")
+    if resume is not None:
+        if run is not None or out is not None or set(chosen) - {"threads"}:
+            raise LeannetError("--resume goes on with an adaptation as it was begun: leave out all but --threads, "
+                               "--json and --quiet")  # fmt: skip
+        _tell(resume_adapting(resume, quiet, threads), json)
+        return
+    if run is None:
+        raise LeannetError("expected RUN: a run folder or a checkpoint")
+    if workers > 1 and threads is None:
+        chosen["threads"] = max(1, (os.cpu_count() or 1) // workers)
+    request = {
+        "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
+        "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
+        "reduction": reduction, "decay": decay, "steps": steps, "proposals": proposals, "select": select,
+        "short_steps": short_steps, "short_rate": short_rate, "rows": tuple(rows or ()), "keep": tuple(keep or ()),
+        "round_to": round_to, "least": least, "images": images,
+    }  # fmt: skip
+    helpers: list[subprocess.Popen[bytes]] = []
+
+    def begun(folder: Path) -> None:
+        words = [sys.executable, "-m", "leannet", "adapt", "--resume", str(folder), "--quiet"]
+        words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
+        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(workers - 1))
+
+    try:
+        adapted = adapt(
+            run, data, latency=latency, macs=macs, params=params, out=out, storage=storage, quiet=quiet,
+            request=request, begun=begun, **nested(chosen),
+        )  # fmt: skip
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.wait()
+    _tell(adapted, json)
+
+
+def _tell(adapted: "Adapted", json: bool) -> None:
+    if adapted.finished:
+        from leannet.search.adapted_figure import draw_adapted
+
+        draw_adapted(adapted, adapted.path / "adapt.svg")
+        if adapted.run is not None:
+            from leannet.reports import report
+
+            report(adapted.path)
+    if json:
+        print_json(adapted.to_dict())
+    else:
+        _print(adapted)
+    if not adapted.finished:
+        raise typer.Exit(130)
+
+
+def _print(adapted: "Adapted") -> None:
+    from leannet.shrink.budgets import readable
+
+    quantity: Any = adapted.quantity
+    lines = [
+        [offer.step, chosen.row, f"{chosen.before} -> {chosen.after}", readable(quantity, chosen.cost),
+         f"{100 * chosen.accuracy:.2f} %", len(offer.proposals)]
+        for offer, chosen in adapted.steps
+    ]  # fmt: skip
+    if lines:
+        print_table(["step", "row", "channels", "takes", "accuracy", "of proposals"], lines, left=2)
+    print()
+    print(f"budget      {readable(quantity, adapted.before)} -> {readable(quantity, adapted.predicted)}, at most "
+          f"{readable(quantity, adapted.most)}")  # fmt: skip
+    for name, unit, values in (("mult-adds", "macs", adapted.macs), ("params", "params", adapted.params)):
+        before, after = values
+        print(f"{name:<12}{readable(unit, before)} -> {readable(unit, after)} ({100 * after / before:.1f} %)")  # type: ignore[arg-type]  # units
+    if adapted.measured_ms is not None:
+        before_ms, after_ms = adapted.measured_ms
+        print_text(f"{'measured':<12}{before_ms:.3f} -> {after_ms:.3f} ms ({100 * after_ms / before_ms:.1f} %), "
+                   f"{adapted.timed}")  # fmt: skip
+    after_training = "" if adapted.accuracy is None else f", {100 * adapted.accuracy:.2f} % after the training"
+    print_text(f"{'accuracy':<12}{100 * adapted.accuracy_before:.2f} % -> {100 * adapted.accuracy_adapted:.2f} %"
+               f"{after_training}")  # fmt: skip
+    if adapted.finished:
+        print(f"written     {adapted.path}   ·   {adapted.path / 'adapt.svg'}")
+        print(f"try next    {command_line('evaluate', adapted.path)}")
+    else:
+        print(f"go on       {command_line('adapt --resume', adapted.path)}")

@@ -1,0 +1,87 @@
+"""Where trials are kept, and what to do while it is away."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from leannet.errors import LeannetError
+
+T = TypeVar("T")
+LONGEST_WAIT = 15.0  # seconds between two tries
+
+
+def storage_of(text: str) -> Any:
+    """The storage that a word names: a URL (sqlite:///search.db, postgresql://host/db), or a file that ends in .db
+    (SQLite) or .log (a journal, for shared folders).
+
+    Raises LeannetError for anything else, for one that cannot be reached, and where Optuna is not installed.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage, RDBStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError:
+        raise LeannetError("this needs the package optuna: pip install 'leannet[search]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if text.endswith(".log") and "://" not in text:
+        return JournalStorage(JournalFileBackend(text))
+    url = f"sqlite:///{text}" if text.endswith(".db") and "://" not in text else text
+    if "://" not in url:
+        raise LeannetError(f"--storage {text}: expected a file ending in .db (SQLite) or .log (a journal), or a URL, "
+                           "as postgresql://host/database")  # fmt: skip
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
+    try:
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
+    except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
+        line = str(error).splitlines()[0]
+        raise LeannetError(f"--storage {without_password(text)}: cannot be reached: {line}") from None
+
+
+@dataclass(frozen=True)
+class Trying:
+    """Calls to a storage, tried until it answers. text: what it is called; patience: seconds; spool: where results are
+    until then; say: hears of it."""
+
+    text: str
+    patience: float
+    spool: Path | None
+    say: Callable[[str], None]
+
+    def __call__(self, what: Callable[[], T]) -> T:
+        """What a call gives. Raises LookupError for a trial that has ended, and LeannetError after `patience`."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        began, wait = time.monotonic(), 0.5
+        while True:
+            try:
+                return what()
+            except UpdateFinishedTrialError as error:
+                raise LookupError(str(error)) from None
+            except _away() as error:
+                line = (str(error).splitlines() or [type(error).__name__])[0]
+                if time.monotonic() - began > self.patience:
+                    kept = f"; results are kept in {self.spool}" if self.spool is not None else ""
+                    raise LeannetError(f"{self.text}: has been away for {self.patience:.0f} s ({line}){kept}: start "
+                                       "again when it is back") from None  # fmt: skip
+                self.say(f"{self.text}: does not answer ({line}); trying again in {wait:.0f} s")
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _away() -> tuple[type[Exception], ...]:
+    """What a storage raises while its database is away: Optuna 5.0.0 lets two of Python's own through."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return StorageInternalError, SQLAlchemyError, UnboundLocalError, AssertionError, OSError
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    account, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{account.partition(':')[0]}{at}{place}" if at else url
