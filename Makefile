@@ -8,7 +8,7 @@ BIN := .venv/bin
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,deploy,litert,serve,detect,video]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,deploy,litert,serve,detect,search,video]'
 	touch $@
 
 demo: .venv/ready

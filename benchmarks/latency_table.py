@@ -160,8 +160,8 @@ def main() -> None:
         lines += [
             "",
             "The folder that times itself, in an environment with numpy and ONNX Runtime alone: of the "
-            f"{one['rows']} rows that take 1 % of a network or more {100 * one['rows_within_10_percent']:.0f} % agree within 10 %, their "
-            f"median ratio is {one['rows_median']:.3f}, and its predictions of networks are off by "
+            f"{one['rows']} rows that take 1 % of a network or more {100 * one['rows_within_10_percent']:.0f} % agree "
+            f"within 10 %, their median ratio is {one['rows_median']:.3f}, and its predictions of networks are off by "
             f"{100 * one['predictions_largest_error']:.1f} % at most.",
         ]
     write_whole(OUT.with_suffix(".md"), ("\n".join(lines) + "\n").encode())

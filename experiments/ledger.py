@@ -49,6 +49,9 @@ class Ledger:
         write_whole(ROOT / "docs" / f"{self.name}.md", page.encode())
 
 
+BEGUN = {"prune": "prune.json", "adapt": "adapt.json"}  # the file of a run that has begun, by verb
+
+
 def leannet_run(*words: object) -> None:
     """A verb in a process of its own."""
     subprocess.run([sys.executable, "-m", "leannet", *map(str, words)], check=True)
@@ -58,8 +61,8 @@ def done(run: Path, verb: str, *words: object) -> Path:
     """Runs a verb that trains into a folder, or goes on with it, or knows that it has ended."""
     if (run / "done").exists():
         return run
-    if verb == "prune" and (run / "prune.json").exists():
-        leannet_run("prune", "--resume", run)
+    if verb in BEGUN and (run / BEGUN[verb]).exists():
+        leannet_run(verb, "--resume", run)
     elif (run / "state").exists():
         leannet_run("train", "--resume", run)
     else:

@@ -17,19 +17,18 @@ points_over_multipliers, pruned above the better of the two, means of difference
 """
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from equal_time import in_equal_time
 from ledger import BASES, Ledger, done, in_words, interval
 
 import leannet
 from leannet.checkpoint import load
 from leannet.cost import count
 from leannet.header import read_header
-from leannet.rows import Architecture
 from leannet.runtime import machine
 from leannet.shrink.timing import Timing
 
@@ -38,7 +37,6 @@ TEACHER = BASES / "cifar_resnet38.safetensors"
 EPOCHS, BASE_EPOCHS = 20, 20
 RECIPE = ["--recipe", "cifar-fast", "--teacher", str(TEACHER)]
 TIMING = Timing("onnxruntime", "float32", 1)
-CLOSE = 0.03  # of the pruned network's milliseconds
 STEPS = ("original", "pruned", "width", "resolution")
 
 
@@ -73,47 +71,12 @@ def trained(network: Network, step: str, seed: int, data: Path, threads: int) ->
     if step == "original":
         words = ["--weights", network.file, "--split", "weights", "--epochs", EPOCHS]
         return done(run, "train", table, *words, *common)
-    flags = multiplied(network, step, load(run_of(network, "pruned", 0))[1].architecture)
+    assert step in ("width", "resolution")
+    side = read_header(network.file).architecture.input.height
+    like, file = load(run_of(network, "pruned", 0))[1].architecture, LEDGER.runs / f"{network.base}-{step}.json"
+    flags = in_equal_time(network.base, network.width, side, step, like, TIMING, file)
     # The split is the base's: its own seed and shares.
     return done(run, "train", table, *flags, "--split", "90:10", "--epochs", BASE_EPOCHS + EPOCHS, *common)
-
-
-def multiplied(network: Network, step: str, pruned: Architecture) -> list[str]:
-    """The flags of the multiplier whose network takes as long as the pruned one."""
-    file = LEDGER.runs / f"{network.base}-{step}.json"
-    if file.exists():
-        return list(json.loads(file.read_text())["flags"])
-    original = read_header(network.file).architecture
-    if step == "width":
-        values = [round(0.01 * number, 2) for number in range(5, round(100 * network.width))]
-        tables = [leannet.architecture(network.base, value) for value in values]
-    else:
-        values = [float(side) for side in range(12, original.input.height)]
-        tables = [original.with_input(int(value)) for value in values]
-    candidates, seen = [], set[str]()
-    for value, table in zip(values, tables, strict=True):
-        if (key := table.named("").to_json()) not in seen:  # widths are rounded, so neighbors may be one network
-            seen.add(key)
-            candidates.append((value, table))
-    low, high = 0, len(candidates) - 1
-    tried: dict[int, float] = {}
-    while low <= high:
-        middle = (low + high) // 2
-        ours, theirs = TIMING.milliseconds([pruned, candidates[middle][1]])
-        tried[middle] = theirs / ours
-        low, high = (middle + 1, high) if tried[middle] < 1 else (low, middle - 1)
-    best = min(tried, key=lambda number: abs(tried[number] - 1))
-    value, table = candidates[best]
-    flags = ["--model", network.base]
-    flags += ["--width", f"{value if step == 'width' else network.width:g}"]
-    flags += ["--resolution", f"{value:g}"] if step == "resolution" else []
-    ratios = {f"{candidates[number][0]:g}": ratio for number, ratio in tried.items()}
-    about = {"flags": flags, "ratio": tried[best], "tried": ratios, "macs": count(table).macs}
-    LEDGER.runs.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(about))
-    if abs(tried[best] - 1) > CLOSE:
-        print(f"{network.base}, {step}: the nearest takes {tried[best]:.3f} of the pruned one's time", flush=True)
-    return flags
 
 
 def time_in_turns(network: Network) -> None:

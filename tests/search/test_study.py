@@ -182,7 +182,7 @@ def test_a_worker_elsewhere_is_gone_when_it_says_nothing(
 ) -> None:
     """Of another machine there are beats alone. One that is back, and late, changes nothing."""
     with monkeypatch.context() as patch:
-        patch.setattr("leannet.search.study._place", lambda: "elsewhere")
+        patch.setattr("leannet.search.study.place_here", lambda: "elsewhere")
         away = Study(storage, name_of(request), {}, grace=0.6)
         claim = away.claim("k")
     assert claim is not None

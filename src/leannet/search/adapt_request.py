@@ -15,6 +15,7 @@ from leannet.shrink.budgets import check_budgets
 from leannet.shrink.timing import Timing
 
 FILE = "adapt.json"
+STEPS, OFFER, CHOSEN = "steps", "offer.json", "chosen.json"  # a folder, and in one of each step
 Quantity = Literal["latency_ms", "macs", "params"]
 
 

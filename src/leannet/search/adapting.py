@@ -21,7 +21,7 @@ from leannet.network import Network, build
 from leannet.retired import current_settings
 from leannet.rows.channels import channels
 from leannet.run_files import LAST, LOG, MODEL, STATE
-from leannet.search.adapt_request import FILE, Adaptation, Chosen, Offer, Offered, Request, winner
+from leannet.search.adapt_request import CHOSEN, FILE, OFFER, STEPS, Adaptation, Chosen, Offer, Offered, Request, winner
 from leannet.search.adapt_resource import TABLE, first_resource, resource_of
 from leannet.search.adapted import Adapted
 from leannet.search.proposing import proposals
@@ -40,8 +40,7 @@ from leannet.training.reading import Reader
 from leannet.training.run import Run, begin, continue_run
 from leannet.training.settings import Settings
 
-STEPS, SPOOL = "steps", "spool"
-OFFER, CHOSEN, NETWORK = "offer.json", "chosen.json", "network.safetensors"
+SPOOL, NETWORK = "spool", "network.safetensors"
 TRAINING = "training"  # the key of the one at the end
 POLL = 1.0  # seconds between looks at what others do
 SHARED_SECONDS = 120.0  # after which a file that another worker has written should be seen here

@@ -16,7 +16,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -25,10 +25,11 @@ import numpy as np
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.search.liveness import place_here, runs
 from leannet.search.space import Decision, Option
 from leannet.search.storage import Trying, storage_of, without_password
 
-KEY, WORKER, BEAT, PLACE, ABOUT = "key", "worker", "beat", "place", "about"
+KEY, WORKER, BEAT, PLACE, ABOUT, NOTES = "key", "worker", "beat", "place", "about", "notes"
 BEAT_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # without a beat, after which a trial is given up
 PATIENCE_SECONDS = 3600.0  # for a storage that is away
@@ -37,13 +38,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Result:
-    """A finished trial. values: what was measured, by name."""
+    """A finished trial. values: what was measured, by name. notes: what its worker wrote when it began."""
 
     number: int
     key: str
     options: dict[str, Option]
     values: dict[str, float]
     worker: str
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Study:
 
         self.name, self._decisions, self._say = name, tuple(decisions), say
         self._spool, self._grace = spool, grace
-        self.worker, self.place = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}", _place()
+        self.worker, self.place = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}", place_here()
         self._storage, self._text = storage_of(storage), without_password(storage)
         self._trying = Trying(self._text, patience, spool, say)
         self._beats: dict[int, tuple[int, float]] = {}  # trial -> the beat that was seen last, and when it was new
@@ -144,16 +146,37 @@ class Study:
         """How many trials were ever begun."""
         return len(self._trials())
 
+    def taken(self) -> set[str]:
+        """The keys of candidates that are finished, or that a worker which is alive evaluates."""
+        return {
+            str(trial.user_attrs[KEY])
+            for trial in self._trials()
+            if KEY in trial.user_attrs
+            and (trial.state.name == "COMPLETE" or (not trial.state.is_finished() and self._is_alive(trial)))
+        }
+
+    def abandoned(self) -> dict[str, dict[str, Any]]:
+        """What workers that are gone were at: the notes of each, by key."""
+        taken = self.taken()
+        return {
+            str(trial.user_attrs[KEY]): dict(trial.user_attrs.get(NOTES, {}))
+            for trial in self._trials()
+            if not trial.state.is_finished() and trial.user_attrs.get(KEY) not in {None, *taken}
+        }
+
     def is_open(self, key: str) -> bool:
         """Whether a worker that is alive evaluates this candidate."""
         return any(self._is_alive(trial) for trial in self._open(key, self._trials()))
 
     # One candidate
 
-    def claim(self, key: str, options: Mapping[str, Option] | None = None) -> Claim | None:
+    def claim(
+        self, key: str, options: Mapping[str, Option] | None = None, notes: Mapping[str, Any] | None = None
+    ) -> Claim | None:
         """The right to evaluate a candidate; None where another has it or it is finished.
 
-        A trial whose worker is gone is given up first. options: what the candidate chooses, by decision.
+        A trial whose worker is gone is given up first. options: what the candidate chooses, by decision. notes: plain
+        data that stays with the trial.
         """
         trials = self._trials()
         if any(trial.state.name == "COMPLETE" and trial.user_attrs.get(KEY) == key for trial in trials):
@@ -162,20 +185,20 @@ class Study:
             if self._is_alive(trial):
                 return None
             self._say(f"trial {trial.number}: worker {trial.user_attrs.get(WORKER)} is gone; taking it up")
-            self._finish(trial._trial_id, "FAIL")
+            self._give_up(trial._trial_id)
         token = uuid4().hex
-        trial_id = self._create(key, token, dict(options or {}))
+        trial_id = self._create(key, token, dict(options or {}), dict(notes or {}))
         number = self._trying(lambda: self._storage.get_trial_number_from_id(trial_id))
         first = min(
             (each.number for each in self._trials()
              if each.user_attrs.get(KEY) == key and each.state.name != "FAIL"), default=number
         )  # fmt: skip
         if first != number or not self._begin(trial_id):
-            self._finish(trial_id, "FAIL")
+            self._give_up(trial_id)
             return None
         return Claim(number, trial_id, key, self._seed(number))
 
-    def _create(self, key: str, token: str, options: dict[str, Option]) -> int:
+    def _create(self, key: str, token: str, options: dict[str, Option], notes: dict[str, Any]) -> int:
         """A new trial with its key, in one transaction: its ID."""
         from optuna.distributions import CategoricalDistribution
         from optuna.trial import TrialState, create_trial
@@ -185,7 +208,7 @@ class Study:
             state=TrialState.WAITING,
             params={name: options[name] for name, _ in chosen},
             distributions={name: CategoricalDistribution(of) for name, of in chosen},
-            user_attrs={KEY: key, WORKER: self.worker, PLACE: self.place, "token": token, BEAT: 0},
+            user_attrs={KEY: key, WORKER: self.worker, PLACE: self.place, "token": token, BEAT: 0, NOTES: notes},
         )
 
         def create() -> int:
@@ -203,9 +226,8 @@ class Study:
         def begin() -> bool:
             if self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
                 return True
-            return bool(
-                self._storage.get_trial(trial_id).state.name == "RUNNING"
-            )  # said so before the connection broke
+            # It may have been said before a connection broke.
+            return bool(self._storage.get_trial(trial_id).state.name == "RUNNING")
 
         try:
             return self._trying(begin)
@@ -233,7 +255,7 @@ class Study:
             stop.set()
             thread.join()
             with suppress(Exception):
-                self._finish(claim.trial_id, "FAIL")
+                self._give_up(claim.trial_id)
             raise
         stop.set()
         thread.join()
@@ -273,13 +295,16 @@ class Study:
             self._say(f"trial {number}: another worker had taken it up meanwhile; its own result counts")
 
     def _finish(self, trial_id: int, state: str, values: Mapping[str, float] | None = None) -> None:
-        """Ends a trial; one that has ended stays as it is."""
-        from optuna.exceptions import UpdateFinishedTrialError
+        """Ends a trial. Raises LookupError for one that has ended."""
         from optuna.trial import TrialState
 
         first = [next(iter(values.values()))] if values else None  # what Optuna's tools show
-        with suppress(UpdateFinishedTrialError):
-            self._trying(lambda: self._storage.set_trial_state_values(trial_id, TrialState[state], first))
+        self._trying(lambda: self._storage.set_trial_state_values(trial_id, TrialState[state], first))
+
+    def _give_up(self, trial_id: int) -> None:
+        """Ends a trial without a result; one that has ended stays as it is."""
+        with suppress(LookupError):
+            self._finish(trial_id, "FAIL")
 
     # Who is alive
 
@@ -292,7 +317,7 @@ class Study:
         if attrs.get(WORKER) == self.worker:
             return True
         if attrs.get(PLACE) == self.place:
-            return _runs(int(str(attrs[WORKER]).split("-")[-2]))
+            return runs(int(str(attrs[WORKER]).split("-")[-2]))
         beat, now = int(attrs.get(BEAT, 0)), time.monotonic()
         seen, since = self._beats.get(trial.number, (-1, now))
         if beat != seen:
@@ -311,22 +336,5 @@ class Study:
 def _result(trial: Any) -> Result:
     attrs = trial.user_attrs
     values = {str(name): float(value) for name, value in attrs.get("values", {}).items()}
-    return Result(trial.number, str(attrs[KEY]), dict(trial.params), values, str(attrs.get(WORKER, "")))
-
-
-def _place() -> str:
-    """Where a process number says something: this start of this machine, as this container sees it."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
-    return " ".join(parts)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
+    worker, notes = str(attrs.get(WORKER, "")), dict(attrs.get(NOTES, {}))
+    return Result(trial.number, str(attrs[KEY]), dict(trial.params), values, worker, notes)

@@ -33,7 +33,7 @@ class Learner:
         if self._syncs_batch_norm():
             processes.convert_sync_batch_norm(network)
         network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stubs lack
-        self.objective = objective.to(self.device, self.dtype)
+        self.objective = objective.to(self.device, self.dtype).bound(network)
         self.ema = EMA(network, settings.ema_decay) if settings.ema_decay else None
         self._scales = [
             module.weight for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)

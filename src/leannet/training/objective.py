@@ -56,6 +56,10 @@ class Objective(abc.ABC):
         """The same with what it holds of tensors there."""
         return self
 
+    def bound(self, network: Network) -> "Objective":
+        """The same for a network whose weights it uses besides running it. network: on its device, in training."""
+        return self
+
 
 @dataclass(frozen=True)
 class CrossEntropy(Objective):

@@ -1,5 +1,6 @@
 """`train`: from images to a run folder. Prints what it found and chose, trains, and scores the test split once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from leannet.training.folder import begin_run, check_out, lock_run, make_run, wr
 from leannet.training.job import AS_WEIGHTS, Job, objective_of, prepare, split_scan
 from leannet.training.learner import make_accelerator
 from leannet.training.loop import evaluation_batches, fit, predictions_of
+from leannet.training.objective import Objective
 from leannet.training.reading import Reader
 from leannet.training.recipes import with_recipe
 from leannet.training.settings import Settings, read_toml
@@ -132,10 +134,12 @@ def continue_run(
     data: str | None = None,
     finished_too: bool = False,
     until: int | None = None,
+    wrap: Callable[[Objective], Objective] = lambda objective: objective,
 ) -> Run:
     """`resume` with a reader whose images another run may have read already.
 
-    finished_too: a finished run is scored again, on the same images. until: as `fit` takes it.
+    finished_too: a finished run is scored again, on the same images. until: as `fit` takes it. wrap: what the run
+    learned besides the objective of its settings.
     """
     console = Console(quiet or processes.rank() > 0)
     find_state(path)
@@ -174,7 +178,7 @@ def continue_run(
                 update={"provenance": header.provenance.model_copy(update={"data": settings.data})}
             )
             processes.main_process_first(lambda: write_settings(path, settings, header))
-        objective = objective_of(settings, header, scan, split)
+        objective = wrap(objective_of(settings, header, scan, split))
         network = build(objective.watch(header.architecture))
         job = Job(network, header, scan, split, settings, objective)
         return _train(job, path, console, saved, until)

@@ -1,0 +1,142 @@
+"""leannet search: networks found for a device."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from leannet.cli.options import Json, Quiet
+from leannet.cli.output import print_json, print_table, print_text
+from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
+from leannet.errors import LeannetError, command_line
+
+if TYPE_CHECKING:
+    from leannet.search.searched import Searched
+
+OF_THE_SPACE = {"model", "width", "resolution", "weights", "folds", "resume", "config", "teacher", "gate", "exits"}
+
+
+class Command(SettingsCommand):
+    """Without the settings that the space decides."""
+
+    left_out = frozenset(OF_THE_SPACE)
+
+
+CLASS = Command
+SHOWN = 10  # networks of the front
+
+
+def command(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Argument(help="Images, as train reads them.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="What is searched: a file (.toml, .json), or a network whose rows suggest it.")
+    ] = None,
+    latency: Annotated[str | None, typer.Option(help="The target: 3ms, or 50% of the largest network's time.")] = None,
+    macs: Annotated[str | None, typer.Option(help="Or mult-adds: 14M, 50%.")] = None,
+    params: Annotated[str | None, typer.Option(help="Or parameters: 1.2M, 50%.")] = None,
+    strategy: Annotated[
+        Literal["controller", "evolution", "random"], typer.Option(help="What proposes candidates.")
+    ] = "controller",
+    evaluations: Annotated[int, typer.Option(help="How many candidates are evaluated.", min=1)] = 200,
+    w: Annotated[float, typer.Option("--w", help="How much time counts: -0.07, or -0.15 for small networks.")] = -0.07,
+    hard: Annotated[bool, typer.Option("--hard", help="Only what is above the target loses, and much.")] = False,
+    sram: Annotated[str | None, typer.Option(help="The most memory of a microcontroller, as integers: 256kB.")] = None,
+    flash: Annotated[str | None, typer.Option(help="The largest file of those: 512kB.")] = None,
+    evaluate: Annotated[
+        Literal["supernet", "training"], typer.Option(help="Weights that all share, or a short training of each.")
+    ] = "supernet",
+    rule: Annotated[Literal["sandwich", "uniform"], typer.Option(help="How shared weights are trained.")] = "sandwich",
+    supernet: Annotated[Path | None, typer.Option(help="That of an earlier search over the same space.")] = None,
+    short_epochs: Annotated[int, typer.Option(help="Epochs of each, with --evaluate training.", min=1)] = 1,
+    validation: Annotated[
+        int, typer.Option(help="The most validation images that evaluate a candidate.", min=2)
+    ] = 2000,
+    latency_engine: Annotated[str, typer.Option(help="In which milliseconds are measured.")] = "onnxruntime",
+    latency_precision: Annotated[str, typer.Option(help="Of the network that is timed.")] = "float32",
+    latency_threads: Annotated[int, typer.Option(help="Of that engine.", min=1)] = 1,
+    latency_table: Annotated[
+        Path | None, typer.Option(help="That covers the space (leannet latency-table --space). Default: measured.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="The processor whose table it is, where not this one.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Of the study: a file (.db, .log), or postgresql://... Default: in OUT.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--processes", help="Of this machine, which share its cores.", min=1)] = 1,
+    out: Annotated[Path | None, typer.Option(help="The folder. Default: a new one under runs/.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this search, or help with it.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search a space of networks for the most accurate one that is fast enough on your device.
+
+    Any number of processes and machines that share the folder work on it: leannet search --resume OUT.
+    Options of training are those of the weights that all candidates share.
+
+    Example: leannet search cifar10/ --space cifar_mobilenet_v2 --latency 50% --time 30m
+    """
+    from leannet.search.searching import resume_search, search
+
+    chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
+    threads = chosen.get("threads")
+    if resume is not None:
+        if data is not None or out is not None or set(chosen) - {"threads"}:
+            raise LeannetError("--resume goes on with a search as it was begun: leave out all but --threads, --json "
+                               "and --quiet")  # fmt: skip
+        _tell(resume_search(resume, quiet, threads), json)
+        return
+    if data is None or space is None:
+        raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%")
+    if workers > 1 and threads is None:
+        chosen["threads"] = max(1, (os.cpu_count() or 1) // workers)
+    request = {
+        "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
+        "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
+        "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
+        "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
+        "seed": chosen.get("seed", 0),
+    }  # fmt: skip
+    helpers: list[subprocess.Popen[bytes]] = []
+
+    def begun(folder: Path) -> None:
+        words = [sys.executable, "-m", "leannet", "search", "--resume", str(folder), "--quiet"]
+        words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
+        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(workers - 1))
+
+    try:
+        searched = search(
+            data, space, latency=latency, macs=macs, params=params, out=out, storage=storage, supernet=supernet,
+            quiet=quiet, request=request, begun=begun, **nested(chosen),
+        )  # fmt: skip
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.wait()
+    _tell(searched, json)
+
+
+def _tell(searched: "Searched", json: bool) -> None:
+    from leannet.search.searched_figure import draw_searched
+
+    draw_searched([searched], searched.path / "search.svg")
+    if json:
+        print_json(searched.to_dict())
+        return
+    from leannet.shrink.budgets import readable
+
+    quantity, target = searched.request.quantity, searched.request.target
+    lines = [
+        [each.number, f"{100 * each.accuracy:.2f} %", readable(quantity, each.cost), f"{each.reward:.4f}"]
+        for each in sorted(searched.front, key=lambda trial: -trial.reward)[:SHOWN]
+    ]
+    print_table(["trial", "accuracy", "takes", "reward"], lines)
+    print_text(
+        f"The front of {len(searched.trials)} networks that were tried, the best for {readable(quantity, target)} "
+        "first; accuracy as the search evaluated it, which is below that of a network trained alone."
+    )
+    file = searched.path / "found.json"
+    print(f"written     {file}   ·   {searched.path / 'search.svg'}")
+    print(f"try next    {command_line('train', 'DATA')} --model {file}   ·   {command_line('draw', file)}")
