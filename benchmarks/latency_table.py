@@ -28,10 +28,10 @@ from scipy.stats import spearmanr
 
 import leannet
 from leannet.files import write_whole
+from leannet.nas.emitting import emit
+from leannet.nas.spaces import space_of
+from leannet.nas.tables import WITHIN, LatencyTable, Work, measure_table
 from leannet.runtime import engine as engine_of
-from leannet.search.emitting import emit
-from leannet.search.latency_table import WITHIN, LatencyTable, Work, measure_table
-from leannet.search.spaces import space_of
 from leannet.style import COLORS, figure, plain_axes, write_figure
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "latency_table.json"

@@ -20,6 +20,7 @@ PACKAGES = (
     "leannet.artifact",
     "leannet.quantization",
     "leannet.web",
+    "leannet.nas",
     "leannet.looks",
     "leannet.diagrams",
     "leannet.experiments",

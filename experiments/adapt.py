@@ -29,8 +29,8 @@ import leannet
 from leannet.checkpoint import load
 from leannet.cost import count
 from leannet.header import read_header
+from leannet.nas.adapt_request import CHOSEN, OFFER, STEPS, Adaptation, Chosen, Offer
 from leannet.runtime import machine
-from leannet.search.adapt_request import CHOSEN, OFFER, STEPS, Adaptation, Chosen, Offer
 from leannet.shrink.timing import Timing
 
 LEDGER = Ledger("adapt")

@@ -30,7 +30,7 @@ ROOMS = [
     {"benchmark", "evaluation"},
     {"training"},
     {"quantization", "reports", "shrink", "studies", "web"},
-    {"search", "serving"},
+    {"nas", "serving"},
     {"advice", "looks"},
     {"experiments"},
     {"cli"},

@@ -22,6 +22,7 @@ _public, __dir__, _names = attach(
         "Architecture": ".rows",
         "LeannetError": ".errors",
         "activations": ".looks",
+        "adapt": ".nas",
         "advise": ".advice",
         "architecture": ".zoo",
         "attention": ".looks",
@@ -42,6 +43,7 @@ _public, __dir__, _names = attach(
         "filters": ".looks",
         "find_lr": ".training",
         "guidelines": ".studies",
+        "latency_table": ".nas",
         "load": ".checkpoint",
         "models": ".zoo",
         "predict": ".evaluation",
@@ -50,6 +52,7 @@ _public, __dir__, _names = attach(
         "report": ".reports",
         "reparameterize": ".shrink",
         "rewrite": ".shrink",
+        "search": ".nas",
         "sensitivity": ".shrink",
         "serve": ".serving",
         "sparsify": ".shrink",
@@ -63,6 +66,7 @@ _PACKAGES = {
     "diagrams",
     "experiments",
     "looks",
+    "nas",
     "quantization",
     "rows",
     "shrink",
@@ -93,6 +97,9 @@ if TYPE_CHECKING:
     from leannet.looks import embed as embed
     from leannet.looks import filters as filters
     from leannet.looks import suspects as suspects
+    from leannet.nas import adapt as adapt
+    from leannet.nas import latency_table as latency_table
+    from leannet.nas import search as search
     from leannet.network import build as build
     from leannet.quantization import quantize as quantize
     from leannet.reports import compare as compare

@@ -14,7 +14,7 @@ from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, ne
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
-    from leannet.search.adapted import Adapted
+    from leannet.nas.adapted import Adapted
 
 
 class Command(SettingsCommand):
@@ -73,7 +73,7 @@ def command(
 
     Example: leannet adapt runs/photos --latency 60%
     """
-    from leannet.search.adapting import adapt, resume_adapting
+    from leannet.nas.adapting import adapt, resume_adapting
 
     chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
     threads = chosen.get("threads")
@@ -115,7 +115,7 @@ def command(
 
 def _tell(adapted: "Adapted", json: bool) -> None:
     if adapted.finished:
-        from leannet.search.adapted_figure import draw_adapted
+        from leannet.nas.adapted_figure import draw_adapted
 
         draw_adapted(adapted, adapted.path / "adapt.svg")
         if adapted.run is not None:

@@ -45,15 +45,16 @@ def command(
     """
     from leannet.console import Console
     from leannet.files import check_writable
-    from leannet.search.emitting import check_emit
-    from leannet.search.emitting import emit as write_folder
-    from leannet.search.latency_table import LatencyTable, measure_table
+    from leannet.nas.emitting import check_emit
+    from leannet.nas.emitting import emit as write_folder
+    from leannet.nas.tables import LatencyTable, measure_table
+    from leannet.nas.timing import work_of
 
     if emit is not None and table is not None:
         raise LeannetError("--emit and --table: expected one of them, found both")
-    if not what and (table is not None or not space):
-        raise LeannetError("expected networks" + ("" if table else ", or a --space") + ", found none: name one, as "
-                           "leannet latency-table mobilenet_v2")  # fmt: skip
+    if table is not None and not what:
+        raise LeannetError("--table: expected networks to predict, found none: name one, as leannet latency-table "
+                           f"mobilenet_v2 --table {table}")  # fmt: skip
     console = Console(quiet)
     if table is not None:
         _predict(LatencyTable.load(table), what or [], width, resolution, wide, json)
@@ -62,7 +63,7 @@ def command(
         check_emit(emit, engine)
     else:
         check_writable(out)
-    work = _work(what or [], space or [], width, resolution, networks)
+    work = work_of(what or [], space or [], width, resolution, networks)
     names = list(work.networks)
     said = f"{len(work.probes.rows):,} rows by {len(names):,} networks"
     if emit is not None:
@@ -93,24 +94,6 @@ def command(
     print_text(measured.quality())
     print(f"written     {out}")
     print(f"try next    {command_line('latency-table', *(what or space or []))} --table {out}")
-
-
-def _work(what: list[str], spaces: list[str], width: float, resolution: int | None, networks: int) -> Any:
-    """What is to be timed for networks and spaces."""
-    import numpy as np
-
-    from leannet.rows import Architecture
-    from leannet.search.latency_table import Work
-    from leannet.search.spaces import read_space
-    from leannet.what import resolve
-
-    wholes = [resolve(word, 1.0 if Path(word).exists() else width, resolution) for word in what]
-    covering: list[Architecture] = []
-    for word in spaces:
-        space, draw = read_space(word, width, resolution), np.random.default_rng(0)
-        covering += space.covering()
-        wholes += [space.architecture(space.random(draw)) for _ in range(networks)]
-    return Work.of(covering, wholes)
 
 
 def _predict(table: Any, what: list[str], width: float, resolution: int | None, wide: bool, json: bool) -> None:

@@ -14,7 +14,7 @@ from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
-    from leannet.search.searched import Searched
+    from leannet.nas.searched import Searched
 
 OF_THE_SPACE = {"model", "width", "resolution", "weights", "folds", "resume", "config", "teacher", "gate", "exits"}
 
@@ -78,7 +78,7 @@ def command(
 
     Example: leannet search cifar10/ --space cifar_mobilenet_v2 --latency 50% --time 30m
     """
-    from leannet.search.searching import resume_search, search
+    from leannet.nas.searching import resume_search, search
 
     chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
     threads = chosen.get("threads")
@@ -119,7 +119,7 @@ def command(
 
 
 def _tell(searched: "Searched", json: bool) -> None:
-    from leannet.search.searched_figure import draw_searched
+    from leannet.nas.searched_figure import draw_searched
 
     draw_searched([searched], searched.path / "search.svg")
     if json:

@@ -1,0 +1,207 @@
+"""What an adaptation is asked to do, and where it stands: files that any number of workers share."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from leannet.errors import LeannetError
+from leannet.files import write_whole
+from leannet.nas.reductions import Reductions
+from leannet.rows import first_error
+from leannet.rows.fields import Documented, Frozen, Size
+from leannet.shrink.budgets import check_budgets
+from leannet.shrink.timing import Timing
+
+FILE = "adapt.json"
+STEPS, OFFER, CHOSEN = "steps", "offer.json", "chosen.json"  # a folder, and in one of each step
+Quantity = Literal["latency_ms", "macs", "params"]
+
+
+class Request(Documented):
+    """An adaptation, as it was asked for."""
+
+    run: str
+    """The checkpoint of the network that is adapted."""
+    quantity: Quantity = "latency_ms"
+    """What is short."""
+    budget: str = "60%"
+    """What it may take then: a share of what it takes now, or a number with its unit."""
+    reduction: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """The share of what the original takes that the first step takes away."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.98
+    """By which every further step multiplies that; 1: always the same (MobileNetV3)."""
+    steps: Size | None = None
+    """The most steps."""
+    select: Literal["accuracy", "ratio"] = "accuracy"
+    """Which proposal wins a step: the most accurate (NetAdapt), or the one that loses least accuracy for what it takes
+    away (MobileNetV3)."""
+    short_steps: Size = 100
+    """Training steps of a proposal."""
+    short_rate: Annotated[float, Field(gt=0)] = 0.1
+    """Their learning rate over that of the training that follows."""
+    proposals: Size | None = None
+    """The most proposals of a step, those of the widest layers first; all where it is not said."""
+    rows: tuple[str, ...] = ()
+    """Rows or layers that may become narrower; empty: all."""
+    keep: tuple[str, ...] = ()
+    """Rows or layers that stay as wide as they are."""
+    round_to: Size = 8
+    """Widths become multiples of it."""
+    least: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """The share of its channels that every layer keeps."""
+    images: Annotated[int, Field(strict=True, ge=2)] = 1024
+    """Training images for batch norm's statistics."""
+    engine: str = "onnxruntime"
+    """In which milliseconds are measured."""
+    precision: str = "float32"
+    """Of the network that is timed."""
+    threads: Size = 1
+    """Of that engine."""
+    table: str | None = None
+    """A latency table to begin with."""
+    device: str | None = None
+    """The processor whose table it is, where that is not this machine's."""
+
+    @property
+    def timing(self) -> Timing:
+        """Where milliseconds are measured."""
+        return Timing(self.engine, self.precision, self.threads)
+
+    @property
+    def reductions(self) -> Reductions:
+        """What steps take away."""
+        return Reductions(self.reduction, self.decay)
+
+    @classmethod
+    def make(cls, **values: Any) -> "Request":
+        """A request. Raises LeannetError for fields that are impossible."""
+        try:
+            request = cls.model_validate({name: value for name, value in values.items() if value is not None})
+        except ValidationError as error:
+            raise LeannetError(f"adapt: {first_error(error)}") from None
+        check_budgets({request.quantity: request.budget})
+        request.timing.check_names()
+        if request.quantity == "latency_ms":
+            if request.device is None:
+                request.timing.check()
+        elif request.table is not None or request.device is not None:
+            raise LeannetError("--latency-table, --device: expected a budget of milliseconds (--latency)")
+        return request
+
+
+class Adaptation(Documented):
+    """An adaptation that has begun: what workers have to agree on."""
+
+    format_version: Literal[1] = 1
+    """Version of the JSON."""
+    request: Request
+    """What was asked for."""
+    settings: dict[str, Any]
+    """Of the training."""
+    storage: str
+    """Of the study."""
+    weights: str
+    """The SHA-256 of the checkpoint."""
+    command: str | None = None
+    """What it was begun with."""
+    accuracy: float
+    """Of the original, on the validation images."""
+    before: float
+    """What the original takes."""
+    most: float
+    """What the result may take."""
+
+    def save(self, folder: Path) -> None:
+        """Writes it into the folder."""
+        write_whole(folder / FILE, (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> "Adaptation":
+        """From the folder. Raises LeannetError where there is none."""
+        file = folder / FILE
+        if not file.exists():
+            raise LeannetError(f"{folder}: expected the folder of an adaptation ({FILE}), found none")
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise LeannetError(f"{file}: {first_error(error)}") from None
+
+
+class Offered(Frozen):
+    """A proposal of a step, as workers read it. cost: what the network would take. removed: groups of channels."""
+
+    key: str
+    row: str
+    before: int
+    after: int
+    cost: float
+    removed: tuple[int, ...]
+
+
+class Offer(Frozen):
+    """A step: what it starts from, what it has to reach, and its proposals."""
+
+    step: int
+    cost: float
+    accuracy: float
+    target: float
+    proposals: tuple[Offered, ...]
+
+    def save(self, file: Path) -> None:
+        """Writes it, whole or not at all."""
+        write_whole(file, self.model_dump_json(indent=1).encode())
+
+    @classmethod
+    def load(cls, file: Path) -> "Offer":
+        """From its file."""
+        return cls.model_validate_json(file.read_bytes())
+
+
+class Chosen(Frozen):
+    """The proposal that won a step, and what all of them reached: accuracies by key."""
+
+    step: int
+    key: str
+    row: str
+    before: int
+    after: int
+    cost: float
+    accuracy: float
+    accuracies: dict[str, float]
+
+    def save(self, file: Path) -> None:
+        """Writes it, whole or not at all."""
+        write_whole(file, self.model_dump_json(indent=1).encode())
+
+    @classmethod
+    def load(cls, file: Path) -> "Chosen":
+        """From its file."""
+        return cls.model_validate_json(file.read_bytes())
+
+
+def winner(offer: Offer, accuracies: dict[str, float], select: Literal["accuracy", "ratio"]) -> Chosen:
+    """The proposal that wins; of equal ones the cheapest, then the first by name, so that all workers agree.
+
+    accuracy: the highest (Yang et al., arXiv 1804.03230, algorithm 1). ratio: the largest change of accuracy over what
+    the change takes away (Howard et al., arXiv 1905.02244, section 5.2).
+    """
+
+    def worth(each: Offered) -> tuple[float, float, str]:
+        accuracy = accuracies[each.key]
+        if select == "ratio":
+            accuracy = (accuracy - offer.accuracy) / (offer.cost - each.cost)
+        return -accuracy, each.cost, each.key
+
+    best = min(offer.proposals, key=worth)
+    return Chosen(
+        step=offer.step,
+        key=best.key,
+        row=best.row,
+        before=best.before,
+        after=best.after,
+        cost=best.cost,
+        accuracy=accuracies[best.key],
+        accuracies=accuracies,
+    )

@@ -1,0 +1,98 @@
+"""How accurate a candidate is: by weights that all candidates share, in seconds, or by a short training of its own."""
+
+import abc
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leannet.checkpoint import load
+from leannet.console import Console
+from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
+from leannet.errors import LeannetError
+from leannet.nas.search_request import Request
+from leannet.nas.space import Candidate, Space
+from leannet.nas.supernet import SharedWeights, resized
+from leannet.network import build, folded
+from leannet.training.job import Job, watched
+from leannet.training.loop import fit
+from leannet.training.precise_batch_norm import precise_batch_norm
+
+BATCH = 128
+
+
+class Evaluator(abc.ABC):
+    """Evaluates candidates on validation images, which nothing was trained on."""
+
+    @abc.abstractmethod
+    def accuracy(self, candidate: Candidate) -> float:
+        """A fraction of the validation images."""
+
+
+class BySupernet(Evaluator):
+    """By slices of the largest network's weights, with batch norm's statistics of their own.
+
+    Images are read and normalized once, and stay in memory.
+    """
+
+    def __init__(self, job: Job, folder: Path, space: Space, request: Request):
+        """folder: of the run that trained the largest network. Raises LeannetError where it is another network."""
+        network, header = load(folder)
+        largest = space.architecture(space.largest)
+        if header.architecture.rows != largest.rows or header.architecture.input != largest.input:
+            raise LeannetError(
+                f"{folder}: expected the largest network of the space, found {header.architecture.name}: name a "
+                "supernet of this space, or leave it out"
+            )
+        self.shared = SharedWeights(network, space)
+        _, plain = job.images
+        draw = np.random.default_rng(0)
+        some = draw.permutation(job.split.train)[: request.images]
+        held_out = draw.permutation(job.split.validation)[: request.validation]
+        self._statistics = [images for images, _ in _normalized(plain, some)]
+        self._validation = _normalized(plain, np.sort(held_out))
+
+    def accuracy(self, candidate: Candidate) -> float:
+        network = self.shared.network_of(candidate)
+        rows = network.architecture
+        precise_batch_norm(network, (resized(images, rows) for images in self._statistics))
+        network, correct, seen = folded(network), 0, 0
+        with torch.no_grad():
+            for images, labels in self._validation:
+                outputs = network(resized(images, rows))
+                logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
+                correct += int((logits.argmax(dim=1) == labels).sum())
+                seen += len(labels)
+        return correct / seen
+
+
+class ByTraining(Evaluator):
+    """By a training of so many epochs from scratch, by the settings of the search."""
+
+    def __init__(self, job: Job, space: Space, request: Request):
+        self._job, self._space = job, space
+        self._settings = job.settings.model_copy(update={"epochs": request.short_epochs})
+
+    def accuracy(self, candidate: Candidate) -> float:
+        architecture = self._space.architecture(candidate)
+        torch.manual_seed(self._settings.seed)
+        network = build(architecture)
+        preprocessing = self._job.header.preprocessing.model_copy(
+            update={"height": architecture.input.height, "width": architecture.input.width}
+        )
+        header = self._job.header.model_copy(update={"architecture": architecture, "preprocessing": preprocessing})
+        job = self._job.of(watched(network, self._job.objective), header, self._settings)
+        if preprocessing != self._job.header.preprocessing:
+            job.__dict__.pop("images", None)  # they are read at another size
+        state, _ = fit(job, None, Console(quiet=True))
+        return float(state.log[-1]["validation_accuracy"])
+
+
+def _normalized(plain: PreparedDataset, indices: NDArray[np.int64]) -> list[tuple[Tensor, Tensor]]:
+    """Batches of images (N, C, H, W), ready for a network, and their labels."""
+    return [
+        (normalize(images.contiguous(memory_format=torch.channels_last), plain.preprocessing), labels)
+        for images, labels, _ in Loader(plain, Batches(indices, BATCH), workers=0)
+    ]

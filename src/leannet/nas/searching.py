@@ -1,0 +1,292 @@
+"""`search`: networks of a space, by what they reach and what they take on a device (MnasNet; Tan et al., 1807.11626).
+
+Candidates are trials of a study: a strategy proposes, from all that was tried; who claims a candidate evaluates it.
+Any number of processes and machines that share the folder take part, and each may stop and go on.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leannet.console import Console
+from leannet.errors import LeannetError, command_line
+from leannet.files import write_whole
+from leannet.microcontrollers import Target, fit
+from leannet.nas.adapt_resource import TABLE
+from leannet.nas.evaluating import BySupernet, ByTraining, Evaluator
+from leannet.nas.resources import Counted, Predicted, Resource
+from leannet.nas.search_request import FILE, Request, Search
+from leannet.nas.searched import FOUND, Searched, trials_of
+from leannet.nas.space import Candidate, Space
+from leannet.nas.spaces import read_space
+from leannet.nas.strategies import Drawn, Tried, draw_new, strategy
+from leannet.nas.study import Study
+from leannet.nas.supernet import Shared
+from leannet.nas.tables import LatencyTable, Work, measure_table
+from leannet.retired import current_settings
+from leannet.rows import Architecture
+from leannet.run_files import STATE
+from leannet.shrink.budgets import read_budgets, readable
+from leannet.shrink.plan import digest_of
+from leannet.shrink.timing import torch_threads_kept
+from leannet.training.folder import make_run
+from leannet.training.job import prepare
+from leannet.training.reading import Reader
+from leannet.training.run import begin, continue_run, make_settings
+from leannet.training.settings import Settings
+
+LARGEST, SUPERNET, SPOOL = "largest.json", "supernet", "spool"
+SHARED = "supernet"  # the key of its training
+POLL = 1.0  # seconds between looks at what others do
+WHOLES = 10  # networks that the overhead of a table is fitted to
+SECONDS_A_NETWORK = 0.2
+
+
+def search(
+    data: str | Path,
+    space: str | Space,
+    *,
+    latency: str | None = None,
+    macs: str | None = None,
+    params: str | None = None,
+    out: str | Path | None = None,
+    storage: str | None = None,
+    supernet: str | Path | None = None,
+    quiet: bool = False,
+    request: Mapping[str, Any] | None = None,
+    begun: Callable[[Path], object] = lambda folder: None,
+    **settings: Any,
+) -> Searched:
+    """Searches a space for a network of images, and returns all that was tried, the best first.
+
+    space: a file, a network whose rows suggest one, or a Space. latency, macs, params: the target, as "50%" of what the
+    largest network of the space takes, or "3ms", "14M"; one of them. out: the folder; None: a new one under runs/.
+    storage: of the study, for workers on several machines; None: a file of SQLite in the folder. supernet: the run of
+    an earlier search over the same space, whose weights are taken. request: fields of nas.search_request.Request.
+    begun: called with the folder once others may help. settings: of the training of the shared weights, fields of
+    training.settings.Settings.
+    Raises LeannetError, one line, for a space, target, data or settings that cannot be used.
+    """
+    asked = {name: text for name, text in (("latency_ms", latency), ("macs", macs), ("params", params)) if text}
+    if len(asked) != 1:
+        found = len(asked) or "none"
+        raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {found}")
+    ((quantity, text),) = asked.items()
+    if fixed := [name for name in ("model", "width", "resolution", "weights") if settings.get(name)]:
+        raise LeannetError(f"--{fixed[0]}: the space says what networks are: leave it out")
+    if out is not None and (Path(out) / FILE).exists():
+        raise LeannetError(
+            f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
+        )
+    chosen = read_space(space) if isinstance(space, str) else space
+    folder = make_run(out, str(data))
+    file = folder / LARGEST
+    write_whole(file, chosen.architecture(chosen.largest).to_json().encode())
+    try:
+        worker = _Worker(make_settings(data, {**settings, "model": str(file)}), Console(quiet))
+        chosen = worker.fitted(chosen)
+        made = Request.make(space=chosen, quantity=quantity, target=1.0, **dict(request or {}))
+        resource = worker.first_resource(made)
+        largest = resource.of(chosen.architecture(chosen.largest))
+        (limit,) = read_budgets({made.quantity: text}, {made.quantity: largest})
+        made = made.model_copy(update={"target": limit.most})
+        if supernet is not None and made.evaluate == "supernet":
+            BySupernet(worker.job, Path(supernet), chosen, made)  # raises where it is another's
+    except BaseException:
+        file.unlink()
+        if out is None:
+            folder.rmdir()
+        raise
+    if isinstance(resource, Predicted):
+        resource.save(folder / TABLE)
+    if supernet is not None:
+        (folder / SUPERNET).symlink_to(Path(supernet).resolve())
+    plain = worker.job.settings.model_dump(mode="json", exclude_none=True)
+    where = storage or str((folder / "study.db").resolve())
+    Search(request=made, settings=plain, storage=where, command=worker.job.header.provenance.command).save(folder)
+    begun(folder)
+    return worker.search(folder)
+
+
+def resume_search(folder: str | Path, quiet: bool = False, threads: int | None = None) -> Searched:
+    """Goes on with a search that was stopped or killed, or helps one that others are at.
+
+    threads: of torch; None: as the search says. Raises LeannetError for a folder of none.
+    """
+    path = Path(folder)
+    begun = Search.load(path)
+    settings = Settings.make(current_settings(begun.settings), str(path / FILE))
+    update: dict[str, Any] = {"model": str(path / LARGEST)} | ({} if threads is None else {"threads": threads})
+    return _Worker(settings.model_copy(update=update), Console(quiet)).search(path)
+
+
+class _Worker:
+    """One of those that search."""
+
+    def __init__(self, settings: Settings, console: Console):
+        self.console, self.reader = console, Reader()
+        self.job = prepare(settings, self.reader, console)
+        if self.job.task.name != "classify":
+            raise LeannetError(f"{settings.data}: searches are for classes: expected images with a class each")
+
+    def fitted(self, space: Space) -> Space:
+        """The space with the classes and colors of the images."""
+        base = space.base.with_classes(len(self.job.header.classes))
+        return space.model_copy(update={"base": base})
+
+    def first_resource(self, request: Request) -> Resource:
+        """Counts, or a latency table of all rows of the space. Raises LeannetError for a table that is not allowed."""
+        if request.quantity != "latency_ms":
+            return Counted(request.quantity)
+        if request.table is not None:
+            table = LatencyTable.load(request.table)
+            table.check(request.engine, request.precision, request.threads, request.device)
+            return Predicted(table, request.timing).learn(list(request.space.covering()))
+        draw = np.random.default_rng(0)
+        wholes = [request.space.architecture(request.space.random(draw)) for _ in range(WHOLES)]
+        work = Work.of(request.space.covering(), wholes)
+        number = len(work.networks)
+        self.console.say(f"timing {len(work.probes.rows)} rows by {number} networks, {request.timing}")
+        with torch_threads_kept(), self.console.bar(number) as bar:
+            table = measure_table(work, request.engine, request.precision, request.threads,
+                                  seconds=SECONDS_A_NETWORK * number,
+                                  done=lambda done: bar.advance(done, "timing"))  # fmt: skip
+        self.console.say(f"  {table.quality()}")
+        return Predicted(table, request.timing)
+
+    # The whole
+
+    def search(self, folder: Path) -> Searched:
+        """Does what is not done yet, beside whoever else does."""
+        begun = Search.load(folder)
+        request = begun.request
+        resource: Resource = Counted(request.quantity)
+        if request.quantity == "latency_ms":
+            resource = Predicted(LatencyTable.load(folder / TABLE), request.timing)
+        about = request.model_dump(mode="json", exclude={"evaluations", "space"})
+        about |= {
+            "space": digest_of(request.space.base),
+            "stages": [each.model_dump() for each in request.space.stages],
+        }
+        name, spool = f"search {folder.resolve().name}", folder / SPOOL
+        with Study(begun.storage, name, about, request.space.decisions, spool, self.console.say) as study:
+            evaluator = self._evaluator(study, folder, request)
+            _Search(study, request, resource, evaluator, self.console).run()
+            trials = trials_of(study.results(), request)
+        searched = Searched.of(folder, request, trials, resource)
+        write_whole(folder / FOUND, searched.architecture.to_json().encode())
+        return searched
+
+    def _evaluator(self, study: Study, folder: Path, request: Request) -> Evaluator:
+        if request.evaluate == "training":
+            return ByTraining(self.job, request.space, request)
+        place = folder / SUPERNET
+        if not place.is_symlink():  # it is another search's
+            self._train_supernet(study, place, request)
+        return BySupernet(self.job, place, request.space, request)
+
+    def _train_supernet(self, study: Study, place: Path, request: Request) -> None:
+        """The shared weights, by one worker while the others wait."""
+        while study.result(SHARED) is None:
+            claim = study.claim(SHARED)
+            if claim is None:
+                time.sleep(POLL)
+                continue
+            with study.working(claim):
+                if (place / STATE).exists():
+                    run = continue_run(
+                        place, self.console.quiet, False, self.reader, finished_too=True,
+                        wrap=lambda inner: Shared(inner, request.space, request.rule),
+                    )  # fmt: skip
+                else:
+                    shared = Shared(self.job.objective, request.space, request.rule)
+                    run = begin(replace(self.job, objective=shared), place, self.console)
+                if not run.finished:
+                    raise KeyboardInterrupt
+            study.tell(claim, {"done": 1.0})
+
+
+class _Search:
+    """The loop of one worker: propose, claim, evaluate, tell."""
+
+    def __init__(
+        self, study: Study, request: Request, resource: Resource, evaluator: Evaluator, console: Console
+    ):  # fmt: skip
+        self._study, self._request, self._resource = study, request, resource
+        self._evaluator, self._console = evaluator, console
+        self._strategy = strategy(request.strategy, request.space, request.seed)
+        self._rows: dict[Candidate, tuple[Architecture, str]] = {}
+        self._fit: dict[str, bool] = {}
+
+    def run(self) -> None:
+        """Until so many candidates have been evaluated."""
+        request, study = self._request, self._study
+        while True:
+            tried = trials_of(study.results(), request)
+            if len(tried) >= request.evaluations:
+                return
+            abandoned = study.abandoned()
+            for key, notes in abandoned.items():  # what a worker that is gone was at
+                if "candidate" in notes:
+                    self._evaluate(tuple(notes["candidate"]), key, notes)
+            if abandoned:
+                continue
+            taken = study.taken()
+            if len(taken - {SHARED}) >= request.evaluations:  # others are at the last ones
+                time.sleep(POLL)
+                continue
+            draw = np.random.default_rng([request.seed, study.count, zlib.crc32(study.worker.encode())])
+            lessons = [Tried(each.number, each.candidate, each.reward, each.sampled) for each in tried]
+            known = {each.candidate: each.reward for each in tried}
+            drawn = self._draw(lessons, taken, known, draw)
+            if drawn is None:
+                self._console.say("the strategy proposes nothing new any more: the search has ended")
+                return
+            candidate = drawn.candidate
+            notes = {"candidate": list(candidate), "before": [[list(each), worth] for each, worth in drawn.before]}
+            self._evaluate(candidate, self._key(candidate), notes)
+
+    def _draw(
+        self, lessons: Sequence[Tried], taken: Collection[str], known: Mapping[Candidate, float],
+        draw: np.random.Generator,
+    ) -> Drawn | None:  # fmt: skip
+        """A candidate that fits, and that nobody has."""
+        return draw_new(self._strategy, lessons, lambda each: self._key(each) not in taken, self._fits, known, draw)
+
+    def _evaluate(self, candidate: Candidate, key: str, notes: Mapping[str, Any]) -> None:
+        claim = self._study.claim(key, self._request.space.options(candidate), notes)
+        if claim is None:
+            return
+        rows = self._request.space.architecture(candidate)
+        cost = self._resource.of(rows)
+        with self._study.working(claim):
+            accuracy = self._evaluator.accuracy(candidate)
+        reward = self._request.reward.of(accuracy, cost)
+        self._study.tell(claim, {"reward": reward, "accuracy": accuracy, "cost": cost})
+        self._console.say(f"  trial {claim.number}: {100 * accuracy:.2f} %, "
+                          f"{readable(self._request.quantity, cost)}, reward {reward:.4f}")  # fmt: skip
+
+    def _key(self, candidate: Candidate) -> str:
+        """Of the network: different candidates may be the same one."""
+        return self._named(candidate)[1]
+
+    def _named(self, candidate: Candidate) -> tuple[Architecture, str]:
+        if candidate not in self._rows:
+            rows = self._request.space.architecture(candidate)
+            self._rows[candidate] = rows, digest_of(rows)
+        return self._rows[candidate]
+
+    def _fits(self, candidate: Candidate) -> bool:
+        """Whether it is within the limits of memory."""
+        sram, flash = self._request.memory
+        if sram is None and flash is None:
+            return True
+        rows, key = self._named(candidate)
+        if key not in self._fit:
+            self._fit[key] = fit(rows).fits(Target("", "", sram, flash))
+        return self._fit[key]

@@ -1,0 +1,147 @@
+"""A supernet: the largest network of a space, of whose weights every candidate's are a part.
+
+There is no second module: a candidate is its own rows, run by the executor of all networks, on slices of the largest
+one's tensors: the first channels, and the middle of a kernel (Yu and Huang, arXiv 1903.05134; Cai et al., arXiv
+1908.09791, section 3). In training, gradients flow through the slices.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from leannet.errors import LeannetError
+from leannet.nas.space import Candidate, Space
+from leannet.network import Network, build
+from leannet.rows import Architecture, parameters
+from leannet.training.objective import Losses, Objective, Run
+
+Rule = Literal["sandwich", "uniform"]
+Parts = dict[str, tuple[slice, ...]]
+RANDOM = 2  # candidates of a sandwich besides the largest and the smallest
+CACHED = 64  # candidates whose modules are kept
+
+
+def parts(candidate: Architecture, largest: Architecture) -> Parts:
+    """Of each tensor of a candidate which numbers of the largest network's tensor of that name it is.
+
+    Raises LeannetError for a tensor that the largest network lacks, or has smaller.
+    """
+    whole = {f"{layer.path}.{each.name}": each for layer in largest.layers for each in parameters(layer)}
+    result: Parts = {}
+    for layer in candidate.layers:
+        for each in parameters(layer) if layer.shares is None else ():
+            key = f"{layer.path}.{each.name}"
+            if key not in whole or any(own > of for own, of in zip(each.shape, whole[key].shape, strict=True)):
+                found = "nothing" if key not in whole else f"{whole[key].shape}"
+                raise LeannetError(
+                    f"{candidate.name} is no part of {largest.name}: {key} of {each.shape} is {found} there"
+                )
+            begins = (
+                (of - own) // 2 if axis == "" else 0
+                for own, of, axis in zip(each.shape, whole[key].shape, each.axes, strict=True)
+            )
+            result[key] = tuple(slice(begin, begin + own) for begin, own in zip(begins, each.shape, strict=True))
+    return result
+
+
+class SharedWeights:
+    """The largest network of a space, and candidates that use its weights."""
+
+    def __init__(self, network: Network, space: Space):
+        self.network, self.space = network, space
+        self._module = lru_cache(CACHED)(self._made)
+
+    def _made(self, candidate: Candidate) -> tuple[Network, Parts]:
+        architecture = self.space.architecture(candidate)
+        with torch.device("meta"):  # it has the largest network's weights when it runs
+            module = build(architecture)
+        return module, parts(architecture, self.network.architecture)
+
+    def run(self, candidate: Candidate, images: Tensor) -> Any:
+        """What a candidate answers in training. images: (N, C, H, W) of any size; they become as large as it asks."""
+        module, of = self._module(candidate)
+        module.train()
+        own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        state = {}
+        for key, places in of.items():
+            tensor = own[key][places]
+            is_statistic = "running_" in key or key.endswith("num_batches_tracked")
+            state[key] = tensor.clone() if is_statistic else tensor  # those of a candidate are nobody else's
+        return functional_call(module, state, (resized(images, module.architecture),))
+
+    def network_of(self, candidate: Candidate) -> Network:
+        """A candidate with its part of the weights, in evaluation mode. Its batch norm has the largest network's
+        statistics: measure its own (`precise_batch_norm`) before it is evaluated."""
+        architecture = self.space.architecture(candidate)
+        small, own = build(architecture).eval(), self.network.state_dict()
+        of = parts(architecture, self.network.architecture)
+        small.load_state_dict({key: own[key][of[key]] for key in small.state_dict()})
+        return small
+
+
+def resized(images: Tensor, architecture: Architecture) -> Tensor:
+    """Images as large as an architecture's input."""
+    size = architecture.input.height, architecture.input.width
+    if images.shape[2:] == size:
+        return images
+    return F.interpolate(images, size=size, mode="bilinear", antialias=True).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+@dataclass(frozen=True)
+class Shared(Objective):
+    """Trains the weights that all candidates of a space share.
+
+    sandwich: the largest network by the inner objective; the smallest, and two at random, by the largest one's answers
+    (Yu and Huang, arXiv 1903.05134, sections 3.3 and 3.4). uniform: one at random, by the inner objective (Guo et al.,
+    arXiv 1904.00420, section 3.2).
+    """
+
+    inner: Objective
+    space: Space
+    rule: Rule = "sandwich"
+    weights: SharedWeights | None = None
+
+    def bound(self, network: Network) -> "Shared":
+        """With the network whose weights are shared."""
+        return replace(self, inner=self.inner.bound(network), weights=SharedWeights(network, self.space))
+
+    def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
+        assert self.weights is not None, "not bound to a network"
+        if self.rule == "uniform":
+            candidate = self._random()
+            return self.inner.losses(lambda x: self.weights.run(candidate, x), images, targets)
+        answers = network(images)
+        inner = self.inner.losses(lambda _: answers, images, targets)
+        logits = next(iter(answers.values())) if isinstance(answers, dict) else answers
+        taught = logits.detach().softmax(dim=1)
+        others = {"smallest": self.space.smallest} | {f"random_{n + 1}": self._random() for n in range(RANDOM)}
+        parts_of = {"largest": inner.total / (1 + len(others))}
+        for name, candidate in others.items():
+            outputs = self.weights.run(candidate, images)
+            logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
+            parts_of[name] = F.cross_entropy(logits, taught, reduction="sum") / (1 + len(others))
+        return Losses(parts_of, inner.correct)
+
+    def _random(self) -> Candidate:
+        """By torch's generator, which is seeded for each step, so that a resumed run draws the same."""
+        return tuple(int(torch.randint(len(options), ())) for _, options in self.space.decisions)
+
+    def watch(self, architecture: Architecture) -> Architecture:
+        return self.inner.watch(architecture)
+
+    def evaluated(self, network: Network) -> Network:
+        return self.inner.evaluated(network)
+
+    def weight(self, targets: Tensor) -> Tensor:
+        return self.inner.weight(targets)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Shared":
+        """The same with what it holds of tensors there."""
+        return replace(self, inner=self.inner.to(device, dtype))

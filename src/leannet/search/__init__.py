@@ -1,1 +1,0 @@
-"""Search: networks for a device, by its latency as measured."""

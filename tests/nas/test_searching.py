@@ -1,0 +1,154 @@
+"""A search from images to rows: whoever takes part, and whoever is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import leannet
+from leannet.cost import count
+from leannet.errors import LeannetError
+from leannet.microcontrollers import fit
+from leannet.nas.searched import Searched
+from leannet.nas.searched_figure import draw_searched
+from leannet.nas.searching import resume_search, search
+from leannet.nas.spaces import space_of
+from leannet.rows import Architecture
+from leannet.zoo import architecture
+
+SPACE = space_of(architecture("mobilenet_v2_debug", 1.0, 16), squeeze=(), width=(0.5, 1))
+QUICK: dict[str, Any] = {"quiet": True, "workers": 0, "limit": 400, "epochs": 1}
+REQUEST = {"evaluations": 12, "images": 64, "validation": 60}
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    out = tmp_path_factory.mktemp("search") / "found"
+    return search("digits", SPACE, macs="60%", out=out, request=REQUEST, **QUICK)
+
+
+def test_it_finds_rows_that_are_rows_like_any_others(searched: Searched, tmp_path: Path) -> None:
+    found = Architecture.load(searched.path / "found.json")
+    assert found == searched.architecture
+    assert found.classes == 10
+    best = max(each.reward for each in searched.trials)
+    assert searched.best.reward == best
+    assert count(found).macs == searched.best.cost
+    run = leannet.train("digits", tmp_path / "run", model=str(searched.path / "found.json"), **QUICK)
+    assert run.header.architecture.rows == found.rows
+
+
+def test_every_trial_is_another_network_and_worth_what_the_paper_says(searched: Searched) -> None:
+    assert len(searched.trials) == 12
+    networks = [searched.request.space.architecture(each.candidate) for each in searched.trials]
+    assert len({rows.named("").to_json() for rows in networks}) == 12
+    target = searched.request.target
+    largest = searched.request.space.architecture(searched.request.space.largest)
+    assert target == pytest.approx(0.6 * count(largest).macs)
+    for trial, rows in zip(searched.trials, networks, strict=True):
+        assert trial.cost == count(rows).macs
+        assert trial.reward == pytest.approx(trial.accuracy * (trial.cost / target) ** -0.07)
+        assert trial.sampled[-1] == (trial.candidate, trial.reward)
+    front = searched.front
+    assert all(a.cost <= b.cost and a.accuracy < b.accuracy for a, b in pairwise(front))
+    assert json.loads(json.dumps(searched.to_dict()))["evaluations"] == 12
+    draw_searched([searched], searched.path / "search.svg", [("zoo", 1e5, 0.5)])
+    assert (searched.path / "search.svg").stat().st_size > 1000
+
+
+def test_a_kill_loses_no_finished_trial(searched: Searched, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    code = (
+        "from tests.nas.test_searching import QUICK, REQUEST, SPACE\n"
+        "from leannet.nas.searching import search\n"
+        f"search('digits', SPACE, macs='60%', out={str(out)!r}, supernet={str(searched.path / 'supernet')!r}, "
+        "request=REQUEST, **{**QUICK, 'quiet': False})\n"
+    )
+    log = tmp_path / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=file, stderr=file)
+        until = time.monotonic() + 120
+        while log.read_text().count("reward") < 3 and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL, log.read_text()
+    done = [line for line in log.read_text().splitlines() if "reward" in line]
+    again = resume_search(out, quiet=True)
+    assert len(again.trials) == 12
+    numbers = {each.number for each in again.trials}
+    assert {int(line.split(":")[0].split()[-1]) for line in done} <= numbers
+
+
+def test_two_workers_never_evaluate_the_same_network(searched: Searched, tmp_path: Path) -> None:
+    out = tmp_path / "shared"
+    helpers: list[subprocess.Popen[bytes]] = []
+
+    def begun(folder: Path) -> None:
+        code = f"from leannet.nas.searching import resume_search\nresume_search({str(folder)!r}, quiet=True)\n"
+        helpers.append(subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE))
+        time.sleep(4)  # it has to import torch
+
+    request = {**REQUEST, "evaluations": 24, "strategy": "random"}
+    supernet = searched.path / "supernet"
+    both = search("digits", SPACE, macs="60%", out=out, supernet=supernet, request=request, begun=begun, **QUICK)
+    (helper,) = helpers
+    _, errors = helper.communicate(timeout=120)
+    assert helper.returncode == 0, errors.decode()
+    networks = [SPACE.architecture(each.candidate).named("").to_json() for each in both.trials]
+    assert len(set(networks)) == len(networks) >= 24
+
+
+def test_memory_is_a_limit(searched: Searched, tmp_path: Path) -> None:
+    """Of the same space, a third of whose networks fit."""
+    draw = np.random.default_rng(0)
+    sizes = sorted(fit(SPACE.architecture(SPACE.random(draw))).sram for _ in range(12))
+    request = {**REQUEST, "evaluations": 5, "sram": f"{sizes[4] / 1000:g}kB", "strategy": "evolution"}
+    supernet = searched.path / "supernet"
+    small = search("digits", SPACE, params="60%", out=tmp_path / "s", supernet=supernet, request=request, **QUICK)
+    for each in small.trials:
+        assert fit(SPACE.architecture(each.candidate)).sram <= sizes[4]
+    assert any(worth == 0 for each in small.trials for _, worth in each.sampled[:-1])
+
+
+def test_candidates_may_be_trained_alone_and_timed(tmp_path: Path) -> None:
+    space = space_of(architecture("mobilenet_v2_debug", 1.0, 16), squeeze=(), width=(), resolution=(16, 32))
+    request = {**REQUEST, "evaluations": 2, "evaluate": "training"}
+    found = search("digits", space, latency="80%", out=tmp_path / "t", request=request, **QUICK)
+    assert len(found.trials) == 2
+    assert found.request.quantity == "latency_ms"
+    assert (tmp_path / "t" / "latency_table.json").exists()
+    assert not (tmp_path / "t" / "supernet").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "expected one target of --latency, --macs and --params, found none"),
+        ({"macs": "50%", "params": "50%"}, "found 2"),
+        ({"macs": "50%", "width": 0.5}, "--width: the space says what networks are"),
+        ({"macs": "50%", "request": {"strategy": "luck"}}, "search: "),
+        ({"macs": "50%", "request": {"sram": "lots"}}, "--sram lots: expected an amount of memory"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path, asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(LeannetError, match=says):
+        search("digits", SPACE, out=tmp_path / "out", **{**QUICK, **asked})
+    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+
+
+def test_a_supernet_of_another_space_is_refused(searched: Searched, tmp_path: Path) -> None:
+    other = space_of(architecture("mobilenet_v2_debug", 1.0, 16), squeeze=(), kernel=(3, 7))
+    supernet = searched.path / "supernet"
+    with pytest.raises(LeannetError, match="expected the largest network of the space"):
+        search("digits", other, macs="50%", out=tmp_path / "out", supernet=supernet, request=REQUEST, **QUICK)
+    with pytest.raises(LeannetError, match="search --resume"):
+        search("digits", SPACE, macs="50%", out=searched.path, request=REQUEST, **QUICK)
