@@ -5,7 +5,6 @@ Any number of processes and machines that share the folder take part, and each m
 """
 
 import time
-import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from leannet.nas.search_request import FILE, Request, Search
 from leannet.nas.searched import FOUND, Searched, trials_of
 from leannet.nas.space import Candidate, Space
 from leannet.nas.spaces import read_space
-from leannet.nas.strategies import Drawn, Tried, draw_new, strategy
+from leannet.nas.strategies import TRIES, Drawn, Tried, draw_new, strategy
 from leannet.nas.study import Study
 from leannet.nas.supernet import Shared
 from leannet.nas.tables import LatencyTable, Work, measure_table
@@ -240,10 +239,13 @@ class _Search:
             if len(taken - {SHARED}) >= request.evaluations:  # others are at the last ones
                 time.sleep(POLL)
                 continue
-            draw = np.random.default_rng([request.seed, study.count, zlib.crc32(study.worker.encode())])
+            draw = np.random.default_rng([request.seed, study.count, study.ordinal])
             lessons = [Tried(each.number, each.candidate, each.reward, each.sampled) for each in tried]
             known = {each.candidate: each.reward for each in tried}
             drawn = self._draw(lessons, taken, known, draw)
+            if drawn is None and not tried:
+                raise LeannetError(f"search: expected a network of the space within --sram and --flash, found none of "
+                                   f"the {TRIES:,} that were drawn: larger limits, or a smaller space")  # fmt: skip
             if drawn is None:
                 self._console.say("the strategy proposes nothing new any more: the search has ended")
                 return

@@ -313,6 +313,14 @@ class Study:
     def _trials(self) -> list[Any]:
         return list(self._trying(lambda: self._storage.get_all_trials(self._id, deepcopy=False)))
 
+    @property
+    def ordinal(self) -> int:
+        """Which worker of the study this is, counted from 0: a search by one alone is the same from the same seed."""
+        workers = list(
+            dict.fromkeys(str(trial.user_attrs[WORKER]) for trial in self._trials() if KEY in trial.user_attrs)
+        )
+        return workers.index(self.worker) if self.worker in workers else len(workers)
+
     def _seed(self, number: int) -> int:
-        words = [zlib.crc32(self.name.encode()), number, zlib.crc32(self.worker.encode())]
+        words = [zlib.crc32(self.name.encode()), number, self.ordinal]
         return int(np.random.SeedSequence(words).generate_state(1)[0])
