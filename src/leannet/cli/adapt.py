@@ -58,7 +58,7 @@ def command(
         str | None,
         typer.Option(help="Of the study: a file ending in .db or .log, or postgresql://... Default: in OUT."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes of this machine, which share its cores.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="Of this machine, which share its cores.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this adaptation, or help those who are at it.")
@@ -85,8 +85,8 @@ def command(
         return
     if run is None:
         raise LeannetError("expected RUN: a run folder or a checkpoint")
-    if workers > 1 and threads is None:
-        chosen["threads"] = max(1, (os.cpu_count() or 1) // workers)
+    if processes > 1 and threads is None:
+        chosen["threads"] = max(1, (os.cpu_count() or 1) // processes)
     request = {
         "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
         "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
@@ -99,7 +99,7 @@ def command(
     def begun(folder: Path) -> None:
         words = [sys.executable, "-m", "leannet", "adapt", "--resume", str(folder), "--quiet"]
         words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
-        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(workers - 1))
+        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(processes - 1))
 
     try:
         adapted = adapt(

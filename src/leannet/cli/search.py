@@ -10,19 +10,17 @@ import typer
 
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
-from leannet.cli.settings_options import CHOSEN, SettingsCommand, nested
+from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
 
 if TYPE_CHECKING:
     from leannet.nas.searched import Searched
 
-OF_THE_SPACE = {"model", "width", "resolution", "weights", "folds", "resume", "config", "teacher", "gate", "exits"}
-
 
 class Command(SettingsCommand):
     """Without the settings that the space decides."""
 
-    left_out = frozenset(OF_THE_SPACE)
+    left_out = OF_THE_RUN
 
 
 CLASS = Command
@@ -65,7 +63,7 @@ def command(
     storage: Annotated[
         str | None, typer.Option(help="Of the study: a file (.db, .log), or postgresql://... Default: in OUT.")
     ] = None,
-    workers: Annotated[int, typer.Option("--processes", help="Of this machine, which share its cores.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="Of this machine, which share its cores.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="The folder. Default: a new one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this search, or help with it.")] = None,
     json: Json = False,
@@ -90,8 +88,8 @@ def command(
         return
     if data is None or space is None:
         raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%")
-    if workers > 1 and threads is None:
-        chosen["threads"] = max(1, (os.cpu_count() or 1) // workers)
+    if processes > 1 and threads is None:
+        chosen["threads"] = max(1, (os.cpu_count() or 1) // processes)
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
         "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
@@ -104,7 +102,7 @@ def command(
     def begun(folder: Path) -> None:
         words = [sys.executable, "-m", "leannet", "search", "--resume", str(folder), "--quiet"]
         words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
-        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(workers - 1))
+        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(processes - 1))
 
     try:
         searched = search(
