@@ -337,6 +337,14 @@ FLAGS["prune"] = (
     "latency-threads least macs params plan plan-only ranking ratio resume round-to rounds rows run sensitivity size"
 )
 FLAGS["sparsify"] = f"{ON} resume rewind rounds run"
+LATENCY = "device latency latency-engine latency-precision latency-table latency-threads macs params processes storage"
+FLAGS["adapt"] = (
+    f"{ON} {LATENCY} decay images keep least proposals reduction resume round-to rows run select short-rate short-steps "
+    "steps"
+)
+FLAGS["search"] = (
+    f"{ON} {LATENCY} evaluate evaluations flash hard resume rule short-epochs space sram strategy supernet validation w"
+)
 
 
 def flags_of(verb: Any) -> list[str]:

@@ -1,13 +1,11 @@
 """leannet adapt: a run made to fit a device, step by step (NetAdapt)."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from leannet.cli.helpers import helpers, share_cores
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
@@ -85,8 +83,7 @@ def command(
         return
     if run is None:
         raise LeannetError("expected RUN: a run folder or a checkpoint")
-    if processes > 1 and threads is None:
-        chosen["threads"] = max(1, (os.cpu_count() or 1) // processes)
+    share_cores(chosen, processes)
     request = {
         "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
         "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
@@ -94,22 +91,11 @@ def command(
         "short_steps": short_steps, "short_rate": short_rate, "rows": tuple(rows or ()), "keep": tuple(keep or ()),
         "round_to": round_to, "least": least, "images": images,
     }  # fmt: skip
-    helpers: list[subprocess.Popen[bytes]] = []
-
-    def begun(folder: Path) -> None:
-        words = [sys.executable, "-m", "leannet", "adapt", "--resume", str(folder), "--quiet"]
-        words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
-        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(processes - 1))
-
-    try:
+    with helpers("adapt", processes, chosen) as begun:
         adapted = adapt(
             run, data, latency=latency, macs=macs, params=params, out=out, storage=storage, quiet=quiet,
             request=request, begun=begun, **nested(chosen),
         )  # fmt: skip
-    finally:
-        for helper in helpers:
-            helper.terminate()
-            helper.wait()
     _tell(adapted, json)
 
 

@@ -1,13 +1,11 @@
 """leannet search: networks found for a device."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from leannet.cli.helpers import helpers, share_cores
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
@@ -88,8 +86,7 @@ def command(
         return
     if data is None or space is None:
         raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%")
-    if processes > 1 and threads is None:
-        chosen["threads"] = max(1, (os.cpu_count() or 1) // processes)
+    share_cores(chosen, processes)
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
         "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
@@ -97,29 +94,20 @@ def command(
         "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
         "seed": chosen.get("seed", 0),
     }  # fmt: skip
-    helpers: list[subprocess.Popen[bytes]] = []
-
-    def begun(folder: Path) -> None:
-        words = [sys.executable, "-m", "leannet", "search", "--resume", str(folder), "--quiet"]
-        words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
-        helpers.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(processes - 1))
-
-    try:
+    with helpers("search", processes, chosen) as begun:
         searched = search(
             data, space, latency=latency, macs=macs, params=params, out=out, storage=storage, supernet=supernet,
             quiet=quiet, request=request, begun=begun, **nested(chosen),
         )  # fmt: skip
-    finally:
-        for helper in helpers:
-            helper.terminate()
-            helper.wait()
     _tell(searched, json)
 
 
 def _tell(searched: "Searched", json: bool) -> None:
+    from leannet.diagrams import draw, write
     from leannet.nas.searched_figure import draw_searched
 
     draw_searched([searched], searched.path / "search.svg")
+    write(draw(searched.architecture), searched.path / "found.svg")
     if json:
         print_json(searched.to_dict())
         return
@@ -136,5 +124,5 @@ def _tell(searched: "Searched", json: bool) -> None:
         "first; accuracy as the search evaluated it, which is below that of a network trained alone."
     )
     file = searched.path / "found.json"
-    print(f"written     {file}   ·   {searched.path / 'search.svg'}")
+    print(f"written     {file}   ·   {searched.path / 'search.svg'}   ·   {searched.path / 'found.svg'}")
     print(f"try next    {command_line('train', 'DATA')} --model {file}   ·   {command_line('draw', file)}")
