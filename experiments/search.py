@@ -86,7 +86,7 @@ def result_of(out: Path) -> Searched:
     """What a search tried."""
     begun = Search.load(out)
     resource = Predicted(LatencyTable.load(out / "latency_table.json"), begun.request.timing)
-    results = results_of(begun.storage, f"search {out.resolve().name}")
+    results = results_of(begun.storage or str(out / "study.db"), begun.study)
     return Searched.of(out, begun.request, trials_of(results, begun.request), resource)
 
 
@@ -200,7 +200,7 @@ def rank_all(data: Path) -> None:
         write_whole(file, space.architecture(candidate).to_json().encode())
         _, accuracy = trained(f"ranked-{number}", data, 0, RANK_EPOCHS, "--model", file)
         add({"step": "rank", "number": number, "supernet": known[candidate].accuracy, "accuracy": accuracy,
-             "macs": known[candidate].cost, "machine": machine().line()})  # fmt: skip
+             "ms": known[candidate].cost, "machine": machine().line()})  # fmt: skip
 
 
 def find_all(data: Path) -> None:

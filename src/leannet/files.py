@@ -62,7 +62,7 @@ def check_writable(path: str | Path) -> None:
 def write_whole(path: str | Path, data: bytes) -> None:
     """Writes a file so that it is the old one or all of the new one, even if the process is killed."""
     path = Path(path)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write the same file
     try:
         with part.open("wb") as file:
             file.write(data)

@@ -300,7 +300,7 @@ FLAGS = {
     "exits": "cost data json max-drop out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
-    "latency-table": "batch emit engine json networks out precision quiet resolution seconds space table threads what "
+    "latency-table": "batch classes emit engine json networks out precision quiet resolution seconds space table threads what "
     "wide width",
     "predict": "images json out run top",
     "activations": "channels columns csv images json layer out image run scale",
@@ -337,13 +337,12 @@ FLAGS["prune"] = (
     "latency-threads least macs params plan plan-only ranking ratio resume round-to rounds rows run sensitivity size"
 )
 FLAGS["sparsify"] = f"{ON} resume rewind rounds run"
-LATENCY = "device latency latency-engine latency-precision latency-table latency-threads macs params processes storage"
+LATENCY = "latency latency-engine latency-precision latency-table latency-threads macs params processes resume storage"
 FLAGS["adapt"] = (
-    f"{ON} {LATENCY} decay images keep least proposals reduction resume round-to rows run select short-rate short-steps "
-    "steps"
+    f"{ON} {LATENCY} decay keep least proposals reduction round-to rows run select short-rate short-steps steps"
 )
 FLAGS["search"] = (
-    f"{ON} {LATENCY} evaluate evaluations flash hard resume rule short-epochs space sram strategy supernet validation w"
+    f"{ON} {LATENCY} device evaluate evaluations flash hard rule short-epochs space sram strategy supernet validation w"
 )
 
 

@@ -92,7 +92,7 @@ def _search(name: Name, seed: int, evaluations: int, decisions: int = 12) -> tup
     tried: list[Tried] = []
     known: dict[Candidate, float] = {}
     for number in range(evaluations):
-        drawn = draw_new(searcher, tried, lambda each: each not in known, lambda _: True, known, draw)
+        drawn = draw_new(searcher, tried, lambda each: each not in known, lambda _: True, known.get, draw)
         if drawn is None:  # it has settled
             break
         reward = _reward(drawn.candidate, best)
@@ -140,11 +140,11 @@ def test_evolution_forgets_the_oldest() -> None:
 def test_what_does_not_fit_is_drawn_again_and_worth_nothing() -> None:
     draw = np.random.default_rng(0)
     first = Random(SPACE).propose([], np.random.default_rng(0))
-    drawn = draw_new(Random(SPACE), [], lambda _: True, lambda each: each != first, {}, draw)
+    drawn = draw_new(Random(SPACE), [], lambda _: True, lambda each: each != first, lambda _: None, draw)
     assert isinstance(drawn, Drawn)
     assert drawn.candidate != first
     assert drawn.before == [(first, 0.0)]
-    nothing = draw_new(Random(SPACE), [], lambda _: False, lambda _: True, {}, draw)
+    nothing = draw_new(Random(SPACE), [], lambda _: False, lambda _: True, lambda _: None, draw)
     assert nothing is None
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.helpers import helpers, share_cores
+from leannet.cli.helpers import check_resumed, helpers, threads_of_each
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
@@ -37,7 +37,6 @@ def command(
     latency_table: Annotated[
         Path | None, typer.Option(help="To begin with, as leannet latency-table writes it. Default: measured.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="The processor whose table it is, where not this one.")] = None,
     reduction: Annotated[float, typer.Option(help="The share that the first step takes away.")] = 0.05,
     decay: Annotated[float, typer.Option(help="By which each further step multiplies it; 1: always the same.")] = 0.98,
     steps: Annotated[int | None, typer.Option(help="The most steps.", min=1)] = None,
@@ -51,7 +50,6 @@ def command(
     keep: Annotated[list[str] | None, typer.Option(help="A row that stays as it is. Repeat.")] = None,
     round_to: Annotated[int, typer.Option(help="Widths become multiples of it.", min=1)] = 8,
     least: Annotated[float, typer.Option(help="The share of its channels that every layer keeps.")] = 0.1,
-    images: Annotated[int, typer.Option(help="Training images for batch norm's statistics.", min=2)] = 1024,
     storage: Annotated[
         str | None,
         typer.Option(help="Of the study: a file ending in .db or .log, or postgresql://... Default: in OUT."),
@@ -74,40 +72,38 @@ def command(
     from leannet.nas.adapting import adapt, resume_adapting
 
     chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
-    threads = chosen.get("threads")
+    threads = threads_of_each(chosen, processes)
     if resume is not None:
-        if run is not None or out is not None or set(chosen) - {"threads"}:
-            raise LeannetError("--resume goes on with an adaptation as it was begun: leave out all but --threads, "
-                               "--json and --quiet")  # fmt: skip
-        _tell(resume_adapting(resume, quiet, threads), json)
+        check_resumed(context, chosen)
+        with helpers("adapt", processes, threads) as begun:
+            begun(resume)
+            adapted = resume_adapting(resume, quiet, threads, measure=False)
+        _tell(adapted.measured(), json)
         return
     if run is None:
         raise LeannetError("expected RUN: a run folder or a checkpoint")
-    share_cores(chosen, processes)
     request = {
         "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
-        "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
+        "table": None if latency_table is None else str(latency_table.resolve()),
         "reduction": reduction, "decay": decay, "steps": steps, "proposals": proposals, "select": select,
         "short_steps": short_steps, "short_rate": short_rate, "rows": tuple(rows or ()), "keep": tuple(keep or ()),
-        "round_to": round_to, "least": least, "images": images,
+        "round_to": round_to, "least": least,
     }  # fmt: skip
-    with helpers("adapt", processes, chosen) as begun:
+    with helpers("adapt", processes, threads) as begun:
         adapted = adapt(
             run, data, latency=latency, macs=macs, params=params, out=out, storage=storage, quiet=quiet,
-            request=request, begun=begun, **nested(chosen),
+            request=request, begun=begun, measure=False, short_threads=threads, **nested(chosen),
         )  # fmt: skip
-    _tell(adapted, json)
+    _tell(adapted.measured(), json)
 
 
 def _tell(adapted: "Adapted", json: bool) -> None:
     if adapted.finished:
         from leannet.nas.adapted_figure import draw_adapted
+        from leannet.reports import report
 
         draw_adapted(adapted, adapted.path / "adapt.svg")
-        if adapted.run is not None:
-            from leannet.reports import report
-
-            report(adapted.path)
+        report(adapted.path)
     if json:
         print_json(adapted.to_dict())
     else:
@@ -136,7 +132,7 @@ def _print(adapted: "Adapted") -> None:
     if adapted.measured_ms is not None:
         before_ms, after_ms = adapted.measured_ms
         print_text(f"{'measured':<12}{before_ms:.3f} -> {after_ms:.3f} ms ({100 * after_ms / before_ms:.1f} %), "
-                   f"{adapted.timed}")  # fmt: skip
+                   f"{adapted.timing}")  # fmt: skip
     after_training = "" if adapted.accuracy is None else f", {100 * adapted.accuracy:.2f} % after the training"
     print_text(f"{'accuracy':<12}{100 * adapted.accuracy_before:.2f} % -> {100 * adapted.accuracy_adapted:.2f} %"
                f"{after_training}")  # fmt: skip

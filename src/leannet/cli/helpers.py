@@ -1,6 +1,5 @@
 """More processes of this machine, for verbs whose work is shared by a folder."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,24 +7,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from leannet.errors import IMPORTED
+import typer
+
+from leannet.errors import IMPORTED, LeannetError
+from leannet.runtime.processor import cores
+
+ON_RESUME = {"resume", "processes", "threads", "json", "quiet"}
 
 
-def share_cores(chosen: dict[str, Any], processes: int) -> None:
-    """Gives each process its share of the cores, unless --threads says otherwise."""
-    if processes > 1 and "threads" not in chosen:
-        chosen["threads"] = max(1, (os.cpu_count() or 1) // processes)
+def threads_of_each(chosen: dict[str, Any], processes: int) -> int | None:
+    """Of several processes each has its share of the cores, unless --threads says otherwise; of one None: all."""
+    if "threads" in chosen:
+        return int(chosen["threads"])
+    return max(1, cores() // processes) if processes > 1 else None
+
+
+def check_resumed(context: typer.Context, chosen: dict[str, Any]) -> None:
+    """Raises LeannetError where --resume stands beside what was decided when the work was begun."""
+    named = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
+    others = sorted((named | set(chosen)) - ON_RESUME)
+    if others:
+        raise LeannetError(f"--resume goes on as it was begun: leave out {others[0].replace('_', '-')}; with it go "
+                           "--processes, --threads, --json and --quiet")  # fmt: skip
 
 
 @contextmanager
-def helpers(verb: str, processes: int, chosen: dict[str, Any]) -> Iterator[Callable[[Path], None]]:
+def helpers(verb: str, processes: int, threads: int | None) -> Iterator[Callable[[Path], None]]:
     """What starts the other processes once the folder is there; they end with the block."""
     started: list[subprocess.Popen[bytes]] = []
 
     def begun(folder: Path) -> None:
         imports = [word for module in IMPORTED for word in ("--import", module)]
         words = [sys.executable, "-m", "leannet", *imports, verb, "--resume", str(folder), "--quiet"]
-        words += ["--threads", str(chosen["threads"])] if "threads" in chosen else []
+        words += ["--threads", str(threads)] if threads is not None else []
         started.extend(subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(processes - 1))
 
     try:

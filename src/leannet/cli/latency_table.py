@@ -22,6 +22,7 @@ def command(
     batch: Annotated[int, typer.Option(help="Images at once.", min=1)] = 1,
     width: Width = 1.0,
     resolution: Resolution = None,
+    classes: Annotated[int | None, typer.Option(help="Of a space: of the images. Default: the base's own.")] = None,
     networks: Annotated[
         int, typer.Option(help="Of a space: how many networks are timed whole, to fit and check.", min=1)
     ] = 10,
@@ -63,7 +64,7 @@ def command(
         check_emit(emit, engine)
     else:
         check_writable(out)
-    work = work_of(what or [], space or [], width, resolution, networks)
+    work = work_of(what or [], space or [], width, resolution, networks, classes)
     names = list(work.networks)
     said = f"{len(work.probes.rows):,} rows by {len(names):,} networks"
     if emit is not None:
@@ -93,7 +94,11 @@ def command(
     print_text(f"{len(measured.rows):,} rows in {measured.setting.line()}")
     print_text(measured.quality())
     print(f"written     {out}")
-    print(f"try next    {command_line('latency-table', *(what or space or []))} --table {out}")
+    if what:
+        sized = [*(["--width", width] if width != 1 else []), *(["--resolution", resolution] if resolution else [])]
+        print(f"try next    {command_line('latency-table', *what, *sized, '--table', out)}")
+    else:
+        print(f"try next    {command_line('search', 'DATA')} --space {space[0] if space else ''} --latency-table {out}")
 
 
 def _predict(table: Any, what: list[str], width: float, resolution: int | None, wide: bool, json: bool) -> None:
@@ -102,7 +107,7 @@ def _predict(table: Any, what: list[str], width: float, resolution: int | None, 
     from leannet.what import resolve
 
     networks = [shipped(resolve(word, 1.0 if Path(word).exists() else width, resolution)) for word in what]
-    predicted = [table.predict(each) for each in networks]
+    predicted = [None if table.lacking(each) else table.predict(each) for each in networks]
     of_rows = [[(node.path, str(node.row.kind), table.row_ms(node)) for node in each.graph.nodes] for each in networks]
     if json:
         print_json(
@@ -113,6 +118,7 @@ def _predict(table: Any, what: list[str], width: float, resolution: int | None, 
                         "name": each.name,
                         "latency_ms": ms,
                         "overhead_ms": table.overhead_ms(each),
+                        "lacking": table.lacking(each),
                         "rows": [{"row": row, "kind": kind, "ms": row_ms} for row, kind, row_ms in rows],
                     }
                     for each, ms, rows in zip(networks, predicted, of_rows, strict=True)
@@ -121,8 +127,17 @@ def _predict(table: Any, what: list[str], width: float, resolution: int | None, 
         )
         return
     for each, ms, rows in zip(networks, predicted, of_rows, strict=True):
-        lines = [[row, kind, f"{row_ms:.4f}", f"{100 * row_ms / ms:.1f} %"] for row, kind, row_ms in rows]
+        known = sum(row_ms for _, _, row_ms in rows if row_ms is not None)
+        lines = [
+            [row, kind, "-" if row_ms is None else f"{row_ms:.4f}",
+             "" if row_ms is None else f"{100 * row_ms / (ms or known):.1f} %"]
+            for row, kind, row_ms in rows
+        ]  # fmt: skip
         print_table(("row", "kind", "ms", "share"), lines, left=2, wide=wide)
-        print(f"{each.name}: {ms:.3f} ms predicted, {table.overhead_ms(each):.3f} ms of it beside the rows")
+        if ms is None:
+            print_text(f"{each.name}: {len(table.lacking(each))} of its {len(rows)} rows are not in the table on these "
+                       f"shapes; the others take {known:.3f} ms")  # fmt: skip
+        else:
+            print(f"{each.name}: {ms:.3f} ms predicted, {table.overhead_ms(each):.3f} ms of it beside the rows")
     print_text(table.setting.line())
     print_text(table.quality())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.helpers import helpers, share_cores
+from leannet.cli.helpers import check_resumed, helpers, threads_of_each
 from leannet.cli.options import Json, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
@@ -77,16 +77,16 @@ def command(
     from leannet.nas.searching import resume_search, search
 
     chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
-    threads = chosen.get("threads")
+    threads = threads_of_each(chosen, processes)
     if resume is not None:
-        if data is not None or out is not None or set(chosen) - {"threads"}:
-            raise LeannetError("--resume goes on with a search as it was begun: leave out all but --threads, --json "
-                               "and --quiet")  # fmt: skip
-        _tell(resume_search(resume, quiet, threads), json)
+        check_resumed(context, chosen)
+        with helpers("search", processes, threads) as begun:
+            begun(resume)
+            searched = resume_search(resume, quiet, threads)
+        _tell(searched, json)
         return
     if data is None or space is None:
         raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%")
-    share_cores(chosen, processes)
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
         "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
@@ -94,10 +94,10 @@ def command(
         "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
         "seed": chosen.get("seed", 0),
     }  # fmt: skip
-    with helpers("search", processes, chosen) as begun:
+    with helpers("search", processes, threads) as begun:
         searched = search(
             data, space, latency=latency, macs=macs, params=params, out=out, storage=storage, supernet=supernet,
-            quiet=quiet, request=request, begun=begun, **nested(chosen),
+            quiet=quiet, request=request, begun=begun, short_threads=threads, **nested(chosen),
         )  # fmt: skip
     _tell(searched, json)
 

@@ -7,7 +7,7 @@ from leannet.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "LatencyTable": ".latency_table",
+        "LatencyTable": ".tables",
         "Space": ".space",
         "Stage": ".space",
         "adapt": ".adapting",

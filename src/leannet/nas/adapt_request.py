@@ -23,7 +23,7 @@ class Request(Documented):
     """An adaptation, as it was asked for."""
 
     run: str
-    """The checkpoint of the network that is adapted."""
+    """The checkpoint of the network that is adapted; the folder of the adaptation has a copy."""
     quantity: Quantity = "latency_ms"
     """What is short."""
     budget: str = "60%"
@@ -51,8 +51,6 @@ class Request(Documented):
     """Widths become multiples of it."""
     least: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of its channels that every layer keeps."""
-    images: Annotated[int, Field(strict=True, ge=2)] = 1024
-    """Training images for batch norm's statistics."""
     engine: str = "onnxruntime"
     """In which milliseconds are measured."""
     precision: str = "float32"
@@ -61,8 +59,6 @@ class Request(Documented):
     """Of that engine."""
     table: str | None = None
     """A latency table to begin with."""
-    device: str | None = None
-    """The processor whose table it is, where that is not this machine's."""
 
     @property
     def timing(self) -> Timing:
@@ -84,10 +80,9 @@ class Request(Documented):
         check_budgets({request.quantity: request.budget})
         request.timing.check_names()
         if request.quantity == "latency_ms":
-            if request.device is None:
-                request.timing.check()
-        elif request.table is not None or request.device is not None:
-            raise LeannetError("--latency-table, --device: expected a budget of milliseconds (--latency)")
+            request.timing.check()
+        elif request.table is not None:
+            raise LeannetError("--latency-table: expected a budget of milliseconds (--latency)")
         return request
 
 
@@ -100,8 +95,10 @@ class Adaptation(Documented):
     """What was asked for."""
     settings: dict[str, Any]
     """Of the training."""
-    storage: str
-    """Of the study."""
+    storage: str | None
+    """Of the study; null: a file of SQLite in the folder."""
+    study: str
+    """Its name there, which no other has."""
     weights: str
     """The SHA-256 of the checkpoint."""
     command: str | None = None

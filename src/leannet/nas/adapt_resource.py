@@ -31,7 +31,7 @@ def first_resource(request: Request, network: Network, say: Say) -> Resource:
         return Counted(request.quantity)
     if request.table is not None:
         table = LatencyTable.load(request.table)
-        table.check(request.engine, request.precision, request.threads, request.device)
+        table.check(request.engine, request.precision, request.threads)
         return _predicted(table, request, say).learn([network.architecture])
     tied = channels(network.architecture)
     scores, counted = score(network, tied, "l2"), Counted("macs")

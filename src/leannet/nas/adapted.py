@@ -1,16 +1,18 @@
 """The result of an adaptation: what each step took away, what it costs and is worth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leannet.cost import count
 from leannet.nas.adapt_request import Adaptation, Chosen, Offer, Quantity
 from leannet.network import Network
+from leannet.rows import Architecture
 from leannet.runtime import machine
 from leannet.runtime.engines import is_installed
 from leannet.shrink.pruned import widths_of
+from leannet.shrink.timing import Timing
 from leannet.training.run import Run
 
 
@@ -19,8 +21,8 @@ class Adapted:
     """What became of a network. Accuracies are fractions of the validation images.
 
     before, predicted: what the original takes and the result by the same reckoning; most: the budget. measured_ms: of
-    both, timed side by side at the end; None: the engine is not here. widths: of each layer with filters its channels
-    before and after. images: that the proposals saw.
+    both, timed side by side at the end; None: not yet, or the engine is not here. widths: of each layer with filters
+    its channels before and after. images: that the proposals saw.
     """
 
     path: Path
@@ -38,7 +40,8 @@ class Adapted:
     steps: tuple[tuple[Offer, Chosen], ...]
     widths: tuple[tuple[str, int, int], ...]
     images: int
-    timed: str
+    timing: Timing
+    architectures: tuple[Architecture, Architecture]
     finished: bool
     run: Run | None = None
 
@@ -53,14 +56,10 @@ class Adapted:
         accuracy: float | None,
         run: Run | None,
     ) -> "Adapted":
-        """Of a folder, timed where the engine is here. accuracy: after the long training. run: None: another's."""
+        """Of a folder. accuracy: after the long training. run: None: another worker's."""
         request, timing = adaptation.request, adaptation.request.timing
         rows = original.architecture, network.architecture
         finished = run is None or run.finished
-        measured = None
-        if finished and is_installed(timing.engine):
-            first, second = timing.milliseconds(rows)
-            measured = first, second
         batch = int(adaptation.settings["batch_size"])
         return cls(
             path=folder,
@@ -69,7 +68,7 @@ class Adapted:
             before=adaptation.before,
             most=adaptation.most,
             predicted=history[-1][1].cost if history else adaptation.before,
-            measured_ms=measured,
+            measured_ms=None,
             macs=(count(rows[0]).macs, count(rows[1]).macs),
             params=(count(rows[0]).params, count(rows[1]).params),
             accuracy_before=adaptation.accuracy,
@@ -78,10 +77,18 @@ class Adapted:
             steps=tuple(history),
             widths=widths_of(*rows, ()),
             images=sum(len(offer.proposals) for offer, _ in history) * request.short_steps * batch,
-            timed=str(timing),
+            timing=timing,
+            architectures=rows,
             finished=finished,
             run=run,
         )
+
+    def measured(self) -> "Adapted":
+        """With the milliseconds of the original and the result, timed side by side, where the engine is here."""
+        if not self.finished or not is_installed(self.timing.engine):
+            return self
+        first, second = self.timing.milliseconds(self.architectures)
+        return replace(self, measured_ms=(first, second))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -104,7 +111,7 @@ class Adapted:
                 offer.model_dump(exclude={"proposals": {"__all__": {"removed"}}}) | {"chosen": chosen.model_dump()}
                 for offer, chosen in self.steps
             ],
-            "timed": self.timed,
+            "timed": str(self.timing),
             "machine": machine().to_dict(),
             "finished": self.finished,
         }

@@ -16,6 +16,7 @@ from leannet.nas.search_request import Request
 from leannet.nas.space import Candidate, Space
 from leannet.nas.supernet import SharedWeights, resized
 from leannet.network import build, folded
+from leannet.rows import Architecture, Dropout
 from leannet.training.job import Job, watched
 from leannet.training.loop import fit
 from leannet.training.precise_batch_norm import precise_batch_norm
@@ -31,6 +32,12 @@ class Evaluator(abc.ABC):
         """A fraction of the validation images."""
 
 
+def same_weights(one: Architecture, other: Architecture) -> bool:
+    """Whether two networks are the same but for how much is dropped in training."""
+    rows = [[row for row in each.rows if not isinstance(row, Dropout)] for each in (one, other)]
+    return rows[0] == rows[1] and one.input == other.input
+
+
 class BySupernet(Evaluator):
     """By slices of the largest network's weights, with batch norm's statistics of their own.
 
@@ -41,7 +48,7 @@ class BySupernet(Evaluator):
         """folder: of the run that trained the largest network. Raises LeannetError where it is another network."""
         network, header = load(folder)
         largest = space.architecture(space.largest)
-        if header.architecture.rows != largest.rows or header.architecture.input != largest.input:
+        if not same_weights(header.architecture, largest):
             raise LeannetError(
                 f"{folder}: expected the largest network of the space, found {header.architecture.name}: name a "
                 "supernet of this space, or leave it out"
@@ -73,7 +80,9 @@ class ByTraining(Evaluator):
 
     def __init__(self, job: Job, space: Space, request: Request):
         self._job, self._space = job, space
-        self._settings = job.settings.model_copy(update={"epochs": request.short_epochs})
+        # An epoch is all images, and the epochs say how long it takes.
+        update = {"epochs": request.short_epochs, "time": None, "steps_per_epoch": None}
+        self._settings = job.settings.model_copy(update=update)
 
     def accuracy(self, candidate: Candidate) -> float:
         architecture = self._space.architecture(candidate)
@@ -86,7 +95,9 @@ class ByTraining(Evaluator):
         job = self._job.of(watched(network, self._job.objective), header, self._settings)
         if preprocessing != self._job.header.preprocessing:
             job.__dict__.pop("images", None)  # they are read at another size
-        state, _ = fit(job, None, Console(quiet=True))
+        state, stopped = fit(job, None, Console(quiet=True))
+        if stopped:
+            raise KeyboardInterrupt
         return float(state.log[-1]["validation_accuracy"])
 
 

@@ -14,14 +14,28 @@ def place_here() -> str:
     return " ".join(parts)
 
 
-def runs(process: int) -> bool:
+def process_here() -> str:
+    """This process: its number, and when it began, since numbers come again."""
+    return f"{os.getpid()} {_state(os.getpid())[1]}"
+
+
+def runs(process: str) -> bool:
     """Whether a process of this machine is there, and not only until its parent takes notice of its end."""
+    number, _, began = process.partition(" ")
     try:
-        os.kill(process, 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return False
     except OSError:  # it is another user's
-        return True
-    with suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z"
-    return True
+        pass
+    state, since = _state(int(number))
+    return state != "Z" and since == began
+
+
+def _state(process: int) -> tuple[str, str]:
+    """The state of a process and when it began, as Linux writes them; empty where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return "", ""
+    return fields[0], fields[19]

@@ -45,6 +45,7 @@ class Predicted(Resource):
 
     table: LatencyTable
     timing: Timing
+    allowed: str | None = None  # a processor whose table may be used though it is not this machine's
     quantity: Quantity = "latency_ms"
     done: Callable[[int, int], None] = lambda number, of: None
 
@@ -57,6 +58,8 @@ class Predicted(Resource):
         lacking = [each for each in architectures if self.table.lacking(each)]
         if not lacking:
             return self
+        if self.allowed is not None:
+            self.table.predict(lacking[0])  # raises, naming the rows
         self.table.check(self.timing.engine, self.timing.precision, self.timing.threads)
         work = Work.of(lacking, known=self.table.rows)
         number = len(work.networks)

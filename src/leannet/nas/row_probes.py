@@ -31,12 +31,11 @@ class Probes:
             key = row_key(node.row, node.in_shapes)
             if key in self.rows or isinstance(node.row, Dropout):
                 continue
-            between, of_input, of_output = probes(node.row, node.in_shapes, node.out_shape)
-            shares: dict[str, float] = {self._name(between): 1.0}
-            for beside in (of_input, of_output):
-                name = self._name(beside)
-                shares[name] = shares.get(name, 0.0) - 0.5
-            self.rows[key] = shares
+            shares: dict[str, float] = {}
+            for network, share in probes(node.row, node.in_shapes, node.out_shape):
+                name = self._name(network)
+                shares[name] = shares.get(name, 0.0) + share
+            self.rows[key] = {name: share for name, share in shares.items() if share}
 
     def _name(self, network: Architecture) -> str:
         text = network.to_json()
@@ -46,11 +45,13 @@ class Probes:
         return self._names[text]
 
 
-def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[Architecture, Architecture, Architecture]:
-    """A row between two cheap ones; what stands before it alone; what stands behind it alone.
+def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[tuple[Architecture, float], ...]:
+    """Networks whose times, so many times each, are that of a row.
 
-    A row of several inputs gets the others by 1x1 convolutions of the largest. made: the shape of its output. Raises
-    LeannetError where those cannot give their shapes.
+    First the row between two cheap ones; then those two without it, both on its input; then two such on the input, and
+    two on the output, half of whose difference is what the cheap one behind it takes less or more. A row of several
+    inputs gets the others by 1x1 convolutions of the largest. made: the shape of its output. Raises LeannetError where
+    those cannot give their shapes.
     """
     largest = max(shapes, key=lambda shape: shape.height * shape.width)
     rows = list(_cheap(BEFORE, INPUT, largest))
@@ -78,7 +79,7 @@ def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[Architec
         rows=(*rows, *helpers, *behind),
         outputs=(*outputs, behind[0].name) if outputs else (),
     )
-    return between, of_input, _pair(made)
+    return (between, 1.0), (of_input, -1.0), (_pair(largest), 0.5), (_pair(made), -0.5)
 
 
 def _pair(shape: Shape) -> Architecture:

@@ -102,8 +102,10 @@ class Search(Documented):
     """What was asked for."""
     settings: dict[str, Any]
     """Of the training of the shared weights, or of each candidate."""
-    storage: str
-    """Of the study."""
+    storage: str | None
+    """Of the study; null: a file of SQLite in the folder."""
+    study: str
+    """Its name there, which no other has."""
     command: str | None = None
     """What it was begun with."""
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
+import torch
 
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
@@ -23,17 +25,18 @@ from leannet.nas.search_request import FILE, Request, Search
 from leannet.nas.searched import FOUND, Searched, trials_of
 from leannet.nas.space import Candidate, Space
 from leannet.nas.spaces import read_space
+from leannet.nas.storage import check_storage
 from leannet.nas.strategies import TRIES, Drawn, Tried, draw_new, strategy
 from leannet.nas.study import Study
 from leannet.nas.supernet import Shared
 from leannet.nas.tables import LatencyTable, Work, measure_table
 from leannet.retired import current_settings
 from leannet.rows import Architecture
-from leannet.run_files import STATE
-from leannet.shrink.budgets import read_budgets, readable
+from leannet.run_files import LAST, LOG, MODEL, STATE
+from leannet.shrink.budgets import check_budgets, read_budgets, readable
 from leannet.shrink.plan import digest_of
 from leannet.shrink.timing import torch_threads_kept
-from leannet.training.folder import make_run
+from leannet.training.folder import check_out, make_run
 from leannet.training.job import prepare
 from leannet.training.reading import Reader
 from leannet.training.run import begin, continue_run, make_settings
@@ -59,6 +62,7 @@ def search(
     quiet: bool = False,
     request: Mapping[str, Any] | None = None,
     begun: Callable[[Path], object] = lambda folder: None,
+    short_threads: int | None = None,
     **settings: Any,
 ) -> Searched:
     """Searches a space for a network of images, and returns all that was tried, the best first.
@@ -67,8 +71,8 @@ def search(
     largest network of the space takes, or "3ms", "14M"; one of them. out: the folder; None: a new one under runs/.
     storage: of the study, for workers on several machines; None: a file of SQLite in the folder. supernet: the run of
     an earlier search over the same space, whose weights are taken. request: fields of nas.search_request.Request.
-    begun: called with the folder once others may help. settings: of the training of the shared weights, fields of
-    training.settings.Settings.
+    begun: called with the folder once others may help. short_threads: of torch, while candidates are evaluated; None:
+    all. settings: of the training of the shared weights, fields of training.settings.Settings.
     Raises LeannetError, one line, for a space, target, data or settings that cannot be used.
     """
     asked = {name: text for name, text in (("latency_ms", latency), ("macs", macs), ("params", params)) if text}
@@ -76,18 +80,26 @@ def search(
         found = len(asked) or "none"
         raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {found}")
     ((quantity, text),) = asked.items()
+    check_budgets({quantity: text})
+    if storage is not None:
+        check_storage(storage)
     if fixed := [name for name in ("model", "width", "resolution", "weights") if settings.get(name)]:
         raise LeannetError(f"--{fixed[0]}: the space says what networks are: leave it out")
     if out is not None and (Path(out) / FILE).exists():
         raise LeannetError(
             f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
         )
+    if settings.get("precision", "no") != "no" and dict(request or {}).get("evaluate", "supernet") == "supernet":
+        raise LeannetError(f"--precision {settings['precision']}: shared weights are trained in float32: leave it out")
     chosen = read_space(space) if isinstance(space, str) else space
+    # Candidates see images at their own size, so small ones at first would save nothing.
+    planned = make_settings(data, {"progressive_resizing": 1.0, **settings, "model": LARGEST})
+    check_out(out, planned)
     folder = make_run(out, str(data))
     file = folder / LARGEST
     write_whole(file, chosen.architecture(chosen.largest).to_json().encode())
     try:
-        worker = _Worker(make_settings(data, {**settings, "model": str(file)}), Console(quiet))
+        worker = _Worker(planned.model_copy(update={"model": str(file)}), Console(quiet), short_threads)
         chosen = worker.fitted(chosen)
         made = Request.make(space=chosen, quantity=quantity, target=1.0, **dict(request or {}))
         resource = worker.first_resource(made)
@@ -106,8 +118,9 @@ def search(
     if supernet is not None:
         (folder / SUPERNET).symlink_to(Path(supernet).resolve())
     plain = worker.job.settings.model_dump(mode="json", exclude_none=True)
-    where = storage or str((folder / "study.db").resolve())
-    Search(request=made, settings=plain, storage=where, command=worker.job.header.provenance.command).save(folder)
+    study = f"search {folder.resolve().name} {uuid4().hex[:12]}"
+    command = worker.job.header.provenance.command
+    Search(request=made, settings=plain, storage=storage, study=study, command=command).save(folder)
     begun(folder)
     return worker.search(folder)
 
@@ -115,28 +128,26 @@ def search(
 def resume_search(folder: str | Path, quiet: bool = False, threads: int | None = None) -> Searched:
     """Goes on with a search that was stopped or killed, or helps one that others are at.
 
-    threads: of torch; None: as the search says. Raises LeannetError for a folder of none.
+    threads: of torch, while candidates are evaluated; None: all. Raises LeannetError for a folder of none.
     """
     path = Path(folder)
     begun = Search.load(path)
     settings = Settings.make(current_settings(begun.settings), str(path / FILE))
-    update: dict[str, Any] = {"model": str(path / LARGEST)} | ({} if threads is None else {"threads": threads})
-    return _Worker(settings.model_copy(update=update), Console(quiet)).search(path)
+    return _Worker(settings.model_copy(update={"model": str(path / LARGEST)}), Console(quiet), threads).search(path)
 
 
 class _Worker:
     """One of those that search."""
 
-    def __init__(self, settings: Settings, console: Console):
-        self.console, self.reader = console, Reader()
+    def __init__(self, settings: Settings, console: Console, threads: int | None):
+        self.console, self.reader, self._threads = console, Reader(), threads
         self.job = prepare(settings, self.reader, console)
         if self.job.task.name != "classify":
             raise LeannetError(f"{settings.data}: searches are for classes: expected images with a class each")
 
     def fitted(self, space: Space) -> Space:
         """The space with the classes and colors of the images."""
-        base = space.base.with_classes(len(self.job.header.classes))
-        return space.model_copy(update={"base": base})
+        return space.with_classes(len(self.job.header.classes))
 
     def first_resource(self, request: Request) -> Resource:
         """Counts, or a latency table of all rows of the space. Raises LeannetError for a table that is not allowed."""
@@ -145,7 +156,7 @@ class _Worker:
         if request.table is not None:
             table = LatencyTable.load(request.table)
             table.check(request.engine, request.precision, request.threads, request.device)
-            return Predicted(table, request.timing).learn(list(request.space.covering()))
+            return Predicted(table, request.timing, request.device).learn(list(request.space.covering()))
         draw = np.random.default_rng(0)
         wholes = [request.space.architecture(request.space.random(draw)) for _ in range(WHOLES)]
         work = Work.of(request.space.covering(), wholes)
@@ -172,9 +183,11 @@ class _Worker:
             "space": digest_of(request.space.base),
             "stages": [each.model_dump() for each in request.space.stages],
         }
-        name, spool = f"search {folder.resolve().name}", folder / SPOOL
-        with Study(begun.storage, name, about, request.space.decisions, spool, self.console.say) as study:
+        storage, spool = begun.storage or str((folder / "study.db").resolve()), folder / SPOOL
+        with Study(storage, begun.study, about, request.space.decisions, spool, self.console.say) as study:
             evaluator = self._evaluator(study, folder, request)
+            if self._threads is not None:
+                torch.set_num_threads(self._threads)
             _Search(study, request, resource, evaluator, self.console).run()
             trials = trials_of(study.results(), request)
         searched = Searched.of(folder, request, trials, resource)
@@ -203,6 +216,8 @@ class _Worker:
                         wrap=lambda inner: Shared(inner, request.space, request.rule),
                     )  # fmt: skip
                 else:
+                    for name in (MODEL, LAST, LOG):  # of a training that was killed before its state was saved
+                        (place / name).unlink(missing_ok=True)
                     shared = Shared(self.job.objective, request.space, request.rule)
                     run = begin(replace(self.job, objective=shared), place, self.console)
                 if not run.finished:
@@ -241,8 +256,11 @@ class _Search:
                 continue
             draw = np.random.default_rng([request.seed, study.count, study.ordinal])
             lessons = [Tried(each.number, each.candidate, each.reward, each.sampled) for each in tried]
-            known = {each.candidate: each.reward for each in tried}
+            known = {self._key(each.candidate): each.reward for each in tried}
             drawn = self._draw(lessons, taken, known, draw)
+            if drawn is None and len(taken - {SHARED}) > len(tried):  # others are at the last ones
+                time.sleep(POLL)
+                continue
             if drawn is None and not tried:
                 raise LeannetError(f"search: expected a network of the space within --sram and --flash, found none of "
                                    f"the {TRIES:,} that were drawn: larger limits, or a smaller space")  # fmt: skip
@@ -254,11 +272,14 @@ class _Search:
             self._evaluate(candidate, self._key(candidate), notes)
 
     def _draw(
-        self, lessons: Sequence[Tried], taken: Collection[str], known: Mapping[Candidate, float],
+        self, lessons: Sequence[Tried], taken: Collection[str], known: Mapping[str, float],
         draw: np.random.Generator,
     ) -> Drawn | None:  # fmt: skip
         """A candidate that fits, and that nobody has."""
-        return draw_new(self._strategy, lessons, lambda each: self._key(each) not in taken, self._fits, known, draw)
+        return draw_new(
+            self._strategy, lessons, lambda each: self._key(each) not in taken, self._fits,
+            lambda each: known.get(self._key(each)), draw,
+        )  # fmt: skip
 
     def _evaluate(self, candidate: Candidate, key: str, notes: Mapping[str, Any]) -> None:
         claim = self._study.claim(key, self._request.space.options(candidate), notes)

@@ -107,6 +107,13 @@ class Space(Frozen):
                 if node.reads != (above.path,) or not isinstance(row, InvertedResidual) or not row.residual:
                     raise ValueError(f"stage {number}: expected that row '{node.path}' adds what it reads of "
                                      f"'{above.path}', so that it can be left out")  # fmt: skip
+        for place, (name, options) in enumerate(self.decisions):  # each alone, for what follows from it
+            for index in range(len(options)):
+                candidate = (*self.largest[:place], index, *self.largest[place + 1 :])
+                try:
+                    self.architecture(candidate)
+                except LeannetError as error:
+                    raise ValueError(f"{name} {options[index]}: {error}") from None
         return self
 
     def _nodes(self, number: int, stage: Stage) -> list[Node]:
@@ -121,6 +128,10 @@ class Space(Frozen):
                                  f"{node.row.kind}")  # fmt: skip
             nodes.append(node)
         return nodes
+
+    def with_classes(self, classes: int) -> "Space":
+        """The same for another number of classes."""
+        return self.model_copy(update={"base": self.base.with_classes(classes)})
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:

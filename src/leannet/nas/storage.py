@@ -43,13 +43,17 @@ def storage_of(text: str) -> Any:
 
 @dataclass(frozen=True)
 class Trying:
-    """Calls to a storage, tried until it answers. text: what it is called; patience: seconds; spool: where results are
-    until then; say: hears of it."""
+    """Calls to a storage, tried until it answers.
+
+    text: what it is called. patience: seconds. spool: where results are until then. say: hears of it. away: called each
+    time that it does not answer.
+    """
 
     text: str
     patience: float
     spool: Path | None
     say: Callable[[str], None]
+    away: Callable[[], None] = lambda: None
 
     def __call__(self, what: Callable[[], T]) -> T:
         """What a call gives. Raises LookupError for a trial that has ended, and LeannetError after `patience`."""
@@ -67,6 +71,7 @@ class Trying:
                     kept = f"; results are kept in {self.spool}" if self.spool is not None else ""
                     raise LeannetError(f"{self.text}: has been away for {self.patience:.0f} s ({line}){kept}: start "
                                        "again when it is back") from None  # fmt: skip
+                self.away()
                 self.say(f"{self.text}: does not answer ({line}); trying again in {wait:.0f} s")
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
@@ -78,6 +83,14 @@ def _away() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
     return StorageInternalError, SQLAlchemyError, UnboundLocalError, AssertionError, OSError
+
+
+def check_storage(text: str) -> None:
+    """Raises LeannetError, before any work, for a storage that cannot be used."""
+    storage = storage_of(text)
+    if hasattr(storage, "engine"):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def without_password(url: str) -> str:

@@ -5,7 +5,7 @@ started again goes on where it stopped.
 """
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -82,15 +82,17 @@ class ByController(Strategy):
 
         self._batch = batch
         self._reinforce = Reinforce(Controller(space.decisions, seed=seed), rate, entropy)
-        self._learned = 0  # trials
+        self._learned: set[int] = set()  # numbers of trials
 
     def propose(self, tried: Sequence[Tried], draw: np.random.Generator) -> Candidate:
         import torch
 
-        while self._learned + self._batch <= len(tried):
-            lesson = [pair for each in tried[self._learned : self._learned + self._batch] for pair in each.sampled]
+        fresh = [each for each in tried if each.number not in self._learned]
+        for first in range(0, len(fresh) - self._batch + 1, self._batch):
+            batch = fresh[first : first + self._batch]
+            lesson = [pair for each in batch for pair in each.sampled]
             self._reinforce.learn([candidate for candidate, _ in lesson], [reward for _, reward in lesson])
-            self._learned += self._batch
+            self._learned |= {each.number for each in batch}
         generator = torch.Generator().manual_seed(int(draw.integers(2**62)))
         (candidate,) = self._reinforce.controller.sample(1, generator)
         return candidate
@@ -120,13 +122,13 @@ def draw_new(
     tried: Sequence[Tried],
     is_free: Callable[[Candidate], bool],
     fits: Callable[[Candidate], bool],
-    known: Mapping[Candidate, float],
+    worth: Callable[[Candidate], float | None],
     draw: np.random.Generator,
 ) -> Drawn | None:
     """A candidate that fits and is free; None where so many tries found none.
 
-    is_free: whether nobody has it. fits: within the limits. known: rewards of what was tried. What does not fit is
-    worth nothing.
+    is_free: whether nobody has it. fits: within the limits. worth: the reward of what was tried, None of what was not.
+    What does not fit is worth nothing.
     """
     drawn: list[tuple[Candidate, float]] = []
     for _ in range(TRIES):
@@ -135,6 +137,6 @@ def draw_new(
             drawn.append((candidate, 0.0))
         elif is_free(candidate):
             return Drawn(candidate, drawn)
-        elif candidate in known:
-            drawn.append((candidate, known[candidate]))
+        elif (reward := worth(candidate)) is not None:
+            drawn.append((candidate, reward))
     return None

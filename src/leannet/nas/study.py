@@ -25,12 +25,12 @@ import numpy as np
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
-from leannet.nas.liveness import place_here, runs
+from leannet.nas.liveness import place_here, process_here, runs
 from leannet.nas.space import Decision, Option
 from leannet.nas.storage import Trying, storage_of, without_password
 from leannet.nas.trials import KEY, NOTES, WORKER, Result, finished
 
-BEAT, PLACE, ABOUT = "beat", "place", "about"
+BEAT, PLACE, PROCESS, ABOUT = "beat", "place", "process", "about"
 BEAT_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # without a beat, after which a trial is given up
 PATIENCE_SECONDS = 3600.0  # for a storage that is away
@@ -71,10 +71,12 @@ class Study:
 
         self.name, self._decisions, self._say = name, tuple(decisions), say
         self._spool, self._grace = spool, grace
-        self.worker, self.place = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}", place_here()
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.place, self.process = place_here(), process_here()
         self._storage, self._text = storage_of(storage), without_password(storage)
-        self._trying = Trying(self._text, patience, spool, say)
         self._beats: dict[int, tuple[int, float]] = {}  # trial -> the beat that was seen last, and when it was new
+        # While it was away nobody's beats could be heard.
+        self._trying = Trying(self._text, patience, spool, say, self._beats.clear)
         try:
             with suppress(optuna.exceptions.DuplicatedStudyError):
                 self._storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name)
@@ -113,7 +115,7 @@ class Study:
             name = next(key for key in {**of_study, **about} if of_study.get(key) != about.get(key))
             raise LeannetError(
                 f"study {self.name} in {self._text} is for another search: {name} is {of_study.get(name)} there, and "
-                f"{about.get(name)} here: choose another --study, or continue that one as it was begun"
+                f"{about.get(name)} here: choose another --out, or go on with that one by --resume"
             )
 
     # What is known
@@ -193,7 +195,15 @@ class Study:
             state=TrialState.WAITING,
             params={name: options[name] for name, _ in chosen},
             distributions={name: CategoricalDistribution(of) for name, of in chosen},
-            user_attrs={KEY: key, WORKER: self.worker, PLACE: self.place, "token": token, BEAT: 0, NOTES: notes},
+            user_attrs={
+                KEY: key,
+                WORKER: self.worker,
+                PLACE: self.place,
+                PROCESS: self.process,
+                "token": token,
+                BEAT: 0,
+                NOTES: notes,
+            },
         )
 
         def create() -> int:
@@ -261,9 +271,14 @@ class Study:
     def _deliver(self) -> None:
         """Results that an earlier worker could not give the storage."""
         for file in sorted(self._spool.glob(f"{self.name}_*.json")) if self._spool is not None else []:
-            result = json.loads(file.read_text())
+            try:
+                result = json.loads(file.read_text())
+            except FileNotFoundError:  # its worker has told it
+                continue
             trial = next((each for each in self._trials() if each.number == result["trial"]), None)
             if trial is not None and not trial.state.is_finished():
+                if self._is_alive(trial):  # its worker is still telling it
+                    continue
                 self._begin(trial._trial_id)
                 self._complete(trial._trial_id, trial.number, result["values"])
                 self._say(f"trial {trial.number}: its result, kept while the storage was away, is told")
@@ -302,7 +317,7 @@ class Study:
         if attrs.get(WORKER) == self.worker:
             return True
         if attrs.get(PLACE) == self.place:
-            return runs(int(str(attrs[WORKER]).split("-")[-2]))
+            return runs(str(attrs[PROCESS]))
         beat, now = int(attrs.get(BEAT, 0)), time.monotonic()
         seen, since = self._beats.get(trial.number, (-1, now))
         if beat != seen:

@@ -17,7 +17,7 @@ from torch.func import functional_call
 from leannet.errors import LeannetError
 from leannet.nas.space import Candidate, Space
 from leannet.network import Network, build
-from leannet.rows import Architecture, parameters
+from leannet.rows import Architecture, Dropout, parameters
 from leannet.training.objective import Losses, Objective, Run
 
 Rule = Literal["sandwich", "uniform"]
@@ -57,7 +57,7 @@ class SharedWeights:
         self._module = lru_cache(CACHED)(self._made)
 
     def _made(self, candidate: Candidate) -> tuple[Network, Parts]:
-        architecture = self.space.architecture(candidate)
+        architecture = dropping_like(self.space.architecture(candidate), self.network.architecture)
         with torch.device("meta"):  # it has the largest network's weights when it runs
             module = build(architecture)
         return module, parts(architecture, self.network.architecture)
@@ -82,6 +82,13 @@ class SharedWeights:
         of = parts(architecture, self.network.architecture)
         small.load_state_dict({key: own[key][of[key]] for key in small.state_dict()})
         return small
+
+
+def dropping_like(architecture: Architecture, other: Architecture) -> Architecture:
+    """An architecture that drops as much in training as another does, whose rates the settings decided."""
+    rates = {row.name: row.rate for row in other.rows if isinstance(row, Dropout)}
+    own = [row.name for row in architecture.rows if row.name in rates]
+    return architecture.edit({name: {"rate": rates[name]} for name in own})
 
 
 def resized(images: Tensor, architecture: Architecture) -> Tensor:

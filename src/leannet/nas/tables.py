@@ -135,6 +135,8 @@ class LatencyTable:
         ):
             if asked != of_table:
                 raise LeannetError(f"{flag} {asked}: the latency table was measured with {of_table}: expected the same")
+        if own.batch != 1:
+            raise LeannetError(f"the latency table is of {own.batch} images at once: expected one of --batch 1")
         here = machine()
         if own.machine != here and own.machine.processor != allowed:
             raise LeannetError(

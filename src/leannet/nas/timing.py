@@ -25,6 +25,7 @@ def latency_table(
     width: float = 1.0,
     resolution: int | None = None,
     networks: int = NETWORKS,
+    classes: int | None = None,
     seconds: float = 60,
     progress: Callable[[int], None] = lambda done: None,
 ) -> LatencyTable:
@@ -32,11 +33,12 @@ def latency_table(
 
     what: zoo names, architecture files, runs, or architectures. space: search spaces to cover: files, networks whose
     rows suggest one, or spaces. networks: of each space that are timed whole, to fit the overhead and to check it.
+    classes: of the networks of spaces; None: the base's own.
     seconds: to measure for; every network runs five times at least. progress: called with the number of networks that
     have been timed.
     Raises LeannetError for what means no network, an engine that is not installed, and a precision that it lacks.
     """
-    work = work_of(what, space, width, resolution, networks)
+    work = work_of(what, space, width, resolution, networks, classes)
     return measure_table(work, engine, precision, threads, batch, seconds, progress)
 
 
@@ -46,6 +48,7 @@ def work_of(
     width: float = 1.0,
     resolution: int | None = None,
     networks: int = NETWORKS,
+    classes: int | None = None,
 ) -> Work:
     """What is to be timed for them. Raises LeannetError for nothing at all, and what means no network."""
     wholes = [
