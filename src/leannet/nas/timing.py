@@ -57,10 +57,9 @@ def work_of(
     ]
     covering: list[Architecture] = []
     for each in as_items(space):
-        searched, draw = (
-            read_space(each, width, resolution) if isinstance(each, str) else each,
-            np.random.default_rng(0),
-        )
+        searched = read_space(each, width, resolution) if isinstance(each, str) else each
+        searched = searched if classes is None else searched.with_classes(classes)
+        draw = np.random.default_rng(0)
         covering += searched.covering()
         wholes += [searched.architecture(searched.random(draw)) for _ in range(networks)]
     if not wholes:
