@@ -300,8 +300,8 @@ FLAGS = {
     "exits": "cost data json max-drop out quiet run",
     "evaluate": "class-depth data image-column json label-column split quiet run wide",
     "guidelines": "engine json out quiet seconds threads",
-    "latency-table": "batch classes emit engine json networks out precision quiet resolution seconds space table threads "
-    "what wide width",
+    "latency-table": "batch classes emit engine json networks out precision quiet resolution seconds space table "
+    "threads what wide width",
     "predict": "images json out run top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
