@@ -10,13 +10,14 @@ from typing import Any
 import typer
 
 from leannet.errors import IMPORTED, LeannetError
-from leannet.runtime.processor import cores
 
 ON_RESUME = {"resume", "processes", "threads", "json", "quiet"}
 
 
 def threads_of_each(chosen: dict[str, Any], processes: int) -> int | None:
     """Of several processes each has its share of the cores, unless --threads says otherwise; of one None: all."""
+    from leannet.runtime.processor import cores
+
     if "threads" in chosen:
         return int(chosen["threads"])
     return max(1, cores() // processes) if processes > 1 else None

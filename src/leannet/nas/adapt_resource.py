@@ -18,7 +18,7 @@ from leannet.shrink.criteria import score
 TABLE = "latency_table.json"
 FITTED = 8  # networks that the overhead of a table is fitted to
 NARROWER = 0.02  # of the mult-adds, that each further one's proposals take away
-SECONDS, SECONDS_A_NETWORK = 20.0, 0.2
+SECONDS, SECONDS_A_NETWORK = 3.0, 0.2
 Say = Callable[[str], None]
 
 

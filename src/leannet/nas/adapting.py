@@ -67,11 +67,11 @@ def adapt(
     if storage is not None:
         check_storage(storage)
     chosen = training_settings(Path(made.run), data, settings)
-    check_out(out, chosen)
     if out is not None and (Path(out) / FILE).exists():
         raise LeannetError(
             f"--out {out}: holds another adaptation; choose a new folder, or {command_line('adapt --resume', out)}"
         )
+    check_out(out, chosen)
     worker = Worker(made, Path(made.run), chosen, Console(quiet), short_threads)
     check_names((*made.rows, *made.keep), worker.original.architecture)
     with torch_threads_kept():

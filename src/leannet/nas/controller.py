@@ -74,7 +74,7 @@ class Reinforce:
         logs, entropies = self.controller.log_probabilities(torch.tensor(candidates))
         loss = surrogate(logs, values - baseline) - self._entropy * entropies.mean()
         self._optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
         nn.utils.clip_grad_norm_(self.controller.parameters(), 1.0)
         self._optimizer.step()
 

@@ -33,7 +33,7 @@ from leannet.nas.tables import LatencyTable, Work, measure_table
 from leannet.retired import current_settings
 from leannet.rows import Architecture
 from leannet.run_files import LAST, LOG, MODEL, STATE
-from leannet.shrink.budgets import check_budgets, read_budgets, readable
+from leannet.shrink.budgets import Quantity, check_budgets, read_budgets, readable
 from leannet.shrink.plan import digest_of
 from leannet.shrink.timing import torch_threads_kept
 from leannet.training.folder import check_out, make_run
@@ -75,7 +75,8 @@ def search(
     all. settings: of the training of the shared weights, fields of training.settings.Settings.
     Raises LeannetError, one line, for a space, target, data or settings that cannot be used.
     """
-    asked = {name: text for name, text in (("latency_ms", latency), ("macs", macs), ("params", params)) if text}
+    targets: dict[Quantity, str | None] = {"latency_ms": latency, "macs": macs, "params": params}
+    asked = {name: text for name, text in targets.items() if text is not None}
     if len(asked) != 1:
         found = len(asked) or "none"
         raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {found}")

@@ -120,10 +120,11 @@ class Shared(Objective):
         return replace(self, inner=self.inner.bound(network), weights=SharedWeights(network, self.space))
 
     def losses(self, network: Run, images: Tensor, targets: Tensor) -> Losses:
-        assert self.weights is not None, "not bound to a network"
+        weights = self.weights
+        assert weights is not None, "not bound to a network"
         if self.rule == "uniform":
             candidate = self._random()
-            return self.inner.losses(lambda x: self.weights.run(candidate, x), images, targets)
+            return self.inner.losses(lambda x: weights.run(candidate, x), images, targets)
         answers = network(images)
         inner = self.inner.losses(lambda _: answers, images, targets)
         logits = next(iter(answers.values())) if isinstance(answers, dict) else answers
@@ -131,7 +132,7 @@ class Shared(Objective):
         others = {"smallest": self.space.smallest} | {f"random_{n + 1}": self._random() for n in range(RANDOM)}
         parts_of = {"largest": inner.total / (1 + len(others))}
         for name, candidate in others.items():
-            outputs = self.weights.run(candidate, images)
+            outputs = weights.run(candidate, images)
             logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
             parts_of[name] = F.cross_entropy(logits, taught, reduction="sum") / (1 + len(others))
         return Losses(parts_of, inner.correct)
