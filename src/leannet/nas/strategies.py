@@ -76,7 +76,7 @@ def mutated(space: Space, candidate: Candidate, draw: np.random.Generator) -> Ca
 class ByController(Strategy):
     """REINFORCE on a recurrent controller, a step for each `batch` finished trials, in the order of their numbers."""
 
-    def __init__(self, space: Space, seed: int = 0, batch: int = 8, rate: float = 0.02, entropy: float = 1e-3):
+    def __init__(self, space: Space, seed: int = 0, batch: int = 8, rate: float = 0.015, entropy: float = 0.01):
         super().__init__(space)
         from leannet.nas.controller import Controller, Reinforce
 
