@@ -115,11 +115,12 @@ def test_two_workers_share_the_proposals(adapted: Adapted, trained: Path, tmp_pa
     assert both.accuracy == adapted.accuracy
 
 
-def test_milliseconds_by_a_table(trained: Path, tmp_path: Path) -> None:
-    request = {**REQUEST, "proposals": 2, "short_steps": 1, "reduction": 0.08}
-    fast = adapt(trained, latency="90%", out=tmp_path / "fast", epochs=1, request=request, **QUICK)
+def test_milliseconds_by_a_table(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leannet.nas.adapt_resource.FITTED", 3)
+    request = {**REQUEST, "proposals": 1, "short_steps": 1, "reduction": 0.05, "rows": ("block_1", "block_2")}
+    fast = adapt(trained, latency="97%", out=tmp_path / "fast", epochs=1, request=request, **QUICK)
     assert fast.quantity == "latency_ms"
-    assert fast.predicted <= 0.9 * fast.before
+    assert fast.predicted <= 0.97 * fast.before
     assert fast.measured_ms is not None
     assert (fast.path / "latency_table.json").exists()
     again = {**request, "table": str(fast.path / "latency_table.json"), "engine": "openvino"}

@@ -120,7 +120,8 @@ def test_memory_is_a_limit(searched: Searched, tmp_path: Path) -> None:
 
 
 def test_candidates_may_be_trained_alone_and_timed(tmp_path: Path) -> None:
-    space = space_of(architecture("mobilenet_v2_debug", 1.0, 16), squeeze=(), width=(), resolution=(16, 32))
+    base = architecture("mobilenet_v2_debug", 1.0, 16)
+    space = space_of(base, squeeze=(), width=(), expansion=(), resolution=(16, 32))
     request = {**REQUEST, "evaluations": 2, "evaluate": "training"}
     found = search("digits", space, latency="80%", out=tmp_path / "t", request=request, **QUICK)
     assert len(found.trials) == 2

@@ -18,6 +18,7 @@ from leannet.zoo import architecture
 
 BASE = architecture("cifar_mobilenet_v2")
 SPACE = space_of(BASE)
+WIDE = space_of(BASE, activation=("relu6", "h_swish"), skip=(True, False), resolution=(24, 32))
 
 
 def test_stages_are_those_of_the_paper() -> None:
@@ -34,10 +35,10 @@ def test_the_base_is_a_candidate_of_its_own_space() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_candidate_is_what_it_chooses(seed: int) -> None:
     """Every decision, read back from the rows."""
-    space = space_of(BASE, activation=("relu6", "h_swish"), skip=(True, False), resolution=(24, 32))
+    space = WIDE
     candidate = space.random(np.random.default_rng(seed))
     chosen = space.options(candidate)
     assert space.candidate(chosen) == candidate
@@ -67,7 +68,7 @@ def test_what_covers_a_space_has_every_row_of_it() -> None:
     space = space_of(architecture("cifar_mobilenet_v2", 0.5), resolution=(24, 32))
     keys = {row_key(node.row, node.in_shapes) for rows in space.covering() for node in rows.graph.nodes}
     draw = np.random.default_rng(0)
-    for _ in range(50):
+    for _ in range(20):
         nodes = space.architecture(space.random(draw)).graph.nodes
         assert {row_key(node.row, node.in_shapes) for node in nodes} <= keys
 

@@ -137,7 +137,8 @@ def _print(adapted: "Adapted") -> None:
     print_text(f"{'accuracy':<12}{100 * adapted.accuracy_before:.2f} % -> {100 * adapted.accuracy_adapted:.2f} %"
                f"{after_training}")  # fmt: skip
     if adapted.finished:
-        print(f"written     {adapted.path}   ·   {adapted.path / 'adapt.svg'}")
+        print(f"written     {adapted.path}")
+        print(f"figure      {adapted.path / 'adapt.svg'}")
         print(f"try next    {command_line('evaluate', adapted.path)}")
     else:
         print(f"go on       {command_line('adapt --resume', adapted.path)}")

@@ -124,5 +124,7 @@ def _tell(searched: "Searched", json: bool) -> None:
         "first; accuracy as the search evaluated it, which is below that of a network trained alone."
     )
     file = searched.path / "found.json"
-    print(f"written     {file}   ·   {searched.path / 'search.svg'}   ·   {searched.path / 'found.svg'}")
+    print(f"written     {file}")
+    print(f"figures     {searched.path / 'search.svg'}")
+    print(f"            {searched.path / 'found.svg'}")
     print(f"try next    {command_line('train', 'DATA')} --model {file}   ·   {command_line('draw', file)}")
