@@ -16,7 +16,7 @@ from leannet.header import Header
 from leannet.nas.adapt_request import CHOSEN, OFFER, STEPS, Adaptation, Chosen, Offer, Offered, Request, winner
 from leannet.nas.adapt_resource import TABLE, resource_of
 from leannet.nas.adapted import Adapted
-from leannet.nas.proposing import proposals
+from leannet.nas.proposing import Proposal, proposals
 from leannet.nas.resources import Predicted
 from leannet.nas.study import Study
 from leannet.nas.tables import LatencyTable
@@ -39,6 +39,7 @@ SPOOL, ORIGINAL, NETWORK = "spool", "original.safetensors", "network.safetensors
 ACCURACY = {"classify": "validation_accuracy", "detect": "validation_ap50"}  # in the log, by task
 STATISTICS = 1024  # training images
 TRAINING = "training"  # the key of the one at the end
+HALVINGS = 7  # of what a step takes away, until a row alone can
 POLL = 1.0  # seconds between looks at what others do
 SHARED_SECONDS = 120.0  # after which a file that another worker has written should be seen here
 
@@ -76,6 +77,12 @@ class Worker:
             network, cost, accuracy = self.original, adaptation.before, adaptation.accuracy
             while cost > adaptation.most:
                 step = len(history) + 1
+                if step > (self.request.steps or step):
+                    raise LeannetError(
+                        f"--steps {self.request.steps}: it takes {readable(self.request.quantity, cost)} still, and "
+                        f"{readable(self.request.quantity, adaptation.most)} is the budget, since rows alone took away "
+                        "less than --reduction asked for: more steps, or a smaller --round-to"
+                    )
                 offer = self._offer(study, folder, step, network, cost, accuracy, adaptation)
                 chosen = self._take_step(study, folder, offer, network)
                 history.append((offer, chosen))
@@ -100,18 +107,23 @@ class Worker:
         target = max(cost - share * adaptation.before, min(adaptation.most, cost))
 
         def make() -> None:
-            tied = channels(network.architecture)
-            request = self.request
-            with torch_threads_kept():
-                offered, resource = proposals(
-                    tied, score(network, tied, "l2"), resource_of(request, folder, self.console.say), target,
-                    request.rows, request.keep, request.round_to, request.least,
-                )  # fmt: skip
+            tied, request = channels(network.architecture), self.request
+            scores, resource = score(network, tied, "l2"), resource_of(request, folder, self.console.say)
+            offered: list[Proposal] = []
+            goal = target
+            for _ in range(HALVINGS):
+                with torch_threads_kept():
+                    offered, resource = proposals(
+                        tied, scores, resource, goal, request.rows, request.keep, request.round_to, request.least
+                    )
+                if offered:
+                    break
+                goal = (cost + goal) / 2  # small networks have no row that alone takes away so much
             if not offered:
                 raise LeannetError(
-                    f"adapt, step {step}: expected a row that alone takes away enough to reach "
-                    f"{readable(request.quantity, target)}, found none: a smaller --reduction, a smaller --round-to, "
-                    "or a larger budget"
+                    f"adapt, step {step}: expected a row that alone takes away something of "
+                    f"{readable(request.quantity, cost)}, found none: a smaller --round-to, a smaller --least, or a "
+                    "larger budget"
                 )
             offered.sort(key=lambda each: (-each.before, each.key))
             if isinstance(resource, Predicted):
@@ -121,7 +133,7 @@ class Worker:
                         removed=tuple(sorted(each.removed)))
                 for each in offered[: request.proposals]
             )  # fmt: skip
-            Offer(step=step, cost=cost, accuracy=accuracy, target=target, proposals=named).save(file)
+            Offer(step=step, cost=cost, accuracy=accuracy, target=goal, proposals=named).save(file)
 
         self._once(study, f"step {step}", file, make, self._can_measure(folder))
         return Offer.load(file)
