@@ -70,7 +70,7 @@ def test_every_step_takes_away_what_it_should_and_chooses_the_best(adapted: Adap
     assert adapted.images == seen * 3 * int(Adaptation.load(adapted.path).settings["batch_size"])
     assert json.loads(json.dumps(adapted.to_dict()))["steps"][0]["chosen"]["key"] == adapted.steps[0][1].key
     draw_adapted(adapted, adapted.path / "adapt.svg")
-    assert "channels left" in (adapted.path / "adapt.svg").read_text() or (adapted.path / "adapt.svg").stat().st_size
+    assert "</svg>" in (adapted.path / "adapt.svg").read_text()
 
 
 def test_a_kill_loses_no_finished_proposal(adapted: Adapted, trained: Path, tmp_path: Path) -> None:

@@ -133,7 +133,10 @@ def test_evolution_forgets_the_oldest() -> None:
     """The best of all is too old to be a parent."""
     searcher, draw = Evolution(SPACE, population=4, sample=4), np.random.default_rng(0)
     candidates = [SPACE.random(draw) for _ in range(5)]
-    tried = [Tried(number, each, reward) for number, (each, reward) in enumerate(zip(candidates, (9, 1, 2, 4, 3)))]  # noqa: B905
+    tried = [
+        Tried(number, each, reward)
+        for number, (each, reward) in enumerate(zip(candidates, (9, 1, 2, 4, 3), strict=True))
+    ]
     child = searcher.propose(tried, draw)
     assert sum(a != b for a, b in zip(child, candidates[3], strict=True)) == 1
 

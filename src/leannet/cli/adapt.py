@@ -126,9 +126,11 @@ def _print(adapted: "Adapted") -> None:
     print()
     print(f"budget      {readable(quantity, adapted.before)} -> {readable(quantity, adapted.predicted)}, at most "
           f"{readable(quantity, adapted.most)}")  # fmt: skip
-    for name, unit, values in (("mult-adds", "macs", adapted.macs), ("params", "params", adapted.params)):
-        before, after = values
-        print(f"{name:<12}{readable(unit, before)} -> {readable(unit, after)} ({100 * after / before:.1f} %)")  # type: ignore[arg-type]  # units
+    counts: list[tuple[str, Any, tuple[int, int]]] = [
+        ("mult-adds", "macs", adapted.macs), ("params", "params", adapted.params)
+    ]  # fmt: skip
+    for name, unit, (before, after) in counts:
+        print(f"{name:<12}{readable(unit, before)} -> {readable(unit, after)} ({100 * after / before:.1f} %)")
     if adapted.measured_ms is not None:
         before_ms, after_ms = adapted.measured_ms
         print_text(f"{'measured':<12}{before_ms:.3f} -> {after_ms:.3f} ms ({100 * after_ms / before_ms:.1f} %), "

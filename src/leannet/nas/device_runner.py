@@ -93,15 +93,15 @@ def prepared(manifest: Mapping[str, Any], name: str, folder: Path) -> Callable[[
             return lambda: [np.array(value) for value in request.infer([x], share_inputs=True).values()]
         case "litert":
             interpreter = litert_interpreter(files[0].read_bytes(), manifest["threads"])
-            (given,) = interpreter.get_input_details()
-            channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).astype(given["dtype"])
-            if channels_last.shape != tuple(given["shape"]):
-                interpreter.resize_tensor_input(given["index"], channels_last.shape)
+            (graph_input,) = interpreter.get_input_details()
+            channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).astype(graph_input["dtype"])
+            if channels_last.shape != tuple(graph_input["shape"]):
+                interpreter.resize_tensor_input(graph_input["index"], channels_last.shape)
                 interpreter.allocate_tensors()
             outputs = [output["index"] for output in interpreter.get_output_details()]
 
             def run() -> object:
-                interpreter.set_tensor(given["index"], channels_last)
+                interpreter.set_tensor(graph_input["index"], channels_last)
                 interpreter.invoke()
                 return [interpreter.get_tensor(index) for index in outputs]
 

@@ -53,26 +53,25 @@ class BySupernet(Evaluator):
                 f"{folder}: expected the largest network of the space, found {header.architecture.name}: name a "
                 "supernet of this space, or leave it out"
             )
-        self.shared = SharedWeights(network, space)
+        self.shared, self._task = SharedWeights(network, space), job.task
         _, plain = job.images
         draw = np.random.default_rng(0)
         some = draw.permutation(job.split.train)[: request.images]
-        held_out = draw.permutation(job.split.validation)[: request.validation]
+        held_out = np.sort(draw.permutation(job.split.validation)[: request.validation])
         self._statistics = [images for images, _ in _normalized(plain, some)]
-        self._validation = _normalized(plain, np.sort(held_out))
+        self._validation = [images for images, _ in _normalized(plain, held_out)]
+        self._truths = plain.dataset.keep(held_out)
 
     def accuracy(self, candidate: Candidate) -> float:
         network = self.shared.network_of(candidate)
         rows = network.architecture
         precise_batch_norm(network, (resized(images, rows) for images in self._statistics))
-        network, correct, seen = folded(network), 0, 0
+        network, task = folded(network), self._task
         with torch.no_grad():
-            for images, labels in self._validation:
-                outputs = network(resized(images, rows))
-                logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-                correct += int((logits.argmax(dim=1) == labels).sum())
-                seen += len(labels)
-        return correct / seen
+            answers = [
+                task.answers(task.joined([network(resized(images, rows)).numpy()])) for images in self._validation
+            ]
+        return task.score(np.concatenate(answers), self._truths).accuracy
 
 
 class ByTraining(Evaluator):

@@ -78,8 +78,8 @@ def search(
     targets: dict[Quantity, str | None] = {"latency_ms": latency, "macs": macs, "params": params}
     asked = {name: text for name, text in targets.items() if text is not None}
     if len(asked) != 1:
-        found = len(asked) or "none"
-        raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {found}")
+        number = len(asked) or "none"
+        raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {number}")
     ((quantity, text),) = asked.items()
     check_budgets({quantity: text})
     if storage is not None:

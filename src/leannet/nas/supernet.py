@@ -37,9 +37,9 @@ def parts(candidate: Architecture, largest: Architecture) -> Parts:
         for each in parameters(layer) if layer.shares is None else ():
             key = f"{layer.path}.{each.name}"
             if key not in whole or any(own > of for own, of in zip(each.shape, whole[key].shape, strict=True)):
-                found = "nothing" if key not in whole else f"{whole[key].shape}"
+                shape_there = "nothing" if key not in whole else f"{whole[key].shape}"
                 raise LeannetError(
-                    f"{candidate.name} is no part of {largest.name}: {key} of {each.shape} is {found} there"
+                    f"{candidate.name} is no part of {largest.name}: {key} of {each.shape} is {shape_there} there"
                 )
             begins = (
                 (of - own) // 2 if axis == "" else 0
@@ -56,22 +56,26 @@ class SharedWeights:
         self.network, self.space = network, space
         self._module = lru_cache(CACHED)(self._made)
 
-    def _made(self, candidate: Candidate) -> tuple[Network, Parts]:
+    def _made(self, candidate: Candidate) -> tuple[Network, Parts, set[str]]:
+        """Its module, its part of the weights, and the names of those that are statistics."""
         architecture = dropping_like(self.space.architecture(candidate), self.network.architecture)
         with torch.device("meta"):  # it has the largest network's weights when it runs
             module = build(architecture)
-        return module, parts(architecture, self.network.architecture)
+        statistics = {
+            f"{layer.path}.{each.name}" for layer in architecture.layers for each in parameters(layer)
+            if not each.learned
+        }  # fmt: skip
+        return module, parts(architecture, self.network.architecture), statistics
 
     def run(self, candidate: Candidate, images: Tensor) -> Any:
         """What a candidate answers in training. images: (N, C, H, W) of any size; they become as large as it asks."""
-        module, of = self._module(candidate)
+        module, of, statistics = self._module(candidate)
         module.train()
         own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
         state = {}
         for key, places in of.items():
             tensor = own[key][places]
-            is_statistic = "running_" in key or key.endswith("num_batches_tracked")
-            state[key] = tensor.clone() if is_statistic else tensor  # those of a candidate are nobody else's
+            state[key] = tensor.clone() if key in statistics else tensor  # a candidate's own, and nobody else's
         return functional_call(module, state, (resized(images, module.architecture),))
 
     def network_of(self, candidate: Candidate) -> Network:
@@ -128,13 +132,13 @@ class Shared(Objective):
         answers = network(images)
         inner = self.inner.losses(lambda _: answers, images, targets)
         logits = next(iter(answers.values())) if isinstance(answers, dict) else answers
-        taught = logits.detach().softmax(dim=1)
+        soft_labels = logits.detach().softmax(dim=1)
         others = {"smallest": self.space.smallest} | {f"random_{n + 1}": self._random() for n in range(RANDOM)}
         parts_of = {"largest": inner.total / (1 + len(others))}
         for name, candidate in others.items():
             outputs = weights.run(candidate, images)
             logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-            parts_of[name] = F.cross_entropy(logits, taught, reduction="sum") / (1 + len(others))
+            parts_of[name] = F.cross_entropy(logits, soft_labels, reduction="sum") / (1 + len(others))
         return Losses(parts_of, inner.correct)
 
     def _random(self) -> Candidate:
