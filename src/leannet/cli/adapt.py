@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from leannet.cli.helpers import check_resumed, helpers, threads_of_each
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import Json, LatencyEngine, LatencyPrecision, LatencyThreads, Processes, Quiet, Storage
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
@@ -31,9 +31,9 @@ def command(
     latency: Annotated[str | None, typer.Option(help="The longest time of an image: 60%, 3ms. Default: 60%.")] = None,
     macs: Annotated[str | None, typer.Option(help="Or the most mult-adds: 60%, 14M.")] = None,
     params: Annotated[str | None, typer.Option(help="Or the most parameters: 60%, 1.2M.")] = None,
-    latency_engine: Annotated[str, typer.Option(help="In which milliseconds are measured.")] = "onnxruntime",
-    latency_precision: Annotated[str, typer.Option(help="Of the network that is timed.")] = "float32",
-    latency_threads: Annotated[int, typer.Option(help="Of that engine.", min=1)] = 1,
+    latency_engine: LatencyEngine = "onnxruntime",
+    latency_precision: LatencyPrecision = "float32",
+    latency_threads: LatencyThreads = 1,
     latency_table: Annotated[
         Path | None, typer.Option(help="To begin with, as leannet latency-table writes it. Default: measured.")
     ] = None,
@@ -50,11 +50,8 @@ def command(
     keep: Annotated[list[str] | None, typer.Option(help="A row that stays as it is. Repeat.")] = None,
     round_to: Annotated[int, typer.Option(help="Widths become multiples of it.", min=1)] = 8,
     least: Annotated[float, typer.Option(help="The share of its channels that every layer keeps.")] = 0.1,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="Of the study: a file ending in .db or .log, or postgresql://... Default: in OUT."),
-    ] = None,
-    processes: Annotated[int, typer.Option(help="Of this machine, which share its cores.", min=1)] = 1,
+    storage: Storage = None,
+    processes: Processes = 1,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this adaptation, or help those who are at it.")

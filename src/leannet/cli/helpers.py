@@ -11,6 +11,7 @@ import typer
 
 from leannet.errors import IMPORTED, LeannetError
 
+ARGUMENTS = {"run", "data"}
 ON_RESUME = {"resume", "processes", "threads", "json", "quiet"}
 
 
@@ -28,8 +29,9 @@ def check_resumed(context: typer.Context, chosen: dict[str, Any]) -> None:
     named = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
     others = sorted((named | set(chosen)) - ON_RESUME)
     if others:
-        raise LeannetError(f"--resume goes on as it was begun: leave out {others[0].replace('_', '-')}; with it go "
-                           "--processes, --threads, --json and --quiet")  # fmt: skip
+        other = others[0].upper() if others[0] in ARGUMENTS else f"--{others[0].replace('_', '-')}"
+        raise LeannetError(f"--resume goes on as it was begun: leave out {other}; with it go --processes, --threads, "
+                           "--json and --quiet")  # fmt: skip
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import Json, LatencyEngine, LatencyPrecision, LatencyThreads, Quiet
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
@@ -36,9 +36,9 @@ def command(
         str | None, typer.Option(help="The most activations in memory at once: 50%, 300kB.")
     ] = None,
     latency: Annotated[str | None, typer.Option(help="The longest time of an image: 50%, 3ms.")] = None,
-    latency_engine: Annotated[str, typer.Option(help="In which milliseconds are measured.")] = "onnxruntime",
-    latency_precision: Annotated[str, typer.Option(help="Of the network that is timed.")] = "float32",
-    latency_threads: Annotated[int, typer.Option(help="Of that engine.", min=1)] = 1,
+    latency_engine: LatencyEngine = "onnxruntime",
+    latency_precision: LatencyPrecision = "float32",
+    latency_threads: LatencyThreads = 1,
     ratio: Annotated[float | None, typer.Option(help="The share of all channels that goes.")] = None,
     blocks: Annotated[int, typer.Option(help="Residual blocks that go whole, first.", min=0)] = 0,
     criterion: Annotated[

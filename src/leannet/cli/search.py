@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from leannet.cli.helpers import check_resumed, helpers, threads_of_each
-from leannet.cli.options import Json, Quiet
+from leannet.cli.options import Json, LatencyEngine, LatencyPrecision, LatencyThreads, Processes, Quiet, Storage
 from leannet.cli.output import print_json, print_table, print_text
 from leannet.cli.settings_options import CHOSEN, OF_THE_RUN, SettingsCommand, nested
 from leannet.errors import LeannetError, command_line
@@ -51,17 +51,15 @@ def command(
     validation: Annotated[
         int, typer.Option(help="The most validation images that evaluate a candidate.", min=2)
     ] = 2000,
-    latency_engine: Annotated[str, typer.Option(help="In which milliseconds are measured.")] = "onnxruntime",
-    latency_precision: Annotated[str, typer.Option(help="Of the network that is timed.")] = "float32",
-    latency_threads: Annotated[int, typer.Option(help="Of that engine.", min=1)] = 1,
+    latency_engine: LatencyEngine = "onnxruntime",
+    latency_precision: LatencyPrecision = "float32",
+    latency_threads: LatencyThreads = 1,
     latency_table: Annotated[
         Path | None, typer.Option(help="That covers the space (leannet latency-table --space). Default: measured.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="The processor whose table it is, where not this one.")] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Of the study: a file (.db, .log), or postgresql://... Default: in OUT.")
-    ] = None,
-    processes: Annotated[int, typer.Option(help="Of this machine, which share its cores.", min=1)] = 1,
+    storage: Storage = None,
+    processes: Processes = 1,
     out: Annotated[Path | None, typer.Option(help="The folder. Default: a new one under runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this search, or help with it.")] = None,
     json: Json = False,
