@@ -13,12 +13,12 @@ import pytest
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.nas.emitting import emit
-from leannet.nas.row_probes import BEFORE, ROW, probes
 from leannet.nas.spaces import space_of
 from leannet.nas.tables import Checked, LatencyTable, Work, measure_table
 from leannet.rows import Add, Architecture, Conv, Input, Pool, Upsample
 from leannet.runtime import Program, engine, machine
 from leannet.runtime.engines import Floats
+from leannet.runtime.row_probes import BEFORE, ROW, probes
 from leannet.zoo import FAMILIES, architecture
 
 DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))

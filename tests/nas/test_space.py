@@ -13,7 +13,7 @@ from leannet.nas.space import Space, Stage
 from leannet.nas.spaces import read_space, space_of, stages_of
 from leannet.rows import Architecture
 from leannet.rows.blocks import InvertedResidual
-from leannet.runtime.row_latency import row_key
+from leannet.runtime.row_probes import row_key
 from leannet.zoo import architecture
 
 BASE = architecture("cifar_mobilenet_v2")

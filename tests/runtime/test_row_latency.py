@@ -1,4 +1,4 @@
-"""Rows that are timed alone: the same rows on the same shapes, each distinct one once, without the session around."""
+"""Times of rows: of each distinct one once, without the session and the rows around it."""
 
 import re
 from collections.abc import Callable
@@ -9,47 +9,14 @@ import pytest
 
 from leannet.cost import count
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Add, Architecture, Conv, Dropout, Input, Pool, Upsample
+from leannet.rows import Architecture, Conv, Dropout
 from leannet.runtime import Program
 from leannet.runtime.engines import Floats
 from leannet.runtime.memory import peak_memory
 from leannet.runtime.precisions import program
-from leannet.runtime.row_latency import ALONE, alone, measure_rows, row_key
-from leannet.zoo import FAMILIES, architecture
-
-DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
-
-
-@pytest.mark.parametrize("name", DEBUG)
-def test_a_row_alone_is_the_row(name: str) -> None:
-    """Its shapes, parameters and mult-adds are those it has in the network, helpers taken off."""
-    table = architecture(name)
-    shapes, reads = {INPUT: table.input.shape, **table.shapes}, table.reads()
-    groups = {group.name: group for group in count(table).by_row()}
-    for row in table.rows:
-        row_network, helpers = alone(row, [shapes[read] for read in reads[row.name]])
-        assert row_network.shapes[ALONE] == shapes[row.name]
-        if row.name in groups:
-            group = next(g for g in count(row_network).by_row() if g.name == ALONE)
-            assert row.shares or group.params == groups[row.name].params  # of what it shares it has its own
-            assert group.macs == groups[row.name].macs
-        assert count(row_network).macs - count(helpers).macs == (groups[row.name].macs if row.name in groups else 0)
-
-
-def test_inputs_of_several_shapes() -> None:
-    rows = (
-        Conv(name="a", out_channels=4, kernel=3),
-        Pool(name="b", op="max", kernel=2, stride=2),
-        Conv(name="c", out_channels=6, stride=2, inputs=("b",)),
-        Upsample(name="up", factor=4),
-        Conv(name="d", out_channels=4),
-        Add(name="sum", inputs=("d", "a")),
-    )
-    table = Architecture(name="x", input=Input(height=16, width=16), rows=rows)
-    shapes = {INPUT: table.input.shape, **table.shapes}
-    for row in table.rows:
-        read = [shapes[name] for name in table.reads()[row.name]]
-        assert alone(row, read)[0].shapes[ALONE] == shapes[row.name]
+from leannet.runtime.row_latency import measure_rows
+from leannet.runtime.row_probes import ROW, row_key
+from leannet.zoo import architecture
 
 
 def test_a_key_is_what_a_time_depends_on() -> None:
@@ -93,7 +60,7 @@ def test_times_are_net_and_add_up(name: str, monkeypatch: pytest.MonkeyPatch) ->
         assert row.ms == pytest.approx(1e-6 * row.macs, abs=1e-6)
     assert row_times.sum_ms == pytest.approx(row_times.whole.median_ms)
     distinct = {row.key for row, own in zip(row_times.rows, table.rows, strict=True) if not isinstance(own, Dropout)}
-    assert sum(network.name == ALONE for network in clock.prepared) == len(distinct) < len(table.rows)
+    assert sum(network.name == ROW for network in clock.prepared) == len(distinct) < len(table.rows)
 
 
 @pytest.mark.parametrize(("engine", "precision"), [("onnxruntime", "int8"), ("openvino", "float32")])

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from leannet.runtime.latency import measure
+from leannet.runtime.latency import differences, measure
 from leannet.runtime.processor import Machine, machine
 from leannet.runtime.sessions import litert_interpreter, ncnn_net, onnxruntime_session, openvino_settings
 
@@ -31,10 +31,7 @@ GROUP = 64  # networks in memory at once, timed in turns
 def table_of(manifest: Mapping[str, Any], times: Mapping[str, float], version: str, device: Machine) -> dict[str, Any]:
     """The latency table, as plain data. manifest: what was to be timed. times: milliseconds by network. version: of the
     engine."""
-    rows = {
-        key: max(sum(share * times[name] for name, share in shares.items()), 0.0)
-        for key, shares in manifest["rows"].items()
-    }
+    rows = differences(manifest["rows"], times)
     checks = [
         {"name": whole["label"], "weight_mb": whole["weight_mb"], "sum_ms": sum(rows[key] for key in whole["rows"]),
          "measured_ms": times[name]}

@@ -96,6 +96,7 @@ def search(
     # Candidates see images at their own size, so small ones at first would save nothing.
     planned = make_settings(data, {"progressive_resizing": 1.0, **settings, "model": LARGEST})
     check_out(out, planned)
+    is_new = out is None or not Path(out).exists()
     folder = make_run(out, str(data))
     file = folder / LARGEST
     write_whole(file, chosen.architecture(chosen.largest).to_json().encode())
@@ -111,7 +112,7 @@ def search(
             BySupernet(worker.job, Path(supernet), chosen, made)  # raises where it is another's
     except BaseException:
         file.unlink()
-        if out is None:
+        if is_new:
             folder.rmdir()
         raise
     if isinstance(resource, Predicted):

@@ -19,12 +19,11 @@ from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.nas.device_runner import VERSION, overhead, table_of, timed
-from leannet.nas.row_probes import Probes
 from leannet.rows import Architecture, Dropout, Node
 from leannet.rows.branches import shipped
 from leannet.runtime import Machine, engine, machine
 from leannet.runtime.precisions import program
-from leannet.runtime.row_latency import row_key
+from leannet.runtime.row_probes import Probes, row_key
 
 WITHIN = 0.1  # of the measured time: nn-Meter's bar (Zhang et al., MobiSys 2021)
 

@@ -81,6 +81,11 @@ def warm_ms(run: Callable[[], object], threads: int = 1) -> list[float]:
     return times
 
 
+def differences(shares: Mapping[str, Mapping[str, float]], times_ms: Mapping[str, float]) -> dict[str, float]:
+    """Milliseconds of what is never timed alone: by name so many times those of what is. Noise makes none negative."""
+    return {name: max(sum(share * times_ms[timed] for timed, share in of.items()), 0.0) for name, of in shares.items()}
+
+
 def summarize(times_ms: list[float]) -> Latency:
     """The quartiles of measured milliseconds."""
     p25, median, p75, p90 = (float(value) for value in np.percentile(times_ms, (25, 50, 75, 90)))

@@ -1,11 +1,9 @@
-"""The time of each row: every distinct one alone in an engine, all in turns, less the time of an empty network.
+"""The time of each row: every distinct one between two cheap ones in an engine, all in turns (`row_probes`).
 
-Rows that are equal but for their names, on equal shapes, are timed once. `key` says what was timed, so that a table of
-such times serves any network of the same rows on the same machine.
+Rows that are equal but for their names, on equal shapes, are timed once; `key` says what was timed.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,17 +11,14 @@ from typing import Any
 import numpy as np
 
 from leannet.cost import count
-from leannet.errors import LeannetError
-from leannet.rows import INPUT, LABELS, Activate, Architecture, Conv, Dropout, Shape
-from leannet.rows.endpoints import Input
-from leannet.rows.layers import RowBase
+from leannet.rows import INPUT, Architecture, Shape
 from leannet.runtime.engines import engine
-from leannet.runtime.latency import Latency, measure
+from leannet.runtime.latency import Latency, differences, measure
 from leannet.runtime.precisions import program
 from leannet.runtime.processor import Machine, machine
+from leannet.runtime.row_probes import Probes, nothing, row_key
 
-ALONE = "row"  # the name of a row that stands alone
-WHOLE = "whole"
+WHOLE, EMPTY = "whole", "empty"
 
 
 @dataclass(frozen=True)
@@ -63,40 +58,6 @@ class RowTimes:
         return asdict(self) | {"sum_ms": self.sum_ms}
 
 
-def row_key(row: RowBase, shapes: Sequence[Shape]) -> str:
-    """What a row's time depends on: all of its fields but its labels, and the shapes it reads."""
-    fields = row.model_dump(mode="json", exclude_defaults=True, exclude=set(LABELS))
-    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)
-
-
-def alone(row: RowBase, shapes: Sequence[Shape]) -> tuple[Architecture, Architecture]:
-    """An architecture of one row, and the same without it, whose time is to be subtracted.
-
-    A row of several inputs gets the others by 1x1 convolutions of the largest. Raises LeannetError where that cannot
-    give their shapes.
-    """
-    largest = max(shapes, key=lambda shape: shape.height * shape.width)
-    input_ = Input(channels=largest.channels, height=largest.height, width=largest.width)
-    names: dict[Shape, str] = {largest: INPUT}
-    helpers: list[RowBase] = []
-    for shape in shapes:
-        if shape not in names:
-            stride = -(-input_.height // shape.height)
-            names[shape] = f"helper_{len(names)}"
-            helpers.append(
-                Conv(name=names[shape], inputs=(INPUT,), out_channels=shape.channels, stride=stride, padding="same")
-            )
-    inputs = tuple(names[shape] for shape in shapes)
-    renamed = row.model_copy(update={"name": ALONE, "inputs": inputs, "shares": None})
-    architecture = Architecture(name=ALONE, input=input_, rows=(*helpers, renamed))
-    if any(architecture.shapes[name] != shape for shape, name in names.items() if name != INPUT):
-        raise LeannetError(f"row '{row.name}': its inputs of {list(shapes)} cannot be made from one, to time it alone")
-    nothing = Activate(name="nothing", inputs=(INPUT,), activation="linear")
-    outputs = tuple(name for name in names.values() if name != INPUT)
-    empty = Architecture(name="empty", input=input_, rows=(*helpers, nothing), outputs=(*outputs, "nothing"))
-    return architecture, empty
-
-
 def measure_rows(
     architecture: Architecture,
     engine_name: str = "onnxruntime",
@@ -108,39 +69,25 @@ def measure_rows(
 ) -> RowTimes:
     """The time of each row of a network.
 
-    Raises LeannetError for an engine that is not there, and for a row that cannot stand alone.
+    Raises LeannetError for an engine that is not there, and for a row whose inputs cannot be made from one.
     """
-    chosen_engine = engine(engine_name)
-    keys: dict[str, str] = {}
-    candidates: dict[str, Callable[[], object]] = {}
-    empties: dict[str, str] = {}  # key -> the empty network that it is compared with
-    bare: set[str] = set()  # those without helpers
+    chosen_engine, probes = engine(engine_name), Probes()
+    probes.add(architecture.graph.nodes)
+    empty = Architecture(name=EMPTY, input=architecture.input, rows=(nothing(INPUT),))
 
-    def add(name: str, candidate: Architecture) -> None:
-        if name not in candidates:
-            run = chosen_engine.prepare(program(candidate, precision, engine_name), threads)
-            x = np.random.default_rng(0).normal(size=(batch, *candidate.input.shape)).astype(np.float32)
-            candidates[name] = partial(run, x)
+    def prepare(network: Architecture) -> Callable[[], object]:
+        run = chosen_engine.prepare(program(network, precision, engine_name), threads)
+        return partial(run, np.random.default_rng(0).normal(size=(batch, *network.input.shape)).astype(np.float32))
 
-    add(WHOLE, architecture)
-    for node in architecture.graph.nodes:
-        keys[node.path] = key = row_key(node.row, node.in_shapes)
-        if key in empties or isinstance(node.row, Dropout):
-            continue
-        row_alone, empty = alone(node.row, node.in_shapes)
-        empties[key] = f"empty {empty.to_json()}"
-        add(key, row_alone)
-        add(empties[key], empty)
-        if len(empty.rows) == 1:
-            bare.add(empties[key])
+    networks = {WHOLE: architecture, EMPTY: empty} | probes.networks
+    candidates = {name: prepare(network) for name, network in networks.items()}
     times = measure(candidates, seconds, between=progress, threads=threads)
+    of_rows = differences(probes.rows, {name: each.median_ms for name, each in times.items()})
     macs = {group.name: group.macs for group in count(architecture).by_row()}
     rows = []
     for node in architecture.graph.nodes:
-        key, ms = keys[node.path], 0.0
-        if key in empties:
-            ms = max(times[key].median_ms - times[empties[key]].median_ms, 0.0)
-        row_macs = macs.get(node.path, 0)
+        key = row_key(node.row, node.in_shapes)
+        row_macs, ms = macs.get(node.path, 0), of_rows.get(key, 0.0)  # a dropout is no layer by then
         rows.append(RowTime(node.path, str(node.row.kind), key, node.in_shapes, node.out_shape, row_macs, ms))
     return RowTimes(
         name=architecture.name,
@@ -151,5 +98,5 @@ def measure_rows(
         machine=machine(),
         rows=tuple(rows),
         whole=times[WHOLE],
-        empty_ms=float(np.median([times[name].median_ms for name in bare])),
+        empty_ms=times[EMPTY].median_ms,
     )

@@ -5,21 +5,28 @@ back. So a row stands between two depthwise convolutions of 1x1, which cost litt
 subtracted are two of those alone: half of each pair on the row's input, and half on its output.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from leannet.errors import LeannetError
-from leannet.rows import INPUT, Activate, Architecture, Conv, Depthwise, Dropout, Node, Shape
+from leannet.rows import INPUT, LABELS, Activate, Architecture, Conv, Depthwise, Dropout, Node, Shape
 from leannet.rows.endpoints import Input
 from leannet.rows.layers import RowBase
-from leannet.runtime.row_latency import row_key
 
 ROW, BEFORE, AFTER = "row", "before", "after"
 
 
+def row_key(row: RowBase, shapes: Sequence[Shape]) -> str:
+    """What a row's time depends on: all of its fields but its labels, and the shapes it reads."""
+    fields = row.model_dump(mode="json", exclude_defaults=True, exclude=set(LABELS))
+    return json.dumps([row.kind, fields, [list(shape) for shape in shapes]], sort_keys=True)
+
+
 @dataclass
 class Probes:
-    """Networks to time, by name, and of each row by what its time is: so many times that of each network."""
+    """Networks to time, by name, and of each row what its time is: so many times that of each network
+    (`latency.differences`)."""
 
     networks: dict[str, Architecture] = field(default_factory=dict)
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -72,7 +79,7 @@ def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[tuple[Ar
     if any(between.shapes[name] != shape for shape, name in names.items() if name != INPUT):
         raise LeannetError(f"row '{row.name}': its inputs of {list(shapes)} cannot be made from one, to time it")
     outputs = tuple(helper.name for helper in helpers)
-    behind = _cheap(AFTER, source, largest) or (_nothing(source),)
+    behind = _cheap(AFTER, source, largest) or (nothing(source),)
     of_input = Architecture(
         name=BEFORE,
         input=input_,
@@ -84,7 +91,7 @@ def probes(row: RowBase, shapes: Sequence[Shape], made: Shape) -> tuple[tuple[Ar
 
 def _pair(shape: Shape) -> Architecture:
     """Two cheap rows alone on a map of this shape; on a vector nothing."""
-    rows = (*_cheap(BEFORE, INPUT, shape), *_cheap(AFTER, BEFORE, shape)) or (_nothing(INPUT),)
+    rows = (*_cheap(BEFORE, INPUT, shape), *_cheap(AFTER, BEFORE, shape)) or (nothing(INPUT),)
     input_ = Input(channels=shape.channels, height=shape.height, width=shape.width)
     return Architecture(name=BEFORE, input=input_, rows=rows)
 
@@ -94,5 +101,6 @@ def _cheap(name: str, source: str, shape: Shape) -> tuple[RowBase, ...]:
     return (Depthwise(name=name, inputs=(source,), kernel=1),) if shape.height * shape.width > 1 else ()
 
 
-def _nothing(source: str) -> RowBase:
+def nothing(source: str) -> RowBase:
+    """A row that does nothing, for a network of none."""
     return Activate(name="nothing", inputs=(source,), activation="linear")
