@@ -68,7 +68,7 @@ def test_it_is_evaluated_on_images_that_did_not_calibrate(run: Path) -> None:
 )
 def test_integers_can_take_raw_images(run: Path, tmp_path: Path, engine: EngineName, kind: str) -> None:
     """The graph normalizes, and rounds what it read: the outputs are those of the normalized image."""
-    words = {"engine": engine, "max_drop": 100, "quiet": True}
+    words = {"engine": engine, "max_drop": 100, "quiet": True, "seconds": 0}
     plain = quantize(run, out=tmp_path / "plain.onnx", **words).path
     taking = quantize(run, out=tmp_path / "images.onnx", input=kind, **words)
     assert plain is not None

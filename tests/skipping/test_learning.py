@@ -106,24 +106,38 @@ def test_what_is_drawn_has_the_gradient_of_the_expected_objective(kind: Any, mon
         torch.testing.assert_close(value, torch.zeros_like(value) if gradient is None else gradient)
 
 
-def test_the_mean_of_the_others_changes_no_expectation() -> None:
-    """Of two images the gradient is the mean of what each gives alone, over many draws."""
+def test_the_mean_of_the_others_changes_no_expectation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two images the expected gradient is the sum of what each gives alone: all their ways through two gates."""
     network = in_training(tiny("recurrent"))
     rows = network.architecture
     cost = skipping(rows)
     assert cost is not None
     objective = Skipped(CrossEntropy(), rows, 0.7, shares(cost, "macs"), rl_weight=1.0)
     x, targets = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.tensor([1, 2])
-    bias = dict(network.named_parameters())[f"{decisions(rows)[0][1]}.project.linear.bias"]
+    pairs = decisions(rows)
+    bias = dict(network.named_parameters())[f"{pairs[0][1]}.project.linear.bias"]
 
-    def mean(images: torch.Tensor, truths: torch.Tensor, draws: int = 3000) -> float:
-        torch.manual_seed(1)
-        many, labels = images.repeat(1, 1, 1, 1), truths
-        gradients = [torch.autograd.grad(objective.losses(network, many, labels).total, bias)[0] for _ in range(draws)]
-        return float(torch.stack(gradients).mean())
+    def expected(images: torch.Tensor, truths: torch.Tensor) -> float:
+        total = 0.0
+        for way in product((0.0, 1.0), repeat=len(pairs) * len(images)):
+            drawn = torch.tensor(way, dtype=torch.float64).reshape(len(pairs), -1)
 
-    alone = mean(x[:1], targets[:1]) + mean(x[1:], targets[1:])
-    assert mean(x, targets) == pytest.approx(alone, abs=0.02)
+            def draw(drawn: torch.Tensor = drawn) -> None:
+                taken = iter(drawn)
+                monkeypatch.setattr(torch, "bernoulli", lambda gate: next(taken).reshape(gate.shape))
+
+            draw()
+            with torch.no_grad():
+                outputs: Any = network(images)
+                likely = torch.stack([outputs[score].reshape(-1) for _, score in pairs])
+                probability = (drawn * likely + (1 - drawn) * (1 - likely)).prod().item()
+            draw()
+            total += probability * torch.autograd.grad(objective.losses(network, images, truths).total, bias)[0].item()
+        return total
+
+    alone = [expected(x[number : number + 1], targets[number : number + 1]) for number in range(2)]
+    assert abs(alone[0] - alone[1]) > 1e-4
+    assert expected(x, targets) == pytest.approx(sum(alone), rel=1e-9)  # losses are sums over images
 
 
 def test_what_supervised_learning_charges_is_what_ran_and_its_gradient_is_the_scores() -> None:
