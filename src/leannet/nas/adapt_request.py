@@ -1,31 +1,25 @@
 """What an adaptation is asked to do, and where it stands: files that any number of workers share."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.nas.begun import Begun, Timed, requested
 from leannet.nas.reductions import Reductions
-from leannet.rows import first_error
-from leannet.rows.fields import Documented, Frozen, Size
+from leannet.rows.fields import Frozen, Size
 from leannet.shrink.budgets import check_budgets
-from leannet.shrink.timing import Timing
 
-FILE = "adapt.json"
 STEPS, OFFER, CHOSEN = "steps", "offer.json", "chosen.json"  # a folder, and in one of each step
-Quantity = Literal["latency_ms", "macs", "params"]
 
 
-class Request(Documented):
+class Request(Timed):
     """An adaptation, as it was asked for."""
 
     run: str
     """The checkpoint of the network that is adapted; the folder of the adaptation has a copy."""
-    quantity: Quantity = "latency_ms"
-    """What is short."""
     budget: str = "60%"
     """What it may take then: a share of what it takes now, or a number with its unit."""
     reduction: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -51,19 +45,6 @@ class Request(Documented):
     """Widths become multiples of it."""
     least: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of its channels that every layer keeps."""
-    engine: str = "onnxruntime"
-    """In which milliseconds are measured."""
-    precision: str = "float32"
-    """Of the network that is timed."""
-    threads: Size = 1
-    """Of that engine."""
-    table: str | None = None
-    """A latency table to begin with."""
-
-    @property
-    def timing(self) -> Timing:
-        """Where milliseconds are measured."""
-        return Timing(self.engine, self.precision, self.threads)
 
     @property
     def reductions(self) -> Reductions:
@@ -73,12 +54,8 @@ class Request(Documented):
     @classmethod
     def make(cls, **values: Any) -> "Request":
         """A request. Raises LeannetError for fields that are impossible."""
-        try:
-            request = cls.model_validate({name: value for name, value in values.items() if value is not None})
-        except ValidationError as error:
-            raise LeannetError(f"adapt: {first_error(error)}") from None
+        request = requested(cls, "adapt", values)
         check_budgets({request.quantity: request.budget})
-        request.timing.check_names()
         if request.quantity == "latency_ms":
             request.timing.check()
         elif request.table is not None:
@@ -86,44 +63,22 @@ class Request(Documented):
         return request
 
 
-class Adaptation(Documented):
-    """An adaptation that has begun: what workers have to agree on."""
+class Adaptation(Begun):
+    """An adaptation that has begun."""
 
-    format_version: Literal[1] = 1
-    """Version of the JSON."""
+    file = "adapt.json"
+    words = "an adaptation"
+
     request: Request
     """What was asked for."""
-    settings: dict[str, Any]
-    """Of the training."""
-    storage: str | None
-    """Of the study; null: a file of SQLite in the folder."""
-    study: str
-    """Its name there, which no other has."""
     weights: str
     """The SHA-256 of the checkpoint."""
-    command: str | None = None
-    """What it was begun with."""
     accuracy: float
     """Of the original, on the validation images."""
     before: float
     """What the original takes."""
     most: float
     """What the result may take."""
-
-    def save(self, folder: Path) -> None:
-        """Writes it into the folder."""
-        write_whole(folder / FILE, (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode())
-
-    @classmethod
-    def load(cls, folder: Path) -> "Adaptation":
-        """From the folder. Raises LeannetError where there is none."""
-        file = folder / FILE
-        if not file.exists():
-            raise LeannetError(f"{folder}: expected the folder of an adaptation ({FILE}), found none")
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except ValidationError as error:
-            raise LeannetError(f"{file}: {first_error(error)}") from None
 
 
 class Offered(Frozen):

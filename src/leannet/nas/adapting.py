@@ -14,7 +14,7 @@ from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import write_whole
 from leannet.header import checkpoint_file
-from leannet.nas.adapt_request import FILE, Adaptation, Request
+from leannet.nas.adapt_request import Adaptation, Request
 from leannet.nas.adapt_resource import TABLE, first_resource
 from leannet.nas.adapt_worker import ORIGINAL, Worker
 from leannet.nas.adapted import Adapted
@@ -67,7 +67,7 @@ def adapt(
     if storage is not None:
         check_storage(storage)
     chosen = training_settings(Path(made.run), data, settings)
-    if out is not None and (Path(out) / FILE).exists():
+    if out is not None and (Path(out) / Adaptation.file).exists():
         raise LeannetError(
             f"--out {out}: holds another adaptation; choose a new folder, or {command_line('adapt --resume', out)}"
         )
@@ -111,7 +111,7 @@ def resume_adapting(
     """
     path = Path(folder)
     adaptation = Adaptation.load(path)
-    settings = Settings.make(current_settings(adaptation.settings), str(path / FILE))
+    settings = Settings.make(current_settings(adaptation.settings), str(path / Adaptation.file))
     worker = Worker(adaptation.request, path / ORIGINAL, settings, Console(quiet), threads)
     if worker.weights != adaptation.weights:
         raise LeannetError(f"{path / ORIGINAL}: has changed since this adaptation began: start a new one")

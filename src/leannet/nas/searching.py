@@ -21,7 +21,7 @@ from leannet.microcontrollers import Target, fit
 from leannet.nas.adapt_resource import TABLE
 from leannet.nas.evaluating import BySupernet, ByTraining, Evaluator
 from leannet.nas.resources import Counted, Predicted, Resource
-from leannet.nas.search_request import FILE, Request, Search
+from leannet.nas.search_request import Request, Search
 from leannet.nas.searched import FOUND, Searched, trials_of
 from leannet.nas.space import Candidate, Space
 from leannet.nas.spaces import read_space
@@ -86,7 +86,7 @@ def search(
         check_storage(storage)
     if fixed := [name for name in ("model", "width", "resolution", "weights") if settings.get(name)]:
         raise LeannetError(f"--{fixed[0]}: the space says what networks are: leave it out")
-    if out is not None and (Path(out) / FILE).exists():
+    if out is not None and (Path(out) / Search.file).exists():
         raise LeannetError(
             f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
         )
@@ -134,7 +134,7 @@ def resume_search(folder: str | Path, quiet: bool = False, threads: int | None =
     """
     path = Path(folder)
     begun = Search.load(path)
-    settings = Settings.make(current_settings(begun.settings), str(path / FILE))
+    settings = Settings.make(current_settings(begun.settings), str(path / Search.file))
     return _Worker(settings.model_copy(update={"model": str(path / LARGEST)}), Console(quiet), threads).search(path)
 
 
