@@ -11,7 +11,7 @@ from leannet.rows.detecting import Neck, detector
 from leannet.tasks import finds_boxes
 from leannet.training.settings import Settings
 
-MODEL, WIDTH = "onenet_mobilenet_v2", 0.35  # without a name
+MODEL, WIDTH = "onenet_shufflenet_v2", 0.5  # without a name
 LONGER_SIDE = 320  # pixels of the input, without --resolution
 STEP = 16  # what its sides are multiples of
 CHANNELS = 48  # of the head of a backbone that has none
