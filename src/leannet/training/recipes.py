@@ -16,6 +16,16 @@ FINE_TUNE: Recipe = {
     "clip": 1.0,
 }
 
+DETECT: Recipe = {
+    "epochs": 150,
+    "batch_size": 16,
+    "resize": "letterbox",
+    "optimizer": {"name": "muon", "lr": 4e-3, "weight_decay": 0.05},
+    "schedule": {"name": "cosine", "warmup_epochs": 2.0},
+    "augment": {"crop": 0.8, "zoom_out": 1.25, "stretch": 1.1},
+    "ema_decay": 0.99,
+}
+
 # name -> its purpose, and the settings that it changes
 RECIPES: dict[str, tuple[str, Recipe]] = {
     "scratch-small": (
@@ -62,20 +72,16 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "clip": 1.0,
         },
     ),
+    "detect-few": (
+        "a detection set of fewer than a thousand images, no weights to start from: many small steps, much decay",
+        DETECT | {"epochs": 300, "batch_size": 4, "optimizer": {"name": "muon", "lr": 4e-3, "weight_decay": 0.5}},
+    ),
     "detect": (
-        "a detection set, no weights to start from: what train takes for boxes by itself",
-        {
-            "epochs": 150,
-            "batch_size": 8,
-            "resize": "letterbox",
-            "optimizer": {"name": "muon", "lr": 4e-3, "weight_decay": 0.5},
-            "schedule": {"name": "cosine", "warmup_epochs": 2.0},
-            "augment": {"crop": 0.8, "zoom_out": 1.25, "stretch": 1.1},
-            "ema_decay": 0.99,
-        },
+        "a detection set, no weights to start from",
+        DETECT,
     ),
     "detect-fine-tune": (
-        "a detection set, from weights (--weights): what train takes for boxes by itself",
+        "a detection set, from weights (--weights)",
         {
             "epochs": 60,
             "batch_size": 16,
