@@ -96,6 +96,19 @@ def test_training_on_from_weights_goes_by_the_number_of_images(images: int, reci
     assert fine_tuned(own, source, scan, images, Console(quiet=True)) is own
 
 
+@pytest.mark.parametrize(
+    ("images", "weights", "recipe", "batch_size"),
+    [(999, None, "detect-few", 4), (1_000, None, "detect", 16), (999, "net.safetensors", "detect-fine-tune", 16)],
+)
+def test_boxes_take_a_recipe_of_their_own(images: int, weights: str | None, recipe: str, batch_size: int) -> None:
+    source: Any = None if weights is None else (None, SimpleNamespace(classes=("cat", "dog")))
+    scan: Any = SimpleNamespace(dataset=SimpleNamespace(classes=("cell",), truths=()), median_size=(640, 480))
+    chosen = fine_tuned(Settings(data="cells", weights=weights), source, scan, images, Console(quiet=True))
+    assert (chosen.recipe, chosen.batch_size) == (recipe, batch_size)
+    own = Settings(data="cells", weights=weights, recipe="cifar")
+    assert fine_tuned(own, source, scan, images, Console(quiet=True)).recipe == "cifar"
+
+
 def test_a_recipe_is_written_out_in_full(shapes: Path, tmp_path: Path) -> None:
     train(str(shapes), out=tmp_path / "run", recipe="cifar", epochs=1, **SMALL)
     saved = read_toml(tmp_path / "run" / "config.toml")
