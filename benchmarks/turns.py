@@ -1,12 +1,13 @@
 """Whether an engine takes in turns with others what it takes alone: two threads, every engine, float32 and integers.
 
-    python benchmarks/turns.py        # twenty minutes; leave the machine alone meanwhile
+    python benchmarks/turns.py        # half an hour; leave the machine alone meanwhile
 
 Threads of a pool spin on after a run, ONNX Runtime's for some 40 ms, and take the core of whoever is timed next.
 `leannet bench` and what else times in turns waits until they sleep. Here each way of running a network (engine and
 precision) is timed in a process of its own, then all of them in turns in one process: as leannet does, and as it did
 once, with a rest of 20 ms in place of the waiting and 4 ms of runs before the one that counts in place of 50. One image
-of 224 px, 1,000 classes, medians; of each ratio the median over the rounds. Writes docs/benchmarks/turns.json and .md,
+of 224 px, 1,000 classes, medians; of each ratio the median over the rounds. Each is timed alone before and after, so
+that how far two such times are apart says what the machine lets anyone tell. Writes docs/benchmarks/turns.json and .md,
 or what `--out` names.
 """
 
@@ -17,7 +18,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ WAYS = tuple(
     (name, precision)
     for precision in ("float32", "int8") for name in ENGINES if runs_in(precision, name)
 )  # fmt: skip
-THREADS = 2
+THREADS, WITHIN = 2, 0.05
 REST = 0.02
 
 
@@ -63,13 +64,19 @@ def in_a_process(network: str, ways: list[tuple[str, str]], seconds: float, rest
 
 
 def round_of(network: str, seconds: float) -> dict[str, dict[str, float]]:
-    """Milliseconds of each way: alone, in turns, and in turns with a rest."""
+    """Milliseconds of each way: alone, in turns, in turns with a rest, and alone again."""
     ways = list(WAYS)
     alone = [in_a_process(network, [way], seconds)[0] for way in ways]
     turns = in_a_process(network, ways, seconds * len(ways))
     rests = in_a_process(network, ways, seconds * len(ways), rest=True)
+    again = [in_a_process(network, [way], seconds)[0] for way in ways]
     return {
-        f"{name}, {precision}": {"alone": alone[i], "turns": turns[i], "rest": rests[i]}
+        f"{name}, {precision}": {
+            "alone": geometric_mean((alone[i], again[i])),
+            "again": again[i] / alone[i],
+            "turns": turns[i],
+            "rest": rests[i],
+        }
         for i, (name, precision) in enumerate(ways)
     }
 
@@ -82,6 +89,7 @@ def summary(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, fl
             "turns_ms": median(one[way]["turns"] for one in rounds),
             "ratio": median(one[way]["turns"] / one[way]["alone"] for one in rounds),
             "ratio_with_rest": median(one[way]["rest"] / one[way]["alone"] for one in rounds),
+            "ratio_alone_again": median(one[way]["again"] for one in rounds),
         }
         for way in rounds[0]
     }
@@ -91,16 +99,24 @@ def page(results: dict[str, Any]) -> str:
     """The table."""
     networks = results["networks"]
     cells = [cell for ways in networks.values() for cell in ways.values()]
-    furthest = max((cell["ratio"] for cell in cells), key=lambda ratio: abs(ratio - 1))
-    once = max(cell["ratio_with_rest"] for cell in cells)
+    ratios, rests, again = (
+        [cell[name] for cell in cells] for name in ("ratio", "ratio_with_rest", "ratio_alone_again")
+    )
     lines = [
         "# In turns and alone", "",
         f"Written by `python benchmarks/turns.py`. {results['machine']['line']}; {', '.join(results['versions'])}. "
         f"{THREADS} threads, one image of 224 px: median milliseconds in a process of its own; in brackets the time in "
         f"turns with all of its row over it, medians of {results['rounds']} rounds. Where the arrow comes from: "
         "as it was once, with a rest of 20 ms in place of waiting until all sleep, and 4 ms to get warm, not 50. "
-        f"Furthest from 1: {furthest:.2f}; once {once:.2f}.", "",
+        "", "", "| | geometric mean | within 5 % | furthest from 1 |", "|---|--:|--:|--:|",
     ]  # fmt: skip
+    for words, values in (
+        ("in turns over alone", ratios), ("as it was once, over alone", rests), ("alone again over alone", again),
+    ):  # fmt: skip
+        within = sum(abs(each - 1) <= WITHIN for each in values)
+        furthest = max(values, key=lambda each: abs(each - 1))
+        lines.append(f"| {words} | {geometric_mean(values):.2f} | {within} of {len(values)} | {furthest:.2f} |")
+    lines.append("")
     ways = list(next(iter(networks.values())))
     lines += ["| network | " + " | ".join(ways) + " |", "|---|" + "--:|" * len(ways)]
     for name, row in networks.items():
