@@ -4,8 +4,9 @@
 
 DATA: a folder of images with train/ and val/, as ants and bees. Two networks are trained on it for an epoch (kept in
 runs/waits), then each command runs in a process of its own, three times in turns: seconds from start to exit, and the
-most memory that it held. SRC: the folder `src` of another commit, which each command runs with in turn too. What a
-command waits for: seconds of importing packages, those that take most named, from Python's own `-X importtime`.
+most memory that it held. SRC: the folder `src` of another commit, which each command runs with in turn too, on networks
+that it trained itself. What a command waits for: seconds of importing packages, those that take most named, from
+Python's own `-X importtime`.
 Writes docs/benchmarks/waits.json and .md, or what `--out` names.
 """
 
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,37 +48,50 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def prepare(data: Path) -> dict[str, str]:
-    """The runs and artifacts that the commands read, made where they are not there yet."""
-    KEPT.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class Program:
+    """A commit: the folder of its source, None for this one, and what its commands read."""
+
+    source: Path | None
+    places: dict[str, str]
+
+
+def prepare(data: Path, kept: Path, source: Path | None) -> Program:
+    """A commit with the runs and artifacts that its commands read, made where they are not there yet."""
+
+    def program(*words: object) -> None:
+        command = [sys.executable, "-m", "leannet", *map(str, words)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment_of(source))
+
+    kept.mkdir(parents=True, exist_ok=True)
     for name, words in TRAINED.items():
-        if not (KEPT / name / "model.safetensors").exists():
-            shutil.rmtree(KEPT / name, ignore_errors=True)
-            _program(["train", str(data), *words.split(), "--epochs", "1", "--quiet", "--out", str(KEPT / name)])
-    onnx, litert = KEPT / "model.onnx", KEPT / "litert"
+        if not (kept / name / "model.safetensors").exists():
+            shutil.rmtree(kept / name, ignore_errors=True)
+            program("train", data, *words.split(), "--epochs", 1, "--quiet", "--out", kept / name)
+    onnx, litert = kept / "model.onnx", kept / "litert"
     if not onnx.exists():
-        _program(["export", str(KEPT / "a"), "--out", str(onnx)])
+        program("export", kept / "a", "--out", onnx)
     if not litert.exists():
-        _program(["export", str(KEPT / "a"), "--format", "litert", "--out", str(litert)])
+        program("export", kept / "a", "--format", "litert", "--out", litert)
     image = min((data / "val").rglob("*.jpg"))
-    places = {"data": data, "image": image, "onnx": onnx, "litert": litert, "a": KEPT / "a", "b": KEPT / "b"}
-    return {name: str(path.resolve()) for name, path in places.items()}
+    places = {"data": data, "image": image, "onnx": onnx, "litert": litert, "a": kept / "a", "b": kept / "b"}
+    return Program(source, {name: str(path.resolve()) for name, path in places.items()})
 
 
-def _program(words: list[str]) -> None:
-    subprocess.run([sys.executable, "-m", "leannet", *words], check=True, stdout=subprocess.DEVNULL)
+def environment_of(source: Path | None) -> dict[str, str]:
+    """The environment in which Python finds a commit."""
+    return dict(os.environ) | ({"PYTHONPATH": str(source)} if source else {})
 
 
 def run(words: list[str], source: Path | None, flags: tuple[str, ...] = ()) -> tuple[float, int, int, str]:
     """Seconds, peak bytes, exit status and standard error of one command in an empty folder."""
-    environment = dict(os.environ) | ({"PYTHONPATH": str(source)} if source else {})
     with tempfile.TemporaryDirectory() as folder, open(Path(folder, "stderr"), "w+") as errors:
         place = Path(folder) / "here"
         place.mkdir()
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *flags, "-m", "leannet", *words],
-            cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            cwd=place, env=environment_of(source), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
@@ -95,13 +110,13 @@ def imports(words: list[str]) -> tuple[float, list[tuple[str, float]]]:
     return sum(seconds.values()), [(name, value) for name, value in most if value >= 0.05]
 
 
-def measured(command: str, places: dict[str, str], sources: dict[str, Path | None]) -> dict[str, Any] | None:
+def measured(command: str, programs: dict[str, Program]) -> dict[str, Any] | None:
     """One line of the table; None where the command fails, whose words it prints."""
-    words = [word.format_map(places) for word in shlex.split(command)]
     times: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for _ in range(ROUNDS):
-        for name, source in sources.items():
-            seconds, peak, status, errors = run(words, source)
+        for name, program in programs.items():
+            words = [word.format_map(program.places) for word in shlex.split(command)]
+            seconds, peak, status, errors = run(words, program.source)
             if status and name == "now":
                 print(f"{command}: exit {status}: {errors.strip().splitlines()[-1:]}", flush=True)
                 return None
@@ -146,15 +161,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     options = parser.parse_args()
     data = options.data.resolve()
-    places = prepare(data)
-    sources: dict[str, Path | None] = {"before": options.against.resolve()} if options.against else {}
+    programs = {"now": prepare(data, KEPT / "now", None)}
+    if options.against:
+        programs = {"before": prepare(data, KEPT / "before", options.against.resolve())} | programs
     results: dict[str, Any] = {
         "machine": machine().line(), "images": sum(1 for _ in data.rglob("*.jpg")), "lines": [],
     }  # fmt: skip
     for command in COMMANDS:
         if options.only and options.only not in command:
             continue
-        if line := measured(command, places, {**sources, "now": None}):
+        if line := measured(command, programs):
             results["lines"].append(line)
             print(f"{line['now']['seconds']:6.2f} s  {command}", flush=True)
     write_whole(options.out, (json.dumps(results, indent=1) + "\n").encode())
