@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, top_k_accuracy_score
 
 from leannet.evaluation import score, wilson
 
@@ -24,9 +24,20 @@ def test_scores_by_other_means() -> None:
     assert scores.top5 == pytest.approx(top_k_accuracy_score(labels, probabilities, k=5))
     exact = probabilities / probabilities.sum(1, keepdims=True, dtype=np.float64)
     assert scores.loss == pytest.approx(log_loss(labels, exact), rel=1e-4)
-    assert [c.f1 for c in scores.per_class] == pytest.approx(f1_score(labels, predicted, average=None).tolist())
     by_hand = [[int(((labels == t) & (predicted == p)).sum()) for p in range(8)] for t in range(8)]
     assert [list(row) for row in scores.confusion] == by_hand
+
+
+@pytest.mark.parametrize("images", [1, 7, 300])  # of few images, classes that are never there or never said
+def test_classes_are_scored_as_scikit_learn_does(images: int) -> None:
+    random = np.random.default_rng(images)
+    probabilities, labels = random.dirichlet(np.ones(8), images), random.integers(0, 8, images)
+    scores = score(probabilities, labels, tuple("abcdefgh"))
+    predicted, every = probabilities.argmax(1), np.arange(8)
+    expected = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
+    found = [[each.precision, each.recall, each.f1, each.images] for each in scores.per_class]
+    np.testing.assert_allclose(np.transpose(found), expected)
+    np.testing.assert_array_equal(scores.confusion, confusion_matrix(labels, predicted, labels=every))
 
 
 def test_a_class_without_images_has_no_division_by_zero() -> None:
