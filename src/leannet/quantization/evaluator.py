@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from leannet.artifact.artifact import normalized
 from leannet.console import Console
 from leannet.header import Header
+from leannet.quantization.calibration import Calibration
 from leannet.quantization.comparison import BoxComparison, ClassComparison, Comparison, decibels, relative_noise
+from leannet.quantization.quantized import LayerNoise
+from leannet.rows import Architecture
 from leannet.runtime import Program, engine, machine
 from leannet.runtime.engines import Floats
+from leannet.runtime.folding import Weights
 from leannet.tasks import Detection, task_of
 from leannet.tasks.classification import softmax
 from leannet.tasks.detection import in_both
@@ -57,11 +61,23 @@ class Evaluator:
         self._evaluation = evaluation
         self.labels: NDArray[np.int64] = scan.dataset.labels[evaluation]
         self.calibration_images = len(self._calibration)
-        self.calibration_batch_count = -(-self.calibration_images // CALIBRATION_BATCH)
+        self.layer_noise: dict[int, dict[str, LayerNoise]] = {}  # by bits of the weights, and by layer
+        self._calibrated: tuple[Calibration, dict[str, tuple[float, float]]] | None = None
 
     def split(self) -> "Split":
         """All images that may calibrate as the training split, and those that evaluate as the validation split."""
         return self._split
+
+    def calibrated(
+        self, architecture: Architecture, weights: Weights
+    ) -> tuple[Calibration, dict[str, tuple[float, float]]]:
+        """The network observed on the images that calibrate, and its ranges: observed once, whatever engine asks."""
+        if self._calibrated is None:
+            number = -(-self.calibration_images // CALIBRATION_BATCH)
+            tracked = self._console.track(self.calibration_batches(), number, "calibrating")
+            calibration = Calibration(architecture, weights, tracked)
+            self._calibrated = calibration, calibration.ranges()
+        return self._calibrated
 
     def calibration_batches(self) -> Iterator[Floats]:
         """(N, C, H, W), normalized."""

@@ -19,7 +19,6 @@ from leannet.artifact.readers import doc_string, wrong_in
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
-from leannet.quantization.calibration import Calibration
 from leannet.quantization.comparison import Criterion, relative_noise
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.finetuning import finetune as finetune_network
@@ -215,10 +214,8 @@ class _Quantizer:
         self.float_program = Program(self.architecture, self.weights, branches=branches)
         self.float_outputs = self.evaluator.outputs(self.float_program, engine_name, "evaluating the float network")
         self.learned_outputs = self.float_outputs
-        batches = self.evaluator.calibration_batches()
-        tracked = console.track(batches, self.evaluator.calibration_batch_count, "calibrating")
-        calibrated = Calibration(self.architecture, self.weights, tracked)
-        self.ranges, self.bias_corrections = calibrated.ranges(), calibrated.bias_corrections(self.bits)
+        calibration, self.ranges = self.evaluator.calibrated(self.architecture, self.weights)
+        self.bias_corrections = calibration.bias_corrections(self.bits)
         if finetune_epochs:  # the network then learns what bias corrections are for
             self.weights = finetune_network(
                 network, self.header, self.ranges, self.bits, keep_float, self.evaluator, finetune_epochs, console
@@ -262,7 +259,7 @@ class _Quantizer:
     @cached_property
     def layer_noise(self) -> list[LayerNoise]:
         """The noise of each layer alone as integers, on a few of the images that calibrate; of a detector, that of the
-        maps which it finds boxes in."""
+        maps which it finds boxes in. Rounding makes it, so that of one engine serves the others."""
         batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
         x = np.concatenate([batch for batch, _ in batches])
         architecture = self.architecture
@@ -270,13 +267,14 @@ class _Quantizer:
             architecture = learned_from(architecture)
         reference = self.outputs(Program(architecture, self.weights), x)  # after finetuning, not before
         paths = {node.path for node in self.architecture.layers}
-        noises = []
-        for node in self.console.track(iter(self.layers), len(self.layers), "each layer alone"):
+        known = {} if self.finetuned_epochs else self.evaluator.layer_noise.setdefault(self.bits, {})
+        new = [node for node in self.layers if node.path not in known]
+        for node in self.console.track(iter(new), len(new), "each layer alone"):
             program = self.program(frozenset(paths - {node.path}), compute="float32", architecture=architecture)
             pairs = zip(self.outputs(program, x), reference, strict=True)
             noise = float(np.mean([relative_noise(outputs, each) for outputs, each in pairs]))
-            noises.append(LayerNoise(node.path, str(getattr(node.row, "kind", "")), noise))
-        return noises
+            known[node.path] = LayerNoise(node.path, str(getattr(node.row, "kind", "")), noise)
+        return [known[node.path] for node in self.layers]
 
     def evaluate(self, float_layers: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
         """The quantized network beside the float one."""
