@@ -5,7 +5,7 @@ from leannet.rows import INPUT, Architecture
 from leannet.runtime.branching import Branches
 from leannet.runtime.engines import ENGINES
 from leannet.runtime.folding import Weights
-from leannet.runtime.formats.onnx import numpy_weights
+from leannet.runtime.fresh import fresh_weights
 from leannet.runtime.programs import INTEGER_ENGINES, Program, quantized_program
 
 PRECISIONS = ("float32", "bfloat16", "int8")
@@ -52,10 +52,7 @@ def program(
         raise LeannetError(
             f"int8 in {engine}: expected {REQUIREMENTS[precision]}; nearest: {nearest(engine, INTEGER_ENGINES)}"
         )
-    if weights is None:
-        from leannet.network import build
-
-        weights = numpy_weights(build(architecture).eval().state_dict())
+    weights = fresh_weights(architecture) if weights is None else weights
     ranges = {INPUT: (-2.0, 2.0)}
     for node in architecture.layers:
         ranges[node.path] = ranges[f"{node.path}:before"] = (-4.0, 4.0)

@@ -11,7 +11,8 @@ from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.runtime.branching import Branches, branching
 from leannet.runtime.folding import Array, Weights
-from leannet.runtime.formats.onnx import numpy_weights, spell_onnx, to_onnx
+from leannet.runtime.formats.onnx import spell_onnx, to_onnx
+from leannet.runtime.fresh import fresh_weights
 from leannet.runtime.integers import Ranges
 from leannet.runtime.lowering import lower
 from leannet.runtime.quantize_kernels import quantize_kernels
@@ -103,25 +104,29 @@ class Program:
         return " and ".join(file for form in self._forms for file in FORMS[form])
 
     def _make(self, form: str) -> tuple[bytes, ...]:
-        weights = self._weights if self._weights is not None else numpy_weights(self.network.state_dict())
         match form:
             case "onnx":
-                model = to_onnx(self.architecture, weights, stored_as=self.compute, branches=self.branches)
+                model = to_onnx(self.architecture, self.weights, stored_as=self.compute, branches=self.branches)
                 return (bytes(model.SerializeToString()),)
             case "ncnn":
                 from leannet.runtime.formats.ncnn import to_ncnn
 
-                lines, data = to_ncnn(self.architecture, weights)
+                lines, data = to_ncnn(self.architecture, self.weights)
                 return lines.encode(), data
             case "tflite":
                 from leannet.runtime.formats.tflite import to_tflite
 
-                return (to_tflite(self.architecture, weights, branches=self.branches),)
+                return (to_tflite(self.architecture, self.weights, branches=self.branches),)
             case "ir":
                 from leannet.runtime.openvino_form import to_openvino
 
                 return to_openvino(self.onnx)
         raise AssertionError(form)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Of the network; fresh ones where none were given."""
+        return fresh_weights(self.architecture) if self._weights is None else self._weights
 
     @cached_property
     def network(self) -> Any:
@@ -135,8 +140,7 @@ class Program:
                 f"torch does not read {self._file_names()}: name the run or the checkpoint that it was made of"
             )
         network = build(self.architecture).eval()
-        if self._weights is not None:
-            network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self._weights.items()})
+        network.load_state_dict({name: torch.from_numpy(np.asarray(v)) for name, v in self.weights.items()})
         return network
 
     @property
