@@ -35,8 +35,8 @@ def test_classes_are_scored_as_scikit_learn_does(images: int) -> None:
     scores = score(probabilities, labels, tuple("abcdefgh"))
     predicted, every = probabilities.argmax(1), np.arange(8)
     expected = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
-    found = [[each.precision, each.recall, each.f1, each.images] for each in scores.per_class]
-    np.testing.assert_allclose(np.transpose(found), expected)
+    scored = [[each.precision, each.recall, each.f1, each.images] for each in scores.per_class]
+    np.testing.assert_allclose(np.transpose(scored), expected)
     np.testing.assert_array_equal(scores.confusion, confusion_matrix(labels, predicted, labels=every))
 
 

@@ -46,7 +46,7 @@ from leannet.tasks.metrics import Scores
 
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 CALIBRATION_IMAGES = 512
-SENSITIVITY_BATCHES = 2  # of the images that calibrate: of four times as many the same layers are the worst
+SENSITIVITY_BATCHES = 2  # of the images that calibrate; more hardly change which layers are the worst
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no quantized network any more
 SECONDS = 3.0
 
