@@ -107,13 +107,14 @@ def test_two_workers_never_evaluate_the_same_network(searched: Searched, tmp_pat
 
 
 def test_memory_is_a_limit(searched: Searched, tmp_path: Path) -> None:
-    """Of the same space, a third of whose networks fit."""
+    """Of the same space, a third of whose networks fit; of those accuracy alone counts."""
     draw = np.random.default_rng(0)
     sizes = sorted(fit(SPACE.architecture(SPACE.random(draw))).sram for _ in range(12))
     request = {**REQUEST, "evaluations": 5, "sram": f"{sizes[4] / 1000:g}kB", "strategy": "evolution"}
     supernet = searched.path / "supernet"
-    small = search("digits", SPACE, params="60%", out=tmp_path / "s", supernet=supernet, request=request, **QUICK)
+    small = search("digits", SPACE, out=tmp_path / "s", supernet=supernet, request=request, **QUICK)
     for each in small.trials:
+        assert each.reward == each.accuracy
         assert fit(SPACE.architecture(each.candidate)).sram <= sizes[4]
     assert any(worth == 0 for each in small.trials for _, worth in each.sampled[:-1])
 
@@ -132,11 +133,12 @@ def test_candidates_may_be_trained_alone_and_timed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({}, "expected one target of --latency, --macs and --params, found none"),
+        ({}, "expected one target of --latency, --macs and --params, or --sram or --flash alone, found none"),
         ({"macs": "50%", "params": "50%"}, "found 2"),
         ({"macs": "50%", "width": 0.5}, "--width: the space says what networks are"),
         ({"macs": "50%", "request": {"strategy": "luck"}}, "search: "),
         ({"macs": "50%", "request": {"sram": "lots"}}, "--sram lots: expected an amount of memory"),
+        ({"request": {"flash": "1kB"}}, "expected networks within --flash 1kB; the smallest of the space needs"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path, asked: dict[str, Any], says: str) -> None:

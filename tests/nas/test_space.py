@@ -27,6 +27,13 @@ def test_stages_are_those_of_the_paper() -> None:
     assert [len(rows) for rows in stages_of(architecture("mnasnet_b1"))] == [3, 3, 3, 2, 4, 1]
 
 
+def test_a_stage_that_adds_what_is_before_it_is_as_wide() -> None:
+    """FBNet-C's first block adds the stem."""
+    space = space_of(architecture("fbnet_c"))
+    assert [bool(stage.width) for stage in space.stages] == [False] + [True] * (len(space.stages) - 1)
+    space.architecture(space.random(np.random.default_rng(0)))
+
+
 def test_the_base_is_a_candidate_of_its_own_space() -> None:
     options = {name: of[-1] for name, of in SPACE.decisions}
     options |= {name: 3 for name, _ in SPACE.decisions if name.endswith(".kernel")}

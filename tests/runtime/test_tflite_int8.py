@@ -31,6 +31,24 @@ def kinds(file: bytes) -> dict[str, int]:
     return {name: types.count(name) for name in set(types)}
 
 
+def test_zero_points_that_channels_share_are_written_once() -> None:
+    """8 bytes a channel, twice: a tenth to a fifth of the file of a small network. Every reader asks for as many of
+    them as there are scales."""
+    case = Case(answering(architecture("mobilenet_v2_debug")))
+    file = tflite_integers(case.rows, case.weights, case.calibration.ranges())
+    graph = tflite.Model.GetRootAs(file, 0).Subgraphs(0)
+    places: dict[int, set[int]] = {}
+    for index in range(graph.TensorsLength()):
+        quantization = graph.Tensors(index).Quantization()
+        if quantization is not None and quantization.ScaleLength() > 1:
+            assert quantization.ZeroPointLength() == quantization.ScaleLength()
+            assert not np.any(quantization.ZeroPointAsNumpy())
+            table = quantization._tab
+            places.setdefault(quantization.ScaleLength(), set()).add(table.Vector(table.Offset(10)))
+    assert len(places) > 2
+    assert all(len(each) == 1 for each in places.values())
+
+
 @pytest.mark.parametrize("name", DEBUG)
 def test_every_family_is_near_its_float_original(name: str) -> None:
     """As tests/runtime/test_int8_graph.py asks of the other engines; one image or sixteen at once."""

@@ -40,7 +40,9 @@ def command(
     evaluations: Annotated[int, typer.Option(help="How many candidates are evaluated.", min=1)] = 200,
     w: Annotated[float, typer.Option("--w", help="How much time counts: -0.07, or -0.15 for small networks.")] = -0.07,
     hard: Annotated[bool, typer.Option("--hard", help="Only what is above the target loses, and much.")] = False,
-    sram: Annotated[str | None, typer.Option(help="The most memory of a microcontroller, as integers: 256kB.")] = None,
+    sram: Annotated[
+        str | None, typer.Option(help="The most memory of a microcontroller: 256kB. A target, or beside one.")
+    ] = None,
     flash: Annotated[str | None, typer.Option(help="The largest file of those: 512kB.")] = None,
     evaluate: Annotated[
         Literal["supernet", "training"], typer.Option(help="Weights that all share, or a short training of each.")

@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
-from leannet.microcontrollers import memory
+from leannet.errors import LeannetError
+from leannet.microcontrollers import Target, fit, memory
 from leannet.nas.begun import Begun, Timed, requested
 from leannet.nas.rewards import LARGE, Reward
 from leannet.nas.space import Space
 from leannet.rows.fields import Flag, Size
+
+DRAWN = 100  # networks, one of which should fit, where the smallest does not
 
 
 class Request(Timed):
@@ -51,16 +55,34 @@ class Request(Timed):
         return Reward.hard(self.target) if self.hard else Reward.soft(self.target, self.w)
 
     @property
-    def memory(self) -> tuple[int | None, int | None]:
-        """The most working memory and the largest file, in bytes."""
+    def limits(self) -> Target | None:
+        """The memory that there is; None: any."""
+        if self.sram is None and self.flash is None:
+            return None
         sram = None if self.sram is None else memory(self.sram, "--sram")
-        return sram, None if self.flash is None else memory(self.flash, "--flash")
+        return Target("", "", sram, None if self.flash is None else memory(self.flash, "--flash"))
+
+    def check_memory(self) -> None:
+        """Raises LeannetError where neither the smallest network of the space nor one of many others fits."""
+        if (limits := self.limits) is None:
+            return
+        smallest = fit(self.space.architecture(self.space.smallest))
+        draw = np.random.default_rng(self.seed)
+        if not smallest.fits(limits) and not any(
+            fit(self.space.architecture(self.space.random(draw))).fits(limits) for _ in range(DRAWN)
+        ):
+            asked = {"--sram": self.sram, "--flash": self.flash}
+            within = " and ".join(f"{flag} {text}" for flag, text in asked.items() if text is not None)
+            raise LeannetError(
+                f"search: expected networks within {within}; the smallest of the space needs {smallest.sram:,} "
+                f"bytes of memory and {smallest.flash:,} of flash: larger limits, or a smaller space"
+            )
 
     @classmethod
     def make(cls, **values: Any) -> "Request":
         """A request. Raises LeannetError for fields that are impossible."""
         request = requested(cls, "search", values)
-        _ = request.memory  # raises for what is none
+        _ = request.limits  # raises for what is none
         if request.quantity == "latency_ms" and request.device is None:
             request.timing.check()
         return request

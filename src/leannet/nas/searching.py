@@ -17,7 +17,7 @@ import torch
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line
 from leannet.files import write_whole
-from leannet.microcontrollers import Target, fit
+from leannet.microcontrollers import fit
 from leannet.nas.adapt_resource import TABLE
 from leannet.nas.evaluating import BySupernet, ByTraining, Evaluator
 from leannet.nas.resources import Counted, Predicted, Resource
@@ -68,7 +68,8 @@ def search(
     """Searches a space for a network of images, and returns all that was tried, the best first.
 
     space: a file, a network whose rows suggest one, or a Space. latency, macs, params: the target, as "50%" of what the
-    largest network of the space takes, or "3ms", "14M"; one of them. out: the folder; None: a new one under runs/.
+    largest network of the space takes, or "3ms", "14M"; one of them, or none where the request has sram or flash: then
+    only those count. out: the folder; None: a new one under runs/.
     storage: of the study, for workers on several machines; None: a file of SQLite in the folder. supernet: the run of
     an earlier search over the same space, whose weights are taken. request: fields of nas.search_request.Request.
     begun: called with the folder once others may help. short_threads: of torch, while candidates are evaluated; None:
@@ -76,12 +77,18 @@ def search(
     Raises LeannetError, one line, for a space, target, data or settings that cannot be used.
     """
     targets: dict[Quantity, str | None] = {"latency_ms": latency, "macs": macs, "params": params}
-    asked = {name: text for name, text in targets.items() if text is not None}
+    asked: dict[Quantity, str | None] = {name: text for name, text in targets.items() if text is not None}
+    wishes = dict(request or {})
+    if not asked and (wishes.get("sram") or wishes.get("flash")):  # what fits is not worth less for what it takes
+        asked, wishes = {"macs": None}, wishes | {"hard": True}
     if len(asked) != 1:
         number = len(asked) or "none"
-        raise LeannetError(f"search: expected one target of --latency, --macs and --params, found {number}")
+        raise LeannetError(
+            f"search: expected one target of --latency, --macs and --params, or --sram or --flash alone, found {number}"
+        )
     ((quantity, text),) = asked.items()
-    check_budgets({quantity: text})
+    budgets = {} if text is None else {quantity: text}
+    check_budgets(budgets)
     if storage is not None:
         check_storage(storage)
     if fixed := [name for name in ("model", "width", "resolution", "weights") if settings.get(name)]:
@@ -90,7 +97,7 @@ def search(
         raise LeannetError(
             f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
         )
-    if settings.get("precision", "no") != "no" and dict(request or {}).get("evaluate", "supernet") == "supernet":
+    if settings.get("precision", "no") != "no" and wishes.get("evaluate", "supernet") == "supernet":
         raise LeannetError(f"--precision {settings['precision']}: shared weights are trained in float32: leave it out")
     chosen = read_space(space) if isinstance(space, str) else space
     # Candidates see images at their own size, so small ones at first would save nothing.
@@ -103,11 +110,12 @@ def search(
     try:
         worker = _Worker(planned.model_copy(update={"model": str(file)}), Console(quiet), short_threads)
         chosen = worker.fitted(chosen)
-        made = Request.make(space=chosen, quantity=quantity, target=1.0, **dict(request or {}))
+        made = Request.make(space=chosen, quantity=quantity, target=1.0, **wishes)
+        made.check_memory()
         resource = worker.first_resource(made)
         largest = resource.of(chosen.architecture(chosen.largest))
-        (limit,) = read_budgets({made.quantity: text}, {made.quantity: largest})
-        made = made.model_copy(update={"target": limit.most})
+        limits = read_budgets(budgets, {made.quantity: largest})
+        made = made.model_copy(update={"target": limits[0].most if limits else largest})
         if supernet is not None and made.evaluate == "supernet":
             BySupernet(worker.job, Path(supernet), chosen, made)  # raises where it is another's
     except BaseException:
@@ -308,10 +316,10 @@ class _Search:
 
     def _fits(self, candidate: Candidate) -> bool:
         """Whether it is within the limits of memory."""
-        sram, flash = self._request.memory
-        if sram is None and flash is None:
+        limits = self._request.limits
+        if limits is None:
             return True
         rows, key = self._named(candidate)
         if key not in self._fit:
-            self._fit[key] = fit(rows).fits(Target("", "", sram, flash))
+            self._fit[key] = fit(rows).fits(limits)
         return self._fit[key]

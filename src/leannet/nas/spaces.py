@@ -49,17 +49,18 @@ def space_of(
     depth: bool = True,
 ) -> Space:
     """The space around a network of inverted residuals: every stage chooses from the same options, and how many of its
-    rows are left.
+    rows are left. Where the first row of a stage adds what it reads, the stage is as wide as what is before it.
 
     Raises LeannetError for a network that has none.
     """
+    tied = {node.row.name for node in base.graph.nodes if isinstance(node.row, InvertedResidual) and node.row.residual}
     stages = tuple(
         Stage(
             rows=rows,
             kernel=tuple(kernel),
             expansion=tuple(expansion),
             squeeze=tuple(squeeze),
-            width=tuple(width),
+            width=() if rows[0] in tied else tuple(width),
             activation=tuple(activation),
             skip=tuple(skip) if len(rows) > 1 else (),
             depth=tuple(range(1, len(rows) + 1)) if depth and len(rows) > 1 else (),

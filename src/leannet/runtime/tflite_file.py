@@ -71,9 +71,19 @@ def pack(graph: Subgraph, *bodies: Subgraph) -> bytes:
 
     tflite = schema()
     builder = flatbuffers.Builder(1 << 20)
+    written: dict[tuple[str, bytes], int] = {}
+
+    def shared(values: Any, dtype: str) -> int:
+        """A vector that is written once. Of shapes, and of the zero points that every channel has (8 bytes of 0): how
+        much there is of them is known before a network has been calibrated, so that its size is."""
+        vector = np.asarray(values, dtype)
+        key = dtype, vector.tobytes()
+        if key not in written:
+            written[key] = int(builder.CreateNumpyVector(vector))
+        return written[key]
 
     def numbers(values: Any) -> int:
-        return int(builder.CreateNumpyVector(np.asarray(values, np.int32)))
+        return shared(values, "int32")
 
     def offsets(values: list[int]) -> int:
         builder.StartVector(4, len(values), 4)
@@ -114,7 +124,9 @@ def pack(graph: Subgraph, *bodies: Subgraph) -> bytes:
         }
         if tensor.scales is not None and tensor.zero_points is not None:
             scales = builder.CreateNumpyVector(np.asarray(tensor.scales, np.float32))
-            zero_points = builder.CreateNumpyVector(np.asarray(tensor.zero_points, np.int64))
+            of_channels = len(tensor.zero_points) > 1 and not np.any(tensor.zero_points)
+            zero_points = (shared(tensor.zero_points, "int64") if of_channels
+                           else builder.CreateNumpyVector(np.asarray(tensor.zero_points, np.int64)))  # fmt: skip
             quantization = {"Scale": scales, "ZeroPoint": zero_points, "QuantizedDimension": tensor.axis}
             fields["Quantization"] = table("QuantizationParameters", **quantization)
         if tensor.data is None and not bodies:  # a branch decides for one image
