@@ -126,6 +126,12 @@ def test_milliseconds_by_a_table(trained: Path, tmp_path: Path, monkeypatch: pyt
     again = {**request, "table": str(fast.path / "latency_table.json"), "engine": "openvino"}
     with pytest.raises(LeannetError, match="measured with onnxruntime"):
         adapt(trained, latency="90%", out=tmp_path / "other", request=again, **QUICK)
+    data = json.loads((fast.path / "latency_table.json").read_text())
+    data["setting"]["machine"]["processor"] = "Cortex-A76"
+    (tmp_path / "board.json").write_text(json.dumps(data))
+    with pytest.raises(LeannetError, match=r"found Cortex-A76.*: run adapt there, or leave --latency-table out"):
+        adapt(trained, latency="90%", out=tmp_path / "other", request=again | {
+            "table": str(tmp_path / "board.json"), "engine": "onnxruntime"}, **QUICK)  # fmt: skip
 
 
 def test_which_proposal_wins() -> None:

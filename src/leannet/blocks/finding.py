@@ -16,19 +16,23 @@ class TopBoxes(nn.Module):
     def __init__(self, row: rows.TopBoxes, shapes: Sequence[Shape]):
         super().__init__()
         self.strides, self.units = row.strides, [1 if row.unit == "pixel" else stride for stride in row.strides]
-        self.of_class, self.of_all = row.numbers(shapes)
+        self.places, self.of_all = row.numbers(shapes)
 
     def forward(self, *maps: Tensor) -> Tensor:
         logits, boxes = all_places(maps, self.strides, self.units)
-        key = logits - TIE * torch.arange(logits.shape[2], device=logits.device)
-        place = key.topk(self.of_class, dim=2).indices  # (N, K, of_class)
-        best = logits.gather(2, place).flatten(1)
-        key = best - TIE * torch.arange(best.shape[1], device=best.device)
-        top = key.topk(self.of_all, dim=1).indices
-        where = place.flatten(1).gather(1, top)
+        classes = logits.shape[1]
+        place = _largest(logits.amax(1), self.places)  # (N, places)
+        best = logits.gather(2, place[:, None].expand(-1, classes, -1)).transpose(1, 2).flatten(1)
+        top = _largest(best, self.of_all)
+        where = place.gather(1, top // classes)
         top_boxes = boxes.gather(2, where[:, None].expand(-1, 4, -1))
-        score, label = best.gather(1, top).sigmoid(), (top // self.of_class).to(boxes.dtype)
+        score, label = best.gather(1, top).sigmoid(), (top % classes).to(boxes.dtype)
         return torch.cat((top_boxes, score[:, None], label[:, None]), dim=1)[..., None]
+
+
+def _largest(values: Tensor, number: int) -> Tensor:
+    """The places of the largest along the last axis, the largest first."""
+    return (values - TIE * torch.arange(values.shape[-1], device=values.device)).topk(number, dim=-1).indices
 
 
 def all_places(maps: Sequence[Tensor], strides: Sequence[int], units: Sequence[float]) -> tuple[Tensor, Tensor]:

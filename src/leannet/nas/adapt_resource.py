@@ -19,6 +19,7 @@ TABLE = "latency_table.json"
 FITTED = 8  # networks that the overhead of a table is fitted to
 NARROWER = 0.02  # of the mult-adds, that each further one's proposals take away
 SECONDS, SECONDS_A_NETWORK = 3.0, 0.2
+INSTEAD = "rows of new widths are timed as they come: run adapt there, or leave --latency-table out"
 Say = Callable[[str], None]
 
 
@@ -31,7 +32,7 @@ def first_resource(request: Request, network: Network, say: Say) -> Resource:
         return Counted(request.quantity)
     if request.table is not None:
         table = LatencyTable.load(request.table)
-        table.check(request.engine, request.precision, request.threads)
+        table.check(request.engine, request.precision, request.threads, instead=INSTEAD)
         return _predicted(table, request, say).learn([network.architecture])
     tied = channels(network.architecture)
     scores, counted = score(network, tied, "l2"), Counted("macs")

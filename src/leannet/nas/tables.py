@@ -121,10 +121,13 @@ class LatencyTable:
             f"{100 * errors.max():.1f} % at most, and {(errors <= WITHIN).sum()} by no more than {100 * WITHIN:.0f} %"
         )
 
-    def check(self, engine_name: str, precision: str, threads: int, allowed: str | None = None) -> None:
+    def check(
+        self, engine_name: str, precision: str, threads: int, allowed: str | None = None, instead: str | None = None
+    ) -> None:
         """Raises LeannetError where the table is of another engine, precision, number of threads or machine.
 
-        allowed: the name of a processor whose table may be used though it is not this machine's.
+        allowed: the name of a processor whose table may be used though it is not this machine's. instead: what is to be
+        done about another machine's; None: name it.
         """
         own = self.setting
         for flag, asked, of_table in (
@@ -139,8 +142,8 @@ class LatencyTable:
         here = machine()
         if own.machine != here and own.machine.processor != allowed:
             raise LeannetError(
-                f"the latency table is of another machine: expected {here.line()}, found {own.machine.line()}; if "
-                f"networks are for that one, say so: --device '{own.machine.processor}'"
+                f"the latency table is of another machine: expected {here.line()}, found {own.machine.line()}; "
+                + (instead or f"if networks are for that one, say so: --device '{own.machine.processor}'")
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,9 +21,10 @@ TIE = 2.0**-19
 class TopBoxes(LayerBase):
     """The most likely objects: boxes, scores and classes.
 
-    Of each class the places of the largest logits, and the largest of all those: what non-maximum suppression would
-    leave out was never learned (OneNet, arXiv 2012.05780, section 3.3). It reads the classes and the boxes of each
-    level in turn: (K, H, W) logits, and (4, H, W) how far left, top, right and bottom are from the middle of the place.
+    The places whose likeliest class has the largest logits, and of all their classes the largest: what non-maximum
+    suppression would leave out was never learned (OneNet, arXiv 2012.05780, section 3.3). It reads the classes and the
+    boxes of each level in turn: (K, H, W) logits, and (4, H, W) how far left, top, right and bottom are from the middle
+    of the place.
 
     (K, H, W), (4, H, W), ... -> (6, most, 1): left, top, right, bottom in pixels, score, number of the class.
     """
@@ -54,7 +55,7 @@ class TopBoxes(LayerBase):
         return Shape(VALUES, self.numbers(shapes)[1], 1)
 
     def numbers(self, shapes: Sequence[Shape]) -> tuple[int, int]:
-        """How many places of each class are taken, and how many objects of all."""
-        places = sum(shape.height * shape.width for shape in shapes[::2])
-        of_class = min(self.most, places)
-        return of_class, min(self.most, shapes[0].channels * of_class)
+        """How many places are taken, and how many objects of all their classes. No place but these can have one of the
+        `most` likely: so many have a likelier one."""
+        places = min(self.most, sum(shape.height * shape.width for shape in shapes[::2]))
+        return places, min(self.most, shapes[0].channels * places)

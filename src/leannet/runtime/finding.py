@@ -30,13 +30,15 @@ def top_boxes(step: TopBoxes, maps: Sequence[Array]) -> Array:
     logits = np.concatenate([each.reshape(number, each.shape[1], -1) for each in maps[::2]], axis=2)
     sides = np.concatenate([each.reshape(number, 4, -1) for each in maps[1::2]], axis=2)
     origins, factors = origins_and_factors(step, [Shape(*each.shape[1:]) for each in maps])
-    place = _largest(logits - ties(logits.shape[2]), step.of_class)
-    best = np.take_along_axis(logits, place, axis=2).reshape(number, -1)
-    top = _largest(best - ties(best.shape[1]), step.of_all)
-    where = np.take_along_axis(place.reshape(number, -1), top, axis=1)
+    classes = logits.shape[1]
+    place = _largest(logits.max(axis=1), step.places)
+    of_place = np.take_along_axis(logits, np.repeat(place[:, None], classes, axis=1), axis=2)
+    best = of_place.transpose(0, 2, 1).reshape(number, -1)
+    top = _largest(best, step.of_all)
+    where = np.take_along_axis(place, top // classes, axis=1)
     boxes = np.take_along_axis(origins + factors * sides, np.repeat(where[:, None], 4, axis=1), axis=2)
     score = 1 / (1 + np.exp(-np.take_along_axis(best, top, axis=1)))
-    return np.concatenate((boxes, score[:, None], (top // step.of_class)[:, None]), axis=1)[..., None]
+    return np.concatenate((boxes, score[:, None], (top % classes)[:, None]), axis=1)[..., None]
 
 
 def found_part(packed: Array, part: Part) -> Array:
@@ -54,4 +56,4 @@ def found_parts(packed: Array) -> list[Array]:
 
 def _largest(values: Array, number: int) -> Array:
     """The places of the largest along the last axis, the largest first."""
-    return np.argsort(-values, axis=-1, kind="stable")[..., :number]
+    return np.argsort(ties(values.shape[-1]) - values, axis=-1, kind="stable")[..., :number]

@@ -141,8 +141,8 @@ def _lowered(node: Node, inputs: tuple[str, ...], weights: Weights | None) -> It
             yield ops.Zeros(**whole)
         case rows.TopBoxes():
             units = tuple(1 if row.unit == "pixel" else stride for stride in row.strides)
-            of_class, _ = row.numbers(node.in_shapes)
-            yield ops.TopBoxes(strides=row.strides, units=units, of_class=of_class, **whole)
+            places, _ = row.numbers(node.in_shapes)
+            yield ops.TopBoxes(strides=row.strides, units=units, places=places, **whole)
         case rows.Choose():
             yield from mixture(ops.Choose(**whole))
         case _:

@@ -262,12 +262,12 @@ class Branch(Operation):
 class TopBoxes(Operation):
     """The most likely objects (6, of_all, 1) of maps of classes and of sides in turn, as the row `top_boxes` says.
 
-    units: of each level, the pixels that 1 of a map of sides is. of_class: how many places of a class are taken.
+    units: of each level, the pixels that 1 of a map of sides is. places: how many are taken.
     """
 
     strides: tuple[int, ...]
     units: tuple[int, ...]
-    of_class: int
+    places: int
 
     @property
     def of_all(self) -> int:

@@ -1,4 +1,4 @@
-"""How boxes are found in ONNX: the largest logits of each class, then the largest of those. No NonMaxSuppression.
+"""How boxes are found in ONNX: the places with the largest logits, then the largest of those. No NonMaxSuppression.
 
 What leaves the network of them: boxes (N, of_all, 4), scores (N, of_all), and classes (N, of_all) as integers.
 """
@@ -33,23 +33,27 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
     logits, sides = flat(maps[::2], "logits", classes), flat(maps[1::2], "sides", 4)
     scaled = to.node("Mul", [sides, constant("factors", factors)], f"{path}:scaled")
     boxes = to.node("Add", [scaled, constant("origins", origins)], f"{path}:placed")
-    place = largest(logits, "place", ties(origins.shape[1]), step.of_class)  # (N, classes, of_class)
-    row = constant("row", [0, -1])
-    of_place = to.node("GatherElements", [logits, place], f"{path}:of_place", axis=2)
-    best = to.node("Reshape", [of_place, row], f"{path}:best")
-    top = largest(best, "top", ties(classes * step.of_class), step.of_all)  # (N, of_all)
-    where = to.node(
-        "GatherElements", [to.node("Reshape", [place, row], f"{path}:places"), top], f"{path}:where", axis=1
-    )
+    likeliest = to.node("ReduceMax", [logits, constant("axes", [1])], f"{path}:likeliest", keepdims=0)
+    place = largest(likeliest, "place", ties(origins.shape[1]), step.places)  # (N, places)
     one = constant("one", [0, 1, -1])
+    of_each = to.node("Reshape", [place, one], f"{path}:of_each")
+    of_each = to.node("Tile", [of_each, constant("classes", [1, classes, 1])], f"{path}:of_classes")
+    of_place = to.node("GatherElements", [logits, of_each], f"{path}:of_place", axis=2)
+    by_place = to.node("Transpose", [of_place], f"{path}:by_place", perm=[0, 2, 1])
+    best = to.node("Reshape", [by_place, constant("row", [0, -1])], f"{path}:best")
+    top = largest(best, "top", ties(classes * step.places), step.of_all)  # (N, of_all)
+    # Looked up, since OpenCV 4 divides integers as if they were none.
+    ranks, numbers = np.repeat(np.arange(step.places), classes), np.tile(np.arange(classes), step.places)
+    rank, number = (
+        to.node("Gather", [constant(f"{name}s", values), top], f"{path}:{name}")
+        for name, values in (("rank", ranks), ("number", numbers))
+    )
+    where = to.node("GatherElements", [place, rank], f"{path}:where", axis=1)
     of_box = to.node("Reshape", [where, one], f"{path}:of_box")
     top_boxes_xyxy = to.node(
         "GatherElements", [boxes, to.node("Concat", [of_box] * 4, f"{path}:of_sides", axis=1)], f"{path}:found", axis=2
     )
     score = to.node("Sigmoid", [to.node("GatherElements", [best, top], f"{path}:chosen", axis=1)], f"{path}:score")
-    # Looked up, since OpenCV 4 divides integers as if they were none.
-    numbers = np.repeat(np.arange(classes), step.of_class)
-    number = to.node("Gather", [constant("numbers", numbers), top], f"{path}:number")
     parts = {"boxes": top_boxes_xyxy, "scores": score, "classes": number}
     if step.name in to.operations.readers and all(map(_is_part, to.operations.readers[step.name])):
         to.parts[step.name] = parts

@@ -1,4 +1,6 @@
-"""How boxes are found in LiteRT: the largest logits of each class, then the largest of those."""
+"""How boxes are found in LiteRT: the places with the largest logits, then the largest of those."""
+
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +39,13 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
         to.tensors[made].dtype = to.tensors[values].dtype
         return made
 
-    logits = to.transpose(flat(maps[::2], "logits", classes), f"{path}:of_classes", (0, 2, 1))
+    def whole(kind: str, inputs: list[int], name: str, **fields: Any) -> int:
+        """Arithmetic of whole numbers (1, number)."""
+        made = to.op(kind, inputs, f"{path}:{name}", (1, number), **fields)
+        to.tensors[made].dtype = "int32"
+        return made
+
+    logits = flat(maps[::2], "logits", classes)  # (1, L, classes)
     scaled = to.op(
         "MUL", [flat(maps[1::2], "sides", 4), to.constant(f"{path}:factors", factors)], f"{path}:scaled",
         (1, places, 4), "MulOptions",
@@ -45,20 +53,19 @@ def top_boxes(to: TfliteGraph, step: ops.TopBoxes, *maps: int) -> int:
     boxes = to.op(
         "ADD", [scaled, to.constant(f"{path}:origins", origins)], f"{path}:placed", (1, places, 4), "AddOptions"
     )
-    place = largest(logits, "place", ties(places), step.of_class)  # (1, classes, of_class)
-    # A class's logits as an image's, for which the places of its own are.
-    each = to.reshape(logits, f"{path}:each_class", (classes, places))
-    of_class = to.reshape(place, f"{path}:place_of_class", (classes, step.of_class))
-    of_place = gathered(each, of_class, "of_place", (classes, step.of_class))
-    best = to.reshape(of_place, f"{path}:best", (1, classes * step.of_class))
-    top = largest(best, "top", ties(classes * step.of_class), number)  # (1, number)
-    where = gathered(to.reshape(place, f"{path}:places", (1, classes * step.of_class)), top, "where", (1, number))
+    axes = to.constant(f"{path}:axes", np.array([2], np.int32))
+    likeliest = to.op("REDUCE_MAX", [logits, axes], f"{path}:likeliest", (1, places), "ReducerOptions", KeepDims=False)
+    place = largest(likeliest, "place", ties(places), step.places)  # (1, step.places)
+    of_place = gathered(logits, place, "of_place", (1, step.places, classes))
+    best = to.reshape(of_place, f"{path}:best", (1, step.places * classes))
+    top = largest(best, "top", ties(step.places * classes), number)  # (1, number)
+    divisor = to.constant(f"{path}:classes", np.array([classes], np.int32))
+    rank = whole("FLOOR_DIV", [top, divisor], "rank", options="FloorDivOptions")
+    label = whole("FLOOR_MOD", [top, divisor], "number", options="FloorModOptions")
+    where = gathered(place, rank, "where", (1, number))
     top_boxes_xyxy = gathered(boxes, where, "found", (1, number, 4))
     chosen = gathered(best, top, "chosen", (1, number))
     score = to.op("LOGISTIC", [chosen], f"{path}:score", (1, number))
-    divisor = to.constant(f"{path}:of_class", np.array([step.of_class], np.int32))
-    label = to.op("FLOOR_DIV", [top, divisor], f"{path}:number", (1, number), "FloorDivOptions")
-    to.tensors[label].dtype = "int32"
     label = to.op("CAST", [label], f"{path}:label", (1, number), "CastOptions")
     to.parts[path] = {"boxes": top_boxes_xyxy, "scores": score, "classes": label}
     if all(isinstance(reader, ops.FoundPart) for reader in to.operations.readers.get(path, ())):
