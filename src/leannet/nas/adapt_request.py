@@ -7,8 +7,8 @@ from pydantic import Field
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
-from leannet.nas.begun import Begun, Timed, requested
 from leannet.nas.reductions import Reductions
+from leannet.nas.requests import BegunStudy, Timed, requested
 from leannet.rows.fields import Frozen, Size
 from leannet.shrink.budgets import check_budgets
 
@@ -63,7 +63,7 @@ class Request(Timed):
         return request
 
 
-class Adaptation(Begun):
+class Adaptation(BegunStudy):
     """An adaptation that has begun."""
 
     file = "adapt.json"

@@ -7,7 +7,7 @@ from typing import Any
 
 from leannet.cost import count
 from leannet.nas.adapt_request import Adaptation, Chosen, Offer
-from leannet.nas.begun import Quantity
+from leannet.nas.requests import Quantity
 from leannet.network import Network
 from leannet.rows import Architecture
 from leannet.runtime import machine

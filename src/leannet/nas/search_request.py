@@ -7,7 +7,7 @@ from pydantic import Field
 
 from leannet.errors import LeannetError
 from leannet.microcontrollers import Target, fit, memory
-from leannet.nas.begun import Begun, Timed, requested
+from leannet.nas.requests import BegunStudy, Timed, requested
 from leannet.nas.rewards import LARGE, Reward
 from leannet.nas.space import Space
 from leannet.rows.fields import Flag, Size
@@ -88,7 +88,7 @@ class Request(Timed):
         return request
 
 
-class Search(Begun):
+class Search(BegunStudy):
     """A search that has begun. settings: of the training of the shared weights, or of each candidate."""
 
     file = "search.json"

@@ -31,7 +31,7 @@ from leannet.shrink.deciding import Decider
 from leannet.shrink.images import Images, blocks_that_matter_least, narrow_network
 from leannet.shrink.names import Criterion
 from leannet.shrink.plan import Plan, digest_of, groups_of, plan_of, without_blocks
-from leannet.shrink.progress import FILE, Progress, Round
+from leannet.shrink.progress import Progress, Round
 from leannet.shrink.pruned import Pruned, cost_of, result
 from leannet.shrink.request import Request
 from leannet.training.folder import check_out, make_run
@@ -84,7 +84,7 @@ def prune(
     console = Console(quiet)
     if plan_only is None:
         check_out(out, chosen)
-        if out is not None and (Path(out) / FILE).exists():
+        if out is not None and (Path(out) / Progress.file).exists():
             raise LeannetError(
                 f"--out {out}: holds another pruning; choose a new folder, or {command_line('prune --resume', out)}"
             )
@@ -104,7 +104,7 @@ def resume_pruning(folder: str | Path, quiet: bool = False) -> Pruned:
     """
     path = Path(folder)
     progress = Progress.load(path)
-    settings = Settings.make(current_settings(progress.settings), str(path / FILE))
+    settings = Settings.make(current_settings(progress.settings), str(path / Progress.file))
     return _Pruning(progress.request, settings, Console(quiet), progress).rounds(path)
 
 

@@ -1,16 +1,14 @@
 """What the requests of adaptations and of searches have in common, and the file by which workers agree on one."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from leannet.errors import LeannetError
-from leannet.files import write_whole
 from leannet.rows import first_error
 from leannet.rows.fields import Documented, Size
+from leannet.shrink.begun import Begun
 from leannet.shrink.timing import Timing
 
 Quantity = Literal["latency_ms", "macs", "params"]
@@ -49,34 +47,12 @@ def requested(kind: type[AnyTimed], verb: str, values: Mapping[str, Any]) -> Any
     return request
 
 
-class Begun(Documented):
-    """What has begun in a folder: what its workers have to agree on."""
-
-    file: ClassVar[str]  # its name in the folder
-    words: ClassVar[str]  # for a person
+class BegunStudy(Begun):
+    """What has begun in a folder, with the study of its workers."""
 
     format_version: Literal[1] = 1
     """Version of the JSON."""
-    settings: dict[str, Any]
-    """Of the training."""
     storage: str | None
     """Of the study; null: a file of SQLite in the folder."""
     study: str
     """Its name there, which no other has."""
-    command: str | None = None
-    """What it was begun with."""
-
-    def save(self, folder: Path) -> None:
-        """Writes it into the folder."""
-        write_whole(folder / self.file, (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """From the folder. Raises LeannetError where there is none."""
-        file = folder / cls.file
-        if not file.exists():
-            raise LeannetError(f"{folder}: expected the folder of {cls.words} ({cls.file}), found none")
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except ValidationError as error:
-            raise LeannetError(f"{file}: {first_error(error)}") from None
