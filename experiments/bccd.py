@@ -38,6 +38,7 @@ from leannet.evaluation.scoring import answers_of_network
 from leannet.header import is_artifact, read_header
 from leannet.network import folded
 from leannet.runtime import machine
+from leannet.shrink.timing import Timing
 from leannet.style import COLORS, figure, plain_axes, write_figure
 from leannet.tasks import Detection, task_of
 from leannet.tasks.detection import overlap
@@ -56,6 +57,8 @@ TIMED = ("45m", "2h", "pretrained")
 LOCATION_ONLY = ("box_iou", "point", "point_in_scale")
 SUPPRESSED = (0.5, 0.7)  # IoU
 ENGINES = ("onnxruntime", "openvino", "litert")
+PRUNED = ["--macs", "60%", "--epochs", "60"]
+TIMING = Timing("onnxruntime", "float32", 1)
 Answers = NDArray[np.float32]  # (N, most, 6)
 
 
@@ -124,6 +127,16 @@ def integers(run: Path, data: Path) -> Line:
     return lost
 
 
+def pruned(run: Path, data: Path) -> Line:
+    """The run with 60 % of its mult-adds: what it is worth, and milliseconds before and after, in turns."""
+    out = done(LEDGER.runs / "pruned", "prune", run, *PRUNED)
+    before, after = (read_header(each).architecture for each in (run, out))
+    ms_before, ms = TIMING.milliseconds([before, after])
+    cost = count(after)
+    return {"flags": " ".join(PRUNED), "params": cost.params, "macs": cost.macs, "ms_before": ms_before, "ms": ms,
+            **scores(out, data)}  # fmt: skip
+
+
 def measured(data: Path, way: str, seed: int, run: Path) -> Line:
     """What a finished run is worth."""
     rows = read_header(run).architecture
@@ -142,7 +155,7 @@ def measured(data: Path, way: str, seed: int, run: Path) -> Line:
         **scores(run, data),
     }
     if way == "2h" and seed == 0:
-        line["int8"] = integers(run, data)
+        line |= {"int8": integers(run, data), "pruned": pruned(run, data)}
     return line | {"machine": machine().line()}
 
 
@@ -192,6 +205,13 @@ def page(lines: list[Line]) -> str:
                      "| engine | AP | points lost | layers in float |", "|---|--:|--:|--:|"]  # fmt: skip
             text += [f"| {engine} | {100 * each['ap']:.1f} % | {100 * (line['ap'] - each['ap']):+.2f} | "
                      f"{each['in_float']} |" for engine, each in line["int8"].items()]  # fmt: skip
+        if "pruned" in line:
+            small = line["pruned"]
+            text += ["", f"Pruned by `leannet prune RUN {small['flags']}`, milliseconds in {TIMING}:", "",
+                     "| | parameters | M mult-adds | ms | AP | AP50 |", "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+            for name, each, ms in (("before", line, small["ms_before"]), ("pruned", small, small["ms"])):
+                text.append(f"| {name} | {each['params']:,} | {each['macs'] / 1e6:.0f} | {ms:.2f} | "
+                            f"{100 * each['ap']:.1f} % | {100 * each['ap50']:.1f} % |")  # fmt: skip
     return "\n".join(text) + "\n"
 
 

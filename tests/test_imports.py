@@ -84,6 +84,11 @@ def test_heavy_libraries_wait_until_they_are_used(code: str, light: set[str]) ->
     assert done.stdout.strip() == ""
 
 
+def test_type_checkers_may_read_it() -> None:
+    """PEP 561: without the marker they take every name of the package for Any."""
+    assert Path(leannet.__file__).with_name("py.typed").exists()
+
+
 def test_the_page_on_python_has_every_public_name() -> None:
     page = (SOURCE.parents[1] / "docs" / "python.md").read_text()
     missing = [name for name in leannet.__all__ if name != "__version__" and not re.search(rf"`{name}\b", page)]
