@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import leannet
 from leannet.artifact import check, open_artifact
@@ -24,6 +24,7 @@ from leannet.tasks.detection import BoxScores, overlap
 from leannet.training.run import resume, train
 from leannet.weights import read_weights
 from tests.boxes import COLORS, boxed_image, coco_set
+from tests.serving.client import running
 
 EPOCHS = 16
 SETTINGS: dict[str, Any] = {
@@ -116,6 +117,31 @@ def test_boxes_are_where_they_were_drawn(run: Path, tmp_path: Path, shipped: dic
             for one, other in zip(of_torch.likely, of_file.likely, strict=True):
                 np.testing.assert_allclose(one.box, other.box, atol=0.05)
                 assert one.score == pytest.approx(other.score, abs=1e-3)
+
+
+def test_the_server_answers_with_boxes(shipped: dict[str, Path], data: Path) -> None:
+    """Those of `predict`, of images of any size and orientation."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned = data.parent / "turned.jpg"
+    files = sorted((data / "test").iterdir())[:2]
+    with Image.open(files[0]) as image:
+        image.convert("CMYK").save(turned, exif=exif)
+    expected, _ = leannet.predict(shipped["onnx"], [*files, turned])
+    with running(shipped["onnx"]) as server:
+        for file, of_python in zip((*files, turned), expected, strict=True):
+            answer = server.post((file.name, file.read_bytes()), top=100)
+            assert answer.status == 200, answer.body
+            (answered,) = answer.json["predictions"]
+            assert isinstance(of_python, FoundObjects)
+            assert (answered["path"], answered["width"], answered["height"]) == (file.name, *of_python.size)
+            assert [each["class"] for each in answered["objects"]] == [each.label for each in of_python.objects]
+            for one, other in zip(answered["objects"], of_python.objects, strict=True):
+                np.testing.assert_allclose(one["box"], other.box, atol=1e-3)
+                assert one["score"] == pytest.approx(other.score, abs=1e-5)
+                left, top, right, bottom = one["box"]
+                assert left < right
+                assert top < bottom
 
 
 def test_every_engine_gives_the_golden_boxes(shipped: dict[str, Path]) -> None:

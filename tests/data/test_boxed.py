@@ -189,7 +189,12 @@ def test_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
     file = tmp_path / "annotations" / "instances.json"
     file.write_text('{"images": [],\n "annotations": [}')
     with pytest.raises(LeannetError, match=r"instances.json:2: expected JSON"):
-        read_coco(tmp_path, [file], Problems())
+        open_dataset(str(tmp_path))
+    with pytest.raises(LeannetError, match=r"instances.json:2: expected JSON"):
+        open_dataset(str(file))
+    file.write_text('{"images": [], "annotations": [{"bbox": [1, 2, 3, 4]}]}')
+    with pytest.raises(LeannetError, match=r"expected a COCO file with .*, found no categories"):
+        open_dataset(str(tmp_path))
     names = tmp_path / "data.yaml"
     names.write_text("train: images\nnames: {0: a, 2: b}\n")
     with pytest.raises(LeannetError, match="expected a list of classes, or numbers from 0"):
@@ -226,3 +231,192 @@ def test_a_yaml_file_that_is_none_of_a_data_set(tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_text(content)
         with pytest.raises(LeannetError, match=r"found a \.yaml file"):
             open_dataset(str(tmp_path / "x.yaml"))
+
+
+def _one_split_broken(root: Path) -> None:
+    _coco(root, {"a": [("dog", (1, 1, 9, 9))]})
+    (root / "annotations" / "instances.json").rename(root / "annotations" / "train.json")
+    (root / "annotations" / "val.json").write_text('{"images": [],\n')
+
+
+def test_a_split_that_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
+    """Else its images would be cut out of those that train."""
+    _one_split_broken(tmp_path)
+    with pytest.raises(LeannetError, match=r"annotations/val.json:2: expected JSON"):
+        open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "yolo"])
+def test_no_object_anywhere(kind: str, tmp_path: Path) -> None:
+    {"voc": _voc, "coco": _coco, "yolo": _yolo}[kind](tmp_path, {"one": [], "two": []})
+    with pytest.raises(LeannetError, match=r"expected objects, found none in 2 images"):
+        open_dataset(str(tmp_path))
+
+
+def test_why_nothing_can_be_read(tmp_path: Path) -> None:
+    _voc(tmp_path, {"a": [], "b": []})
+    for name in "ab":
+        (tmp_path / "Annotations" / f"{name}.xml").write_text("<annotation>\n<object>")
+    with pytest.raises(
+        LeannetError, match=r"found none that can be read; left out: 2 images whose .* Annotations/a.xml"
+    ):
+        open_dataset(str(tmp_path))
+
+
+DOG = ("dog", (10, 20, 40, 50))
+
+
+def _boxes(data: Path) -> list[tuple[str, str | None, list[list[float]]]]:
+    dataset = open_dataset(str(data))
+    assert dataset.truths is not None
+    return [(Path(name).name, split, truths.sized(SIZE).boxes.round(6).tolist())
+            for name, split, truths in zip(dataset.names, dataset.splits, dataset.truths, strict=True)]  # fmt: skip
+
+
+def _beside(root: Path) -> Path:
+    """annotations/ and images/, as many VOC sets are shared."""
+    _voc(root, {"a": [DOG]})
+    (root / "Annotations").rename(root / "annotations")
+    (root / "JPEGImages").rename(root / "images")
+    return root
+
+
+def _in_one_folder(root: Path) -> Path:
+    """XML beside the images of a split, as they are exported."""
+    _voc(root, {"a": [DOG]})
+    (root / "train").mkdir()
+    for file in (*(root / "Annotations").iterdir(), *(root / "JPEGImages").iterdir()):
+        file.rename(root / "train" / file.name)
+    (root / "Annotations").rmdir()
+    (root / "JPEGImages").rmdir()
+    return root
+
+
+def _one_down(root: Path) -> Path:
+    """An archive with one folder in another."""
+    _yolo(root / "cells" / "cells.v1", {"a": [DOG]})
+    return root
+
+
+def _other_yaml(root: Path) -> Path:
+    _yolo(root, {"a": [DOG]})
+    (root / "data.yaml").rename(root / "cells.yaml")
+    return root
+
+
+def _darknet(root: Path) -> Path:
+    """obj.names, and labels beside images."""
+    _yolo(root, {"a": [DOG]})
+    (root / "data.yaml").unlink()
+    (root / "obj.names").write_text("\n".join(CLASSES))
+    (root / "obj_train_data").mkdir()
+    for folder in ("images", "labels"):
+        for file in (root / folder).iterdir():
+            file.rename(root / "obj_train_data" / file.name)
+        (root / folder).rmdir()
+    return root
+
+
+def _below_images(root: Path) -> Path:
+    """In a folder that is called as those of images are."""
+    inner = root / "images" / "cells"
+    _yolo(inner, {"a": [DOG]})
+    for file in (inner / "labels").iterdir():
+        file.rename(inner / "images" / file.name)
+    return inner
+
+
+def _beside_annotations(root: Path) -> Path:
+    """Names relative to the file's own folder, ids that are no whole numbers in JSON."""
+    _coco(root, {"a": [DOG]})
+    file = root / "annotations" / "instances.json"
+    content = json.loads(file.read_text())
+    content["images"][0] |= {"file_name": "../pictures/a.jpg"}
+    content["annotations"][0]["category_id"] = 5.0
+    content["categories"][1]["id"] = 5.0
+    file.write_text(json.dumps(content))
+    return file
+
+
+def _labels_of_coco(root: Path) -> Path:
+    """labels/train.json beside images/."""
+    _coco(root, {"a": [DOG]})
+    (root / "annotations").rename(root / "labels")
+    (root / "pictures").rename(root / "images")
+    return root / "labels" / "instances.json"
+
+
+def _elsewhere(root: Path) -> Path:
+    """Paths of images outside the folder."""
+    _coco(root / "set", {"a": [DOG]})
+    file = root / "set" / "annotations" / "instances.json"
+    content = json.loads(file.read_text())
+    (root / "set" / "pictures" / "a.jpg").rename(root / "a.jpg")
+    content["images"][0]["file_name"] = str(root / "a.jpg")
+    file.write_text(json.dumps(content))
+    return root / "set"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [_beside, _in_one_folder, _one_down, _other_yaml, _darknet, _below_images, _beside_annotations, _labels_of_coco,
+     _elsewhere],
+)  # fmt: skip
+def test_layouts_that_people_have(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    ((name, split, boxes),) = _boxes(write(tmp_path))
+    assert (name, boxes) == ("a.jpg", [[10, 20, 40, 50]])
+    assert split == ("train" if write in (_in_one_folder, _one_down, _other_yaml, _below_images) else None)
+
+
+def test_one_coco_file_of_two_splits(tmp_path: Path) -> None:
+    """Images of one name in both: its own split says which is meant."""
+    _coco(tmp_path, {"a": [DOG]})
+    file = tmp_path / "annotations" / "instances.json"
+    for year in ("train2017", "val2017"):
+        (tmp_path / "annotations" / f"instances_{year}.json").write_bytes(file.read_bytes())
+        _image(tmp_path / year / "a.jpg")
+    file.unlink()
+    (tmp_path / "pictures" / "a.jpg").unlink()
+    assert open_dataset(str(tmp_path / "annotations" / "instances_val2017.json")).names == ("val2017/a.jpg",)
+    assert open_dataset(str(tmp_path)).names == ("train2017/a.jpg", "val2017/a.jpg")
+
+
+def test_a_test_split_that_an_export_only_names(tmp_path: Path) -> None:
+    _yolo(tmp_path, {"a": [DOG]})
+    with (tmp_path / "data.yaml").open("a") as file:
+        file.write("test: ../test/images\n")
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.names == ("images/a.jpg",)
+    assert "1 test split whose images are not there: ../test/images" in dataset.lines()[-1]
+    (tmp_path / "data.yaml").write_text("train: gone\nnames: [cat, dog]\n")
+    with pytest.raises(LeannetError, match=r"names .*gone, which is not there"):
+        open_dataset(str(tmp_path))
+
+
+def test_names_of_yolo(tmp_path: Path) -> None:
+    _yolo(tmp_path, {"a": [DOG]})
+    names = tmp_path / "data.yaml"
+    names.write_text("train: images\nnames: {'0': cat, '1': dog}\nkpt_shape: [3, 2]\n")
+    with (tmp_path / "labels" / "a.txt").open("a") as file:
+        file.write("\n0 0.5 0.5 0.5 0.5 0.1 0.1 0.2 0.2 0.9 0.9")
+    ((_, _, boxes),) = _boxes(tmp_path)
+    assert boxes == [[10, 20, 40, 50], [20, 15, 60, 45]]  # not the key points' outline
+    names.write_text("train: images\nnames: [cat, cat]\n")
+    with pytest.raises(LeannetError, match="every class once, found 'cat' twice"):
+        open_dataset(str(tmp_path))
+    names.unlink()
+    with pytest.raises(LeannetError, match=r"nothing names the classes: expected data\.yaml"):
+        open_dataset(str(tmp_path))
+
+
+def test_lists_of_voc(tmp_path: Path) -> None:
+    """Names with blanks and extensions; trainval and val without train."""
+    _voc(tmp_path, {"my cat 1": [DOG], "b": [DOG], "c": [DOG]})
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "trainval.txt").write_text("my cat 1\nb.jpg\nc\n")
+    (lists / "val.txt").write_text("c\n")
+    dataset = open_dataset(str(tmp_path))
+    splits = dict(zip(dataset.names, dataset.splits, strict=True))
+    assert splits == {f"JPEGImages/{name}.jpg": split for name, split in
+                      (("my cat 1", "train"), ("b", "train"), ("c", "validation"))}  # fmt: skip

@@ -4,14 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import ExifTags, Image, ImageOps
 
 from leannet.data.augment import Augment
-from leannet.data.images import read_header
+from leannet.data.images import read, read_header, to_color, upright_size
 from leannet.data.loader import Batches, Loader, PreparedDataset, cached
 from leannet.data.scan import scan
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
 from leannet.data.split import split_dataset
+from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from tests.boxes import boxed_image
 
@@ -114,7 +116,7 @@ def test_what_the_images_say_of_objects(tmp_path: Path) -> None:
     said = "\n".join(dataset.lines())
     assert "1 object of a class that no training image has ('c'): v:2" in said
     assert "1 object reaches beyond its image and is cut at its border: in train.png" in said
-    assert "1 object that lies outside its image: train.png" in said
+    assert "1 object outside the image: train.png" in said
     assert dataset.truths is not None
     np.testing.assert_array_equal(dataset.truths[0].boxes, [[0, 10, 30, 60], [0, 0, 80, 60]])
     assert dataset.truths[0].areas is not None
@@ -149,3 +151,80 @@ def test_a_mosaic_has_the_objects_of_four(tmp_path: Path) -> None:
                 # Of an object that a cut has left little of nothing is asked for.
                 assert (where & ~inside[label]).sum() <= 0.02 * where.size
     assert number > 200
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_boxes_of_pixels_as_stored_are_turned_with_the_image(orientation: int, tmp_path: Path) -> None:
+    """Against Pillow, which turns the image; the size that the annotations say tells which pixels they mean."""
+    image = Image.new("L", (80, 60))
+    image.paste(255, (10, 20, 40, 50))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    objects = (Object("a", (10, 20, 40, 50), "here"),)
+    stored = BoxedImage(tmp_path / "a.png", "a.png", None, objects, size=(80, 60))
+    upright = replace(stored, name="b.png", size=(60, 80))
+    other = replace(stored, name="c.png", size=(800, 600))
+    images = boxed_dataset("drawn", "drawn", [stored, upright, other], ("a",), Problems())
+    scanned = scan(images)
+    assert scanned.sizes[0] == (60, 80)
+    assert scanned.dataset.truths is not None
+    boxes = [each.boxes[0].tolist() for each in scanned.dataset.truths]
+    with Image.open(tmp_path / "a.png") as opened:
+        assert boxes[0] == list(ImageOps.exif_transpose(opened).getbbox() or ())
+    assert boxes[1] == boxes[2] == [10, 20, 40, 50]
+    said = scanned.lines()
+    assert any(
+        "1 image is turned upright by EXIF, and their boxes with them" in line and "a.png" in line for line in said
+    )
+    assert any("c.png (60 x 80, annotations say 800 x 600)" in line for line in said)
+    assert not any("b.png" in line for line in said if "annotations" in line)
+
+
+def test_a_header_says_the_upright_size_of_every_format(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for suffix in ("jpg", "png", "tiff", "webp"):
+        file = tmp_path / f"a.{suffix}"
+        Image.new("RGB", (80, 60)).save(file, exif=exif)
+        assert upright_size(read_header(file.read_bytes())) == prepare_size(file) == (60, 80), suffix
+
+
+def prepare_size(file: Path) -> tuple[int, int]:
+    return to_color(read(file.read_bytes()), Preprocessing(height=1, width=1)).size
+
+
+def test_rare_classes_train(tmp_path: Path) -> None:
+    """One image of a class trains, whatever the seed; a class that no image to train on has is left out by name."""
+    red, blue, rare = (Object(name, (1.0, 1.0, 30.0, 30.0), f"{name}:1") for name in ("red", "blue", "rare"))
+    whole = _images(tmp_path, 8)
+    images = [replace(each, split=None, objects=(red, blue)) for each in whole]
+    images[3] = replace(images[3], objects=(red, rare))
+    images[5] = replace(images[5], objects=(red, blue, Object("few", (1.0, 1.0, 9.0, 9.0), "few:1"), rare))
+    for seed in range(6):
+        scanned = scan(boxed_dataset("drawn", "drawn", images, (), Problems()))
+        split = split_dataset(scanned.dataset, scanned.digests, None, seed)
+        assert scanned.dataset.classes == ("blue", "few", "rare", "red")
+        assert min(split.counts["train"]) > 0
+        assert set(split.train) | set(split.validation) == set(range(8))
+    own = [replace(each, split="train" if number < 4 else "validation") for number, each in enumerate(images)]
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    own[3] = replace(own[3], path=broken)
+    scanned = scan(boxed_dataset("drawn", "drawn", own, (), Problems()))
+    assert scanned.dataset.classes == ("blue", "red")
+    (gone,) = [line for line in scanned.lines() if "'rare'" in line]
+    assert "1 object of a class that no training image has" in gone
+    split = split_dataset(scanned.dataset, scanned.digests, None, 0)
+    assert split.counts["train"] == [3, 3]
+
+
+def test_other_data_may_have_a_class_more(tmp_path: Path) -> None:
+    images = _images(tmp_path, 2)
+    dataset = boxed_dataset("drawn", "drawn", images, ("red", "green"), Problems())
+    known = dataset.numbered_as(("x", "green"), "the network")
+    assert known.truths is not None
+    assert {int(label) for each in known.truths for label in each.labels} == {1}
+    assert "1 object of a class that the network does not know ('red')" in known.lines()[-1]
+    with pytest.raises(LeannetError, match="expected the classes of the network"):
+        dataset.numbered_as(("x", "y"), "the network")

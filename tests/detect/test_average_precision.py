@@ -2,12 +2,17 @@
 
 import contextlib
 import io
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from leannet.data.sources import open_dataset
 from leannet.data.truths import Truths
 from leannet.detect.average_precision import Detections, average_precision
 from leannet.errors import LeannetError
@@ -27,8 +32,6 @@ def _found(boxes: list[list[float]], scores: list[float], labels: list[int]) -> 
 
 def _by_pycocotools(found: list[Detections], truths: list[Truths]) -> np.ndarray:
     """Its twelve statistics."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
 
     def objects(of_images: list[Truths] | list[Detections]) -> list[dict[str, float | list[float]]]:
         return [
@@ -45,16 +48,24 @@ def _by_pycocotools(found: list[Detections], truths: list[Truths]) -> np.ndarray
             for n, box in enumerate(each.boxes)
         ]
 
+    content = {
+        "images": [{"id": n} for n in range(len(truths))],
+        "categories": [{"id": n} for n in range(3)],
+        "annotations": [{"id": n, **each} for n, each in enumerate(objects(truths), start=1)],
+    }
+    return _statistics(content, objects(found))
+
+
+def _statistics(content: dict[str, Any], answers: list[Any]) -> np.ndarray:
+    """pycocotools' twelve, of what a COCO file holds."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = {
-            "images": [{"id": n} for n in range(len(truths))],
-            "categories": [{"id": n} for n in range(3)],
-            "annotations": [{"id": n, **each} for n, each in enumerate(objects(truths), start=1)],
-        }
+        truth.dataset = content
         truth.createIndex()
-        answers = truth.loadRes(objects(found))
-        evaluated = COCOeval(truth, answers, "bbox")
+        evaluated = COCOeval(truth, truth.loadRes(answers), "bbox")
         evaluated.evaluate()
         evaluated.accumulate()
         evaluated.summarize()
@@ -82,6 +93,38 @@ def test_equals_pycocotools(seed: int) -> None:
     mine = [ours.ap, ours.ap50, ours.ap75, *ours.by_size.values()]
     np.testing.assert_allclose(np.nan_to_num(mine, nan=-1), theirs[:6], atol=1e-12)
     np.testing.assert_allclose(np.nan_to_num(ours.recall, nan=-1), theirs[8], atol=1e-12)
+
+
+def test_a_file_says_the_same_to_both(tmp_path: Path) -> None:
+    """Ids with gaps, classes in another order, crowds, areas that are not those of the boxes, an empty image."""
+    draw, images = np.random.default_rng(3), [7, 3, 12]
+    (tmp_path / "annotations").mkdir()
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": [
+        {"id": 90, "name": "b"}, {"id": 4, "name": "a"}, {"id": 17, "name": "c"}]}  # fmt: skip
+    for place, number in enumerate(images):
+        Image.new("RGB", (300, 200)).save(tmp_path / f"{number}.png")
+        content["images"].append({"id": number, "file_name": f"{number}.png", "width": 300, "height": 200})
+        for n in range(0 if place == 1 else 9):
+            left, top, width, height = (draw.uniform(1, 140, 4) * (1, 0.6, 1, 0.6)).round(2).tolist()
+            content["annotations"].append({
+                "id": 100 * number + n, "image_id": number, "category_id": (90, 4, 17)[n % 3], "iscrowd": int(n == 4),
+                "bbox": [left, top, width, height], "area": round(width * height * 0.6, 2)})  # fmt: skip
+    (tmp_path / "annotations" / "instances.json").write_text(json.dumps(content))
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.classes == ("a", "c", "b")
+    ids, found, answers = (4, 17, 90), [], list[Any]()
+    truths = dataset.sized([(300, 200)] * 3).truths or ()
+    for number, each in zip(images, truths, strict=True):
+        boxes = np.concatenate((each.boxes + draw.normal(0, 3, each.boxes.shape), [[1, 1, 50, 50]]))
+        labels, scores = np.append(each.labels, 0), draw.random(len(boxes))
+        found.append(Detections(boxes, scores, labels))
+        answers += [{"image_id": number, "category_id": ids[label], "score": float(score),
+                     "bbox": [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]}
+                    for box, score, label in zip(boxes, scores, labels, strict=True)]  # fmt: skip
+    ours, theirs = average_precision(found, truths, dataset.classes), _statistics(content, answers)
+    assert 0 < ours.ap < 1
+    np.testing.assert_allclose(np.nan_to_num([ours.ap, ours.ap50, ours.ap75, *ours.by_size.values()], nan=-1),
+                               theirs[:6], atol=1e-12)  # fmt: skip
 
 
 def test_by_hand() -> None:

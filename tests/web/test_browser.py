@@ -45,6 +45,11 @@ CLASSIFY = """async (text) => {
   return { input: Array.from(input.data), outputs: Array.from(outputs) };
 }"""
 
+DETECT = """async (text) => {
+  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  return { objects: (await leannet.detect(new Blob([bytes]))).objects };
+}"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def runtime() -> None:
@@ -254,6 +259,40 @@ def test_a_visitors_images_are_classified_as_python_does(
         assert page.inner_text("#top") == "Nothing yet."
         compare(page, path)
     assert winners == set(CLASSES)  # or the networks would ignore their input
+
+
+def test_objects_are_drawn_where_python_finds_them(browser: Any, tmp_path: Path) -> None:
+    """Answers of a detector, and the rectangles over the image, in the pixels of the upright image."""
+    torch.manual_seed(0)
+    network = lively(leannet.create("onenet_debug", classes=3))
+    preprocessing = Preprocessing(height=network.architecture.input.height, width=network.architecture.input.width,
+                                  resize="letterbox")  # fmt: skip
+    save(tmp_path / "net.safetensors", network,
+         Header(architecture=network.architecture, classes=CLASSES, preprocessing=preprocessing))  # fmt: skip
+    path = export(tmp_path / "net.safetensors").path
+    make_site(path, tmp_path / "site", quiet=True)
+    seen = 0
+    with visit(browser, tmp_path / "site") as (page, _):
+        for name in ("exif 6.png", "tall.png", "16 bits.png", "large.jpg"):
+            file = tmp_path / name
+            file.write_bytes(images()[name])
+            expected = leannet.predict(path, [file])[0][0].likely
+            found = page.evaluate(DETECT, base64.b64encode(images()[name]).decode())["objects"]
+            assert [each["class"] for each in found] == [each.label for each in expected], name
+            boxes = np.array([each.box for each in expected]).reshape(-1, 4)
+            np.testing.assert_allclose(np.array([each["box"] for each in found]).reshape(-1, 4), boxes, atol=0.1)
+            page.set_input_files("#file", file)
+            page.wait_for_function(f"document.querySelectorAll('#boxes rect').length === {len(expected)}")
+            drawn = page.locator("#boxes rect").evaluate_all(
+                "all => all.map(each => ['x', 'y', 'width', 'height'].map(name => +each.getAttribute(name)))"
+            )
+            drawn = np.array(drawn).reshape(-1, 4)
+            np.testing.assert_allclose(drawn[:, :2], boxes[:, :2], atol=0.1)
+            np.testing.assert_allclose(drawn[:, 2:], boxes[:, 2:] - boxes[:, :2], atol=0.2)
+            assert (drawn[:, 2:] > 0).all()
+            seen += len(expected)
+        keep(page, tmp_path, "detector")
+    assert seen > 10
 
 
 @pytest.mark.parametrize(

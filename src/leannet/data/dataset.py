@@ -12,6 +12,7 @@ from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 
 NAMES_SHOWN = 3  # names of left-out files in a line
+ON_THE_SIDE = range(5, 9)  # EXIF's orientations that swap width and height
 
 Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
@@ -48,6 +49,14 @@ def grouped_by_reason(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
     return tuple(
         LeftOut(what, why, tuple(all_names), way_out) for (what, why, way_out), all_names in names.items() if all_names
     )
+
+
+def rarest(labels: Sequence[NDArray[np.integer]], classes: int) -> NDArray[np.int64]:
+    """The class of each image for splits: of those in it the rarest; of none the most frequent, which it takes nothing
+    from. labels: those in each image."""
+    counts = np.bincount(np.concatenate([*labels, np.empty(0, np.int64)]).astype(np.int64), minlength=classes)
+    common = int(counts.argmax())
+    return np.array([min(each.tolist(), key=lambda label: counts[label], default=common) for each in labels], np.int64)
 
 
 @dataclass(frozen=True)
@@ -98,25 +107,75 @@ class Dataset:
             counts[np.unique(self.truths[index].labels)] += 1
         return counts
 
-    def sized(self, sizes: Sequence[tuple[int, int]]) -> "Dataset":
-        """The set with the objects of its images in pixels, each cut at the border of its image. sizes: width and
-        height of each."""
+    def sized(self, sizes: Sequence[tuple[int, int]], orientations: Sequence[int] = ()) -> "Dataset":
+        """The set with the objects of its images in pixels, each cut at the border of its image.
+
+        sizes: width and height of each, upright. orientations: EXIF's, by which they were made
+        upright; empty: none was turned.
+        """
         if self.truths is None:
             return self
         truths = [each.sized(size) for each, size in zip(self.truths, sizes, strict=True)]
+        turned, other = list[str](), list[str]()
+        for number, (each, size, orientation) in enumerate(
+            zip(truths, sizes, orientations or [1] * len(truths), strict=True)
+        ):
+            if each.said in {None, size}:
+                continue
+            if orientation in ON_THE_SIDE and each.said == size[::-1]:
+                truths[number] = each.upright(orientation)
+                turned.append(self.names[number])
+            else:
+                said = "annotations say {} x {}".format(*each.said or ())
+                other.append("{} ({} x {}, {})".format(self.names[number], *size, said))
         inside = tuple(each.inside() for each in truths)
         beyond = [int((each.beyond & each.touches).sum()) for each in truths]
         gone = [len(each.labels) - len(rest.labels) for each, rest in zip(truths, inside, strict=True)]
-        left_out = [LeftOut("object", "that lies outside its image", (name,) * number)
+        left_out = [LeftOut("object", "outside the image", (name,) * number)
                     for name, number in zip(self.names, gone, strict=True)]  # fmt: skip
         cut = sum(beyond)
-        remarks = self.remarks
+        remarks = [*self.remarks]
+        if turned:
+            remarks.append(f"{_images(turned)} turned upright by EXIF, and their boxes with them: annotations say the "
+                           f"size as stored: {_some(turned)}")  # fmt: skip
+        if other:
+            remarks.append(f"{_images(other)} not of the size that their annotations say; boxes are read as pixels of "
+                           f"the image: {_some(other)}")  # fmt: skip
         if cut:
-            names = ", ".join([name for name, number in zip(self.names, beyond, strict=True) if number][:NAMES_SHOWN])
             reach = "1 object reaches beyond its" if cut == 1 else f"{cut:,} objects reach beyond their"
-            remarks = (*remarks, f"{reach} image and {'is' if cut == 1 else 'are'} cut at its border: in {names}"
-                       + (", ..." if sum(map(bool, beyond)) > NAMES_SHOWN else ""))  # fmt: skip
-        return replace(self, truths=inside, remarks=remarks, left_out=grouped_by_reason((*self.left_out, *left_out)))
+            names = [name for name, number in zip(self.names, beyond, strict=True) if number]
+            remarks.append(f"{reach} image and {'is' if cut == 1 else 'are'} cut at its border: in {_some(names)}")
+        return replace(
+            self, truths=inside, remarks=tuple(remarks), left_out=grouped_by_reason((*self.left_out, *left_out))
+        )
+
+    def only_classes(self, which: NDArray[np.bool_], why: str) -> "Dataset":
+        """A detection set without the objects of some classes, which are left out for this reason, and without these
+        classes. which: (classes,), those that stay."""
+        assert self.truths is not None
+        gone = [LeftOut("object", f"{why} ('{self.classes[label]}')", (name,))
+                for name, each in zip(self.names, self.truths, strict=True)
+                for label in each.labels[~which[each.labels]].tolist()]  # fmt: skip
+        numbers = np.cumsum(which) - 1
+        truths = tuple(each.only(which[each.labels]).numbered(numbers) for each in self.truths)
+        return replace(
+            self,
+            classes=tuple(name for name, stays in zip(self.classes, which, strict=True) if stays),
+            truths=truths,
+            labels=rarest([each.labels for each in truths], int(which.sum())),
+            left_out=grouped_by_reason((*self.left_out, *gone)),
+        )
+
+    def trainable(self) -> "Dataset":
+        """A detection set without the classes that no image can be trained on: those of no image, or of none of its own
+        training split; a classifier's as it is."""
+        if self.truths is None:
+            return self
+        train = [index for index, split in enumerate(self.splits) if split == "train"]
+        has_images = self.images_of_classes(train or None) > 0
+        if has_images.all() or not has_images.any():
+            return self
+        return self.only_classes(has_images, "of a class that no training image has")
 
     def without(self, patterns: Iterable[str]) -> "Dataset":
         """The set without images whose name matches a pattern."""
@@ -128,12 +187,16 @@ class Dataset:
     def numbered_as(self, classes: Sequence[str], owner: str) -> "Dataset":
         """The same images with the class numbers of `classes`. Raises LeannetError for a class that is not among them.
 
+        Of a detection set with others the objects of an unknown one go, and are named.
         owner: whose classes they are, for the error.
         """
         if tuple(classes) == self.classes:
             return self
         numbers = {name: number for number, name in enumerate(classes)}
         unknown = [name for name in self.classes if name not in numbers]
+        if unknown and self.truths is not None and len(unknown) < len(self.classes):
+            known = np.array([name in numbers for name in self.classes])
+            return self.only_classes(known, f"of a class that {owner} does not know").numbered_as(classes, owner)
         if unknown:
             raise LeannetError(
                 f"{self.where}: expected the classes of {owner} ({', '.join(list(classes)[:8])}), found a class "
@@ -142,6 +205,15 @@ class Dataset:
         renumber = np.array([numbers[name] for name in self.classes], dtype=np.int64)
         truths = None if self.truths is None else tuple(each.numbered(renumber) for each in self.truths)
         return replace(self, classes=tuple(classes), labels=renumber[self.labels], truths=truths)
+
+
+def _images(names: Sequence[str]) -> str:
+    return "1 image is" if len(names) == 1 else f"{len(names):,} images are"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names."""
+    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -126,8 +126,15 @@ def to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as `to_color` makes them, of an image that need not be decoded."""
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED
+    turned = orientation_of(image) in TURNED and image.format != "TIFF"  # which Pillow turns itself, size and pixels
     return (image.height, image.width) if turned else image.size
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's orientation, from 1, upright, to 8; 1 where it says none that can be read."""
+    with suppress(Exception):  # metadata of many kinds may be damaged
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return 1
 
 
 def _to_color(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from leannet.data.dataset import Dataset
-from leannet.data.images import BrokenImage, deep_levels, read, read_header, to_color, upright_size
+from leannet.data.images import BrokenImage, deep_levels, orientation_of, read, read_header, to_color, upright_size
 from leannet.data.split import in_several_classes
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
@@ -34,6 +34,7 @@ class ScannedImage:
     format: str
     notes: tuple[str, ...] = ()  # how it becomes RGB, where that is not obvious
     size: tuple[int, int] = (0, 0)  # width, height
+    orientation: int = 1  # EXIF's, by which it is made upright
     problem: str | None = None
     levels: tuple[int, int] | None = None  # the lowest and highest, of an image of more than 8 bits per pixel
 
@@ -121,11 +122,15 @@ def scan(
     images = shared_by(all_indices, inspect_all) if shared_by else inspect_all(all_indices)
     readable = [i for i, image in enumerate(images) if image.problem is None]
     readable_images = dataset.keep(readable)
+    readable_images = readable_images.sized(
+        [images[i].size for i in readable], [images[i].orientation for i in readable]
+    )
+    readable_images = readable_images.trainable() if training else readable_images
     broken = tuple(image for image in images if image.problem)
     _check(readable_images, broken, training)
     formats = Counter(images[i].format for i in readable)
     return Scan(
-        dataset=readable_images.sized([images[i].size for i in readable]),
+        dataset=readable_images,
         digests=tuple(images[i].digest for i in readable),
         broken=broken,
         converted=tuple(images[i] for i in readable if images[i].notes),
@@ -181,12 +186,14 @@ def _inspect(name: str, source: object, preprocessing: Preprocessing, is_known: 
         if is_known(digest):
             image = read_header(data)
             if not image.mode.startswith("I"):  # whose levels only the pixels say
-                return ScannedImage(name, digest, image.format or "", _notes(image), upright_size(image))
+                return ScannedImage(name, digest, image.format or "", _notes(image), upright_size(image),
+                                    orientation_of(image))  # fmt: skip
         image = read(data)
         upright = to_color(image, preprocessing)
     except BrokenImage as error:
         return ScannedImage(name, digest, "", problem=str(error))
-    return ScannedImage(name, digest, image.format or "", _notes(image), upright.size, levels=deep_levels(image))
+    return ScannedImage(name, digest, image.format or "", _notes(image), upright.size, orientation_of(image),
+                        levels=deep_levels(image))  # fmt: skip
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -198,9 +205,8 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
     with suppress(Exception):  # counting frames reads more of a file, which may be damaged
         if getattr(image, "n_frames", 1) > 1:
             notes.append(f"the first of {getattr(image, 'n_frames', 1)} frames")
-    with suppress(Exception):
-        if image.getexif().get(0x0112, 1) != 1:
-            notes.append("turned upright by EXIF")
+    if orientation_of(image) != 1:
+        notes.append("turned upright by EXIF")
     return tuple(notes)
 
 
@@ -217,7 +223,7 @@ def _check(dataset: Dataset, broken: tuple[ScannedImage, ...], training: bool) -
             f"{where}: expected two classes or more, found one: {dataset.classes[0]}{unreadable}{left_out}"
         )
     for name, number in zip(dataset.classes, counts, strict=True):
-        if number < 2:
+        if number < 2 and dataset.truths is None:  # of a rare object one image trains, and none validates
             raise LeannetError(
                 f"{where}: class '{name}' has {number or 'no'} image{'' if number == 1 else 's'}{unreadable}; "
                 f"expected two or more, one to train on and one to validate on{left_out}"

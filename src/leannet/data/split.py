@@ -76,7 +76,7 @@ def split_dataset(
     if fold is not None:
         ratio = (1 / fold[1],) * fold[1]
         counts = dataset.images_of_classes(rest)
-        if counts.min() < fold[1]:
+        if counts.min() < fold[1] and dataset.truths is None:
             name = dataset.classes[int(counts.argmin())]
             raise LeannetError(
                 f"{dataset.where}: class '{name}' has {counts.min()} images, too few for {fold[1]} folds"
@@ -91,8 +91,9 @@ def split_dataset(
     sides = [np.sort(np.concatenate(cut)) for cut in cuts]
     if fold is not None:
         validation = sides.pop(fold[0] - 1)
-        train = np.sort(np.concatenate(sides))
+        train, validation = _with_every_class(dataset, digests, [np.sort(np.concatenate(sides)), validation])
         return _split_of(dataset, digests, train, validation, test, (1 - 1 / fold[1], 1 / fold[1]), seed)
+    sides = _with_every_class(dataset, digests, sides)
     if len(sides) == 3:
         test = sides[2]
     return _split_of(dataset, digests, sides[0], sides[1], test, ratio, seed)
@@ -149,6 +150,22 @@ def _cut_by_content(
             assigned_here = np.array([i for i, assigned_side in assigned if assigned_side == side], dtype=np.int64)
             cuts[side].append(np.concatenate([free[cut], assigned_here]))
     return cuts
+
+
+def _with_every_class(
+    dataset: Dataset, digests: Sequence[str], sides: list[NDArray[np.int64]]
+) -> list[NDArray[np.int64]]:
+    """The sides of a split, the first with an image of every class: an image of a detection set goes where its rarest
+    class does, and may take the only ones of others along."""
+    if dataset.truths is None:
+        return sides
+    for label in np.flatnonzero(dataset.images_of_classes(sides[0]) == 0).tolist():
+        others = [index for side in sides[1:] for index in side.tolist() if label in dataset.truths[index].labels]
+        if others and label not in np.concatenate([dataset.truths[index].labels for index in sides[0].tolist()]):
+            moved = {index for side in sides for index in side.tolist() if digests[index] == digests[others[0]]}
+            rest = [np.array([index for index in side.tolist() if index not in moved], np.int64) for side in sides]
+            sides = [np.sort(np.concatenate((rest[0], np.array(sorted(moved), np.int64)))), *rest[1:]]
+    return sides
 
 
 def in_several_classes(digests: Sequence[str], labels: NDArray[np.int64], indices: NDArray[np.int64]) -> set[str]:

@@ -15,6 +15,7 @@ class Truths:
     boxes: (n, 4) left, top, right, bottom in pixels, measured at their edges; or, relative, in shares of the image's
     width and height. labels: (n,). is_crowd: (n,), what no answer is right or wrong about. areas: (n,) in pixels, which
     say how large an object is; None: those of the boxes. size: width and height of the image; None: not known yet.
+    said: those that the annotations say, if they do.
     """
 
     boxes: NDArray[np.floating]
@@ -23,11 +24,26 @@ class Truths:
     areas: NDArray[np.floating] | None = None
     size: tuple[int, int] | None = None
     is_relative: bool = False
+    said: tuple[int, int] | None = None
 
     def sized(self, size: tuple[int, int]) -> "Truths":
         """The same in pixels, of an image of (width, height)."""
         boxes = self.boxes * (size * 2) if self.is_relative else self.boxes
         return replace(self, boxes=boxes, size=size, is_relative=False)
+
+    def upright(self, orientation: int) -> "Truths":
+        """Of boxes in the pixels as they are stored those in the upright image, whose size is known.
+
+        orientation: EXIF's, from 5 to 8: those that turn an image on its side.
+        """
+        left, top, right, bottom = self.boxes.T
+        (width, height), mirrored = self._size, {6: (True, False), 7: (True, True), 8: (False, True)}
+        across, down = mirrored.get(orientation, (False, False))
+        boxes = (
+            width - bottom if across else top, height - right if down else left,
+            width - top if across else bottom, height - left if down else right,
+        )  # fmt: skip
+        return replace(self, boxes=np.stack(boxes, axis=1))
 
     @property
     def beyond(self) -> NDArray[np.bool_]:

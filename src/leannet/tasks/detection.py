@@ -178,10 +178,12 @@ class Detection(Task):
         return [self.detections_in(each, size) for each, size in zip(answers, sizes, strict=True) if size is not None]
 
     def detections_in(self, answers: Floats, size: tuple[int, int]) -> Detections:
-        """What was found in an image of (width, height), in its own pixels. answers: (most, 6)."""
+        """What was found in an image of (width, height), in its own pixels. answers: (most, 6). Boxes of which nothing
+        is in the image are none; those that are not finite stay, and are refused by whoever scores or writes them."""
         where = place(size, self.preprocessing)
         boxes = where.clipped(where.to_image(answers[:, :4].astype(np.float64)))
-        return Detections(boxes, answers[:, 4], answers[:, 5].astype(np.int64))
+        seen = ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+        return Detections(boxes[seen], answers[seen, 4], answers[seen, 5].astype(np.int64))
 
     def likely(self, answers: Floats, images: Dataset) -> list[Detections]:
         """The same of what people are shown."""

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.dataset import NAMES_SHOWN, Dataset, LeftOut, grouped_by_reason
+from leannet.data.dataset import NAMES_SHOWN, Dataset, LeftOut, grouped_by_reason, rarest
 from leannet.data.sources.listing import Paths
 from leannet.data.truths import Truths
+from leannet.errors import LeannetError
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class BoxedImage:
             np.array([each.is_crowd for each in self.objects], bool),
             np.array(areas) if any(each.area for each in self.objects) else None,
             is_relative=self.is_relative,
+            said=self.size,
         )
 
 
@@ -64,8 +66,13 @@ def boxed_dataset(
     kind: str, where: str, images: Sequence[BoxedImage], classes: Sequence[str], problems: "Problems"
 ) -> Dataset:
     """A detection set. classes: in their order, of which those without an object go; empty: all, sorted."""
+    number = len(images)
     images = without_unseen(images, problems)
     counts = Counter(each.label for image in images for each in image.objects)
+    if not counts:
+        raise LeannetError(
+            f"{where}: expected objects, found none in {number:,} image{'s' if number > 1 else ''}{first_of(problems)}"
+        )
     names = tuple(name for name in classes or sorted(counts) if counts[name])
     numbers = {name: number for number, name in enumerate(names)}
     empty = tuple(image.name for image in images if not image.objects)
@@ -80,21 +87,18 @@ def boxed_dataset(
                 problems.add("image", "in no split, although others are in one", image.name)
     if absent:
         remarks.append(f"classes without an object: {', '.join(absent[:NAMES_SHOWN])}")
-    # Of an image its rarest class; of one without an object the most frequent, which it takes nothing from.
-    common = max(names, key=lambda name: counts[name], default="")
-    rarest = [min((each.label for each in image.objects), key=lambda name: counts[name], default=common)
-              for image in images]  # fmt: skip
+    truths = tuple(image.truths(numbers) for image in images)
     return Dataset(
         kind,
         where,
         names,
         tuple(image.name for image in images),
-        np.array([numbers[name] for name in rarest], np.int64),
+        rarest([each.labels for each in truths], len(names)),
         tuple(image.split for image in images),
         Paths([image.path for image in images]),
         problems.by_reason(),
         tuple(remarks),
-        tuple(image.truths(numbers) for image in images),
+        truths,
     )
 
 
@@ -123,6 +127,21 @@ class Problems:
     def by_reason(self) -> tuple[LeftOut, ...]:
         """One entry a reason, in order of first appearance."""
         return grouped_by_reason(self.left_out)
+
+
+def first_of(problems: Problems) -> str:
+    """The first reasons why things are left out, for an error."""
+    return "".join(f"; {entry.line()}" for entry in problems.by_reason()[:NAMES_SHOWN])
+
+
+def nothing_read(where: Path, problems: Problems) -> LeannetError:
+    """The error where no image is left, with the first reasons."""
+    return LeannetError(f"{where}: expected images with annotations, found none that can be read{first_of(problems)}")
+
+
+def place_in(root: Path, path: Path) -> str:
+    """A path as messages and results name it: relative to the folder of the set, where it is below it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def possible(objects: Iterable[Object], problems: Problems) -> tuple[Object, ...]:

@@ -7,47 +7,78 @@ leave numbers out.
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from leannet.data.sources.boxed import BoxedImage, Object, Problems, numbers, possible
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, nothing_read, numbers, place_in, possible
 from leannet.data.sources.finding import Files
-from leannet.data.sources.splits import plain_split, split_word
+from leannet.data.sources.splits import ASIDE, plain_split, split_word
 from leannet.errors import LeannetError
 
 TABLES = ("images", "annotations", "categories")
 FOLDER = "annotations"
+SECOND = ("person_keypoints", "stuff")  # of COCO's own: they have boxes too, and count where there are no others
+NAMED = ("annotation", "coco", "instances")  # words in names of such files
+Content = Mapping[str, Any]
 
 
-def coco_files(root: Path) -> list[Path]:
-    """The COCO files of a folder: of its folder `annotations`, its own, and those of its split folders.
+def coco_files(root: Path) -> dict[Path, Content]:
+    """The COCO files of a folder with what is in them: of its folder `annotations`, its own, and those of its split
+    folders.
 
-    Files of key points have boxes too, those of the people in COCO's own images: they count where there are no others.
+    Raises LeannetError for a file that should be one, and is no JSON or lacks a table.
     """
     folders = [root / FOLDER, root, *sorted(child for child in root.iterdir() if plain_split(child.name) is not None)]
     files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.json"))]
-    boxed = [file for file in files if is_coco(file)]
-    return [file for file in boxed if not file.stem.startswith("person_keypoints")] or boxed
+    boxed: dict[Path, Content] = {}
+    broken: list[tuple[Path, LeannetError]] = []
+    for file in files:
+        try:
+            content = coco_content(file)
+        except LeannetError as error:
+            broken.append((file, error))
+        else:
+            boxed |= {} if content is None else {file: content}
+    for file, reason in broken:
+        named = file.parent.name == FOLDER or any(word in file.stem.lower() for word in NAMED)
+        if named or (boxed and _split(file, root) is not None):
+            raise reason
+    return {file: content for file, content in boxed.items() if not file.stem.startswith(SECOND)} or boxed
 
 
-def is_coco(file: Path) -> bool:
-    """Whether a JSON file has COCO's tables of boxes; those of captions have not."""
+def coco_content(file: Path) -> Content | None:
+    """The tables of a COCO file of boxes; None: it is of something else, as captions are.
+
+    Raises LeannetError for what is no JSON, and for boxes without one of the other tables.
+    """
     try:
         content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return _has_boxes(content)
+    except json.JSONDecodeError as error:
+        raise LeannetError(f"{file}:{error.lineno}: expected JSON, found {error.msg}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise LeannetError(f"{file}: cannot be read: {error}") from None
+    if not isinstance(content, dict) or not isinstance(annotations := content.get("annotations"), list):
+        return None
+    has_boxes = any(isinstance(each, dict) and "bbox" in each for each in annotations)
+    lacking = [name for name in TABLES if not isinstance(content.get(name), list)]
+    if lacking and has_boxes:
+        raise LeannetError(
+            f"{file}: expected a COCO file with {', '.join(TABLES)}, found no {' and no '.join(lacking)}"
+        )
+    return None if lacking or (annotations and not has_boxes) else content
 
 
-def _has_boxes(content: object) -> bool:
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in TABLES):
-        return False
-    annotations = content["annotations"]
-    return not annotations or any(isinstance(each, dict) and "bbox" in each for each in annotations)
+def folder_of(file: Path) -> Path:
+    """The folder that a COCO file describes: its own, or that above annotations/ and its like."""
+    return file.parent.parent if file.parent.name.lower() in ASIDE else file.parent
 
 
-def read_coco(root: Path, files: list[Path], problems: Problems) -> tuple[list[BoxedImage], tuple[str, ...]]:
+def read_coco(
+    root: Path, files: Mapping[Path, Content], problems: Problems
+) -> tuple[list[BoxedImage], tuple[str, ...]]:
     """The images of COCO files in a folder, and the classes in the order of their ids.
 
     Raises LeannetError for a file that is not what it should be, for two files of one split, and for an id of a class
@@ -55,20 +86,20 @@ def read_coco(root: Path, files: list[Path], problems: Problems) -> tuple[list[B
     """
     splits = [_split(file, root) for file in files]
     if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
-        names = ", ".join(file.relative_to(root).as_posix() for file in files[:4])
+        names = ", ".join(file.relative_to(root).as_posix() for file in list(files)[:4])
         raise LeannetError(
             f"{root}: expected one COCO file, or one for each split, found {len(files)} ({names}); give the path of one"
         )
     images: list[BoxedImage] = []
     classes: dict[int, str] = {}
-    for file, split in zip(files, splits, strict=True):
-        content = _content(file)
+    for (file, content), split in zip(files.items(), splits, strict=True):
         for number, name in _categories(content, file):
             if classes.setdefault(number, name) != name:
                 raise LeannetError(f"{file}: class {number} is '{name}', and '{classes[number]}' in another file")
-        images += _images(content, file, root, split if len(files) > 1 else None, dict(classes), problems)
+        read = _images(content, file, root, split, dict(classes), problems)
+        images += read if len(files) > 1 else (replace(each, split=None) for each in read)
     if not images:
-        raise LeannetError(f"{root}: expected images with annotations, found none that can be read")
+        raise nothing_read(root, problems)
     return images, tuple(dict.fromkeys(classes[number] for number in sorted(classes)))
 
 
@@ -78,23 +109,12 @@ def _split(file: Path, root: Path) -> str | None:
     return word[0] if word else plain_split(file.parent.name) if file.parent != root else None
 
 
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except json.JSONDecodeError as error:
-        raise LeannetError(f"{file}:{error.lineno}: expected JSON, found {error.msg}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise LeannetError(f"{file}: cannot be read: {error}") from None
-    if not _has_boxes(content):
-        raise LeannetError(f"{file}: expected a COCO file with {', '.join(TABLES)} and boxes, found none")
-    return content
-
-
 def _categories(content: Mapping[str, Any], file: Path) -> Iterator[tuple[int, str]]:
     for place, each in enumerate(content["categories"]):
-        if not isinstance(each, dict) or not isinstance(each.get("id"), int) or not str(each.get("name", "")):
+        number = each.get("id") if isinstance(each, dict) else None
+        if not isinstance(number, int | float) or number != int(number) or not str(each.get("name", "")):
             raise LeannetError(f"{file}: categories[{place}]: expected an id and a name, found {json.dumps(each)[:80]}")
-        yield each["id"], str(each["name"])
+        yield int(number), str(each["name"])
 
 
 def _images(
@@ -105,8 +125,8 @@ def _images(
     classes: Mapping[int, str],
     problems: Problems,
 ) -> Iterator[BoxedImage]:
-    name = file.relative_to(root).as_posix()
-    paths = Files((root if file.parent.name == FOLDER else file.parent) / file.name)
+    name = place_in(root, file)
+    paths = Files(file, folder_of(file))
     entries: dict[Any, Mapping[str, Any]] = {}
     for place, each in enumerate(content["images"]):
         if not isinstance(each, dict) or not isinstance(each.get("file_name"), str) or not _is_id(each.get("id")):
@@ -127,17 +147,19 @@ def _images(
             of_image.setdefault(number, []).append(_object(each, classes, where))
     for number, entry in entries.items():
         path = paths(entry["file_name"], split)
+        beside = file.parent / entry["file_name"].replace("\\", "/")
+        path = path if path.is_file() or not beside.is_file() else Path(os.path.normpath(beside))
         if not path.is_file():
             problems.add("image", "that is not there", f"{name}: {entry['file_name']}")
             continue
         objects = possible(of_image.get(number, ()), problems)
         width, height = numbers([entry.get("width"), entry.get("height")])
         size = (int(width), int(height)) if width > 0 and height > 0 else None
-        yield BoxedImage(path, path.relative_to(root).as_posix(), split, objects, size)
+        yield BoxedImage(path, place_in(root, path), split, objects, size)
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, int | str)
+    return isinstance(value, int | str | float)
 
 
 def _object(annotation: Mapping[str, Any], classes: Mapping[int, str], where: str) -> Object:

@@ -16,12 +16,14 @@ DEPTH = 4  # levels of folders below the table that are searched
 class Files:
     """Resolves the file names of a table to paths. `remarks` lists how names were completed.
 
-    Backslashes are read as slashes, a missing extension is added, and folders below the table are searched. If several
-    folders have a file of that name, the one in the row's split is taken.
+    folder: what they are relative to; None: the table's own. Backslashes are read as slashes, a missing extension is
+    added, and folders below are searched. If several folders have a file of that name, the one in the row's split is
+    taken.
     """
 
-    def __init__(self, table: Path):
-        self.table = table
+    def __init__(self, table: Path, folder: Path | None = None):
+        self.table, self.folder = table, folder or table.parent
+        self._has_rows = folder is None
         self._index: dict[str, list[Path]] | None = None  # file name, with and without its extension -> paths
         self._folders: dict[Path, None] = {}
         self._backslashes = False
@@ -32,7 +34,7 @@ class Files:
         """A line for each way in which the table's file names had to be completed."""
         lines, name = [], self.table.name
         if self._folders:
-            folders = [f"{folder.relative_to(self.table.parent).as_posix()}/" for folder in self._folders]
+            folders = [f"{folder.relative_to(self.folder).as_posix()}/" for folder in self._folders]
             more = f" and {len(folders) - NAMES_SHOWN} more" if len(folders) > NAMES_SHOWN else ""
             lines.append(f"{name}: images were found in {', '.join(folders[:NAMES_SHOWN])}{more}")
         if self._backslashes:
@@ -46,7 +48,7 @@ class Files:
 
         Raises LeannetError if several folders have it and its split does not decide.
         """
-        direct = self.table.parent / name
+        direct = self.folder / name
         if direct.is_file():
             return direct
         plain = name.replace("\\", "/")
@@ -56,12 +58,10 @@ class Files:
         if not candidates:
             return direct
         if len(candidates) > 1:
-            folders = " and ".join(
-                f"{path.parent.relative_to(self.table.parent).as_posix()}/" for path in candidates[:2]
-            )
+            folders = " and ".join(f"{path.parent.relative_to(self.folder).as_posix()}/" for path in candidates[:2])
             raise LeannetError(
                 f"{self.table}: {name} exists in {folders}, and nothing says which one is meant: write paths "
-                f"relative to the folder of {self.table.name}, or add a column named split"
+                f"relative to {self.folder}" + (", or add a column named split" if self._has_rows else "")
             )
         self._note(name, plain, candidates[0])
         return candidates[0]
@@ -71,20 +71,20 @@ class Files:
         base = path.parent
         for _ in Path(plain).parts[:-1]:
             base = base.parent
-        if base != self.table.parent:
+        if base != self.folder:
             self._folders[base] = None
         if Path(plain).suffix.lower() not in image_suffixes():
             self._extended_name = self._extended_name or path.name
 
     def _split(self, path: Path) -> str | None:
         """The split in the name of a folder between the table and an image."""
-        parts = path.relative_to(self.table.parent).parts[:-1]
+        parts = path.relative_to(self.folder).parts[:-1]
         return next((word[0] for part in reversed(parts) if (word := split_word(part))), None)
 
     def _below(self, name: str) -> list[Path]:
         """Files below the table's folder whose path ends in `name`, with or without its extension."""
         if self._index is None:
-            self._index = _image_index(self.table.parent)
+            self._index = _image_index(self.folder)
         parts = Path(name).parts
         if not parts:
             return []

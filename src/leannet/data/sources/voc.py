@@ -1,4 +1,7 @@
-"""Pascal VOC: Annotations/*.xml, JPEGImages/, and lists of the splits in ImageSets/Main/*.txt.
+"""Pascal VOC: XML files of annotations, and images of their names.
+
+As it is published: Annotations/*.xml, JPEGImages/, and lists of the splits in ImageSets/Main/*.txt. As it is exported
+too: annotations/ beside a folder of images, or both in one folder, and each of these in a folder a split.
 
 Pixels are counted from 1 and a box holds its last ones: xmin - 1, ymin - 1, xmax, ymax are its edges (Everingham et al.
 2010, section 3.3). Objects that are `difficult` are neither right nor wrong, as there. The parts of an object, which
@@ -6,68 +9,107 @@ have boxes of their own, are not objects.
 """
 
 import xml.sax
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
 
 from leannet.data.images import image_suffixes
-from leannet.data.sources.boxed import BoxedImage, Object, Problems, numbers, possible
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, nothing_read, numbers, place_in, possible
+from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
 
-ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", Path("ImageSets") / "Main"
+FOLDERS = {"annotations", "annotation", "xml", "xmls"}
+IMAGES, LISTS = "JPEGImages", Path("ImageSets") / "Main"
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 BOX = ("xmin", "ymin", "xmax", "ymax")
+YES = {"1", "true", "yes"}
+BEGINNING = 2_000  # bytes of a file, which say whether it is of annotations
 
 
 def is_voc(root: Path) -> bool:
     """Whether a folder is laid out so."""
-    folder = root / ANNOTATIONS
-    return folder.is_dir() and any(file.suffix.lower() == ".xml" for file in folder.iterdir())
+    return any(True for _ in _places(root))
 
 
 def read_voc(root: Path, problems: Problems) -> list[BoxedImage]:
-    """The images of a folder, in the order of their lists; without lists all that have annotations, in no split.
+    """The images of a folder, in the order of their lists; without lists all that have annotations, in the split of
+    their folder.
 
     Raises LeannetError where a list names an image of another, and where no image is left.
     """
-    images = _images(root)
-    listed = _splits(root)
-    files = {file.stem: file for file in sorted((root / ANNOTATIONS).iterdir()) if file.suffix.lower() == ".xml"}
-    annotated = []
+    annotated: list[BoxedImage] = []
+    for base, folder, split in _places(root):
+        annotated += _images(root, base, folder, split, problems)
+    if not annotated:
+        raise nothing_read(root, problems)
+    return annotated
+
+
+def _places(root: Path) -> Iterator[tuple[Path, Path, str | None]]:
+    """Folders of annotations: the folder that they and their images are in, they, and the split that names it."""
+    for base in (root, *sorted(child for child in root.iterdir() if child.is_dir())):
+        split = None if base == root else plain_split(base.name)
+        if base != root and split is None:
+            continue
+        inner = sorted(child for child in base.iterdir() if child.is_dir() and child.name.lower() in FOLDERS)
+        yield from ((base, folder, split) for folder in (*inner, base) if _has_annotations(folder))
+
+
+def _has_annotations(folder: Path) -> bool:
+    file = next((file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml" and file.is_file()), None)
+    if file is None:
+        return False
+    with file.open("rb") as opened:
+        return b"<annotation" in opened.read(BEGINNING)
+
+
+def _images(root: Path, base: Path, folder: Path, split: str | None, problems: Problems) -> Iterator[BoxedImage]:
+    """Those of a folder of annotations."""
+    files = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml"}
+    place = base / IMAGES if (base / IMAGES).is_dir() else base
+    images = _by_name(place)
+    listed = _splits(base, files)
     for stem in listed or files:
         file, path = files.get(stem), images.get(stem)
         if file is None:
             problems.add("image", "without annotations", f"{stem} ({LISTS.as_posix()})")
         elif path is None:
-            problems.add("image", f"that is not in {IMAGES}/", f"{ANNOTATIONS}/{file.name}")
-        elif (parsed := _parsed(file, problems)) is not None:
-            name = path.relative_to(root).as_posix()
-            annotated.append(BoxedImage(path, name, listed.get(stem), possible(parsed[0], problems), parsed[1]))
+            where = f"in {place_in(root, place)}/" if place != root else "there"
+            problems.add("image", f"that is not {where}", place_in(root, file))
+        elif (parsed := _parsed(file, place_in(root, file), problems)) is not None:
+            objects = possible(parsed[0], problems)
+            yield BoxedImage(path, place_in(root, path), listed.get(stem, split), objects, parsed[1])
     for stem in files if listed else ():
         if stem not in listed:
-            problems.add("image", f"that no list in {LISTS.as_posix()} names", f"{ANNOTATIONS}/{files[stem].name}")
-    if not annotated:
-        raise LeannetError(f"{root}: expected images with annotations, found none that can be read")
-    return annotated
+            problems.add("image", f"that no list in {LISTS.as_posix()} names", place_in(root, files[stem]))
 
 
-def _images(root: Path) -> dict[str, Path]:
-    """By their names without extension, which annotations often give wrongly."""
-    folder = root / IMAGES
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {file.stem: file for file in files if file.suffix.lower() in image_suffixes()}
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The images here and below, the uppermost of a name, by it without its extension, which annotations often give
+    wrongly."""
+    found: dict[str, Path] = {}
+    paths = folder.iterdir() if folder.name == IMAGES else folder.rglob("*")
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+        if path.suffix.lower() in image_suffixes():
+            found.setdefault(path.stem, path)
+    return found
 
 
-def _splits(root: Path) -> dict[str, str]:
-    """The split of each image, by the name without its extension. trainval counts where there is no train and val."""
+def _splits(root: Path, files: dict[str, Path]) -> dict[str, str]:
+    """The split of each image, by the name without its extension. trainval counts where there is no train, for what
+    val has not."""
     split_of: dict[str, str] = {}
     lists = {word: root / LISTS / f"{word}.txt" for word in SPLITS}
-    if not lists["train"].is_file():
+    both = not lists["train"].is_file()
+    if both:
         lists["train"] = root / LISTS / "trainval.txt"
-    for word, file in lists.items():
+    for word, file in reversed(lists.items()) if both else lists.items():
         for number, line in enumerate(file.read_text(errors="replace").splitlines() if file.is_file() else (), start=1):
-            stem = Path(line.split()[0]).name if line.strip() else ""
+            stem = _listed(line, files)
+            if both and word == "train" and split_of.get(stem) == "validation":
+                continue
             if split_of.get(stem, SPLITS[word]) != SPLITS[word]:
                 raise LeannetError(
                     f"{file}:{number}: '{stem}' is of the {split_of[stem]} split too; expected it in one"
@@ -77,9 +119,18 @@ def _splits(root: Path) -> dict[str, str]:
     return split_of
 
 
-def _parsed(file: Path, problems: Problems) -> tuple[list[Object], tuple[int, int] | None] | None:
-    """The objects of a file, and the image's size if it says it; None: it is not what it should be."""
-    handler = _Annotation(f"{ANNOTATIONS}/{file.name}")
+def _listed(line: str, files: dict[str, Path]) -> str:
+    """The name in a line of a list: all of it, or what is before a blank, with or without an extension."""
+    words = [line.strip(), line.split()[0] if line.strip() else ""]
+    names = [Path(word).name for word in words]
+    names += [Path(name).stem for name in names if Path(name).suffix.lower() in image_suffixes()]
+    return next((name for name in names if name in files), names[1])
+
+
+def _parsed(file: Path, name: str, problems: Problems) -> tuple[list[Object], tuple[int, int] | None] | None:
+    """The objects of a file, and the image's size if it says it; None: it is not what it should be. name: of the file,
+    for messages."""
+    handler = _Annotation(name)
     try:
         xml.sax.parse(str(file), handler)
     except (xml.sax.SAXParseException, OSError, ValueError) as error:
@@ -97,7 +148,7 @@ def _parsed(file: Path, problems: Problems) -> tuple[list[Object], tuple[int, in
             problems.add("object", "without a class", place)
             continue
         box = (left - 1, top - 1, right, bottom)
-        objects.append(Object(label, box, place, is_crowd=fields.get("difficult", "0") == "1"))
+        objects.append(Object(label, box, place, is_crowd=fields.get("difficult", "").lower() in YES))
     return objects, size
 
 

@@ -1,31 +1,47 @@
 """YOLO text: images/ beside labels/, a text file an image, a line an object; data.yaml names folders and classes.
 
 A line is a class number, then the middle, the width and the height of a box in shares of the image's. A line of more
-numbers is an outline of points, and its box the one around them. An image without a text file has no objects.
+numbers is an outline of points, and its box the one around them; where data.yaml has `kpt_shape`, a box and its key
+points. An image without a text file has no objects.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from leannet.data.images import image_suffixes
-from leannet.data.sources.boxed import BoxedImage, Object, Problems, numbers, possible
+from leannet.data.sources.boxed import BoxedImage, Object, Problems, first_of, numbers, place_in, possible
 from leannet.data.sources.splits import plain_split
 from leannet.errors import LeannetError
 
-NAMES = ("data.yaml", "dataset.yaml")
 LISTS = ("classes.txt", "obj.names")
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 IMAGES, LABELS = "images", "labels"
+YAML = {".yaml", ".yml"}
 
 
 def yolo_file(root: Path) -> Path | None:
-    """The file that names the classes of a YOLO folder; None: it is no such folder."""
-    names = next((root / name for name in NAMES if (root / name).is_file()), None)
-    if names is not None and names_classes(names):
-        return names
-    has_labels = (root / LABELS).is_dir() and (root / IMAGES).is_dir()
-    return next((file for file in _lists(root) if file.is_file()), None) if has_labels else None
+    """The file that names the classes of a YOLO folder; None: it is no such folder.
+
+    Raises LeannetError for a folder of labels whose classes nothing names.
+    """
+    named = sorted((file for file in root.iterdir() if file.suffix.lower() in YAML),
+                   key=lambda file: (file.stem not in {"data", "dataset"}, file.name))  # fmt: skip
+    for file in named:
+        if names_classes(file):
+            return file
+    labels = root / LABELS
+    has_labels = labels.is_dir() and (root / IMAGES).is_dir()
+    lists = [folder / name for folder in (root, labels) for name in LISTS]
+    found = next((file for file in lists if file.is_file()), None)
+    if found is not None and (has_labels or any(_labels_of(image, root).is_file() for image in _all_images(root))):
+        return found
+    if has_labels and any(_is_label(file) for file in sorted(labels.rglob("*.txt"))[:1]):
+        raise LeannetError(f"{root}: has {IMAGES}/ and {LABELS}/, but nothing names the classes: expected data.yaml "
+                           f"with `names`, or {LISTS[0]}, a name a line")  # fmt: skip
+    return None
 
 
 def names_classes(file: Path) -> bool:
@@ -34,10 +50,10 @@ def names_classes(file: Path) -> bool:
     return isinstance(content, dict) and "names" in content
 
 
-def _lists(root: Path) -> Iterator[Path]:
-    for folder in (root, root / LABELS):
-        for name in LISTS:
-            yield folder / name
+def _is_label(file: Path) -> bool:
+    """Whether a file has lines of a class and four numbers."""
+    lines = [line for line in file.read_text(errors="replace").splitlines()[:1] if line.strip()]
+    return any(len(values) == 5 and not any(map(math.isnan, values)) for values in map(numbers, map(str.split, lines)))
 
 
 def read_yolo(root: Path, file: Path, problems: Problems) -> tuple[list[BoxedImage], tuple[str, ...]]:
@@ -45,24 +61,22 @@ def read_yolo(root: Path, file: Path, problems: Problems) -> tuple[list[BoxedIma
 
     Raises LeannetError for a file of classes and folders that is not what it should be, and where no image is left.
     """
-    if file.suffix.lower() in {".yaml", ".yml"}:
+    points: tuple[int, int] | None = None
+    if file.suffix.lower() in YAML:
         content = _yaml(file)
-        classes, folders = _classes(content, file), _folders(content, file)
+        classes, points = _classes(content, file), _points(content)
+        folders = _folders(content, file, problems)
     else:
         classes = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
-        folders = _by_name(root / IMAGES)
+        folders = _by_name(root / IMAGES if (root / IMAGES).is_dir() else root)
     images = []
     for split, image in folders:
-        labels = _labels_of(image)
-        objects = possible(_objects(labels, classes, root, problems), problems) if labels.is_file() else ()
-        images.append(BoxedImage(image, _name(image, root), split, objects, is_relative=True))
+        labels = _labels_of(image, root)
+        objects = possible(_objects(labels, classes, points, root, problems), problems) if labels.is_file() else ()
+        images.append(BoxedImage(image, place_in(root, image), split, objects, is_relative=True))
     if not images:
-        raise LeannetError(f"{file}: expected folders of images, found none that holds one")
+        raise LeannetError(f"{file}: expected folders of images, found none that holds one{first_of(problems)}")
     return images, classes
-
-
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def _yaml(file: Path) -> Any:
@@ -79,14 +93,31 @@ def _yaml(file: Path) -> Any:
 def _classes(content: Mapping[str, Any], file: Path) -> tuple[str, ...]:
     """From a list, or from a mapping of numbers to names without a gap."""
     names = content["names"]
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict):
+        names = {int(key) if str(key).isdecimal() else key: name for key, name in names.items()}
+    if (
+        isinstance(names, dict)
+        and all(isinstance(key, int) for key in names)
+        and sorted(names) == list(range(len(names)))
+    ):
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise LeannetError(f"{file}: names: expected a list of classes, or numbers from 0 to their names")
-    return tuple(str(name) for name in names)
+    classes = tuple(str(name) for name in names)
+    if twice := [name for name, number in Counter(classes).items() if number > 1]:
+        raise LeannetError(f"{file}: names: expected every class once, found '{twice[0]}' twice")
+    return classes
 
 
-def _folders(content: Mapping[str, Any], file: Path) -> Iterator[tuple[str | None, Path]]:
+def _points(content: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How many key points an object has, and how many numbers each; None: objects have boxes or outlines alone."""
+    match content.get("kpt_shape"):
+        case [int(number), int(values)]:
+            return number, values
+    return None
+
+
+def _folders(content: Mapping[str, Any], file: Path, problems: Problems) -> Iterator[tuple[str | None, Path]]:
     """The split and the path of each image that data.yaml leads to."""
     base = file.parent / str(content.get("path") or "")
     if not base.is_dir():  # it was written on another machine
@@ -94,6 +125,9 @@ def _folders(content: Mapping[str, Any], file: Path) -> Iterator[tuple[str | Non
     for word, split in SPLITS.items():
         places = content.get(word)
         for place in places if isinstance(places, list) else [places] if places else []:
+            if split == "test" and not _found(base, file.parent, str(place)).exists():  # exports name one that is not
+                problems.add("test split", "whose images are not there", str(place))
+                continue
             yield from ((split, image) for image in _images(_found(base, file.parent, str(place)), file))
 
 
@@ -114,27 +148,35 @@ def _images(place: Path, file: Path) -> list[Path]:
 
 def _by_name(folder: Path) -> Iterator[tuple[str | None, Path]]:
     """Without data.yaml: the split is in the name of the folder below images/."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in image_suffixes():
-            parts = path.relative_to(folder).parts
-            yield (plain_split(parts[0]) if len(parts) > 1 else None), path
+    for path in _all_images(folder):
+        parts = path.relative_to(folder).parts
+        yield (plain_split(parts[0]) if len(parts) > 1 else None), path
 
 
-def _labels_of(image: Path) -> Path:
-    """labels/ in place of the last images/ of a path, else beside the image."""
-    parts = list(image.parts)
-    for place in range(len(parts) - 2, -1, -1):
+def _all_images(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in image_suffixes()]
+
+
+def _labels_of(image: Path, root: Path) -> Path:
+    """labels/ in place of the last images/ of a path below the folder, where it is there; else beside the image."""
+    parts, above = list(image.parts), len(root.parts) if image.is_relative_to(root) else 0
+    for place in range(len(parts) - 2, above - 1, -1):
         if parts[place] == IMAGES:
             parts[place] = LABELS
             break
-    return Path(*parts).with_suffix(".txt")
+    instead = Path(*parts).with_suffix(".txt")
+    return instead if instead.is_file() else image.with_suffix(".txt")
 
 
-def _objects(file: Path, classes: Sequence[str], root: Path, problems: Problems) -> Iterator[Object]:
+def _objects(
+    file: Path, classes: Sequence[str], points: tuple[int, int] | None, root: Path, problems: Problems
+) -> Iterator[Object]:
+    long = 5 + points[0] * points[1] if points else None
     for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
-        place, values = f"{_name(file, root)}:{number}", numbers(line.split())
+        place, values = f"{place_in(root, file)}:{number}", numbers(line.split())
+        values = values[:5] if len(values) == long else values
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             problems.add("object", "whose line is not a class and four numbers", place)
         elif values[0] not in range(len(classes)):

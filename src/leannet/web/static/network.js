@@ -110,6 +110,7 @@ export class Network {
       const within = (value, most) => Math.min(Math.max(value, 0), most);
       const [x, y] = [within(back(left, 0), width), within(back(top, 1), height)];
       const box = [x, y, within(back(right, 0), width), within(back(bottom, 1), height)];
+      if (box[2] <= box[0] || box[3] <= box[1]) continue; // nothing of it is in the image
       objects.push({ class: this.about.classes[label], score, box });
     }
     return { objects, ...answer, width, height, backend: this.backend, threads: this.threads };
