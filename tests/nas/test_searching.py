@@ -11,16 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import leannet
+from leannet.checkpoint import load
+from leannet.console import Console
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.microcontrollers import fit
+from leannet.nas.evaluating import BySupernet
 from leannet.nas.searched import Searched
 from leannet.nas.searched_figure import draw_searched
 from leannet.nas.searching import resume_search, search
 from leannet.nas.spaces import space_of
 from leannet.rows import Architecture
+from leannet.training.job import prepare
+from leannet.training.reading import Reader
+from leannet.training.run import make_settings
 from leannet.zoo import architecture
 
 SPACE = space_of(architecture("mobilenet_v2_debug", 1.0, 16), squeeze=(), width=(0.5, 1))
@@ -117,6 +124,31 @@ def test_memory_is_a_limit(searched: Searched, tmp_path: Path) -> None:
         assert each.reward == each.accuracy
         assert fit(SPACE.architecture(each.candidate)).sram <= sizes[4]
     assert any(worth == 0 for each in small.trials for _, worth in each.sampled[:-1])
+
+
+def test_no_candidate_is_evaluated_on_what_its_weights_were_trained_on(searched: Searched) -> None:
+    """Whatever the seed of the search that takes a supernet: the split is the supernet's."""
+    words = {"model": str(searched.path / "largest.json"), "workers": 0, "limit": 400}
+    jobs = {
+        seed: prepare(make_settings("digits", {**words, "seed": seed}), Reader(), Console(quiet=True))
+        for seed in (0, 5)
+    }
+    trained_on = {jobs[0].scan.dataset.names[index] for index in jobs[0].split.train}
+    others = {jobs[5].scan.dataset.names[index] for index in jobs[5].split.validation}
+    assert trained_on & others
+    for job in jobs.values():
+        evaluator = BySupernet(job, searched.path / "supernet", searched.request.space, searched.request)
+        assert len(evaluator.truths.names) == 60
+        assert not trained_on & set(evaluator.truths.names)
+
+
+def test_uniform_weights_are_evaluated_by_statistics_that_were_measured(tmp_path: Path) -> None:
+    """The largest network is hardly ever drawn, so that its running statistics say nothing."""
+    request = {**REQUEST, "evaluations": 1, "rule": "uniform"}
+    found = search("digits", SPACE, macs="60%", out=tmp_path / "u", request=request, **{**QUICK, "batch_size": 2})
+    state, _ = load(found.path / "supernet")
+    tracked = [module for module in state.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert all(not torch.equal(each.running_var, torch.ones_like(each.running_var)) for each in tracked)
 
 
 def test_candidates_may_be_trained_alone_and_timed(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from leannet.rows.exits import exit_rows, exits, with_exits
 from leannet.rows.gating import gated, without_gates
 from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy, Distilled
+from leannet.training.precise_batch_norm import precise_batch_norm
 from tests.conftest import draw_folder, stop_at_step
 
 BASES = (
@@ -160,3 +161,19 @@ def test_a_teacher_leaves_the_exits_losses_as_they_are() -> None:
     alone, taught = (each.losses(network, x, targets).parts for each in (inner, Distilled(inner, teacher, share=0.9)))
     assert taught["auxiliary.exit_1_logits"].item() == pytest.approx(alone["auxiliary.exit_1_logits"].item())
     assert taught["cross_entropy"].item() == pytest.approx(0.1 * alone["cross_entropy"].item(), rel=1e-4)
+
+
+def test_statistics_are_of_all_images_whichever_leave() -> None:
+    """Of a network that all images leave at its first exit, the rows behind it too: else they would be evaluated by
+    those of no image."""
+    torch.manual_seed(0)
+    plain = leannet.architecture("cifar_resnet20", 0.5)
+    network = leannet.build(with_exits(plain, exit_places(plain, 1), threshold=0.0))
+    images = [torch.randn(8, 3, 32, 32) for _ in range(2)]
+    precise_batch_norm(network, images)
+    plain_network = leannet.build(plain)
+    shared = {name: value for name, value in network.state_dict().items() if name in plain_network.state_dict()}
+    plain_network.load_state_dict(shared)
+    precise_batch_norm(plain_network, images)
+    for name, value in plain_network.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value)

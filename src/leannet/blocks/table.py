@@ -143,7 +143,7 @@ class Block(Table):
 
 
 @contextmanager
-def masked(network: Table) -> Iterator[None]:
+def masked(network: nn.Module) -> Iterator[None]:
     """Within it all rows run for all images, and choices take from both sides."""
     tables = [module for module in network.modules() if isinstance(module, Table)]
     for table in tables:

@@ -11,6 +11,7 @@ from torch import Tensor
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
+from leannet.data.split import split_as
 from leannet.errors import LeannetError
 from leannet.nas.search_request import Request
 from leannet.nas.space import Candidate, Space
@@ -45,7 +46,8 @@ class BySupernet(Evaluator):
     """
 
     def __init__(self, job: Job, folder: Path, space: Space, request: Request):
-        """folder: of the run that trained the largest network. Raises LeannetError where it is another network."""
+        """folder: of the run that trained the largest network, whose split is kept: no candidate is evaluated on images
+        that its weights were trained on. Raises LeannetError where it is another network, or of other images."""
         network, header = load(folder)
         largest = space.architecture(space.largest)
         if not same_weights(header.architecture, largest):
@@ -56,11 +58,12 @@ class BySupernet(Evaluator):
         self.shared, self._task = SharedWeights(network, space), job.task
         _, plain = job.images
         draw = np.random.default_rng(0)
-        some = draw.permutation(job.split.train)[: request.images]
-        held_out = np.sort(draw.permutation(job.split.validation)[: request.validation])
+        split = split_as(job.scan.dataset, job.scan.digests, header.split, str(folder))
+        some = draw.permutation(split.train)[: request.images]
+        held_out = np.sort(draw.permutation(split.validation)[: request.validation])
         self._statistics = [images for images, _ in _normalized(plain, some)]
         self._validation = [images for images, _ in _normalized(plain, held_out)]
-        self._truths = plain.dataset.keep(held_out)
+        self.truths = plain.dataset.keep(held_out)
 
     def accuracy(self, candidate: Candidate) -> float:
         network = self.shared.network_of(candidate)
@@ -71,7 +74,7 @@ class BySupernet(Evaluator):
             answers = [
                 task.answers(task.joined([network(resized(images, rows)).numpy()])) for images in self._validation
             ]
-        return task.score(np.concatenate(answers), self._truths).accuracy
+        return task.score(np.concatenate(answers), self.truths).accuracy
 
 
 class ByTraining(Evaluator):

@@ -229,7 +229,10 @@ class _Worker:
                     for name in (MODEL, LAST, LOG):  # of a training that was killed before its state was saved
                         (place / name).unlink(missing_ok=True)
                     shared = Shared(self.job.objective, request.space, request.rule)
-                    run = begin(replace(self.job, objective=shared), place, self.console)
+                    settings = self.job.settings
+                    if request.rule == "uniform":  # the largest network, which is evaluated, hardly ever runs
+                        settings = settings.model_copy(update={"batch_statistics": "precise"})
+                    run = begin(replace(self.job, objective=shared, settings=settings), place, self.console)
                 if not run.finished:
                     raise KeyboardInterrupt
             study.tell(claim, {"done": 1.0})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from leannet.blocks.table import masked
 from leannet.network import Network
 
 
@@ -17,8 +18,9 @@ from leannet.network import Network
 def precise_batch_norm(network: nn.Module, inputs: Iterable[Tensor], frozen: Sequence[str] = ()) -> None:
     """Sets the running statistics of every batch norm to their plain mean over these batches of (N, C, H, W) inputs.
 
-    frozen: rows whose statistics stay. Weights do not change, and dropout is off. A network without batch norm is not
-    touched; others are left in evaluation mode.
+    frozen: rows whose statistics stay. Weights do not change, and dropout is off. What a network could skip runs for
+    all images, as in training: a block that few of them or none reach has statistics all the same. A network without
+    batch norm is not touched; others are left in evaluation mode.
     """
     rows = network.architecture.without_auxiliary().shapes if isinstance(network, Network) else None
     norms = [
@@ -37,8 +39,9 @@ def precise_batch_norm(network: nn.Module, inputs: Iterable[Tensor], frozen: Seq
         norm.momentum = None  # torch: the plain mean of all batches
         norm.train()
     try:
-        for batch in inputs:
-            network(batch)
+        with masked(network):
+            for batch in inputs:
+                network(batch)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
