@@ -14,6 +14,10 @@ class LeannetError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+class Diverged(LeannetError):
+    """A training whose loss or weights are not finite any more."""
+
+
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """The `count` known words most like `word`, as text for an error message."""
     ranked = sorted(known, key=lambda k: difflib.SequenceMatcher(None, word.lower(), k.lower()).ratio(), reverse=True)

@@ -22,6 +22,7 @@ from leannet.nas.adapted import Adapted
 from leannet.nas.adapted_figure import draw_adapted
 from leannet.nas.adapting import adapt, resume_adapting
 from leannet.nas.trials import results_of
+from leannet.shrink.timing import Timing
 
 QUICK: dict[str, Any] = {"quiet": True, "workers": 0}
 REQUEST = {"round_to": 2, "short_steps": 3, "reduction": 0.1, "proposals": 4}
@@ -132,6 +133,26 @@ def test_milliseconds_by_a_table(trained: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(LeannetError, match=r"found Cortex-A76.*: run adapt there, or leave --latency-table out"):
         adapt(trained, latency="90%", out=tmp_path / "other", request=again | {
             "table": str(tmp_path / "board.json"), "engine": "onnxruntime"}, **QUICK)  # fmt: skip
+
+
+def test_the_clock_has_the_last_word(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its rows are measured to take may be a lucky figure: then steps go on; and after the last one it says so."""
+    monkeypatch.setattr("leannet.nas.adapt_resource.FITTED", 3)
+    monkeypatch.chdir(tmp_path)
+    shares = iter((1.2, 0.5))
+    monkeypatch.setattr(Timing, "milliseconds", lambda *_: [1.0, next(shares)])
+    request = {**REQUEST, "proposals": 1, "short_steps": 1, "rows": ("block_1", "block_2"), "steps": 4}
+    words: dict[str, Any] = {"epochs": 1, "request": request, "measure": False, "storage": "trials.log", **QUICK}
+    fast = adapt(trained, latency="95%", out=tmp_path / "fast", **words)
+    assert [float(json.loads(file.read_text())["after"]) for file in sorted(fast.path.glob("steps/*/timed.json"))] == [
+        1.2, 0.5]  # fmt: skip
+    assert len(fast.steps) > 1
+    assert Adaptation.load(fast.path).storage == str(tmp_path / "trials.log")
+    monkeypatch.setattr(Timing, "milliseconds", lambda *_: [1.0, 1.2])
+    words["request"] = {**request, "steps": 1}
+    slow = adapt(trained, latency="95%", out=tmp_path / "slow", **words)
+    assert len(slow.steps) == 1
+    assert slow.finished
 
 
 def test_which_proposal_wins() -> None:

@@ -12,7 +12,8 @@ from leannet.nas.requests import BegunStudy, Timed, requested
 from leannet.rows.fields import Frozen, Size
 from leannet.shrink.budgets import check_budgets
 
-STEPS, OFFER, CHOSEN = "steps", "offer.json", "chosen.json"  # a folder, and in one of each step
+# A folder, and in one of each step; timed.json where a budget seemed to be met.
+STEPS, OFFER, CHOSEN, TIMED = "steps", "offer.json", "chosen.json", "timed.json"
 
 
 class Request(Timed):

@@ -12,7 +12,7 @@ from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import split_as
-from leannet.errors import LeannetError
+from leannet.errors import Diverged, LeannetError
 from leannet.nas.search_request import Request
 from leannet.nas.space import Candidate, Space
 from leannet.nas.supernet import SharedWeights, resized
@@ -97,7 +97,10 @@ class ByTraining(Evaluator):
         job = self._job.of(watched(network, self._job.objective), header, self._settings)
         if preprocessing != self._job.header.preprocessing:
             job.__dict__.pop("images", None)  # they are read at another size
-        state, stopped = fit(job, None, Console(quiet=True))
+        try:
+            state, stopped = fit(job, None, Console(quiet=True))
+        except Diverged:
+            return 0.0
         if stopped:
             raise KeyboardInterrupt
         return float(state.log[-1]["validation_accuracy"])

@@ -25,7 +25,7 @@ from leannet.nas.search_request import Request, Search
 from leannet.nas.searched import FOUND, Searched, trials_of
 from leannet.nas.space import Candidate, Space
 from leannet.nas.spaces import read_space
-from leannet.nas.storage import check_storage
+from leannet.nas.storage import absolute, check_storage
 from leannet.nas.strategies import TRIES, Drawn, Tried, draw_new, strategy
 from leannet.nas.study import Study
 from leannet.nas.supernet import Shared
@@ -130,7 +130,7 @@ def search(
     plain = worker.job.settings.model_dump(mode="json", exclude_none=True)
     study = f"search {folder.resolve().name} {uuid4().hex[:12]}"
     command = worker.job.header.provenance.command
-    Search(request=made, settings=plain, storage=storage, study=study, command=command).save(folder)
+    Search(request=made, settings=plain, storage=absolute(storage), study=study, command=command).save(folder)
     begun(folder)
     return worker.search(folder)
 

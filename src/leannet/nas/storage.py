@@ -93,6 +93,11 @@ def check_storage(text: str) -> None:
         storage.engine.dispose()
 
 
+def absolute(text: str | None) -> str | None:
+    """A storage as it is named from any folder: a file by its whole path."""
+    return text if text is None or "://" in text else str(Path(text).resolve())
+
+
 def without_password(url: str) -> str:
     """A URL as it may be shown."""
     scheme, separator, rest = url.partition("://")

@@ -8,6 +8,7 @@ A candidate has a key. Who wants it writes a trial with that key, which the stor
 lowest number that is not given up has it. Trial and key are one transaction, so no two can both see themselves first.
 """
 
+import glob
 import json
 import os
 import socket
@@ -169,7 +170,7 @@ class Study:
         if any(trial.state.name == "COMPLETE" and trial.user_attrs.get(KEY) == key for trial in trials):
             return None
         for trial in self._open(key, trials):
-            if self._is_alive(trial):
+            if self._is_alive(trial) or self._was_spooled(trial):
                 return None
             self._say(f"trial {trial.number}: worker {trial.user_attrs.get(WORKER)} is gone; taking it up")
             self._give_up(trial._trial_id)
@@ -270,7 +271,7 @@ class Study:
 
     def _deliver(self) -> None:
         """Results that an earlier worker could not give the storage."""
-        for file in sorted(self._spool.glob(f"{self.name}_*.json")) if self._spool is not None else []:
+        for file in sorted(self._spool.glob(f"{glob.escape(self.name)}_*.json")) if self._spool is not None else []:
             try:
                 result = json.loads(file.read_text())
             except FileNotFoundError:  # its worker has told it
@@ -283,6 +284,13 @@ class Study:
                 self._complete(trial._trial_id, trial.number, result["values"])
                 self._say(f"trial {trial.number}: its result, kept while the storage was away, is told")
             file.unlink(missing_ok=True)
+
+    def _was_spooled(self, trial: Any) -> bool:
+        """Whether the worker of a trial, which is gone, had left its result, which is told now."""
+        if self._spool is None or not (self._spool / f"{self.name}_{trial.number}.json").exists():
+            return False
+        self._deliver()
+        return True
 
     def _complete(self, trial_id: int, number: int, values: dict[str, float]) -> None:
         def complete() -> None:

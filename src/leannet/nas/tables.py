@@ -140,7 +140,7 @@ class LatencyTable:
         if own.batch != 1:
             raise LeannetError(f"the latency table is of {own.batch} images at once: expected one of --batch 1")
         here = machine()
-        if own.machine != here and own.machine.processor != allowed:
+        if not own.machine.computes_as(here) and own.machine.processor != allowed:
             raise LeannetError(
                 f"the latency table is of another machine: expected {here.line()}, found {own.machine.line()}; "
                 + (instead or f"if networks are for that one, say so: --device '{own.machine.processor}'")

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ class Machine:
         """For a person."""
         name = f"{self.processor} ({self.vectors})" if self.vectors else self.processor
         return f"{name}, {self.cores} core{'s' if self.cores > 1 else ''}, {self.system}"
+
+    def computes_as(self, other: "Machine") -> bool:
+        """Whether both have the same processor, of which a process may have been given any number of cores."""
+        return replace(self, cores=other.cores) == other
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

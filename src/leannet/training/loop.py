@@ -15,7 +15,7 @@ from leannet.blocks.table import recording
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
 from leannet.data.split import Split
-from leannet.errors import LeannetError
+from leannet.errors import Diverged, LeannetError
 from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
@@ -229,8 +229,8 @@ def as_step_input(
     return x, labels
 
 
-def _not_finite(what: str, where: str, keeper: Keeper) -> LeannetError:
-    return LeannetError(f"{what} not finite at {where}; {keeper.what_is_left}; try a smaller --lr")
+def _not_finite(what: str, where: str, keeper: Keeper) -> Diverged:
+    return Diverged(f"{what} not finite at {where}; {keeper.what_is_left}; try a smaller --lr")
 
 
 def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np.float64]:
