@@ -342,7 +342,8 @@ FLAGS["adapt"] = (
     f"{ON} {LATENCY} decay keep least proposals reduction round-to rows run select short-rate short-steps steps"
 )
 FLAGS["search"] = (
-    f"{ON} {LATENCY} device evaluate evaluations flash hard rule short-epochs space sram strategy supernet validation w"
+    f"{ON} {LATENCY} device evaluate evaluations flash from hard rule short-epochs space sram strategy supernet "
+    "validation w"
 )
 
 

@@ -20,11 +20,14 @@ from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.microcontrollers import fit
 from leannet.nas.evaluating import BySupernet
+from leannet.nas.kept import Kept
 from leannet.nas.searched import Searched
 from leannet.nas.searched_figure import draw_searched
 from leannet.nas.searching import resume_search, search
 from leannet.nas.spaces import space_of
 from leannet.rows import Architecture
+from leannet.rows.channels import channels
+from leannet.rows.narrowing import narrowed
 from leannet.training.job import prepare
 from leannet.training.reading import Reader
 from leannet.training.run import make_settings
@@ -126,17 +129,68 @@ def test_memory_is_a_limit(searched: Searched, tmp_path: Path) -> None:
     assert any(worth == 0 for each in small.trials for _, worth in each.sampled[:-1])
 
 
+def test_how_much_is_kept_of_a_trained_networks_widths(tmp_path: Path) -> None:
+    """Candidates have what is left of its weights; those of the best are there to be trained on."""
+    run = tmp_path / "run"
+    leannet.train("digits", run, model="mobilenet_v2_debug", resolution=16, **{**QUICK, "epochs": 4})
+    request = {**REQUEST, "evaluations": 8, "strategy": "random", "validation": 400}
+    found = search(from_run=run, macs="70%", out=tmp_path / "found", request=request, quiet=True)
+    assert isinstance(found.request.space, Kept)
+    assert found.request.space.base == load(run)[1].architecture
+    assert len(found.trials) == 8
+    for trial in found.trials:
+        assert trial.cost == count(found.request.space.architecture(trial.candidate)).macs
+    _, header = load(found.path / "found.safetensors")
+    assert header.architecture == found.architecture == Architecture.load(found.path / "found.json")
+    assert [step.done for step in header.provenance.history] == ["trained", "searched"]
+    scores = leannet.evaluate(found.path / "found.safetensors", quiet=True).scores
+    assert scores.accuracy == pytest.approx(found.best.accuracy, abs=0.02)
+    again = leannet.train("digits", tmp_path / "again", weights=str(found.path / "found.safetensors"), split="weights",
+                          **QUICK)  # fmt: skip
+    assert again.header.architecture.rows == found.architecture.rows
+    (found.path / "found.json").unlink()
+    assert resume_search(found.path, quiet=True).best == found.best
+    for asked, says in (
+        ({"space": SPACE}, "expected a space .* or a trained network .*, found both"),
+        ({"from_run": None}, "found neither"),
+        ({"supernet": run}, "--from: candidates have the weights of that run"),
+        ({"model": "resnet8"}, "--model: the space says what networks are"),
+    ):
+        with pytest.raises(LeannetError, match=says):
+            search(**{"from_run": run, "macs": "70%", "out": tmp_path / "other", "quiet": True, **asked})
+
+
+def test_kept_widths_are_those_of_pruning() -> None:
+    base = architecture("mobilenet_v2_debug", 1.0, 16)
+    tied = channels(base)
+    scores = np.random.default_rng(0).random(tied.count)
+    kept = Kept.of(base, scores)
+    assert Kept.model_validate_json(kept.model_dump_json()) == kept
+    assert kept.architecture(kept.largest).rows == base.rows
+    for name, ratios in kept.decisions:
+        assert ratios[0] == 1
+        assert min(ratios) >= 0.5
+        assert list(ratios) == sorted(ratios, reverse=True), name
+    candidate = kept.random(np.random.default_rng(1))
+    rows, removed = kept.architecture(candidate), kept.removed(candidate)
+    assert rows.rows == narrowed(tied, removed).architecture.rows
+    for width, option in zip(kept.widths, candidate, strict=True):
+        gone = set(width.groups[: width.gone[option]])
+        assert all(scores[group] <= scores[other] for group in gone for other in set(width.groups) - gone)
+    with pytest.raises(LeannetError, match="expected widths that can become multiples of 1024"):
+        Kept.of(base, scores, round_to=1024)
+
+
 def test_no_candidate_is_evaluated_on_what_its_weights_were_trained_on(searched: Searched) -> None:
-    """Whatever the seed of the search that takes a supernet: the split is the supernet's."""
+    """Whatever split the search that takes a supernet asks for: it is the supernet's."""
     words = {"model": str(searched.path / "largest.json"), "workers": 0, "limit": 400}
-    jobs = {
-        seed: prepare(make_settings("digits", {**words, "seed": seed}), Reader(), Console(quiet=True))
-        for seed in (0, 5)
-    }
-    trained_on = {jobs[0].scan.dataset.names[index] for index in jobs[0].split.train}
-    others = {jobs[5].scan.dataset.names[index] for index in jobs[5].split.validation}
-    assert trained_on & others
-    for job in jobs.values():
+    first, other = (
+        prepare(make_settings("digits", {**words, "split": split}), Reader(), Console(quiet=True))
+        for split in (None, "50:50")
+    )
+    trained_on = {first.scan.dataset.names[index] for index in first.split.train}
+    assert trained_on & {other.scan.dataset.names[index] for index in other.split.validation}
+    for job in (first, other):
         evaluator = BySupernet(job, searched.path / "supernet", searched.request.space, searched.request)
         assert len(evaluator.truths.names) == 60
         assert not trained_on & set(evaluator.truths.names)

@@ -31,6 +31,10 @@ def command(
     space: Annotated[
         str | None, typer.Option(help="What is searched: a file (.toml, .json), or a network whose rows suggest it.")
     ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="In its place a trained run: how much is kept of each of its widths."),
+    ] = None,
     latency: Annotated[str | None, typer.Option(help="The target: 3ms, or 50% of the largest network's time.")] = None,
     macs: Annotated[str | None, typer.Option(help="Or mult-adds: 14M, 50%.")] = None,
     params: Annotated[str | None, typer.Option(help="Or parameters: 1.2M, 50%.")] = None,
@@ -73,6 +77,7 @@ def command(
     Options of training are those of the weights that all candidates share.
 
     Example: leannet search cifar10/ --space cifar_mobilenet_v2 --latency 50% --time 30m
+    Example: leannet search --from runs/photos --latency 50%
     """
     from leannet.nas.searching import resume_search, search
 
@@ -85,8 +90,9 @@ def command(
             searched = resume_search(resume, quiet, threads)
         _tell(searched, json)
         return
-    if data is None or space is None:
-        raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%")
+    if from_ is None and (data is None or space is None):
+        raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%, "
+                           "or --from, as leannet search --from runs/photos --latency 50%")  # fmt: skip
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
         "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
@@ -96,8 +102,8 @@ def command(
     }  # fmt: skip
     with helpers("search", processes, threads) as begun:
         searched = search(
-            data, space, latency=latency, macs=macs, params=params, out=out, storage=storage, supernet=supernet,
-            quiet=quiet, request=request, begun=begun, short_threads=threads, **nested(chosen),
+            data, space, from_run=from_, latency=latency, macs=macs, params=params, out=out, storage=storage,
+            supernet=supernet, quiet=quiet, request=request, begun=begun, short_threads=threads, **nested(chosen),
         )  # fmt: skip
     _tell(searched, json)
 
@@ -127,4 +133,6 @@ def _tell(searched: "Searched", json: bool) -> None:
     print(f"written     {file}")
     print(f"figures     {searched.path / 'search.svg'}")
     print(f"            {searched.path / 'found.svg'}")
-    print(f"try next    {command_line('train', 'DATA')} --model {file}   ·   {command_line('draw', file)}")
+    weights = searched.path / "found.safetensors"
+    start = ("train DATA --weights", weights) if weights.exists() else ("train DATA --model", file)
+    print(f"try next    {command_line(*start)}   ·   {command_line('draw', file)}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from leannet.nas.space import Candidate, Decision
+from leannet.nas.choices import Candidate, Decision
 
 
 class Controller(nn.Module):

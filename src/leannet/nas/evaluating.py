@@ -1,6 +1,7 @@
 """How accurate a candidate is: by weights that all candidates share, in seconds, or by a short training of its own."""
 
 import abc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from torch import Tensor
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
-from leannet.data.split import split_as
+from leannet.data.split import Split, split_as
 from leannet.errors import Diverged, LeannetError
+from leannet.nas.choices import Candidate, Choices
+from leannet.nas.kept import Kept
 from leannet.nas.search_request import Request
-from leannet.nas.space import Candidate, Space
+from leannet.nas.space import Space
 from leannet.nas.supernet import SharedWeights, resized
-from leannet.network import build, folded
+from leannet.network import Network, build, folded
 from leannet.rows import Architecture, Dropout
+from leannet.shrink.images import narrow_network
 from leannet.training.job import Job, watched
 from leannet.training.loop import fit
 from leannet.training.precise_batch_norm import precise_batch_norm
@@ -39,11 +43,42 @@ def same_weights(one: Architecture, other: Architecture) -> bool:
     return rows[0] == rows[1] and one.input == other.input
 
 
-class BySupernet(Evaluator):
-    """By slices of the largest network's weights, with batch norm's statistics of their own.
+class ByWeights(Evaluator):
+    """By weights that are there, with batch norm's statistics of their own.
 
     Images are read and normalized once, and stay in memory.
     """
+
+    def __init__(self, job: Job, split: Split, request: Request, with_weights: Callable[[Candidate], Network]):
+        """with_weights: a candidate's network, whose statistics are not its own yet."""
+        self._with_weights, self._task = with_weights, job.task
+        _, plain = job.images
+        draw = np.random.default_rng(0)
+        some = draw.permutation(split.train)[: request.images]
+        held_out = np.sort(draw.permutation(split.validation)[: request.validation])
+        self._statistics = [images for images, _ in _normalized(plain, some)]
+        self._validation = [images for images, _ in _normalized(plain, held_out)]
+        self.truths = plain.dataset.keep(held_out)
+
+    def network(self, candidate: Candidate) -> Network:
+        """A candidate, ready to be evaluated."""
+        network = self._with_weights(candidate)
+        rows = network.architecture
+        precise_batch_norm(network, (resized(images, rows) for images in self._statistics))
+        return network
+
+    def accuracy(self, candidate: Candidate) -> float:
+        network, task = folded(self.network(candidate)), self._task
+        rows = network.architecture
+        with torch.no_grad():
+            answers = [
+                task.answers(task.joined([network(resized(images, rows)).numpy()])) for images in self._validation
+            ]
+        return task.score(np.concatenate(answers), self.truths).accuracy
+
+
+class BySupernet(ByWeights):
+    """By slices of the largest network's weights."""
 
     def __init__(self, job: Job, folder: Path, space: Space, request: Request):
         """folder: of the run that trained the largest network, whose split is kept: no candidate is evaluated on images
@@ -55,32 +90,21 @@ class BySupernet(Evaluator):
                 f"{folder}: expected the largest network of the space, found {header.architecture.name}: name a "
                 "supernet of this space, or leave it out"
             )
-        self.shared, self._task = SharedWeights(network, space), job.task
-        _, plain = job.images
-        draw = np.random.default_rng(0)
         split = split_as(job.scan.dataset, job.scan.digests, header.split, str(folder))
-        some = draw.permutation(split.train)[: request.images]
-        held_out = np.sort(draw.permutation(split.validation)[: request.validation])
-        self._statistics = [images for images, _ in _normalized(plain, some)]
-        self._validation = [images for images, _ in _normalized(plain, held_out)]
-        self.truths = plain.dataset.keep(held_out)
+        super().__init__(job, split, request, SharedWeights(network, space).network_of)
 
-    def accuracy(self, candidate: Candidate) -> float:
-        network = self.shared.network_of(candidate)
-        rows = network.architecture
-        precise_batch_norm(network, (resized(images, rows) for images in self._statistics))
-        network, task = folded(network), self._task
-        with torch.no_grad():
-            answers = [
-                task.answers(task.joined([network(resized(images, rows)).numpy()])) for images in self._validation
-            ]
-        return task.score(np.concatenate(answers), self.truths).accuracy
+
+class ByRun(ByWeights):
+    """By what is left of a trained network's weights where channels go."""
+
+    def __init__(self, job: Job, network: Network, kept: Kept, request: Request):
+        super().__init__(job, job.split, request, lambda each: narrow_network(network, kept.tied, kept.removed(each)))
 
 
 class ByTraining(Evaluator):
     """By a training of so many epochs from scratch, by the settings of the search."""
 
-    def __init__(self, job: Job, space: Space, request: Request):
+    def __init__(self, job: Job, space: Choices, request: Request):
         self._job, self._space = job, space
         # An epoch is all images, and the epochs say how long it takes.
         update = {"epochs": request.short_epochs, "time": None, "steps_per_epoch": None}

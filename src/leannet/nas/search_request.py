@@ -7,6 +7,7 @@ from pydantic import Field
 
 from leannet.errors import LeannetError
 from leannet.microcontrollers import Target, fit, memory
+from leannet.nas.kept import Kept
 from leannet.nas.requests import BegunStudy, Timed, requested
 from leannet.nas.rewards import LARGE, Reward
 from leannet.nas.space import Space
@@ -18,7 +19,7 @@ DRAWN = 100  # networks, one of which should fit, where the smallest does not
 class Request(Timed):
     """A search, as it was asked for."""
 
-    space: Space
+    space: Space | Kept
     """What is searched."""
     strategy: Literal["controller", "evolution", "random"] = "controller"
     """What proposes candidates."""

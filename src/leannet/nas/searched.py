@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from leannet.cost import count
+from leannet.nas.choices import Candidate, Option
 from leannet.nas.resources import Predicted, Resource
 from leannet.nas.search_request import Request
-from leannet.nas.space import Candidate, Option
 from leannet.nas.trials import Result
 from leannet.rows import Architecture
 from leannet.runtime import machine

@@ -6,35 +6,25 @@ a base of any width.
 """
 
 import json
-import math
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
-import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from leannet.errors import LeannetError, nearest
+from leannet.nas.choices import Candidate, Choices, Decision, Option
 from leannet.rows import Activation, Architecture, Node
 from leannet.rows.blocks import InvertedResidual
 from leannet.rows.error_lines import all_errors
-from leannet.rows.fields import Documented, Flag, Frozen, Name, Size
+from leannet.rows.fields import Documented, Flag, Name, Size
 from leannet.what import resolve
 from leannet.zoo.width import round_channels
 
-Option = int | float | str | bool
-Candidate = tuple[int, ...]  # of each decision the number of its option
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Decision(NamedTuple):
-    """What is chosen once: its name, as "stage_2.kernel", and what from."""
-
-    name: str
-    options: tuple[Option, ...]
 
 
 class Stage(Documented):
@@ -78,11 +68,9 @@ class Stage(Documented):
         return self
 
 
-class Space(Frozen):
+class Space(Choices):
     """Networks that are the rows of a base, with what stages choose."""
 
-    name: Name
-    base: Architecture
     stages: tuple[Stage, ...]
     resolution: tuple[Size, ...] = ()  # heights of the input in pixels; the width is in proportion
 
@@ -129,10 +117,6 @@ class Space(Frozen):
             nodes.append(node)
         return nodes
 
-    def with_classes(self, classes: int) -> "Space":
-        """The same for another number of classes."""
-        return self.model_copy(update={"base": self.base.with_classes(classes)})
-
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
         """All that is chosen, in the order of the rows; the resolution last."""
@@ -142,21 +126,6 @@ class Space(Frozen):
             for name, options in stage.choices.items()
         ]
         return (*decisions, *([Decision("resolution", self.resolution)] if self.resolution else []))
-
-    @property
-    def size(self) -> int:
-        """How many candidates there are; different ones may be the same network."""
-        return math.prod(len(decision.options) for decision in self.decisions)
-
-    @property
-    def largest(self) -> Candidate:
-        """That of the most of everything, of which every other candidate's weights can be a part."""
-        return tuple(max(enumerate(options), key=_amount)[0] for _, options in self.decisions)
-
-    @property
-    def smallest(self) -> Candidate:
-        """That of the least of everything."""
-        return tuple(min(enumerate(options), key=_amount)[0] for _, options in self.decisions)
 
     def covering(self) -> Iterator[Architecture]:
         """Networks that have every row, on every shape, that any candidate has."""
@@ -171,40 +140,6 @@ class Space(Frozen):
             for indices in product(*(range(len(self.decisions[place].options)) for place in free)):
                 chosen = dict(zip(free, indices, strict=True))
                 yield self.architecture(tuple(chosen.get(place, index) for place, index in enumerate(largest)))
-
-    def random(self, draw: np.random.Generator) -> Candidate:
-        """Any of them, all alike likely."""
-        return tuple(int(draw.integers(len(options))) for _, options in self.decisions)
-
-    def options(self, candidate: Candidate) -> dict[str, Option]:
-        """What a candidate chooses, by decision. Raises LeannetError for what is no candidate of the space."""
-        self._check_candidate(candidate)
-        return {name: options[index] for (name, options), index in zip(self.decisions, candidate, strict=True)}
-
-    def candidate(self, options: Mapping[str, Option]) -> Candidate:
-        """The one that chooses these. Raises LeannetError for a decision that is missing, unknown or has no such
-        option."""
-        unknown = set(options) - {name for name, _ in self.decisions}
-        if unknown:
-            known = ", ".join(name for name, _ in self.decisions)
-            raise LeannetError(f"{self.name} has no decision '{min(unknown)}': expected {known}")
-        indices = []
-        for name, of in self.decisions:
-            if name not in options:
-                raise LeannetError(f"{self.name}: expected a choice of {name}, found none")
-            if options[name] not in of:
-                raise LeannetError(f"{self.name}, {name}: expected one of {', '.join(map(str, of))}, found "
-                                   f"{options[name]}")  # fmt: skip
-            indices.append(of.index(options[name]))
-        return tuple(indices)
-
-    def _check_candidate(self, candidate: Sequence[int]) -> None:
-        limits = [len(options) for _, options in self.decisions]
-        if len(candidate) != len(limits) or any(
-            not 0 <= index < limit for index, limit in zip(candidate, limits, strict=True)
-        ):
-            raise LeannetError(f"{self.name}: expected a candidate of {len(limits)} numbers below {limits}, found "
-                               f"{list(candidate)}")  # fmt: skip
 
     def architecture(self, candidate: Candidate) -> Architecture:
         """The rows of a candidate. Raises LeannetError for what is no candidate, and where its rows do not fit."""
@@ -250,11 +185,6 @@ class Space(Frozen):
             raise LeannetError(f"{path}: {all_errors(error, model=cls)}") from None
         except ValueError as error:  # neither TOML nor JSON
             raise LeannetError(f"{path}: expected a search space as TOML or JSON: {error}") from None
-
-
-def _amount(option: tuple[int, Option]) -> float:
-    """How much an option is; all activation functions are alike."""
-    return 0.0 if isinstance(option[1], str) else float(option[1])
 
 
 def _fields(node: Node, chosen: Mapping[str, Any], is_first: bool) -> dict[str, Any]:

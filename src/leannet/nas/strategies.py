@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from leannet.nas.space import Candidate, Space
+from leannet.nas.choices import Candidate, Choices
 
 Name = Literal["controller", "evolution", "random"]
 TRIES = 2_000  # candidates that are drawn for one that fits
@@ -31,7 +31,7 @@ class Tried:
 class Strategy(abc.ABC):
     """Proposes candidates."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: Choices):
         self.space = space
 
     @abc.abstractmethod
@@ -50,7 +50,7 @@ class Evolution(Strategy):
     """Aging evolution (Real et al., arXiv 1802.01548, section 3.1): of the newest `population`, some are drawn, and the
     best of those is changed in one decision."""
 
-    def __init__(self, space: Space, population: int = 24, sample: int = 6):
+    def __init__(self, space: Choices, population: int = 24, sample: int = 6):
         super().__init__(space)
         self.population, self.sample = population, sample
 
@@ -63,7 +63,7 @@ class Evolution(Strategy):
         return mutated(self.space, parent.candidate, draw)
 
 
-def mutated(space: Space, candidate: Candidate, draw: np.random.Generator) -> Candidate:
+def mutated(space: Choices, candidate: Candidate, draw: np.random.Generator) -> Candidate:
     """A candidate that takes another option in one decision."""
     numbers = [len(options) for _, options in space.decisions]
     places = [place for place, number in enumerate(numbers) if number > 1]
@@ -76,7 +76,7 @@ def mutated(space: Space, candidate: Candidate, draw: np.random.Generator) -> Ca
 class ByController(Strategy):
     """REINFORCE on a recurrent controller, a step for each `batch` finished trials, in the order of their numbers."""
 
-    def __init__(self, space: Space, seed: int = 0, batch: int = 8, rate: float = 0.015, entropy: float = 0.01):
+    def __init__(self, space: Choices, seed: int = 0, batch: int = 8, rate: float = 0.015, entropy: float = 0.01):
         super().__init__(space)
         from leannet.nas.controller import Controller, Reinforce
 
@@ -98,7 +98,7 @@ class ByController(Strategy):
         return candidate
 
 
-def strategy(name: Name, space: Space, seed: int) -> Strategy:
+def strategy(name: Name, space: Choices, seed: int) -> Strategy:
     """The strategy of that name."""
     match name:
         case "controller":

@@ -26,8 +26,8 @@ import numpy as np
 
 from leannet.errors import LeannetError
 from leannet.files import write_whole
+from leannet.nas.choices import Decision, Option
 from leannet.nas.liveness import place_here, process_here, runs
-from leannet.nas.space import Decision, Option
 from leannet.nas.storage import Trying, storage_of, without_password
 from leannet.nas.trials import KEY, NOTES, WORKER, Result, finished
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from leannet.errors import LeannetError
-from leannet.nas.space import Candidate, Space
+from leannet.nas.choices import Candidate
+from leannet.nas.space import Space
 from leannet.network import Network, build
 from leannet.rows import Architecture, Dropout, parameters
 from leannet.training.objective import Losses, Objective, Run

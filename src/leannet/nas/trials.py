@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leannet.errors import LeannetError
-from leannet.nas.space import Option
+from leannet.nas.choices import Option
 from leannet.nas.storage import storage_of, without_password
 
 KEY, WORKER, NOTES = "key", "worker", "notes"  # attributes of a trial
