@@ -65,7 +65,10 @@ def test_every_trial_is_another_network_and_worth_what_the_paper_says(searched: 
     for trial, rows in zip(searched.trials, networks, strict=True):
         assert trial.cost == count(rows).macs
         assert trial.reward == pytest.approx(trial.accuracy * (trial.cost / target) ** -0.07)
-        assert trial.sampled[-1] == (trial.candidate, trial.reward)
+        assert trial == searched.base or trial.sampled[-1] == (trial.candidate, trial.reward)
+    assert searched.base is not None
+    assert searched.base.number == 1  # after the supernet
+    assert networks[searched.trials.index(searched.base)].rows == searched.request.space.base.rows
     front = searched.front
     assert all(a.cost <= b.cost and a.accuracy < b.accuracy for a, b in pairwise(front))
     assert json.loads(json.dumps(searched.to_dict()))["evaluations"] == 12

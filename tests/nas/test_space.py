@@ -39,6 +39,12 @@ def test_the_base_is_a_candidate_of_its_own_space() -> None:
     options |= {name: 3 for name, _ in SPACE.decisions if name.endswith(".kernel")}
     options |= {name: 0 for name, _ in SPACE.decisions if name.endswith(".squeeze")}
     assert SPACE.architecture(SPACE.candidate(options)).rows == BASE.rows
+    for space in (SPACE, WIDE):
+        base = space.as_base()  # two widths may be the same number of channels
+        assert base is not None
+        assert space.architecture(base).rows == BASE.rows
+    assert space_of(BASE, kernel=(5, 7)).as_base() is None
+    assert space_of(BASE, resolution=(24, 28)).as_base() is None
 
 
 @given(st.integers(0, 10_000))

@@ -38,6 +38,10 @@ class Choices(Frozen, abc.ABC):
         """The rows of a candidate. Raises LeannetError for what is no candidate, and where its rows do not fit."""
 
     @abc.abstractmethod
+    def as_base(self) -> Candidate | None:
+        """The candidate that is the base itself; None: none is."""
+
+    @abc.abstractmethod
     def covering(self) -> Iterator[Architecture]:
         """Networks whose rows are those to know the cost of, before any candidate is tried."""
 

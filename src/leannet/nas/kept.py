@@ -97,6 +97,9 @@ class Kept(Choices):
         rows = narrowed(self.tied, self.removed(candidate)).architecture
         return rows.named("_".join((self.name, *map(str, candidate))))
 
+    def as_base(self) -> Candidate:
+        return self.largest
+
     def covering(self) -> Iterator[Architecture]:
         """The base, and those that keep as much of every width; rows between others are timed as they come."""
         for option in range(max(len(width.gone) for width in self.widths)):

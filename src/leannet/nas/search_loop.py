@@ -53,6 +53,9 @@ class Loop:
             if len(taken - {SHARED}) >= request.evaluations:  # others are at the last ones
                 time.sleep(POLL)
                 continue
+            if (base := request.space.as_base()) is not None and self._key(base) not in taken and self._fits(base):
+                self._evaluate(base, self._key(base), {"candidate": list(base), "before": None})
+                continue
             draw = np.random.default_rng([request.seed, study.count, study.ordinal])
             lessons = [Tried(each.number, each.candidate, each.reward, each.sampled) for each in tried]
             known = {self._key(each.candidate): each.reward for each in tried}
@@ -84,10 +87,10 @@ class Loop:
         claim = self._study.claim(key, self._request.space.options(candidate), notes)
         if claim is None:
             return
-        rows = self._request.space.architecture(candidate)
-        self._resource = self._resource.learn([rows])  # of kept widths a table has not every pair
-        cost = self._resource.of(rows)
         with self._study.working(claim):
+            rows = self._request.space.architecture(candidate)
+            self._resource = self._resource.learn([rows])  # of kept widths a table has not every pair
+            cost = self._resource.of(rows)
             accuracy = self._evaluator.accuracy(candidate)
         reward = self._request.reward.of(accuracy, cost)
         self._study.tell(claim, {"reward": reward, "accuracy": accuracy, "cost": cost})

@@ -18,7 +18,8 @@ FOUND = "found.json"
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate that was evaluated. sampled: all that was drawn for it, with what it is worth, itself last."""
+    """A candidate that was evaluated. sampled: all that was drawn for it, with what it is worth, itself last; empty: it
+    is the base, which nobody drew."""
 
     number: int
     candidate: Candidate
@@ -36,11 +37,12 @@ def trials_of(results: Sequence[Result], request: Request) -> list[Trial]:
         if "candidate" not in each.notes:
             continue
         candidate = tuple(each.notes["candidate"])
-        before = tuple((tuple(one), float(worth)) for one, worth in each.notes["before"])
-        reward = each.values["reward"]
+        reward, before = each.values["reward"], each.notes["before"]
+        drawn = [*before, (candidate, reward)] if before is not None else []
+        sampled = tuple((tuple(one), float(worth)) for one, worth in drawn)
         trials.append(
             Trial(each.number, candidate, request.space.options(candidate), each.values["accuracy"],
-                  each.values["cost"], reward, (*before, (candidate, reward)))
+                  each.values["cost"], reward, sampled)
         )  # fmt: skip
     return trials
 
@@ -65,6 +67,11 @@ class Searched:
         return cls(folder, request, tuple(trials), best, rows, timed)
 
     @property
+    def base(self) -> Trial | None:
+        """The base of the space, evaluated as the candidates are, where it is one of them."""
+        return next((each for each in self.trials if not each.sampled), None)
+
+    @property
     def front(self) -> list[Trial]:
         """The trials that no other beats in both accuracy and cost, the cheapest first."""
         front: list[Trial] = []
@@ -83,6 +90,7 @@ class Searched:
             "quantity": self.request.quantity,
             "target": self.request.target,
             "evaluations": len(self.trials),
+            "base": None if self.base is None else _plain(self.base),
             "best": _plain(self.best) | {"params": cost.params, "macs": cost.macs},
             "front": [_plain(each) for each in self.front],
             "rewards": [each.reward for each in self.trials],

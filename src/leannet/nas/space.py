@@ -127,6 +127,20 @@ class Space(Choices):
         ]
         return (*decisions, *([Decision("resolution", self.resolution)] if self.resolution else []))
 
+    def as_base(self) -> Candidate | None:
+        indices: list[int] = []
+        for stage in self.stages:
+            for name, options in stage.choices.items():
+                alone = Space(
+                    name=self.name, base=self.base, stages=(Stage.model_validate({"rows": stage.rows, name: options}),)
+                )
+                same = [index for index in range(len(options)) if alone.architecture((index,)).rows == self.base.rows]
+                indices += same[:1] or [-1]
+        if self.resolution:
+            height = self.base.input.height
+            indices.append(self.resolution.index(height) if height in self.resolution else -1)
+        return None if -1 in indices else tuple(indices)
+
     def covering(self) -> Iterator[Architecture]:
         """Networks that have every row, on every shape, that any candidate has."""
         largest = self.largest

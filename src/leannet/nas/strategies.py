@@ -20,7 +20,7 @@ TRIES = 2_000  # candidates that are drawn for one that fits
 @dataclass(frozen=True)
 class Tried:
     """A finished trial. sampled: all that was drawn for it, itself last: the others had been tried before, or did not
-    fit, and are worth what is said of them then."""
+    fit, and are worth what is said of them then; empty: nobody drew it, and a controller learns nothing from it."""
 
     number: int
     candidate: Candidate
@@ -91,7 +91,8 @@ class ByController(Strategy):
         for first in range(0, len(fresh) - self._batch + 1, self._batch):
             batch = fresh[first : first + self._batch]
             lesson = [pair for each in batch for pair in each.sampled]
-            self._reinforce.learn([candidate for candidate, _ in lesson], [reward for _, reward in lesson])
+            if lesson:
+                self._reinforce.learn([candidate for candidate, _ in lesson], [reward for _, reward in lesson])
             self._learned |= {each.number for each in batch}
         generator = torch.Generator().manual_seed(int(draw.integers(2**62)))
         (candidate,) = self._reinforce.controller.sample(1, generator)
