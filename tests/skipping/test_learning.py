@@ -32,7 +32,8 @@ from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy
-from leannet.training.skipping import Charged, Skipped, shares
+from leannet.training.settings import Skipping
+from leannet.training.skipping import Charged, Skipped, learning_to_skip, of_gates, open_gates, shares, with_gates
 from tests.conftest import draw_folder, stop_at_step
 from tests.skipping.test_gates import exits
 
@@ -212,6 +213,24 @@ def supervised(photos: Path) -> Path:
     ).path
 
 
+def test_gates_together_cost_one_beside_exits_too() -> None:
+    """What an exit decides is not charged, and takes no part of what gates cost."""
+    rows = with_gates(leannet.architecture("cifar_resnet20"), Skipping(gate="recurrent", exits=1, alpha=1.0))
+    objective = learning_to_skip(CrossEntropy(), rows, Skipping(alpha=1.0))
+    assert isinstance(objective, Charged)
+    assert set(objective.costs) == {decision for decision, _ in of_gates(rows)}
+    assert sum(objective.costs.values()) == pytest.approx(1)
+
+
+def test_highway_gates_begin_open() -> None:
+    """A trained network begins nearly as it was: a fresh gate lets 0.88 of a block through where its filter is 0."""
+    network = leannet.build(gated(leannet.architecture("cifar_resnet20"), "highway"))
+    open_gates(network, None)
+    biases = [value for name, value in network.named_parameters() if name.endswith("transform.conv.bias")]
+    assert len(biases) == 8
+    assert all(bias.tolist() == [2.0] for bias in biases)
+
+
 def test_a_gated_network_begins_as_the_one_it_was_made_of(supervised: Path, photos: Path) -> None:
     network, header = load(supervised / "model.safetensors")
     assert len(decisions(header.architecture)) == 8
@@ -353,6 +372,12 @@ def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(
         ({"model": "cifar_resnet20", **HYBRID}, "--gate-learning hybrid: expected gates that decide, found none in"),
         ({"model": "cifar_resnet20", "skipping": {"gate": "recurrent", "alpha": -1}}, "alpha"),
         ({"model": "cifar_resnet20", "skipping": {"gate": "recurent"}}, "gate"),
+        (
+            {"model": "cifar_resnet20", "skipping": {"alpha": 0.1}},
+            "--alpha 0.1: expected gates that decide",
+        ),
+        ({"model": "cifar_resnet20", "skipping": {"gate": "highway", "alpha": 0.1}}, "--alpha 0.1: expected gates"),
+        ({"model": "cifar_resnet20", "skipping": {"exits": 1, "alpha": 0.1}}, "--alpha 0.1: expected gates"),
         (
             {"model": "cifar_resnet20", "skipping": {"exits": 1}, "distillation": {"teacher": "t", "share": 1.0}},
             "--exits learn from labels",

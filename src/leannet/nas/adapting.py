@@ -96,6 +96,7 @@ def adapt(
         before=before,
         most=limit.most,
     ).save(folder)
+    worker.console.say(f"into {folder}; to go on or to help: {command_line('adapt --resume', folder)}")
     begun(folder)
     adapted = worker.adapt(folder)
     return adapted.measured() if measure else adapted

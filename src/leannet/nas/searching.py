@@ -131,6 +131,7 @@ def search(
     study = f"search {folder.resolve().name} {uuid4().hex[:12]}"
     command = worker.job.header.provenance.command
     Search(request=made, settings=plain, storage=absolute(storage), study=study, command=command).save(folder)
+    worker.console.say(f"into {folder}; to go on or to help: {command_line('search --resume', folder)}")
     begun(folder)
     return worker.search(folder)
 

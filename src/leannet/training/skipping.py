@@ -10,7 +10,7 @@ from leannet.cost.exits import exit_places
 from leannet.cost.skipping import SkippingCost, skipping
 from leannet.errors import LeannetError
 from leannet.network import Network
-from leannet.rows import Architecture, Conv, FeedforwardGate, GateScore, Linear
+from leannet.rows import Architecture, Conv, FeedforwardGate, GateScore, HighwayGate, Linear
 from leannet.rows.exits import exits, with_exits
 from leannet.rows.gating import decisions, gated, has_gates
 from leannet.training.objective import Losses, Objective, Run
@@ -132,6 +132,11 @@ def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
             f"--gate-learning {settings.learning}: expected gates that decide, found none in {architecture.name}; "
             "--gate recurrent gives it some"
         )
+    if settings.alpha is not None and not of_gates(architecture):
+        raise LeannetError(
+            f"--alpha {settings.alpha:g}: expected gates that decide, found none in {architecture.name}: what a block "
+            "costs is charged where it could be skipped; --gate recurrent gives it some"
+        )
     if settings.learning is not None:
         return architecture.edit(
             {name: {"training": TRAINING[settings.learning]} for name, _ in of_gates(architecture)}
@@ -151,7 +156,8 @@ def learning_to_skip(inner: Objective, architecture: Architecture, settings: Ski
     cost = skipping(architecture)
     if cost is None or not of_gates(architecture):
         return inner
-    each = shares(cost, settings.cost)
+    gates = {decision for decision, _ in of_gates(architecture)}
+    each = shares(replace(cost, gates=tuple(gate for gate in cost.gates if gate.decision in gates)), settings.cost)
     if settings.learning == "hybrid":
         return Skipped(inner, architecture, HYBRID if settings.alpha is None else settings.alpha, each,
                        settings.rl_weight)  # fmt: skip
@@ -172,14 +178,16 @@ def shares(cost: SkippingCost, by: str) -> dict[str, float]:
 
 
 def open_gates(network: Network, learning: str | None) -> None:
-    """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was.
+    """Gives fresh gates a bias with which they run nearly every block, so that a trained network begins as it was;
+    highway gates, which decide nothing, one with which they let most of it through.
 
     learning: how they learn; None: supervised.
     """
-    bias_of_open = OPEN_HARD if learning in (None, "supervised") else OPEN
+    hard = learning in (None, "supervised")
     for node in network.architecture.graph.nodes:
-        if isinstance(node.row, GateScore | FeedforwardGate) and node.row.shares is None:
+        if isinstance(node.row, GateScore | FeedforwardGate | HighwayGate) and node.row.shares is None:
             layer = next(each for each in reversed(node.inside) if isinstance(each.row, Linear | Conv))
             bias = next(value for name, value in network.layer(layer.path).named_parameters() if name.endswith("bias"))
             with torch.no_grad():
-                bias.copy_(torch.tensor([0.0, bias_of_open])[-len(bias) :])
+                open_ = OPEN if isinstance(node.row, HighwayGate) or not hard else OPEN_HARD
+                bias.copy_(torch.tensor([0.0, open_])[-len(bias) :])
