@@ -119,6 +119,19 @@ def test_boxes_are_where_they_were_drawn(run: Path, tmp_path: Path, shipped: dic
                 assert one.score == pytest.approx(other.score, abs=1e-3)
 
 
+def test_a_score_may_be_asked_for(run: Path, shipped: dict[str, Path], tmp_path: Path) -> None:
+    image = boxed_image(tmp_path, 1001).path
+    for path in (run, shipped["onnx"]):
+        (everything,), _ = leannet.predict(path, [image])
+        (sure,), _ = leannet.predict(path, [image], score=0.9)
+        (unsure,), _ = leannet.predict(path, [image], score=0.05)
+        assert isinstance(everything, FoundObjects)
+        for least, some in ((0.9, sure), (0.05, unsure)):
+            assert isinstance(some, FoundObjects)
+            expected = [each for each in everything.objects if each.score >= least]
+            assert list(some.objects) == list(some.likely) == expected
+
+
 def test_the_server_answers_with_boxes(shipped: dict[str, Path], data: Path) -> None:
     """Those of `predict`, of images of any size and orientation."""
     exif = Image.Exif()
@@ -251,6 +264,8 @@ def test_a_film_is_its_frames_and_drawings_are_of_all(run: Path, tmp_path: Path)
         assert drawn.size == plain.size
         likely = answers[-1].likely  # type: ignore[attr-defined]
         assert (np.asarray(drawn) != np.asarray(plain)).any() == bool(likely)
+    in_folder, _ = leannet.predict(run, [tmp_path])
+    assert {Path(each.path).name for each in in_folder} >= {"film.mp4#0", "film.mp4#3", "2001.png"}
     (tmp_path / "none.mp4").write_bytes(b"no film")
     _, broken = leannet.predict(run, [tmp_path / "none.mp4"])
     assert broken[0]["problem"] == "no frame of it can be read as a film"
@@ -299,6 +314,8 @@ def test_each_task_asks_for_its_data(run: Path, data: Path, shapes: Path, tmp_pa
         leannet.evaluate(classifier.path, str(data), quiet=True)
     with pytest.raises(LeannetError, match="onenet_debug finds boxes: expected a detection set"):
         train(shapes, out=tmp_path / "x", model="onenet_debug", epochs=1, quiet=True, workers=0)
+    with pytest.raises(LeannetError, match=r"--score 0.5: of objects that are found"):
+        leannet.predict(classifier.path, [next(shapes.rglob("*.png"))], score=0.5)
     with pytest.raises(LeannetError, match=r"expected a detection set .*, found none"):
         train(shapes, out=tmp_path / "x", task="detect", epochs=1, quiet=True, workers=0)
 

@@ -302,7 +302,7 @@ FLAGS = {
     "guidelines": "engine json out quiet seconds threads",
     "latency-table": "batch classes emit engine json networks out precision quiet resolution seconds space table "
     "threads what wide width",
-    "predict": "images json out run top",
+    "predict": "images json out run score top",
     "activations": "channels columns csv images json layer out image run scale",
     "attention": "class csv images json layer out image run top",
     "embed": "csv data json layer limit out split perplexity quiet run seed suspects",

@@ -19,6 +19,9 @@ def command(
     top: Annotated[
         int | None, typer.Option(help="How many classes to name, or objects. Default: 5 classes, or all.", min=1)
     ] = None,
+    score: Annotated[
+        float | None, typer.Option(help="Of boxes: the least score of an object. Default: 0.3.", min=0, max=1)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Of boxes: a folder that images and films are drawn into with them.")
     ] = None,
@@ -30,7 +33,7 @@ def command(
     """
     from leannet.evaluation import predict
 
-    predictions, broken = predict(run, images, top, out)
+    predictions, broken = predict(run, images, top, out, score)
     others = say_not_images(images)
     if json:
         print_json({"predictions": [p.to_dict() for p in predictions], "broken": broken, "left_out": others})

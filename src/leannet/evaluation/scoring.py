@@ -131,6 +131,7 @@ def predict(
     images: Sequence[str | Path | Image.Image],
     top: int | None = None,
     out: str | Path | None = None,
+    score: float | None = None,
 ) -> tuple[list[Answer], list[dict[str, str]]]:
     """What a checkpoint says of images: paths, folders of images, or PIL images.
 
@@ -145,4 +146,4 @@ def predict(
 
     task = task_of(header)
     with drawings_in(out, task) as drawings:
-        return predictions_of_images(images, task, answers, task.most(top), drawings)
+        return predictions_of_images(images, task, answers, task.most(top), drawings, score)

@@ -48,13 +48,13 @@ def detector(
     shapes, order = backbone.shapes, sorted(levels)
     # Strides are powers of two, whatever is left over at a map's border.
     taps = {2 ** round(math.log2(backbone.input.height / shapes[name].height)): _before_widening(backbone, name)
-            for name in backbone.taps}  # fmt: skip
+            for name in backbone.taps if shapes[name][1:] != (1, 1)}  # fmt: skip
     deepest = max(taps)
     deeper = tuple(deepest * 2**step for step in range(1, 4))
     missing = [level for level in order if level not in (*taps, *deeper)]
     if missing or not order or order[0] > deepest:
         among = ", ".join(map(str, (*taps, *deeper)))
-        found = f"stride {missing[0]}" if missing else f"none of the backbone's own, up to {deepest}"
+        found = f"stride {missing[0]}" if missing else f"none of the backbone's own, as {deepest} (--levels {deepest})"
         raise LeannetError(f"{backbone.name}: expected levels among {among}, found {found}")
     if neck == "deconv" and len(order) > 1:
         raise LeannetError(f"{backbone.name}: expected one level with neck deconv, found {', '.join(map(str, order))}")

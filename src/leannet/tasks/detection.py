@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -42,16 +42,24 @@ class Found:
 
 @dataclass(frozen=True)
 class FoundObjects:
-    """The objects of one image, the likeliest first. size: the image's width and height in pixels."""
+    """The objects of one image, the likeliest first. size: the image's width and height in pixels. least: the score
+    from which on people are shown an object."""
 
     path: str
     size: tuple[int, int]
     objects: tuple[Found, ...]
+    least: float = SHOWN
+
+    def from_score(self, score: float | None) -> "FoundObjects":
+        """Those of such a score or more, all of which are shown; None: the same."""
+        if score is None:
+            return self
+        return replace(self, objects=tuple(each for each in self.objects if each.score >= score), least=score)
 
     @property
     def likely(self) -> tuple[Found, ...]:
         """Those that people are shown."""
-        return tuple(each for each in self.objects if each.score >= SHOWN)
+        return tuple(each for each in self.objects if each.score >= self.least)
 
     @property
     def counted(self) -> tuple[str, ...]:
