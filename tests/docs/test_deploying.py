@@ -29,6 +29,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.preprocessing import Preprocessing
 from leannet.sections import FloatInput
+from leannet.tasks import FoundObjects
 from leannet.web.onnxruntime_web import runtime_files
 from tests.conftest import ROOT, draw, draw_folder, lively
 from tests.docs.snippets import files_of
@@ -137,6 +138,7 @@ def assert_predicted(printed: tuple[str, float], model: Path, image: Path, withi
 def test_every_printed_file_is_known_here() -> None:
     names = {name for page in PAGES.glob("*.md") for name in files_of(page)}
     by_python = {f"classify_{runtime}.py" for runtime in ("onnxruntime", "openvino", "ncnn", "litert", "opencv")}
+    by_python.add("find_onnxruntime.py")
     assert names == by_python | {"prepare.py", "classify.mjs", "classify.html", "classify.cpp", "Classifier.kt"}
 
 
@@ -195,6 +197,28 @@ def test_files_that_take_uint8_and_files_of_other_numbers(folder: Path, program:
     checkpoint = folder / ("calm.safetensors" if form == "float16" else "crop.safetensors")
     model = shipped(checkpoint, form)
     assert_predicted(run(folder, program, model, "turned.jpg"), model, folder / "turned.jpg")
+
+
+@pytest.mark.parametrize("image", ["turned.jpg", "transparent.png", "whole.png"])
+def test_boxes_are_those_that_predict_finds(folder: Path, image: str) -> None:
+    torch.manual_seed(0)
+    network = lively(leannet.create("onenet_debug", classes=3))
+    side = network.architecture.input
+    preprocessing = Preprocessing(height=side.height, width=side.width, resize="letterbox")
+    file = folder / "detector.safetensors"
+    save(file, network, Header(architecture=network.architecture, classes=CLASSES, preprocessing=preprocessing))
+    model = shipped(file, "float32")
+    (answer,), _ = leannet.predict(model, [folder / image])
+    assert isinstance(answer, FoundObjects)
+    assert len(answer.likely) > 3
+    words = [sys.executable, "find_onnxruntime.py", str(model), image]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == [each.label for each in answer.likely]
+    numbers = np.array([line[1:] for line in lines], float)
+    np.testing.assert_allclose(numbers[:, 0], [each.score for each in answer.likely], atol=1e-3)
+    np.testing.assert_allclose(numbers[:, 1:], [each.box for each in answer.likely], atol=0.05)
 
 
 # JavaScript
