@@ -322,14 +322,14 @@ FLAGS = {
     "normalization optimizer out pad patience policy policy-changes policy-strength precision "
     "progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule seed skip split "
     "step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
-    "sparsity-scope sync-norm teacher teacher-features teacher-share task temperature tensorboard threads time "
+    "sparsity-scope sync-norm taps teacher teacher-features teacher-share task temperature tensorboard threads time "
     "warmup weight-decay weights width workers zero-init-residual zoom-out",
 }
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
 OF_THE_RUN = {"config", "model", "resolution", "resume", "weights", "width"}
 OF_THE_RUN |= {"alpha", "exit-weight", "exits", "gate", "gate-cost", "gate-group", "gate-learning", "rl-weight"}
-OF_THE_RUN |= {"head-channels", "levels", "neck", "task"}
+OF_THE_RUN |= {"head-channels", "levels", "neck", "taps", "task"}
 ON = " ".join(set(FLAGS["train"].split()) - OF_THE_RUN)
 FLAGS["distill"] = f"{ON} run"
 FLAGS["prune"] = (

@@ -92,3 +92,19 @@ def test_a_classifier_is_no_detector() -> None:
         assert SetMatching(table).boxes_row
     with pytest.raises(LeannetError, match="expected levels among"):
         _detector(levels=(3,))
+
+
+def test_the_rows_that_a_head_reads_may_be_named() -> None:
+    """A backbone up to the last of them, and whatever is wrong with a name."""
+    backbone = leannet.architecture("mobilenet_v2", resolution=64)
+    assert backbone.shapes["block_4"].height == backbone.shapes["block_5"].height == 8
+    for taps in (("block_4", "block_12"), ("block_12", "block_4")):
+        rows = detector(backbone, 2, channels=16, taps=taps)
+        assert rows.reads()["lateral_8"] == ("block_4",)
+        assert rows.reads()["lateral_16"] == ("block_12",)
+        assert "lateral_32" not in rows.shapes
+        assert "block_13" not in rows.shapes
+    with pytest.raises(LeannetError, match="--taps block_99: mobilenet_v2 has no such row; nearest: block_9"):
+        detector(backbone, 2, taps=("block_99",))
+    with pytest.raises(LeannetError, match="one row of a stride, found block_4 and block_5, both 8"):
+        detector(backbone, 2, taps=("block_4", "block_5"))

@@ -44,6 +44,7 @@ OF_THE_RUN = frozenset(
         "alpha",
         "rl_weight",
         "levels",
+        "taps",
         "neck",
         "head_channels",
         "task",

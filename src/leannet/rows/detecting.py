@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from leannet.errors import LeannetError
+from leannet.errors import LeannetError, nearest
 from leannet.rows.base import RowBase
 from leannet.rows.blocks import Separable
 from leannet.rows.endpoints import Output, Role
@@ -30,6 +30,7 @@ def detector(
     most: int = 100,
     light: bool = True,
     neck: Neck = "pyramid",
+    taps: Sequence[str] = (),
 ) -> Architecture:
     """A backbone with a head of light convolutions, which ends in boxes.
 
@@ -41,24 +42,23 @@ def detector(
     and OneNet's first head, at stride 4). convolutions: how many of 3 x 3 stand before classes and sides, the same for
     both; those of several levels share their weights, but not their normalization, and so do classes and sides (FCOS,
     arXiv 1904.01355, section 3.2). most: how many objects an image has at most. light: those convolutions are separable
-    ones.
+    ones. taps: the rows of the backbone whose maps these are; empty: the last of each stride.
 
-    Raises LeannetError for a level that the backbone has no map of, and for several with neck deconv.
+    Raises LeannetError for a level that the backbone has no map of, for several with neck deconv, and for taps that are
+    no rows or of one stride.
     """
-    shapes, order = backbone.shapes, sorted(levels)
-    # Strides are powers of two, whatever is left over at a map's border.
-    taps = {2 ** round(math.log2(backbone.input.height / shapes[name].height)): _before_widening(backbone, name)
-            for name in backbone.taps if shapes[name][1:] != (1, 1)}  # fmt: skip
-    deepest = max(taps)
+    order = sorted(levels)
+    maps_of = _taps(backbone, taps)
+    deepest = max(maps_of)
     deeper = tuple(deepest * 2**step for step in range(1, 4))
-    missing = [level for level in order if level not in (*taps, *deeper)]
+    missing = [level for level in order if level not in (*maps_of, *deeper)]
     if missing or not order or order[0] > deepest:
-        among = ", ".join(map(str, (*taps, *deeper)))
+        among = ", ".join(map(str, (*maps_of, *deeper)))
         found = f"stride {missing[0]}" if missing else f"none of the backbone's own, as {deepest} (--levels {deepest})"
         raise LeannetError(f"{backbone.name}: expected levels among {among}, found {found}")
     if neck == "deconv" and len(order) > 1:
         raise LeannetError(f"{backbone.name}: expected one level with neck deconv, found {', '.join(map(str, order))}")
-    used = [(stride, taps[stride]) for stride in sorted(taps, reverse=True) if stride >= order[0]]
+    used = [(stride, maps_of[stride]) for stride in sorted(maps_of, reverse=True) if stride >= order[0]]
     used = used[:1] if neck == "deconv" else used
     cut = backbone.only(*(tap for _, tap in used))
     reads = cut.reads()
@@ -81,6 +81,20 @@ def detector(
         rows=tuple(rows),
         outputs=(Output(row=BOXES), *(Output(row=name, role=roles[n % 2]) for n, name in enumerate(maps))),
     )
+
+
+def _taps(backbone: Architecture, named: Sequence[str]) -> dict[int, str]:
+    """The rows whose maps a head reads, by stride: powers of two, whatever is left over at a map's border."""
+    shapes, rows = backbone.shapes, [row.name for row in backbone.rows]
+    taps: dict[int, str] = {}
+    for name in named or [name for name in backbone.taps if shapes[name][1:] != (1, 1)]:
+        if name not in rows:
+            raise LeannetError(f"--taps {name}: {backbone.name} has no such row; nearest: {nearest(name, rows)}")
+        stride = 2 ** round(math.log2(backbone.input.height / shapes[name].height))
+        if stride in taps:
+            raise LeannetError(f"--taps: expected one row of a stride, found {taps[stride]} and {name}, both {stride}")
+        taps[stride] = name if named else _before_widening(backbone, name)
+    return taps
 
 
 def _pyramid(taps: Sequence[tuple[int, str]], channels: int) -> tuple[list[RowBase], dict[int, str]]:

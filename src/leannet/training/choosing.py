@@ -131,7 +131,7 @@ def choose(
             architecture = architecture.with_input(*input_size(longer, scan.median_size))
     elif settings.detecting != Detecting():
         raise LeannetError(
-            "--levels, --head-channels, --matching: of a head that finds boxes: expected a detection set"
+            "--levels, --taps, --head-channels, --matching: of a head that finds boxes: expected a detection set"
         )
     elif settings.augment.mosaic:
         raise LeannetError("--mosaic: makes four images one, with the boxes of all: expected a detection set")

@@ -46,14 +46,15 @@ def with_boxes(architecture: Architecture, settings: Settings, scan: Scan) -> Ar
     """
     asked = settings.detecting
     if finds_boxes(architecture):
-        if asked.levels or asked.head_channels or asked.neck != "pyramid":
-            raise LeannetError(f"--levels, --neck, --head-channels: {architecture.name} has its head already: leave "
-                               "them out, or name a backbone")  # fmt: skip
+        if asked.levels or asked.taps or asked.head_channels or asked.neck != "pyramid":
+            raise LeannetError(f"--levels, --taps, --neck, --head-channels: {architecture.name} has its head already: "
+                               "leave them out, or name a backbone")  # fmt: skip
         made = architecture
     else:
         levels = asked.levels or LEVELS[asked.neck]
         channels = asked.head_channels or CHANNELS
-        made = detector(architecture, len(scan.dataset.classes), channels, levels, neck=asked.neck)
+        made = detector(architecture, len(scan.dataset.classes), channels, levels, neck=asked.neck,
+                        taps=asked.taps)  # fmt: skip
     return made
 
 

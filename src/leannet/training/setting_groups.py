@@ -178,6 +178,8 @@ class Detecting(Section):
     levels: Annotated[tuple[int, ...], Field(json_schema_extra={"flag": "levels"})] = ()
     """Strides of the maps that boxes are found in, of a backbone that has no head yet. Repeat. Default: 8, and 4
     with neck deconv."""
+    taps: Annotated[tuple[str, ...], Field(json_schema_extra={"flag": "taps"})] = ()
+    """Rows of the backbone whose maps such a head reads. Repeat. Default: the last of each stride."""
     neck: Annotated[Literal["pyramid", "deconv"], Field(json_schema_extra={"flag": "neck"})] = "pyramid"
     """How the maps of such a head are made: the backbone's added in a pyramid, or its deepest enlarged by transposed
     convolutions, as CenterNet has it.
