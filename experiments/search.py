@@ -184,8 +184,20 @@ def search_all(data: Path) -> None:
             minutes = (time.perf_counter() - began) / 60
             add({"step": "search", "strategy": strategy, "seed": seed, "minutes": minutes, "best_reward": best.reward,
                  "best_accuracy": best.accuracy, "best_ms": best.cost, "machine": machine().line()})  # fmt: skip
-    searches = [result_of(LEDGER.runs / f"{strategy}-0") for strategy in STRATEGIES]
-    draw_searched(searches, LEDGER.file.with_suffix(".svg"))
+    draw_all()
+
+
+def draw_all() -> None:
+    """All searches in one figure, with the networks that were trained by themselves."""
+    searches = [result_of(LEDGER.runs / f"{line['strategy']}-{line['seed']}")
+                for line in LEDGER.lines if line["step"] == "search"]  # fmt: skip
+    final = [line for line in LEDGER.lines if line["step"] == "found"]
+    beside = {
+        line["network"]: (f"{line['network']}, trained", line["latency_ms"],
+                          mean(each["accuracy"] for each in final if each["network"] == line["network"]))
+        for line in final
+    }  # fmt: skip
+    draw_searched(searches, LEDGER.file.with_suffix(".svg"), list(beside.values()))
 
 
 def rank_all(data: Path) -> None:
@@ -219,6 +231,7 @@ def find_all(data: Path) -> None:
             add({"step": "found", "network": name, "seed": seed, "flags": shown, "accuracy": accuracy,
                  "macs": count(architecture).macs, "params": count(architecture).params, "latency_ms": own,
                  "latency_over_found": own / ours, "machine": machine().line()})  # fmt: skip
+    draw_all()
 
 
 def main() -> None:

@@ -143,6 +143,13 @@ def test_a_space_that_is_none_says_why(tmp_path: Path, old: str, new: str, says:
     assert "space.toml" in str(error.value)
 
 
+def test_stages_stand_as_the_rows_do() -> None:
+    """What a stage reads is as wide as the one before it makes it."""
+    stages = (Stage(rows=("block_3",), kernel=(3, 5)), Stage(rows=("block_1",), kernel=(3, 5)))
+    with pytest.raises(ValueError, match="stage 2: expected stages in the order of the base's rows"):
+        Space(name="a", base=BASE, stages=stages)
+
+
 def test_rows_are_in_one_stage_only() -> None:
     stage = Stage(rows=("block_1",), kernel=(3, 5))
     with pytest.raises(ValueError, match="is in another stage too"):

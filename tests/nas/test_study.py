@@ -16,7 +16,7 @@ import pytest
 
 from leannet.errors import LeannetError
 from leannet.nas.space import Decision
-from leannet.nas.storage import storage_of
+from leannet.nas.storage import kept, storage_of
 from leannet.nas.study import Study
 
 DECISIONS = (Decision("kernel", (3, 5)), Decision("skip", (True, False)), Decision("activation", ("relu", "h_swish")))
@@ -300,3 +300,14 @@ def test_nothing_is_reported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_folder_keeps_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PGPASSWORD", "")
+    monkeypatch.chdir(tmp_path)
+    assert kept("postgresql://me:p%40ss@host:5432/search") == "postgresql://me@host:5432/search"
+    assert os.environ["PGPASSWORD"] == "p@ss"  # as libpq reads it
+    for text in ("postgresql://me@host/search", "postgresql://host/search", "sqlite:////tmp/x.db"):
+        assert kept(text) == text
+    assert kept("trials.log") == str(tmp_path / "trials.log")
+    assert kept(None) is None

@@ -35,6 +35,7 @@ from leannet.training.objective import CrossEntropy
 from leannet.training.settings import Skipping
 from leannet.training.skipping import Charged, Skipped, learning_to_skip, of_gates, open_gates, shares, with_gates
 from tests.conftest import draw_folder, stop_at_step
+from tests.serving.client import running
 from tests.skipping.test_gates import exits
 
 SMALL: dict[str, Any] = {"workers": 0, "quiet": True, "batch_size": 8, "model": "cifar_resnet20", "width": 0.5}
@@ -283,6 +284,23 @@ def test_what_is_exported_skips_and_passes_its_check(
     for ours, theirs in zip(*(leannet.predict(path, images)[0] for path in (exported.path, supervised)), strict=True):
         assert ours.classes == theirs.classes
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
+
+
+def test_the_server_answers_what_predict_says_of_a_network_that_skips(
+    supervised: Path, photos: Path, tmp_path: Path
+) -> None:
+    """By branches, one image after the other; and several at once, gathered."""
+    images = sorted(photos.rglob("*.png"))[:4]
+    for branches in ("one", "any"):
+        exported = export(supervised, tmp_path / f"{branches}.onnx", branches=branches)
+        expected, _ = leannet.predict(supervised, images)
+        with running(exported.path) as server:
+            together = server.post(*((image.name, image.read_bytes()) for image in images))
+            alone = [server.post((image.name, image.read_bytes())) for image in images]
+        answered = [*together.json["predictions"], *(each.json["predictions"][0] for each in alone)]
+        for ours, theirs in zip(answered, (*expected, *expected), strict=True):
+            assert ours["prediction"] == theirs.classes[0]
+            assert ours["probability"] == pytest.approx(theirs.probabilities[0], abs=1e-4)
 
 
 def test_a_run_keeps_what_its_gates_decided_and_its_page_shows_it(supervised: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from leannet.nas.adapt_resource import TABLE, first_resource
 from leannet.nas.adapt_worker import ORIGINAL, Worker
 from leannet.nas.adapted import Adapted
 from leannet.nas.resources import Predicted
-from leannet.nas.storage import absolute, check_storage
+from leannet.nas.storage import check_storage, kept
 from leannet.retired import current_settings
 from leannet.shrink.budgets import read_budgets
 from leannet.shrink.choosing import check_names
@@ -88,7 +88,7 @@ def adapt(
     Adaptation(
         request=made,
         settings=worker.job.settings.model_dump(mode="json", exclude_none=True),
-        storage=absolute(storage),
+        storage=kept(storage),
         study=f"adapt {folder.resolve().name} {uuid4().hex[:12]}",
         weights=worker.weights,
         command=worker.job.header.provenance.command,

@@ -21,7 +21,7 @@ from leannet.nas.search_worker import SUPERNET, Worker
 from leannet.nas.searched import Searched
 from leannet.nas.space import Space
 from leannet.nas.spaces import read_space
-from leannet.nas.storage import absolute, check_storage
+from leannet.nas.storage import check_storage, kept
 from leannet.retired import current_settings
 from leannet.shrink.budgets import Quantity, check_budgets, read_budgets
 from leannet.shrink.continuing import training_settings
@@ -130,7 +130,7 @@ def search(
     plain = worker.job.settings.model_dump(mode="json", exclude_none=True)
     study = f"search {folder.resolve().name} {uuid4().hex[:12]}"
     command = worker.job.header.provenance.command
-    Search(request=made, settings=plain, storage=absolute(storage), study=study, command=command).save(folder)
+    Search(request=made, settings=plain, storage=kept(storage), study=study, command=command).save(folder)
     worker.console.say(f"into {folder}; to go on or to help: {command_line('search --resume', folder)}")
     begun(folder)
     return worker.search(folder)

@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -95,6 +95,11 @@ class Space(Choices):
                 if node.reads != (above.path,) or not isinstance(row, InvertedResidual) or not row.residual:
                     raise ValueError(f"stage {number}: expected that row '{node.path}' adds what it reads of "
                                      f"'{above.path}', so that it can be left out")  # fmt: skip
+        order = [row.name for row in self.base.rows]
+        for number, (one, other) in enumerate(pairwise(self.stages), start=2):
+            if order.index(one.rows[0]) > order.index(other.rows[0]):
+                raise ValueError(f"stage {number}: expected stages in the order of the base's rows, found row "
+                                 f"'{other.rows[0]}' behind '{one.rows[0]}'")  # fmt: skip
         for place, (name, options) in enumerate(self.decisions):  # each alone, for what follows from it
             for index in range(len(options)):
                 candidate = (*self.largest[:place], index, *self.largest[place + 1 :])

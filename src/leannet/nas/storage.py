@@ -1,10 +1,12 @@
 """Where trials are kept, and what to do while it is away."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from leannet.errors import LeannetError
 
@@ -93,9 +95,16 @@ def check_storage(text: str) -> None:
         storage.engine.dispose()
 
 
-def absolute(text: str | None) -> str | None:
-    """A storage as it is named from any folder: a file by its whole path."""
-    return text if text is None or "://" in text else str(Path(text).resolve())
+def kept(text: str | None) -> str | None:
+    """A storage as a folder keeps it, for workers anywhere: a file by its whole path, and PostgreSQL without its
+    password, which this process and those that it starts hand on by PGPASSWORD."""
+    if text is None or "://" not in text:
+        return None if text is None else str(Path(text).resolve())
+    password = urlsplit(text).password
+    if password is None or not text.startswith("postgresql"):
+        return text
+    os.environ["PGPASSWORD"] = unquote(password)
+    return without_password(text)
 
 
 def without_password(url: str) -> str:
