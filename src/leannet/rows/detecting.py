@@ -27,6 +27,7 @@ def detector(
     channels: int = 64,
     levels: Sequence[int] = (8,),
     convolutions: int = 2,
+    of_classes: int = 0,
     most: int = 100,
     light: bool = True,
     neck: Neck = "pyramid",
@@ -41,8 +42,9 @@ def detector(
     enlarged to the one level, by a transposed convolution for each time two (CenterNet, arXiv 1904.07850, section 5,
     and OneNet's first head, at stride 4). convolutions: how many of 3 x 3 stand before classes and sides, the same for
     both; those of several levels share their weights, but not their normalization, and so do classes and sides (FCOS,
-    arXiv 1904.01355, section 3.2). most: how many objects an image has at most. light: those convolutions are separable
-    ones. taps: the rows of the backbone whose maps these are; empty: the last of each stride.
+    arXiv 1904.01355, section 3.2). of_classes: how many more stand before the classes alone. most: how many objects an
+    image has at most. light: those convolutions are separable ones. taps: the rows of the backbone whose maps these
+    are; empty: the last of each stride.
 
     Raises LeannetError for a level that the backbone has no map of, for several with neck deconv, and for taps that are
     no rows or of one stride.
@@ -71,7 +73,7 @@ def detector(
         rows.append(Separable(**fields) if light else Conv(kernel=3, norm=Norm(), activation="relu", **fields))
     for level in order:
         rows += _head(level, None if level == order[0] else order[0], merged[level], classes, channels, convolutions,
-                      alone=len(order) == 1, light=light)  # fmt: skip
+                      of_classes, alone=len(order) == 1, light=light)  # fmt: skip
     maps = tuple(f"{word}_{level}" for level in order for word in ("classes", "sides"))
     rows.append(TopBoxes(name=BOXES, inputs=maps, strides=tuple(order), most=most))
     roles: tuple[Role, Role] = ("class_map", "box_map")
@@ -149,6 +151,7 @@ def _head(
     classes: int,
     channels: int,
     convolutions: int,
+    of_classes: int,
     alone: bool,
     light: bool,
 ) -> list[RowBase]:
@@ -156,37 +159,44 @@ def _head(
 
     owner: the level whose weights these use; None: they have their own. alone: no other level uses them.
     """
-    rows: list[RowBase] = []
 
     def whose(word: str) -> str | None:
         return None if owner is None else f"{word}_{owner}"
 
-    for number in range(1, convolutions + 1):
-        tower = f"tower_{number}"
+    def convolved(tower: str, source: str) -> list[RowBase]:
+        """A convolution of 3 x 3."""
         if alone:
             fields = {"name": f"{tower}_{level}", "inputs": (source,), "out_channels": channels}
-            dense = {"kernel": 3, "norm": Norm(), "activation": "relu"}
-            rows.append(Separable(**fields) if light else Conv(**fields, **dense))
-        else:
-            words = ("depthwise", "pointwise") if light else ("conv",)
-            for word in words:
-                name, shares = f"{tower}_{word}", whose(f"{tower}_{word}")
-                if word == "depthwise":
-                    rows.append(Depthwise(name=f"{name}_{level}", inputs=(source,), shares=shares))
-                else:
-                    kernel = 3 if word == "conv" else 1
-                    fields = {"name": f"{name}_{level}", "inputs": (source,), "out_channels": channels}
-                    rows.append(Conv(kernel=kernel, shares=shares, **fields))
-                rows += [
-                    Normalize(name=f"{name}_norm_{level}"),
-                    Activate(name=f"{name}_relu_{level}", activation="relu"),
-                ]
-                source = rows[-1].name
-        source = rows[-1].name
-    common = {"inputs": (source,), "bias": True}
+            return [Separable(**fields) if light else Conv(**fields, kernel=3, norm=Norm(), activation="relu")]
+        rows: list[RowBase] = []
+        for word in ("depthwise", "pointwise") if light else ("conv",):
+            name, shares = f"{tower}_{word}", whose(f"{tower}_{word}")
+            if word == "depthwise":
+                rows.append(Depthwise(name=f"{name}_{level}", inputs=(source,), shares=shares))
+            else:
+                kernel = 3 if word == "conv" else 1
+                fields = {"name": f"{name}_{level}", "inputs": (source,), "out_channels": channels}
+                rows.append(Conv(kernel=kernel, shares=shares, **fields))
+            rows += [
+                Normalize(name=f"{name}_norm_{level}"),
+                Activate(name=f"{name}_relu_{level}", activation="relu"),
+            ]
+            source = rows[-1].name
+        return rows
+
+    rows: list[RowBase] = []
+    for number in range(1, convolutions + 1):
+        rows += convolved(f"tower_{number}", rows[-1].name if rows else source)
+    shared = rows[-1].name if rows else source
+    before_classes = shared
+    for number in range(1, of_classes + 1):
+        rows += convolved(f"class_tower_{number}", before_classes)
+        before_classes = rows[-1].name
     return [
         *rows,
-        Conv(name=f"classes_{level}", shares=whose("classes"), out_channels=classes, **common),
+        Conv(
+            name=f"classes_{level}", shares=whose("classes"), out_channels=classes, inputs=(before_classes,), bias=True
+        ),
         # Without the paper's ReLU: where it is 0 the side of an object stays wrong, for nothing says so.
-        Conv(name=f"sides_{level}", shares=whose("sides"), out_channels=SIDES, **common),
+        Conv(name=f"sides_{level}", shares=whose("sides"), out_channels=SIDES, inputs=(shared,), bias=True),
     ]
