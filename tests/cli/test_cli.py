@@ -320,7 +320,7 @@ FLAGS = {
     "exits flip flip-vertical folds freeze gate gate-cost gate-group gate-learning head-channels image-column "
     "json label-column label-smoothing layer-decay levels limit lr matching mixup model momentum mosaic neck "
     "normalization optimizer out pad patience policy policy-changes policy-strength precision "
-    "progressive-resizing quiet recipe resize resolution resume rl-weight sampling schedule seed skip split "
+    "progressive-resizing quiet recipe resize resolution resume rl-weight rotate90 sampling schedule seed skip split "
     "step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
     "sparsity-scope sync-norm taps teacher teacher-features teacher-share task temperature tensorboard threads time "
     "warmup weight-decay weights width workers zero-init-residual zoom-out",

@@ -48,7 +48,7 @@ def test_batches_say_where_objects_are(tmp_path: Path) -> None:
     assert dataset.remarks == ("6 images, 10 objects: 5 green, 5 red", "1 image has no object")
     scanned = scan(dataset)
     preprocessing = Preprocessing(height=64, width=80, resize="letterbox")
-    augment = Augment(crop=0.4, flip=True, flip_vertical=True, pad=4)
+    augment = Augment(crop=0.4, flip=True, flip_vertical=True, rotate90=True, pad=4)
     plain = PreparedDataset(scanned.dataset, preprocessing)
     augmented = PreparedDataset(scanned.dataset, preprocessing, augment, seed=1)
     caches = cached(augmented, plain, sizes=scanned.sizes, formats=scanned.formats)

@@ -1,14 +1,16 @@
 """Where an image lies in an input: what arithmetic says, looked for among the pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from leannet.data.augment import Augment, random_box
+from leannet.data.augment import QUARTERS, Augment, random_box
 from leannet.data.images import GREY, fit
-from leannet.data.placing import place
+from leannet.data.placing import place, rotated
 from leannet.preprocessing import Preprocessing
 
 RULES = ("crop", "center-crop", "squash", "letterbox")
@@ -19,13 +21,17 @@ def _preprocessing(rule: str, width: int = 96, height: int = 64) -> Preprocessin
     return Preprocessing(height=height, width=width, resize=rule)
 
 
-@given(_side, _side, st.sampled_from(RULES), st.booleans(), st.booleans(), st.integers(0, 2**31))
+@given(_side, _side, st.sampled_from(RULES), st.booleans(), st.booleans(), st.integers(0, 3), st.integers(0, 2**31))
 @settings(max_examples=80, deadline=None)
-def test_there_and_back(width: int, height: int, rule: str, is_mirrored: bool, is_upside_down: bool, seed: int) -> None:
+def test_there_and_back(
+    width: int, height: int, rule: str, is_mirrored: bool, is_upside_down: bool, quarters: int, seed: int
+) -> None:
     draw = np.random.default_rng(seed)
     corners = draw.uniform(0, (width, height), (5, 2))
     boxes = np.concatenate((corners, corners + draw.uniform(0, (width, height), (5, 2))), axis=1)
-    placed = place((width, height), _preprocessing(rule), None, is_mirrored, is_upside_down)
+    size = (width, height) if quarters % 2 == 0 else (height, width)
+    placed = place(size, _preprocessing(rule), None, is_mirrored, is_upside_down)
+    placed = replace(placed, size=(width, height), quarters=quarters)
     there = placed.to_input(boxes)
     assert (there[:, :2] <= there[:, 2:]).all()
     np.testing.assert_allclose(placed.to_image(there), boxes, atol=1e-9 * max(width, height))
@@ -52,6 +58,14 @@ def test_pixels_are_where_arithmetic_says(rule: str, size: tuple[int, int]) -> N
     if expected.min() >= 0 and min(wide, high) >= 2:
         middle = (row * (np.arange(96) + 0.5)).sum() / row.sum()
         assert middle == pytest.approx(expected[[0, 2]].mean(), abs=0.5)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_boxes_turn_as_pillow_turns_images(quarters: int) -> None:
+    image = Image.new("L", (80, 60))
+    image.paste(255, (10, 20, 40, 50))
+    turned = image if not quarters else image.transpose(QUARTERS[quarters - 1])
+    assert rotated(np.array([10, 20, 40, 50]), (80, 60), quarters).tolist() == list(turned.getbbox() or ())
 
 
 @given(st.integers(1, 1500), st.integers(1, 1500), st.integers(1, 300), st.integers(1, 300))

@@ -19,14 +19,14 @@ from sklearn.metrics import confusion_matrix
 import leannet
 from leannet.checkpoint import load, save
 from leannet.cli.report import command
-from leannet.data.augment import Augment
+from leannet.data.augment import Augment, augmented
 from leannet.data.images import read, to_color
 from leannet.data.loader import PreparedDataset
 from leannet.data.sources import open_dataset
 from leannet.errors import LeannetError
 from leannet.reports.costs import measure
 from leannet.reports.curves import draw_curve
-from leannet.reports.images import augmented, mistakes, open_run, samples
+from leannet.reports.images import mistakes, open_run, samples
 from leannet.reports.run import class_counts
 from leannet.reports.run_contents import read_run
 from leannet.sections import Metrics
@@ -186,7 +186,7 @@ def test_samples_are_training_images_changed_as_the_loader_changes_them(finished
         if path.name == "broken.png":
             continue
         image = to_color(read(path), header.preprocessing)
-        mine = np.asarray(augmented(image, header, augment, np.random.default_rng((3, 0, index))))
+        mine = augmented(image, header.preprocessing, augment, np.random.default_rng((3, 0, index)))[0]
         assert (mine == loader[index, 0][0].permute(1, 2, 0).numpy()).all()
 
 

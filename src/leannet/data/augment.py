@@ -6,7 +6,7 @@ the resized image.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from pydantic import ConfigDict, Field
 
-from leannet.data.images import GREY, Box, to_array
+from leannet.data.images import GREY, Box, fit, to_array
+from leannet.data.placing import Placement, place
 from leannet.preprocessing import Preprocessing
 from leannet.rows.fields import Flag, Frozen
 
+QUARTERS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,6 +40,8 @@ class Augment(Frozen):
     """Mirror every second image, left to right."""
     flip_vertical: Flag = False
     """Turn every second image upside down too, where there is no up: cells, aerial views."""
+    rotate90: Flag = False
+    """Turn images by quarters of a circle at random, where there is no up."""
     policy: Literal["none", "trivial", "rand", "color"] = "none"
     """TrivialAugment or RandAugment; color: of the first the changes of light and color alone, which move nothing."""
     policy_changes: Annotated[int, Field(ge=1)] = 2
@@ -61,6 +65,21 @@ class Moved(NamedTuple):
     is_upside_down: bool
     right: int
     down: int
+
+
+def augmented(
+    image: Image.Image, preprocessing: Preprocessing, augment: Augment, draw: np.random.Generator
+) -> tuple[NDArray[np.uint8], Placement]:
+    """(H, W, C) uint8 of an upright image in the network's colors, turned, cropped, resized and changed at random, and
+    where the image is in it."""
+    size, quarters = image.size, int(draw.integers(4)) if augment.rotate90 else 0
+    if quarters:
+        image = image.transpose(QUARTERS[quarters - 1])
+    box = random_box(image.size, preprocessing, augment, draw)
+    array, moved = change(fit(image, preprocessing, box), augment, draw)
+    turned = moved.is_mirrored, moved.is_upside_down
+    where = place(image.size, preprocessing, box, *turned, (moved.right, moved.down))
+    return array, replace(where, size=size, quarters=quarters)
 
 
 def random_box(

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
-from leannet.data.augment import Augment, change, random_box
+from leannet.data.augment import Augment, augmented
 from leannet.data.batches import Batches as Batches
 from leannet.data.cache import ImageCache, Shape, fits
 from leannet.data.dataset import Dataset
@@ -129,10 +129,7 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
         """An image cut and changed at random, and where it is then."""
         assert self.augment is not None
         image = to_image(self._cached(index, lambda: to_array(self._read(index))))
-        box = random_box(image.size, preprocessing, self.augment, draw)
-        array, moved = change(fit(image, preprocessing, box), self.augment, draw)
-        turned = moved.is_mirrored, moved.is_upside_down
-        return array, place(image.size, preprocessing, box, *turned, (moved.right, moved.down))
+        return augmented(image, preprocessing, self.augment, draw)
 
     def _mosaic(self, index: int, draw: np.random.Generator) -> tuple[NDArray[np.uint8], Parts]:
         """Four images around a point near the middle (Bochkovskiy et al., arXiv 2004.10934, section 3.3)."""

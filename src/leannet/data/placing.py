@@ -26,16 +26,18 @@ class Placement:
     is_mirrored: bool = False  # left and right
     is_upside_down: bool = False
     moved: tuple[int, int] = (0, 0)  # then to the right and down
+    quarters: int = 0  # counterclockwise, by which the image was turned before all of that
 
     def to_input(self, boxes: Boxes) -> Boxes:
         """Boxes of the image as boxes of the input; those of what was cut away lie outside."""
-        placed = boxes * (self.scale * 2) + self.offset * 2
+        placed = rotated(boxes, self.size, self.quarters) * (self.scale * 2) + self.offset * 2
         return self._turned_over(placed) + self.moved * 2
 
     def to_image(self, boxes: Boxes) -> Boxes:
         """Boxes of the input as boxes of the image, unclipped."""
         placed = self._turned_over(boxes - self.moved * 2)
-        return (placed - self.offset * 2) / (self.scale * 2)
+        size = self.size if self.quarters % 2 == 0 else self.size[::-1]
+        return rotated((placed - self.offset * 2) / (self.scale * 2), size, -self.quarters % 4)
 
     def clipped(self, boxes: Boxes) -> Boxes:
         """Boxes of the image, no side of them beyond it."""
@@ -51,6 +53,16 @@ class Placement:
         if self.is_upside_down:
             top, bottom = height - bottom, height - top
         return np.stack((left, top, right, bottom), axis=-1)
+
+
+def rotated(boxes: Boxes, size: tuple[int, int], quarters: int) -> Boxes:
+    """Boxes in an image of (width, height) pixels that is turned counterclockwise by quarters of a circle."""
+    width, height = size
+    for _ in range(quarters):
+        left, top, right, bottom = np.moveaxis(boxes, -1, 0)
+        boxes = np.stack((top, width - right, bottom, width - left), axis=-1)
+        width, height = height, width
+    return boxes
 
 
 def place(

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from leannet.data.augment import Augment, change, random_box
+from leannet.data.augment import Augment, augmented
 from leannet.data.dataset import Dataset
 from leannet.data.images import BrokenImage, fit, read, to_color, to_image
-from leannet.data.placing import place
 from leannet.data.sources import open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
 from leannet.data.targets import placed_objects
@@ -193,7 +192,7 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
             network_input, number = _with_boxes(image, images.header, augment, draw, truths[index])
             label = f"{number} object{'' if number == 1 else 's'}"
         else:
-            network_input = augmented(image, images.header, augment, draw)
+            network_input = to_image(augmented(image, images.header.preprocessing, augment, draw)[0])
             label = images.dataset.classes[images.dataset.labels[index]]
         shown.append(Sample(images.dataset.names[index], label, thumbnail(network_input)))
         if len(shown) == most:
@@ -201,21 +200,12 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
     return shown
 
 
-def augmented(image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator) -> Image.Image:
-    """An image in the network's colors, cropped, resized and changed at random, as the loader does in training."""
-    box = random_box(image.size, header.preprocessing, augment, draw)
-    return to_image(change(fit(image, header.preprocessing, box), augment, draw)[0])
-
-
 def _with_boxes(
     image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator, truth: Truths
 ) -> tuple[Image.Image, int]:
-    """The same for boxes, drawn where training sees them, and how many there are."""
+    """An image as training sees it, with its boxes drawn, and how many there are."""
     preprocessing = header.preprocessing
-    box = random_box(image.size, preprocessing, augment, draw)
-    array, moved = change(fit(image, preprocessing, box), augment, draw)
-    turned = moved.is_mirrored, moved.is_upside_down
-    where = place(image.size, preprocessing, box, *turned, (moved.right, moved.down))
+    array, where = augmented(image, preprocessing, augment, draw)
     truth = truth.sized(image.size).inside()
     size = (preprocessing.width, preprocessing.height)
     objects = placed_objects(truth.boxes[~truth.is_crowd], truth.labels[~truth.is_crowd], where, size)
