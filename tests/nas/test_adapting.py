@@ -141,7 +141,7 @@ def test_the_clock_has_the_last_word(trained: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     shares = iter((1.2, 0.5))
     monkeypatch.setattr(Timing, "milliseconds", lambda *_: [1.0, next(shares)])
-    request = {**REQUEST, "proposals": 1, "short_steps": 1, "rows": ("block_1", "block_2"), "steps": 4}
+    request = {**REQUEST, "proposals": 1, "short_steps": 1, "reduction": 0.2}
     words: dict[str, Any] = {"epochs": 1, "request": request, "measure": False, "storage": "trials.log", **QUICK}
     fast = adapt(trained, latency="95%", out=tmp_path / "fast", **words)
     assert [float(json.loads(file.read_text())["after"]) for file in sorted(fast.path.glob("steps/*/timed.json"))] == [

@@ -281,8 +281,9 @@ def test_objects_are_drawn_where_python_finds_them(browser: Any, tmp_path: Path)
             assert [each["class"] for each in found] == [each.label for each in expected], name
             boxes = np.array([each.box for each in expected]).reshape(-1, 4)
             np.testing.assert_allclose(np.array([each["box"] for each in found]).reshape(-1, 4), boxes, atol=0.1)
+            page.evaluate("document.getElementById('boxes').replaceChildren()")
             page.set_input_files("#file", file)
-            page.wait_for_function(f"document.querySelectorAll('#boxes rect').length === {len(expected)}")
+            page.locator("#boxes rect").nth(len(expected) - 1).wait_for(state="attached")
             drawn = page.locator("#boxes rect").evaluate_all(
                 "all => all.map(each => ['x', 'y', 'width', 'height'].map(name => +each.getAttribute(name)))"
             )

@@ -190,7 +190,7 @@ class Detection(Task):
         is in the image are none; those that are not finite stay, and are refused by whoever scores or writes them."""
         where = place(size, self.preprocessing)
         boxes = where.clipped(where.to_image(answers[:, :4].astype(np.float64)))
-        seen = ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+        seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) | ~np.isfinite(answers).all(axis=1)
         return Detections(boxes[seen], answers[seen, 4], answers[seen, 5].astype(np.int64))
 
     def likely(self, answers: Floats, images: Dataset) -> list[Detections]:

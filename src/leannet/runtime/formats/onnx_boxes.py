@@ -33,14 +33,17 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
     logits, sides = flat(maps[::2], "logits", classes), flat(maps[1::2], "sides", 4)
     scaled = to.node("Mul", [sides, constant("factors", factors)], f"{path}:scaled")
     boxes = to.node("Add", [scaled, constant("origins", origins)], f"{path}:placed")
-    likeliest = to.node("ReduceMax", [logits, constant("axes", [1])], f"{path}:likeliest", keepdims=0)
+    one, row = constant("one", [0, 1, -1]), constant("row", [0, -1])
+    # A maximum over the classes that every version of ONNX spells alike.
+    stacked = to.node("Reshape", [logits, constant("stacked_shape", [0, 1, classes, -1])], f"{path}:stacked")
+    pooled = to.node("MaxPool", [stacked], f"{path}:pooled", kernel_shape=[classes, 1], strides=[1, 1])
+    likeliest = to.node("Reshape", [pooled, row], f"{path}:likeliest")
     place = largest(likeliest, "place", ties(origins.shape[1]), step.places)  # (N, places)
-    one = constant("one", [0, 1, -1])
     of_each = to.node("Reshape", [place, one], f"{path}:of_each")
     of_each = to.node("Tile", [of_each, constant("classes", [1, classes, 1])], f"{path}:of_classes")
     of_place = to.node("GatherElements", [logits, of_each], f"{path}:of_place", axis=2)
     by_place = to.node("Transpose", [of_place], f"{path}:by_place", perm=[0, 2, 1])
-    best = to.node("Reshape", [by_place, constant("row", [0, -1])], f"{path}:best")
+    best = to.node("Reshape", [by_place, row], f"{path}:best")
     top = largest(best, "top", ties(classes * step.places), step.of_all)  # (N, of_all)
     # Looked up, since OpenCV 4 divides integers as if they were none.
     ranks, numbers = np.repeat(np.arange(step.places), classes), np.tile(np.arange(classes), step.places)
@@ -48,6 +51,7 @@ def top_boxes(to: OnnxGraph, step: ops.TopBoxes, *maps: str) -> str:
         to.node("Gather", [constant(f"{name}s", values), top], f"{path}:{name}")
         for name, values in (("rank", ranks), ("number", numbers))
     )
+    rank = to.node("Reshape", [rank, row], f"{path}:rank_of_each")  # OpenCV 4 has made it an axis more
     where = to.node("GatherElements", [place, rank], f"{path}:where", axis=1)
     of_box = to.node("Reshape", [where, one], f"{path}:of_box")
     top_boxes_xyxy = to.node(
