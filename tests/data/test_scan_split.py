@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from leannet.data.augment import Augment, random_box
 from leannet.data.dataset import Dataset
 from leannet.data.images import prepare, read
-from leannet.data.loader import Augment, Batches, Loader, PreparedDataset, mean_and_std, normalize, random_box
+from leannet.data.loader import Batches, Loader, PreparedDataset, mean_and_std, normalize
 from leannet.data.scan import scan
 from leannet.data.sources import open_dataset
 from leannet.data.split import parse_ratio, split_dataset

@@ -18,9 +18,11 @@ from leannet.checkpoint import load
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.nas.adapt_request import Adaptation, Offer, Offered, winner
+from leannet.nas.adapt_worker import Worker
 from leannet.nas.adapted import Adapted
 from leannet.nas.adapted_figure import draw_adapted
 from leannet.nas.adapting import adapt, resume_adapting
+from leannet.nas.resources import Counted
 from leannet.nas.trials import results_of
 from leannet.shrink.timing import Timing
 
@@ -137,7 +139,10 @@ def test_milliseconds_by_a_table(trained: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_the_clock_has_the_last_word(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What its rows are measured to take may be a lucky figure: then steps go on; and after the last one it says so."""
-    monkeypatch.setattr("leannet.nas.adapt_resource.FITTED", 3)
+    counted = Counted("macs")  # which stand for milliseconds: nothing is timed
+    monkeypatch.setattr("leannet.nas.adapting.first_resource", lambda *_: counted)
+    monkeypatch.setattr("leannet.nas.adapt_worker.resource_of", lambda *_: counted)
+    monkeypatch.setattr(Worker, "_can_measure", lambda *_: True)
     monkeypatch.chdir(tmp_path)
     shares = iter((1.2, 0.5))
     monkeypatch.setattr(Timing, "milliseconds", lambda *_: [1.0, next(shares)])

@@ -311,3 +311,12 @@ def test_a_folder_keeps_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         assert kept(text) == text
     assert kept("trials.log") == str(tmp_path / "trials.log")
     assert kept(None) is None
+
+
+def test_workers_that_begin_at_once_make_one_storage(tmp_path: Path) -> None:
+    """Whoever finds a table that another has just made looks again."""
+    code = f"from leannet.nas.storage import storage_of\nstorage_of({str(tmp_path / 'new.db')!r})\n"
+    workers = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    for each in workers:
+        _, errors = each.communicate(timeout=120)
+        assert each.returncode == 0, errors.decode()

@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 from leannet.errors import LeannetError
 
 T = TypeVar("T")
+# Optuna 5.0.0 makes its tables one by one: of two workers that begin at once, one finds what was not there before.
+MADE_MEANWHILE = ("already exists", "UNIQUE constraint failed", "duplicate key", "database is locked")
+MAKERS, POLL = 20, 0.2  # tries, and seconds between them
 LONGEST_WAIT = 15.0  # seconds between two tries
 
 
@@ -36,11 +39,16 @@ def storage_of(text: str) -> Any:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
-    try:
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
-    except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
-        line = str(error).splitlines()[0]
-        raise LeannetError(f"--storage {without_password(text)}: cannot be reached: {line}") from None
+    for tries_left in reversed(range(MAKERS)):
+        try:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
+        except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
+            line = (str(error).splitlines() or [type(error).__name__])[0]
+            meanwhile = isinstance(error, AssertionError) or any(words in str(error) for words in MADE_MEANWHILE)
+            if not tries_left or not meanwhile:
+                raise LeannetError(f"--storage {without_password(text)}: cannot be reached: {line}") from None
+            time.sleep(POLL)
+    raise AssertionError("the last try returns or raises")
 
 
 @dataclass(frozen=True)
