@@ -420,3 +420,23 @@ def test_lists_of_voc(tmp_path: Path) -> None:
     splits = dict(zip(dataset.names, dataset.splits, strict=True))
     assert splits == {f"JPEGImages/{name}.jpg": split for name, split in
                       (("my cat 1", "train"), ("b", "train"), ("c", "validation"))}  # fmt: skip
+
+
+def test_a_yaml_file_beside_class_folders_is_of_something_else(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        _image(tmp_path / name / "a.jpg")
+    for text in ("x: !own 3", "names: [cat, dog]", ": : ["):
+        (tmp_path / "config.yaml").write_text(text)
+        assert open_dataset(str(tmp_path)).truths is None
+    (tmp_path / "data.yaml").write_text("names: [a\n: : x")
+    with pytest.raises(LeannetError, match=r"data.yaml:\d: expected YAML"):
+        open_dataset(str(tmp_path))
+
+
+def test_ids_that_are_no_numbers(tmp_path: Path) -> None:
+    _coco(tmp_path, {"a": [DOG]})
+    file = tmp_path / "annotations" / "instances.json"
+    for wrong in ("NaN", "Infinity", "1.5", "null"):
+        file.write_text('{"images": [], "annotations": [], "categories": [{"id": ' + wrong + ', "name": "x"}]}')
+        with pytest.raises(LeannetError, match=r"categories\[0\]: expected an id and a name"):
+            open_dataset(str(tmp_path))

@@ -307,7 +307,7 @@ def test_a_folder_keeps_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.chdir(tmp_path)
     assert kept("postgresql://me:p%40ss@host:5432/search") == "postgresql://me@host:5432/search"
     assert os.environ["PGPASSWORD"] == "p@ss"  # as libpq reads it
-    for text in ("postgresql://me@host/search", "postgresql://host/search", "sqlite:////tmp/x.db"):
+    for text in ("postgresql://me@host/search", "postgresql://host/search", f"sqlite:///{tmp_path}/x.db"):
         assert kept(text) == text
     assert kept("trials.log") == str(tmp_path / "trials.log")
     assert kept(None) is None

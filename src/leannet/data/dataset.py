@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.data.images import TURNED
 from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 
 NAMES_SHOWN = 3  # names of left-out files in a line
-ON_THE_SIDE = range(5, 9)  # EXIF's orientations that swap width and height
 
 Reader = Callable[[int], Path | bytes | NDArray[np.uint8]]
 
@@ -122,7 +122,7 @@ class Dataset:
         ):
             if each.said in {None, size}:
                 continue
-            if orientation in ON_THE_SIDE and each.said == size[::-1]:
+            if orientation in TURNED and each.said == size[::-1]:
                 truths[number] = each.upright(orientation)
                 turned.append(self.names[number])
             else:

@@ -112,7 +112,8 @@ def _split(file: Path, root: Path) -> str | None:
 def _categories(content: Mapping[str, Any], file: Path) -> Iterator[tuple[int, str]]:
     for place, each in enumerate(content["categories"]):
         number = each.get("id") if isinstance(each, dict) else None
-        if not isinstance(number, int | float) or number != int(number) or not str(each.get("name", "")):
+        is_whole = isinstance(number, int | float) and number % 1 == 0  # neither NaN nor infinity
+        if not is_whole or not str(each.get("name", "")):
             raise LeannetError(f"{file}: categories[{place}]: expected an id and a name, found {json.dumps(each)[:80]}")
         yield int(number), str(each["name"])
 

@@ -8,6 +8,7 @@ points. An image without a text file has no objects.
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,28 @@ def yolo_file(root: Path) -> Path | None:
     named = sorted((file for file in root.iterdir() if file.suffix.lower() in YAML),
                    key=lambda file: (file.stem not in {"data", "dataset"}, file.name))  # fmt: skip
     for file in named:
-        if names_classes(file):
+        if _is_described(file):
             return file
     labels = root / LABELS
     has_labels = labels.is_dir() and (root / IMAGES).is_dir()
     lists = [folder / name for folder in (root, labels) for name in LISTS]
     found = next((file for file in lists if file.is_file()), None)
-    if found is not None and (has_labels or any(_labels_of(image, root).is_file() for image in _all_images(root))):
+    if found is not None and (has_labels or any(_is_label(_labels_of(image, root)) for image in _all_images(root))):
         return found
     if has_labels and any(_is_label(file) for file in sorted(labels.rglob("*.txt"))[:1]):
         raise LeannetError(f"{root}: has {IMAGES}/ and {LABELS}/, but nothing names the classes: expected data.yaml "
                            f"with `names`, or {LISTS[0]}, a name a line")  # fmt: skip
     return None
+
+
+def _is_described(file: Path) -> bool:
+    """Whether a YAML file of a folder is one that describes it. Raises LeannetError for a data.yaml that is no YAML;
+    any other may be of something else, and has to name images too."""
+    if file.stem in {"data", "dataset"}:
+        return names_classes(file)
+    with suppress(LeannetError):
+        return names_classes(file) and any(word in _yaml(file) for word in SPLITS)
+    return False
 
 
 def names_classes(file: Path) -> bool:
@@ -52,7 +63,8 @@ def names_classes(file: Path) -> bool:
 
 def _is_label(file: Path) -> bool:
     """Whether a file has lines of a class and four numbers."""
-    lines = [line for line in file.read_text(errors="replace").splitlines()[:1] if line.strip()]
+    text = file.read_text(errors="replace") if file.is_file() else ""
+    lines = [line for line in text.splitlines()[:1] if line.strip()]
     return any(len(values) == 5 and not any(map(math.isnan, values)) for values in map(numbers, map(str.split, lines)))
 
 
@@ -143,7 +155,7 @@ def _images(place: Path, file: Path) -> list[Path]:
         return [place.parent / line for line in lines]
     if not place.is_dir():
         raise LeannetError(f"{file}: names {place}, which is not there; expected a folder of images, or a list of them")
-    return [path for path in sorted(place.rglob("*")) if path.suffix.lower() in image_suffixes()]
+    return _all_images(place)
 
 
 def _by_name(folder: Path) -> Iterator[tuple[str | None, Path]]:
