@@ -112,8 +112,8 @@ def _split(file: Path, root: Path) -> str | None:
 def _categories(content: Mapping[str, Any], file: Path) -> Iterator[tuple[int, str]]:
     for place, each in enumerate(content["categories"]):
         number = each.get("id") if isinstance(each, dict) else None
-        is_whole = isinstance(number, int | float) and number % 1 == 0  # neither NaN nor infinity
-        if not is_whole or not str(each.get("name", "")):
+        # Neither NaN nor infinity, which JSON has in Python, is whole.
+        if not isinstance(number, int | float) or number % 1 != 0 or not str(each.get("name", "")):
             raise LeannetError(f"{file}: categories[{place}]: expected an id and a name, found {json.dumps(each)[:80]}")
         yield int(number), str(each["name"])
 
