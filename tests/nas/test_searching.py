@@ -224,6 +224,8 @@ def test_candidates_may_be_trained_alone_and_timed(tmp_path: Path) -> None:
     [
         ({}, "expected one target of --latency, --macs and --params, or --sram or --flash alone, found none"),
         ({"macs": "50%", "params": "50%"}, "found 2"),
+        ({"latency": "50%", "request": {"device": "Cortex-A76"}}, "--device Cortex-A76: .* expected --latency-table"),
+        ({"macs": "50%", "request": {"table": "x.json"}}, "--latency-table: expected a target of milliseconds"),
         ({"macs": "50%", "width": 0.5}, "--width: the space says what networks are"),
         ({"macs": "50%", "request": {"strategy": "luck"}}, "search: "),
         ({"macs": "50%", "request": {"sram": "lots"}}, "--sram lots: expected an amount of memory"),

@@ -93,10 +93,6 @@ def command(
     if from_ is None and (data is None or space is None):
         raise LeannetError("expected DATA and --space, as leannet search photos/ --space mobilenet_v2 --latency 50%, "
                            "or --from, as leannet search --from runs/photos --latency 50%")  # fmt: skip
-    if device is not None and latency_table is None:
-        raise LeannetError(f"--device {device}: of a latency table that was measured there: expected --latency-table")
-    if latency_table is not None and latency is None:
-        raise LeannetError("--latency-table: expected a target of milliseconds (--latency)")
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
         "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,

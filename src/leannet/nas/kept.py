@@ -54,7 +54,7 @@ class Kept(Choices):
 
         Raises LeannetError where nothing can become narrower.
         """
-        tied, found, names = channels(base), list[KeptWidth](), set[str]()
+        tied, searched, names = channels(base), list[KeptWidth](), set[str]()
         for width in matching(widths(tied), rows, keep):
             own = scores[width.groups]
             before = len(tied.written[width.row])
@@ -70,10 +70,10 @@ class Kept(Choices):
             name = next(name for n in count(1) if (name := f"{width.row}{f':{n}' if n > 1 else ''}") not in names)
             names.add(name)
             order = tuple(width.groups[np.argsort(own, kind="stable")].tolist())
-            found.append(KeptWidth(name=name, channels=before, each=width.each, groups=order, gone=gone))
-        if not found:
+            searched.append(KeptWidth(name=name, channels=before, each=width.each, groups=order, gone=gone))
+        if not searched:
             raise LeannetError(f"{base.name}: expected widths that can become multiples of {round_to}, found none")
-        return cls(name="kept", base=base, widths=tuple(found))
+        return cls(name="kept", base=base, widths=tuple(searched))
 
     @cached_property
     def tied(self) -> Channels:

@@ -84,6 +84,10 @@ class Request(Timed):
         """A request. Raises LeannetError for fields that are impossible."""
         request = requested(cls, "search", values)
         _ = request.limits  # raises for what is none
+        if request.device is not None and request.table is None:
+            raise LeannetError(f"--device {request.device}: names whose latency table it is: expected --latency-table")
+        if request.table is not None and request.quantity != "latency_ms":
+            raise LeannetError("--latency-table: expected a target of milliseconds (--latency)")
         if request.quantity == "latency_ms" and request.device is None:
             request.timing.check()
         return request

@@ -61,8 +61,8 @@ def _has_annotations(folder: Path) -> bool:
     file = next((file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml" and file.is_file()), None)
     if file is None:
         return False
-    with file.open("rb") as opened:
-        return b"<annotation" in opened.read(BEGINNING)
+    with file.open("rb") as stream:
+        return b"<annotation" in stream.read(BEGINNING)
 
 
 def _images(root: Path, base: Path, folder: Path, split: str | None, problems: Problems) -> Iterator[BoxedImage]:
@@ -89,12 +89,12 @@ def _images(root: Path, base: Path, folder: Path, split: str | None, problems: P
 def _by_name(folder: Path) -> dict[str, Path]:
     """The images here and below, the uppermost of a name, by it without its extension, which annotations often give
     wrongly."""
-    found: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     paths = folder.iterdir() if folder.name == IMAGES else folder.rglob("*")
     for path in sorted(paths, key=lambda path: (len(path.parts), path)):
         if path.suffix.lower() in image_suffixes():
-            found.setdefault(path.stem, path)
-    return found
+            by_name.setdefault(path.stem, path)
+    return by_name
 
 
 def _splits(root: Path, files: dict[str, Path]) -> dict[str, str]:

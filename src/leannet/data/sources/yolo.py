@@ -36,9 +36,9 @@ def yolo_file(root: Path) -> Path | None:
     labels = root / LABELS
     has_labels = labels.is_dir() and (root / IMAGES).is_dir()
     lists = [folder / name for folder in (root, labels) for name in LISTS]
-    found = next((file for file in lists if file.is_file()), None)
-    if found is not None and (has_labels or any(_is_label(_labels_of(image, root)) for image in _all_images(root))):
-        return found
+    classes = next((file for file in lists if file.is_file()), None)
+    if classes is not None and (has_labels or any(_is_label(_labels_of(image, root)) for image in _all_images(root))):
+        return classes
     if has_labels and any(_is_label(file) for file in sorted(labels.rglob("*.txt"))[:1]):
         raise LeannetError(f"{root}: has {IMAGES}/ and {LABELS}/, but nothing names the classes: expected data.yaml "
                            f"with `names`, or {LISTS[0]}, a name a line")  # fmt: skip
