@@ -45,6 +45,21 @@ def test_who_answers_as_the_teacher_has_nothing_to_learn() -> None:
     assert all(gradient.abs().max() < 1e-5 for gradient in gradients)
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v3_debug", "shufflenet_v2_debug", "googlenet_debug"])
+def test_a_teacher_answers_without_batch_norm(name: str) -> None:
+    """What a folded one teaches is what the network answers; the one in hand is left as it is."""
+    network = lively(build(architecture(name))).eval()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    wrapped = Distilled(CrossEntropy(), network).to(torch.device("cpu"), torch.float32)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in wrapped.teacher.modules())
+    x = torch.randn(4, 3, 64, 64)
+    expected, answers = network(x), wrapped.teacher(x)
+    torch.testing.assert_close(answers, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    after = network.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+
 def test_auxiliary_outputs_count_by_their_weight() -> None:
     main, first, second = torch.randn(3, 4, 5)
     targets = torch.tensor([0, 1, 2, 3])

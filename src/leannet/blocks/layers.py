@@ -1,10 +1,12 @@
 """One torch module for each kind of layer, built from its row and the shapes of its inputs."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from leannet import rows
 from leannet.blocks.activations import activation_module
@@ -12,6 +14,8 @@ from leannet.blocks.finding import TopBoxes
 from leannet.blocks.fused import can_fuse, norm_and_activation
 from leannet.blocks.layouts import channels, mean_of_positions
 from leannet.rows import Norm, Padding, Shape, pad_before_after
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def _norm(norm: Norm | None, channels: int) -> nn.Module:
@@ -61,6 +65,17 @@ class ConvLayer(nn.Module):
         if can_fuse(x, self.norm):
             return norm_and_activation(x, self.norm, self.activation)
         return self.activation(self.norm(x))
+
+
+def fold_batch_norm(network: Module) -> Module:
+    """The same network, changed: batch norm that follows a convolution becomes part of its filters and bias.
+
+    For networks in evaluation mode that learn no more; answers are the same but for rounding.
+    """
+    for layer in network.modules():
+        if isinstance(layer, ConvLayer) and isinstance(layer.norm, nn.BatchNorm2d):
+            layer.conv, layer.norm = fuse_conv_bn_eval(layer.conv, layer.norm), nn.Identity()
+    return network
 
 
 class TransposedConvLayer(nn.Module):
