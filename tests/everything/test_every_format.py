@@ -30,7 +30,7 @@ FLOATS = [("float32", "float32"), ("float16", "float32"), ("bfloat16", "float32"
 # So deep that random scales of batch norm multiply up to outputs of 10^7, which no float32 knows: smaller ones.
 SCALES = {
     "shufflenet_v2_164_se_residual": 0.6,
-    **{f"ghostnet_v{n}": 0.5 for n in (1, 2)},
+    **{f"ghostnet_{form}": 0.5 for form in ("debug", "v1", "v2")},
     **{f"efficientnet_lite{n}": 0.75 for n in range(1, 5)},
     "mnasnet_a1": 0.75,
     "mnasnet_small": 0.75,
