@@ -73,6 +73,28 @@ def test_branches_answer_as_the_network(name: str, engine: str) -> None:
     assert 0 < decided(network, x).mean() < 1
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_another_decision_is_another_answer(name: str) -> None:
+    """So answers that are the same, in whatever engine, come of the same decisions."""
+    rows, network, x = case(name)
+    chosen = decided(network, x)
+    with torch.inference_mode():
+        expected = network(x)
+    turned = 0
+    for number, (decision, _) in enumerate(decisions(rows)):
+        for threshold in (0.0, 1.0):
+            other = leannet.build(rows.edit({decision: {"threshold": threshold}})).eval()
+            other.load_state_dict(network.state_dict())
+            is_other = decided(other, x)[:, number] != chosen[:, number]
+            if name == "exits" and number > 0:
+                is_other &= chosen[:, 0] == 0  # who has left is asked nothing more
+            with torch.inference_mode():
+                gap = (other(x) - expected).abs().amax(dim=1).numpy()
+            assert (gap[is_other] > 1e-3 * expected.abs().max().item()).all(), decision
+            turned += is_other.sum()
+    assert turned >= len(x)
+
+
 @pytest.mark.parametrize("engine", ENGINE_NAMES)
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_all_blocks_and_none(threshold: float, engine: str) -> None:
