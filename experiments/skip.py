@@ -6,7 +6,7 @@ DATA: a folder with train.parquet and test.parquet. From bases/cifar_resnet38 an
 with Muon, a quarter of cifar-fast's rate and whole images from the first epoch on:
 
 - original: the base, 10 epochs more;
-- supervised: with recurrent gates, noisy and charged `alpha`, 7 epochs;
+- supervised: with recurrent gates, noisy and charged `alpha`, 7 epochs, for each of some alphas;
 - hybrid: from there 3 epochs of hybrid reinforcement learning with Adam and a small rate;
 - static: the base without the blocks that the hybrid network skips most, until an image costs no more, 10 epochs;
 - exits: two early exits on the base, 10 epochs, and the confidence at which an image costs what the hybrid network's
@@ -16,7 +16,7 @@ The ablation, of cifar_resnet38 alone, each 10 epochs: free (supervised, hard an
 (the score is the share of the block), highway. The best epoch is that of the base's validation split, and the test
 images are scored once. Mult-adds are those of an image, expected over the test images, the gates' own included. Appends
 a line to docs/experiments/skip.jsonl for each finished run, and writes skip.json (`saved_`, `points_lost_` and
-`points_over_static_` of each network), skip.svg and docs/skip.md.
+`points_over_static_` of each network, at the first of its alphas that has run), skip.svg and docs/skip.md.
 """
 
 import argparse
@@ -39,6 +39,7 @@ MUON = ["--lr", "0.002"]
 ADAM = ["--optimizer", "adam", "--lr", "0.0001", "--weight-decay", "0", "--label-smoothing", "0"]
 SUPERVISED, HYBRID = 7, 3  # epochs
 WAYS = ("original", "supervised", "hybrid", "static", "exits")
+OF_ALPHA = ("supervised", "hybrid", "static")  # once for each alpha; all else once
 ABLATION = ("free", "soft", "highway")
 GATES = {
     "free": ["--gate", "recurrent"],
@@ -51,11 +52,12 @@ BETWEEN = (0.05, 0.95)  # of the images, for which a gate runs that decides
 
 @dataclass(frozen=True)
 class Network:
-    """A base, how many blocks a gate decides for, and what running all of them costs, in units of the cross-entropy."""
+    """A base, how many blocks a gate decides for, and what running all of them costs, in units of the cross-entropy:
+    what is claimed is of the first of these that has run."""
 
     base: str
     group: int
-    alpha: float
+    alphas: tuple[float, ...]
 
     @property
     def file(self) -> Path:
@@ -63,32 +65,40 @@ class Network:
         return BASES / f"{self.base}.safetensors"
 
 
-NETWORKS = {"resnet38": Network("cifar_resnet38", 1, 0.15), "mobilenet_v2": Network("cifar_mobilenet_v2", 1, 0.1)}
+NETWORKS = {
+    "resnet38": Network("cifar_resnet38", 1, (0.15, 0.05)),
+    "mobilenet_v2": Network("cifar_mobilenet_v2", 1, (0.03, 0.1)),
+}
 
 
-def trained(data: Path, network: Network, way: str, threads: int, more: list[str]) -> Path:
+def trained(data: Path, network: Network, way: str, alpha: float | None, threads: int, more: list[str]) -> Path:
     """The run of a way, after those that it starts from."""
-    out, words = LEDGER.runs / f"{network.base}-{way}", [*RECIPE, "--seed", "0", "--threads", str(threads), *more]
+    out, words = _folder(network, way, alpha), [*RECIPE, "--seed", "0", "--threads", str(threads), *more]
     start, epochs = network.file, SUPERVISED + HYBRID
     words += GATES.get(way, [])
     if way == "supervised":
         words += ["--gate", "recurrent", "--gate-group", str(network.group)]
-        words += ["--gate-learning", "noisy", "--alpha", str(network.alpha)]
+        words += ["--gate-learning", "noisy", "--alpha", str(alpha)]
         epochs = SUPERVISED
     if way == "hybrid":
-        start, epochs = trained(data, network, "supervised", threads, more), HYBRID
-        words += ["--gate-learning", "hybrid", "--alpha", str(network.alpha)]
+        start, epochs = trained(data, network, "supervised", alpha, threads, more), HYBRID
+        words += ["--gate-learning", "hybrid", "--alpha", str(alpha)]
     words += ADAM if way == "hybrid" else MUON
     if way == "static":
-        start = LEDGER.runs / f"{network.base}-static.safetensors"
+        start = out.with_name(f"{out.name}.safetensors")
         if not start.exists():
-            smaller(network, line_of(network, "hybrid"), start)
+            smaller(network, line_of(network, "hybrid", alpha), start)
     return done(out, "train", data / "train.parquet", "--weights", start, *words, "--epochs", epochs)
 
 
-def line_of(network: Network, way: str) -> Line:
+def _folder(network: Network, way: str, alpha: float | None) -> Path:
+    return LEDGER.runs / "-".join((network.base, way, *([] if alpha is None else [f"{alpha:g}"])))
+
+
+def line_of(network: Network, way: str, alpha: float | None) -> Line:
     """The finished run of a way."""
-    return next(line for line in LEDGER.lines if (line["network"], line["way"]) == (network.base, way))
+    wanted = {"network": network.base, "way": way, "alpha": alpha}
+    return next(line for line in LEDGER.lines if wanted.items() <= line.items())
 
 
 def smaller(network: Network, hybrid: Line, file: Path) -> None:
@@ -111,16 +121,17 @@ def _is_whole(rows: Architecture, block: str) -> bool:
     return node.in_shapes == (node.out_shape,)
 
 
-def measured(data: Path, network: Network, way: str, run: Path) -> Line:
+def measured(data: Path, network: Network, way: str, alpha: float | None, run: Path) -> Line:
     """Test accuracy, and what an image costs."""
     if way == "exits":
-        hybrid = line_of(network, "hybrid")
+        hybrid = line_of(network, "hybrid", network.alphas[0])
         share = hybrid["macs"] / count(load(run)[1].architecture).macs
         leannet.choose_exits(run, cost=share, quiet=True)
         run = run / "exits.safetensors"
     found = leannet.evaluate(run, str(data / "test.parquet"), quiet=True)
     rows = load(run)[1].architecture
-    line: Line = {"network": network.base, "way": way, "accuracy": found.scores.accuracy, "macs": count(rows).macs}
+    line: Line = {"network": network.base, "way": way, "alpha": alpha, "accuracy": found.scores.accuracy}
+    line["macs"] = count(rows).macs
     if found.costs is not None:
         costs = found.costs.to_dict()
         line |= {"macs": costs["mean_macs"], "tenths": costs["macs_by_tenths"], "rates": costs["rates"]}
@@ -131,34 +142,46 @@ def summary(lines: list[Line]) -> Line:
     """What the hybrid networks save and lose, in shares and points."""
     results: Line = {}
     for word, network in NETWORKS.items():
-        of = {line["way"]: line for line in lines if line["network"] == network.base}
+        ready = [line["alpha"] for line in lines if (line["network"], line["way"]) == (network.base, "hybrid")]
+        claimed = next((alpha for alpha in network.alphas if alpha in ready), None)
+        of = {
+            line["way"]: line for line in lines if line["network"] == network.base and line["alpha"] in {None, claimed}
+        }
         if {"original", "hybrid"} <= of.keys():
             hybrid, original = of["hybrid"], of["original"]
             results[f"saved_{word}"] = 1 - hybrid["macs"] / original["macs"]
             results[f"points_lost_{word}"] = 100 * (original["accuracy"] - hybrid["accuracy"])
-            low, high = BETWEEN
-            deciding = [rate for rate in hybrid["rates"].values() if rate is not None and low < rate < high]
-            results[f"gates_that_decide_{word}"] = len(deciding) / len(hybrid["rates"])
+            results[f"gates_that_decide_{word}"] = deciding(hybrid)
         if {"hybrid", "static"} <= of.keys():
             results[f"points_over_static_{word}"] = 100 * (of["hybrid"]["accuracy"] - of["static"]["accuracy"])
     return results
 
 
-def page(results: Line, lines: list[Line]) -> str:
+def deciding(line: Line) -> float:
+    """The share of gates that run their block for some images and not for others."""
+    low, high = BETWEEN
+    rates = line["rates"].values()
+    return sum(rate is not None and low < rate < high for rate in rates) / len(rates)
+
+
+def page(lines: list[Line]) -> str:
     """docs/skip.md."""
     text = [
         "# What skipping is worth", "", "![Test accuracy against mult-adds](experiments/skip.svg)", "",
         "Written by `python experiments/skip.py DATA`: recurrent gates on CIFAR-10, test accuracy, and mult-adds of an "
         f"image in the mean over the test images; {SUPERVISED + HYBRID} epochs from the base, of which hybrid learning "
         f"has the last {HYBRID}. {'; '.join(sorted({line['machine'] for line in lines}))}.", "",
-        "| network | way | test accuracy | M mult-adds | gates that run for 5 to 95 % |", "|---|---|--:|--:|--:|",
+        "| network | way | alpha | test accuracy | M mult-adds | gates that run for 5 to 95 % |",
+        "|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip
-    for word, network in NETWORKS.items():
-        ways = (*WAYS, *ABLATION)
-        for line in (each for way in ways for each in lines if (each["network"], each["way"]) == (network.base, way)):
-            share = results.get(f"gates_that_decide_{word}") if line["way"] == "hybrid" else None
-            cells = f"{100 * line['accuracy']:.2f} % | {line['macs'] / 1e6:.1f}"
-            text.append(f"| {network.base} | {line['way']} | {cells} | {'' if share is None else f'{share:.0%}'} |")
+    bases, ways = [network.base for network in NETWORKS.values()], (*WAYS, *ABLATION)
+    for line in sorted(
+        lines, key=lambda each: (bases.index(each["network"]), ways.index(each["way"]), each["alpha"] or 0)
+    ):
+        alpha = "" if line["alpha"] is None else f"{line['alpha']:g}"
+        share = f"{deciding(line):.0%}" if line["way"] == "hybrid" else ""
+        cells = f"{alpha} | {100 * line['accuracy']:.2f} % | {line['macs'] / 1e6:.1f} | {share}"
+        text.append(f"| {line['network']} | {line['way']} | {cells} |")
     return "\n".join(text) + "\n"
 
 
@@ -172,10 +195,13 @@ def draw(lines: list[Line], path: Path) -> None:
     }
     with figure(4.5 * len(panels), 4) as drawn:
         for axes, (word, members) in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-            for line in members:
-                place = line["macs"] / 1e6, 100 * line["accuracy"]
-                axes.plot(*place, "o", color=COLORS[WAYS.index(line["way"])])
-                axes.annotate(line["way"], place, (5, 4), textcoords="offset points", fontsize=9)
+            for way in WAYS:  # along a line: the same with other alphas
+                of_way = sorted((line for line in members if line["way"] == way), key=lambda line: line["macs"])
+                places = [(line["macs"] / 1e6, 100 * line["accuracy"]) for line in of_way]
+                axes.plot(*zip(*places, strict=True), "o-", color=COLORS[WAYS.index(way)]) if places else None
+                for line, place in zip(of_way, places, strict=True):
+                    alpha = "" if line["alpha"] is None else f" {line['alpha']:g}"
+                    axes.annotate(way + alpha, place, (5, 4), textcoords="offset points", fontsize=9)
             axes.set_title(word)
             axes.margins(0.25, 0.2)
             axes.set_xlabel("M mult-adds an image")
@@ -192,15 +218,26 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=tuple(NETWORKS))
     parser.add_argument("--threads", type=int, default=2)
     arguments, more = parser.parse_known_args()
-    todo = [(way, NETWORKS[word]) for word in arguments.networks for way in arguments.only
-            if way in WAYS or word == "resnet38"]  # fmt: skip
-    for way, network in todo:
-        if LEDGER.has(network=network.base, way=way):
-            continue
-        run = trained(arguments.data, network, way, arguments.threads, more)
-        LEDGER.add(measured(arguments.data, network, way, run))
-        LEDGER.write(results := summary(LEDGER.lines), page(results, LEDGER.lines))
-        draw(LEDGER.lines, LEDGER.file.with_suffix(".svg"))
+    todo = [
+        (way, alpha, network)
+        for word, network in ((word, NETWORKS[word]) for word in arguments.networks)
+        for number in range(len(network.alphas))
+        for way in arguments.only
+        for alpha in [network.alphas[number] if way in OF_ALPHA else None]
+        if (way in WAYS or word == "resnet38") and (number == 0 or way in OF_ALPHA)
+    ]
+    for way, alpha, network in todo:
+        if not LEDGER.has(network=network.base, way=way, alpha=alpha):
+            run = trained(arguments.data, network, way, alpha, arguments.threads, more)
+            LEDGER.add(measured(arguments.data, network, way, alpha, run))
+            write(LEDGER.lines)
+    write(LEDGER.lines)
+
+
+def write(lines: list[Line]) -> None:
+    """Results, figure and page."""
+    LEDGER.write(summary(lines), page(lines))
+    draw(lines, LEDGER.file.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
