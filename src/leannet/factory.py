@@ -9,6 +9,7 @@ import torch
 from leannet.header import Header
 from leannet.network import Network, build, transfer
 from leannet.weights import read_weights
+from leannet.weights.fitting import is_of
 from leannet.zoo import architecture
 
 
@@ -38,11 +39,13 @@ def create(
         network = build(architecture(name, width, resolution, classes, 3 if in_channels is None else in_channels))
     else:
         source, header = read_weights(weights, name, width, resolution, classes, _warn)
-        if header.provenance.source is None:  # leannet's own weights must be of the requested network
-            stored = source.architecture
-            rows = architecture(name, width, resolution, stored.classes, stored.input.channels)
-            if resolution is None:
-                rows = rows.with_input(stored.input.height, stored.input.width)
+        stored = source.architecture
+        rows = architecture(name, width, resolution, stored.classes, stored.input.channels)
+        sides = stored.input if resolution is None else rows.input
+        if is_of(stored, name, width):  # as the weights are used to: of a library's form, or its padding
+            rows = stored
+        rows = rows.with_input(sides.height, sides.width)
+        if rows != stored:
             requested = build(rows)
             transfer(requested, source.state_dict(), str(weights))
             source = requested

@@ -17,7 +17,7 @@ from leannet.network import Network, build
 from leannet.rows import Architecture, parameters
 from leannet.rows.channels import channels
 from leannet.run_files import MODEL, STATE
-from leannet.shrink import Plan, prune, resume_pruning
+from leannet.shrink import Plan, prune, resume_pruning, sensitivity
 from leannet.shrink.choosing import Choice, choose
 from leannet.shrink.criteria import score
 from leannet.shrink.images import narrow_network
@@ -115,6 +115,28 @@ def test_a_plan_replayed_gives_the_same_bytes(trained: Path, tmp_path: Path) -> 
         prune(trained, out=tmp_path / folder, epochs=0, request=plan, **QUICK)
     one, two, three = ((tmp_path / folder / MODEL).read_bytes() for folder in ("one", "two", "three"))
     assert one == two == three
+
+
+def test_a_killed_replay_needs_its_plan_no_more(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    prune(trained, macs="50%", plan_only=file, request={"images": 64, "criterion": "l2"}, **QUICK)
+    prune(trained, out=tmp_path / "one", epochs=0, request={"images": 64, "plan": str(file)}, **QUICK)
+    expected = (tmp_path / "one" / MODEL).read_bytes()
+    (tmp_path / "one" / MODEL).unlink()
+    file.unlink()
+    resume_pruning(tmp_path / "one", quiet=True)
+    assert (tmp_path / "one" / MODEL).read_bytes() == expected
+
+
+def test_early_exits_are_scored_and_measured(tmp_path: Path) -> None:
+    """In evaluation a network has no outputs but its own, whatever else it learned by."""
+    run = tmp_path / "run"
+    leannet.train(
+        "digits", run, model="mobilenet_v2_debug", resolution=32, epochs=1, limit=100, skipping={"exits": 1}, **QUICK
+    )
+    small = prune(run, macs="80%", out=tmp_path / "small", epochs=0, request={"images": 32}, **QUICK)
+    assert small.after.macs <= 0.8 * count(load(run)[1].architecture).macs
+    assert sensitivity(run, ratios=(0.5,), images=32, criterion="l1", quiet=True).curves
 
 
 def test_only_the_plan(trained: Path, tmp_path: Path) -> None:
@@ -215,6 +237,7 @@ def test_a_killed_iterative_pruning_goes_on_to_the_same_result(
         ({"request": {"keep": ("blok",)}}, "mobilenet_v2_debug has no row or layer 'blok'"),
         ({"request": {"plan": "nowhere.json"}}, "nowhere.json: cannot be read"),
         ({"model": "mobilenet_v1"}, "--model: the network and its split are those of"),
+        ({"split": "50:50", "macs": "50%"}, "--split 50:50: some images to validate on would be those that trained"),
     ],
 )
 def test_mistakes_are_told_in_a_line_and_nothing_is_written(

@@ -148,3 +148,7 @@ def test_what_ships_has_no_branches(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.state_dict()[key].numpy(), value.numpy())
     with pytest.raises(LeannetError, match="expected rows with parallel branches, found none to fold"):
         leannet.reparameterize(tmp_path / "folded.safetensors")
+    before = (tmp_path / "trained.safetensors").read_bytes()
+    with pytest.raises(LeannetError, match="is an input of this command"):
+        leannet.reparameterize(tmp_path / "trained.safetensors", tmp_path / "trained.safetensors")
+    assert (tmp_path / "trained.safetensors").read_bytes() == before

@@ -33,6 +33,8 @@ def test_a_row_is_measured_at_each_ratio_and_guides_a_pruning(trained: Path, tmp
     of = widths(channels(header.architecture))
     assert [curve.row for curve in curves.curves] == [width.row for width in of]
     assert all(curve.ratios == (0.25, 0.5) for curve in curves.curves)
+    with pytest.raises(LeannetError, match="--criterion taylor scores lowest: expected that criterion, found l1"):
+        prune(trained, macs="50%", out=tmp_path / "l1", request={"criterion": "l1", "sensitivity": str(file)}, **QUICK)
     measured = prices(curves, of)
     assert [price is not None and len(price) - 1 for price in measured] == [len(width.groups) for width in of]
     result = prune(trained, macs="60%", out=tmp_path / "run", epochs=0,

@@ -13,11 +13,14 @@ import leannet
 from leannet.checkpoint import load, save, to_bytes
 from leannet.errors import LeannetError
 from leannet.header import DENSE_VERSION, SPARSE_VERSION
+from leannet.network import build
+from leannet.rows import TransposedConv
 from leannet.run_files import MODEL
 from leannet.shrink import resume_sparsifying, sparsify
 from leannet.training import loop
 from leannet.training.settings import Sparsity
-from leannet.training.sparsity import masks, sparse_keys, zeros_of
+from leannet.training.sparsity import masks, sparse_keys, turned_keys, zeros_of
+from leannet.zoo import architecture
 
 QUICK: dict[str, Any] = {"quiet": True, "workers": 0}
 
@@ -78,6 +81,12 @@ def test_two_of_four() -> None:
         most = torch.where(mask[:, start : start + 4], 0.0, four.abs()).amax(dim=1)
         assert (most <= least).all()
     assert mask[:, 8:].all()
+    turned = weight.transpose(0, 1)  # of a transposed convolution: what it reads comes first
+    assert torch.equal(masks({"a": turned}, 0.5, "2:4", "global", {"a"})["a"], mask.transpose(0, 1))
+    network = build(architecture("onenet_deconv_debug"))
+    assert turned_keys(network) == {
+        f"{layer.path}.conv.weight" for layer in network.architecture.layers if isinstance(layer.row, TransposedConv)
+    }
     linear = torch.randn(5, 8)
     assert (masks({"b": linear}, 0.5, "2:4", "global")["b"].reshape(5, 2, 4).sum(dim=2) == 2).all()
 

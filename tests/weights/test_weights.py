@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import leannet
+from leannet.checkpoint import save
 from leannet.cost import count
 from leannet.errors import LeannetError
 from leannet.network import build
@@ -281,3 +282,12 @@ def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
         first = network.architecture.rows[0]
         assert (first.padding, first.norm.eps) == (padding, eps)
         assert network.origin.preprocessing.mean[0] == mean
+        if name == "tf_x":
+            file = tmp_path / "ours.safetensors"  # saved here, the rows stay those of the weights
+            save(file, network, network.origin)
+            again = leannet.create("mobilenet_v3_small", weights=file)
+            assert again.architecture == network.architecture
+            with pytest.raises(LeannetError, match=r"ours\.safetensors"):  # and no other network is given for the asked
+                leannet.create("mobilenet_v2", weights=file)
+            with pytest.raises(LeannetError, match="resolution"):
+                leannet.create("mobilenet_v3_small", resolution=0, weights=tmp_path / "tf_x.safetensors")

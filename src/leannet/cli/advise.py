@@ -75,7 +75,10 @@ def command(
     if advice.command:
         print(f"try next  {advice.command}")
     else:
-        print("none fits: raise a limit" + ("" if advice.precision == "int8" else ", or try --precision int8"))
+        print(
+            "none fits: raise a limit"
+            + ("" if advice.precision == "int8" or advice.is_for_microcontrollers else ", or try --precision int8")
+        )
 
 
 def _memories(sram: str | None, flash: str | None, target: str | None) -> tuple[int | None, int | None]:

@@ -199,7 +199,8 @@ def _print_one(
         print_text(note)
     if fitting is not None:
         print()
-        print_fit(fitting[1], fitting[0], what)
+        form = (f":{width:g}" if width != 1.0 else "") + (f"@{resolution}" if resolution else "")
+        print_fit(fitting[1], fitting[0], what + form)
 
 
 RECEPTIVE_FIELD = "receptive field: in pixels of the image"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from leannet.cli.output import print_text
+from leannet.errors import command_line
 
 if TYPE_CHECKING:
     from leannet.microcontrollers import Fit, Target
@@ -57,7 +58,7 @@ def _print_padding(fit: "Fit", what: str) -> None:
     if fit.one_sided is not None and (fit.grown or fit.apart):
         print_text(
             f"before training: padding by TensorFlow's rule needs neither, and {fit.one_sided:,} bytes of activations: "
-            f"leannet rewrite {what} --rule padding:same",
+            f"{command_line('rewrite', what)} --rule padding:same",
             INDENT,
         )
 

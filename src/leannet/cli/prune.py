@@ -94,7 +94,7 @@ def command(
         "ratio": ratio, "blocks": blocks, "criterion": criterion, "ranking": ranking, "rows": tuple(rows or ()),
         "keep": tuple(keep or ()), "round_to": round_to, "least": least, "images": images, "rounds": rounds,
         "between": between, "sensitivity": None if sensitivity is None else str(sensitivity.resolve()),
-        "plan": None if plan is None else str(plan), "engine": latency_engine,
+        "plan": None if plan is None else str(plan.resolve()), "engine": latency_engine,
         "precision": latency_precision, "threads": latency_threads,
     }  # fmt: skip
     pruned = prune(

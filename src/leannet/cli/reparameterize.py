@@ -27,7 +27,7 @@ def command(
     Example: leannet reparameterize runs/photos
     """
     from leannet.cost import count
-    from leannet.files import check_writable, write_whole
+    from leannet.files import spare_inputs, write_whole
     from leannet.header import checkpoint_file
     from leannet.rows.branches import deploy
     from leannet.what import parse, resolve
@@ -42,7 +42,7 @@ def command(
     file = out or Path(f"{before.name}_reparameterized.json")
     if trained and out is None:
         file = (path := checkpoint_file(what)).with_name(f"{path.stem}_reparameterized.safetensors")
-    check_writable(file)
+    spare_inputs([file], [what, *([checkpoint_file(what)] if trained else [])])
     difference = None
     if trained:
         from leannet.shrink import reparameterize

@@ -63,7 +63,8 @@ def command(
         f"{100 * curves.accuracy:.1f} % of {curves.images:,} training images."
     )
     print(f"written     {out}   ·   {figure}")
-    print(f"try next    {command_line('prune', run)} --macs 50% --sensitivity {quote(str(out))}")
+    by = "" if criterion == "taylor" else f" --criterion {criterion}"  # what prune takes by itself
+    print(f"try next    {command_line('prune', run)} --macs 50%{by} --sensitivity {quote(str(out))}")
 
 
 def _shares(text: str) -> tuple[float, ...]:

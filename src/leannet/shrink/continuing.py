@@ -48,6 +48,11 @@ def training_settings(file: Path, data: str | None, values: dict[str, Any]) -> S
         before["detecting"] = {key: value for key, value in before["detecting"].items() if key == "matching"}
     if fixed := [name for name in ("model", "width", "resolution", "weights", "folds", "fold") if values.get(name)]:
         raise LeannetError(f"--{fixed[0]}: the network and its split are those of {file}: leave it out")
+    if values.get("split", AS_WEIGHTS) != AS_WEIGHTS and header.split.sizes:
+        raise LeannetError(
+            f"--split {values['split']}: some images to validate on would be those that trained {file}, which says how "
+            "its data was split: leave it out"
+        )
     limit, seed = before.get("limit"), before.get("seed", 0)
     if limit and values.get("seed", seed) != seed:
         raise LeannetError(

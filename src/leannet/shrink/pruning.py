@@ -218,6 +218,11 @@ class _Pruning:
                 f"--sensitivity {request.sensitivity}: it was measured of another network, {curves.network}, and this "
                 f"is {network.architecture.name}"
             )
+        if curves is not None and curves.criterion != self._criterion:
+            raise LeannetError(
+                f"--sensitivity {request.sensitivity}: it was measured without the channels that --criterion "
+                f"{curves.criterion} scores lowest: expected that criterion, found {self._criterion}"
+            )
         original = self.network.architecture
         decider = Decider.of(original, tied, request.choice, request.rows, request.keep, self._overhead, curves)
         budgets = self._budgets(number)
@@ -235,6 +240,8 @@ class _Pruning:
     def _criterion(self) -> Criterion:
         """That of the plan, or else of the request."""
         request = self.request
+        if request.plan is not None and self.progress.rounds:  # the plan is kept there; its file may be gone
+            return self.progress.rounds[0].plan.criterion or request.criterion
         of_plan = Plan.load(request.plan).criterion if request.plan is not None else None
         return of_plan or request.criterion
 

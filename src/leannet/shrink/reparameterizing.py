@@ -8,6 +8,7 @@ import torch
 from leannet import __version__
 from leannet.checkpoint import load, save
 from leannet.errors import LeannetError
+from leannet.files import spare_inputs
 from leannet.header import checkpoint_file
 from leannet.network import Network, reparameterized
 from leannet.rows.branches import deploy
@@ -33,6 +34,7 @@ def reparameterize(run: str | Path, out: str | Path | None = None) -> Reparamete
     out: the checkpoint that is written; None: none is. Raises LeannetError where there is nothing
     to fold, and where folding would change the answers.
     """
+    spare_inputs([out], [run, checkpoint_file(run)])
     network, header = load(checkpoint_file(run))
     layers = len(deploy(network.architecture).maps)
     if not layers:

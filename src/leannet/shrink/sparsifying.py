@@ -34,7 +34,7 @@ from leannet.training.job import Job, prepare
 from leannet.training.reading import Reader
 from leannet.training.run import Run, begin, continue_run
 from leannet.training.settings import Settings, read_toml
-from leannet.training.sparsity import masks, sparse_keys, zeros_of
+from leannet.training.sparsity import masks, sparse_keys, turned_keys, zeros_of
 from leannet.training.state import load_state
 
 ASKED = "sparsify.toml"  # what was asked for, in the folder of a network that is being rewound
@@ -150,8 +150,9 @@ def _masked(network: Network, share: float, level: str, scope: str) -> Network:
     """Sets the smallest weights to zero, in place."""
     keys = sparse_keys(network)
     weights = dict(network.named_parameters())
+    by_key: dict[str, torch.Tensor] = {key: weights[key] for key in keys}
     with torch.no_grad():
-        for key, mask in masks({key: weights[key] for key in keys}, share, level, scope).items():
+        for key, mask in masks(by_key, share, level, scope, turned_keys(network)).items():
             weights[key].mul_(mask)
     return network
 

@@ -27,6 +27,7 @@ from leannet.training.pace import images_per_second
 from leannet.training.recipes import RECIPES, with_recipe
 from leannet.training.settings import Detecting, Settings
 from leannet.training.skipping import with_gates
+from leannet.weights.fitting import is_of
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
@@ -115,9 +116,12 @@ def choose(
     if name is None and source is None:
         name, resolution = default_network(settings, scan.median_size, images, console)
         settings = settings.model_copy(update={"resolution": settings.resolution or resolution})
-    if source is not None and (name is None or source[1].provenance.source):
-        architecture = source[1].architecture  # weights of another library bring its own variant of the rows
-    elif name is not None and name.endswith(".json"):
+    from_json = name is not None and name.endswith(".json")
+    if source is not None and (
+        name is None or (not from_json and is_of(source[1].architecture, name, settings.width or 1.0))
+    ):
+        architecture = source[1].architecture  # with the padding and the epsilon that the weights are used to
+    elif name is not None and from_json:
         architecture = Architecture.load(name)
     else:
         assert name is not None

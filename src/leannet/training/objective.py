@@ -84,7 +84,9 @@ class CrossEntropy(Objective):
         main = next(iter(by_row.values()))
         parts = {"cross_entropy": self._loss(main, targets)}
         parts |= {
-            f"auxiliary.{row}": weight * self._loss(by_row[row], targets) for row, weight in self.auxiliary.items()
+            f"auxiliary.{row}": weight * self._loss(by_row[row], targets)
+            for row, weight in self.auxiliary.items()
+            if row in by_row  # outputs of training, which evaluation has not
         }
         truth = targets.argmax(dim=1) if targets.ndim == 2 else targets
         return Losses(parts, (main.argmax(dim=1) == truth).sum())

@@ -4,6 +4,7 @@ A mask is nowhere kept beside the weights: a weight that is exactly zero is mask
 """
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ class Sparsifier:
         self._settings = settings
         modules = dict(network.named_parameters())
         self.weights: dict[str, nn.Parameter] = {key: modules[key] for key in sparse_keys(network)}
+        self._turned = turned_keys(network)
         self._level: int | None = None
         self._masks = {key: weight.detach() != 0 for key, weight in self.weights.items()}
 
@@ -44,7 +46,9 @@ class Sparsifier:
             self._level = level
             target = self._settings.target(level / UPDATES)
             if target is not None and self._falls_short(target):
-                self._masks = masks(dict(self.weights), target, self._settings.level, self._settings.scope)
+                self._masks = masks(
+                    dict(self.weights), target, self._settings.level, self._settings.scope, self._turned
+                )
         for key, weight in self.weights.items():
             weight.mul_(self._masks[key])
         for network in averages:
@@ -77,15 +81,26 @@ def sparse_keys(network: Network) -> tuple[str, ...]:
     )
 
 
-def masks(weights: dict[str, Tensor], share: float, level: str, scope: str) -> dict[str, Tensor]:
+def turned_keys(network: Network) -> frozenset[str]:
+    """Of weights that may be zero those whose first axis is what a filter reads: of transposed convolutions."""
+    stored = network.architecture.parameters
+    return frozenset(key for key in sparse_keys(network) if stored[key].axes[0] == "in")
+
+
+def masks(
+    weights: dict[str, Tensor], share: float, level: str, scope: str, turned: Collection[str] = ()
+) -> dict[str, Tensor]:
     """For each weight (out, in, height, width) or (out, in) which numbers stay: those of the largest magnitude.
 
     share: of the numbers that go. level: what goes together: element, row or column of a kernel, kernel; or 2:4: two of
     every four channels that a filter reads, one after the other. scope: global: all layers compete; layer: each loses
-    the same share.
+    the same share. turned: which weights are (in, out, height, width).
     """
     if level == "2:4":
-        return {key: _two_of_four(weight) for key, weight in weights.items()}
+        return {
+            key: _two_of_four(weight.transpose(0, 1)).transpose(0, 1) if key in turned else _two_of_four(weight)
+            for key, weight in weights.items()
+        }
     norms = {key: _norms(weight, level) for key, weight in weights.items()}
     if scope == "layer":
         return {key: _largest({key: norms[key]}, {key: weights[key]}, share)[key] for key in weights}

@@ -10,7 +10,7 @@ from torch import Tensor
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.weights.candidates import COUNTER, ENOUGH, Candidate, StateDict, candidates
-from leannet.zoo import find
+from leannet.zoo import architecture, find
 from leannet.zoo.foreign import Source, as_tensorflow, with_tensorflows_epsilon
 from leannet.zoo.registry import Family
 
@@ -101,6 +101,7 @@ def best_fit(states: Sequence[StateDict], name: str, width: float, resolution: i
     family = find(name)
     if not states:
         raise LeannetError(f"{where}: expected a dict of tensors, found none")
+    architecture(name, width, resolution)  # raises where a network of that size cannot be
     resolution = family.resolution if resolution is None else resolution
     fits = []
     for source in (*family.sources, own_naming(family)):
@@ -154,6 +155,20 @@ def _difference(fit: Fit, family: Family) -> str:
 def _first(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def is_of(stored: Architecture, name: str, width: float) -> bool:
+    """Whether rows are those of a zoo network, in its own form or in one that another library gives it: of the same
+    name and the same tensors, so that only what its weights are used to, as padding and epsilon, is otherwise."""
+    family = find(name)
+    size = width, family.resolution, stored.classes, stored.input.channels
+    own = architecture(name, *size)
+    forms = [own, *(source.rows(*size) for source in family.sources)]
+    return any(each.name == stored.name and _shapes(each) == _shapes(stored) for each in forms)
+
+
+def _shapes(rows: Architecture) -> dict[str, tuple[int, ...]]:
+    return {key: each.shape for key, each in rows.parameters.items()}
 
 
 def own_naming(family: Family) -> Source:

@@ -24,6 +24,10 @@ def fetch(name: str) -> tuple[Path, dict[str, Any]]:
     print(f"weights of {name} in {path.parent}", file=sys.stderr)
     pretrained = config.get("pretrained_cfg", {})
     metadata = {key: pretrained[key] for key in ("mean", "std", "license") if pretrained.get(key)}
+    if pretrained.get("interpolation"):
+        metadata["interpolation"] = pretrained["interpolation"]
+    if pretrained.get("crop_pct"):
+        metadata["crop_ratio"] = pretrained["crop_pct"]
     metadata["architecture"] = config.get("architecture", "")
     if config.get("label_names"):
         metadata["label_names"] = config["label_names"]
