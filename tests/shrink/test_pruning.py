@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import leannet
-from leannet.checkpoint import load, load_shipped
+from leannet.checkpoint import load, load_shipped, save
 from leannet.cost import count, graph
 from leannet.errors import LeannetError
 from leannet.network import Network, build
@@ -126,6 +126,26 @@ def test_a_killed_replay_needs_its_plan_no_more(trained: Path, tmp_path: Path) -
     file.unlink()
     resume_pruning(tmp_path / "one", quiet=True)
     assert (tmp_path / "one" / MODEL).read_bytes() == expected
+
+
+def test_blocks_that_are_written_out(tmp_path: Path) -> None:
+    """A pruned block becomes rows: they are still its own in the next round, and the longer header is in the file's
+    budget."""
+    run = tmp_path / "run"
+    leannet.train("digits", run, model="fasternet_debug", epochs=1, limit=100, **QUICK)
+    request: dict[str, Any] = {"rounds": 2, "rows": ("stage_1_block_0",), "round_to": 1, "criterion": "random"}
+    small = prune(run, macs="94%", out=tmp_path / "rows", epochs=1, request=request | {"between": 1}, **QUICK)
+    assert small.after.macs <= 0.94 * small.before.macs
+    changed = {row.split(".")[0] for row, old, new in small.widths if old != new}
+    assert changed <= {"stage_1_block_0", "stage_1_down"}  # which the block is added to
+    network = lively(build(architecture("nasnet_debug", classes=10)))
+    header = load(run)[1]
+    save(tmp_path / "nasnet.safetensors", network, header.model_copy(update={"architecture": network.architecture}))
+    most = int(0.9 * (tmp_path / "nasnet.safetensors").stat().st_size)
+    request = {"images": 16, "criterion": "random"}
+    prune(tmp_path / "nasnet.safetensors", size=f"{most / 1000}kB", out=tmp_path / "small", epochs=0, request=request,
+          **QUICK)  # fmt: skip
+    assert (tmp_path / "small" / MODEL).stat().st_size <= most
 
 
 def test_early_exits_are_scored_and_measured(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ class Decider:
         of = widths(channels)
         names = channels.architecture.graph.by_path
         check_names((*rows, *keep), original)
-        eligible = matching(of, _now(rows, names), _now(keep, names))
+        now = _now(rows, names)
+        eligible = matching(of, now, _now(keep, names)) if now or not rows else ()
         if not eligible:
             raise LeannetError(
                 f"{channels.architecture.name}: expected a row that could become narrower, found none; why: leannet "
@@ -135,5 +136,11 @@ class Decider:
 
 
 def _now(names: Collection[str], known: Collection[str]) -> list[str]:
-    """Names of the original's layers as they are after earlier rounds, which may have written a block out as rows."""
-    return [name if name in known else name.replace(".", "_") for name in names]
+    """Names of the original's layers as they are after earlier rounds, which may have written a block out as rows: then
+    a block's are those of all that was in it."""
+    now: list[str] = []
+    for name in names:
+        alone = name.replace(".", "_")
+        as_now = [each for each in (name, alone) if each in known][:1]
+        now += as_now or [each for each in known if each.startswith(f"{alone}_")]
+    return now

@@ -121,8 +121,6 @@ class _Pruning:
         self.network = build(self.job.header.architecture).eval()
         self.network.load_state_dict(self.job.network.state_dict())
         self.before = cost_of(self.network, self.job.header)
-        tensors = sum(value.numel() * value.element_size() for value in network.state_dict().values())
-        self._overhead = len(to_bytes(network, self.header, dense=True)) - tensors + SPARE
         plain = self.job.settings.model_dump(mode="json", exclude_none=True)
         weights = hashlib.sha256(file.read_bytes()).hexdigest()
         if progress is not None and progress.weights != weights:
@@ -224,13 +222,26 @@ class _Pruning:
                 f"{curves.criterion} scores lowest: expected that criterion, found {self._criterion}"
             )
         original = self.network.architecture
-        decider = Decider.of(original, tied, request.choice, request.rows, request.keep, self._overhead, curves)
-        budgets = self._budgets(number)
-        if request.ratio is not None:
-            left = (1 - request.ratio) ** (number / request.rounds)
-            limits: dict[Any, float] = {"channels": left * self._channels}
-            return decider.choose(self._score(network, tied), limits)
-        return decider.decide(self._score(network, tied), budgets, request.timing, self.console)
+        scores, budgets, beside = self._score(network, tied), self._budgets(number), self._beside(self.network)
+        while True:
+            decider = Decider.of(original, tied, request.choice, request.rows, request.keep, beside, curves)
+            if request.ratio is not None:
+                left = (1 - request.ratio) ** (number / request.rounds)
+                limits: dict[Any, float] = {"channels": left * self._channels}
+                return decider.choose(scores, limits)
+            removed = decider.decide(scores, budgets, request.timing, self.console)
+            if all(budget.quantity != "size_bytes" for budget in budgets):
+                return removed
+            # A block that is written out as rows makes the header longer: then as much more goes.
+            if (needed := self._beside(narrow_network(network, tied, removed))) <= beside:
+                return removed
+            beside = needed
+
+    def _beside(self, network: Network) -> int:
+        """The bytes that a file has beside its tensors, at most."""
+        tensors = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+        header = self.header.model_copy(update={"architecture": network.architecture})
+        return len(to_bytes(network, header, dense=True)) - tensors + SPARE
 
     def _score(self, network: Network, tied: Channels) -> Any:
         batches = self.images.batches(f"scores of {self._criterion}")
