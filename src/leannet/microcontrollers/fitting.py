@@ -22,14 +22,15 @@ from leannet.runtime.tflite_file import pack
 
 # Operators that its kernels know, of those that are written here: tensorflow/lite/micro/kernels, October 2026.
 KERNELS = frozenset({
-    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FULLY_CONNECTED",
-    "HARD_SWISH", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "PADV2", "QUANTIZE", "RELU", "RELU6", "RESHAPE",
-    "RESIZE_NEAREST_NEIGHBOR", "SLICE", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
+    "ADD", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FLOOR_DIV",
+    "FLOOR_MOD", "FULLY_CONNECTED", "GATHER", "GREATER", "HARD_SWISH", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD",
+    "PADV2", "QUANTIZE", "REDUCE_MAX", "RELU", "RELU6", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SELECT_V2", "SLICE",
+    "SOFTMAX", "SUB", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
 })  # fmt: skip
 # Those with a kernel for 8-bit integers in CMSIS-NN (tensorflow/lite/micro/kernels/cmsis_nn). Others are plain C++.
 CMSIS_NN = frozenset({
     "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL", "PAD", "PADV2",
-    "TRANSPOSE", "TRANSPOSE_CONV",
+    "SOFTMAX", "TRANSPOSE", "TRANSPOSE_CONV",
 })  # fmt: skip
 RANGE = 4.0  # to either side, of values that nothing was measured for; each layer has another, as if it was measured
 APART = 1e-4
