@@ -283,10 +283,19 @@ def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
         assert (first.padding, first.norm.eps) == (padding, eps)
         assert network.origin.preprocessing.mean[0] == mean
         if name == "tf_x":
+            for folder in ("tf_mobilenetv3_small_100.in1k", "models--timm--tf_mobilenetv3_small_100/snapshots/1"):
+                (tmp_path / folder).mkdir(parents=True)
+                save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / folder / "model.safetensors")
+                there = leannet.create("mobilenet_v3_small", weights=tmp_path / folder / "model.safetensors")
+                assert there.architecture == network.architecture
             file = tmp_path / "ours.safetensors"  # saved here, the rows stay those of the weights
             save(file, network, network.origin)
             again = leannet.create("mobilenet_v3_small", weights=file)
             assert again.architecture == network.architecture
+            folder = draw_folder(tmp_path / "shapes", each=3)
+            run = train(str(folder), out=tmp_path / "run", model="mobilenet_v3_small", weights=str(file), resolution=32,
+                        epochs=1, quiet=True, workers=0)  # fmt: skip
+            assert run.network.architecture.rows[0] == first
             with pytest.raises(LeannetError, match=r"ours\.safetensors"):  # and no other network is given for the asked
                 leannet.create("mobilenet_v2", weights=file)
             with pytest.raises(LeannetError, match="resolution"):

@@ -1,5 +1,6 @@
 """Recognizes the library of a file by its keys, and maps its tensors to leannet's."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +18,7 @@ from leannet.zoo.registry import Family
 LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 NOT_WEIGHTS = (COUNTER, "total_ops", "total_params")  # counters of torch's AveragedModel and of thop
 NAMED = 3  # keys shown in a message
+PORTED = re.compile(r"(?:/|--)tf_(?:mobilenet|efficientnet)[^/]*/[^:]*$")  # in a path, or in the hub's own cache
 WITH_TENSORFLOWS_EPSILON = "fbnetc_100.rmsp_in1k"  # of published weights, in timm's registry
 
 
@@ -182,10 +184,11 @@ def own_naming(family: Family) -> Source:
 
 
 def is_ported(source: Source, where: str, metadata: Mapping[str, Any]) -> bool:
-    """Whether timm ported these weights from TensorFlow, which only its name for the network shows (`tf_...`)."""
-    return source.name == "timm" and any(
-        str(name).startswith("tf_") for name in (where.rsplit("/", 1)[-1], metadata.get("architecture", ""))
-    )
+    """Whether timm ported these weights from TensorFlow, which only its name for the network shows (`tf_...`): of the
+    file, or of a folder that it is in, since a hub calls every file model.safetensors."""
+    names = where.rsplit("/", 1)[-1], str(metadata.get("architecture", ""))
+    is_called_so = any(name.startswith("tf_") for name in names) or PORTED.search(where) is not None
+    return source.name == "timm" and is_called_so
 
 
 def as_published(source: Source, where: str) -> Source:
