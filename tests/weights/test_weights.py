@@ -295,7 +295,7 @@ def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
             folder = draw_folder(tmp_path / "shapes", each=3)
             run = train(str(folder), out=tmp_path / "run", model="mobilenet_v3_small", weights=str(file), resolution=32,
                         epochs=1, quiet=True, workers=0)  # fmt: skip
-            assert run.network.architecture.rows[0] == first
+            assert leannet.load(run.path)[1].architecture.rows[0] == first
             with pytest.raises(LeannetError, match=r"ours\.safetensors"):  # and no other network is given for the asked
                 leannet.create("mobilenet_v2", weights=file)
             with pytest.raises(LeannetError, match="resolution"):
