@@ -54,7 +54,7 @@ def main() -> None:
         for line in answers.read_text().splitlines():
             theirs = json.loads(line)
             name, width = MODELS[theirs["model"]]
-            file = Path(place) / "weights.safetensors"
+            file = Path(place) / f"{theirs['model']}.safetensors"
             save_file(fill(theirs["state"]), file)
             network = read_weights(file, name, width, say=lambda text: None)[0].double()
             with torch.no_grad():

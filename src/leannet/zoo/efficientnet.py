@@ -72,20 +72,25 @@ def _pytorch(design: Design, mean: tuple[float, ...], std: tuple[float, ...]) ->
     return Source("EfficientNet-PyTorch", rows, _keys, mean=mean, std=std, interpolation="bicubic")
 
 
-def _register(design: Design, summary: str, paper: str, resolution: int, halves: bool = False) -> None:
-    """halves: images from -1 to 1."""
+def _register(
+    design: Design, summary: str, paper: str, resolution: int, forms: tuple[str, ...], halves: bool = False
+) -> None:
+    """halves: images of EfficientNet-PyTorch's from -1 to 1."""
     mean, std = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_STD)
-    design.register(summary, paper, resolution, (design.timm(), _pytorch(design, mean, std)))
+    design.register(summary, paper, resolution, (design.timm(forms=forms), _pytorch(design, mean, std)))
 
 
-_register(B0, "searched table with swish and squeeze-and-excitation", PAPER, 224)
-_register(replace(B0, name="efficientnet_b1", depth=1.1), "B0, a tenth deeper", PAPER, 240)
+B0_FORMS = "efficientnet_b0.ra_in1k", "efficientnet_b0.ra4_e3600_r224_in1k", "tf_efficientnet_b0.in1k"
+B1_FORMS = "efficientnet_b1.ft_in1k", "efficientnet_b1.ra4_e3600_r240_in1k", "tf_efficientnet_b1.in1k"
+_register(B0, "searched table with swish and squeeze-and-excitation", PAPER, 224, B0_FORMS)
+_register(replace(B0, name="efficientnet_b1", depth=1.1), "B0, a tenth deeper", PAPER, 240, B1_FORMS)
 # Of each width, depth, resolution and dropout.
 LITE = ((1.0, 1.0, 224, 0.2), (1.0, 1.1, 240, 0.2), (1.1, 1.2, 260, 0.3), (1.2, 1.4, 280, 0.3), (1.4, 1.8, 300, 0.3))
 LITE_SUMMARY = "EfficientNet for integers: ReLU6, no squeeze-and-excitation"
 for _number, (_width, _depth, _resolution, _dropout) in enumerate(LITE):
     _lite = replace(LITE0, name=f"efficientnet_lite{_number}", width=_width, depth=_depth, dropout=_dropout)
-    _register(_lite, LITE_SUMMARY, LITE_CODE, _resolution, halves=True)
+    _forms = f"efficientnet_lite{_number}", f"tf_efficientnet_lite{_number}.in1k"
+    _register(_lite, LITE_SUMMARY, LITE_CODE, _resolution, _forms, halves=True)
 for _letter, _width, _depth, _resolution in (
     ("a", 1.0, 1.2, 192), ("b", 0.75, 1.1, 188), ("c", 0.54, 0.85, 184), ("d", 0.54, 0.695, 152), ("e", 0.51, 0.6, 106)
 ):  # fmt: skip

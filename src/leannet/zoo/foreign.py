@@ -6,7 +6,8 @@ for any width and depth.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from leannet.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from leannet.rows import Architecture, InvertedResidual, Norm
@@ -28,6 +29,7 @@ class Source:
     interpolation: str = "bilinear"
     license: str = "Apache-2.0"
     optional: tuple[str, ...] = field(default=())  # prefixes of theirs that may be left out, as auxiliary heads
+    forms: tuple[str, ...] = ()  # timm's names for weights of the same keys that differ in what no file says
 
 
 def convolution(ours: str, conv: str, norm: str | None = None) -> Iterator[tuple[str, str]]:
@@ -73,3 +75,20 @@ def with_tensorflows_epsilon(architecture: Architecture) -> Architecture:
     """The same rows with an epsilon of 1e-3."""
     norms = {row.name: norm for row in architecture.rows if isinstance(norm := getattr(row, "norm", None), Norm)}
     return architecture.edit({name: {"norm": norm.model_copy(update={"eps": 1e-3})} for name, norm in norms.items()})
+
+
+def ported(source: Source) -> Source:
+    """timm's form of weights from TensorFlow: its padding and epsilon. The range of the images is another matter."""
+    return _changed(source, f"{source.name}, from TensorFlow", as_tensorflow)
+
+
+def with_epsilon(source: Source) -> Source:
+    """A source whose weights have TensorFlow's epsilon alone."""
+    return _changed(source, source.name, with_tensorflows_epsilon)
+
+
+def _changed(source: Source, name: str, change: Callable[[Architecture], Architecture]) -> Source:
+    def rows(*arguments: Any) -> Architecture:
+        return change(source.rows(*arguments))
+
+    return replace(source, name=name, rows=rows)

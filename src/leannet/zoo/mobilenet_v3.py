@@ -25,7 +25,7 @@ from leannet.rows import (
     Norm,
     Row,
 )
-from leannet.zoo.foreign import Source, convolution, stages, timm_block
+from leannet.zoo.foreign import Source, convolution, ported, stages, timm_block
 from leannet.zoo.registry import family, label
 from leannet.zoo.width import round_channels
 
@@ -155,7 +155,7 @@ def _table(version: Version, width: float, resolution: int, classes: int, in_cha
     return Architecture(name=label(version.name, width), input=size, rows=tuple(rows))
 
 
-def _timm(version: Version) -> Source:
+def _timm(version: Version, *forms: str) -> Source:
     def rows(width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
         return _table(replace(version, whole_stem_below=0.75), width, resolution, classes, in_channels)
 
@@ -170,7 +170,12 @@ def _timm(version: Version) -> Source:
         yield from convolution("Conv_2", "conv_head")
         yield "Logits.linear", "classifier"
 
-    return Source("timm", rows, keys, interpolation="bicubic")
+    return Source("timm", rows, keys, interpolation="bicubic", forms=forms)
+
+
+def _timm_minimal(version: Version) -> Source:
+    """timm has these from TensorFlow alone (`tf_mobilenetv3_large_minimal_100`)."""
+    return replace(ported(_timm(version)), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def _torchvision_weights(version: Version) -> Source:
@@ -201,9 +206,15 @@ def _torchvision_weights(version: Version) -> Source:
 TABLE_1, TABLE_2 = "arXiv 1905.02244, Table 1", "arXiv 1905.02244, Table 2"
 README = "slim/nets/mobilenet/README.md"
 LARGE_MINIMAL, SMALL_MINIMAL = _minimal(LARGE), _minimal(SMALL)
-LARGE_SOURCES = (_timm(LARGE), _torchvision_weights(LARGE))
-SMALL_SOURCES = (_timm(SMALL), _torchvision_weights(SMALL))
-TIMM_LARGE_MINIMAL, TIMM_SMALL_MINIMAL = (_timm(LARGE_MINIMAL),), (_timm(SMALL_MINIMAL),)
+LARGE_SOURCES = (
+    _timm(LARGE, "mobilenetv3_large_100.ra_in1k", "tf_mobilenetv3_large_100.in1k"),
+    _torchvision_weights(LARGE),
+)
+SMALL_SOURCES = (
+    _timm(SMALL, "mobilenetv3_small_100.lamb_in1k", "tf_mobilenetv3_small_100.in1k"),
+    _torchvision_weights(SMALL),
+)
+TIMM_LARGE_MINIMAL, TIMM_SMALL_MINIMAL = (_timm_minimal(LARGE_MINIMAL),), (_timm_minimal(SMALL_MINIMAL),)
 CIFAR_SUMMARY = "MobileNetV3-Small for 32 x 32 images, total stride 8"
 
 # version, what it is, paper, resolution, classes, libraries whose weights load
