@@ -7,7 +7,8 @@ three networks are trained on the built-in digits, and one is served to four cli
 and, without other processes, by this one with fixed policies: how long OpenMP's threads spin before they sleep
 (GOMP_SPINCOUNT; by default 300,000 times), and one thread. All in turns, each in a process of its own. `quiet`: this
 commit over the best fixed policy without other processes, `busy`: over the other commit beside two, geometric means
-over networks. Each measurement is a line of docs/benchmarks/busy.jsonl; from them the .json and .md.
+over networks. All train alike: images of one size, AdamW, no average of the weights. Each measurement is a line of
+docs/benchmarks/busy.jsonl; from them the .json and .md.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from statistics import geometric_mean, median
 from typing import Any
 
 from peers import ROOT
-from serve_load import artifact_of, drive
+from serve_load import drive
 
 from leannet.files import write_whole
 from leannet.runtime import machine
@@ -41,6 +42,7 @@ FIXED = {
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
 OURS = ("before", "now")
+ALIKE = ["--progressive-resizing", "1", "--optimizer", "adamw", "--ema-decay", "0"]  # as the other commit trains
 UNSET = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 
@@ -55,7 +57,7 @@ def training(name: str, who: str, src: Path) -> float:
     with tempfile.TemporaryDirectory() as place:
         run = Path(place) / "run"
         words = ["train", "digits", "--model", name, "--resolution", str(NETWORKS[name]), "--batch-size", "64"]
-        words += ["--time", f"{SECONDS}s", "--out", str(run), "--quiet"]
+        words += ["--time", f"{SECONDS}s", "--out", str(run), "--quiet", *([] if who == "before" else ALIKE)]
         command = [sys.executable, "-m", "leannet", *words]
         subprocess.run(command, env=environment(who, src), check=True, stdout=subprocess.DEVNULL)
         with (run / "log.csv").open(newline="") as file:
@@ -66,7 +68,13 @@ def training(name: str, who: str, src: Path) -> float:
 def serving(who: str, src: Path) -> float:
     """Answers a second of a server, whose clients share the machine."""
     with tempfile.TemporaryDirectory() as place:
-        artifact = artifact_of(SERVED, Path(place))
+        # By the commit that serves it, since a format has versions.
+        export = (
+            f"from serve_load import artifact_of; from pathlib import Path; artifact_of('{SERVED}', Path('{place}'))"
+        )
+        paths = {"PYTHONPATH": f"{src}:{ROOT / 'benchmarks'}"}
+        subprocess.run([sys.executable, "-c", export], env=environment(who, src) | paths, check=True)
+        artifact = Path(place) / "model.onnx"
         command = [sys.executable, "-m", "leannet", "serve", str(artifact), "--port", "0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(who, src)) as server:
             try:
@@ -154,7 +162,7 @@ def main() -> None:
             finally:
                 for other in others:
                     other.kill()
-        write(lines)
+            write(lines)
 
 
 if __name__ == "__main__":

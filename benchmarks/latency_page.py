@@ -59,9 +59,9 @@ def _summary(results: dict[str, Any], name: str) -> Iterator[str]:
     yield (
         f"The chosen artifact takes {results['ratio_eager']:.2f} of the time of the peers' fastest eager network and "
         f"{results['ratio_best_fp32']:.2f} of that of the fastest of their float32 exports (geometric means over all "
-        f"lines; {results['ratio_worst']:.2f} in the worst), and agrees with its float original on {100 * results['agreement']:.2f} % or more of 2,000 "
-        f"images. The fastest of all, whatever it costs, takes {results['ratio_best_fp32_any']:.2f} of the best "
-        "export."
+        f"lines; {results['ratio_worst']:.2f} in the worst), and agrees with its float original on "
+        f"{100 * results['agreement']:.2f} % or more of 2,000 images. The fastest of all, whatever it costs, takes "
+        f"{results['ratio_best_fp32_any']:.2f} of the best export."
     )
     yield ""
     yield f"![milliseconds of the peers, eager and exported, and of what leannet chose]({name}.svg)"

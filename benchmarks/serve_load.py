@@ -159,11 +159,12 @@ async def drive(port: int, pid: int, seconds: float, clients: int) -> dict[str, 
 
 
 async def batches(client: Client) -> dict[str, float]:
-    """From the server's metrics: how many batches were at most so large, all of them, and the images in them."""
+    """From the server's metrics: how many batches were at most so large, all of them, and the images in them; 0 where a
+    server counts none."""
     text = (await client.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[1].decode()
     counts = {bound: float(n) for bound, n in re.findall(r'leannet_batch_images_bucket\{le="(\d+)"\} (\d+)', text)}
-    counts["batches"] = float(re.findall(r"leannet_batch_images_count (\d+)", text)[0])
-    counts["images"] = float(re.findall(r"leannet_batch_images_sum ([\d.]+)", text)[0])
+    for key, word in (("batches", "count"), ("images", "sum")):
+        counts[key] = sum(map(float, re.findall(rf"leannet_batch_images_{word} ([\d.]+)", text)))
     return counts
 
 

@@ -42,8 +42,8 @@ def compiler_here() -> str | None:
 
 
 def _compiled(source: Path, compiler: str) -> ctypes.CDLL | None:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet"
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leannet"
         parts = [source.read_bytes(), _version(compiler), _processor(), " ".join(FLAGS).encode()]
         key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         target = folder / f"{source.stem}-{key}.so"
@@ -57,7 +57,7 @@ def _compiled(source: Path, compiler: str) -> ctypes.CDLL | None:
                 return None
             _keep(made, target)
             return ctypes.CDLL(str(made))
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError, RuntimeError):  # the last: nobody's home
         return None
 
 

@@ -179,8 +179,8 @@ def test_the_whole_time_is_said_early_and_right(fake_time: FakeTime) -> None:
     for step in range(8):
         fake_time.now += 1
         clock.tick(32)
-        assert (clock.estimate is None) == (step < 6)
-    assert clock.estimate == pytest.approx(300)
+        assert (clock.estimate() is None) == (step < 6)
+    assert clock.estimate() == pytest.approx(300)
     growing = ProgressiveResizing.of(architecture("cifar_resnet20"), 0.5)
     seconds = [(size[0] / 32) ** 2 for size in (growing.at(step / 3000) for step in range(3000))]
     clock = Clock(3000, 0, work=growing.work)
@@ -188,8 +188,14 @@ def test_the_whole_time_is_said_early_and_right(fake_time: FakeTime) -> None:
         fake_time.now += second
         clock.tick(32)
         if step % 100 == 99:
-            assert clock.estimate == pytest.approx(sum(seconds), rel=0.01)
+            assert clock.estimate() == pytest.approx(sum(seconds), rel=0.01)
             assert clock.left == pytest.approx(sum(seconds[step + 1 :]), abs=0.01 * sum(seconds))
-    assert Clock(300, 20).estimate is None  # resumed
+    assert Clock(300, 20).estimate() is None  # resumed
+    short = Clock(300 * 23, 0)  # epochs of three seconds: at the end of the first it is known
+    for _ in range(23):
+        fake_time.now += 0.125
+        short.tick(32)
+    assert short.estimate() is None
+    assert short.estimate(at_last=True) == pytest.approx(300 * 23 * 0.125)
     assert "shorter" not in estimate_line(599, 30, 100)
     assert estimate_line(1500, 30, 44.6).startswith("about 25 min 0 s for all 30 epochs, at 45 images/s; shorter: ")

@@ -9,6 +9,7 @@ import torch
 from leannet.console import Console
 from leannet.training import resume, train
 from leannet.training import threads as threads_module
+from leannet.training.pace import Steps
 from leannet.training.settings import Settings
 from leannet.training.threads import Threads
 from leannet.zoo import architecture
@@ -23,16 +24,17 @@ class Machine:
         self.seconds, self.now, self.steps = seconds, 0.0, 0
         machine = self
         monkeypatch.delenv("OMP_NUM_THREADS")
+        monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
         monkeypatch.setattr(threads_module, "time", self)
         monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
 
         class FakeSteps:
-            def __init__(self, *_: object):
-                pass
+            def __init__(self, _: object, settings: Settings, images: int | None = None):
+                self.share = 1 if images is None else images / settings.batch_size
 
             def step(self) -> float:
                 machine.steps += 1
-                taken = machine.seconds[torch.get_num_threads()]
+                taken = self.share * machine.seconds[torch.get_num_threads()]
                 machine.now += taken
                 return taken
 
@@ -89,14 +91,28 @@ def test_choosing_takes_a_fiftieth_of_the_time(monkeypatch: pytest.MonkeyPatch) 
     assert 0.01 * machine.now < spent < 0.02 * machine.now
 
 
-def test_long_steps_keep_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, {1: 0.9, 2: 0.5})
-    threads = _threads()
-    for _ in range(10):
-        threads.choose()
-        machine.now += 1000
-    assert threads.number == torch.get_num_threads() == 2
-    assert machine.steps == 1
+@pytest.mark.parametrize(("seconds", "number"), [({1: 9.0, 2: 5.0}, 2), ({1: 0.15, 2: 2.5}, 1)])
+def test_long_steps_are_chosen_by_few_images(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], number: int
+) -> None:
+    """Of a large network, and of a small one on a machine that is busy when the training begins."""
+    machine = Machine(monkeypatch, seconds)
+    threads = _threads(batch_size=256)
+    threads.choose()
+    assert threads.number == torch.get_num_threads() == number
+    assert machine.now < max(seconds.values())  # less than one whole batch takes
+    machine.seconds, machine.now = {1: 0.1, 2: 0.06}, machine.now + 1000
+    threads.choose()
+    assert threads.number == 2
+
+
+def test_a_run_goes_on_where_there_are_other_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch, {1: 0.01, 2: 0.006, 4: 0.05})
+    settings = Settings.make({"data": "x", "cpu": True})
+    threads = Threads(architecture("mobilenet_v3_debug"), settings, Console(), 4)
+    assert threads.number == torch.get_num_threads() == 4  # as it was, until it is timed
+    threads.choose()
+    assert threads.number == 2
 
 
 def test_a_number_that_is_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +133,16 @@ def test_a_run_keeps_its_number_and_writes_it_down(shapes: Path, tmp_path: Path)
     config = tmp_path / "run" / "config.toml"
     config.write_text(config.read_text().replace("epochs = 2\n", "epochs = 3\n").replace("threads = 2\n", ""))
     assert [line["threads"] for line in resume(tmp_path / "run", quiet=True).log] == [2, 2, 2]
+
+
+def test_steps_are_those_of_the_settings() -> None:
+    """A batch in parts takes no more memory than a part does; precision and optimizer are those that train."""
+    rows = architecture("mobilenet_v3_debug")
+    settings = Settings.make({"data": "x", "batch_size": 12, "accumulate": 3, "precision": "bf16"})
+    steps = Steps(rows, settings)
+    assert steps._x.shape == (4, *rows.input.shape)
+    assert steps.step() > 0
+    assert Steps(rows, settings, 5)._x.shape[0] == 5
+    exact = Steps(rows, Settings.make({"data": "x", "precision": "fp64"}))
+    assert exact._x.dtype == torch.float64
+    assert exact.step() > 0

@@ -107,6 +107,10 @@ def choose(
     """The resolved settings, and the architecture. images: of the training split."""
     classes, channels = len(scan.dataset.classes), 1 if settings.color == "L" else 3
     name, has_boxes = settings.model, scan.dataset.truths is not None
+    in_time = settings.time is not None and source is None  # with fresh weights
+    if settings.optimizer.name is None:  # first, since steps are timed with it
+        optimizer = settings.optimizer.model_copy(update={"name": "muon" if in_time else "adamw"})
+        settings = settings.model_copy(update={"optimizer": optimizer})
     if has_boxes:
         check_settings(settings)
     if name is None and source is None and has_boxes:
@@ -157,7 +161,6 @@ def choose(
         cores = machine_cores() // local_processes
         has_spare_cores = cores > FEW_CORES or torch.cuda.is_available()
         workers = min(cores, 8) if has_spare_cores and max(scan.median_size) > 16 else 0
-    in_time = settings.time is not None and source is None  # with fresh weights
     steps = _steps_in_time(settings, architecture, images)
     dropout = 0.0 if settings.dropout is None and in_time and steps is not None else settings.dropout
     if dropout is not None:
@@ -171,9 +174,6 @@ def choose(
     if (teacher := settings.distillation.teacher) is not None:
         absolute["distillation"] = settings.distillation.model_copy(update={"teacher": absolute_path(teacher)})
     size = architecture.input
-    optimizer = settings.optimizer
-    if optimizer.name is None:
-        optimizer = optimizer.model_copy(update={"name": "muon" if in_time else "adamw"})
     resolved = {
         "model": name,
         "resolution": max(size.height, size.width) if has_boxes or size.height == size.width else None,
@@ -182,7 +182,6 @@ def choose(
         "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time else 1.0),
         "zero_init_residual": in_time if settings.zero_init_residual is None else settings.zero_init_residual,
         "steps_per_epoch": settings.steps_per_epoch or steps,
-        "optimizer": optimizer,
         "ema_decay": (EMA_IN_TIME if in_time else 0.0) if settings.ema_decay is None else settings.ema_decay,
         "dropout": dropout,
     }

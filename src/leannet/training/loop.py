@@ -33,7 +33,7 @@ from leannet.training.memory import keep_freed_memory
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
 from leannet.training.precise_batch_norm import precise_batch_norm
-from leannet.training.progress import Clock, Evaluations, epoch_line, estimate_line, log_epoch, note
+from leannet.training.progress import LONG, Clock, Evaluations, epoch_line, estimate_line, log_epoch, note
 from leannet.training.resizing import ProgressiveResizing
 from leannet.training.settings import Settings
 from leannet.training.state import SavedState, TrainState
@@ -89,6 +89,17 @@ def fit(
     clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
     untold = done == 0
 
+    def told(at_last: bool) -> bool:
+        """Says how long the run takes, as soon as that is known; of short epochs, whose line says what is left, only
+        if it is long."""
+        seconds = clock.estimate(at_last)
+        if seconds is None:
+            return at_last
+        seconds += evaluations.seconds_of_all(clock)
+        if not at_last or seconds >= LONG:
+            console.say(estimate_line(seconds, settings.epochs, clock.rate))
+        return True
+
     def save_all(steps: StepLog) -> None:
         steps.flush()
         state.spent = clock.spent
@@ -139,9 +150,7 @@ def fit(
                 if not np.isfinite(state.loss_sum):
                     raise _not_finite("the loss is", where, keeper)
                 clock.tick(seen)
-                if untold and epoch == 0 and (seconds := clock.estimate) is not None:
-                    console.say(estimate_line(seconds, settings.epochs, clock.rate))
-                    untold = False
+                untold = untold and not told(step + 1 == batches.per_epoch)
                 console.curve(loss, correct / seen)
                 console.advance(clock.progress[0], _label(epoch, settings), note(state, clock))
                 # All processes act on the same signals at the same step, and use one mean clock.

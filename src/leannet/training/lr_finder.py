@@ -24,6 +24,7 @@ from leannet.training.loop import as_step_input, balanced
 from leannet.training.memory import keep_freed_memory
 from leannet.training.reading import Reader
 from leannet.training.run import make_settings
+from leannet.training.threads import Threads
 
 EXPLODED = 4.0  # times the lowest smoothed loss so far: the test ends
 SMOOTHING = 0.03  # of all steps: the standard deviation of the Gaussian that smooths the losses
@@ -134,7 +135,9 @@ def _losses(job: Job, rates: NDArray[np.float64], console: Console) -> NDArray[n
         console.bar(len(rates)),
         keep_freed_memory(learner.device.type == "cpu"),
         fused_batch_norm(settings.batch_norm == "fused"),
+        Threads(job.network.architecture, settings, console) as threads,
     ):
+        threads.choose()
         for number, (rate, (images, labels, _)) in enumerate(
             zip(rates, Loader(dataset, batches, settings.workers or 0), strict=False)
         ):

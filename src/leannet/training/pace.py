@@ -1,5 +1,6 @@
 """How fast this machine trains a network, measured by steps apart from the training."""
 
+import os
 import time
 
 import torch
@@ -7,11 +8,22 @@ import torch
 from leannet.blocks.fused import fused_batch_norm
 from leannet.network import build
 from leannet.rows import Architecture
+from leannet.training import processes
 from leannet.training.memory import keep_freed_memory
 from leannet.training.optimizing import make_optimizer
 from leannet.training.settings import Settings
 
 SECONDS = 1.0  # that are measured, after a first step
+
+
+def thread_numbers(settings: Settings) -> list[int]:
+    """The numbers of threads that leannet chooses from: of one process, on the processor, where nobody has chosen.
+
+    Empty: it is not for leannet to choose.
+    """
+    chosen = settings.threads or "OMP_NUM_THREADS" in os.environ or "MKL_NUM_THREADS" in os.environ
+    is_open = not chosen and processes.world() == 1 and (settings.cpu or not torch.accelerator.is_available())
+    return sorted({1, torch.get_num_threads()}) if is_open else []
 
 
 class Steps:
@@ -20,33 +32,47 @@ class Steps:
     The state of torch's random generator stays as it was.
     """
 
-    def __init__(self, architecture: Architecture, settings: Settings):
+    def __init__(self, architecture: Architecture, settings: Settings, images: int | None = None):
+        """images: of a step, in one part. None: as many, and in as many parts, as the settings say."""
         shape = architecture.input
+        dtype = torch.float64 if settings.precision == "fp64" else torch.float32
+        self._parts = settings.accumulate if images is None else 1
+        self._precision = torch.bfloat16 if settings.precision == "bf16" else None
+        images = settings.batch_size // settings.accumulate if images is None else images
         with torch.random.fork_rng(devices=[]):
             network = build(architecture)
-            self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
+            self._network = network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form
             self._optimizer = make_optimizer(network, settings.optimizer, settings.batch_size)
-            x = torch.randn(settings.batch_size, shape.channels, shape.height, shape.width)
+            x = torch.randn(images, shape.channels, shape.height, shape.width, dtype=dtype)
             self._x = x.contiguous(memory_format=torch.channels_last)
 
     def step(self) -> float:
         """Takes a step, and returns its seconds."""
         began = time.perf_counter()
         with torch.random.fork_rng(devices=[]):  # dropout draws
-            outputs = self._network(self._x)
-            values = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
-            torch.autograd.backward(torch.stack([value.square().mean() for value in values]).sum())
+            for _ in range(self._parts):
+                with torch.autocast("cpu", self._precision, enabled=self._precision is not None):
+                    outputs = self._network(self._x)
+                values = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+                torch.autograd.backward(torch.stack([value.float().square().mean() for value in values]).sum())
             self._optimizer.step()
             self._optimizer.zero_grad()
         return time.perf_counter() - began
 
 
 def images_per_second(architecture: Architecture, settings: Settings) -> float:
-    """Of training steps on this machine. It takes a second or two."""
+    """Of training steps on this machine, with the number of threads that is faster. It takes a few seconds."""
+    before = torch.get_num_threads()
+    numbers = thread_numbers(settings) or [settings.threads or before]
+    seconds: dict[int, list[float]] = {number: [] for number in reversed(numbers)}
     with keep_freed_memory(), fused_batch_norm(settings.batch_norm != "torch"):
         steps = Steps(architecture, settings)
         steps.step()  # the first one takes longer
-        seconds = [steps.step()]
-        while sum(seconds) < SECONDS:
-            seconds.append(steps.step())
-    return settings.batch_size * len(seconds) / sum(seconds)
+        try:
+            while not all(seconds.values()) or min(map(sum, seconds.values())) < SECONDS / len(numbers):
+                for number, times in seconds.items():
+                    torch.set_num_threads(number)
+                    times.append(steps.step())
+        finally:
+            torch.set_num_threads(before)
+    return settings.batch_size / min(sum(times) / len(times) for times in seconds.values())

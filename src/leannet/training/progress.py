@@ -76,12 +76,16 @@ class Clock:
             return max(0.0, self.limit - self.spent)
         return self._seconds_of_work(self._first, self._began) * (1 - self._done_of_work(self.done))
 
-    @property
-    def estimate(self) -> float | None:
-        """Seconds of the whole run, by its batches after the first few. None: it is too early to say, or too late."""
-        measured = time.perf_counter() - self._warm
-        known = self.done > self._first + WARM_UP and measured >= ESTIMATE_SECONDS
-        if not known or self.limit is not None or self._first:
+    def estimate(self, at_last: bool = False) -> float | None:
+        """Seconds of all batches of the run, by those after the first few. None: it is too early to say, or too late.
+
+        at_last: whether any batch is enough, since the first epoch is at its end.
+        """
+        if self.limit is not None or self._first:
+            return None
+        if self.done <= WARM_UP:
+            return self._seconds_of_work(0, self._began) if at_last and self.done else None
+        if not at_last and time.perf_counter() - self._warm < ESTIMATE_SECONDS:
             return None
         return self._seconds_of_work(WARM_UP, self._warm)
 
@@ -128,6 +132,11 @@ class Evaluations:
         seconds = self._seconds if self._ended_at else self._images / max(FORWARD * clock.rate, 1e-9)
         is_near = spent >= min(LAST * settings.time, settings.time - LAST_FEW * (seconds + epoch))
         return spent - self._ended_at >= seconds / (1 if is_near else EVALUATION_SHARE)
+
+    def seconds_of_all(self, clock: Clock) -> float:
+        """What the evaluations of a run without a time limit take, guessed before the first."""
+        number = self._settings.epochs / (self._settings.evaluate_every or 1)
+        return number * self._images / max(FORWARD * clock.rate, 1e-9)
 
     @contextmanager
     def timed(self, clock: Clock) -> Iterator[None]:

@@ -128,7 +128,7 @@ class Settings(Section):
     """Seed of every random draw."""
     workers: Annotated[int, Field(strict=True, ge=0)] | None = None
     """Processes that prepare images. Default: by the machine."""
-    threads: Size | None = None
+    threads: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
     """Threads of a training step on the processor. Default: one or as many as there are cores, by timing, anew at an
     epoch's end."""
     precision: Literal["no", "bf16", "fp16", "fp64"] = "no"
