@@ -6,8 +6,9 @@ DATA: a folder of images with train/ and val/, as ants and bees. Two networks ar
 runs/waits), then each command runs in a process of its own, three times in turns: seconds from start to exit, and the
 most memory that it held. SRC: the folder `src` of another commit, which each command runs with in turn too, on networks
 that it trained itself. What a command waits for: seconds of importing packages, those that take most named, from
-Python's own `-X importtime`.
-Writes docs/benchmarks/waits.json and .md, or what `--out` names.
+Python's own `-X importtime`. Then how long each verb takes to begin, by its `--help`.
+Writes docs/benchmarks/waits.json and .md, or what `--out` names. It goes on where it stopped: what is measured stands
+in runs/waits until the page is written.
 """
 
 import argparse
@@ -130,6 +131,14 @@ def measured(command: str, programs: dict[str, Program]) -> dict[str, Any] | Non
     return {"command": command, **line, "import_seconds": importing, "imports": most}
 
 
+def verbs() -> list[str]:
+    """All of leannet's."""
+    text = subprocess.run(
+        [sys.executable, "-m", "leannet", "--help"], check=True, capture_output=True, text=True
+    ).stdout
+    return re.findall(r"^  ([a-z][a-z-]*)  +[A-Z]", text, re.MULTILINE)
+
+
 def page(results: dict[str, Any]) -> str:
     """The table, longest first."""
     against = any("before" in line for line in results["lines"])
@@ -149,6 +158,13 @@ def page(results: dict[str, Any]) -> str:
             f"{line['import_seconds']:.2f}", f"{line['now']['peak_bytes'] / 1e6:.0f} MB", most or "-",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
+    for name, word in (("before", "Before"), ("now", "Now")):
+        starts = {line["command"]: line[name]["seconds"] for line in results["starts"] if name in line}
+        if starts:
+            slowest = max(starts, key=lambda command: starts[command])
+            middle = median(starts.values())
+            lines += ["", f"{word}, the help of {len(starts)} verbs takes {middle:.2f} s (median), the longest "
+                      f"{starts[slowest]:.2f} s (`leannet {slowest}`)."]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -164,17 +180,27 @@ def main() -> None:
     programs = {"now": prepare(data, KEPT / "now", None)}
     if options.against:
         programs = {"before": prepare(data, KEPT / "before", options.against.resolve())} | programs
-    results: dict[str, Any] = {
-        "machine": machine().line(), "images": sum(1 for _ in data.rglob("*.jpg")), "lines": [],
-    }  # fmt: skip
-    for command in COMMANDS:
-        if options.only and options.only not in command:
-            continue
-        if line := measured(command, programs):
-            results["lines"].append(line)
-            print(f"{line['now']['seconds']:6.2f} s  {command}", flush=True)
+    results: dict[str, Any] = {"machine": machine().line(), "images": sum(1 for _ in data.rglob("*.jpg"))}
+    partial = KEPT / f"{options.out.stem}.jsonl"
+    known = (
+        {line["command"]: line for line in map(json.loads, partial.read_text().splitlines())}
+        if partial.exists()
+        else {}
+    )
+    for part, commands in (("lines", COMMANDS), ("starts", [f"{verb} --help" for verb in verbs()])):
+        results[part] = []
+        for command in commands:
+            if options.only and options.only not in command:
+                continue
+            if line := known.get(command) or measured(command, programs):
+                results[part].append(line)
+                print(f"{line['now']['seconds']:6.2f} s  {command}", flush=True)
+                if command not in known:
+                    with partial.open("a") as file:
+                        file.write(json.dumps(line) + "\n")
     write_whole(options.out, (json.dumps(results, indent=1) + "\n").encode())
     write_whole(options.out.with_suffix(".md"), page(results).encode())
+    partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

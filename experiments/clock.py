@@ -76,7 +76,8 @@ def ours(data: Path, name: str, minutes: float, precision: str = "no") -> dict[s
     values = [float(line["validation_accuracy"]) for line in lines]
     curve = [[spent * float(second / seconds[-1]), value] for second, value in zip(seconds, values, strict=True)]
     command = "leannet " + " ".join(words).replace(str(data), "cifar10").replace(str(out), f"runs/clock/{name}")
-    return {"accuracy": scores.accuracy, "minutes": spent, "epochs": len(lines), "curve": curve, "command": command}
+    epochs = int(lines[-1]["epoch"])  # not all are evaluated
+    return {"accuracy": scores.accuracy, "minutes": spent, "epochs": epochs, "curve": curve, "command": command}
 
 
 def theirs(data: Path, name: str, minutes: float, script: Path) -> dict[str, Any]:

@@ -210,6 +210,9 @@ def test_without_a_compiler_torch_does_it(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_it_is_compiled_once_and_never_run_from_what_others_may_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory")
+
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     source = Path(fused.__file__).with_name("batch_norm.c")
     compiler = native.compiler_here()
@@ -223,8 +226,12 @@ def test_it_is_compiled_once_and_never_run_from_what_others_may_write(
     kept.chmod(0o777)
     assert native._compiled(source, compiler) is not None
     assert (kept.stat().st_mode & 0o777, kept.stat().st_mtime_ns > began) == (0o755, True)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nobody)
+    assert native._compiled(source, compiler) is None
     broken = tmp_path / "broken.c"
     broken.write_text("this is no C")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert native._compiled(broken, compiler) is None
 
 

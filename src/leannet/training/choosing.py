@@ -162,7 +162,9 @@ def choose(
         has_spare_cores = cores > FEW_CORES or torch.cuda.is_available()
         workers = min(cores, 8) if has_spare_cores and max(scan.median_size) > 16 else 0
     steps = _steps_in_time(settings, architecture, images)
-    dropout = 0.0 if settings.dropout is None and in_time and steps is not None else settings.dropout
+    dropout = settings.dropout
+    if dropout is None and in_time and steps is not None and settings.recipe is None:  # which may leave it as it is
+        dropout = 0.0
     if dropout is not None:
         architecture = with_dropout(architecture, dropout)
     architecture = with_gates(architecture, settings.skipping)
