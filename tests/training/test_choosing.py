@@ -80,3 +80,11 @@ def test_what_a_time_limit_chooses_is_written_down(
     assert chosen("epochs", epochs=1, model="mobilenet_v2_debug") == (None, 1.0, False)
     asked = {"progressive_resizing": 1.0, "zero_init_residual": False, "steps_per_epoch": 3}
     assert chosen("asked", time="1s", model="mobilenet_v2_debug", **asked) == (3, 1.0, False)
+
+
+def test_paths_hold_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pth").touch()
+    assert choosing.absolute_path("net.pth") == str(tmp_path / "net.pth")
+    assert choosing.absolute_path("timm:fbnetc_100:net.pth") == f"timm:fbnetc_100:{tmp_path / 'net.pth'}"
+    assert choosing.absolute_path("hub:timm/fbnetc_100.rmsp_in1k") == "hub:timm/fbnetc_100.rmsp_in1k"

@@ -28,6 +28,7 @@ from leannet.training.recipes import RECIPES, with_recipe
 from leannet.training.settings import Detecting, Settings
 from leannet.training.skipping import with_gates
 from leannet.weights.fitting import is_of
+from leannet.weights.published import NAMED, split_name
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
@@ -244,7 +245,10 @@ def default_network(settings: Settings, size: tuple[int, int], images: int, cons
 
 
 def absolute_path(path: str) -> str:
-    """An existing path made absolute; any other word, such as `digits`, unchanged."""
+    """An existing path made absolute, behind `timm:NAME:` too; any other word, such as `digits`, unchanged."""
+    if path.startswith(NAMED):
+        name, rest = split_name(path)
+        return f"{NAMED}{name}:{absolute_path(rest)}"
     return str(Path(path).resolve()) if path != "digits" and Path(path).exists() else path
 
 
