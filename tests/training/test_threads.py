@@ -143,6 +143,8 @@ def test_steps_are_those_of_the_settings() -> None:
     assert steps._x.shape == (4, *rows.input.shape)
     assert steps.step() > 0
     assert Steps(rows, settings, 5)._x.shape[0] == 5
+    too_many = Settings.make({"data": "x", "batch_size": 4, "accumulate": 8})  # refused later, in one line
+    assert Steps(rows, too_many).step() > 0
     exact = Steps(rows, Settings.make({"data": "x", "precision": "fp64"}))
     assert exact._x.dtype == torch.float64
     assert exact.step() > 0

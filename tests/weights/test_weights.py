@@ -310,6 +310,12 @@ def test_a_name_that_says_nothing_is_asked_for(tmp_path: Path) -> None:
         with pytest.raises(LeannetError, match=r"several forms.*: write timm:NAME:.*model\.safetensors") as error:
             read_weights(anonymous, family)
         assert "\n" not in str(error.value)
+    with pytest.raises(LeannetError, match="expected timm's name for them, such as fbnetc_100"):
+        read_weights(f"timm:fbnet_100:{anonymous}", "fbnet_c")  # misspelt
+    ours = tmp_path / "ours.safetensors"
+    save(ours, *read_weights(f"timm:fbnetc_100:{anonymous}", "fbnet_c"))
+    with pytest.raises(LeannetError, match=r"say all about themselves: expected .*ours\.safetensors"):
+        read_weights(f"timm:fbnetc_100:{ours}", "fbnet_c")
     for wrong in ("timm:model.safetensors", "timm:", f"timm:{anonymous}:x"):
         with pytest.raises(LeannetError, match="expected timm:NAME:FILE"):
             read_weights(wrong, "fbnet_c")

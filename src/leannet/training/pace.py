@@ -38,7 +38,7 @@ class Steps:
         dtype = torch.float64 if settings.precision == "fp64" else torch.float32
         self._parts = settings.accumulate if images is None else 1
         self._precision = torch.bfloat16 if settings.precision == "bf16" else None
-        images = settings.batch_size // settings.accumulate if images is None else images
+        images = max(settings.batch_size // settings.accumulate, 2) if images is None else images
         with torch.random.fork_rng(devices=[]):
             network = build(architecture)
             self._network = network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this form

@@ -46,8 +46,8 @@ class Settings(Section):
     freeze: str | None = None
     """The last row that keeps its weights; or 'stem'; or 'all-but-last', every stage but the last. Needs --weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Rate of the dropout rows. Default: as the rows say; 0 with --time and fresh weights, where fewer than 30 epochs
-    fit."""
+    """Rate of the dropout rows. Default: as the rows say; 0 with --time, fresh weights and no recipe, where fewer than
+    30 epochs fit."""
 
     split: str | None = None
     """Shares of train:validation, or train:validation:test, as 80:20; or 'weights': as the images were split for

@@ -41,9 +41,12 @@ def split_name(weights: str) -> tuple[str, str]:
 def named(source: Source, name: str, where: str, metadata: Mapping[str, Any]) -> Source:
     """The source with the padding, epsilon and range of the weights that timm calls so.
 
-    name: timm's, if it was given. where: the file or hub, whose name and folders may hold it. metadata: of the file, a
-    hub or a wheel. Raises LeannetError, saying what to write, where timm has several forms and nothing names one.
+    name: timm's; "": to be read from the rest. where: the file or hub, whose name and folders may hold it. metadata: of
+    the file, a hub or a wheel. Raises LeannetError, saying what to write, where timm has several forms and nothing
+    names one, or a name is timm's for none of them.
     """
+    if name and source.forms and not _pattern(source).match(name):
+        raise LeannetError(f"{NAMED}{name}:{where}: expected timm's name for them, such as {' or '.join(source.forms)}")
     name = name or (_name(source, where, metadata) if source.forms else where)
     if not name:
         raise LeannetError(
@@ -65,8 +68,13 @@ def _name(source: Source, where: str, metadata: Mapping[str, Any]) -> str:
     """timm's name in that of the file, of a folder that it is in (a hub calls every file model.safetensors), or in the
     metadata; "": in none."""
     parts = re.split(r"/|--", where)[::-1]
-    model = re.sub(r"\d+$", r"\\d+", source.forms[0].partition(".")[0])  # of any width
-    pattern = re.compile(rf"(?:tf_)?{model}.*")
+    pattern = _pattern(source)
     matches = (pattern.search(part) for part in (*parts, str(metadata.get("architecture", ""))))
     name = next((match[0] for match in matches if match), "")
     return name or (f"tf_{source.forms[0]}" if parts[0].startswith("tf_") else "")
+
+
+def _pattern(source: Source) -> re.Pattern[str]:
+    """Of timm's names for the weights of a source that has several forms, at any width."""
+    model = re.sub(r"\d+$", r"\\d+", source.forms[0].partition(".")[0])
+    return re.compile(rf"(?:tf_)?{model}.*")

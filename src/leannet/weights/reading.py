@@ -56,6 +56,8 @@ def read_weights(
     path, metadata = _fetched(text)
     kind = None if path.is_dir() or not path.exists() else kind_of(path)
     if kind is None or kind == "leannet":
+        if named_as and (kind == "leannet" or path.is_dir()):
+            raise LeannetError(f"{weights}: leannet's own files say all about themselves: expected {text}")
         network, header = load(checkpoint_file(path))
         _check_finite(network.state_dict(), text)
         return network, header
