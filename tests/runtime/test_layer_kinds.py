@@ -20,8 +20,8 @@ from leannet.rows.layers import LAYERS, LayerBase
 from leannet.runtime import ENGINES, Program, numpy_weights, reference
 from leannet.runtime.finding import found_parts
 from leannet.runtime.integers import Ranges
+from leannet.runtime.lowered import Operations
 from leannet.runtime.lowering import lower
-from leannet.runtime.operations import Operations
 from leannet.runtime.processor import weight_bits
 from leannet.runtime.programs import STYLES, quantized_program
 from leannet.runtime.quantize_kernels import quantize_kernels

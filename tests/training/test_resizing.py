@@ -152,24 +152,43 @@ def test_evaluations_take_a_twentieth_of_the_time(fake_time: FakeTime) -> None:
 
 @pytest.mark.parametrize("seconds", [2, 15, 25])
 def test_near_the_end_three_evaluations_follow_each_other(fake_time: FakeTime, seconds: int) -> None:
-    """Of a run of 5 minutes, with epochs of 8 s: the last is at the end, two before it, and earlier ones are cheap."""
+    """Of a run of 5 minutes, with steps of 0.8 s: the last ends with the time, two stand before it, earlier ones are
+    cheap."""
     settings = Settings.make({"data": "x", "time": "5m"})
     clock, state = Clock(100, 0, settings.time), TrainState()
     evaluations = Evaluations(settings, images=150 * seconds)
     ended: list[float] = []
     while not state.ended:
-        fake_time.now += 8
-        clock.tick(600)
-        state.ended = clock.is_up
+        for _ in range(10):
+            fake_time.now += 0.8
+            clock.tick(60)
+            clock.set_aside = evaluations.seconds(clock)
+            state.ended = clock.is_up
+            if state.ended:
+                break
         if evaluations.are_due(state, clock):
             with evaluations.timed(clock):
                 fake_time.now += seconds
             ended.append(clock.spent)
         state.next_epoch()
-    assert ended[-1] >= 300
+    assert ended[-1] == pytest.approx(300, abs=0.8)
     assert ended[-3] >= 300 - 4 * (seconds + 8)
     early = [each for each in ended if each < 300 - 4 * (seconds + 8)]
     assert seconds * len(early) <= 0.05 * 300
+
+
+def test_time_for_the_last_evaluation_is_set_aside(fake_time: FakeTime) -> None:
+    """A fifth of the limit at most, however long it takes; and what is spent of the rest goes from 0 to 1."""
+    clock = Clock(100, 0, 100, spent=20)
+    assert (clock.end, clock.share) == (100, 0.2)
+    clock.set_aside = 10
+    fake_time.now += 43
+    assert (clock.end, clock.share, clock.is_up) == (90, 0.7, False)
+    fake_time.now += 27
+    assert clock.is_up
+    clock.set_aside = 500
+    assert clock.end == 80
+    assert (Clock(100, 0).share, Clock(100, 0).is_up) == (0, False)
 
 
 def test_the_whole_time_is_said_early_and_right(fake_time: FakeTime) -> None:

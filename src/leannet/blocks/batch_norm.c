@@ -1,9 +1,13 @@
 /* Batch normalization in training and the activation behind it, each pass over memory once.
 
-   Maps are float32, channels last: `rows` positions of `channels` values. Rows are divided into parts, CHUNKS at most,
+   Maps are float32 or bfloat16 (`half`), channels last: `rows` positions of `channels` values; all else is float32, and
+   so is what is computed from them. Rows are divided into parts, CHUNKS at most,
    whatever the number of threads, and the sums of the parts are added in their order: the result is the same to the
    last bit with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are
    taken from the mean of a few rows, so that the variance does not cancel. */
+
+#include <stdint.h>
+#include <string.h>
 
 #define CHUNKS 64
 #define ROWS 64
@@ -12,6 +16,27 @@
 enum { LINEAR, RELU, RELU6, H_SWISH, INPUT };
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* A value of a map. */
+INLINE float get(const void *map, long place, int half) {
+    if (!half) return ((const float *)map)[place];
+    uint32_t bits = (uint32_t)((const uint16_t *)map)[place] << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* To the nearest, of two as near to the even one. */
+INLINE void put(void *map, long place, float value, int half) {
+    if (half) {
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+        ((uint16_t *)map)[place] = (uint16_t)(value != value ? 0x7fc0 : rounded);
+    } else {
+        ((float *)map)[place] = value;
+    }
+}
 
 INLINE float activated(float z, int kind) {
     if (kind == RELU) return z < 0 ? 0 : z;
@@ -35,11 +60,11 @@ INLINE float passed(float gradient, float z, int kind) {
 INLINE long smaller(long a, long b) { return a < b ? a : b; }
 
 /* The mean of a few rows, evenly spread. */
-static void sample_mean(const float *x, long rows, long channels, float *mean) {
+INLINE void sample_mean(const void *x, long rows, long channels, float *mean, int half) {
     long samples = smaller(rows, SAMPLES);
     for (long c = 0; c < channels; c++) mean[c] = 0;
     for (long sample = 0; sample < samples; sample++)
-        for (long c = 0; c < channels; c++) mean[c] += x[sample * (rows / samples) * channels + c] / samples;
+        for (long c = 0; c < channels; c++) mean[c] += get(x, sample * (rows / samples) * channels + c, half) / samples;
 }
 
 /* Adds up the parts of all chunks: sums[2][channels] in the first one. */
@@ -48,19 +73,52 @@ static void add_chunks(double *parts, long count, long channels) {
         for (long c = 0; c < 2 * channels; c++) parts[c] += parts[chunk * 2 * channels + c];
 }
 
-INLINE void activate_rows(const float *x, const float *scale, const float *bias, const float *mean, float *y, long rows,
-                          long channels, int threads, int kind) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (long row = 0; row < rows; row++) {
-        const float *in = x + row * channels;
-        float *out = y + row * channels;
-        for (long c = 0; c < channels; c++) out[c] = activated((in[c] - mean[c]) * scale[c] + bias[c], kind);
+/* What loops do, as code of its own for each kind of activation and of map: chosen for each block of rows, since what the
+   compiler knows of a function ends where a parallel loop begins. */
+#define BY_HALF(call, kind, ...) (half ? call(__VA_ARGS__, kind, 1) : call(__VA_ARGS__, kind, 0))
+#define BY_KIND(call, ...)                                           \
+    switch (kind) {                                                  \
+        case RELU: BY_HALF(call, RELU, __VA_ARGS__); break;          \
+        case RELU6: BY_HALF(call, RELU6, __VA_ARGS__); break;        \
+        case H_SWISH: BY_HALF(call, H_SWISH, __VA_ARGS__); break;    \
+        case INPUT: BY_HALF(call, INPUT, __VA_ARGS__); break;        \
+        default: BY_HALF(call, LINEAR, __VA_ARGS__); break;          \
     }
+
+INLINE void activate_rows(const void *x, const float *restrict scale, const float *restrict bias,
+                          const float *restrict mean, void *restrict y, long row, long end, long channels, int kind,
+                          int half) {
+    for (; row < end; row++)
+        for (long c = 0; c < channels; c++) {
+            float z = (get(x, row * channels + c, half) - mean[c]) * scale[c] + bias[c];
+            put(y, row * channels + c, activated(z, kind), half);
+        }
 }
 
-/* For each chunk the sums of g and of g * (x - mean). g: the gradient behind the activation; INPUT: x - mean itself. */
-INLINE void sums(const float *x, const float *gradient, const float *scale, const float *bias, const float *mean,
-                 long rows, long channels, double *parts, int threads, int kind) {
+static void activate(const void *x, const float *scale, const float *bias, const float *mean, void *y, long rows,
+                     long channels, int kind, int half, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (long row = 0; row < rows; row += ROWS)
+        BY_KIND(activate_rows, x, scale, bias, mean, y, row, smaller(row + ROWS, rows), channels)
+}
+
+/* Adds up g and g * (x - mean) of some rows. g: the gradient behind the activation; INPUT: x - mean itself. */
+INLINE void sum_rows(const void *x, const void *gradient, const float *restrict scale, const float *restrict bias,
+                     const float *restrict mean, long row, long end, long channels, float *restrict first,
+                     float *restrict second, int kind, int half) {
+    for (; row < end; row++)
+        for (long c = 0; c < channels; c++) {
+            float off = get(x, row * channels + c, half) - mean[c];
+            float g = off;
+            if (kind != INPUT) g = passed(get(gradient, row * channels + c, half), off * scale[c] + bias[c], kind);
+            first[c] += g;
+            second[c] += g * off;
+        }
+}
+
+/* These sums for each chunk, and of all in the first one. */
+static void sums(const void *x, const void *gradient, const float *scale, const float *bias, const float *mean,
+                 long rows, long channels, double *parts, int kind, int half, int threads) {
     long length = (rows + CHUNKS - 1) / CHUNKS;
     length = length < ROWS ? ROWS : length; /* of small maps the sums of many chunks would take longer than the map */
     long count = (rows + length - 1) / length;
@@ -72,15 +130,7 @@ INLINE void sums(const float *x, const float *gradient, const float *scale, cons
         long end = smaller((chunk + 1) * length, rows);
         for (long block = chunk * length; block < end; block += ROWS) {
             for (long c = 0; c < channels; c++) first[c] = second[c] = 0;
-            for (long row = block; row < smaller(block + ROWS, end); row++) {
-                const float *values = x + row * channels, *incoming = gradient + row * channels;
-                for (long c = 0; c < channels; c++) {
-                    float off = values[c] - mean[c];
-                    float g = kind == INPUT ? off : passed(incoming[c], off * scale[c] + bias[c], kind);
-                    first[c] += g;
-                    second[c] += g * off;
-                }
-            }
+            BY_KIND(sum_rows, x, gradient, scale, bias, mean, block, smaller(block + ROWS, end), channels, first, second)
             for (long c = 0; c < channels; c++) {
                 part[c] += first[c];
                 part[channels + c] += second[c];
@@ -91,27 +141,24 @@ INLINE void sums(const float *x, const float *gradient, const float *scale, cons
 }
 
 /* x_gradient = scale * g - a * (x - mean) - b */
-INLINE void input_gradient(const float *x, const float *gradient, const float *scale, const float *bias,
-                           const float *mean, const float *a, const float *b, float *x_gradient, long rows,
-                           long channels, int threads, int kind) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (long row = 0; row < rows; row++) {
-        const float *values = x + row * channels, *incoming = gradient + row * channels;
-        float *out = x_gradient + row * channels;
+INLINE void gradient_rows(const void *x, const void *gradient, const float *restrict scale, const float *restrict bias,
+                          const float *restrict mean, const float *restrict a, const float *restrict b,
+                          void *restrict x_gradient, long row, long end, long channels, int kind, int half) {
+    for (; row < end; row++)
         for (long c = 0; c < channels; c++) {
-            float off = values[c] - mean[c];
-            out[c] = scale[c] * passed(incoming[c], off * scale[c] + bias[c], kind) - a[c] * off - b[c];
+            float off = get(x, row * channels + c, half) - mean[c];
+            float g = passed(get(gradient, row * channels + c, half), off * scale[c] + bias[c], kind);
+            put(x_gradient, row * channels + c, scale[c] * g - a[c] * off - b[c], half);
         }
-    }
 }
 
-#define BY_KIND(call, ...)                                  \
-    switch (kind) {                                         \
-        case RELU: call(__VA_ARGS__, RELU); break;          \
-        case RELU6: call(__VA_ARGS__, RELU6); break;        \
-        case H_SWISH: call(__VA_ARGS__, H_SWISH); break;    \
-        default: call(__VA_ARGS__, LINEAR); break;          \
-    }
+static void input_gradient(const void *x, const void *gradient, const float *scale, const float *bias,
+                           const float *mean, const float *a, const float *b, void *x_gradient, long rows,
+                           long channels, int kind, int half, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (long row = 0; row < rows; row += ROWS)
+        BY_KIND(gradient_rows, x, gradient, scale, bias, mean, a, b, x_gradient, row, smaller(row + ROWS, rows), channels)
+}
 
 int chunks(void) { return CHUNKS; }
 
@@ -120,12 +167,13 @@ int chunks(void) { return CHUNKS; }
    running: mean and variance, updated by `momentum` of this batch's, whose variance is then that of a sample.
    saved[2][channels]: weight / sqrt(variance + eps), and the mean that was taken from x before it was multiplied.
    inverse[channels]: 1 / sqrt(variance + eps). parts: room for CHUNKS * 2 * channels. */
-void norm_forward(const float *x, const float *weight, const float *bias, float *running_mean, float *running_variance,
-                  double momentum, double eps, long rows, long channels, int kind, int threads, double *parts,
-                  float *saved, double *inverse, float *y) {
+void norm_forward(const void *x, const float *weight, const float *bias, float *running_mean, float *running_variance,
+                  double momentum, double eps, long rows, long channels, int kind, int half, int threads,
+                  double *parts, float *saved, double *inverse, void *y) {
     float *scale = saved, *mean = saved + channels;
-    sample_mean(x, rows, channels, mean);
-    sums(x, x, mean, mean, mean, rows, channels, parts, threads, INPUT);
+    if (half) sample_mean(x, rows, channels, mean, 1);
+    else sample_mean(x, rows, channels, mean, 0);
+    sums(x, x, mean, mean, mean, rows, channels, parts, INPUT, half, threads);
     for (long c = 0; c < channels; c++) {
         double off = parts[c] / rows, center = mean[c] + off;
         double variance = parts[channels + c] / rows - off * off;
@@ -136,21 +184,21 @@ void norm_forward(const float *x, const float *weight, const float *bias, float 
         running_mean[c] += momentum * (center - running_mean[c]);
         running_variance[c] += momentum * (variance * rows / (rows - 1) - running_variance[c]);
     }
-    BY_KIND(activate_rows, x, scale, bias, mean, y, rows, channels, threads)
+    activate(x, scale, bias, mean, y, rows, channels, kind, half, threads);
 }
 
 /* The gradients of x, weight and bias. work: room for 2 * channels. */
-void norm_backward(const float *x, const float *gradient, const float *bias, const float *saved, const double *inverse,
-                   long rows, long channels, int kind, int threads, double *parts, float *work, float *x_gradient,
-                   float *weight_gradient, float *bias_gradient) {
+void norm_backward(const void *x, const void *gradient, const float *bias, const float *saved, const double *inverse,
+                   long rows, long channels, int kind, int half, int threads, double *parts, float *work,
+                   void *x_gradient, float *weight_gradient, float *bias_gradient) {
     const float *scale = saved, *mean = saved + channels;
     float *a = work, *b = work + channels;
-    BY_KIND(sums, x, gradient, scale, bias, mean, rows, channels, parts, threads)
+    sums(x, gradient, scale, bias, mean, rows, channels, parts, kind, half, threads);
     for (long c = 0; c < channels; c++) {
         bias_gradient[c] = parts[c];
         weight_gradient[c] = parts[channels + c] * inverse[c];
         a[c] = scale[c] * inverse[c] * inverse[c] * parts[channels + c] / rows;
         b[c] = scale[c] * parts[c] / rows;
     }
-    BY_KIND(input_gradient, x, gradient, scale, bias, mean, a, b, x_gradient, rows, channels, threads)
+    input_gradient(x, gradient, scale, bias, mean, a, b, x_gradient, rows, channels, kind, half, threads);
 }

@@ -43,7 +43,8 @@ def can_fuse(x: Tensor, norm: nn.Module) -> bool:
         and norm.training
         and norm.track_running_stats
         and norm.affine
-        and x.dtype == torch.float32
+        and x.dtype in {torch.float32, torch.bfloat16}
+        and norm.weight.dtype == torch.float32
         and x.device.type == "cpu"
         and x.is_contiguous(memory_format=torch.channels_last)
         and x.numel() > x.shape[1]  # torch says what is wrong with a single value a channel
@@ -78,7 +79,7 @@ class _NormActivation(torch.autograd.Function):
         inverse, parts = torch.empty(channels, dtype=torch.float64), _parts(channels)
         functions.norm_forward(
             x.data_ptr(), weight.data_ptr(), bias.data_ptr(), mean.data_ptr(), variance.data_ptr(), momentum, eps, rows,
-            channels, kind, threads, parts.data_ptr(), saved.data_ptr(), inverse.data_ptr(), y.data_ptr(),
+            channels, kind, _is_half(x), threads, parts.data_ptr(), saved.data_ptr(), inverse.data_ptr(), y.data_ptr(),
         )  # fmt: skip
         context.save_for_backward(x, bias, saved, inverse)
         context.kind = kind
@@ -88,7 +89,7 @@ class _NormActivation(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, bias, saved, inverse = context.saved_tensors
-        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        gradient = gradients[0].to(x.dtype).contiguous(memory_format=torch.channels_last)
         channels, rows, threads = _sizes(x)
         functions = _functions()
         assert functions is not None
@@ -96,8 +97,8 @@ class _NormActivation(torch.autograd.Function):
         weight_gradient, bias_gradient, work = torch.empty(channels), torch.empty(channels), torch.empty(2, channels)
         functions.norm_backward(
             x.data_ptr(), gradient.data_ptr(), bias.data_ptr(), saved.data_ptr(), inverse.data_ptr(), rows, channels,
-            context.kind, threads, parts.data_ptr(), work.data_ptr(), x_gradient.data_ptr(), weight_gradient.data_ptr(),
-            bias_gradient.data_ptr(),
+            context.kind, _is_half(x), threads, parts.data_ptr(), work.data_ptr(), x_gradient.data_ptr(),
+            weight_gradient.data_ptr(), bias_gradient.data_ptr(),
         )  # fmt: skip
         return x_gradient, weight_gradient, bias_gradient, None, None, None, None, None
 
@@ -106,6 +107,10 @@ def _sizes(x: Tensor) -> tuple[int, int, int]:
     """Channels, rows, and the threads that are worth their while."""
     channels = x.shape[1]
     return channels, x.numel() // channels, torch.get_num_threads() if x.numel() > FEW else 1
+
+
+def _is_half(x: Tensor) -> int:
+    return int(x.dtype == torch.bfloat16)
 
 
 def _parts(channels: int) -> Tensor:
@@ -121,10 +126,10 @@ def _functions() -> ctypes.CDLL | None:
     if functions is not None:
         pointer, number, real = ctypes.c_void_p, ctypes.c_long, ctypes.c_double
         functions.norm_forward.argtypes = [
-            *[pointer] * 5, real, real, number, number, ctypes.c_int, ctypes.c_int, *[pointer] * 4,
+            *[pointer] * 5, real, real, number, number, *[ctypes.c_int] * 3, *[pointer] * 4,
         ]  # fmt: skip
         functions.norm_backward.argtypes = [
-            *[pointer] * 5, number, number, ctypes.c_int, ctypes.c_int, *[pointer] * 5,
+            *[pointer] * 5, number, number, *[ctypes.c_int] * 3, *[pointer] * 5,
         ]  # fmt: skip
         functions.norm_forward.restype = functions.norm_backward.restype = None
     return functions

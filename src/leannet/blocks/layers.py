@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from leannet import rows
+from leannet.blocks import depthwise
 from leannet.blocks.activations import activation_module
 from leannet.blocks.finding import TopBoxes
 from leannet.blocks.fused import can_fuse, norm_and_activation
@@ -61,7 +62,8 @@ class ConvLayer(nn.Module):
         self.activation = activation_module(row.activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(self.pad(x))
+        x = self.pad(x)
+        x = depthwise.convolve(x, self.conv) if depthwise.is_slow(x, self.conv) else self.conv(x)
         if can_fuse(x, self.norm):
             return norm_and_activation(x, self.norm, self.activation)
         return self.activation(self.norm(x))

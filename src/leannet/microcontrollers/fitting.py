@@ -15,8 +15,9 @@ from leannet.rows.rules import one_sided
 from leannet.runtime.arena import kept_bytes, plan
 from leannet.runtime.formats.tflite import written
 from leannet.runtime.formats.tflite_padding import padded_inside, pads_apart
+from leannet.runtime.lowered import Operations
 from leannet.runtime.lowering import lower
-from leannet.runtime.operations import BEFORE, Convolve, Operations
+from leannet.runtime.operations import BEFORE, Convolve
 from leannet.runtime.quantize_kernels import quantize_kernels
 from leannet.runtime.tflite_file import pack
 

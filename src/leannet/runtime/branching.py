@@ -12,7 +12,8 @@ import numpy as np
 from leannet.rows import Shape
 from leannet.rows.sides import only_for
 from leannet.runtime import operations as ops
-from leannet.runtime.operations import Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Operation
 
 # For how many images a file decides: for one at a time, or for any number, those of each side gathered, and scattered.
 Branches = Literal["one", "any"]

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from leannet.runtime.lowered import Operations
 from leannet.runtime.operations import (
     Activate,
     Body,
@@ -11,7 +12,6 @@ from leannet.runtime.operations import (
     ConvolveTransposed,
     FullyConnect,
     Operation,
-    Operations,
     Sum,
 )
 

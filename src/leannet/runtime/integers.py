@@ -11,7 +11,8 @@ import numpy as np
 
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
-from leannet.runtime.operations import Array, Filters, Operation, Operations, Range, activation_of
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Filters, Operation, Range, activation_of
 
 CLIPPING = ("relu", "relu6")
 GATE = Range(1 / 255, 0)  # of what lies between 0 and 1

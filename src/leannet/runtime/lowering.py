@@ -15,7 +15,8 @@ from leannet.runtime import operations as ops
 from leannet.runtime.branching import mixture
 from leannet.runtime.detours import without_detours
 from leannet.runtime.folding import Weights, folded, pads_of, pool_pads, scale_and_shift, weight_of
-from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import BEFORE, Array, Filters, Operation
 
 
 def lower(

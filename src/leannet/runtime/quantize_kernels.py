@@ -16,7 +16,8 @@ from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
 from leannet.runtime.epilogues import with_epilogues
 from leannet.runtime.integers import Ranges, Rewriting, deciding, quantized, tied_ranges
-from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Operations, Range
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import BEFORE, Array, Filters, Operation, Range
 
 FIXED = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 # The factor f of filters before h-swish and h-sigmoid. A gate is then one sum, clipped where integers end, on the scale

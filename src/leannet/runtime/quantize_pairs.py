@@ -17,7 +17,8 @@ from typing import Any, Literal
 from leannet.rows import INPUT, Activation
 from leannet.runtime import operations as ops
 from leannet.runtime.integers import CLIPPING, GATE, Ranges, Rewriting, deciding, quantized, tied_ranges
-from leannet.runtime.operations import BEFORE, Array, Operation, Operations, Range
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import BEFORE, Array, Operation, Range
 
 Style = Literal["lut", "fused"]  # how h-swish and its kin are written: for ONNX Runtime, for OpenVINO
 LUT_ACTIVATIONS = ("h_swish", "swish", "sigmoid", "h_sigmoid")

@@ -10,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from leannet.rows import INPUT, Shape
 from leannet.runtime import operations as ops
 from leannet.runtime.finding import found_part, top_boxes
-from leannet.runtime.operations import Array, Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Operation
 
 ACTIVATIONS: dict[str, Any] = {
     "linear": lambda x: x,

@@ -8,7 +8,8 @@ import numpy as np
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
 from leannet.runtime import reference
-from leannet.runtime.operations import Array, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array
 
 
 def without_tail(operations: Operations) -> Operations:

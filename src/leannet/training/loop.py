@@ -117,7 +117,7 @@ def fit(
         events(keeper.folder if settings.tensorboard else None, epochs_done(state.log)) as log_events,
         step_log(keeper.folder, done) as steps,
     ):
-        spent = state.spent
+        share_of_time = clock.share
         if not done:
             threads.choose()
         processes.settle_threads()
@@ -134,7 +134,7 @@ def fit(
                 images, labels, _ = next(stream)
                 number = epoch * batches.per_epoch + step
                 at = epoch + step / batches.per_epoch
-                share = spent / settings.time if settings.time else at / settings.epochs
+                share = share_of_time if settings.time else at / settings.epochs
                 images = resizing.resize(images, share)
                 x, labels = as_step_input(images, labels, dataset, settings.seed, epoch, step, device, dtype)
                 rate = settings.optimizer.rate(settings.batch_size) * settings.schedule.factor(
@@ -150,13 +150,14 @@ def fit(
                 if not np.isfinite(state.loss_sum):
                     raise _not_finite("the loss is", where, keeper)
                 clock.tick(seen)
+                clock.set_aside = evaluations.seconds(clock)
                 untold = untold and not told(step + 1 == batches.per_epoch)
                 console.curve(loss, correct / seen)
                 console.advance(clock.progress[0], _label(epoch, settings), note(state, clock))
                 # All processes act on the same signals at the same step, and use one mean clock.
-                seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.spent], device=device)
-                stop, up, spent = processes.all_reduce_sum(seen_by_all).tolist()
-                spent /= world
+                seen_by_all = torch.tensor([float(bool(interrupted)), float(clock.is_up), clock.share], device=device)
+                stop, up, share_of_time = processes.all_reduce_sum(seen_by_all).tolist()
+                share_of_time /= world
                 due = stop or clock.since_save() > SAVE_SECONDS
                 # A step can ruin the weights without a sign in its own loss; such weights are never saved.
                 if (due or up or state.step == batches.per_epoch) and not learner.weights_are_finite:

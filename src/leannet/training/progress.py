@@ -16,6 +16,7 @@ FIRST = 0.2  # of the time of a run with a limit, before which it is not evaluat
 EVALUATION_SHARE = 0.05  # of it that evaluations may take, ...
 LAST = 0.9  # ... and after this part of it, when the weights to keep are made, as long as it trains; ...
 LAST_FEW = 2.5  # ... or from when on so many evaluations fit, each with its epoch, and the last one after them
+SET_ASIDE = 0.2  # of a limit, which is kept for the last evaluation at most
 FORWARD = 2  # images evaluated in the time of one trained
 
 
@@ -23,7 +24,8 @@ class Clock:
     """Images per second and time left, from the batches since this process began.
 
     limit: seconds that the run may take in total, of which `spent` were in earlier processes; None: no limit. work:
-    what a share of the run costs, both 0 to 1; None: all batches cost the same.
+    what a share of the run costs, both 0 to 1; None: all batches cost the same. set_aside: seconds of the limit that
+    the last evaluation takes, to be kept up to date.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Clock:
         self.limit, self._spent, self._work = limit, spent, work
         self._began = self._saved = self._warm = time.perf_counter()
         self._images = 0
+        self.set_aside = 0.0
 
     def tick(self, images: int) -> None:
         """One more batch."""
@@ -60,9 +63,20 @@ class Clock:
         return self._spent + time.perf_counter() - self._began
 
     @property
+    def end(self) -> float:
+        """The seconds after which no more steps are taken, of a run with a limit."""
+        assert self.limit is not None
+        return self.limit - min(self.set_aside, SET_ASIDE * self.limit)
+
+    @property
+    def share(self) -> float:
+        """What is spent of the seconds until the end; 0 without a limit."""
+        return 0.0 if self.limit is None else self.spent / self.end
+
+    @property
     def is_up(self) -> bool:
-        """Whether the limit is reached."""
-        return self.limit is not None and self.spent >= self.limit
+        """Whether the end is reached."""
+        return self.share >= 1
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -129,14 +143,17 @@ class Evaluations:
         epoch, self._epoch_began = spent - self._epoch_began, spent
         if not self._ended_at and spent < FIRST * settings.time:
             return False
-        seconds = self._seconds if self._ended_at else self._images / max(FORWARD * clock.rate, 1e-9)
-        is_near = spent >= min(LAST * settings.time, settings.time - LAST_FEW * (seconds + epoch))
+        seconds = self.seconds(clock)
+        is_near = spent >= min(LAST * clock.end, clock.end - LAST_FEW * (seconds + epoch))
         return spent - self._ended_at >= seconds / (1 if is_near else EVALUATION_SHARE)
+
+    def seconds(self, clock: Clock) -> float:
+        """What an evaluation takes: the last one, or guessed before the first."""
+        return self._seconds if self._ended_at else self._images / max(FORWARD * clock.rate, 1e-9)
 
     def seconds_of_all(self, clock: Clock) -> float:
         """What the evaluations of a run without a time limit take, guessed before the first."""
-        number = self._settings.epochs / (self._settings.evaluate_every or 1)
-        return number * self._images / max(FORWARD * clock.rate, 1e-9)
+        return self._settings.epochs / (self._settings.evaluate_every or 1) * self.seconds(clock)
 
     @contextmanager
     def timed(self, clock: Clock) -> Iterator[None]:

@@ -15,9 +15,10 @@ from leannet.runtime.folding import Weights
 from leannet.runtime.formats.onnx_graph import OnnxGraph
 from leannet.runtime.formats.onnx_spellings import IMAGES, MICROSOFT, TABLE, refusal
 from leannet.runtime.formats.spelling import check
+from leannet.runtime.lowered import Operations
 from leannet.runtime.lowering import lower
 from leannet.runtime.onnx_versions import lowest_ir, lowest_opset, with_bodies
-from leannet.runtime.operations import Array, Operation, Operations
+from leannet.runtime.operations import Array, Operation
 
 BATCH = "batch"
 

@@ -9,8 +9,9 @@ import numpy as np
 from leannet.errors import LeannetError
 from leannet.rows import INPUT
 from leannet.runtime import operations as ops
+from leannet.runtime.lowered import Operations
 from leannet.runtime.onnx_versions import with_bodies
-from leannet.runtime.operations import Array, Operation, Operations, Range
+from leannet.runtime.operations import Array, Operation, Range
 
 SHARED = "constant:"  # how the names of constants begin that many nodes read
 # As what a value is read: (N, C); (N, C, H, W); as it is; or all of an operation's in one of the forms.

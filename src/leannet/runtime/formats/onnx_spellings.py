@@ -11,7 +11,8 @@ from leannet.runtime import operations as ops
 from leannet.runtime.formats.onnx_boxes import found_part, top_boxes
 from leannet.runtime.formats.onnx_branches import branch
 from leannet.runtime.formats.onnx_graph import OnnxGraph, Shaped, Table
-from leannet.runtime.operations import Array, Operation, Operations, Range
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Operation, Range
 
 MICROSOFT = "com.microsoft"
 # One float32 step below 1/6. With 1/6 itself, OpenCV takes any product of h-sigmoid and another value for h-swish, and

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Container
 
 from leannet.errors import LeannetError
-from leannet.runtime.operations import Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Operation
 
 
 def check(

@@ -14,8 +14,8 @@ from leannet.runtime.formats.spelling import check
 from leannet.runtime.formats.tflite_graph import TfliteGraph
 from leannet.runtime.formats.tflite_padding import padded_inside
 from leannet.runtime.formats.tflite_spellings import TABLE, refusal
+from leannet.runtime.lowered import Operations
 from leannet.runtime.lowering import lower
-from leannet.runtime.operations import Operations
 from leannet.runtime.tflite_file import pack
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from leannet.rows import INPUT, Shape
 from leannet.runtime.folding import pads_of
-from leannet.runtime.operations import Array, Body, Operations, Range
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Body, Range
 from leannet.runtime.tflite_file import Operator, Subgraph, Tensor
 
 SAME, VALID = 0, 1

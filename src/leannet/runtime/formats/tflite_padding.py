@@ -12,7 +12,8 @@ import numpy as np
 
 from leannet.rows import Shape, pad_before_after
 from leannet.runtime.formats.tflite_graph import is_same_padding
-from leannet.runtime.operations import Array, Convolve, Filters, Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Convolve, Filters, Operation
 
 LARGER = 2  # pixels by which filters may grow, in height and width
 

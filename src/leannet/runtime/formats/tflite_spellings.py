@@ -9,7 +9,8 @@ from leannet.rows import INPUT
 from leannet.runtime import operations as ops
 from leannet.runtime.formats.tflite_boxes import found_part, top_boxes
 from leannet.runtime.formats.tflite_graph import FUSED, SAME, VALID, TfliteGraph, nhwc
-from leannet.runtime.operations import Array, Operation, Operations
+from leannet.runtime.lowered import Operations
+from leannet.runtime.operations import Array, Operation
 
 PLAIN_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6", "sigmoid": "LOGISTIC", "tanh": "TANH"}
 
