@@ -52,15 +52,16 @@ def _norm(channels: int, momentum: float | None = 0.1) -> nn.BatchNorm2d:
 def _both_ways(x: Tensor, norm: nn.BatchNorm2d, kind: type[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
     """Output, gradients and running statistics of the loops, and of torch in float64."""
     results = []
-    for dtype in (torch.float32, torch.float64):
-        layer = copy.deepcopy(norm).to(dtype)
-        leaf = x.detach().clone().to(dtype).requires_grad_()
-        if dtype == torch.float32:
+    for exact in (False, True):
+        layer = copy.deepcopy(norm).double() if exact else copy.deepcopy(norm)
+        leaf = (x.detach().double() if exact else x.detach().clone()).requires_grad_()
+        if not exact:
             assert can_fuse(leaf, layer)
             y = norm_and_activation(leaf, layer, kind())
+            assert y.dtype == x.dtype
         else:
             y = kind()(layer(leaf))
-        y.backward(_draw(tuple(x.shape), seed=7).to(dtype))
+        y.backward(_draw(tuple(x.shape), seed=7).to(x.dtype).to(leaf.dtype))
         assert leaf.grad is not None
         tensors = [y, leaf.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
         results.append([tensor.detach().clone() for tensor in tensors if tensor is not None])
@@ -85,6 +86,35 @@ def test_it_is_what_torch_gives(kind: type[nn.Module], shape: tuple[int, ...], m
             mine, true = mine[clear], true[clear]
         largest = float(true.abs().max()) if true.numel() else 0.0
         torch.testing.assert_close(mine.double(), true, rtol=0, atol=scale * max(largest, 1.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_maps_of_bfloat16(kind: type[nn.Module], shape: tuple[int, ...]) -> None:
+    """Computed in float32 and rounded once: half a unit in the last place from float64, and statistics as exact."""
+    x, norm = _draw(shape).bfloat16(), _norm(shape[1])
+    ours, exact = _both_ways(x, norm, kind)
+    z = norm.double().train()(x.double())
+    clear = ((z - 0).abs() > 1e-3) & ((z - 6).abs() > 1e-3) & ((z.abs() - 3).abs() > 1e-3)
+    for number, (mine, true) in enumerate(zip(ours, exact, strict=True)):
+        if number == 1:
+            mine, true = mine[clear], true[clear]
+        largest = max(float(true.abs().max()), 1.0) if true.numel() else 1.0
+        rounded, again = number < 2, kind is nn.SiLU  # which follows in torch's own loops, and they round too
+        rtol, atol = 1.01 * 2.0 ** (-6 if again else -8) * rounded, (1e-2 if again else 1e-5) * largest
+        torch.testing.assert_close(mine.double(), true, rtol=rtol, atol=atol)
+
+
+def test_rounding_to_bfloat16_is_torchs() -> None:
+    """Ties to even, and what is not finite."""
+    values = torch.tensor([1 + 2**-8, 1 + 3 * 2**-8, 3e38, 3.4e38, float("inf"), float("-inf"), float("nan"), -0.0])
+    norm = nn.BatchNorm2d(8, eps=0.0, momentum=1.0)
+    with torch.no_grad():
+        norm.bias.copy_(values)
+        norm.weight.zero_()
+    x = torch.randn(4, 8, 3, 3).bfloat16().contiguous(memory_format=torch.channels_last)
+    y = norm_and_activation(x, norm, nn.Identity())
+    torch.testing.assert_close(y[0, :, 0, 0], values.bfloat16(), rtol=0, atol=0, equal_nan=True)
 
 
 def test_statistics_of_many_values_are_exact() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from leannet.console import Console
-from leannet.training import choosing, train
+from leannet.training import choosing, pace, train
 from leannet.training.choosing import default_network
 from leannet.training.pace import images_per_second
 from leannet.training.run import make_settings
@@ -30,12 +30,12 @@ def test_small_images_are_not_enlarged(size: tuple[int, int], network: tuple[str
     assert default_network(Settings.make({"data": "x"}), size, 1000, Console(quiet=True)) == network
 
 
-@pytest.mark.parametrize(("pace", "resolution"), [(1000, 224), (300, 160), (220, 128), (10, 96)])
+@pytest.mark.parametrize(("rate", "resolution"), [(1000, 224), (300, 160), (220, 128), (10, 96)])
 def test_images_shrink_until_enough_epochs_fit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pace: float, resolution: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rate: float, resolution: int
 ) -> None:
-    """pace: images a second at 96 px; 10 minutes for 3,000 images. 20 epochs are 100 images a second."""
-    monkeypatch.setattr(choosing, "images_per_second", lambda rows, settings: pace)
+    """rate: images a second at 96 px; 10 minutes for 3,000 images. 20 epochs are 100 images a second."""
+    monkeypatch.setattr(choosing, "images_per_second", lambda rows, settings: rate)
     monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     settings = Settings.make({"data": "x", "time": "10m"})
     assert default_network(settings, (500, 375), 3000, Console()) == ("mobilenet_v3_small", resolution)
@@ -80,6 +80,43 @@ def test_what_a_time_limit_chooses_is_written_down(
     assert chosen("epochs", epochs=1, model="mobilenet_v2_debug") == (None, 1.0, False)
     asked = {"progressive_resizing": 1.0, "zero_init_residual": False, "steps_per_epoch": 3}
     assert chosen("asked", time="1s", model="mobilenet_v2_debug", **asked) == (3, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "has", "gain", "precision"),
+    [
+        ({"time": "5m"}, True, 1.6, "bf16"),
+        ({"time": "5m"}, True, 1.05, "no"),
+        ({"time": "5m"}, False, 1.6, "no"),
+        ({"time": "5m", "precision": "no"}, True, 1.6, "no"),
+        ({"time": "5m", "recipe": "cifar"}, True, 1.6, "no"),
+        ({"time": "5m", "compile": True}, True, 1.6, "no"),
+        ({"epochs": 5}, True, 1.6, "no"),
+        ({"epochs": 5, "precision": "bf16"}, False, 0.5, "bf16"),
+    ],
+)
+def test_bfloat16_where_it_is_faster_and_time_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, Any],
+    has: bool,
+    gain: float,
+    precision: str,
+) -> None:
+    class Fake:
+        def __init__(self, rows: object, settings: Settings, images: int):
+            self.seconds = 1.0 if settings.precision == "no" else 1 / gain
+
+        def step(self) -> float:
+            return self.seconds
+
+    monkeypatch.setattr(pace, "Steps", Fake)
+    monkeypatch.setattr(pace, "has_bfloat16", lambda: has)
+    asked = make_settings("photos", settings | {"cpu": True})
+    chosen = pace.with_precision(architecture("mobilenet_v2_debug"), asked, Console())
+    assert chosen.precision == precision
+    said = "mixed precision, bfloat16: 1.6 times as fast here" in capsys.readouterr().err
+    assert said == (precision == "bf16" and "precision" not in settings)
 
 
 def test_paths_hold_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def search(
         raise LeannetError(
             f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
         )
-    if settings.get("precision", "no") != "no" and wishes.get("evaluate", "supernet") == "supernet":
+    if settings.get("precision") not in {None, "no"} and wishes.get("evaluate", "supernet") == "supernet":
         raise LeannetError(f"--precision {settings['precision']}: shared weights are trained in float32: leave it out")
     if (space is None) == (from_run is None):
         raise LeannetError(f"search: expected a space (--space) or a trained network (--from), found "

@@ -52,6 +52,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16; another computes with it too, but slower than with float32."""
+    return machine().vectors.endswith("bfloat16")
+
+
 def weight_bits() -> int:
     """8, or 7 where this processor adds products of 8 bits in 16, which overflow: x86 without VNNI."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:

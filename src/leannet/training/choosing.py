@@ -23,7 +23,7 @@ from leannet.runtime.processor import cores as machine_cores
 from leannet.tasks import finds_boxes
 from leannet.training.detecting import LONGER_SIDE, MODEL, WIDTH, check_settings, input_size, with_boxes
 from leannet.training.optimizing import frozen_rows
-from leannet.training.pace import images_per_second
+from leannet.training.pace import images_per_second, with_precision
 from leannet.training.recipes import RECIPES, with_recipe
 from leannet.training.settings import Detecting, Settings
 from leannet.training.skipping import with_gates
@@ -162,6 +162,7 @@ def choose(
         cores = machine_cores() // local_processes
         has_spare_cores = cores > FEW_CORES or torch.cuda.is_available()
         workers = min(cores, 8) if has_spare_cores and max(scan.median_size) > 16 else 0
+    settings = with_precision(architecture, settings, console)
     steps = _steps_in_time(settings, architecture, images)
     dropout = settings.dropout
     if dropout is None and in_time and steps is not None and settings.recipe is None:  # which may leave it as it is
@@ -233,7 +234,7 @@ def default_network(settings: Settings, size: tuple[int, int], images: int, cons
         return name, largest
     channels = 1 if settings.color == "L" else 3
     least = zoo.architecture(name, settings.width or 1.0, LEAST, in_channels=channels)
-    pace = images_per_second(least, settings)
+    pace = images_per_second(least, with_precision(least, settings, Console(quiet=True)))
     epochs = {px: settings.time * pace * (LEAST / px) ** 2 / images for px in range(largest, LEAST - 1, -STEP)}
     resolution = next((px for px, number in epochs.items() if number >= FEWEST_EPOCHS), LEAST)
     if resolution < largest:

@@ -130,7 +130,7 @@ def make_accelerator(settings: Settings) -> Accelerator:
     number of processes: each would then train alone, into the same folder.
     """
     AcceleratorState._reset_state()  # accelerate remembers the precision of an earlier run in this process
-    precision = "no" if settings.precision == "fp64" else settings.precision
+    precision = "no" if settings.precision in {None, "fp64"} else settings.precision
     if precision == "fp16" and (settings.cpu or not torch.cuda.is_available()):
         raise LeannetError("--precision fp16: expected a GPU, found none; bf16 works on processors too")
     processes.leave_group_at_exit()

@@ -186,11 +186,11 @@ def fit(
                 state.next_epoch(evaluated=False)
                 save_all(steps)
                 continue
+            state.seconds += time.perf_counter() - began
             with evaluations.timed(clock):
                 if population is not None:
                     inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
                     precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
-                state.seconds += time.perf_counter() - began
                 predictions, decided = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
                 result = task.score(predictions, validation_images)
             if not np.isfinite(result.loss):
@@ -207,6 +207,7 @@ def fit(
             keeper.last(learner.evaluated, current)
             console.curve_epoch(result.loss, result.accuracy)
             console.say(epoch_line(state, task, result, None if settings.time else settings.epochs, clock, best))
+            state.ended = state.ended or processes.any_process(clock.is_up)  # as evaluations may take longer than before
             state.next_epoch()
             save_all(steps)
             if settings.patience is not None and state.stale >= settings.patience:

@@ -15,7 +15,7 @@ LONG = 600  # seconds, from which on a word says how to make it shorter
 FIRST = 0.2  # of the time of a run with a limit, before which it is not evaluated
 EVALUATION_SHARE = 0.05  # of it that evaluations may take, ...
 LAST = 0.9  # ... and after this part of it, when the weights to keep are made, as long as it trains; ...
-LAST_FEW = 2.5  # ... or from when on so many evaluations fit, each with its epoch, and the last one after them
+LAST_FEW = 3  # ... or from when on so many evaluations fit, each with its epoch, and the last one after them
 SET_ASIDE = 0.2  # of a limit, which is kept for the last evaluation at most
 FORWARD = 2  # images evaluated in the time of one trained
 
@@ -144,6 +144,8 @@ class Evaluations:
         if not self._ended_at and spent < FIRST * settings.time:
             return False
         seconds = self.seconds(clock)
+        if spent + seconds > clock.end:  # no step would be left to take before the last one
+            return False
         is_near = spent >= min(LAST * clock.end, clock.end - LAST_FEW * (seconds + epoch))
         return spent - self._ended_at >= seconds / (1 if is_near else EVALUATION_SHARE)
 

@@ -107,6 +107,7 @@ RECIPES: dict[str, tuple[str, Recipe]] = {
             "progressive_resizing": 1.0,
             "zero_init_residual": False,
             "ema_decay": 0.0,
+            "precision": "no",
         },
     ),
     "cifar-fast": (
