@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from torch import Tensor
 
 import leannet
 from leannet.checkpoint import load
 from leannet.console import Console
 from leannet.errors import LeannetError
 from leannet.header import read_header
+from leannet.network import Network
 from leannet.tasks.predictions import read_predictions
 from leannet.training import Settings, resume, train
+from leannet.training.loop import is_precise
 from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import make_optimizer
 from leannet.training.precise_batch_norm import precise_batch_norm
 from leannet.training.settings import Optimizer, Schedule, read_toml
+from leannet.training.skipping import with_gates
 from leannet.training.state import load_state
 from tests.conftest import draw_folder, stop_at_step
 
@@ -270,6 +275,40 @@ def test_precise_batch_norm_has_the_statistics_of_the_images() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
     assert norm.momentum == 0.1
     assert not network.training
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "learning", "precise"),
+    [("auto", 99, None, True), ("auto", 100, None, False), ("auto", 100, "noisy", True), ("auto", 100, "hybrid", True),
+     ("auto", 100, "supervised", False), ("precise", 100, None, True), ("running", 9, "noisy", False)],
+)  # fmt: skip
+def test_when_batch_norm_is_precise(asked: str, steps: int, learning: str | None, precise: bool) -> None:
+    """In short epochs, and where training draws ways through the network that images do not take later."""
+    skipping = {"gate": "recurrent", "learning": learning} if learning else {}
+    settings = Settings.make({"data": "x", "batch_statistics": asked, "skipping": skipping})
+    rows = with_gates(leannet.architecture("resnet_debug"), settings.skipping)
+    assert is_precise(settings, steps, rows) is precise
+
+
+def test_precise_batch_norm_sees_images_as_training_does(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Padded ones here, the same before each evaluation: weights learn with the statistics of augmented images."""
+    populations: list[Tensor] = []
+    measured = precise_batch_norm
+
+    def watched(network: Network, inputs: Iterable[Tensor], frozen: Sequence[str]) -> None:
+        populations.append(torch.cat(list(inputs)))
+        measured(network, populations[-1].split(8), frozen)
+
+    monkeypatch.setattr("leannet.training.loop.precise_batch_norm", watched)
+    settings = SMALL | {"epochs": 2, "augment": {"crop": 0.0, "pad": 12, "flip": False}, "normalization": "imagenet"}
+    train(str(shapes), out=tmp_path / "run", **settings)
+    first, second = populations
+    assert torch.equal(first.sort(0).values, second.sort(0).values)
+    black = first.amin(dim=(0, 2, 3), keepdim=True)  # of what is added around an image
+    rows = (first == black).all(dim=(1, 3))  # (N, H)
+    assert float(rows.float().mean()) > 0.05
 
 
 def test_learns_what_can_be_learned(tmp_path: Path) -> None:

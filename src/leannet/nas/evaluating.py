@@ -52,11 +52,11 @@ class ByWeights(Evaluator):
     def __init__(self, job: Job, split: Split, request: Request, with_weights: Callable[[Candidate], Network]):
         """with_weights: a candidate's network, whose statistics are not its own yet."""
         self._with_weights, self._task = with_weights, job.task
-        _, plain = job.images
+        augmented, plain = job.images
         draw = np.random.default_rng(0)
         some = draw.permutation(split.train)[: request.images]
         held_out = np.sort(draw.permutation(split.validation)[: request.validation])
-        self._statistics = [images for images, _ in _normalized(plain, some)]
+        self._statistics = [images for images, _ in _normalized(augmented, some)]
         self._validation = [images for images, _ in _normalized(plain, held_out)]
         self.truths = plain.dataset.keep(held_out)
 
@@ -130,9 +130,9 @@ class ByTraining(Evaluator):
         return float(state.log[-1]["validation_accuracy"])
 
 
-def _normalized(plain: PreparedDataset, indices: NDArray[np.int64]) -> list[tuple[Tensor, Tensor]]:
+def _normalized(dataset: PreparedDataset, indices: NDArray[np.int64]) -> list[tuple[Tensor, Tensor]]:
     """Batches of images (N, C, H, W), ready for a network, and their labels."""
     return [
-        (normalize(images.contiguous(memory_format=torch.channels_last), plain.preprocessing), labels)
-        for images, labels, _ in Loader(plain, Batches(indices, BATCH), workers=0)
+        (normalize(images.contiguous(memory_format=torch.channels_last), dataset.preprocessing), labels)
+        for images, labels, _ in Loader(dataset, Batches(indices, BATCH), workers=0)
     ]

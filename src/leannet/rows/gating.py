@@ -132,6 +132,11 @@ def decisions(architecture: Architecture) -> tuple[tuple[str, str], ...]:
     return tuple((node.path, node.reads[0]) for node in architecture.graph.nodes if isinstance(node.row, Decide))
 
 
+def draws(architecture: Architecture) -> bool:
+    """Whether a row decides by chance in training."""
+    return any(isinstance(node.row, Decide) and node.row.training in {"drawn", "noisy"} for node in architecture.layers)
+
+
 def without_gates(architecture: Architecture) -> Architecture:
     """The network whose images all run every block, without its gates and exits. Raises LeannetError where it has
     none."""

@@ -26,7 +26,8 @@ PRUNED = "_pruned"  # behind the name of an architecture
 
 
 class Images:
-    """Training images without augmentation, always the same ones, and the validation images.
+    """Some training images, always the same ones, and the validation images; batch norm's statistics are taken from
+    augmented ones, as the weights have learned to expect them.
 
     number: of the training images that scores and batch norm's statistics are taken from.
     """
@@ -34,15 +35,15 @@ class Images:
     def __init__(self, job: Job, number: int, console: Console):
         self.job, self._console = job, console
         self.objective = job.objective.inner if isinstance(job.objective, Distilled) else job.objective
-        _, self._plain = job.images
+        self._augmented, self._plain = job.images
         train = job.split.train
         some: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(train)[:number])
         self._batches = Batches(np.random.default_rng(0).permutation(some), min(BATCH, len(some)), training=True)
         self.number = len(some)
 
-    def batches(self, label: str | None) -> Iterator[Batch]:
+    def batches(self, label: str | None, augmented: bool = False) -> Iterator[Batch]:
         """Normalized images (N, C, H, W) and the targets of the objective. label: of the progress bar; None: none."""
-        loader = Loader(self._plain, self._batches, workers=0)
+        loader = Loader(self._augmented if augmented else self._plain, self._batches, workers=0)
         steps = iter(loader) if label is None else self._console.track(iter(loader), len(loader), label)
         for images, labels, _ in steps:
             x = images.contiguous(memory_format=torch.channels_last)
@@ -50,7 +51,7 @@ class Images:
 
     def settle(self, network: Network, label: str | None = "batch norm") -> Network:
         """The network, whose batch norm has the statistics of these images."""
-        precise_batch_norm(network, (images for images, _ in self.batches(label)))
+        precise_batch_norm(network, (images for images, _ in self.batches(label, augmented=True)))
         return network
 
     def accuracy_and_loss(self, network: Network, label: str | None) -> tuple[float, float]:

@@ -19,7 +19,8 @@ from leannet.errors import Diverged, LeannetError
 from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
-from leannet.rows.gating import decisions
+from leannet.rows import Architecture
+from leannet.rows.gating import decisions, draws
 from leannet.run_files import epochs_done
 from leannet.sections import Metrics
 from leannet.tasks import Result, Task
@@ -81,7 +82,9 @@ def fit(
     validation_images = plain.dataset.keep(split.validation)
     validation = Loader(plain, evaluation_batches(split.validation, settings, plain), workers)
     last_map = network.architecture.shapes[network.architecture.features]
-    population = _population(plain, split, settings, batches.per_pass, last_map.height * last_map.width)
+    population = None
+    if is_precise(settings, batches.per_pass, network.architecture):
+        population = _population(dataset, split, settings, last_map.height * last_map.width)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluated_images = len(split.validation) + (0 if population is None else len(population.indices))
     evaluations = Evaluations(settings, evaluated_images)
@@ -189,7 +192,7 @@ def fit(
             state.seconds += time.perf_counter() - began
             with evaluations.timed(clock):
                 if population is not None:
-                    inputs = (_as_input(images.to(device), plain, dtype) for images, _, _ in population)
+                    inputs = (_as_input(images.to(device), dataset, dtype) for images, _, _ in population)
                     precise_batch_norm(learner.evaluated, inputs, frozen_rows(network.architecture, settings.freeze))
                 predictions, decided = predictions_of(learner.evaluated, validation, plain, task, device, dtype)
                 result = task.score(predictions, validation_images)
@@ -207,7 +210,7 @@ def fit(
             keeper.last(learner.evaluated, current)
             console.curve_epoch(result.loss, result.accuracy)
             console.say(epoch_line(state, task, result, None if settings.time else settings.epochs, clock, best))
-            state.ended = state.ended or processes.any_process(clock.is_up)  # as evaluations may take longer than before
+            state.ended = state.ended or processes.any_process(clock.is_up)
             state.next_epoch()
             save_all(steps)
             if settings.patience is not None and state.stale >= settings.patience:
@@ -252,12 +255,23 @@ def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np
     return np.asarray(probabilities / probabilities.sum())
 
 
-def _population(plain: PreparedDataset, split: Split, settings: Settings, steps: int, pixels: int) -> Loader | None:
-    """Training images for precise batch norm; None: the running statistics are used. pixels: of the last map."""
-    if settings.batch_statistics == "running" or (settings.batch_statistics == "auto" and steps >= FEW_STEPS):
-        return None
+def is_precise(settings: Settings, steps: int, architecture: Architecture) -> bool:
+    """Whether precise batch norm comes before each evaluation. steps: of an epoch.
+
+    Decisions drawn in training leave statistics of other ways through the network than those that images take then.
+    """
+    if settings.batch_statistics == "auto":
+        return steps < FEW_STEPS or draws(architecture)
+    return settings.batch_statistics == "precise"
+
+
+def _population(dataset: PreparedDataset, split: Split, settings: Settings, pixels: int) -> Loader:
+    """Training images for precise batch norm, augmented: of plain ones the weights do not expect the statistics.
+
+    pixels: of the last map.
+    """
     some = np.random.default_rng(settings.seed).permutation(split.train)[: -(-POPULATION // pixels)]
-    return Loader(plain, Batches(some, settings.batch_size, training=True), settings.workers or 0)
+    return Loader(dataset, Batches(some, settings.batch_size, training=True), settings.workers or 0)
 
 
 @torch.no_grad()

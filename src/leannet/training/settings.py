@@ -120,7 +120,8 @@ class Settings(Section):
     """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
     and fresh weights, else no."""
     batch_statistics: Literal["auto", "running", "precise"] = "auto"
-    """Of batch norm in evaluation. precise: precise batch norm; auto: precise if an epoch has fewer than 100 steps."""
+    """Of batch norm in evaluation. precise: precise batch norm; auto: precise if an epoch has fewer than 100 steps,
+    or gates decide by chance in training."""
 
     augment: Augment = Augment()
 
