@@ -113,6 +113,8 @@ def test_bfloat16_where_it_is_faster_and_time_is_limited(
     monkeypatch.setattr(pace, "Steps", Fake)
     monkeypatch.setattr(pace, "has_bfloat16", lambda: has)
     asked = make_settings("photos", settings | {"cpu": True})
+    boxes = pace.with_precision(architecture("onenet_shufflenet_v2"), asked, Console(quiet=True))
+    assert boxes.precision == settings.get("precision", "no")
     chosen = pace.with_precision(architecture("mobilenet_v2_debug"), asked, Console())
     assert chosen.precision == precision
     said = "mixed precision, bfloat16: 1.6 times as fast here" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from leannet.console import Console
 from leannet.network import build
 from leannet.rows import Architecture
 from leannet.runtime.processor import has_bfloat16
+from leannet.tasks import finds_boxes
 from leannet.training import processes
 from leannet.training.memory import keep_freed_memory
 from leannet.training.optimizing import make_optimizer
@@ -85,12 +86,16 @@ def images_per_second(architecture: Architecture, settings: Settings) -> float:
 
 
 def with_precision(architecture: Architecture, settings: Settings, console: Console) -> Settings:
-    """The settings with a precision, where they have none: bfloat16, where time is limited and it is clearly faster."""
+    """The settings with a precision, where they have none: bfloat16, where time is limited and it is clearly faster.
+
+    Not for boxes, of which 8 bits are half a pixel.
+    """
     if settings.precision is not None:
         return settings
     settings = settings.model_copy(update={"precision": "no"})
     is_open = settings.time is not None and processes.world() == 1 and not settings.compile and has_bfloat16()
-    if not is_open or not (settings.cpu or not torch.accelerator.is_available()):
+    on_processor = settings.cpu or not torch.accelerator.is_available()
+    if not is_open or not on_processor or finds_boxes(architecture):
         return settings
     in_half = settings.model_copy(update={"precision": "bf16"})
     images = min(settings.batch_size, PART_IMAGES)

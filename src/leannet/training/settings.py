@@ -133,8 +133,8 @@ class Settings(Section):
     """Threads of a training step on the processor. Default: one or as many as there are cores, by timing, anew at an
     epoch's end."""
     precision: Literal["no", "bf16", "fp16", "fp64"] | None = None
-    """bf16, fp16: mixed precision; fp64: for checks. Default: bf16 with --time where this processor has it and is
-    faster with it, else no."""
+    """bf16, fp16: mixed precision; fp64: for checks. Default: bf16 for classes with --time, where this processor has it
+    and is faster with it, else no."""
     batch_norm: Literal["auto", "fused", "torch"] = "auto"
     """Of training on the processor. fused: with its activation in loops of leannet's own, which a C compiler compiles
     at first use; auto: fused where there is one."""
