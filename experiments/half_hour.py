@@ -23,10 +23,10 @@ from leannet.runtime import machine
 MINUTES = 30
 NETWORKS = {
     "cifar_mobilenet_v2": ["--model", "cifar_mobilenet_v2"],
-    "cifar_mobilenet_v2, bf16": ["--model", "cifar_mobilenet_v2", "--precision", "bf16"],
-    "cifar_resnet20, bf16": ["--model", "cifar_resnet20", "--precision", "bf16"],
-    "cifar_resnet20, width 1.5, bf16": ["--model", "cifar_resnet20", "--width", "1.5", "--precision", "bf16"],
-    "cifar_resnet44, bf16": ["--model", "cifar_resnet44", "--precision", "bf16"],
+    "cifar_mobilenet_v2, float32": ["--model", "cifar_mobilenet_v2", "--precision", "no"],
+    "cifar_resnet20": ["--model", "cifar_resnet20"],
+    "cifar_resnet20, width 1.5": ["--model", "cifar_resnet20", "--width", "1.5"],
+    "cifar_resnet44": ["--model", "cifar_resnet44"],
 }
 FINAL = ["cifar_mobilenet_v2"]
 
