@@ -27,10 +27,9 @@ from leannet.header import read_header
 from leannet.network import Network
 from leannet.tasks.predictions import read_predictions
 from leannet.training import Settings, resume, train
-from leannet.training.loop import is_precise
 from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import make_optimizer
-from leannet.training.precise_batch_norm import precise_batch_norm
+from leannet.training.precise_batch_norm import is_precise, precise_batch_norm
 from leannet.training.settings import Optimizer, Schedule, read_toml
 from leannet.training.skipping import with_gates
 from leannet.training.state import load_state

@@ -1,10 +1,10 @@
 /* Batch normalization in training and the activation behind it, each pass over memory once.
 
    Maps are float32 or bfloat16 (`half`), channels last: `rows` positions of `channels` values; all else is float32, and
-   so is what is computed from them. Rows are divided into parts, CHUNKS at most,
-   whatever the number of threads, and the sums of the parts are added in their order: the result is the same to the
-   last bit with any number. Within a block of ROWS rows sums are float32, beyond it float64; those of the input are
-   taken from the mean of a few rows, so that the variance does not cancel. */
+   so is what is computed from them. Rows are divided into parts, CHUNKS at most, whatever the number of threads, and
+   the sums of the parts are added in their order: the result is the same to the last bit with any number. Within a
+   block of ROWS rows sums are float32, beyond it float64; those of the input are taken from the mean of a few rows, so
+   that the variance does not cancel. */
 
 #include <stdint.h>
 #include <string.h>

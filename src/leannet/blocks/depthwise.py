@@ -1,9 +1,9 @@
 """Depthwise convolutions in bfloat16, of whose gradients oneDNN computes some very slowly.
 
-With torch 2.13.0 the gradient of the input at stride 2 takes 15 to 200 times what it takes in float32, more than all
-else of a MobileNet's step together, and that of filters larger than 3 x 3 three times
-(findings/onednn_bfloat16_depthwise_gradients.sh). The first is the same as a convolution of stride 1, with the filters
-turned round, of the output's gradient with nought between its values; the second is computed in float32.
+With torch 2.13.0 the gradient of the input at stride 2 takes 20 to 140 times what it takes in float32, and that of
+filters of 5 x 5 four times (findings/onednn_bfloat16_depthwise_gradients.sh). The first is the same as a convolution of
+stride 1, with the filters turned round, of the output's gradient with nought between its values; the second is computed
+in float32.
 """
 
 from typing import Any

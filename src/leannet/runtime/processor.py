@@ -54,7 +54,7 @@ def cores() -> int:
 
 def has_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16; another computes with it too, but slower than with float32."""
-    return machine().vectors.endswith("bfloat16")
+    return "bfloat16" in machine().vectors
 
 
 def weight_bits() -> int:

@@ -14,13 +14,11 @@ from leannet.blocks.fused import fused_batch_norm
 from leannet.blocks.table import recording
 from leannet.console import Console
 from leannet.data.loader import Batches, Loader, PreparedDataset, normalize
-from leannet.data.split import Split
 from leannet.errors import Diverged, LeannetError
 from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
-from leannet.rows import Architecture
-from leannet.rows.gating import decisions, draws
+from leannet.rows.gating import decisions
 from leannet.run_files import epochs_done
 from leannet.sections import Metrics
 from leannet.tasks import Result, Task
@@ -33,7 +31,7 @@ from leannet.training.learner import Learner
 from leannet.training.memory import keep_freed_memory
 from leannet.training.mixing import mix
 from leannet.training.optimizing import frozen_rows
-from leannet.training.precise_batch_norm import precise_batch_norm
+from leannet.training.precise_batch_norm import is_precise, population_of, precise_batch_norm
 from leannet.training.progress import LONG, Clock, Evaluations, epoch_line, estimate_line, log_epoch, note
 from leannet.training.resizing import ProgressiveResizing
 from leannet.training.settings import Settings
@@ -43,9 +41,7 @@ from leannet.training.tensorboard import events
 from leannet.training.threads import Threads
 
 SAVE_SECONDS = 60  # the most that a killed process loses
-FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
 EVALUATED_PIXELS = 1 << 19  # of a batch
-POPULATION = 1 << 14  # values of each channel of the last feature map, from which precise batch norm takes statistics
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
@@ -84,7 +80,7 @@ def fit(
     last_map = network.architecture.shapes[network.architecture.features]
     population = None
     if is_precise(settings, batches.per_pass, network.architecture):
-        population = _population(dataset, split, settings, last_map.height * last_map.width)
+        population = population_of(dataset, split, settings, last_map.height * last_map.width)
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluated_images = len(split.validation) + (0 if population is None else len(population.indices))
     evaluations = Evaluations(settings, evaluated_images)
@@ -253,25 +249,6 @@ def balanced(dataset: PreparedDataset, indices: NDArray[np.int64]) -> NDArray[np
     counts = np.bincount(labels, minlength=len(dataset.dataset.classes))
     probabilities = 1 / counts[labels]
     return np.asarray(probabilities / probabilities.sum())
-
-
-def is_precise(settings: Settings, steps: int, architecture: Architecture) -> bool:
-    """Whether precise batch norm comes before each evaluation. steps: of an epoch.
-
-    Decisions drawn in training leave statistics of other ways through the network than those that images take then.
-    """
-    if settings.batch_statistics == "auto":
-        return steps < FEW_STEPS or draws(architecture)
-    return settings.batch_statistics == "precise"
-
-
-def _population(dataset: PreparedDataset, split: Split, settings: Settings, pixels: int) -> Loader:
-    """Training images for precise batch norm, augmented: of plain ones the weights do not expect the statistics.
-
-    pixels: of the last map.
-    """
-    some = np.random.default_rng(settings.seed).permutation(split.train)[: -(-POPULATION // pixels)]
-    return Loader(dataset, Batches(some, settings.batch_size, training=True), settings.workers or 0)
 
 
 @torch.no_grad()

@@ -7,11 +7,39 @@ is shorter than that, they lag behind, and a network that has learned evaluates 
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from leannet.blocks.table import masked
+from leannet.data.loader import Batches, Loader, PreparedDataset
+from leannet.data.split import Split
 from leannet.network import Network
+from leannet.rows import Architecture
+from leannet.rows.gating import draws
+from leannet.training.settings import Settings
+
+FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
+POPULATION = 1 << 14  # values of each channel of the last feature map, from which statistics are taken
+
+
+def is_precise(settings: Settings, steps: int, architecture: Architecture) -> bool:
+    """Whether precise batch norm comes before each evaluation. steps: of an epoch.
+
+    Decisions drawn in training leave statistics of other ways through the network than those that images take then.
+    """
+    if settings.batch_statistics == "auto":
+        return steps < FEW_STEPS or draws(architecture)
+    return settings.batch_statistics == "precise"
+
+
+def population_of(dataset: PreparedDataset, split: Split, settings: Settings, pixels: int) -> Loader:
+    """Training images to measure statistics on, augmented: those of plain ones are not what the weights learned with.
+
+    pixels: of the last map.
+    """
+    some = np.random.default_rng(settings.seed).permutation(split.train)[: -(-POPULATION // pixels)]
+    return Loader(dataset, Batches(some, settings.batch_size, training=True), settings.workers or 0)
 
 
 @torch.no_grad()
