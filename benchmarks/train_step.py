@@ -5,7 +5,8 @@
 MobileNetV2 at 160 px, batch 32, two threads, random images, no loader: the step with freed memory kept or not, in
 torch's plain layout and channels last, with batch norm in torch and in leannet's own loops, in turns, and in each where
 the time goes. Then MobileNetV2, ShuffleNetV2 and the 32-pixel form without those loops, and without
-leannet's own gradients of slices and means. How far the step is from the machine's limit: every convolution at the
+leannet's own gradients of slices and means; and in bfloat16, where the processor computes in it, with leannet's own
+gradients of depthwise convolutions and without. How far the step is from the machine's limit: every convolution at the
 rate of a large matrix product or at that of memory, whichever takes longer, and batch norm at that of memory. Last the
 backward passes of activations alone, in several ways, with memory kept and not. Writes docs/benchmarks/train_step.md
 and .json.
@@ -27,7 +28,10 @@ ROUNDS, SECONDS = 3, 8.0
 WAYS = ("plain", "channels last", "plain, memory kept", "channels last, memory kept", "all, fused batch norm")
 NETWORKS = {"mobilenet_v2": (160, 32), "shufflenet_v2": (160, 32), "cifar_mobilenet_v2": (32, 128)}  # px, batch
 BEST = "all, fused batch norm"
+HALF = "all, bfloat16"
 WITHOUT = ("nothing", "fused batch norm", "gradients that keep their layout")
+OWN = "depthwise gradients"
+IN_HALF = {"float32": (BEST, "nothing"), "bfloat16": (HALF, "nothing"), "bfloat16, oneDNN's gradients": (HALF, OWN)}
 
 
 def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
     import torch
     import torch.nn.functional as F
 
-    from leannet.blocks import layouts
+    from leannet.blocks import depthwise, layouts
     from leannet.blocks.fused import fused_batch_norm
     from leannet.factory import create
     from leannet.training.memory import keep_freed_memory
@@ -47,6 +51,8 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
     px, batch = NETWORKS[network_name]
     if without == "gradients that keep their layout":
         layouts._learns_channels_last = lambda _: False
+    if without == OWN:
+        vars(depthwise)["is_slow"] = lambda *_: False
     layout = torch.contiguous_format if way.startswith("plain") else torch.channels_last
     network = create(network_name, resolution=px, classes=10).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
@@ -54,12 +60,14 @@ def step(way: str, network_name: str, without: str, profiled: bool) -> dict[str,
     labels = torch.randint(0, 10, (batch,))
 
     def once() -> None:
-        F.cross_entropy(network(x), labels).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=way == HALF):
+            y = network(x)
+        F.cross_entropy(y.float(), labels).backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    fused = way == BEST and without != "fused batch norm"
-    with keep_freed_memory(way.endswith("kept") or way == BEST), fused_batch_norm(fused):
+    fused = way in (BEST, HALF) and without != "fused batch norm"
+    with keep_freed_memory(way.endswith("kept") or way in (BEST, HALF)), fused_batch_norm(fused):
         for _ in range(2):
             once()
         times: list[float] = []
@@ -142,6 +150,15 @@ def _worth(name: str) -> dict[str, float]:
     return {w: median(rates[WITHOUT[0]] / rates[w] for rates in rounds) for w in WITHOUT}
 
 
+def _in_half(name: str) -> dict[str, float]:
+    """Images a second of each way over float32, medians of rounds in turns."""
+    rounds = [
+        {way: _apart("--step", how, name, without, "1")["images_per_s"] for way, (how, without) in IN_HALF.items()}
+        for _ in range(ROUNDS)
+    ]
+    return {way: median(rates[way] / rates["float32"] for rates in rounds) for way in IN_HALF}
+
+
 def _apart(*words: str) -> Any:
     command = [sys.executable, __file__, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -151,6 +168,7 @@ def _apart(*words: str) -> Any:
 def main() -> None:
     """Runs each way in turns and writes the page."""
     from leannet.runtime import machine
+    from leannet.runtime.processor import has_bfloat16
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # How it calls itself, once for each measurement: --step WAY NETWORK WITHOUT ROUND; only round 0 is profiled.
@@ -171,6 +189,7 @@ def main() -> None:
     first = next(iter(NETWORKS))
     rounds = [{w: _apart("--step", w, first, WITHOUT[0], str(n)) for w in WAYS} for n in range(ROUNDS)]
     lost = {name: _worth(name) for name in NETWORKS}
+    halves = {name: _in_half(name) for name in NETWORKS} if has_bfloat16() else {}
     alone = {word: _apart("--backwards", word) for word in ("given back", "kept")}
     rates = {way: [results_by_way[way]["images_per_s"] for results_by_way in rounds] for way in WAYS}
     base = rates["channels last"]
@@ -179,7 +198,8 @@ def main() -> None:
     results = {"machine": machine().line(), "images_per_s": rates, "ratios": ratios, "shares": shares, "ms": alone}
     limits = {name: _apart("--limit", name) for name in NETWORKS}
     reached = {name: _apart("--step", BEST, name, WITHOUT[0], "1")["images_per_s"] for name in NETWORKS}
-    results |= {"limits": limits, "reached": reached, "with_over_without": lost, "torch": f"torch {version('torch')}"}
+    results |= {"limits": limits, "reached": reached, "with_over_without": lost, "over_float32": halves}
+    results |= {"torch": f"torch {version('torch')}"}
     OUT.write_text(json.dumps(results, indent=1) + "\n")
     lines = [
         "# A training step on a CPU",
@@ -200,6 +220,11 @@ def main() -> None:
     ]
     lines += ["", f"| without | {' | '.join(NETWORKS)} |", "|---|" + "--:|" * len(NETWORKS)]
     lines += [f"| {w} | {' | '.join(f'{lost[name][w]:.2f}' for name in NETWORKS)} |" for w in WITHOUT[1:]]
+    if halves:
+        lines += ["", "In bfloat16, images a second over those in float32:", ""]
+        lines += [f"| way | {' | '.join(NETWORKS)} |", "|---|" + "--:|" * len(NETWORKS)]
+        ways = list(IN_HALF)[1:]
+        lines += [f"| {way} | {' | '.join(f'{halves[name][way]:.2f}' for name in NETWORKS)} |" for way in ways]
     machine_limit = limits[first]
     lines += [
         "", "If each layer ran at this machine's limit: a convolution at the rate of a large matrix product "

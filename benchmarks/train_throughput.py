@@ -1,13 +1,13 @@
 """Images a second in training, end to end: leannet against timm's own train.py, on the same JPEG folder.
 
-    python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY --before SRC     # half an hour
+    python benchmarks/train_throughput.py DATA TIMM_TRAIN_PY --before SRC     # three quarters of an hour
 
 SRC: the folder `src` of another commit of leannet, run with the same packages in the same turns. DATA: class folders of
 JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which is not in its wheel.
 All train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop (0.08 to 1) and flip, in
-turns: timm with two workers, as it comes and with --channels-last; leannet with as many workers as it chooses. Each
-image of DATA is used `COPIES` times, so that an epoch has some dozens of steps. Writes
-docs/benchmarks/train_throughput.json and .md.
+turns: timm with two workers, as it comes and with --channels-last; leannet with as many workers as it chooses, in
+float32, as all others, and where the processor computes in bfloat16 in that too, as `--time` has it. Each image of DATA
+is used `COPIES` times, so that an epoch has some dozens of steps. Writes docs/benchmarks/train_throughput.json and .md.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from typing import Any
 from peers import DECLARED, ROOT, environment
 
 from leannet.runtime import machine
+from leannet.runtime.processor import has_bfloat16
 
 COPIES, EPOCHS, ROUNDS = 3, 2, 3
 # What leannet is compared with -> the name of the ratio.
@@ -34,9 +35,11 @@ OTHERS = {
     "timm": "ratio_timm",
     "timm --channels-last": "ratio_timm_channels_last",
 }
+# leannet's own ways -> their precision, and what the names of their ratios end with.
+OURS = {"leannet": ("no", "")} | ({"leannet, bfloat16": ("bf16", "_bfloat16")} if has_bfloat16() else {})
 NETWORKS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100"}
 OUT = ROOT / "docs" / "benchmarks" / "train_throughput.json"
-OURS = """
+TRAIN = """
 import json, sys
 from leannet.training import train
 train(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3]))
@@ -45,15 +48,15 @@ THEIRS = "import runpy, sys\nsys.argv = ['train.py', *sys.argv[1:]]\n"
 RATE = re.compile(r"Train: (\d+) .*\(\d+\.\d+s, +(\d+\.\d+)/s\)")
 
 
-def leannet(data: Path, name: str, folder: Path, src: Path) -> list[float]:
+def leannet(data: Path, name: str, folder: Path, src: Path, precision: str = "no") -> list[float]:
     """Images a second of each epoch."""
     settings = {
         "model": name, "resolution": 160, "epochs": EPOCHS, "batch_size": 32, "quiet": True,
         "optimizer": {"name": "sgd", "lr": 0.01}, "batch_statistics": "running",
-        "augment": {"crop": 0.08, "stretch": 4 / 3},
+        "precision": precision, "augment": {"crop": 0.08, "stretch": 4 / 3},
     }  # fmt: skip
-    run = folder / f"run-{src.parent.name}"
-    _run([sys.executable, "-c", OURS, str(data), str(run), json.dumps(settings)], {"PYTHONPATH": str(src)})
+    run = folder / f"run-{src.parent.name}-{precision}"
+    _run([sys.executable, "-c", TRAIN, str(data), str(run), json.dumps(settings)], {"PYTHONPATH": str(src)})
     with (run / "log.csv").open(newline="") as file:
         return [float(line["images_per_s"]) for line in csv.DictReader(file)]
 
@@ -106,12 +109,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         data = copies(arguments.data, Path(place) / "data")
         for name in NETWORKS:
-            runs: dict[str, list[list[float]]] = {who: [] for who in ("leannet", *OTHERS)}
+            runs: dict[str, list[list[float]]] = {who: [] for who in (*OURS, *OTHERS)}
             for number in range(ROUNDS):
                 folder = Path(place) / f"{name}-{number}"
                 folder.mkdir()
                 script = arguments.train.resolve()
-                runs["leannet"].append(leannet(data, name, folder, ROOT / "src"))
+                for who, (precision, _) in OURS.items():
+                    runs[who].append(leannet(data, name, folder, ROOT / "src", precision))
                 runs["commit fa96df8"].append(leannet(data, name, folder, arguments.before.resolve()))
                 runs["timm"].append(timm(data, name, folder, script))
                 runs["timm --channels-last"].append(timm(data, name, folder, script, "--channels-last"))
@@ -124,20 +128,23 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
     """The JSON and the page."""
     results: dict[str, Any] = {"machine": machine().line(), "images_per_s": rates, "networks": {}}
     lines = [
-        "| network | epoch | leannet | " + " | ".join(f"{who} | ratio" for who in OTHERS) + " |",
-        "|---|---|--:|" + "--:|" * 2 * len(OTHERS),
+        "| network | epoch | leannet | images/s | " + " | ".join(f"{who} | ratio" for who in OTHERS) + " |",
+        "|---|---|---|--:|" + "--:|" * 2 * len(OTHERS),
     ]
     for name, runs in rates.items():
         ratios_by_epoch: dict[str, dict[str, float]] = {}
         for epoch, words in enumerate(("first", "second")):
-            ratios = {
-                who: geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs["leannet"], runs[who], strict=True))
-                for who in OTHERS
-            }
-            ratios_by_epoch[words] = {OTHERS[who]: ratio for who, ratio in ratios.items()}
             middle = {who: median(run[epoch] for run in values) for who, values in runs.items()}
-            others = " | ".join(f"{middle[who]:.1f} | {ratio:.2f}" for who, ratio in ratios.items())
-            lines.append(f"| {name} | {words} | {middle['leannet']:.1f} | {others} |")
+            ratios_by_epoch[words] = {}
+            for ours, (_, ending) in OURS.items():
+                ratios = {
+                    who: geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs[ours], runs[who], strict=True))
+                    for who in OTHERS
+                }
+                ratios_by_epoch[words] |= {OTHERS[who] + ending: ratio for who, ratio in ratios.items()}
+                precision = "bfloat16" if ending else "float32"
+                others = " | ".join(f"{middle[who]:.1f} | {ratio:.2f}" for who, ratio in ratios.items())
+                lines.append(f"| {name} | {words} | {precision} | {middle[ours]:.1f} | {others} |")
         results["networks"][name] = ratios_by_epoch
     results |= results["networks"]["mobilenet_v2"]["second"]
     OUT.write_text(json.dumps(results, indent=1) + "\n")
@@ -147,7 +154,8 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
         f"second, medians of {ROUNDS} rounds in turns; ratios are geometric means of those within a round. 160 px, "
         "batch 32, two threads, random resized crop and flip, JPEGs of about 500 x 375 px. timm with two workers; "
         "leannet with as many as it chooses, on two cores none, and from the second epoch on with its decoded images "
-        f"in memory. {results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
+        "in memory. The others train in float32, all, the commit before too; bfloat16 is what `--time` has where a few "
+        f"steps show that it is faster. {results['machine']}; timm 1.0.31, torch 2.13.0.\n\n"
     )
     OUT.with_suffix(".md").write_text(head + "\n".join(lines) + "\n")
 
