@@ -6,8 +6,8 @@ SRC: the folder `src` of another commit of leannet, run with the same packages i
 JPEGs under train/ and val/. TIMM_TRAIN_PY: train.py of huggingface/pytorch-image-models, which is not in its wheel.
 All train MobileNetV2 and V3-Small at 160 px, batch 32, two threads, SGD, random resized crop (0.08 to 1) and flip, in
 turns: timm with two workers, as it comes and with --channels-last; leannet with as many workers as it chooses, in
-float32, as all others, and where the processor computes in bfloat16 in that too, as `--time` has it. Each image of DATA
-is used `COPIES` times, so that an epoch has some dozens of steps. Writes docs/benchmarks/train_throughput.json and .md.
+bfloat16 where the processor computes in it, as `--time` has it, and in float32, as all others. Each image of DATA is
+used `COPIES` times, so that an epoch has some dozens of steps. Writes docs/benchmarks/train_throughput.json and .md.
 """
 
 import argparse
@@ -35,8 +35,10 @@ OTHERS = {
     "timm": "ratio_timm",
     "timm --channels-last": "ratio_timm_channels_last",
 }
-# leannet's own ways -> their precision, and what the names of their ratios end with.
-OURS = {"leannet": ("no", "")} | ({"leannet, bfloat16": ("bf16", "_bfloat16")} if has_bfloat16() else {})
+# leannet's own ways -> their precision, and what the names of their ratios end with. The first: as `--time` has it.
+OURS = {"leannet": ("bf16" if has_bfloat16() else "no", "")}
+OURS |= {"leannet, float32": ("no", "_float32")} if has_bfloat16() else {}
+WORDS = {"bf16": "bfloat16", "no": "float32"}
 NETWORKS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100"}
 OUT = ROOT / "docs" / "benchmarks" / "train_throughput.json"
 TRAIN = """
@@ -136,15 +138,14 @@ def write(rates: dict[str, dict[str, list[list[float]]]]) -> None:
         for epoch, words in enumerate(("first", "second")):
             middle = {who: median(run[epoch] for run in values) for who, values in runs.items()}
             ratios_by_epoch[words] = {}
-            for ours, (_, ending) in OURS.items():
+            for ours, (precision, ending) in OURS.items():
                 ratios = {
                     who: geometric_mean(a[epoch] / b[epoch] for a, b in zip(runs[ours], runs[who], strict=True))
                     for who in OTHERS
                 }
                 ratios_by_epoch[words] |= {OTHERS[who] + ending: ratio for who, ratio in ratios.items()}
-                precision = "bfloat16" if ending else "float32"
                 others = " | ".join(f"{middle[who]:.1f} | {ratio:.2f}" for who, ratio in ratios.items())
-                lines.append(f"| {name} | {words} | {precision} | {middle[ours]:.1f} | {others} |")
+                lines.append(f"| {name} | {words} | {WORDS[precision]} | {middle[ours]:.1f} | {others} |")
         results["networks"][name] = ratios_by_epoch
     results |= results["networks"]["mobilenet_v2"]["second"]
     OUT.write_text(json.dumps(results, indent=1) + "\n")

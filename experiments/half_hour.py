@@ -55,7 +55,7 @@ def run(ledger: Ledger, data: Path, name: str, minutes: float, seed: int) -> Lin
         "accuracy": accuracy,
         "mult_adds": leannet.count(leannet.load(out)[0].architecture).macs,
         "spent": spent,
-        "epochs": int(log[-1]["epoch"]),
+        "images": round(sum(float(line["seconds"]) * float(line["images_per_s"]) for line in log)),
         "command": " ".join(words),
         "machine": machine().line(),
     }
@@ -72,7 +72,7 @@ def write(ledger: Ledger) -> None:
         "49,000 training images; the 10,000 test images were scored once "
         "by each run. The images are JPEGs, which cost up to a point against the lossless set.",
         "",
-        "| network | mult-adds | test accuracy, mean of seeds | each | minutes | epochs |",
+        "| network | mult-adds | test accuracy, mean of seeds | each | minutes | images seen |",
         "|---|--:|--:|---|--:|--:|",
     ]
     results = {}
@@ -85,7 +85,7 @@ def write(ledger: Ledger) -> None:
             page.append(
                 f"| {name} | {of[0]['mult_adds'] / 1e6:.1f} M | {mean(values):.2f}{spread} % | "
                 f"{', '.join(f'{value:.2f}' for value in values)} | {mean(each['spent'] for each in of):.1f} | "
-                f"{mean(each['epochs'] for each in of):.0f} |"
+                f"{mean(each['images'] for each in of) / 1e3:.0f},000 |"
             )
     trials = [each for each in lines if each["minutes"] != MINUTES]
     if trials:
@@ -94,12 +94,12 @@ def write(ledger: Ledger) -> None:
             "Trials, which chose the networks: shorter, on 45,000 of the training images, best accuracy on the other "
             "5,000.",
             "",
-            "| network | mult-adds | minutes | validation accuracy | epochs |",
+            "| network | mult-adds | minutes | validation accuracy | images seen |",
             "|---|--:|--:|--:|--:|",
         ]
         page += [
             f"| {each['name']} | {each['mult_adds'] / 1e6:.1f} M | {each['minutes']:g} | "
-            f"{100 * each['accuracy']:.2f} % | {each['epochs']} |"
+            f"{100 * each['accuracy']:.2f} % | {each['images'] / 1e3:.0f},000 |"
             for each in trials
         ]
     page += ["", "The commands:", ""]

@@ -488,6 +488,6 @@ def test_readme_commands_run(
         if words[0] in {"web", "serve"}:
             VERBS[words[0]].make_context(words[0], words[1:])
             continue
-        more = ["--epochs", "1"] if "--weights" in words else quick.get(words[0], [])
+        more = ["--epochs", "1", "--resolution", "64"] if "--weights" in words else quick.get(words[0], [])
         code, _, errors = run(capsys, *words, *more)
         assert code == 0, f"leannet {' '.join(words)}: {errors}"
