@@ -91,8 +91,11 @@ def crossed(names: Sequence[str], ways: Sequence[object], few: Collection[str]) 
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks that were made smaller are timed for a moment only: nothing depends on how long something takes."""
+    """What is timed is timed for a moment only, cold and whatever else runs: nothing depends on how long it takes."""
     monkeypatch.setattr("leannet.shrink.timing.SECONDS", 0.01)
+    monkeypatch.setattr("leannet.runtime.latency.WARM_SECONDS", 1e-9)
+    monkeypatch.setattr("leannet.runtime.latency.WARM_SECONDS_OF_SEVERAL", 1e-9)
+    monkeypatch.setattr("leannet.runtime.latency.wait_until_quiet", lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ class Clock:
 
 
 def test_the_first_run_that_is_warm_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leannet.runtime.latency.WARM_SECONDS", 0.004)
     clock = Clock()
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     # Once before, then (cold, warm) a turn; of b one run is not enough to get warm.
