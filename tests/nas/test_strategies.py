@@ -101,7 +101,7 @@ def _search(name: Name, seed: int, evaluations: int, decisions: int = 12) -> tup
     return max(known.values()), [each.reward for each in tried]
 
 
-@pytest.mark.parametrize(("seeds", "evaluations"), [(1, 200), pytest.param(10, 600, marks=pytest.mark.everything)])
+@pytest.mark.parametrize(("seeds", "evaluations"), [(1, 100), pytest.param(10, 600, marks=pytest.mark.everything)])
 def test_the_controller_finds_the_best_and_beats_chance(seeds: int, evaluations: int) -> None:
     """Of 12 decisions, 3 million candidates."""
     by_controller = [_search("controller", seed, evaluations) for seed in range(seeds)]

@@ -44,12 +44,14 @@ def test_a_detector_learns_in_the_one_loop(tmp_path: Path) -> None:
     job = Job(network, header, scanned, split, settings, objective)
     run = tmp_path / "run"
     run.mkdir()
-    state, stopped = fit(job, run, Console(quiet=True))
+    state, stopped, result = fit(job, run, Console(quiet=True))
     assert not stopped
     assert state.log[-1]["train_loss"] < 0.5 * state.log[0]["train_loss"]
     metrics = read_header(run / "model.safetensors").metrics.validation
     assert isinstance(metrics, BoxSummary)
     assert metrics.ap50 > 0.7
+    assert result is not None
+    assert result.summary() == metrics
     assert metrics.images == len(split.validation)
     with (run / "predictions.csv").open(newline="") as file:
         best = max(csv.DictReader(file), key=lambda line: float(line["score"]))

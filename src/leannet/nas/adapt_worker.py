@@ -277,15 +277,15 @@ class Worker:
         header = self._header(network, None)
         learner = watched(network, self.job.objective)
         try:
-            state, stopped = fit(self.job.of(learner, header, short), None, Console(quiet=True))
+            ended = fit(self.job.of(learner, header, short), None, Console(quiet=True))
         except Diverged:
             return 0.0
-        if stopped:
+        if ended.interrupted:
             raise KeyboardInterrupt
         learned = learner.to("cpu", torch.float32).state_dict()
         network.load_state_dict({key: learned[key] for key in network.state_dict()})
         network.eval()
-        return float(state.log[-1][ACCURACY[self.job.task.name]])
+        return float(ended.state.log[-1][ACCURACY[self.job.task.name]])
 
     def _train(self, study: Study, folder: Path, network: Network) -> Run | None:
         """The long training, by one worker while the others wait. None: another has done it."""

@@ -122,12 +122,12 @@ class ByTraining(Evaluator):
         if preprocessing != self._job.header.preprocessing:
             job.__dict__.pop("images", None)  # they are read at another size
         try:
-            state, stopped = fit(job, None, Console(quiet=True))
+            ended = fit(job, None, Console(quiet=True))
         except Diverged:
             return 0.0
-        if stopped:
+        if ended.interrupted:
             raise KeyboardInterrupt
-        return float(state.log[-1]["validation_accuracy"])
+        return float(ended.state.log[-1]["validation_accuracy"])
 
 
 def _normalized(dataset: PreparedDataset, indices: NDArray[np.int64]) -> list[tuple[Tensor, Tensor]]:

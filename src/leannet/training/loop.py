@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -45,13 +46,22 @@ EVALUATED_PIXELS = 1 << 19  # of a batch
 MANY_EPOCHS = 100_000  # of a run that ends by time
 
 
+class Fitted(NamedTuple):
+    """How a training ended. best: the scores of the weights that were kept, where this process evaluated them."""
+
+    state: TrainState
+    interrupted: bool
+    best: Result | None = None
+
+
 def fit(
     job: Job, folder: Path | None, console: Console, saved: SavedState | None = None, until: int | None = None
-) -> tuple[TrainState, bool]:
+) -> Fitted:
     """Trains a job's network in place. saved: the state of a run to resume. until: the epoch before which it stops, as
     if it were to be resumed; None: at the end.
 
-    Returns the final state, and whether Ctrl-C was pressed, which may have been too late to end the run early.
+    Returns the final state, whether Ctrl-C was pressed, which may have been too late to end the run early, and the best
+    scores.
 
     folder: of the run: each evaluated epoch writes log.csv and last.safetensors, and, if the task ranks it best so far,
     model.safetensors and predictions.csv. Ctrl-C ends after the batch, and saves. None: nothing is written; the network
@@ -86,7 +96,7 @@ def fit(
     evaluations = Evaluations(settings, evaluated_images)
     done = state.epoch * batches.per_epoch + state.step
     clock = Clock(settings.epochs * batches.per_epoch, done, settings.time, state.spent, resizing.work)
-    untold = done == 0
+    untold, best_result = done == 0, None
 
     def told(at_last: bool) -> bool:
         """Says how long the run takes, as soon as that is known; of short epochs, whose line says what is left, only
@@ -172,7 +182,7 @@ def fit(
                     keeper.last(learner.evaluated, _with_metrics(header, epoch))
                     if folder is None:
                         learner.keep_average()
-                    return state, True
+                    return Fitted(state, True, best_result)
                 if up:
                     state.ended = True
                     break
@@ -196,6 +206,7 @@ def fit(
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
             zeros = [] if learner.sparsifier is None else [learner.sparsifier.reached]
             best = state.rank([*zeros, *result.rank], settings.patience)
+            best_result = result if best else best_result
             log_epoch(state, task, result, learner.optimizer.param_groups[0]["lr"])
             log_events(state.log[-1])
             keeper.log(state)
@@ -213,7 +224,7 @@ def fit(
                 console.say(f"stopped early: no better epoch in {settings.patience}")
     if folder is None:
         learner.keep_average()
-    return state, processes.any_process(bool(interrupted))
+    return Fitted(state, processes.any_process(bool(interrupted)), best_result)
 
 
 def as_step_input(

@@ -26,7 +26,7 @@ from leannet.training.choosing import absolute_path
 from leannet.training.folder import begin_run, check_out, lock_run, make_run, write_settings
 from leannet.training.job import AS_WEIGHTS, Job, objective_of, prepare, split_scan
 from leannet.training.learner import make_accelerator
-from leannet.training.loop import evaluation_batches, fit, predictions_of
+from leannet.training.loop import Fitted, evaluation_batches, fit, predictions_of
 from leannet.training.objective import Objective
 from leannet.training.reading import Reader
 from leannet.training.recipes import with_recipe
@@ -219,7 +219,7 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
     header, settings, split = job.header, job.settings, job.split
     if saved is not None and _has_finished(saved, settings):
         console.say(f"{run}: finished with epoch {saved.state.epoch}; scoring its best weights")
-        state, interrupted, device = saved.state, False, make_accelerator(settings).device
+        ended, device = Fitted(saved.state, False), make_accelerator(settings).device
     else:
         size = f"{header.preprocessing.width} x {header.preprocessing.height} px"
         console.say(f"training {header.architecture.name} at {size}, into {run}")
@@ -227,13 +227,16 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
             console.say("torch.compile: the first steps compile the network, which may take minutes")
         if settings.cache and job.images[0].cache is None:
             console.say("the decoded images do not fit into memory: each is decoded again in every epoch")
-        state, interrupted = fit(job, run, console, saved, until)
+        ended = fit(job, run, console, saved, until)
         device = next(job.network.parameters()).device
+    state = ended.state
     finished = state.ended or (settings.time is None and state.epoch == settings.epochs)
     processes.barrier()  # the main process has written the best weights
     best, header = load(run / MODEL)
     _, plain = job.datasets() if saved is not None and _has_finished(saved, settings) else job.images
-    validation = _scores(best, plain, split.validation, job, device)
+    validation = ended.best
+    if validation is None:
+        validation = _scores(best, plain, split.validation, job, device)
     test = None
     if finished and len(split.test):  # only once
         test = _scores(best, plain, split.test, job, device)
@@ -243,7 +246,7 @@ def _train(job: Job, run: Path, console: Console, saved: SavedState | None = Non
             if processes.rank() == 0:
                 save(run / MODEL, best, header)
     skipped, left_out = report_skipped(job.scan), report_left_out(job.scan)
-    return Run(run, header, validation, test, finished, state.log, skipped, left_out, interrupted)
+    return Run(run, header, validation, test, finished, state.log, skipped, left_out, ended.interrupted)
 
 
 def _has_finished(saved: SavedState, settings: Settings) -> bool:
