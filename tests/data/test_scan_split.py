@@ -184,6 +184,16 @@ def test_zscore_of_the_training_split(shapes: Path) -> None:
     torch.testing.assert_close(torch.tensor(std), values.std((0, 2, 3), correction=0).float(), atol=1e-5, rtol=0)
 
 
+def test_of_many_images_some_are_measured(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = PreparedDataset(scan(open_dataset(str(shapes))).dataset, SMALL)
+    whole = mean_and_std(plain, range(24), workers=0)
+    monkeypatch.setattr("leannet.data.loader.MEASURED", 12)
+    some = mean_and_std(plain, range(24), workers=0)
+    assert some == mean_and_std(plain, range(24), workers=0) != whole
+    draw = np.sort(np.random.default_rng(0).choice(24, 12, replace=False))
+    assert some == mean_and_std(plain, draw, workers=0)
+
+
 def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "d", each=20, kinds=("disc", "square", "star"))
     for number in range(8):

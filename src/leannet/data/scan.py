@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ Progress = Callable[[Iterator["ScannedImage"], int], Iterator["ScannedImage"]]
 Work = Callable[[Sequence[int]], list["ScannedImage"]]
 
 QUEUED = 10_000  # images submitted to the threads at once
+PART = 16  # images that a thread takes at a time
+WORTH_THREADS = 3e-4  # seconds an image; of less most is Python's, whose threads only wait for each other
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,20 @@ def scan(
         return _inspect(dataset.names[index], dataset.reader(index), preprocessing, is_known)
 
     def inspected(indices: Sequence[int]) -> Iterator[ScannedImage]:
+        first, rest = [inspect(index) for index in indices[:1]], indices[1 + PART :]  # the first one loads decoders
+        began = time.perf_counter()
+        first += [inspect(index) for index in indices[1 : 1 + PART]]
+        seconds = time.perf_counter() - began
+        yield from first
+        if seconds < WORTH_THREADS * len(first):
+            yield from map(inspect, rest)
+            return
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for start in range(0, len(indices), QUEUED):
-                yield from pool.map(inspect, indices[start : start + QUEUED])
+            for start in range(0, len(rest), QUEUED):
+                queued = rest[start : start + QUEUED]
+                parts = [queued[place : place + PART] for place in range(0, len(queued), PART)]
+                for images in pool.map(lambda part: [inspect(index) for index in part], parts):
+                    yield from images
 
     def inspect_all(indices: Sequence[int]) -> list[ScannedImage]:
         return list(progress(inspected(indices), len(indices)) if progress else inspected(indices))

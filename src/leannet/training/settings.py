@@ -73,7 +73,8 @@ class Settings(Section):
     resize: Resize | None = None
     """How an image is fitted to the input's shape. Default: as the weights were scored, else crop."""
     normalization: Literal["imagenet", "zscore"] | None = None
-    """zscore: by mean and standard deviation of the training split. Default: imagenet."""
+    """zscore: by mean and standard deviation of the training split, of 8,192 of its images where it has more. Default:
+    imagenet."""
 
     epochs: Size = 30
     """Passes over the training images."""
