@@ -27,8 +27,9 @@ NETWORKS = {
     "cifar_resnet20": ["--model", "cifar_resnet20"],
     "cifar_resnet20, width 1.5": ["--model", "cifar_resnet20", "--width", "1.5"],
     "cifar_resnet44": ["--model", "cifar_resnet44"],
+    "airbench94, width 0.875": ["--model", "airbench94", "--width", "0.875"],
 }
-FINAL = ["cifar_mobilenet_v2"]
+FINAL = ["airbench94, width 0.875", "cifar_mobilenet_v2"]
 
 
 def run(ledger: Ledger, data: Path, name: str, minutes: float, seed: int) -> Line:

@@ -90,6 +90,8 @@ ROUNDED = [
     ("cifar_resnet74", 1.0, 32, 1_147_418, 168.22),
     ("cifar_resnet152", 1.0, 32, 2_411_226, 352.24),
     ("nasnet_a_mobile", 1.0, 224, 5_289_978, 563.64),
+    # The paper's whole training is 3.6e14 FLOPs: 9.9 passes over 50,000 images, 6 for each mult-add.
+    ("airbench94", 1.0, 32, 1_972_802, 118.15),
 ]
 
 
@@ -181,6 +183,7 @@ def test_every_family_has_a_debug_variant() -> None:
         "skipnet_feedforward",
         "onenet",
         "onenet_deconv",
+        "airbench",
     }
     assert {f"{stem}_debug" for stem in stems} == set(models("*_debug"))
     assert all(count(architecture(name)).macs < 20e6 for name in models("*_debug"))

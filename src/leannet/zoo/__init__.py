@@ -1,6 +1,7 @@
 """The zoo: one family a file, each a paper's table as rows. No torch."""
 
 from leannet.zoo import (
+    airbench,
     alexnet,
     efficientnet,
     fasternet,
@@ -31,6 +32,7 @@ from leannet.zoo.registry import FAMILIES, Family, architecture, family, find, m
 __all__ = [
     "FAMILIES",
     "Family",
+    "airbench",
     "alexnet",
     "architecture",
     "efficientnet",
