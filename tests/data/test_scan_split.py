@@ -194,6 +194,20 @@ def test_of_many_images_some_are_measured(shapes: Path, monkeypatch: pytest.Monk
     assert some == mean_and_std(plain, draw, workers=0)
 
 
+def test_threads_read_what_one_reads(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shapes / "disc" / "broken.png").write_bytes(b"no image")
+    monkeypatch.setattr("leannet.data.scan.PART", 4)
+    scans = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("leannet.data.scan.WORTH_THREADS", seconds)
+        scans.append(scan(open_dataset(str(shapes))))
+    one, other = scans
+    assert one.digests == other.digests
+    assert one.dataset.names == other.dataset.names
+    assert one.sizes == other.sizes
+    assert one.broken == other.broken != ()
+
+
 def test_equal_images_of_two_classes_are_named_and_on_one_side(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "d", each=20, kinds=("disc", "square", "star"))
     for number in range(8):
