@@ -35,6 +35,8 @@ OF_THE_RUN = frozenset(
         "width",
         "resolution",
         "weights",
+        "whiten_stem",
+        "identity_init",
         "gate",
         "gate_group",
         "gate_learning",

@@ -26,6 +26,7 @@ from leannet.tasks import Task, finds_boxes, task_of
 from leannet.training import processes
 from leannet.training.choosing import Source, check_model, choose, choose_preprocessing, fine_tuned, start_from
 from leannet.training.detecting import check_split
+from leannet.training.initializing import begin_as_identities, images_to_whiten, whiten_stems
 from leannet.training.objective import CrossEntropy, Distilled, Objective
 from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
@@ -138,13 +139,18 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     network = build(objective.watch(architecture))
     if resolved.zero_init_residual:
         zero_init_residual(network)
+    if resolved.identity_init:
+        begin_as_identities(network)
     if resolved.skipping.gate is not None:
         open_gates(network, resolved.skipping.learning)
     if finds_boxes(architecture):
         initialize_heads(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
-    return Job(network, header, scan, split, resolved, objective)
+    job = Job(network, header, scan, split, resolved, objective)
+    if resolved.whiten_stem:
+        whiten_stems(network, images_to_whiten(job.images[1], split.train, resolved.seed))
+    return job
 
 
 def trained(settings: Settings) -> Step:

@@ -199,6 +199,9 @@ def _check_settings(settings: Settings) -> None:
             f"--freeze {settings.freeze}{recipe}: expected trained weights to freeze, found a fresh network; "
             "give --weights RUN_OR_CHECKPOINT, or another recipe"
         )
+    for flag, fresh in (("--whiten-stem", settings.whiten_stem), ("--identity-init", settings.identity_init)):
+        if fresh and settings.weights:
+            raise LeannetError(f"{flag}: of fresh weights: expected no --weights, found {settings.weights}")
     if settings.class_weights == settings.sampling == "balanced":
         raise LeannetError(
             "--class-weights balanced --sampling balanced: expected one of them, as each alone balances the classes"

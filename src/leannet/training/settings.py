@@ -120,6 +120,10 @@ class Settings(Section):
     zero_init_residual: Flag | None = None
     """Fresh residual branches add nothing at first: the last batch norm of each begins at 0. Default: yes with --time
     and fresh weights, else no."""
+    whiten_stem: Flag = False
+    """Fresh filters that read the image begin as those that whiten patches of training images."""
+    identity_init: Flag = False
+    """Fresh hidden convolutions of more than one pixel begin as identities, as far as their channels go."""
     batch_statistics: Literal["auto", "running", "precise"] = "auto"
     """Of batch norm in evaluation. precise: precise batch norm; auto: precise if an epoch has fewer than 100 steps,
     or gates decide by chance in training."""
