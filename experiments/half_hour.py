@@ -21,15 +21,18 @@ import leannet
 from leannet.runtime import machine
 
 MINUTES = 30
+AIRBENCH = ["--model", "airbench94", "--width", "0.875"]
 NETWORKS = {
     "cifar_mobilenet_v2": ["--model", "cifar_mobilenet_v2"],
     "cifar_mobilenet_v2, float32": ["--model", "cifar_mobilenet_v2", "--precision", "no"],
     "cifar_resnet20": ["--model", "cifar_resnet20"],
     "cifar_resnet20, width 1.5": ["--model", "cifar_resnet20", "--width", "1.5"],
     "cifar_resnet44": ["--model", "cifar_resnet44"],
-    "airbench94, width 0.875": ["--model", "airbench94", "--width", "0.875"],
+    "airbench94, width 0.875": AIRBENCH,
+    "airbench94, width 0.875, white, identities": [*AIRBENCH, "--whiten-stem", "--identity-init"],
+    "cifar_mobilenet_v2, white": ["--model", "cifar_mobilenet_v2", "--whiten-stem"],
 }
-FINAL = ["airbench94, width 0.875", "cifar_mobilenet_v2"]
+FINAL = ["airbench94, width 0.875, white, identities", "cifar_mobilenet_v2"]
 
 
 def run(ledger: Ledger, data: Path, name: str, minutes: float, seed: int) -> Line:

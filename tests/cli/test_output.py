@@ -51,6 +51,17 @@ def test_columns_go_in_their_order(capsys: pytest.CaptureFixture[str], monkeypat
     assert printed(capsys, monkeypatch, 20, wrapped="what it is", optional=("b", "a"))[-1].startswith("left out: b, a;")
 
 
+def test_an_engine_is_named_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path gives way first, at any letter."""
+    monkeypatch.setenv("COLUMNS", "44")
+    path = "runs/photos/exported/efficientnet.onnx"
+    print_table(("engine", "file", "ms"), [("onnxruntime", path, "1.25")], left=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 44
+    assert lines[2].startswith("onnxruntime  ")
+    assert "".join(line[13:].removesuffix("1.25").strip() for line in lines[2:]) == path
+
+
 def test_columns_of_one_name_are_two(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("class", "cat", "cat"), [("x", 1, 2)])
     assert capsys.readouterr().out.splitlines()[2] == "x        1    2"

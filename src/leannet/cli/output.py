@@ -11,6 +11,7 @@ from leannet import launcher
 
 NARROWEST = 18  # letters of a column whose cells are wrapped
 SHORTEST = 10  # letters of a column in a table that still does not fit
+WHOLE = 12  # letters of the longest word that is never broken, as an engine's name
 LINE = 80  # letters of a line of sentences
 MISTAKE, STOPPED = 2, 130  # exit statuses: what the user can mend, and Ctrl-C
 
@@ -114,11 +115,11 @@ def print_text(text: str, indent: str = "") -> None:
 def _narrow(
     widths: list[int], shown: Sequence[int], cells: Sequence[Sequence[str]], texts: set[int], room: int
 ) -> None:
-    """Makes the widest columns narrower until all fit, numbers never narrower than their longest word."""
+    """Makes the widest columns narrower until all fit, and breaks no number and no short word."""
     least = []
     for column, width in enumerate(widths):
-        longest = max((len(word) for line in cells for word in line[column].split()), default=0)
-        least.append(min(width, max(SHORTEST, 0 if column in texts else longest)))
+        words = (len(word) for line in cells for word in line[column].split())
+        least.append(min(width, max([SHORTEST, *(each for each in words if column not in texts or each <= WHOLE)])))
     while _total(widths, shown) > room:
         candidates = [column for column in shown if widths[column] > least[column]]
         if not candidates:
