@@ -8,7 +8,7 @@ saves, against the same network that skips nothing, over the share of the mult-a
 patterns counts. Branches (If in ONNX, IF in LiteRT) for one image; torch for one and, gathered, for 32. Then what
 gates that skip nothing cost over the plain network, and MobileNetV2, whose gates decide for up to three blocks of a
 stage, with half of them skipping over its plain form. Writes docs/benchmarks/skip_latency.json and
-docs/benchmarks/skip_latency.md.
+docs/benchmarks/skip_latency.md, or what `--out` names.
 """
 
 import argparse
@@ -79,6 +79,7 @@ def main() -> None:
     """Everything, once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each network and pattern")
+    parser.add_argument("--out", type=Path, default=OUT, help="JSON, with a page beside it. Default: docs/benchmarks")
     arguments = parser.parse_args()
     lines = []
     for base, engine, batch in (
@@ -97,8 +98,8 @@ def main() -> None:
         "lines": lines,
         "machine": machine().line(),
     }
-    write_whole(OUT, (json.dumps(results, indent=1) + "\n").encode())
-    write_whole(OUT.with_suffix(".md"), page(results).encode())
+    write_whole(arguments.out, (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(arguments.out.with_suffix(".md"), page(results).encode())
 
 
 def page(results: dict[str, Any]) -> str:
