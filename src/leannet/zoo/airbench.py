@@ -2,7 +2,7 @@
 
 Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498, section 3 and the author's code: pairs of
 convolutions, the first of each ahead of a maximum, which is taken before normalization. There the first filters are set
-by whitening patches of the images and do not learn; here they are drawn, and learn, like all others.
+by whitening patches of the images and do not learn; here they learn, and `training.initializing` whitens.
 """
 
 from functools import partial
