@@ -56,6 +56,36 @@ def test_every_rule_learns(levels: tuple[int, ...], rule: str) -> None:
     assert min(history[-3:]) < 0.7 * history[0]
 
 
+def test_places_in_a_crowd_may_say_its_class_or_not() -> None:
+    """The gradient of a class is 0 at the places in its crowd alone, but for the one that answers for an object."""
+    torch.manual_seed(0)
+    table = _detector(levels=(4,))
+    network, objective = leannet.build(table).train(), SetMatching(table)
+    images = torch.randn(1, 3, 64, 64)
+    thing, crowd = (0.0, 4.0, 6.0, 28.0, 30.0, 1.0), (1.0, 10.0, 20.0, 50.0, 60.0, -1.0)
+
+    def gradient(*objects: tuple[float, ...]) -> torch.Tensor:
+        outputs = {name: each.detach() for name, each in network(images).items()}
+        classes = outputs["classes_4"].requires_grad_()
+        losses = objective.losses(lambda _: outputs, images, torch.tensor([objects]))
+        losses.parts["classes"].backward()
+        assert classes.grad is not None
+        return classes.grad[0]  # (2, 16, 16)
+
+    targets = torch.tensor([[thing, crowd]])
+    assert float(objective.weight(targets)) == 1
+    without, beside, same = gradient(thing), gradient(thing, crowd), gradient(thing, (0.0, *crowd[1:]))
+    at = torch.arange(16) * 4 + 2.0
+    inside = ((at >= 20) & (at <= 60))[:, None] & ((at >= 10) & (at <= 50))[None]
+    assert torch.equal(beside[0], without[0])
+    assert bool((beside[1][inside] == 0).all())
+    assert torch.equal(beside[1][~inside], without[1][~inside])
+    assert bool((without[1][inside] > 0).all())
+    answers = without[0] < 0  # the place that is to say more of class 0
+    assert int(answers.sum()) == 1
+    assert torch.equal(same[0] == 0, inside & ~answers)
+
+
 def test_an_image_is_learned_by_heart() -> None:
     """In the end the first boxes are the objects, each once: nothing is suppressed."""
     torch.manual_seed(0)

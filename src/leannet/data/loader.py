@@ -100,9 +100,8 @@ class PreparedDataset(TorchDataset[tuple[Tensor, Tensor, int]]):
             objects = []
             for index, placement, corner in of_image:
                 each = truths[index]
-                asked = ~each.is_crowd
-                boxes = each.boxes_in(placement.size)[asked]
-                objects.append(placed_objects(boxes, each.labels[asked], placement, corner))
+                boxes = each.boxes_in(placement.size)
+                objects.append(placed_objects(boxes, each.labels, placement, corner, each.is_crowd))
             of_images.append(np.concatenate(objects))
         return torch.from_numpy(stacked(of_images))
 

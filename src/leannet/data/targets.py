@@ -7,16 +7,23 @@ from numpy.typing import NDArray
 
 from leannet.data.placing import Boxes, Placement
 
-COLUMNS = 6  # class, left, top, right, bottom in pixels of the input, and 1, or 0 for what fills up
+# Class, left, top, right, bottom in pixels of the input, and what it is: an object, a crowd, or what fills up.
+COLUMNS = 6
+OBJECT, CROWD = 1, -1
 VISIBLE = 0.3  # the least share of an object that a crop has to keep for the rest to be an object
 
 
 def placed_objects(
-    boxes: Boxes, labels: NDArray[np.integer], placement: Placement, size: tuple[int, int]
+    boxes: Boxes,
+    labels: NDArray[np.integer],
+    placement: Placement,
+    size: tuple[int, int],
+    is_crowd: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """(n, 6): the objects of an image in its input of (width, height) pixels, each cut at its border.
 
-    boxes: (m, 4) in pixels of the image. labels: (m,). Of an object less than a third of which is left nothing is.
+    boxes: (m, 4) in pixels of the image. labels: (m,). is_crowd: (m,), what no answer is right or wrong about, of which
+    all is kept that is in the input; of an object less than a third of which is left nothing is.
     """
     placed = placement.to_input(boxes)
     moved, whole_input = np.array(placement.moved), np.array(size)
@@ -26,8 +33,10 @@ def placed_objects(
     sides, whole = clipped[:, 2:] - clipped[:, :2], placed[:, 2:] - placed[:, :2]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = sides.prod(axis=1) / whole.prod(axis=1)
-    stays = (sides > 0).all(axis=1) & (share >= VISIBLE)
-    objects = np.concatenate((labels[:, None], clipped, np.ones((len(labels), 1))), axis=1)[stays]
+    crowds = np.zeros(len(labels), bool) if is_crowd is None else is_crowd
+    stays = (sides > 0).all(axis=1) & (crowds | (share >= VISIBLE))
+    what = np.where(crowds, CROWD, OBJECT)[:, None]
+    objects = np.concatenate((labels[:, None], clipped, what), axis=1)[stays]
     return objects.astype(np.float32)
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leannet.blocks.finding import all_places, points
+from leannet.data.targets import CROWD, OBJECT
 from leannet.detect.matching import (
     ALPHA,
     CLASS_WEIGHT,
@@ -26,8 +27,8 @@ from leannet.rows import Architecture, TopBoxes
 from leannet.rows.detecting import learned_from
 from leannet.training.objective import Losses, Objective, Run
 
-# Columns of a target: the class, the box in pixels of the input, and 1, or 0 where there is no object.
-LABEL, BOX, IS_THERE = 0, slice(1, 5), 5
+# Columns of a target: the class, the box in pixels of the input, and what it is (data/targets.py).
+LABEL, BOX, WHAT = 0, slice(1, 5), 5
 FEW = 0.01  # the chance of a class that fresh heads say
 REACH = 3.0  # strides that a fresh box reaches from its place
 # Between which the longest reach from a place to a side is, over its stride, of objects that its level is for: FCOS has
@@ -40,8 +41,9 @@ class SetMatching(Objective):
     """Focal loss of all places, and for the place of each object how far its sides are off, and its generalized IoU
     (arXiv 2012.05780, section 3.2, equation 1).
 
-    Targets are (N, M, 6): class, left, top, right and bottom in pixels of the architecture's input, and 1, or 0 for
-    what fills up. Of `Losses.correct` an image counts the share of its objects whose place says their class.
+    Targets are (N, M, 6): class, left, top, right and bottom in pixels of the architecture's input, and 1, 0 for what
+    fills up, or -1 for a crowd: places in one may say its class or not, as in evaluation. Of `Losses.correct` an image
+    counts the share of its objects whose place says their class.
     """
 
     architecture: Architecture
@@ -65,16 +67,21 @@ class SetMatching(Objective):
         logits, boxes = (each.transpose(1, 2) for each in all_places(maps, row.strides, units))
         size, full = (images.shape[2], images.shape[3]), self.architecture.input
         scale = targets.new_tensor((size[1] / full.width, size[0] / full.height) * 2)  # of images that still grow
-        objects = Objects(targets[..., LABEL].long(), targets[..., BOX] * scale, targets[..., IS_THERE] > 0)
-        matched = matcher(self.rule, places(maps, row.strides), size)(logits, boxes, objects)
+        what = targets[..., WHAT]
+        objects = Objects(targets[..., LABEL].long(), targets[..., BOX] * scale, what == OBJECT)
+        answering = places(maps, row.strides)
+        matched = matcher(self.rule, answering, size)(logits, boxes, objects)
         image, number = (matched >= 0).nonzero(as_tuple=True)
         place, label = matched[image, number], objects.labels[image, number]
         class_targets = torch.zeros_like(logits)
         class_targets[image, place, label] = 1
+        free = None
+        if bool((what == CROWD).any()):
+            free = in_crowds(answering, objects, what == CROWD, logits.shape[2]) & (class_targets == 0)
         boxes_matched, boxes_true = boxes[image, place], objects.boxes[image, number]
         whole = boxes_matched.new_tensor((size[1], size[0], size[1], size[0]))
         parts = {
-            "classes": CLASS_WEIGHT * focal_loss(logits, class_targets),
+            "classes": CLASS_WEIGHT * focal_loss(logits, class_targets, free),
             "sides": SIDES_WEIGHT * ((boxes_matched - boxes_true) / whole).abs().sum(),
             "overlap": OVERLAP_WEIGHT * (1 - giou(boxes_matched, boxes_true)).sum(),
         }
@@ -97,7 +104,7 @@ class SetMatching(Objective):
 
     def weight(self, targets: Tensor) -> Tensor:
         """The number of objects, and at least one."""
-        return (targets[..., IS_THERE] > 0).sum().float().clamp(min=1)
+        return (targets[..., WHAT] == OBJECT).sum().float().clamp(min=1)
 
 
 def initialize_heads(network: Network) -> None:
@@ -112,13 +119,23 @@ def initialize_heads(network: Network) -> None:
             torch.nn.init.constant_(bias, REACH if place % 2 else -math.log(1 / FEW - 1))
 
 
-def focal_loss(logits: Tensor, class_targets: Tensor) -> Tensor:
-    """The sum over all (Lin et al., arXiv 1708.02002, equation 5). class_targets: 1 or 0 for each logit."""
+def in_crowds(places: Places, objects: Objects, are_crowds: Tensor, classes: int) -> Tensor:
+    """(N, L, K): whether a place is in a crowd of a class. are_crowds: (N, M), of the objects."""
+    x, y = places.points.unbind(dim=1)
+    left, top, right, bottom = objects.boxes[..., None].unbind(dim=2)  # (N, M, 1) each
+    inside = are_crowds[..., None] & (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+    return torch.einsum("nml,nmk->nlk", inside.float(), F.one_hot(objects.labels, classes).float()) > 0
+
+
+def focal_loss(logits: Tensor, class_targets: Tensor, free: Tensor | None = None) -> Tensor:
+    """The sum over all (Lin et al., arXiv 1708.02002, equation 5). class_targets: 1 or 0 for each logit. free: which
+    logits do not count."""
     chance = logits.sigmoid()
     losses = F.binary_cross_entropy_with_logits(logits, class_targets, reduction="none")
     wrong = chance + class_targets - 2 * chance * class_targets
     share = ALPHA * class_targets + (1 - ALPHA) * (1 - class_targets)
-    return (share * wrong**GAMMA * losses).sum()
+    each = share * wrong**GAMMA * losses
+    return (each if free is None else each.masked_fill(free, 0)).sum()
 
 
 def places(maps: list[Tensor], strides: tuple[int, ...]) -> Places:
