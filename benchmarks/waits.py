@@ -80,8 +80,9 @@ def prepare(data: Path, kept: Path, source: Path | None) -> Program:
 
 
 def environment_of(source: Path | None) -> dict[str, str]:
-    """The environment in which Python finds a commit."""
-    return dict(os.environ) | ({"PYTHONPATH": str(source)} if source else {})
+    """The environment in which Python finds a commit, and keeps its bytecode, as of an installed package."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | ({"PYTHONPATH": str(source)} if source else {})
 
 
 def run(words: list[str], source: Path | None, flags: tuple[str, ...] = ()) -> tuple[float, int, int, str]:

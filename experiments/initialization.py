@@ -58,8 +58,9 @@ def write() -> None:
     page = [
         "# What fresh weights should begin with", "",
         f"Written by `python experiments/initialization.py DATA`. {'; '.join(sorted({x['machine'] for x in lines}))}. "
-        f"CIFAR-10, {EPOCHS} passes over 45,000 images of the recipe `cifar-fast` in float32; percent of the other 5,000 "
-        "after the last pass. *White*: `--whiten-stem`; *identities*: `--identity-init` ([training.md](training.md)).", "",
+        f"CIFAR-10, {EPOCHS} passes over 45,000 images of the recipe `cifar-fast` in float32; percent of the other "
+        "5,000 after the last pass. *White*: `--whiten-stem`; *identities*: `--identity-init` "
+        "([training.md](training.md)).", "",
         "| network | weights begin | accuracy, mean of seeds | each | points over drawn, of the same seed (95 %) |",
         "|---|---|--:|---|---|",
     ]  # fmt: skip

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from leannet import run_files
 from leannet.errors import LeannetError
 
@@ -80,6 +78,8 @@ def write_whole(path: str | Path, data: bytes) -> None:
 @contextmanager
 def run_lock(run: Path) -> Iterator[None]:
     """Locks a run folder against other trainings. Raises LeannetError if one is running there."""
+    from filelock import FileLock, Timeout  # imports asyncio, for which verbs that train nothing need not wait
+
     lock = FileLock(run / run_files.LOCK, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
@@ -97,6 +97,8 @@ def is_training_in(run: Path) -> bool:
     """Whether a process is training in a run folder now."""
     if not (run / run_files.LOCK).exists():
         return False
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(run / run_files.LOCK, timeout=0):
             return False

@@ -51,9 +51,8 @@ def test_what_is_cut_away_is_no_object() -> None:
     preprocessing = Preprocessing(height=50, width=50, resize="squash")
     found = placed_objects(boxes, labels, place((300, 100), preprocessing, (0.0, 0.0, 100.0, 100.0)), (50, 50))
     assert found.tolist() == [[0, 0, 0, 5, 5, 1], [1, 45, 0, 50, 30, 1]]  # half of the second is left
-    crowds = placed_objects(
-        boxes, labels, place((300, 100), preprocessing, (0.0, 0.0, 95.0, 100.0)), (50, 50), np.array([True, True, False])
-    )
+    narrow = place((300, 100), preprocessing, (0.0, 0.0, 95.0, 100.0))
+    crowds = placed_objects(boxes, labels, narrow, (50, 50), np.array([True, True, False]))
     assert crowds[:, 5].tolist() == [-1, -1]  # a quarter of the second is left, which is a crowd all the same
     both = stacked([found, np.zeros((0, 6), np.float32)])
     assert both.shape == (2, 2, 6)

@@ -3,6 +3,8 @@
 import inspect
 import json
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from leannet.errors import LeannetError
 from leannet.rows import KINDS, Architecture, BlockBase, Input, LayerBase, Norm, RowBase, Shape, describe
 from leannet.rows.blocks import BLOCKS
-from leannet.rows.description import describe_fields
+from leannet.rows.description import describe_fields, described
 from leannet.rows.layers import LAYERS
 from leannet.zoo import FAMILIES, architecture
 from leannet.zoo.examples import example
@@ -21,12 +23,23 @@ MODELS = [RowBase, LayerBase, BlockBase, Norm, Input, Architecture, *LAYERS, *BL
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_field_says_what_it_means(model: type[BaseModel]) -> None:
-    texts = [field.description or "" for field in model.model_fields.values()]
+    texts = [field.description or "" for field in described(model).values()]
     assert all(text.endswith(".") and text[0].isupper() for text in texts), texts
     documentation = inspect.getdoc(model) or ""
     if issubclass(model, RowBase) and model is not RowBase:
         for name in model.model_fields:
             assert name == "kind" or f"\n    {name} (" in documentation
+
+
+def test_nothing_is_read_before_somebody_asks() -> None:
+    """Every verb imports the rows: reading their source, or asyncio, would make it wait."""
+    code = (
+        "import sys, leannet.files, leannet.rows\n"
+        "fields = [row.model_fields['name'] for row in leannet.rows.KINDS.values()]\n"
+        "print(sum(field.description is not None for field in fields), 'asyncio' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.split() == ["0", "False"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

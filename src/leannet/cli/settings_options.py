@@ -110,14 +110,17 @@ def nested(chosen: dict[str, Any], values: dict[str, Any] | None = None, where: 
 
 
 def _leaves(section: Any, path: tuple[str, ...], group: str) -> Iterator[Setting]:
-    for name, field in section.model_fields.items():
+    from leannet.rows.description import described
+
+    for name, field in described(section).items():
         if not path:
             group = GROUPS.get(name, group)
         place = (*path, name)
         if hasattr(field.annotation, "model_fields"):
             yield from _leaves(field.annotation, place, group)
             continue
-        flag = (field.json_schema_extra or {}).get("flag", path[-1] if name == "name" else name)
+        extra: Any = field.json_schema_extra or {}
+        flag = extra.get("flag", path[-1] if name == "name" else name)
         if flag is not None:
             kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
             help = " ".join((field.description or "").split())

@@ -12,21 +12,19 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from leannet.data.images import GREY, Box, fit, to_array
 from leannet.data.placing import Placement, place
 from leannet.preprocessing import Preprocessing
-from leannet.rows.fields import Flag, Frozen
+from leannet.rows.fields import Documented, Flag
 
 QUARTERS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Augment(Frozen):
+class Augment(Documented):
     """Random changes of training images. crop 0: the image is prepared as for validation."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     crop: Share = 0.35
     """Smallest share of the area that a random crop keeps. 0: no crop."""

@@ -3,7 +3,7 @@
 import abc
 from typing import Any, ClassVar
 
-from leannet.rows.description import document_fields, inherit_descriptions
+from leannet.rows.description import Documentation
 from leannet.rows.fields import Documented, Name, Shape
 
 
@@ -24,8 +24,8 @@ class RowBase(Documented, abc.ABC):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        inherit_descriptions(cls)
-        cls.__doc__ = document_fields(cls)
+        if cls.__doc__ is not None:  # Python leaves docstrings out with -OO
+            type.__setattr__(cls, "__doc__", Documentation(cls.__doc__))
 
 
 class LayerBase(RowBase):

@@ -1,9 +1,16 @@
-"""What a kind of row is and what its fields mean, from the class itself: for help(), `leannet rows` and errors."""
+"""What a kind of row is and what its fields mean, from the class itself: for help(), `leannet rows` and errors.
 
+What stands under each field is read from the source when somebody asks: reading all of it takes longer than a verb.
+"""
+
+import ast
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -46,13 +53,48 @@ class Description:
         return asdict(self)
 
 
+def described(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model, each with its description: the text under it, in its class or the nearest one above.
+
+    A class whose source is not to be had, as one of a notebook, has those that pydantic has read for it.
+    """
+    for name, field in model.model_fields.items():
+        if field.description is None:
+            texts = (_texts(above).get(name) or _own(above, name) for above in model.__mro__)
+            field.description = next((text for text in texts if text), None)
+    return model.model_fields
+
+
+@cache
+def _texts(model: type) -> dict[str, str]:
+    """The texts under the fields that a class itself declares."""
+    if not issubclass(model, BaseModel) or model is BaseModel:
+        return {}
+    try:
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    body = parsed.body if isinstance(parsed, ast.ClassDef) else []
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
+
+def _own(model: type, name: str) -> str | None:
+    field = getattr(model, "__pydantic_fields__", {}).get(name)
+    return field.description if isinstance(field, FieldInfo) else None
+
+
 def describe_fields(model: type[BaseModel], prefix: str = "") -> tuple[Field, ...]:
     """The fields of a model in order, without `kind`, which says which model it is.
 
     Behind a field that holds another model stand that one's fields, as `norm.eps`.
     """
     fields: list[Field] = []
-    for name, field in model.model_fields.items():
+    for name, field in described(model).items():
         if name == "kind":
             continue
         fields.append(
@@ -82,26 +124,15 @@ def text_of(model: type[BaseModel]) -> tuple[str, str]:
     return " ".join(summary.split()), details.strip()
 
 
-def document_fields(model: type[BaseModel]) -> str | None:
-    """The docstring of a class with its fields behind it; None where Python left docstrings out."""
-    if model.__doc__ is None:
-        return None
-    text = inspect.cleandoc(model.__doc__).partition(FIELDS)[0]
-    return text + FIELDS + "".join(f"    {x.name} ({x.line}): {x.meaning}\n" for x in describe_fields(model))
+class Documentation:
+    """The docstring of a class with its fields behind it, put together when it is asked for."""
 
+    def __init__(self, text: str):
+        self.text = text
 
-def inherit_descriptions(model: type[BaseModel]) -> None:
-    """Fields that a class declares anew without a description keep that of the class above."""
-    for name, field in model.model_fields.items():
-        if field.description is None:
-            field.description = next(_descriptions_above(model, name), None)
-
-
-def _descriptions_above(model: type[BaseModel], name: str) -> Iterator[str]:
-    for above in model.__mro__[1:]:
-        field = getattr(above, "__pydantic_fields__", {}).get(name)
-        if isinstance(field, FieldInfo) and field.description is not None:
-            yield field.description
+    def __get__(self, instance: object, owner: type[BaseModel]) -> str:
+        fields = "".join(f"    {each.name} ({each.line}): {each.meaning}\n" for each in describe_fields(owner))
+        return inspect.cleandoc(self.text) + FIELDS + fields
 
 
 def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:

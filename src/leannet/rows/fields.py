@@ -1,10 +1,12 @@
 """The types that the fields of rows are made of, and the arithmetic of a sliding window."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from leannet.errors import LeannetError
+from leannet.rows.description import described
 
 
 class Frozen(BaseModel):
@@ -14,9 +16,18 @@ class Frozen(BaseModel):
 
 
 class Documented(Frozen):
-    """Frozen, and the text under each field is its description, for programs, `help()` and `leannet rows`."""
+    """Frozen, and the text under each field is its description: of `description.described`, and of its JSON schema."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(defer_build=True)  # until it is needed, which most kinds of rows never are
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        properties, fields = handler.resolve_ref_schema(schema).get("properties", {}), described(cls)
+        for name, field in fields.items():
+            if name in properties and field.description is not None:
+                properties[name].setdefault("description", field.description)
+        return schema
 
 
 Width = Annotated[int, Field(strict=True, ge=1)]

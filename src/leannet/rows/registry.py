@@ -26,6 +26,9 @@ def kind_of(row: type[RowBase]) -> str:
 
 
 KINDS: dict[str, type[RowBase]] = {kind_of(row): row for row in (*LAYERS, *BLOCKS)}
+# Blocks of others are described, and their mistakes said, when they are made: the source of those in a notebook is not
+# to be had later.
+BlockBase.model_config |= {"use_attribute_docstrings": True, "defer_build": False}
 
 
 def register(block: BlockClass) -> BlockClass:

@@ -3,10 +3,10 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from leannet.detect.rules import Rule
-from leannet.rows.fields import Frozen, Width
+from leannet.rows.fields import Documented, Width
 from leannet.rows.gating import GateKind
 
 WARMUP_SHARE = 0.05  # of a run with a time limit
@@ -14,10 +14,8 @@ WARMUP_SHARE = 0.05  # of a run with a time limit
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Section(Frozen):
+class Section(Documented):
     """A group of settings. Flags, help, TOML keys and docs are generated from its fields and their docstrings."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Optimizer(Section):
