@@ -27,7 +27,8 @@ DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 
 @pytest.mark.parametrize("name", DEBUG)
 def test_it_is_what_the_integers_give(name: str) -> None:
-    """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it."""
+    """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it, which
+    in one image may be all that there is to see."""
     table = answering(architecture(name))
     torch.manual_seed(0)  # how many bytes fall to the other side depends on the draw
     network = reparameterized(lively(build(table)))  # as it is quantized
@@ -42,7 +43,8 @@ def test_it_is_what_the_integers_give(name: str) -> None:
         ours = fake_quantized_network(network, ranges, bits).eval()(x).numpy()
     errors = ours - exact, by_engine - exact
     assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.6
-    assert 0.7 < np.square(errors[0]).mean() / np.square(errors[1]).mean() < 1.4
+    of_images = [np.median(np.square(error).reshape(len(x), -1).mean(axis=1)) for error in errors]
+    assert 0.7 < of_images[0] / of_images[1] < 1.4
 
 
 def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:

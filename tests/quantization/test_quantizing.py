@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from leannet.errors import LeannetError
 from leannet.network import Network, build
 from leannet.quantization.calibration import Calibration, Observer, h_swish
 from leannet.quantization.comparison import Comparison
-from leannet.quantization.quantizing import EngineName, fewest, quantize
+from leannet.quantization.fewest import fewest
+from leannet.quantization.quantizing import EngineName, quantize
 from leannet.rows import Architecture, Conv, Input
 from leannet.runtime import Latency, numpy_weights
 from leannet.runtime.engines import Floats
@@ -118,14 +120,23 @@ def test_agreement_can_be_asked_for(run: Path) -> None:
     assert len(refused.float_layers) > 0
 
 
-@given(st.integers(0, 60), st.integers(0, 70))
-def test_the_fewest_that_are_enough_are_found(most: int, needed: int) -> None:
-    """Against a count from nought; and with few trials, each of which evaluates a whole network."""
+@given(st.integers(0, 60), st.integers(0, 70), st.integers(-3, 80), st.randoms())
+def test_the_fewest_that_are_enough_are_found(most: int, needed: int, guess: int, draw: random.Random) -> None:
+    """Against a count from nought, by steps of any height; and with few trials, each of which evaluates a network."""
+    heights = sorted(draw.choice((-30.0, -1.0, -draw.random() - 1e-9)) for _ in range(needed))
+    heights += sorted(draw.choice((0.0, 1.0, draw.random())) for _ in range(most + 1 - needed))
     tried: list[int] = []
-    fewest_layers = fewest(lambda number: tried.append(number) or number >= needed, most)
-    assert fewest_layers == (needed if needed <= most else None)
+    number = fewest(lambda each: tried.append(each) or heights[each], most, lambda: guess)
+    assert number == (needed if needed <= most else None)
     assert max(tried) <= most
-    assert len(tried) == len(set(tried)) <= 2 * math.log2(most + 2) + 2
+    assert len(tried) == len(set(tried)) <= 3 * math.log2(most + 2) + 3
+
+
+def test_a_line_leads_to_the_fewest() -> None:
+    """Two trials to draw it, one there, and one that shows that less is not enough."""
+    tried: list[int] = []
+    assert fewest(lambda number: tried.append(number) or 0.43 * number - 11.5, 60, lambda: 15) == 27
+    assert tried == [0, 15, 27, 26]
 
 
 def test_layers_that_shall_stay_in_float_do(run: Path) -> None:
@@ -273,7 +284,7 @@ def test_what_fine_tuning_learned_is_no_noise(run: Path, tmp_path: Path, monkeyp
         assert head
         return {name: (0.7 if name in head else 1.0) * value.numpy() for name, value in state.items()}
 
-    monkeypatch.setattr("leannet.quantization.quantizing.finetune_network", learned)
+    monkeypatch.setattr("leannet.quantization.finetuning.finetune", learned)
     finetuned = quantize(run, out=tmp_path / "x.onnx", finetune=1, quiet=True, seconds=0)
     assert finetuned.cost.decibels == pytest.approx(
         plain.cost.decibels, abs=3

@@ -1,8 +1,9 @@
 """`quantize`: a run as 8-bit integers, evaluated on images before it is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from leannet.artifact.readers import doc_string, wrong_in
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
-from leannet.quantization.comparison import Criterion, relative_noise
-from leannet.quantization.evaluator import Evaluator
-from leannet.quantization.finetuning import finetune as finetune_network
+from leannet.quantization.comparison import ClassComparison, Criterion, min_decibels, relative_noise
+from leannet.quantization.evaluator import CALIBRATION_BATCH, Evaluator
+from leannet.quantization.fewest import fewest
 from leannet.quantization.quantized import LayerNoise, Quantized
 from leannet.quantization.targets import EngineName as EngineName
 from leannet.quantization.targets import check_before, target_of
@@ -46,9 +47,12 @@ from leannet.tasks.metrics import Scores
 
 TOLERANCE = 0.05  # between processors, on which an engine may round in another way
 CALIBRATION_IMAGES = 512
-SENSITIVITY_BATCHES = 2  # of the images that calibrate; more hardly change which layers are the worst
+# Of the images that calibrate, those on which each layer is looked at alone: by their pixels, and no fewer or more than
+# so many. More hardly change which layers are the worst.
+SENSITIVITY_PIXELS, SENSITIVITY_IMAGES = 1 << 18, (8, 32)
 MOST_FLOAT = 0.5  # of the layers; with more in float it is no quantized network any more
 SECONDS = 3.0
+NEARLY = 1e-3  # points or decibels that are missing at least where something else is not enough
 
 
 def quantize(
@@ -138,8 +142,8 @@ def quantize_with(
         worst_first = sorted(noise, key=lambda layer: -layer.noise)
         return keep_float.union([one.path for one in worst_first if one.path not in keep_float][:number])
 
-    def is_enough(number: int) -> bool:
-        """Whether so many of the worst layers in float are enough."""
+    def left_over(number: int) -> float:
+        """By how much so many of the worst layers in float are more than enough, in decibels or in points."""
         nonlocal criterion
         trial = quantizer.evaluate(float_layers(number), max_drop, min_agreement)
         if criterion is None:
@@ -150,9 +154,22 @@ def quantize_with(
         trial = trials[number] = replace(trial, layers=noise, decided_by=criterion)
         enough = trial.cost.is_enough(max_drop, min_agreement, criterion)
         console.say(f"  {len(trial.float_layers)} layers in float: {trial.line()}" + (", enough" if enough else ""))
-        return enough
+        excess = max_drop - trial.cost.drop
+        if criterion == "noise" and isinstance(trial.cost, ClassComparison):
+            excess = trial.cost.decibels - min_decibels(max_drop)
+        return max(excess, 0.0) if enough else min(excess, -NEARLY)
 
-    number = fewest(is_enough, min(candidates, int(MOST_FLOAT * len(quantizer.layers))))
+    def guess() -> int:
+        """How many of the worst layers may have to stay, if the noise of all is the sum of that of each."""
+        cost = trials[0].cost
+        if criterion != "noise" or not isinstance(cost, ClassComparison):
+            return 1
+        noise = sorted((one.noise for one in quantizer.layer_noise if one.path not in keep_float), reverse=True)
+        left = np.cumsum([0, *noise[::-1]])[::-1]  # where the first 0, 1, ... stay in float
+        allowed = left[0] * 10 ** ((cost.decibels - min_decibels(max_drop)) / 10)
+        return int((left > allowed).sum())
+
+    number = fewest(left_over, min(candidates, int(MOST_FLOAT * len(quantizer.layers))), guess)
     last = max(trials) if number is None else number
     quantized = trials[last]
     if seconds:
@@ -162,22 +179,6 @@ def quantize_with(
     artifact = quantizer.artifact(float_layers(number), quantized, input)
     checks = write_checked(artifact, target, f"{file}: the integers do not answer here as they did when evaluated")
     return replace(quantized, path=target, checks=checks)
-
-
-def fewest(is_enough: Callable[[int], bool], most: int) -> int | None:
-    """The least number that is enough, where more is never worse: doubled until it is, then halved in between.
-
-    None: not even `most` is.
-    """
-    too_few, number = -1, 0  # the largest that is known to be too few, and one to try
-    while not is_enough(number):
-        if number >= most:
-            return None
-        too_few, number = number, min(2 * number or 1, most)
-    while number - too_few > 1:
-        middle = (too_few + number) // 2
-        too_few, number = (too_few, middle) if is_enough(middle) else (middle, number)
-    return number
 
 
 def _before_and_after(quantized: Quantized) -> dict[str, float]:
@@ -217,6 +218,8 @@ class _Quantizer:
         calibration, self.ranges = self.evaluator.calibrated(self.architecture, self.weights)
         self.bias_corrections = calibration.bias_corrections(self.bits)
         if finetune_epochs:  # the network then learns what bias corrections are for
+            from leannet.quantization.finetuning import finetune as finetune_network
+
             self.weights = finetune_network(
                 network, self.header, self.ranges, self.bits, keep_float, self.evaluator, finetune_epochs, console
             )
@@ -260,8 +263,11 @@ class _Quantizer:
     def layer_noise(self) -> list[LayerNoise]:
         """The noise of each layer alone as integers, on a few of the images that calibrate; of a detector, that of the
         maps which it finds boxes in. Rounding makes it, so that of one engine serves the others."""
-        batches = zip(self.evaluator.calibration_batches(), range(SENSITIVITY_BATCHES), strict=False)
-        x = np.concatenate([batch for batch, _ in batches])
+        least, most = SENSITIVITY_IMAGES
+        pixels = self.header.preprocessing.height * self.header.preprocessing.width
+        images = min(max(SENSITIVITY_PIXELS // pixels, least), most)
+        batches = islice(self.evaluator.calibration_batches(), -(-images // CALIBRATION_BATCH))
+        x = np.concatenate(list(batches))[:images]
         architecture = self.architecture
         if finds_boxes(architecture):
             architecture = learned_from(architecture)
