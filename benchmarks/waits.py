@@ -4,9 +4,10 @@
 
 DATA: a folder of images with train/ and val/, as ants and bees. Two networks are trained on it for five epochs (kept in
 runs/waits), then each command runs in a process of its own, three times in turns, or once where it takes longer than
-half a minute: seconds from start to exit, and the most memory that it held. SRC: the folder `src` of another commit, which each command runs with in turn too, on networks
-that it trained itself. What a command waits for: seconds of importing packages, those that take most named, from
-Python's own `-X importtime`. Then how long each verb takes to begin, by its `--help`.
+half a minute: seconds from start to exit, and the most memory that it held. SRC: the folder `src` of another commit,
+which each command runs with in turn too, on networks that it trained itself. What a command waits for: seconds of
+importing packages, those that take most named, from Python's own `-X importtime`. Then how long each verb takes to
+begin, by its `--help`.
 Writes docs/benchmarks/waits.json and .md, or what `--out` names. It goes on where it stopped: what is measured stands
 in runs/waits until the page is written.
 """
