@@ -13,10 +13,11 @@ from leannet.blocks import depthwise
 from leannet.blocks.activations import activation_module
 from leannet.blocks.finding import TopBoxes
 from leannet.blocks.fused import can_fuse, norm_and_activation
-from leannet.blocks.layouts import channels, mean_of_positions
+from leannet.blocks.layouts import channels, every, mean_of_positions
 from leannet.rows import Norm, Padding, Shape, pad_before_after
 
 Module = TypeVar("Module", bound=nn.Module)
+FEW = 8  # channels
 
 
 def _norm(norm: Norm | None, channels: int) -> nn.Module:
@@ -63,10 +64,22 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pad(x)
-        x = depthwise.convolve(x, self.conv) if depthwise.is_slow(x, self.conv) else self.conv(x)
+        if self._leaves_pixels_out:
+            conv = self.conv
+            x = F.conv2d(every(x, (conv.stride[0], conv.stride[1])), conv.weight, conv.bias)
+        else:
+            x = depthwise.convolve(x, self.conv) if depthwise.is_slow(x, self.conv) else self.conv(x)
         if can_fuse(x, self.norm):
             return norm_and_activation(x, self.norm, self.activation)
         return self.activation(self.norm(x))
+
+    @property
+    def _leaves_pixels_out(self) -> bool:
+        """Whether it reads a few channels of some pixels alone, which are then taken out first: on processors with AVX2
+        and no more, torch 2.13's gradient of such filters writes where it must not."""
+        conv = self.conv
+        points = conv.kernel_size == (1, 1) and conv.padding == (0, 0) and conv.groups == 1
+        return points and max(conv.stride) > 1 and conv.in_channels < FEW
 
 
 def fold_batch_norm(network: Module) -> Module:

@@ -50,6 +50,13 @@ def mean_of_positions(x: Tensor) -> Tensor:
     return x.mean((2, 3), keepdim=True)
 
 
+def every(x: Tensor, step: tuple[int, int]) -> Tensor:
+    """(N, C, H, W): every so-manyth row and column, in the layout of x."""
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    return x[:, :, :: step[0], :: step[1]].contiguous(memory_format=layout)
+
+
 def _learns_channels_last(x: Tensor) -> bool:
     return (
         x.requires_grad
