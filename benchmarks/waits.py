@@ -1,6 +1,6 @@
 """How long each command takes before it is done, how much memory it takes, and what it waits for.
 
-    python benchmarks/waits.py DATA [--against SRC]   # twenty minutes; leave the machine alone meanwhile
+    python benchmarks/waits.py DATA [--against SRC]   # half an hour; leave the machine alone meanwhile
 
 DATA: a folder of images with train/ and val/, as ants and bees. Two networks are trained on it for five epochs (kept in
 runs/waits), then each command runs in a process of its own, three times in turns, or once where it takes longer than

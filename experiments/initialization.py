@@ -64,14 +64,13 @@ def write() -> None:
         "| network | weights begin | accuracy, mean of seeds | each | points over drawn, of the same seed (95 %) |",
         "|---|---|--:|---|---|",
     ]  # fmt: skip
+
+    def accuracies(name: str, way: str) -> dict[int, float]:
+        return {x["seed"]: 100 * x["accuracy"] for x in lines if (x["network"], x["way"]) == (name, way)}
+
     results: Line = {}
     for name, way in RUNS:
-        of = {line["seed"]: 100 * line["accuracy"] for line in lines if (line["network"], line["way"]) == (name, way)}
-        drawn = {
-            line["seed"]: 100 * line["accuracy"]
-            for line in lines
-            if (line["network"], line["way"]) == (name, "as drawn")
-        }
+        of, drawn = accuracies(name, way), accuracies(name, "as drawn")
         points = [of[seed] - drawn[seed] for seed in sorted(of.keys() & drawn.keys())] if way != "as drawn" else []
         if of:
             gain = f"{mean(points):+.2f} ({in_words(interval(points))})" if points else ""

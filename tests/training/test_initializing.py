@@ -1,6 +1,7 @@
 """Weights that begin with what is known: filters that whiten patches, convolutions that pass on what they read."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,11 +107,11 @@ def test_hidden_convolutions_pass_on_what_they_read() -> None:
 
 def test_a_run_begins_with_them(shapes: Path, tmp_path: Path) -> None:
     """Twice the same, and other than without."""
-    asked: dict[str, object] = {"epochs": 2, "model": "airbench_debug", "workers": 0, "quiet": True, "cpu": True}
+    asked: dict[str, Any] = {"epochs": 2, "model": "airbench_debug", "workers": 0, "quiet": True, "cpu": True}
     asked |= {"threads": 1}
     ways = {"first": True, "again": True, "drawn": False}
     for name, way in ways.items():
-        train(str(shapes), out=tmp_path / name, **asked, whiten_stem=way, identity_init=way)  # type: ignore[arg-type]
+        train(str(shapes), out=tmp_path / name, **asked, whiten_stem=way, identity_init=way)
     first, again, drawn = (leannet.load(tmp_path / name)[0].state_dict() for name in ways)
     assert all(torch.equal(first[name], again[name]) for name in first)
     weight = next(name for name in first if name.startswith("whiten") and name.endswith("weight"))
