@@ -13,6 +13,7 @@ from leannet.data.loader import Batches, Loader, PreparedDataset, cached
 from leannet.data.scan import scan
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, boxed_dataset
 from leannet.data.split import split_dataset
+from leannet.data.targets import CROWD, OBJECT
 from leannet.errors import LeannetError
 from leannet.preprocessing import Preprocessing
 from tests.boxes import boxed_image
@@ -95,7 +96,7 @@ def test_a_crowd_is_nothing_to_learn_and_classes_are_numbered_anew(tmp_path: Pat
     sized = other.sized([read_header(image.path).size for image in reversed(images)])
     prepared = PreparedDataset(sized, Preprocessing(height=32, width=32, resize="squash"))
     _, targets, _ = prepared[1, 0]
-    assert targets[:, 0].tolist() == [2, 0]
+    assert targets[:, [0, 5]].tolist() == [[2, OBJECT], [0, OBJECT], [2, CROWD]]
 
 
 def test_what_the_images_say_of_objects(tmp_path: Path) -> None:

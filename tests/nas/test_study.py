@@ -228,8 +228,9 @@ def test_a_result_is_kept_until_the_storage_has_it(tmp_path: Path, monkeypatch: 
     assert "is told" in lines[0]
 
 
-def _keep_on(url: str, name: str, count: int, spool: str, log: Any) -> None:
+def _keep_on(url: str, name: str, count: int, spool: str, log: Any, begun: Any) -> None:
     with Study(url, name, {}, spool=Path(spool), say=log.put) as study:
+        begun.wait()
         for key in range(count):
             claim = study.claim(f"k{key}")
             if claim is not None:
@@ -239,14 +240,15 @@ def _keep_on(url: str, name: str, count: int, spool: str, log: Any) -> None:
 
 
 def test_a_database_that_is_restarted_loses_nothing_and_stops_nobody(postgres: Postgres, tmp_path: Path) -> None:
-    log = FORK.Queue()
+    log, begun = FORK.Queue(), FORK.Barrier(4, timeout=120)  # one that begins while it is away would be refused
     Study(postgres.url, "restarted", {})
     workers = [
-        FORK.Process(target=_keep_on, args=(postgres.url, "restarted", 40, str(tmp_path / str(number)), log))
+        FORK.Process(target=_keep_on, args=(postgres.url, "restarted", 40, str(tmp_path / str(number)), log, begun))
         for number in range(3)
     ]
     for worker in workers:
         worker.start()
+    begun.wait()
     study = Study(postgres.url, "restarted", {})
     until = time.monotonic() + 60
     while len(study.results()) < 6 and time.monotonic() < until:

@@ -134,10 +134,10 @@ def test_numpy_1_and_python_3_13_name_other_modules(tmp_path: Path) -> None:
 def test_stand_ins_are_ours_and_leave_torch_as_it_was(tmp_path: Path) -> None:
     """Nothing that a file names is what answers in its place, and afterwards torch refuses it again."""
     assert {kind.__module__ for kind, _ in stand_ins()} == {"leannet.weights.inert"}
-    before = torch.serialization.get_safe_globals()
+    before = set(torch.serialization.get_safe_globals())
     torch.save({"w": torch.ones(1), "args": argparse.Namespace(a=1)}, tmp_path / "x.pt")
     assert isinstance(read_file(tmp_path / "x.pt", "torch")["args"], Record)
-    assert torch.serialization.get_safe_globals() == before
+    assert set(torch.serialization.get_safe_globals()) == before
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "x.pt", weights_only=True)
 

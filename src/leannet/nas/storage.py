@@ -43,8 +43,8 @@ def storage_of(text: str) -> Any:
         try:
             return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
         except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
-            line = (str(error).splitlines() or [type(error).__name__])[0]
-            meanwhile = isinstance(error, AssertionError) or any(words in str(error) for words in MADE_MEANWHILE)
+            line = _first_line(error)
+            meanwhile = isinstance(error, AssertionError) or any(words in line for words in MADE_MEANWHILE)
             if not tries_left or not meanwhile:
                 raise LeannetError(f"--storage {without_password(text)}: cannot be reached: {line}") from None
             time.sleep(POLL)
@@ -76,7 +76,7 @@ class Trying:
             except UpdateFinishedTrialError as error:
                 raise LookupError(str(error)) from None
             except _away() as error:
-                line = (str(error).splitlines() or [type(error).__name__])[0]
+                line = _first_line(error)
                 if time.monotonic() - began > self.patience:
                     kept = f"; results are kept in {self.spool}" if self.spool is not None else ""
                     raise LeannetError(f"{self.text}: has been away for {self.patience:.0f} s ({line}){kept}: start "
@@ -85,6 +85,13 @@ class Trying:
                 self.say(f"{self.text}: does not answer ({line}); trying again in {wait:.0f} s")
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _first_line(error: BaseException) -> str:
+    """What a storage says is wrong: Optuna 5.0.0 puts a guess of its own ("exceeding max length") before it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _away() -> tuple[type[Exception], ...]:
