@@ -2,12 +2,13 @@
 
     python experiments/search.py DATA [--only STEP ...]     # a day on two cores; goes on where it stopped
 
-DATA: a folder with train.parquet and test.parquet. The space is that around cifar_mobilenet_v2: of every stage kernel,
-expansion, squeeze, width and depth. The target is half of the milliseconds of its largest network, in ONNX Runtime,
-float32, one thread.
+DATA: a folder with train.parquet and test.parquet. The space is that around cifar_mobilenet_v2 at width 0.5: of every
+stage kernel, expansion, squeeze, width and depth. The target is half of the milliseconds of its largest network, in
+ONNX Runtime, float32, one thread.
 
 - supernet: the largest network and all others that share its weights, by sandwiches, 85 minutes;
-- controller, evolution, random: 200 evaluations each, three seeds, on that supernet;
+- controller, evolution, random: 200 evaluations each, three seeds, on that supernet; minutes are those of the process,
+  from its start to its end, and not said of one that was stopped in between;
 - rank: 12 networks of the space, spread over what the searches tried, each trained by itself, and the rank correlation
   with what the supernet said of them;
 - found: the best network of the controller's first seed, and cifar_mobilenet_v2 and cifar_mobilenet_v3_small, each at
@@ -47,10 +48,13 @@ LEDGER = Ledger("search")
 STRATEGIES, SEEDS = ("controller", "evolution", "random"), (0, 1, 2)
 ZOO = ("cifar_mobilenet_v2", "cifar_mobilenet_v3_small")
 EVALUATIONS, RANKED, RANK_EPOCHS, EPOCHS = 200, 12, 10, 40
-RECIPE = ["--recipe", "cifar-fast", "--progressive-resizing", "1"]
-TARGET = "50%"
+RECIPE = ["--recipe", "cifar-fast"]
+TARGET, WIDTH = "50%", 0.5
+IMAGES = ["--images", "512", "--validation", "2000"]  # that a candidate is evaluated on
+WIDTHS = (0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 1.0, 1.15, 1.25, 1.4, 1.6, 1.8, 2.0, 2.25, 2.5, 2.75, 3.0)
+SIDES = (24, 28, 32)
 TIMING = Timing("onnxruntime", "float32", 1)
-FIRST = "controller-0"
+SUPERNET = "supernet"
 
 
 def space_file() -> Path:
@@ -58,12 +62,12 @@ def space_file() -> Path:
     file = LEDGER.runs / "space.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        space = space_of(leannet.architecture("cifar_mobilenet_v2"), width=(0.5, 0.75, 1))
+        space = space_of(leannet.architecture("cifar_mobilenet_v2", WIDTH), width=(0.5, 0.75, 1))
         write_whole(file, space.model_dump_json().encode())
     return file
 
 
-def searched(name: str, data: Path, strategy: str, seed: int) -> Path:
+def searched(name: str, data: Path, *words: object) -> Path:
     """Runs a search, or goes on with it."""
     out = LEDGER.runs / name
     if (out / FOUND).exists():
@@ -71,14 +75,8 @@ def searched(name: str, data: Path, strategy: str, seed: int) -> Path:
     if (out / "search.json").exists():
         leannet_run("search", "--resume", out)
         return out
-    words: list[object] = ["--space", space_file(), "--latency", TARGET, "--strategy", strategy, "--seed", seed]
-    words += ["--evaluations", EVALUATIONS, *RECIPE, "--split", "90:10"]
-    if name == FIRST:
-        words += ["--time", "85m"]
-    else:
-        first = LEDGER.runs / FIRST
-        words += ["--supernet", first / "supernet", "--latency-table", first / "latency_table.json"]
-    leannet_run("search", data / "train.parquet", *words, "--out", out)
+    common = ["--space", space_file(), "--latency", TARGET, *IMAGES, *RECIPE, "--split", "90:10"]
+    leannet_run("search", data / "train.parquet", *common, *words, "--out", out)
     return out
 
 
@@ -104,10 +102,12 @@ def like(name: str, found: Architecture) -> list[str]:
     if file.exists():
         return list(json.loads(file.read_text())["flags"])
     candidates: list[tuple[float, int, Architecture]] = []
-    for width in (0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 1.0, 1.15, 1.25, 1.4):
-        candidates += [(width, side, leannet.architecture(name, width, side)) for side in (24, 28, 32)]
+    for width in WIDTHS:
+        candidates += [(width, side, leannet.architecture(name, width, side)) for side in SIDES]
     times = TIMING.milliseconds([found, *(rows for _, _, rows in candidates)])
     slower = [(ms, width, side) for ms, (width, side, _) in zip(times[1:], candidates, strict=True) if ms >= times[0]]
+    if not slower:
+        raise SystemExit(f"{name}: no width of {WIDTHS} and side of {SIDES} takes as long as what was found")
     ms, width, side = min(slower)
     flags = ["--model", name, "--width", f"{width:g}", "--resolution", str(side)]
     file.write_text(json.dumps({"flags": flags, "ratio": ms / times[0]}))
@@ -128,6 +128,7 @@ def summary(lines: list[Line]) -> Line:
     if len(ranked) == RANKED:
         pairs = [(line["supernet"], line["accuracy"]) for line in ranked]
         result["rank_correlation"] = float(spearmanr(*zip(*pairs, strict=True)).statistic)
+        print(f"rank correlation of {RANKED} networks: {result['rank_correlation']:.2f}", flush=True)
     final = {(line["network"], line["seed"]): line["accuracy"] for line in lines if line["step"] == "found"}
     seeds = [seed for seed in (0, 1) if all((name, seed) in final for name in ("found", *ZOO))]
     if seeds:
@@ -152,7 +153,8 @@ def page(lines: list[Line], results: Line) -> str:
     ]  # fmt: skip
     for line in lines:
         if line["step"] == "search":
-            text.append(f"| {line['strategy']} | {line['seed']} | {line['minutes']:.1f} | {line['best_reward']:.4f} | "
+            minutes = "" if line["minutes"] is None else f"{line['minutes']:.1f}"
+            text.append(f"| {line['strategy']} | {line['seed']} | {minutes} | {line['best_reward']:.4f} | "
                         f"{100 * line['best_accuracy']:.2f} | {line['best_ms']:.3f} |")  # fmt: skip
     if "rank_correlation" in results:
         text += ["", f"Of {RANKED} networks that were trained by themselves for {RANK_EPOCHS} epochs, the rank "
@@ -173,15 +175,20 @@ def add(line: Line) -> None:
 
 
 def search_all(data: Path) -> None:
-    """Every strategy and seed."""
+    """The supernet, by a search of one network, and every strategy and seed."""
+    first = searched(SUPERNET, data, "--evaluations", 1, "--time", "85m")
     for seed in SEEDS:
         for strategy in STRATEGIES:
             if LEDGER.has(step="search", strategy=strategy, seed=seed):
                 continue
-            began = time.perf_counter()
-            out = searched(f"{strategy}-{seed}", data, strategy, seed)
+            name, began = f"{strategy}-{seed}", time.perf_counter()
+            is_whole = not (LEDGER.runs / name).exists()
+            out = searched(
+                name, data, "--strategy", strategy, "--seed", seed, "--evaluations", EVALUATIONS,
+                "--supernet", first / "supernet", "--latency-table", first / "latency_table.json",
+            )  # fmt: skip
+            minutes = (time.perf_counter() - began) / 60 if is_whole else None
             best = result_of(out).best
-            minutes = (time.perf_counter() - began) / 60
             add({"step": "search", "strategy": strategy, "seed": seed, "minutes": minutes, "best_reward": best.reward,
                  "best_accuracy": best.accuracy, "best_ms": best.cost, "machine": machine().line()})  # fmt: skip
     draw_all()
@@ -217,7 +224,7 @@ def rank_all(data: Path) -> None:
 
 def find_all(data: Path) -> None:
     """The found network beside the zoo's."""
-    file = LEDGER.runs / FIRST / FOUND
+    file = LEDGER.runs / f"{STRATEGIES[0]}-{SEEDS[0]}" / FOUND
     rows = Architecture.load(file)
     flags = {"found": ["--model", str(file)]} | {name: like(name, rows) for name in ZOO}
     for seed in (0, 1):

@@ -6,9 +6,11 @@ DATA: a folder with train.parquet and test.parquet. From bases/cifar_resnet38 an
 with Muon, a quarter of cifar-fast's rate and whole images from the first epoch on:
 
 - original: the base, 10 epochs more;
-- supervised: with recurrent gates, noisy and charged `alpha`, 7 epochs, for each of some alphas;
-- hybrid: from there 3 epochs of hybrid reinforcement learning with Adam and a small rate;
-- static: the base without the blocks that the hybrid network skips most, until an image costs no more, 10 epochs;
+- supervised: with recurrent gates, hard and charged `alpha`, 5 epochs at one rate, for each of some alphas;
+- hybrid: from there 5 epochs of hybrid reinforcement learning, whose rate falls to nothing, with scores sharpened at
+  first so that what is drawn is nearly what the gates decide;
+- static: the base without the blocks that the hybrid network skips most of the validation images, until an image
+  costs no more, 10 epochs;
 - exits: two early exits on the base, 10 epochs, and the confidence at which an image costs what the hybrid network's
   does, chosen by the validation images.
 
@@ -36,11 +38,11 @@ from leannet.style import COLORS, figure, plain_axes, write_figure
 LEDGER = Ledger("skip")
 RECIPE = ["--recipe", "cifar-fast", "--progressive-resizing", "1", "--split", "weights"]
 MUON = ["--lr", "0.002"]
-ADAM = ["--optimizer", "adam", "--lr", "0.0001", "--weight-decay", "0", "--label-smoothing", "0"]
-SUPERVISED, HYBRID = 7, 3  # epochs
+SUPERVISED, HYBRID = 5, 5  # epochs
 WAYS = ("original", "supervised", "hybrid", "static", "exits")
 OF_ALPHA = ("supervised", "hybrid", "static")  # once for each alpha; all else once
 ABLATION = ("free", "soft", "highway")
+BEFORE = tuple(f"{way}, before" for way in OF_ALPHA)  # as this was done at first
 GATES = {
     "free": ["--gate", "recurrent"],
     "soft": ["--gate", "recurrent", "--gate-learning", "soft"],
@@ -78,12 +80,12 @@ def trained(data: Path, network: Network, way: str, alpha: float | None, threads
     words += GATES.get(way, [])
     if way == "supervised":
         words += ["--gate", "recurrent", "--gate-group", str(network.group)]
-        words += ["--gate-learning", "noisy", "--alpha", str(alpha)]
+        words += ["--gate-learning", "supervised", "--alpha", str(alpha), "--schedule", "constant"]
         epochs = SUPERVISED
     if way == "hybrid":
         start, epochs = trained(data, network, "supervised", alpha, threads, more), HYBRID
-        words += ["--gate-learning", "hybrid", "--alpha", str(alpha)]
-    words += ADAM if way == "hybrid" else MUON
+        words += ["--gate-learning", "hybrid", "--alpha", str(alpha), "--gate-temperature", "0.2", "--warmup", "0"]
+    words += MUON
     if way == "static":
         start = out.with_name(f"{out.name}.safetensors")
         if not start.exists():
@@ -96,18 +98,21 @@ def _folder(network: Network, way: str, alpha: float | None) -> Path:
 
 
 def line_of(network: Network, way: str, alpha: float | None) -> Line:
-    """The finished run of a way."""
+    """The finished run of a way. Raises SystemExit where there is none."""
     wanted = {"network": network.base, "way": way, "alpha": alpha}
-    return next(line for line in LEDGER.lines if wanted.items() <= line.items())
+    lines = [line for line in LEDGER.lines if wanted.items() <= line.items()]
+    if not lines:
+        raise SystemExit(f"{network.base}: the way {way} has to run first, with alpha {alpha}")
+    return lines[0]
 
 
 def smaller(network: Network, hybrid: Line, file: Path) -> None:
     """Writes the base without the blocks that run for the fewest images, until it costs as little as the hybrid one."""
     base, header = load(network.file)
     rows = base.architecture
-    rates: dict[str, float] = hybrid["rates"]
+    rates: dict[str, float] = hybrid["validation_rates"]
     for gate in sorted(rates, key=lambda name: rates[name]):
-        if count(rows).macs <= hybrid["macs"]:
+        if count(rows).macs <= hybrid["validation_macs"]:
             break
         block = gate.removesuffix("_gate")
         if block in rows.shapes and _is_whole(rows, block):
@@ -125,7 +130,7 @@ def measured(data: Path, network: Network, way: str, alpha: float | None, run: P
     """Test accuracy, and what an image costs."""
     if way == "exits":
         hybrid = line_of(network, "hybrid", network.alphas[0])
-        share = hybrid["macs"] / count(load(run)[1].architecture).macs
+        share = hybrid["validation_macs"] / count(load(run)[1].architecture).macs
         leannet.choose_exits(run, cost=share, quiet=True)
         run = run / "exits.safetensors"
     found = leannet.evaluate(run, str(data / "test.parquet"), quiet=True)
@@ -135,6 +140,10 @@ def measured(data: Path, network: Network, way: str, alpha: float | None, run: P
     if found.costs is not None:
         costs = found.costs.to_dict()
         line |= {"macs": costs["mean_macs"], "tenths": costs["macs_by_tenths"], "rates": costs["rates"]}
+    if way == "hybrid":  # by which the others are chosen
+        own = leannet.evaluate(run, quiet=True).costs
+        assert own is not None
+        line |= {"validation_macs": own.mean, "validation_rates": own.to_dict()["rates"]}
     return line | {"machine": machine().line()}
 
 
@@ -170,16 +179,17 @@ def page(lines: list[Line]) -> str:
         "# What skipping is worth", "", "![Test accuracy against mult-adds](experiments/skip.svg)", "",
         "Written by `python experiments/skip.py DATA`: recurrent gates on CIFAR-10, test accuracy, and mult-adds of an "
         f"image in the mean over the test images; {SUPERVISED + HYBRID} epochs from the base, of which hybrid learning "
-        f"has the last {HYBRID}. {'; '.join(sorted({line['machine'] for line in lines}))}.", "",
+        f"has the last {HYBRID}. Before: seven epochs of noisy decisions, charged, then three of hybrid learning by "
+        f"Adam at a rate of 0.0001. {'; '.join(sorted({line['machine'] for line in lines}))}.", "",
         "| network | way | alpha | test accuracy | M mult-adds | gates that run for 5 to 95 % |",
         "|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip
-    bases, ways = [network.base for network in NETWORKS.values()], (*WAYS, *ABLATION)
+    bases, ways = [network.base for network in NETWORKS.values()], (*WAYS, *ABLATION, *BEFORE)
     for line in sorted(
         lines, key=lambda each: (bases.index(each["network"]), ways.index(each["way"]), each["alpha"] or 0)
     ):
         alpha = "" if line["alpha"] is None else f"{line['alpha']:g}"
-        share = f"{deciding(line):.0%}" if line["way"] == "hybrid" else ""
+        share = f"{deciding(line):.0%}" if line["way"].startswith("hybrid") else ""
         cells = f"{alpha} | {100 * line['accuracy']:.2f} % | {line['macs'] / 1e6:.1f} | {share}"
         text.append(f"| {line['network']} | {line['way']} | {cells} |")
     return "\n".join(text) + "\n"

@@ -17,6 +17,7 @@ from leannet.cli.app import app
 from leannet.errors import LeannetError
 from leannet.header import read_header
 from leannet.quantization import quantize
+from leannet.reports.images import RunImages
 from leannet.rows import Architecture
 from leannet.sections import BoxSummary
 from leannet.tasks import Detection, Found, FoundObjects, finds_boxes, task_of
@@ -155,6 +156,37 @@ def test_the_server_answers_with_boxes(shipped: dict[str, Path], data: Path) -> 
                 left, top, right, bottom = one["box"]
                 assert left < right
                 assert top < bottom
+
+
+def test_the_page_turns_boxes_as_the_evaluation_does(run: Path, tmp_path: Path) -> None:
+    """Of images on their side, whose annotations are of the pixels as they are stored; in a TIFF too."""
+    from leannet.data.scan import scan
+    from leannet.data.sources import open_dataset
+
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    images = []
+    for number, name in enumerate(("a.jpg", "b.tiff")):
+        images.append({"id": number, "file_name": name, "width": 80, "height": 60})
+        Image.new("RGB", (80, 60), "white").save(tmp_path / name, exif=exif)
+    label = read_header(run).classes[0]
+    content = {
+        "images": images,
+        "annotations": [{"id": n, "image_id": n, "category_id": 1, "bbox": [4, 6, 20, 10]} for n in range(2)],
+        "categories": [{"id": 1, "name": label}],
+    }
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "instances.json").write_text(json.dumps(content))
+    dataset = open_dataset(str(tmp_path))
+    for each in (scan(dataset, training=False), scan(dataset, training=False, is_known=lambda _: True)):
+        scanned = each.dataset.truths
+        assert scanned is not None
+        for index in range(2):
+            shown = RunImages(dataset, read_header(run)).truth(index)
+            assert shown is not None
+            assert (shown.size, scanned[index].size) == ((60, 80), (60, 80))
+            np.testing.assert_allclose(shown.boxes, [[60 - 16, 4, 60 - 6, 24]])
+            np.testing.assert_allclose(shown.boxes, scanned[index].boxes)
 
 
 def test_every_engine_gives_the_golden_boxes(shipped: dict[str, Path]) -> None:
@@ -358,7 +390,9 @@ def test_detectors_stand_side_by_side(run: Path, tmp_path: Path, capsys: pytest.
     assert "Validation AP50 over epochs" in page.read_text()
 
 
-def test_answers_that_are_not_finite_are_refused(run: Path, data: Path) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_answers_that_are_not_finite_are_refused(run: Path, data: Path, tmp_path: Path, value: float) -> None:
+    """Before a border of the image cuts them."""
     header = read_header(run)
     task = task_of(header)
     assert isinstance(task, Detection)
@@ -366,9 +400,22 @@ def test_answers_that_are_not_finite_are_refused(run: Path, data: Path) -> None:
 
     images = open_dataset(str(data)).keep([0]).sized([(96, 64)])
     answers = np.full((1, 3, 6), 0.5, np.float32)
-    answers[0, 1, 2] = np.nan
+    answers[0, 1, 2] = value
     with pytest.raises(LeannetError, match="expected finite answers"):
         task.score(answers, images)
+    with pytest.raises(LeannetError, match="expected finite answers"):
+        task.write(tmp_path / "x.csv", answers, images)
+    with pytest.raises(LeannetError, match="expected finite answers"):
+        task.answer("x.png", answers[0], (96, 64), 3)
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_the_likeliest_object_is_the_first(run: Path) -> None:
+    task = task_of(read_header(run))
+    answers = np.array([[1, 1, 9, 9, score, 0] for score in (0.5, 0.7, 0.6)], np.float32)
+    found = task.answer("x.png", answers, (96, 64), 2)
+    assert isinstance(found, FoundObjects)
+    assert [round(each.score, 2) for each in found.objects] == [0.7, 0.6]
 
 
 def test_equal_answers_may_change_places() -> None:

@@ -130,7 +130,7 @@ def test_voc_lists_difficult_objects_and_parts(tmp_path: Path) -> None:
     assert (head.label, head.box, head.is_crowd) == ("person", (0, 0, 20, 30), True)
     lines = [entry.line() for entry in problems.by_reason()]
     assert lines == [
-        "left out: 1 image without annotations: missing (ImageSets/Main)",
+        "left out: 1 image without annotations: ImageSets/Main/val.txt:2",
         "left out: 1 image that no list in ImageSets/Main names: Annotations/c.xml",
     ]
     (lists / "test.txt").write_text("a\n")
@@ -150,7 +150,7 @@ def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
         "left out: 1 object whose box has no area: Annotations/a.xml:5",
         "left out: 1 object that is the same as another of its image: Annotations/a.xml:9",
         "left out: 1 image whose annotations cannot be read (mismatched tag): Annotations/b.xml:3",
-        "left out: 1 image that is not in JPEGImages/: Annotations/d.xml",
+        "left out: 1 image not in JPEGImages/: Annotations/d.xml",
     ]
 
     _yolo(yolo, {"a": []})
@@ -180,8 +180,64 @@ def test_what_is_wrong_is_said_by_file_and_line(tmp_path: Path) -> None:
     assert [each.is_crowd for each in image.objects] == [False, True]
     assert sorted(name for entry in problems.by_reason() for name in entry.names) == [
         *(f"annotations/instances.json: annotations[{place}]" for place in range(1, 6)),
-        "annotations/instances.json: gone.jpg",
+        "annotations/instances.json: images[1], gone.jpg",
     ]
+
+
+def test_yolo_labels_and_lists_whose_images_are_gone(tmp_path: Path) -> None:
+    dog = ("dog", (5, 5, 9, 9))
+    _yolo(tmp_path, {"a": [dog], "b": [dog], "unlisted": [dog]})
+    (tmp_path / "labels" / "gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text(f"train: train.txt\nnames: {list(CLASSES)}\n")
+    lines = ["images/a.jpg", "", "data/images/b.jpg", "./images/never.jpg"]  # as darknet writes them, too
+    (tmp_path / "train.txt").write_text("\n".join(lines))
+    found, problems = _read("yolo", tmp_path)
+    assert [each.name for each in found] == ["images/a.jpg", "images/b.jpg"]
+    assert [entry.line() for entry in problems.by_reason()] == [
+        "left out: 2 images not there: train.txt:4, labels/gone.txt"
+    ]
+    dataset = open_dataset(str(tmp_path))
+    assert any("no annotation" in entry.line() and "unlisted" in entry.line() for entry in dataset.left_out)
+
+
+def test_names_of_classes_are_a_line_each(tmp_path: Path) -> None:
+    _yolo(tmp_path, {"a": [("dog", (5, 5, 9, 9))]})
+    (tmp_path / "data.yaml").unlink()
+    names = tmp_path / "classes.txt"
+    names.write_bytes("cat\nd\xf6g\n".encode("latin-1"))
+    assert len(open_dataset(str(tmp_path)).classes) == 1
+    for text, message in (
+        ("cat\n\ndog\n", "classes.txt:2: .* an empty line"),
+        ("cat\ncat\n", "classes.txt:2: .* again"),
+    ):
+        names.write_text(text)
+        with pytest.raises(LeannetError, match=message):
+            open_dataset(str(tmp_path))
+
+
+def test_what_other_programs_leave_is_no_annotation(tmp_path: Path) -> None:
+    """Files that macOS and notebooks put beside others; and other spellings of what is there."""
+    dog = ("dog", (5, 5, 9, 9))
+    voc, coco, pets = tmp_path / "voc", tmp_path / "coco", tmp_path / "pets"
+    _voc(voc, {"a": [dog], "b": [dog]})
+    (voc / "Annotations" / "._a.xml").write_bytes(b"\0\5\x16\7")
+    _image(voc / "JPEGImages" / ".hidden.jpg")
+    lists = voc / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\n")
+    (lists / "valid.txt").write_text("b\n")
+    found, problems = _read("voc", voc)
+    assert [(each.path.stem, each.split) for each in found] == [("a", "train"), ("b", "validation")]
+    assert not problems.left_out
+    _coco(coco, {"a": [dog]})
+    (coco / "annotations" / "._instances.json").write_bytes(b"\0\5\x16\7")
+    (coco / "annotations").rename(coco / "Annotations")
+    assert len(open_dataset(str(coco))) == 1
+    _voc(pets, {"a": [dog]})
+    (pets / "annotations").mkdir()
+    (pets / "Annotations").rename(pets / "annotations" / "xmls")
+    (pets / "JPEGImages").rename(pets / "images")
+    assert len(open_dataset(str(pets))) == 1
 
 
 def test_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_the_clock_has_the_last_word(trained: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("leannet.nas.adapting.first_resource", lambda *_: counted)
     monkeypatch.setattr("leannet.nas.adapt_worker.resource_of", lambda *_: counted)
     monkeypatch.setattr(Worker, "_can_measure", lambda *_: True)
+    monkeypatch.setattr("leannet.nas.adapting._check_floor", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     shares = iter((1.2, 0.5))
     monkeypatch.setattr(Timing, "milliseconds", lambda *_: [1.0, next(shares)])
@@ -158,6 +159,7 @@ def test_the_clock_has_the_last_word(trained: Path, tmp_path: Path, monkeypatch:
     slow = adapt(trained, latency="95%", out=tmp_path / "slow", **words)
     assert len(slow.steps) == 1
     assert slow.finished
+    assert (fast.met, slow.met) == (True, False)
 
 
 def test_which_proposal_wins() -> None:
@@ -179,6 +181,11 @@ def test_which_proposal_wins() -> None:
         ({"macs": "50%"}, {"select": "luck"}, "adapt: "),
         ({"macs": "50%"}, {"table": "x.json"}, "expected a budget of milliseconds"),
         ({"macs": "lots"}, {}, "expected a share as 50%"),
+        (
+            {"macs": "2%"},
+            {"reduction": 0.1, "decay": 1.0},
+            "--macs .*: expected at least .*, which is left when every row",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(

@@ -148,9 +148,11 @@ def test_a_table_of_another_engine_or_machine_is_refused() -> None:
     elsewhere = replace(table, setting=other)
     with pytest.raises(LeannetError, match=r"of another machine: .*--device 'Cortex-A76'"):
         elsewhere.check("onnxruntime", "float32", 1)
-    with pytest.raises(LeannetError, match="of another machine"):
+    with pytest.raises(LeannetError, match="--device Cortex-A55: expected its latency table, found one of Cortex-A76"):
         elsewhere.check("onnxruntime", "float32", 1, allowed="Cortex-A55")
     elsewhere.check("onnxruntime", "float32", 1, allowed="Cortex-A76")
+    with pytest.raises(LeannetError, match="--device Cortex-A76: expected its latency table"):
+        table.check("onnxruntime", "float32", 1, allowed="Cortex-A76")
 
 
 @pytest.mark.parametrize(

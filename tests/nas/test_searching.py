@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,20 @@ def test_no_candidate_is_evaluated_on_what_its_weights_were_trained_on(searched:
         evaluator = BySupernet(job, searched.path / "supernet", searched.request.space, searched.request)
         assert len(evaluator.truths.names) == 60
         assert not trained_on & set(evaluator.truths.names)
+
+
+def test_candidates_see_images_as_the_shared_weights_do(searched: Searched) -> None:
+    """Whatever mean and deviation the search that takes a supernet would have chosen; and its classes are the same."""
+    words = {"model": str(searched.path / "largest.json"), "workers": 0, "limit": 400}
+    job = prepare(make_settings("digits", words), Reader(), Console(quiet=True))
+    preprocessing = job.header.preprocessing.model_copy(update={"mean": (0.9, 0.9, 0.9), "std": (0.01, 0.01, 0.01)})
+    other = replace(job, header=job.header.model_copy(update={"preprocessing": preprocessing}))
+    place, space = searched.path / "supernet", searched.request.space
+    first, second = (BySupernet(each, place, space, searched.request) for each in (job, other))
+    assert first.accuracy(space.smallest) == second.accuracy(space.smallest)
+    fewer = replace(job, header=job.header.model_copy(update={"classes": tuple("abcdefghij")}))
+    with pytest.raises(LeannetError, match="expected a supernet of the classes a, b"):
+        BySupernet(fewer, place, space, searched.request)
 
 
 def test_uniform_weights_are_evaluated_by_statistics_that_were_measured(tmp_path: Path) -> None:

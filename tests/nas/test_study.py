@@ -18,6 +18,7 @@ from leannet.errors import LeannetError
 from leannet.nas.space import Decision
 from leannet.nas.storage import kept, storage_of
 from leannet.nas.study import Study
+from leannet.runtime.processor import cores
 
 DECISIONS = (Decision("kernel", (3, 5)), Decision("skip", (True, False)), Decision("activation", ("relu", "h_swish")))
 FORK = multiprocessing.get_context("spawn")
@@ -112,6 +113,28 @@ def test_a_candidate_is_evaluated_once(storage: str, request: pytest.FixtureRequ
     second = other.claim("k2")
     assert second is not None
     assert second.seed != claim.seed
+
+
+def test_a_worker_that_was_closed_is_gone(tmp_path: Path) -> None:
+    """An interrupt in a notebook, say, which leaves its process alive and its trial open."""
+    storage = str(tmp_path / "study.db")
+    with Study(storage, "s", {}) as study:
+        assert study.claim("k") is not None
+    with Study(storage, "s", {}) as other:
+        assert set(other.abandoned()) == {"k"}
+        assert other.claim("k") is not None
+
+
+def test_workers_share_the_cores_of_a_machine(tmp_path: Path) -> None:
+    storage = str(tmp_path / "study.db")
+    with Study(storage, "s", {}) as study, Study(storage, "s", {}) as other:
+        assert (study.share_of_cores(), other.share_of_cores()) == (None, None)
+        claim = study.claim("k")
+        assert claim is not None
+        assert study.share_of_cores() is None
+        assert other.share_of_cores() == max(1, cores() // 2)
+        study.tell(claim, {"accuracy": 0.5})
+        assert other.share_of_cores() is None
 
 
 def test_a_study_is_about_one_thing(storage: str, request: pytest.FixtureRequest) -> None:

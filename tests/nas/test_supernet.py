@@ -81,6 +81,27 @@ def test_what_is_no_part_is_refused() -> None:
         parts(architecture("mobilenet_v2_debug"), SPACE.architecture(SPACE.smallest))
 
 
+def test_candidates_see_images_as_small_as_the_largest_network_does() -> None:
+    """While images grow in training; and compute in its precision."""
+    shared = _shared()
+    candidate = SPACE.smallest
+    images, seen = torch.randn(2, 3, 16, 16), list[tuple[int, ...]]()
+    module = shared._module(candidate)[0]
+    module.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    shared.run(candidate, images)
+    asked, largest = module.architecture.input, shared.network.architecture.input
+    assert seen == [(2, 3, round(16 * asked.height / largest.height), round(16 * asked.width / largest.width))]
+    images, targets = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    losses = []
+    for precision in (None, torch.bfloat16):
+        torch.manual_seed(1)
+        objective = Shared(CrossEntropy(), SPACE, precision=precision).bound(shared.network.train())
+        losses.append(objective.losses(shared.network, images, targets).parts)
+    torch.testing.assert_close(losses[0]["largest"], losses[1]["largest"])
+    assert not torch.equal(losses[0]["smallest"], losses[1]["smallest"])
+    torch.testing.assert_close(losses[0]["smallest"], losses[1]["smallest"], rtol=0.05, atol=0.05)
+
+
 def test_a_sandwich_is_the_largest_the_smallest_and_two_more() -> None:
     shared = _shared()
     objective = Shared(CrossEntropy(), SPACE).bound(shared.network.train())

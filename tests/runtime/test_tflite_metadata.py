@@ -121,6 +121,19 @@ def test_they_say_what_the_header_says(name: str) -> None:
         assert archive.read("labels.txt").decode() == "".join(f"{name}\n" for name in CLASSES)
 
 
+def test_of_a_detector_they_say_what_its_three_outputs_are() -> None:
+    header, plain = header_of("onenet_debug")
+    model = metadata(described_tflite(plain, header))
+    assert model.text(1).startswith("A detector of objects of ")
+    (graph,) = model.tables(3)
+    outputs = graph.tables(3)
+    assert [each.text(0) for each in outputs] == ["boxes", "scores", "classes"]
+    boxes = outputs[0].child(3)
+    assert (boxes.byte(0), boxes.child(1).byte(1), boxes.child(1).byte(2)) == (3, 1, 1)
+    (labels,) = outputs[2].tables(6)
+    assert (labels.text(0), labels.byte(2)) == ("labels.txt", 3)
+
+
 @pytest.mark.parametrize("name", sorted(name for name in FAMILIES if name.endswith("_debug")))
 def test_the_network_is_what_it_was(name: str) -> None:
     """Byte for byte inside the new file, where the new model refers to its operators, tensors and weights; and LiteRT

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import leannet
 from leannet.artifact.exporting import export, export_folder
 from leannet.benchmark import bench
-from leannet.blocks.table import masked
+from leannet.blocks.table import masked, recording
 from leannet.checkpoint import load
 from leannet.cli.app import app
 from leannet.cost.skipping import skipping
@@ -32,8 +32,18 @@ from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy
+from leannet.training.optimizing import frozen_rows
 from leannet.training.settings import Skipping
-from leannet.training.skipping import Charged, Skipped, learning_to_skip, of_gates, open_gates, shares, with_gates
+from leannet.training.skipping import (
+    Charged,
+    Skipped,
+    learning_to_skip,
+    of_gates,
+    open_gates,
+    shares,
+    sharpen_gates,
+    with_gates,
+)
 from tests.conftest import draw_folder, stop_at_step
 from tests.serving.client import running
 from tests.skipping.test_gates import exits
@@ -68,8 +78,12 @@ def in_training(network: Network) -> Network:
 
 
 @pytest.mark.parametrize("kind", ["recurrent", "feedforward-light"])
-def test_what_is_drawn_has_the_gradient_of_the_expected_objective(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All ways through two gates, each with its probability: the mean gradient is that of the expectation."""
+@pytest.mark.parametrize("compared", [False, True])
+def test_what_is_drawn_has_the_gradient_of_the_expected_objective(
+    kind: Any, compared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All ways through two gates, each with its probability: the mean gradient is that of the expectation, compared
+    with hard decisions or not."""
     network = in_training(tiny(kind))
     rows = network.architecture
     cost = skipping(rows)
@@ -77,6 +91,7 @@ def test_what_is_drawn_has_the_gradient_of_the_expected_objective(kind: Any, mon
     costs = shares(cost, "macs")
     assert sum(costs.values()) == pytest.approx(1)
     objective = Skipped(CrossEntropy(), rows, 0.7, costs, rl_weight=1.0)
+    objective = objective.bound(network) if compared else objective
     pairs = decisions(rows)
     assert len(pairs) == 2
     x, target = torch.randn(1, 3, 8, 8, dtype=torch.float64), torch.tensor([1])
@@ -185,6 +200,55 @@ def test_residual_branches_begin_at_nought_with_gates_as_without() -> None:
                  for each in (plain, network)]  # fmt: skip
     assert at_nought[0] == at_nought[1]
     assert len(at_nought[0]) == 9
+
+
+def test_comparing_with_hard_decisions_leaves_the_network_as_it_was() -> None:
+    """And what is lost no more than by them has a gradient of nothing."""
+    network = in_training(tiny("recurrent"))
+    rows = network.architecture
+    cost = skipping(rows)
+    assert cost is not None
+    modes = [module.training for module in network.modules()]
+    objective = Skipped(CrossEntropy(), rows, 0.7, shares(cost, "macs"), rl_weight=1.0).bound(network)
+    x, targets = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
+    sharpen_gates(network, 1e-9)  # what is drawn is what is decided
+    parts = objective.losses(network, x, targets).parts
+    assert [module.training for module in network.modules()] == modes
+    assert abs(parts["skipping"].item()) < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "feedforward-light", "feedforward"])
+def test_sharper_scores_decide_the_same(kind: Any) -> None:
+    network = tiny(kind).eval()
+    open_gates(network, None)
+    x = torch.randn(64, 3, 8, 8, dtype=torch.float64)
+    taken = []
+    for temperature in (1.0, 0.2):
+        sharpen_gates(network, temperature)
+        with torch.inference_mode(), recording(network) as record:
+            network(x)
+        taken.append({name: value.tolist() for name, value in record.items()})
+    assert taken[0] == taken[1]
+
+
+def test_the_best_epoch_is_by_what_learning_makes_less_of() -> None:
+    """Loss and cost: of equal losses the one that skips more."""
+    rows = with_gates(leannet.architecture("cifar_resnet20"), Skipping(gate="recurrent", alpha=2.0))
+    objective = learning_to_skip(CrossEntropy(), rows, Skipping(alpha=2.0))
+    names = [decision for decision, _ in of_gates(rows)]
+    every, no = ({name: np.full(5, value, np.int8) for name in names} for value in (1, 0))
+    assert objective.charge(every) == pytest.approx(2.0)
+    assert objective.charge(no) == 0.0
+    assert objective.charge({name: np.array([-1, 1], np.int8) for name in names}) == pytest.approx(1.0)
+    assert CrossEntropy().charge({}) is None
+
+
+def test_gates_and_heads_of_exits_learn_wherever_rows_are_frozen() -> None:
+    rows = with_gates(leannet.architecture("cifar_resnet20"), Skipping(gate="recurrent", exits=1))
+    frozen = frozen_rows(rows, "all-but-last")
+    assert "conv1" in frozen
+    assert not {"exit_1_logits"} & set(frozen)
+    assert not [name for name in frozen if name.endswith(("_summary", "_state", "_score"))]
 
 
 def test_what_saves_by_a_decision_of_1_costs_less_than_nothing() -> None:

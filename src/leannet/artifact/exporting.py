@@ -17,9 +17,9 @@ from leannet.rows import Architecture
 from leannet.rows.sides import gates
 from leannet.runtime import Program, engine, numpy_weights, to_onnx
 from leannet.runtime.branching import Branches
-from leannet.runtime.tflite_metadata import TfliteMetadata, with_metadata
+from leannet.runtime.tflite_metadata import TfliteMetadata, TfliteOutput, with_metadata
 from leannet.sections import FloatInput, Shipping
-from leannet.tasks import task_of
+from leannet.tasks import finds_boxes, task_of
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # The most that an engine's outputs may differ from the recorded ones, over the largest of them.
@@ -192,6 +192,18 @@ def build_folder(file: Path, format: str, plain: Artifact, branches: Branches | 
     return FolderArtifact(header=plain.header, golden=plain.golden, format=format, files=files)
 
 
+TFLITE_LOGITS: tuple[TfliteOutput, ...] = (
+    TfliteOutput("logits", "One logit a class; softmax makes probabilities of them."),
+)
+TFLITE_BOXES = (
+    TfliteOutput(
+        "boxes", "Left, top, right and bottom of each object, in pixels of the input, measured at their edges."
+    ),
+    TfliteOutput(
+        "scores", "How likely each object is, 0 to 1; the likeliest come first. Nothing has to be suppressed."
+    ),
+    TfliteOutput("classes", "The number of each object's class."),
+)
 RESIZE_RULES = {
     "center-crop": "resize it in its proportions until it just covers {width} x {height}, and cut out its middle",
     "crop": "cut out its middle, {ratio:g} of the largest rectangle of the network's proportions, and resize that",
@@ -210,9 +222,11 @@ def described_tflite(file: bytes, header: Header) -> bytes:
     rule = RESIZE_RULES[preprocessing.resize].format(ratio=preprocessing.crop_ratio, width=width, height=height)
     is_raw = header.shipping is not None and header.shipping.input == "uint8-sized"
     normalization = "" if is_raw else ", less the mean, over the standard deviation"
+    has_boxes = finds_boxes(header.architecture)
+    kind, outputs = ("A detector of objects", TFLITE_BOXES) if has_boxes else ("An image classifier", TFLITE_LOGITS)
     metadata = TfliteMetadata(
         name=header.architecture.name,
-        description=f"An image classifier of {len(header.classes)} classes, written by leannet.",
+        description=f"{kind} of {len(header.classes)} classes, written by leannet.",
         license=header.provenance.license or "",
         classes=header.classes,
         color=preprocessing.color,
@@ -225,7 +239,7 @@ def described_tflite(file: bytes, header: Header) -> bytes:
             f"each{normalization}. Of an image of another size: {rule}, "
             f"{preprocessing.interpolation} with antialiasing, as Pillow does."
         ),
-        output_description="One logit a class; softmax makes probabilities of them.",
+        outputs=outputs,
     )
     return with_metadata(file, metadata)
 

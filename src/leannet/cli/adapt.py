@@ -107,6 +107,8 @@ def _tell(adapted: "Adapted", json: bool) -> None:
         _print(adapted)
     if not adapted.finished:
         raise typer.Exit(130)
+    if not adapted.met:  # after a whole training, which is kept
+        raise typer.Exit(1)
 
 
 def _print(adapted: "Adapted") -> None:
@@ -121,8 +123,9 @@ def _print(adapted: "Adapted") -> None:
     if lines:
         print_table(["step", "row", "channels", "takes", "accuracy", "of proposals"], lines, left=2)
     print()
+    not_met = "" if adapted.met else "; NOT MET in so many steps"
     print(f"budget      {readable(quantity, adapted.before)} -> {readable(quantity, adapted.predicted)}, at most "
-          f"{readable(quantity, adapted.most)}")  # fmt: skip
+          f"{readable(quantity, adapted.most)}{not_met}")  # fmt: skip
     counts: list[tuple[str, Any, tuple[int, int]]] = [
         ("mult-adds", "macs", adapted.macs), ("params", "params", adapted.params)
     ]  # fmt: skip

@@ -54,6 +54,9 @@ def command(
     rule: Annotated[Literal["sandwich", "uniform"], typer.Option(help="How shared weights are trained.")] = "sandwich",
     supernet: Annotated[Path | None, typer.Option(help="That of an earlier search over the same space.")] = None,
     short_epochs: Annotated[int, typer.Option(help="Epochs of each, with --evaluate training.", min=1)] = 1,
+    images: Annotated[
+        int, typer.Option(help="Training images that a candidate's batch norm is measured on.", min=2)
+    ] = 1024,
     validation: Annotated[
         int, typer.Option(help="The most validation images that evaluate a candidate.", min=2)
     ] = 2000,
@@ -95,7 +98,8 @@ def command(
                            "or --from, as leannet search --from runs/photos --latency 50%")  # fmt: skip
     request = {
         "strategy": strategy, "evaluations": evaluations, "w": w, "hard": hard, "sram": sram, "flash": flash,
-        "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "validation": validation,
+        "evaluate": evaluate, "rule": rule, "short_epochs": short_epochs, "images": images,
+        "validation": validation,
         "engine": latency_engine, "precision": latency_precision, "threads": latency_threads,
         "table": None if latency_table is None else str(latency_table.resolve()), "device": device,
         "seed": chosen.get("seed", 0),

@@ -84,7 +84,9 @@ def merged_settings(context: typer.Context, data: str | None, config: Path | Non
 
     chosen: dict[str, Any] = context.meta.get(CHOSEN, {})
     if data is None and config is None:
-        raise LeannetError("expected DATA: a folder of class folders, a Parquet or CSV file, or 'digits'")
+        raise LeannetError(
+            "expected DATA: a folder of class folders, a Parquet or CSV file, a COCO, VOC or YOLO set, or 'digits'"
+        )
     values: dict[str, Any] = read_toml(config) if config else {}
     Settings.check_names(values, str(config))
     nested(chosen, values, str(config))

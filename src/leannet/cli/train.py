@@ -20,7 +20,8 @@ CLASS = SettingsCommand
 def command(
     context: typer.Context,
     data: Annotated[
-        str | None, typer.Argument(help="A folder of class folders, Parquet, CSV, tar shards, 'digits'.")
+        str | None,
+        typer.Argument(help="A folder of class folders, Parquet, CSV, tar shards, a COCO, VOC or YOLO set, 'digits'."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: a new one under runs/.")] = None,
     resume: Annotated[

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leannet.data.images import TURNED
 from leannet.data.truths import Truths
 from leannet.errors import LeannetError
 
@@ -115,19 +114,15 @@ class Dataset:
         """
         if self.truths is None:
             return self
-        truths = [each.sized(size) for each, size in zip(self.truths, sizes, strict=True)]
+        turns = list(zip(self.truths, sizes, orientations or [1] * len(sizes), strict=True))
+        truths = [each.in_image(size, orientation) for each, size, orientation in turns]
         turned, other = list[str](), list[str]()
-        for number, (each, size, orientation) in enumerate(
-            zip(truths, sizes, orientations or [1] * len(truths), strict=True)
-        ):
-            if each.said in {None, size}:
-                continue
-            if orientation in TURNED and each.said == size[::-1]:
-                truths[number] = each.upright(orientation)
-                turned.append(self.names[number])
-            else:
+        for name, (each, size, orientation) in zip(self.names, turns, strict=True):
+            if each.is_stored(size, orientation):
+                turned.append(name)
+            elif each.said not in {None, size}:
                 said = "annotations say {} x {}".format(*each.said or ())
-                other.append("{} ({} x {}, {})".format(self.names[number], *size, said))
+                other.append("{} ({} x {}, {})".format(name, *size, said))
         inside = tuple(each.inside() for each in truths)
         beyond = [int((each.beyond & each.touches).sum()) for each in truths]
         gone = [len(each.labels) - len(rest.labels) for each, rest in zip(truths, inside, strict=True)]

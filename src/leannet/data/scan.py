@@ -206,7 +206,9 @@ def _inspect(name: str, source: object, preprocessing: Preprocessing, is_known: 
         upright = to_color(image, preprocessing)
     except BrokenImage as error:
         return ScannedImage(name, digest, "", problem=str(error))
-    return ScannedImage(name, digest, image.format or "", _notes(image), upright.size, orientation_of(image),
+    # Pillow forgets a TIFF's orientation when it has turned it.
+    orientation = orientation_of(read_header(data) if image.format == "TIFF" else image)
+    return ScannedImage(name, digest, image.format or "", _notes(image), upright.size, orientation,
                         levels=deep_levels(image))  # fmt: skip
 
 

@@ -132,15 +132,18 @@ def _key(seed: int, digest: str) -> str:
 def _cut_by_content(
     dataset: Dataset, digests: Sequence[str], indices: NDArray[np.int64], ratio: tuple[float, ...], seed: int
 ) -> list[list[NDArray[np.int64]]]:
-    """For each side of the split, the indices of each class.
+    """For each side of the split, the indices of each class; of a detection set those without an object are one more.
 
     Copies of an image in several classes go to the side where the first of these classes has it.
     """
     cuts: list[list[NDArray[np.int64]]] = [[] for _ in ratio]
-    of_several_labels = in_several_classes(digests, dataset.labels, indices)
+    labels = dataset.labels
+    if dataset.truths is not None:
+        labels = np.where([each.is_crowd.all() for each in dataset.truths], len(dataset.classes), labels)
+    of_several_labels = in_several_classes(digests, labels, indices)
     sides: dict[str, int] = {}  # digest -> side, of images in several classes
-    for label in range(len(dataset.classes)):
-        members = indices[dataset.labels[indices] == label]
+    for label in range(len(dataset.classes) + 1):
+        members = indices[labels[indices] == label]
         members = np.array(sorted(members, key=lambda i: _key(seed, digests[i])), dtype=np.int64)
         assigned = [(i, sides[digests[i]]) for i in members if digests[i] in sides]
         present = np.bincount([side for _, side in assigned], minlength=len(ratio)).tolist()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from leannet.data.images import TURNED
+
 BEYOND = 0.5  # pixels that a box may reach beyond its image without a word: it was rounded
 
 
@@ -30,6 +32,16 @@ class Truths:
         """The same in pixels, of an image of (width, height)."""
         boxes = self.boxes * (size * 2) if self.is_relative else self.boxes
         return replace(self, boxes=boxes, size=size, is_relative=False)
+
+    def is_stored(self, size: tuple[int, int], orientation: int) -> bool:
+        """Whether the annotations say the size of an image as it is stored, on its side. size: width and height
+        upright. orientation: EXIF's, by which it was made upright."""
+        return orientation in TURNED and self.said == size[::-1] != size
+
+    def in_image(self, size: tuple[int, int], orientation: int = 1) -> "Truths":
+        """The same in pixels of the upright image. size, orientation: as for `is_stored`."""
+        sized = self.sized(size)
+        return sized.upright(orientation) if self.is_stored(size, orientation) else sized
 
     def upright(self, orientation: int) -> "Truths":
         """Of boxes in the pixels as they are stored those in the upright image, whose size is known.

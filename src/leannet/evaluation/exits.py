@@ -108,9 +108,9 @@ def choose_exits(
     curve = [leaving(float(threshold)) for threshold in tried if threshold < 1]
     staying = leaving(1.0)
     if cost is not None:
-        cheap = [each for each in curve if each.macs <= cost * spent.total]
+        cheap = [each for each in (*curve, staying) if each.macs <= cost * spent.total]
         if not cheap:
-            least = min(each.macs for each in curve) / spent.total
+            least = min(each.macs for each in (*curve, staying)) / spent.total
             raise LeannetError(f"--cost {cost:g}: no confidence is as cheap: the least is {least:.3f}")
         chosen = max(cheap, key=lambda each: (each.accuracy, -each.macs))
     else:

@@ -37,7 +37,7 @@ class Request(Timed):
     short_rate: Annotated[float, Field(gt=0)] = 0.1
     """Their learning rate over that of the training that follows."""
     proposals: Size | None = None
-    """The most proposals of a step, those of the widest layers first; all where it is not said."""
+    """The most proposals of a step, those first that keep most of a width; all where it is not said."""
     rows: tuple[str, ...] = ()
     """Rows or layers that may become narrower; empty: all."""
     keep: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from leannet.nas.proposing import Proposal, proposals
 from leannet.nas.resources import Predicted
 from leannet.nas.study import Study
 from leannet.nas.tables import LatencyTable
+from leannet.nas.trials import DONE
 from leannet.network import Network, build
 from leannet.rows.channels import channels
 from leannet.run_files import LAST, LOG, MODEL, STATE
@@ -79,7 +80,7 @@ class Worker:
         with Study(storage, adaptation.study, about, spool=spool, say=self.console.say) as study:
             history: list[tuple[Offer, Chosen]] = []
             network, cost, accuracy = self.original, adaptation.before, adaptation.accuracy
-            most = adaptation.most
+            most, met = adaptation.most, True
             while True:
                 step = len(history) + 1
                 if cost <= most:
@@ -90,6 +91,7 @@ class Worker:
                 if step > (self.request.steps or step):
                     self.console.say(f"  the budget is not met after {self.request.steps} steps: "
                                      f"{readable(self.request.quantity, cost)}", style="yellow")  # fmt: skip
+                    met = False
                     break
                 offer = self._offer(study, folder, step, network, cost, accuracy, adaptation, most)
                 chosen = self._take_step(study, folder, offer, network)
@@ -99,7 +101,7 @@ class Worker:
             run = self._train(study, folder, network)
             result = study.result(TRAINING)
         trained_to = result.values["accuracy"] if result is not None else None
-        return Adapted.of(folder, adaptation, history, self.original, network, trained_to, run)
+        return Adapted.of(folder, adaptation, history, self.original, network, trained_to, run, met)
 
     @staticmethod
     def _place(folder: Path, step: int) -> Path:
@@ -135,7 +137,8 @@ class Worker:
                     f"{readable(request.quantity, cost)}, found none: a smaller --round-to, a smaller --least, or a "
                     "larger budget"
                 )
-            offered.sort(key=lambda each: (-each.before, each.key))
+            # Those first that keep most of a width, since they have most to gain from.
+            offered.sort(key=lambda each: (-each.after / each.before, -each.before, each.key))
             if isinstance(resource, Predicted):
                 resource.save(folder / TABLE)
             named = tuple(
@@ -189,7 +192,7 @@ class Worker:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with study.working(claim):
                     make()
-                study.tell(claim, {"done": 1.0})
+                study.tell(claim, DONE)
                 return
             if not may and not alone:
                 self.console.say("  waiting for a worker on the machine whose milliseconds are counted")
@@ -228,7 +231,7 @@ class Worker:
                 idle = False
                 with study.working(claim):
                     small = narrow_network(network, tied, each.removed)
-                    accuracy = self._train_shortly(small, offer.step)
+                    accuracy = self._train_shortly(small, offer.step, self.threads or study.share_of_cores())
                     save(place / _file(each), small, self._header(small, None))
                 study.tell(claim, {"accuracy": accuracy, "cost": each.cost})
                 self.console.say(
@@ -256,8 +259,9 @@ class Worker:
         )
         return chosen
 
-    def _train_shortly(self, network: Network, step: int) -> float:
-        """Trains a proposal for some steps. Returns its accuracy on the validation images."""
+    def _train_shortly(self, network: Network, step: int, threads: int | None) -> float:
+        """Trains a proposal for some steps. Returns its accuracy on the validation images. threads: None: as the
+        settings say."""
         settings, request = self.job.settings, self.request
         rate = settings.optimizer.rate(settings.batch_size) * request.short_rate
         short = settings.model_copy(
@@ -271,7 +275,7 @@ class Worker:
                 "ema_decay": None,
                 "batch_statistics": "running",
                 "progressive_resizing": None,
-                "threads": self.threads or settings.threads,
+                "threads": threads or settings.threads,
             }
         )
         header = self._header(network, None)

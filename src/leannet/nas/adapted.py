@@ -23,7 +23,7 @@ class Adapted:
 
     before, predicted: what the original takes and the result by the same reckoning; most: the budget. measured_ms: of
     both, timed side by side at the end; None: not yet, or the engine is not here. widths: of each layer with filters
-    its channels before and after. images: that the proposals saw.
+    its channels before and after. images: that the proposals saw. met: whether the budget is: --steps may be too few.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class Adapted:
     timing: Timing
     architectures: tuple[Architecture, Architecture]
     finished: bool
+    met: bool
     run: Run | None = None
 
     @classmethod
@@ -56,8 +57,9 @@ class Adapted:
         network: Network,
         accuracy: float | None,
         run: Run | None,
+        met: bool,
     ) -> "Adapted":
-        """Of a folder. accuracy: after the long training. run: None: another worker's."""
+        """Of a folder. accuracy: after the long training. run: None: another worker's. met: whether the budget is."""
         request, timing = adaptation.request, adaptation.request.timing
         rows = original.architecture, network.architecture
         finished = run is None or run.finished
@@ -81,6 +83,7 @@ class Adapted:
             timing=timing,
             architectures=rows,
             finished=finished,
+            met=met,
             run=run,
         )
 
@@ -99,6 +102,7 @@ class Adapted:
             "quantity": self.quantity,
             "before": self.before,
             "budget": self.most,
+            "met": self.met,
             "predicted": self.predicted,
             "latency_ms": None if self.measured_ms is None else list(self.measured_ms),
             "macs": list(self.macs),

@@ -18,12 +18,18 @@ from leannet.nas.adapt_request import Adaptation, Request
 from leannet.nas.adapt_resource import TABLE, first_resource
 from leannet.nas.adapt_worker import ORIGINAL, Worker
 from leannet.nas.adapted import Adapted
-from leannet.nas.resources import Predicted
+from leannet.nas.proposing import narrowest
+from leannet.nas.resources import Predicted, Resource
 from leannet.nas.storage import check_storage, kept
+from leannet.nas.tables import WITHIN
+from leannet.network import Network
 from leannet.retired import current_settings
-from leannet.shrink.budgets import read_budgets
+from leannet.rows.channels import channels
+from leannet.runtime.engines import is_installed
+from leannet.shrink.budgets import FLAGS, read_budgets, readable
 from leannet.shrink.choosing import check_names
 from leannet.shrink.continuing import training_settings
+from leannet.shrink.criteria import score
 from leannet.shrink.timing import torch_threads_kept
 from leannet.training.folder import check_out, make_run
 from leannet.training.settings import Settings
@@ -80,6 +86,7 @@ def adapt(
     before = resource.of(network.architecture)
     (limit,) = read_budgets({made.quantity: made.budget}, {made.quantity: before})
     made.reductions.check(1 - limit.most / before, made.steps)
+    _check_floor(made, network, resource, limit.most)
     accuracy = worker.images.evaluate(network).accuracy
     folder = make_run(out, chosen.data)
     write_whole(folder / ORIGINAL, Path(made.run).read_bytes())
@@ -100,6 +107,26 @@ def adapt(
     begun(folder)
     adapted = worker.adapt(folder)
     return adapted.measured() if measure else adapted
+
+
+def _check_floor(request: Request, network: Network, resource: Resource, most: float) -> None:
+    """Raises LeannetError for a budget that not even the narrowest network meets, by far, where it is timed."""
+    tied = channels(network.architecture)
+    least = narrowest(
+        tied, score(network, tied, "l2"), request.rows, request.keep, request.round_to, request.least
+    )  # fmt: skip
+    floor, close = 0.0, 0.0
+    if request.quantity != "latency_ms":
+        floor = resource.of(least)
+    elif is_installed(request.timing.engine):
+        before, after = request.timing.milliseconds([network.architecture, least])
+        floor, close = resource.of(network.architecture) * after / before, WITHIN
+    if floor > most * (1 + close):
+        raise LeannetError(
+            f"{FLAGS[request.quantity]} {readable(request.quantity, most)}: expected at least "
+            f"{readable(request.quantity, floor)}, which is left when every row that may become narrower is as narrow "
+            "as it may be (--rows, --keep, --least, --round-to)"
+        )
 
 
 def resume_adapting(

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,11 @@ class BySupernet(ByWeights):
                 f"{folder}: expected the largest network of the space, found {header.architecture.name}: name a "
                 "supernet of this space, or leave it out"
             )
+        if header.classes != job.header.classes:
+            asked, found = (", ".join(each[:8]) for each in (job.header.classes, header.classes))
+            raise LeannetError(f"{folder}: expected a supernet of the classes {asked}, found {found}")
+        if header.preprocessing != job.header.preprocessing:  # its weights know images by their own mean and deviation
+            job = replace(job, header=job.header.model_copy(update={"preprocessing": header.preprocessing}))
         split = split_as(job.scan.dataset, job.scan.digests, header.split, str(folder))
         super().__init__(job, split, request, SharedWeights(network, space).network_of)
 

@@ -55,18 +55,34 @@ def proposals(
     rows: only these may become narrower; empty: all. keep: these stay. round_to: widths become multiples of it. least:
     the share of its channels that every layer keeps.
     """
-    searches = [
-        _Search(width, order, tied, round_to, least)
-        for width in matching(widths(tied), rows, keep)
-        if not np.isnan(scores[width.groups]).any()
-        for order in [width.groups[np.argsort(scores[width.groups], kind="stable")]]
-    ]
+    searches = _searches(tied, scores, rows, keep, round_to, least)
     # Bisections side by side, so that what a table lacks is measured for all of them at once.
     while pending := [each for each in searches if each.is_open]:
         resource = resource.learn([each.architecture for each in pending])
         for each in pending:
             each.answer(resource.of(each.architecture), target)
     return [each.proposal for each in searches if each.proposal is not None], resource
+
+
+def narrowest(
+    tied: Channels, scores: Scores, rows: Collection[str] = (), keep: Collection[str] = (), round_to: int = 8,
+    least: float = 0.1,
+) -> Architecture:  # fmt: skip
+    """What is left when every width is as narrow as it may become. rows, keep, round_to, least: as of `proposals`."""
+    searches = _searches(tied, scores, rows, keep, round_to, least)
+    return narrowed(tied, frozenset[int]().union(*(each.most for each in searches))).architecture
+
+
+def _searches(
+    tied: Channels, scores: Scores, rows: Collection[str], keep: Collection[str], round_to: int, least: float
+) -> list["_Search"]:
+    """Of every width that may become narrower."""
+    return [
+        _Search(width, order, tied, round_to, least)
+        for width in matching(widths(tied), rows, keep)
+        if not np.isnan(scores[width.groups]).any()
+        for order in [width.groups[np.argsort(scores[width.groups], kind="stable")]]
+    ]
 
 
 class _Search:
@@ -89,6 +105,11 @@ class _Search:
             if left >= smallest and (left % round_to == 0 or round_to == 1):
                 levels.append(number)
         return levels
+
+    @property
+    def most(self) -> frozenset[int]:
+        """The groups that go where it is as narrow as it may become."""
+        return frozenset(self._order[: self._levels[-1]].tolist()) if self._levels else frozenset()
 
     @property
     def is_open(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from leannet.console import Console
 from leannet.errors import LeannetError
@@ -17,6 +18,7 @@ from leannet.nas.searched import trials_of
 from leannet.nas.strategies import TRIES, Drawn, Tried, draw_new, strategy
 from leannet.nas.study import Study
 from leannet.rows import Architecture
+from leannet.runtime.processor import cores
 from leannet.shrink.budgets import readable
 from leannet.shrink.plan import digest_of
 
@@ -28,11 +30,14 @@ class Loop:
     """The loop of one worker: propose, claim, evaluate, tell."""
 
     def __init__(
-        self, study: Study, request: Request, resource: Resource, evaluator: Evaluator, console: Console
+        self, study: Study, request: Request, resource: Resource, evaluator: Evaluator, console: Console,
+        threads: int | None = None,
     ):  # fmt: skip
+        """threads: of torch, while candidates are evaluated; None: all that other workers leave."""
         self._study, self._request, self._resource = study, request, resource
-        self._evaluator, self._console = evaluator, console
+        self._evaluator, self._console, self._threads = evaluator, console, threads
         self._strategy = strategy(request.strategy, request.space, request.seed)
+        self._base = request.space.as_base()
         self._rows: dict[Candidate, tuple[Architecture, str]] = {}
         self._fit: dict[str, bool] = {}
 
@@ -53,7 +58,7 @@ class Loop:
             if len(taken - {SHARED}) >= request.evaluations:  # others are at the last ones
                 time.sleep(POLL)
                 continue
-            if (base := request.space.as_base()) is not None and self._key(base) not in taken and self._fits(base):
+            if (base := self._base) is not None and self._key(base) not in taken and self._fits(base):
                 self._evaluate(base, self._key(base), {"candidate": list(base), "before": None})
                 continue
             draw = np.random.default_rng([request.seed, study.count, study.ordinal])
@@ -88,6 +93,7 @@ class Loop:
         if claim is None:
             return
         with self._study.working(claim):
+            torch.set_num_threads(self._threads or self._study.share_of_cores() or cores())
             rows = self._request.space.architecture(candidate)
             self._resource = self._resource.learn([rows])  # of kept widths a table has not every pair
             cost = self._resource.of(rows)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from leannet import __version__
 from leannet.checkpoint import load_shipped, save
@@ -21,8 +20,9 @@ from leannet.nas.search_request import Request, Search
 from leannet.nas.searched import FOUND, Searched, trials_of
 from leannet.nas.space import Space
 from leannet.nas.study import Study
-from leannet.nas.supernet import Shared
+from leannet.nas.supernet import HALF, Shared
 from leannet.nas.tables import LatencyTable, Work, measure_table
+from leannet.nas.trials import DONE
 from leannet.network import Network, build
 from leannet.rows.channels import channels
 from leannet.run_files import LAST, LOG, MODEL, STATE
@@ -97,16 +97,14 @@ class Worker:
         request = begun.request
         resource: Resource = Counted(request.quantity)
         if request.quantity == "latency_ms":
-            resource = Predicted(LatencyTable.load(folder / TABLE), request.timing)
+            resource = Predicted(LatencyTable.load(folder / TABLE), request.timing, request.device)
         about = request.model_dump(mode="json", exclude={"evaluations", "space"})
         space = request.space.model_dump(mode="json", exclude={"base"})
         about |= {"base": digest_of(request.space.base), "space": space}
         storage, spool = begun.storage or str((folder / "study.db").resolve()), folder / SPOOL
         with Study(storage, begun.study, about, request.space.decisions, spool, self.console.say) as study:
             evaluator = self._evaluator(study, folder, request)
-            if self._threads is not None:
-                torch.set_num_threads(self._threads)
-            Loop(study, request, resource, evaluator, self.console).run()
+            Loop(study, request, resource, evaluator, self.console, self._threads).run()
             trials = trials_of(study.results(), request)
         searched = Searched.of(folder, request, trials, resource)
         write_whole(folder / FOUND, searched.architecture.to_json().encode())
@@ -145,6 +143,7 @@ class Worker:
         """The shared weights, by one worker while the others wait."""
         space = request.space
         assert isinstance(space, Space)
+        precision = HALF.get(self.job.settings.precision or "no")
         while study.result(SHARED) is None:
             claim = study.claim(SHARED)
             if claim is None:
@@ -154,16 +153,16 @@ class Worker:
                 if (place / STATE).exists():
                     run = continue_run(
                         place, self.console.quiet, False, self.reader, finished_too=True,
-                        wrap=lambda inner: Shared(inner, space, request.rule),
+                        wrap=lambda inner: Shared(inner, space, request.rule, precision=precision),
                     )  # fmt: skip
                 else:
                     for name in (MODEL, LAST, LOG):  # of a training that was killed before its state was saved
                         (place / name).unlink(missing_ok=True)
-                    shared = Shared(self.job.objective, space, request.rule)
+                    shared = Shared(self.job.objective, space, request.rule, precision=precision)
                     settings = self.job.settings
                     if request.rule == "uniform":  # the largest network, which is evaluated, hardly ever runs
                         settings = settings.model_copy(update={"batch_statistics": "precise"})
                     run = begin(replace(self.job, objective=shared, settings=settings), place, self.console)
                 if not run.finished:
                     raise KeyboardInterrupt
-            study.tell(claim, {"done": 1.0})
+            study.tell(claim, DONE)

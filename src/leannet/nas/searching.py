@@ -83,8 +83,6 @@ def search(
         raise LeannetError(
             f"--out {out}: holds another search; choose a new folder, or {command_line('search --resume', out)}"
         )
-    if settings.get("precision") not in {None, "no"} and wishes.get("evaluate", "supernet") == "supernet":
-        raise LeannetError(f"--precision {settings['precision']}: shared weights are trained in float32: leave it out")
     if (space is None) == (from_run is None):
         raise LeannetError(f"search: expected a space (--space) or a trained network (--from), found "
                            f"{'neither' if space is None else 'both'}")  # fmt: skip
@@ -99,8 +97,7 @@ def search(
             raise LeannetError("search: expected DATA, the images that a network of the space is for")
         assert space is not None
         space = read_space(space) if isinstance(space, str) else space
-        # Candidates see images at their own size, so small ones at first would save nothing.
-        planned = make_settings(data, {"progressive_resizing": 1.0, **settings, "model": LARGEST})
+        planned = make_settings(data, {**settings, "model": LARGEST})
         name, content = LARGEST, space.architecture(space.largest).to_json().encode()
     check_out(out, planned)
     is_new = out is None or not Path(out).exists()

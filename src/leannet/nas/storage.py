@@ -25,7 +25,7 @@ def storage_of(text: str) -> Any:
     """
     try:
         import optuna
-        from optuna.storages import JournalStorage, RDBStorage
+        from optuna.storages import JournalStorage, RDBStorage, get_storage
         from optuna.storages.journal import JournalFileBackend
     except ImportError:
         raise LeannetError("this needs the package optuna: pip install 'leannet[search]'") from None
@@ -41,7 +41,8 @@ def storage_of(text: str) -> Any:
     waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
     for tries_left in reversed(range(MAKERS)):
         try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
+            # As optuna.create_study does: finished trials, which never change, are read once.
+            return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits}))
         except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
             line = _first_line(error)
             meanwhile = isinstance(error, AssertionError) or any(words in line for words in MADE_MEANWHILE)
@@ -102,12 +103,17 @@ def _away() -> tuple[type[Exception], ...]:
     return StorageInternalError, SQLAlchemyError, UnboundLocalError, AssertionError, OSError
 
 
+def close(storage: Any) -> None:
+    """Gives back the connections to a storage."""
+    storage.remove_session()
+    database = getattr(storage, "_backend", storage)
+    if hasattr(database, "engine"):
+        database.engine.dispose()
+
+
 def check_storage(text: str) -> None:
     """Raises LeannetError, before any work, for a storage that cannot be used."""
-    storage = storage_of(text)
-    if hasattr(storage, "engine"):
-        storage.remove_session()
-        storage.engine.dispose()
+    close(storage_of(text))
 
 
 def kept(text: str | None) -> str | None:

@@ -17,7 +17,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -28,24 +27,16 @@ from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.nas.choices import Decision, Option
 from leannet.nas.liveness import place_here, process_here, runs
-from leannet.nas.storage import Trying, storage_of, without_password
-from leannet.nas.trials import KEY, NOTES, WORKER, Result, finished
+from leannet.nas.storage import Trying, close, storage_of, without_password
+from leannet.nas.trials import KEY, NOTES, WORKER, Claim, Result, finished
+from leannet.runtime.processor import cores
 
 BEAT, PLACE, PROCESS, ABOUT = "beat", "place", "process", "about"
 BEAT_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # without a beat, after which a trial is given up
 PATIENCE_SECONDS = 3600.0  # for a storage that is away
+LIVE: set[str] = set()  # the workers of this process
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A trial that this worker alone evaluates. seed: for what is drawn meanwhile; it is no other trial's."""
-
-    number: int
-    trial_id: int
-    key: str
-    seed: int
 
 
 class Study:
@@ -68,36 +59,35 @@ class Study:
 
         Raises LeannetError for a storage that cannot be reached, and a study of this name about something else.
         """
-        import optuna
-
         self.name, self._decisions, self._say = name, tuple(decisions), say
         self._spool, self._grace = spool, grace
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self.place, self.process = place_here(), process_here()
         self._storage, self._text = storage_of(storage), without_password(storage)
+        LIVE.add(self.worker)
         self._beats: dict[int, tuple[int, float]] = {}  # trial -> the beat that was seen last, and when it was new
         # While it was away nobody's beats could be heard.
         self._trying = Trying(self._text, patience, spool, say, self._beats.clear)
         try:
-            with suppress(optuna.exceptions.DuplicatedStudyError):
-                self._storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name)
-            self._id = self._storage.get_study_id_from_name(name)
-            self._agree(dict(about))
+            self._id = self._trying(self._begun)
+            self._trying(lambda: self._agree(dict(about)))
             self._deliver()
         except BaseException:
             self.close()
             raise
 
+    def _begun(self) -> int:
+        """The storage's number of the study, which is made where it is not there."""
+        import optuna
+
+        with suppress(optuna.exceptions.DuplicatedStudyError):
+            self._storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], self.name)
+        return int(self._storage.get_study_id_from_name(self.name))
+
     def close(self) -> None:
         """Gives back the connections to the storage."""
-        self._leave()
-        if hasattr(self._storage, "engine"):
-            self._storage.engine.dispose()
-
-    def _leave(self) -> None:
-        """Gives back this thread's connection."""
-        if hasattr(self._storage, "remove_session"):
-            self._storage.remove_session()
+        LIVE.discard(self.worker)
+        close(self._storage)
 
     def __enter__(self) -> Self:
         return self
@@ -155,6 +145,16 @@ class Study:
     def is_open(self, key: str) -> bool:
         """Whether a worker that is alive evaluates this candidate."""
         return any(self._is_alive(trial) for trial in self._open(key, self._trials()))
+
+    def share_of_cores(self) -> int | None:
+        """The cores of this machine that each of its workers may have; None: all, this one is alone."""
+        workers = {
+            trial.user_attrs[WORKER]
+            for trial in self._trials()
+            if trial.user_attrs.get(PLACE) == self.place and not trial.state.is_finished() and self._is_alive(trial)
+        }
+        others = len(workers - {self.worker})
+        return max(1, cores() // (1 + others)) if others else None
 
     # One candidate
 
@@ -241,7 +241,7 @@ class Study:
                 number += 1
                 with suppress(Exception):  # the storage is away, or the trial was given up: telling finds out
                     self._storage.set_trial_user_attr(claim.trial_id, BEAT, number)
-            self._leave()
+            self._storage.remove_session()  # this thread's connection
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -322,8 +322,8 @@ class Study:
     def _is_alive(self, trial: Any) -> bool:
         """Whether the worker of a trial is: of this machine by its process, of another by its beats."""
         attrs = trial.user_attrs
-        if attrs.get(WORKER) == self.worker:
-            return True
+        if attrs.get(PLACE) == self.place and attrs[PROCESS] == self.process:
+            return attrs.get(WORKER) in LIVE  # one that was closed, as after an interrupt, is gone
         if attrs.get(PLACE) == self.place:
             return runs(str(attrs[PROCESS]))
         beat, now = int(attrs.get(BEAT, 0)), time.monotonic()

@@ -25,6 +25,7 @@ Rule = Literal["sandwich", "uniform"]
 Parts = dict[str, tuple[slice, ...]]
 RANDOM = 2  # candidates of a sandwich besides the largest and the smallest
 CACHED = 64  # candidates whose modules are kept
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def parts(candidate: Architecture, largest: Architecture) -> Parts:
@@ -69,15 +70,19 @@ class SharedWeights:
         return module, parts(architecture, self.network.architecture), statistics
 
     def run(self, candidate: Candidate, images: Tensor) -> Any:
-        """What a candidate answers in training. images: (N, C, H, W) of any size; they become as large as it asks."""
+        """What a candidate answers in training. images: (N, C, H, W), smaller than the largest network asks where
+        training begins with small ones; they become as small for the candidate."""
         module, of, statistics = self._module(candidate)
         module.train()
+        asked, largest = module.architecture.input, self.network.architecture.input
+        height, width = images.shape[2:]
+        size = round(height * asked.height / largest.height), round(width * asked.width / largest.width)
         own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
         state = {}
         for key, places in of.items():
             tensor = own[key][places]
             state[key] = tensor.clone() if key in statistics else tensor  # a candidate's own, and nobody else's
-        return functional_call(module, state, (resized(images, module.architecture),))
+        return functional_call(module, state, (_of_size(images, size),))
 
     def network_of(self, candidate: Candidate) -> Network:
         """A candidate with its part of the weights, in evaluation mode. Its batch norm has the largest network's
@@ -98,7 +103,10 @@ def dropping_like(architecture: Architecture, other: Architecture) -> Architectu
 
 def resized(images: Tensor, architecture: Architecture) -> Tensor:
     """Images as large as an architecture's input."""
-    size = architecture.input.height, architecture.input.width
+    return _of_size(images, (architecture.input.height, architecture.input.width))
+
+
+def _of_size(images: Tensor, size: tuple[int, int]) -> Tensor:
     if images.shape[2:] == size:
         return images
     return F.interpolate(images, size=size, mode="bilinear", antialias=True).contiguous(
@@ -119,6 +127,8 @@ class Shared(Objective):
     space: Space
     rule: Rule = "sandwich"
     weights: SharedWeights | None = None
+    precision: torch.dtype | None = None
+    """Of the candidates' forward passes, as of the largest network's; None: that of the weights."""
 
     def bound(self, network: Network) -> "Shared":
         """With the network whose weights are shared."""
@@ -129,18 +139,22 @@ class Shared(Objective):
         assert weights is not None, "not bound to a network"
         if self.rule == "uniform":
             candidate = self._random()
-            return self.inner.losses(lambda x: weights.run(candidate, x), images, targets)
+            return self.inner.losses(lambda x: self._answers(weights, candidate, x), images, targets)
         answers = network(images)
         inner = self.inner.losses(lambda _: answers, images, targets)
         logits = next(iter(answers.values())) if isinstance(answers, dict) else answers
-        soft_labels = logits.detach().softmax(dim=1)
+        soft_labels = logits.detach().float().softmax(dim=1)
         others = {"smallest": self.space.smallest} | {f"random_{n + 1}": self._random() for n in range(RANDOM)}
         parts_of = {"largest": inner.total / (1 + len(others))}
         for name, candidate in others.items():
-            outputs = weights.run(candidate, images)
+            outputs = self._answers(weights, candidate, images)
             logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-            parts_of[name] = F.cross_entropy(logits, soft_labels, reduction="sum") / (1 + len(others))
+            parts_of[name] = F.cross_entropy(logits.float(), soft_labels, reduction="sum") / (1 + len(others))
         return Losses(parts_of, inner.correct)
+
+    def _answers(self, weights: SharedWeights, candidate: Candidate, images: Tensor) -> Any:
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision is not None):
+            return weights.run(candidate, images)
 
     def _random(self) -> Candidate:
         """By torch's generator, which is seeded for each step, so that a resumed run draws the same."""

@@ -139,8 +139,10 @@ class LatencyTable:
                 raise LeannetError(f"{flag} {asked}: the latency table was measured with {of_table}: expected the same")
         if own.batch != 1:
             raise LeannetError(f"the latency table is of {own.batch} images at once: expected one of --batch 1")
+        if allowed is not None and own.machine.processor != allowed:
+            raise LeannetError(f"--device {allowed}: expected its latency table, found one of {own.machine.line()}")
         here = machine()
-        if not own.machine.computes_as(here) and own.machine.processor != allowed:
+        if allowed is None and not own.machine.computes_as(here):
             raise LeannetError(
                 f"the latency table is of another machine: expected {here.line()}, found {own.machine.line()}; "
                 + (instead or f"if networks are for that one, say so: --device '{own.machine.processor}'")

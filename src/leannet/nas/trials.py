@@ -1,4 +1,4 @@
-"""Finished trials of a study."""
+"""Trials of a study."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,20 @@ from typing import Any
 
 from leannet.errors import LeannetError
 from leannet.nas.choices import Option
-from leannet.nas.storage import storage_of, without_password
+from leannet.nas.storage import close, storage_of, without_password
 
 KEY, WORKER, NOTES = "key", "worker", "notes"  # attributes of a trial
+DONE = {"done": 0.0}  # what work that has no accuracy tells; to Optuna's tools it is no better than a candidate
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that one worker alone evaluates. seed: for what is drawn meanwhile; it is no other trial's."""
+
+    number: int
+    trial_id: int
+    key: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -31,9 +42,7 @@ def results_of(storage: str, name: str) -> list[Result]:
     except KeyError:
         raise LeannetError(f"{without_password(storage)}: holds no study {name}") from None
     finally:
-        if hasattr(kept, "engine"):
-            kept.remove_session()
-            kept.engine.dispose()
+        close(kept)
     return finished(trials)
 
 

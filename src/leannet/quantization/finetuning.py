@@ -8,9 +8,10 @@ from typing import Any
 
 from leannet.console import Console
 from leannet.header import Header
-from leannet.network import Network
+from leannet.network import Network, subnetwork
 from leannet.quantization.evaluator import Evaluator
 from leannet.quantization.fake_quantization import fake_quantized_network
+from leannet.rows import Decide
 from leannet.runtime.folding import Weights
 from leannet.runtime.formats.onnx import numpy_weights
 
@@ -54,7 +55,12 @@ def finetune(
         "augment": {"crop": 0.0, "pad": side // 8} if side <= SMALL_IMAGES else {"crop": 0.5},
     }
     settings = Settings.make(values | SETTINGS)
-    student = fake_quantized_network(network, ranges, bits, float_layers)
+    # Gates decide as they do in use, whatever they learned by.
+    gates = {
+        node.path: {"training": "hard"} for node in network.architecture.graph.nodes if isinstance(node.row, Decide)
+    }
+    decided = subnetwork(network, network.architecture.edit(gates)) if gates else network
+    student = fake_quantized_network(decided, ranges, bits, float_layers)
     objective = Distilled(CrossEntropy(), network, share=1.0, temperature=1.0)
     fit(Job(student, header, evaluator.scan, split, settings, objective), None, console)
     return numpy_weights(student.state_dict())

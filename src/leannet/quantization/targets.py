@@ -8,6 +8,7 @@ from leannet.artifact.onnx_artifact import artifact_path
 from leannet.artifact.readers import NO_ANTIALIAS, wrong_in
 from leannet.errors import LeannetError
 from leannet.rows import Architecture
+from leannet.rows.exits import exits
 from leannet.runtime import engine
 from leannet.sections import Input
 from leannet.tasks import finds_boxes
@@ -30,6 +31,9 @@ def check_before(
         ):
             if is_asked:
                 raise LeannetError(f"{flag}: {why}: leave it out for {architecture.name}")
+    if finetune and exits(architecture):
+        raise LeannetError(f"--finetune: the float network that teaches leaves at its exits: leave it out for "
+                           f"{architecture.name}")  # fmt: skip
     engine(engine_name)
 
 

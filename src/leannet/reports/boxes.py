@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from leannet.data.images import BrokenImage, read_header, upright_size
 from leannet.data.truths import Truths
 from leannet.detect.average_precision import AveragePrecision, Detections, average_precision
 from leannet.errors import LeannetError
@@ -87,35 +86,26 @@ def found_boxes(found: Sequence[tuple[str, Found]], images: RunImages) -> FoundB
     Raises LeannetError where no validation image is there, and where faster-coco-eval is not installed.
     """
     classes = images.header.classes
-    dataset = images.dataset.numbered_as(classes, "this run")
     answers: dict[str, list[Found]] = {}
     for name, each in found:
         answers.setdefault(name, []).append(each)
     judged, truths, detections = list[JudgedImage](), list[Truths](), list[Detections]()
     for index in images.of_split("validation"):
-        name, size = dataset.names[index], _size(images, index)
-        if size is None or dataset.truths is None:
+        name, truth = images.dataset.names[index], images.truth(index)
+        if truth is None or truth.size is None:
             continue
-        of_image, truth = answers.get(name, []), dataset.truths[index].sized(size).inside()
+        of_image = answers.get(name, [])
         numbers = np.array([classes.index(each.label) for each in of_image], np.int64)
         boxes = np.array([each.box for each in of_image], np.float64).reshape(-1, 4)
         truths.append(truth)
         detections.append(Detections(boxes, np.array([each.score for each in of_image]), numbers))
-        judged.append(JudgedImage(index, name, size, judge(of_image, truth, classes)))
+        judged.append(JudgedImage(index, name, truth.size, judge(of_image, truth, classes)))
     if not judged:
         raise LeannetError("the validation images are not there any more")
     labels = np.concatenate([each.labels[~each.is_crowd] for each in truths])
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     precision = average_precision(detections, truths, classes)
     return FoundBoxes(tuple(judged), precision, dict(zip(classes, counts, strict=True)))
-
-
-def _size(images: RunImages, index: int) -> tuple[int, int] | None:
-    try:
-        data = images.stored(index)
-        return data.shape[1::-1] if isinstance(data, np.ndarray) else upright_size(read_header(data))
-    except (BrokenImage, OSError):
-        return None
 
 
 def judge(found: Sequence[Found], truth: Truths, classes: Sequence[str]) -> tuple[Judged, ...]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from leannet.data.augment import Augment, augmented
 from leannet.data.dataset import Dataset
-from leannet.data.images import BrokenImage, fit, read, to_color, to_image
+from leannet.data.images import BrokenImage, fit, orientation_of, read, read_header, to_color, to_image, upright_size
 from leannet.data.sources import open_dataset
 from leannet.data.split import SPLIT_NAMES, membership
 from leannet.data.targets import placed_objects
@@ -85,6 +85,20 @@ class RunImages:
         except (BrokenImage, OSError):
             return None
 
+    def truth(self, index: int) -> Truths | None:
+        """Of a detection set the objects of an image in its pixels; None where it cannot be read."""
+        if self.dataset.truths is None:
+            return None
+        truth = self.dataset.truths[index]
+        try:
+            data = self.stored(index)
+            if isinstance(data, np.ndarray):
+                return truth.in_image(data.shape[1::-1]).inside()
+            header = read_header(data)
+        except (BrokenImage, OSError):
+            return None
+        return truth.in_image(upright_size(header), orientation_of(header)).inside()
+
     def class_counts(self) -> dict[str, list[int]] | None:
         """The images of each class of the header in each split, by their content.
 
@@ -147,6 +161,8 @@ def open_run(contents: RunContents) -> RunImages:
         raise LeannetError(f"{data}: {error.strerror}") from None
     except LeannetError as error:
         raise LeannetError(str(error).split(";")[0]) from None  # what to do about it does not matter here
+    if dataset.truths is not None:  # whose classes may have been those of images that training left out
+        return RunImages(dataset.numbered_as(header.classes, "this run"), header)
     unknown = sorted(set(dataset.classes) - set(header.classes))
     if unknown:
         raise LeannetError(f"{data} has changed: it has a class '{unknown[0]}' that the run does not know")
@@ -187,9 +203,9 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
         image = images.image(index, "train")
         if image is None:
             continue
-        draw, truths = np.random.default_rng((seed, 0, index)), images.dataset.truths
-        if truths is not None:
-            network_input, number = _with_boxes(image, images.header, augment, draw, truths[index])
+        draw, truth = np.random.default_rng((seed, 0, index)), images.truth(index)
+        if truth is not None:
+            network_input, number = _with_boxes(image, images.header, augment, draw, truth)
             label = f"{number} object{'' if number == 1 else 's'}"
         else:
             network_input = to_image(augmented(image, images.header.preprocessing, augment, draw)[0])
@@ -203,10 +219,9 @@ def samples(images: RunImages, augment: Augment, seed: int, most: int = SAMPLES)
 def _with_boxes(
     image: Image.Image, header: Header, augment: Augment, draw: np.random.Generator, truth: Truths
 ) -> tuple[Image.Image, int]:
-    """An image as training sees it, with its boxes drawn, and how many there are."""
+    """An image as training sees it, with its boxes drawn, and how many there are. truth: in its pixels."""
     preprocessing = header.preprocessing
     array, where = augmented(image, preprocessing, augment, draw)
-    truth = truth.sized(image.size).inside()
     size = (preprocessing.width, preprocessing.height)
     objects = placed_objects(truth.boxes[~truth.is_crowd], truth.labels[~truth.is_crowd], where, size)
     shown = to_image(array)

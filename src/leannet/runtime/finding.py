@@ -55,5 +55,6 @@ def found_parts(packed: Array) -> list[Array]:
 
 
 def _largest(values: Array, number: int) -> Array:
-    """The places of the largest along the last axis, the largest first."""
-    return np.argsort(ties(values.shape[-1]) - values, axis=-1, kind="stable")[..., :number]
+    """The places of the largest along the last axis, the largest first; before them what is NaN, as in torch."""
+    order = np.where(np.isnan(values), -np.inf, ties(values.shape[-1]) - values)
+    return np.argsort(order, axis=-1, kind="stable")[..., :number]

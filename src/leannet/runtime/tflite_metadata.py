@@ -12,7 +12,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,16 +24,28 @@ METADATA_IDENTIFIER = b"M001"
 LABELS = "labels.txt"
 PARSER_VERSION = "1.0.0"  # of the first parser that knows all fields that are written here
 COLOR_SPACES = {"RGB": 1, "L": 2}  # ColorSpaceType
-IMAGE_PROPERTIES, FEATURE_PROPERTIES = 2, 1  # ContentProperties
+FEATURE_PROPERTIES, IMAGE_PROPERTIES, BOX_PROPERTIES = 1, 2, 3  # ContentProperties
+BOUNDARIES, IN_PIXELS = 1, 1  # BoundingBoxType: left, top, right, bottom; CoordinateType
 NORMALIZATION, THRESHOLDING = 1, 3  # ProcessUnitOptions
 LOWEST = float(np.finfo(np.float32).min)
-AXIS_LABELS = 2  # AssociatedFileType
+AXIS_LABELS, VALUE_LABELS = 2, 3  # AssociatedFileType: the outputs stand for classes, or their values do
 ALIGNMENT = 16
+
+
+Means = Literal["logits", "boxes", "scores", "classes"]
+
+
+@dataclass(frozen=True)
+class TfliteOutput:
+    """What an output means, which is its name too."""
+
+    means: Means
+    description: str
 
 
 @dataclass(frozen=True)
 class TfliteMetadata:
-    """What the metadata say of a classifier.
+    """What the metadata say of a network.
 
     mean, std: in units of pixels of 0..255: the input is (pixel - mean) / std, one a channel. color: RGB or L.
     """
@@ -48,7 +60,7 @@ class TfliteMetadata:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     input_description: str
-    output_description: str
+    outputs: tuple[TfliteOutput, ...]
 
 
 def with_metadata(file: bytes, metadata: TfliteMetadata) -> bytes:
@@ -146,16 +158,29 @@ def _packed(metadata: TfliteMetadata) -> bytes:
         7, slot_0=text("image"), slot_1=text(metadata.input_description), slot_3=content, slot_4=units,
         slot_5=statistics,
     )  # fmt: skip
-    content = table(3, byte_0=FEATURE_PROPERTIES, slot_1=table(0))
-    labels = table(5, slot_0=text(LABELS), slot_1=text("The classes, in the order of the outputs."), byte_2=AXIS_LABELS)
-    files = _offsets(builder, [labels])
-    # Readers drop scores below 0 unless they are told another threshold; logits may be anything.
-    threshold = table(1, float_0=LOWEST)
-    units = _offsets(builder, [table(2, byte_0=THRESHOLDING, slot_1=threshold)])
-    output = table(
-        7, slot_0=text("logits"), slot_1=text(metadata.output_description), slot_3=content, slot_4=units, slot_6=files
-    )
-    inputs, outputs = _offsets(builder, [image_input]), _offsets(builder, [output])
+
+    def described(output: TfliteOutput) -> int:
+        words = {"slot_0": text(output.means), "slot_1": text(output.description)}
+        if output.means == "boxes":
+            sides = int(builder.CreateNumpyVector(np.arange(4, dtype=np.uint32)))
+            box = table(3, slot_0=sides, byte_1=BOUNDARIES, byte_2=IN_PIXELS)
+            return table(7, **words, slot_3=table(3, byte_0=BOX_PROPERTIES, slot_1=box))
+        content = table(3, byte_0=FEATURE_PROPERTIES, slot_1=table(0))
+        if output.means == "scores":
+            return table(7, **words, slot_3=content)
+        values = output.means == "classes"
+        order = "by their numbers, from 0" if values else "in the order of the outputs"
+        kind = VALUE_LABELS if values else AXIS_LABELS
+        labels = table(5, slot_0=text(LABELS), slot_1=text(f"The classes, {order}."), byte_2=kind)
+        files = _offsets(builder, [labels])
+        if values:
+            return table(7, **words, slot_3=content, slot_6=files)
+        # Readers drop scores below 0 unless they are told another threshold; logits may be anything.
+        threshold = table(1, float_0=LOWEST)
+        units = _offsets(builder, [table(2, byte_0=THRESHOLDING, slot_1=threshold)])
+        return table(7, **words, slot_3=content, slot_4=units, slot_6=files)
+
+    inputs, outputs = _offsets(builder, [image_input]), _offsets(builder, [*map(described, metadata.outputs)])
     graphs = _offsets(builder, [table(9, slot_2=inputs, slot_3=outputs)])
     fields = {"slot_0": text(metadata.name), "slot_1": text(metadata.description), "slot_3": graphs}
     if metadata.license:

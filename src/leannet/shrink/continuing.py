@@ -11,14 +11,16 @@ from leannet.run_files import CONFIG, MODEL
 from leannet.training.job import AS_WEIGHTS, Job
 from leannet.training.run import make_settings
 from leannet.training.settings import Settings, read_toml
+from leannet.training.skipping import HYBRID
 
 EPOCHS = 20
 # Settings of the run that trained the network, which hold for training it on; the first are of its data.
 OF_DATA = ("data", "seed", "skip", "limit", "image_column", "label_column", "class_depth", "task", "color")
 OF_TRAINING = (
     "batch_size", "optimizer", "schedule", "clip", "ema_decay", "label_smoothing", "class_weights", "sampling",
-    "batch_statistics", "augment", "detecting",
+    "batch_statistics", "augment", "detecting", "skipping",
 )  # fmt: skip
+OF_SKIPPING = ("alpha", "cost", "rl_weight", "exit_weight")
 SECTIONS = ("optimizer", "schedule", "augment")
 
 
@@ -44,6 +46,11 @@ def training_settings(file: Path, data: str | None, values: dict[str, Any]) -> S
     if config.exists() and file.name == MODEL:
         names = OF_DATA if "recipe" in values else (*OF_DATA, *OF_TRAINING)
         before |= {name: value for name, value in current_settings(read_toml(config)).items() if name in names}
+    if "skipping" in before:  # its gates and exits are there, and learn on as they are used
+        skipping = before["skipping"]
+        before["skipping"] = {key: value for key, value in skipping.items() if key in OF_SKIPPING}
+        if skipping.get("learning") == "hybrid":
+            before["skipping"].setdefault("alpha", HYBRID)
     if "detecting" in before:  # its head is there
         before["detecting"] = {key: value for key, value in before["detecting"].items() if key == "matching"}
     if fixed := [name for name in ("model", "width", "resolution", "weights", "folds", "fold") if values.get(name)]:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from leannet.data.dataset import Dataset
 from leannet.data.placing import place
-from leannet.detect.average_precision import AveragePrecision, Detections, average_precision, check_installed
+from leannet.detect.average_precision import (
+    AveragePrecision,
+    Detections,
+    average_precision,
+    check_finite,
+    check_installed,
+)
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.sections import BoxSummary
@@ -188,9 +194,10 @@ class Detection(Task):
     def detections_in(self, answers: Floats, size: tuple[int, int]) -> Detections:
         """What was found in an image of (width, height), in its own pixels. answers: (most, 6). Boxes of which nothing
         is in the image are none; those that are not finite stay, and are refused by whoever scores or writes them."""
-        where = place(size, self.preprocessing)
-        boxes = where.clipped(where.to_image(answers[:, :4].astype(np.float64)))
-        seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) | ~np.isfinite(answers).all(axis=1)
+        where, finite = place(size, self.preprocessing), np.isfinite(answers).all(axis=1)
+        boxes = where.to_image(answers[:, :4].astype(np.float64))
+        boxes[finite] = where.clipped(boxes[finite])  # infinity would become the image's edge
+        seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) | ~finite
         return Detections(boxes[seen], answers[seen, 4], answers[seen, 5].astype(np.int64))
 
     def likely(self, answers: Floats, images: Dataset) -> list[Detections]:
@@ -206,15 +213,19 @@ class Detection(Task):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name, each in zip(images.names, self.detections(answers, images), strict=True):
+        found = self.detections(answers, images)
+        check_finite(found)
+        for name, each in zip(images.names, found, strict=True):
             for box, score, label in zip(each.boxes, each.scores, each.labels, strict=True):
                 if score >= LEAST:
                     writer.writerow([name, self.classes[label], f"{score:.4f}", *(f"{edge:.1f}" for edge in box)])
         write_whole(path, text.getvalue().encode(errors="backslashreplace"))  # file names need not be text
 
     def answer(self, path: str, answers: Floats, size: tuple[int, int], most: int) -> FoundObjects:
-        """The likeliest objects of one image."""
+        """The likeliest objects of one image. Raises LeannetError for answers that are not finite."""
+        answers = answers[np.argsort(-answers[:, 4], kind="stable")]  # ties were broken by what is taken off logits
         each = self.detections_in(answers[:most], size)
+        check_finite([each])
         columns = each.boxes.tolist(), each.scores.tolist(), each.labels.tolist()  # all at once: twice as fast
         return FoundObjects(path, size, tuple(
             Found(self.classes[label], score, tuple(box)) for box, score, label in zip(*columns, strict=True)

@@ -17,7 +17,7 @@ from leannet.errors import LeannetError
 from leannet.header import Header
 from leannet.network import Network, transfer
 from leannet.preprocessing import CROPS, GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from leannet.rows import Architecture, Dropout
+from leannet.rows import Architecture, Dropout, parameters
 from leannet.rows.gating import has_gates
 from leannet.runtime.processor import cores as machine_cores
 from leannet.tasks import finds_boxes
@@ -29,6 +29,7 @@ from leannet.training.settings import Detecting, Settings
 from leannet.training.skipping import with_gates
 from leannet.weights.fitting import is_of
 from leannet.weights.published import NAMED, split_name
+from leannet.zoo.onenet import NETWORKS, with_head
 
 TINY_IMAGES = 12  # pixels of the shorter side, up to which 16 pixels are enough
 SMALL_IMAGES = 48  # up to which the 32-pixel networks are the default
@@ -83,7 +84,7 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
     if scan.dataset.truths is not None and settings.recipe is None:
         name = next(recipe for limit, recipe in DETECTING if images < limit) if source is None else "detect-fine-tune"
         console.say(f"  recipe {name}, for {images:,} images: {RECIPES[name][0]}")
-        settings = Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
+        settings = _by_recipe(settings, name, images)
     if source is None:
         if is_small(scan, images, settings):
             console.say(
@@ -94,7 +95,20 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
         return settings
     name = next(recipe for limit, recipe in FINE_TUNING if images < limit)
     console.say(f"  recipe {name}, for weights and {images:,} images: {RECIPES[name][0]}")
-    return Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
+    return _by_recipe(settings, name, images)
+
+
+def _by_recipe(settings: Settings, name: str, images: int) -> Settings:
+    """The settings with a recipe that nobody asked for: a batch of its own may be more than the images."""
+    changed = Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
+    if "batch_size" in settings.model_fields_set or changed.batch_size <= images:
+        return changed
+    return changed.model_copy(update={"batch_size": max(images, 2)})
+
+
+def is_backbone(stored: Architecture, name: str | None, width: float) -> bool:
+    """Whether rows are the backbone of one of the zoo's detectors, without a head that finds boxes."""
+    return name in NETWORKS and not finds_boxes(stored) and is_of(stored, NETWORKS[name].backbone, width)
 
 
 def is_small(scan: Scan, images: int, settings: Settings) -> bool:
@@ -126,6 +140,9 @@ def choose(
         name is None or (not from_json and is_of(source[1].architecture, name, settings.width or 1.0))
     ):
         architecture = source[1].architecture  # with the padding and the epsilon that the weights are used to
+    elif source is not None and is_backbone(source[1].architecture, name, settings.width or 1.0):
+        assert name is not None
+        architecture = with_head(name, source[1].architecture, settings.width or 1.0, classes)  # with them too
     elif name is not None and from_json:
         architecture = Architecture.load(name)
     else:
@@ -133,9 +150,8 @@ def choose(
         architecture = zoo.architecture(name, settings.width or 1.0, settings.resolution, classes, channels)
     architecture = architecture.with_classes(classes)
     if has_boxes:
-        had_boxes = finds_boxes(architecture)
         architecture = with_boxes(architecture, settings, scan)
-        if settings.resolution or source is None or not had_boxes:
+        if settings.resolution or source is None or not finds_boxes(source[1].architecture):
             longer = settings.resolution or LONGER_SIDE
             architecture = architecture.with_input(*input_size(longer, scan.median_size))
     elif settings.detecting != Detecting():
@@ -183,7 +199,7 @@ def choose(
         "resolution": max(size.height, size.width) if has_boxes or size.height == size.width else None,
         "workers": workers,
         "batch_norm": _batch_norm(settings),
-        "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time else 1.0),
+        "progressive_resizing": settings.progressive_resizing or (FIRST_SIZE if in_time and not has_boxes else 1.0),
         "zero_init_residual": in_time if settings.zero_init_residual is None else settings.zero_init_residual,
         "steps_per_epoch": settings.steps_per_epoch or steps,
         "ema_decay": (EMA_IN_TIME if in_time else 0.0) if settings.ema_decay is None else settings.ema_decay,
@@ -259,6 +275,11 @@ def start_from(network: Network, source: Source, classes: tuple[str, ...], name:
     if finds_boxes(network.architecture) and not finds_boxes(header.architecture):
         own = {row.name for row in network.architecture.rows}
         rows = own & {row.name for row in source_network.architecture.rows}
+        if not any(node.top in rows and parameters(node) for node in network.architecture.layers):
+            raise LeannetError(
+                f"{name}: expected weights of the backbone of {network.architecture.name}, found those of "
+                f"{source_network.architecture.name}; without --model, its own network becomes the backbone"
+            )
         state = {key: value for key, value in source_network.state_dict().items() if key.split(".")[0] in rows}
         transfer(network, state, name, fresh_rows=own - rows)
         console.say(f"weights from {name}, for the backbone; a fresh head for {_first_names(classes)}")

@@ -33,6 +33,7 @@ def check_settings(settings: Settings) -> None:
         (settings.sampling != "plain", "--sampling", "draws by the classes of images"),
         (teacher is not None, "--teacher", "teaches classes"),
         (gate.gate is not None or gate.exits, "--gate, --exits", "learn from classes"),
+        (gate.learning is not None or gate.alpha is not None, "--gate-learning, --alpha", "learn from classes"),
         (settings.resize in CROPS, f"--resize {settings.resize}", "cuts objects off; letterbox and squash do not"),
     ):
         if is_asked:

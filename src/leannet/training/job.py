@@ -21,6 +21,7 @@ from leannet.header import Header, checkpoint_file
 from leannet.network import Network, build, zero_init_residual
 from leannet.preprocessing import GREY_MEAN, GREY_STD
 from leannet.rows.exits import exits
+from leannet.rows.gating import draws
 from leannet.sections import Provenance, SplitRecord, Step
 from leannet.tasks import Task, finds_boxes, task_of
 from leannet.training import processes
@@ -32,9 +33,10 @@ from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
 from leannet.training.set_matching import SetMatching, initialize_heads
 from leannet.training.settings import Settings, Skipping
-from leannet.training.skipping import learning_to_skip, open_gates
+from leannet.training.skipping import learning_to_skip, open_gates, sharpen_gates
 from leannet.training.teacher import read_teacher
 from leannet.weights import read_weights
+from leannet.zoo.onenet import NETWORKS
 
 AS_WEIGHTS = "weights"  # the split that the weights to start from record
 AUXILIARY = 0.3  # of an auxiliary output's loss: Szegedy et al., arXiv 1409.4842, section 5
@@ -82,6 +84,18 @@ class Job:
         return training, plain
 
 
+def _read_source(settings: Settings, weights: str, console: Console) -> Source:
+    """The weights to start from; for one of the zoo's detectors those of a classifier are enough."""
+    name = settings.model if settings.model and not settings.model.endswith(".json") else None
+    size = settings.width or 1.0, settings.resolution
+    try:
+        return read_weights(weights, name, *size, say=console.say)
+    except LeannetError:
+        if name not in NETWORKS:
+            raise
+    return read_weights(weights, NETWORKS[name].backbone, *size, say=console.say)
+
+
 def prepare(settings: Settings, reader: Reader, console: Console, source: Source | None = None) -> Job:
     """Reads and splits the images, resolves the settings, loads weights, and builds the network.
 
@@ -90,8 +104,7 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
     """
     if settings.weights and source is None:
         torch.manual_seed(settings.seed)  # a file may lack more than the head, which is then initialized
-        by_name = settings.model if settings.model and not settings.model.endswith(".json") else None
-        source = read_weights(settings.weights, by_name, settings.width or 1.0, settings.resolution, say=console.say)
+        source = _read_source(settings, settings.weights, console)
         channels = 1 if settings.color == "L" else 3
         if source[1].architecture.input.channels != channels:
             adapted = adapt(*source, None, channels, settings.weights)
@@ -141,12 +154,13 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
         zero_init_residual(network)
     if resolved.identity_init:
         begin_as_identities(network)
-    if resolved.skipping.gate is not None:
-        open_gates(network, resolved.skipping.learning)
+    open_gates(network, resolved.skipping.learning)
     if finds_boxes(architecture):
         initialize_heads(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
+        if resolved.skipping.learning == "hybrid" and not draws(source[1].architecture):
+            sharpen_gates(network, resolved.skipping.temperature)
     job = Job(network, header, scan, split, resolved, objective)
     if resolved.whiten_stem:
         whiten_stems(network, images_to_whiten(job.images[1], split.train, resolved.seed))

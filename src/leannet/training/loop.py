@@ -19,7 +19,7 @@ from leannet.errors import Diverged, LeannetError
 from leannet.evaluation.skipped import Decisions
 from leannet.header import Header
 from leannet.network import Network, folded
-from leannet.rows.gating import decisions
+from leannet.rows.gating import decisions, draws
 from leannet.run_files import epochs_done
 from leannet.sections import Metrics
 from leannet.tasks import Result, Task
@@ -90,7 +90,8 @@ def fit(
     last_map = network.architecture.shapes[network.architecture.features]
     population = None
     if is_precise(settings, batches.per_pass, network.architecture):
-        population = population_of(dataset, split, settings, last_map.height * last_map.width)
+        pixels = last_map.height * last_map.width
+        population = population_of(dataset, split, settings, pixels, draws(network.architecture))
     resizing = ProgressiveResizing.of(network.architecture, settings.progressive_resizing or 1.0)
     evaluated_images = len(split.validation) + (0 if population is None else len(population.indices))
     evaluations = Evaluations(settings, evaluated_images)
@@ -205,7 +206,9 @@ def fit(
             if not np.isfinite(result.loss):
                 raise _not_finite("the validation loss is", f"epoch {epoch + 1}", keeper)
             zeros = [] if learner.sparsifier is None else [learner.sparsifier.reached]
-            best = state.rank([*zeros, *result.rank], settings.patience)
+            charge = learner.objective.charge(decided) if decided else None
+            by = result.rank if charge is None else (-result.loss - charge,)  # what learning makes less of
+            best = state.rank([*zeros, *by], settings.patience)
             best_result = result if best else best_result
             log_epoch(state, task, result, learner.optimizer.param_groups[0]["lr"])
             log_events(state.log[-1])

@@ -8,8 +8,10 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leannet.blocks import fold_batch_norm
@@ -52,6 +54,11 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def weight(self, targets: Tensor) -> Tensor:
         """The sum of the images' weights, a scalar: the loss of a batch is the sum of its parts divided by it."""
+
+    def charge(self, decided: Mapping[str, NDArray[np.int8]]) -> float | None:
+        """What images cost beside the loss that decided so, in the mean; None: decisions cost nothing. decided: of each
+        decision 1, 0, or -1 where it was not asked, (N,)."""
+        return None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Objective":
         """The same with what it holds of tensors there."""

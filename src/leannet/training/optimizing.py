@@ -6,10 +6,12 @@ from torch import nn
 from leannet.cost import count
 from leannet.errors import LeannetError, nearest
 from leannet.network import Network
-from leannet.rows import Architecture
+from leannet.rows import Architecture, FeedforwardGate, GateScore, GateSummary, HighwayGate, LstmCell
+from leannet.rows.exits import exits
 from leannet.training.muon import Muon, hidden_matrices
 from leannet.training.settings import Optimizer, Settings
 
+DECIDING = GateSummary | LstmCell | GateScore | FeedforwardGate | HighwayGate
 LAST_STAGE = "all-but-last"  # of stages, which end where the map becomes smaller
 
 
@@ -59,7 +61,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def frozen_rows(architecture: Architecture, until: str | None) -> tuple[str, ...]:
     """The rows up to and including `until`; `stem`: up to the first downsampling; `all-but-last`: up to where the last
-    stage begins. None: none.
+    stage begins. None: none. Gates and the heads of early exits learn wherever they stand.
 
     Raises LeannetError if there is no such row, or no row with weights would be left.
     """
@@ -75,7 +77,14 @@ def frozen_rows(architecture: Architecture, until: str | None) -> tuple[str, ...
     later = set(names[names.index(last) + 1 :])
     if not any(group.params for group in count(architecture).by_row() if group.name in later):
         raise LeannetError(f"--freeze {until}: expected rows with weights after it to train, found none")
-    return tuple(names[: names.index(last) + 1])
+    deciding = _deciding(architecture)
+    return tuple(name for name in names[: names.index(last) + 1] if name not in deciding)
+
+
+def _deciding(architecture: Architecture) -> set[str]:
+    """The rows whose weights say which blocks an image runs, and where it leaves."""
+    gates = {row.name for row in architecture.rows if isinstance(row, DECIDING)}
+    return gates | {each.logits for each in exits(architecture)}
 
 
 def freeze(network: Network, settings: Settings) -> list[nn.Module]:
@@ -87,10 +96,11 @@ def freeze(network: Network, settings: Settings) -> list[nn.Module]:
 
 
 def _stages(architecture: Architecture) -> dict[str, int]:
-    """For each row the number of later stages; a stage ends where the feature map becomes smaller. The head: 0."""
-    taps = architecture.taps
+    """For each row the number of later stages; a stage ends where the feature map becomes smaller. The head, gates and
+    the heads of early exits: 0."""
+    taps, deciding = architecture.taps, _deciding(architecture)
     later, later_stages = len(taps), {}
     for row in architecture.rows:
-        later_stages[row.name] = later
+        later_stages[row.name] = 0 if row.name in deciding else later
         later -= row.name in taps
     return later_stages

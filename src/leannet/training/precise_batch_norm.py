@@ -21,6 +21,7 @@ from leannet.training.settings import Settings
 
 FEW_STEPS = 100  # steps per epoch below which batch norm's running statistics lag behind
 POPULATION = 1 << 14  # values of each channel of the last feature map, from which statistics are taken
+OF_WAYS = 4_096  # images at least, where they are to replace the statistics of other ways through the network
 
 
 def is_precise(settings: Settings, steps: int, architecture: Architecture) -> bool:
@@ -33,12 +34,13 @@ def is_precise(settings: Settings, steps: int, architecture: Architecture) -> bo
     return settings.batch_statistics == "precise"
 
 
-def population_of(dataset: PreparedDataset, split: Split, settings: Settings, pixels: int) -> Loader:
+def population_of(dataset: PreparedDataset, split: Split, settings: Settings, pixels: int, drawn: bool) -> Loader:
     """Training images to measure statistics on, augmented: those of plain ones are not what the weights learned with.
 
-    pixels: of the last map.
+    pixels: of the last map. drawn: whether training draws decisions.
     """
-    some = np.random.default_rng(settings.seed).permutation(split.train)[: -(-POPULATION // pixels)]
+    number = max(-(-POPULATION // pixels), OF_WAYS if drawn else 0)
+    some = np.random.default_rng(settings.seed).permutation(split.train)[:number]
     return Loader(dataset, Batches(some, settings.batch_size, training=True), settings.workers or 0)
 
 

@@ -66,10 +66,12 @@ class ProgressiveResizing:
 
 
 def _fits(architecture: Architecture, size: tuple[int, int]) -> bool:
-    """Whether the same weights read images of this size, and give one value a class."""
+    """Whether the same weights read images of this size, and give as many answers: maps that are looked at in training
+    become smaller."""
     try:
         smaller = architecture.with_input(*size)
     except LeannetError:
         return False
     same = count(smaller).params == count(architecture).params
-    return same and all(smaller.shapes[name] == architecture.shapes[name] for name in architecture.output_names)
+    answers = architecture.without_auxiliary().output_names
+    return same and all(smaller.shapes[name] == architecture.shapes[name] for name in answers)

@@ -82,6 +82,11 @@ class Skipping(Section):
     """What running every block costs, in units of the cross-entropy. Default: 0.1 with hybrid learning, else 0."""
     cost: Annotated[Literal["macs", "blocks"], Field(json_schema_extra={"flag": "gate-cost"})] = "macs"
     """What a block costs: its mult-adds, or as much as any other."""
+    temperature: Annotated[
+        Annotated[float, Field(gt=0, le=1)], Field(json_schema_extra={"flag": "gate-temperature"})
+    ] = 1.0
+    """Where hybrid learning begins from gates that decided hard, divides the logits of their scores: 0.1 makes what is
+    drawn nearly what they decide."""
     rl_weight: Annotated[Annotated[float, Field(gt=0)], Field(json_schema_extra={"flag": "rl-weight"})] = 0.01
     """With hybrid learning, the weight of the gradient of what was drawn."""
     exits: Annotated[Annotated[int, Field(ge=0)], Field(json_schema_extra={"flag": "exits"})] = 0

@@ -50,7 +50,7 @@ class TrainState:
 
         patience: the number of epochs without a better one after which the run ends.
         """
-        best = self.best_rank is None or list(rank) > self.best_rank
+        best = self.best_rank is None or len(rank) != len(self.best_rank) or list(rank) > self.best_rank
         self.stale = 0 if best else self.stale + self.not_evaluated + 1
         self.ended = self.ended or (patience is not None and self.stale >= patience)
         if best:

@@ -48,8 +48,9 @@ NETWORKS = {
 }
 
 
-def _rows(name: str, design: Design, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
-    rows = FAMILIES[design.backbone].rows(width, resolution, classes, in_channels)
+def with_head(name: str, rows: Architecture, width: float, classes: int) -> Architecture:
+    """A backbone with the head of a named network. width: of the backbone."""
+    design = NETWORKS[name]
     if design.levels == PYRAMID_LEVELS:
         channels = scale_channels(4 * CHANNELS, width)
         made = detector(rows, classes, channels, design.levels, light=False, convolutions=4)
@@ -59,6 +60,11 @@ def _rows(name: str, design: Design, width: float, resolution: int, classes: int
     return made.named(label(name, width))
 
 
+def _rows(name: str, width: float, resolution: int, classes: int, in_channels: int) -> Architecture:
+    backbone = FAMILIES[NETWORKS[name].backbone]
+    return with_head(name, backbone.rows(width, resolution, classes, in_channels), width, classes)
+
+
 for _name, _design in NETWORKS.items():
     _size, _classes = (32, 10) if _name.endswith(DEBUG) else (320, COCO)
-    family(_name, _design.summary, PAPER, _size, _classes)(partial(_rows, _name, _design))
+    family(_name, _design.summary, PAPER, _size, _classes)(partial(_rows, _name))

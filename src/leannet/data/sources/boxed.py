@@ -170,6 +170,6 @@ def numbers(texts: Sequence[object]) -> tuple[float, ...]:
     for text in texts:
         try:
             values.append(float(text) if isinstance(text, str | int | float) else float("nan"))
-        except ValueError:
+        except (ValueError, OverflowError):
             values.append(float("nan"))
     return tuple(values)

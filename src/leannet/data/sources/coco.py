@@ -16,6 +16,7 @@ from typing import Any
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, nothing_read, numbers, place_in, possible
 from leannet.data.sources.finding import Files
 from leannet.data.sources.splits import ASIDE, plain_split, split_word
+from leannet.data.sources.walking import is_ignored
 from leannet.errors import LeannetError
 
 TABLES = ("images", "annotations", "categories")
@@ -31,8 +32,10 @@ def coco_files(root: Path) -> dict[Path, Content]:
 
     Raises LeannetError for a file that should be one, and is no JSON or lacks a table.
     """
-    folders = [root / FOLDER, root, *sorted(child for child in root.iterdir() if plain_split(child.name) is not None)]
-    files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.json"))]
+    inner = sorted(child for child in root.iterdir() if child.is_dir())
+    named = [child for child in inner if child.name.lower() == FOLDER]
+    folders = [*named, root, *(child for child in inner if plain_split(child.name) is not None)]
+    files = [file for folder in folders for file in sorted(folder.glob("*.json")) if not is_ignored(file.name)]
     boxed: dict[Path, Content] = {}
     broken: list[tuple[Path, LeannetError]] = []
     for file in files:
@@ -43,8 +46,8 @@ def coco_files(root: Path) -> dict[Path, Content]:
         else:
             boxed |= {} if content is None else {file: content}
     for file, reason in broken:
-        named = file.parent.name == FOLDER or any(word in file.stem.lower() for word in NAMED)
-        if named or (boxed and _split(file, root) is not None):
+        is_named = file.parent in named or any(word in file.stem.lower() for word in NAMED)
+        if is_named or (boxed and _split(file, root) is not None):
             raise reason
     return {file: content for file, content in boxed.items() if not file.stem.startswith(SECOND)} or boxed
 
@@ -129,6 +132,7 @@ def _images(
     name = place_in(root, file)
     paths = Files(file, folder_of(file))
     entries: dict[Any, Mapping[str, Any]] = {}
+    places: dict[Any, int] = {}
     for place, each in enumerate(content["images"]):
         if not isinstance(each, dict) or not isinstance(each.get("file_name"), str) or not _is_id(each.get("id")):
             problems.add("image", "without an id or a file name", f"{name}: images[{place}]")
@@ -136,6 +140,7 @@ def _images(
             problems.add("image", "whose id is that of another", f"{name}: images[{place}]")
         else:
             entries[each["id"]] = each
+            places[each["id"]] = place
     of_image: dict[Any, list[Object]] = {}
     for place, each in enumerate(content["annotations"]):
         where = f"{name}: annotations[{place}]"
@@ -151,7 +156,7 @@ def _images(
         beside = file.parent / entry["file_name"].replace("\\", "/")
         path = path if path.is_file() or not beside.is_file() else Path(os.path.normpath(beside))
         if not path.is_file():
-            problems.add("image", "that is not there", f"{name}: {entry['file_name']}")
+            problems.add("image", "not there", f"{name}: images[{places[number]}], {entry['file_name']}")
             continue
         objects = possible(of_image.get(number, ()), problems)
         width, height = numbers([entry.get("width"), entry.get("height")])

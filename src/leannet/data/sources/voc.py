@@ -11,18 +11,19 @@ have boxes of their own, are not objects.
 import xml.sax
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
 
 from leannet.data.images import image_suffixes
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, nothing_read, numbers, place_in, possible
 from leannet.data.sources.splits import plain_split
+from leannet.data.sources.walking import is_ignored, seen_below
 from leannet.errors import LeannetError
 
 FOLDERS = {"annotations", "annotation", "xml", "xmls"}
 IMAGES, LISTS = "JPEGImages", Path("ImageSets") / "Main"
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
+ORDER, BOTH = ("train", "validation", "test"), "trainval"
 BOX = ("xmin", "ymin", "xmax", "ymax")
 YES = {"1", "true", "yes"}
 BEGINNING = 2_000  # bytes of a file, which say whether it is of annotations
@@ -53,12 +54,24 @@ def _places(root: Path) -> Iterator[tuple[Path, Path, str | None]]:
         split = None if base == root else plain_split(base.name)
         if base != root and split is None:
             continue
-        inner = sorted(child for child in base.iterdir() if child.is_dir() and child.name.lower() in FOLDERS)
+        inner = _of_annotations(base)
+        inner += [below for folder in inner for below in _of_annotations(folder)]
         yield from ((base, folder, split) for folder in (*inner, base) if _has_annotations(folder))
 
 
+def _of_annotations(folder: Path) -> list[Path]:
+    """The folders in it whose names say that they hold annotations."""
+    return sorted(child for child in folder.iterdir() if child.is_dir() and child.name.lower() in FOLDERS)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The XML files in a folder."""
+    files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml" and file.is_file()]
+    return [file for file in files if not is_ignored(file.name)]
+
+
 def _has_annotations(folder: Path) -> bool:
-    file = next((file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml" and file.is_file()), None)
+    file = next(iter(_files(folder)), None)
     if file is None:
         return False
     with file.open("rb") as stream:
@@ -67,20 +80,21 @@ def _has_annotations(folder: Path) -> bool:
 
 def _images(root: Path, base: Path, folder: Path, split: str | None, problems: Problems) -> Iterator[BoxedImage]:
     """Those of a folder of annotations."""
-    files = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".xml"}
+    files = {file.stem: file for file in _files(folder)}
     place = base / IMAGES if (base / IMAGES).is_dir() else base
     images = _by_name(place)
     listed = _splits(base, files)
     for stem in listed or files:
         file, path = files.get(stem), images.get(stem)
         if file is None:
-            problems.add("image", "without annotations", f"{stem} ({LISTS.as_posix()})")
+            problems.add("image", "without annotations", f"{place_in(root, listed[stem].list)}:{listed[stem].line}")
         elif path is None:
             where = f"in {place_in(root, place)}/" if place != root else "there"
-            problems.add("image", f"that is not {where}", place_in(root, file))
+            problems.add("image", f"not {where}", place_in(root, file))
         elif (parsed := _parsed(file, place_in(root, file), problems)) is not None:
             objects = possible(parsed[0], problems)
-            yield BoxedImage(path, place_in(root, path), listed.get(stem, split), objects, parsed[1])
+            of_split = listed[stem].split if stem in listed else split
+            yield BoxedImage(path, place_in(root, path), of_split, objects, parsed[1])
     for stem in files if listed else ():
         if stem not in listed:
             problems.add("image", f"that no list in {LISTS.as_posix()} names", place_in(root, files[stem]))
@@ -90,33 +104,44 @@ def _by_name(folder: Path) -> dict[str, Path]:
     """The images here and below, the uppermost of a name, by it without its extension, which annotations often give
     wrongly."""
     by_name: dict[str, Path] = {}
-    paths = folder.iterdir() if folder.name == IMAGES else folder.rglob("*")
+    paths = seen_below(folder, image_suffixes(), deep=folder.name != IMAGES)
     for path in sorted(paths, key=lambda path: (len(path.parts), path)):
-        if path.suffix.lower() in image_suffixes():
-            by_name.setdefault(path.stem, path)
+        by_name.setdefault(path.stem, path)
     return by_name
 
 
-def _splits(root: Path, files: dict[str, Path]) -> dict[str, str]:
-    """The split of each image, by the name without its extension. trainval counts where there is no train, for what
-    val has not."""
-    split_of: dict[str, str] = {}
-    lists = {word: root / LISTS / f"{word}.txt" for word in SPLITS}
-    both = not lists["train"].is_file()
-    if both:
-        lists["train"] = root / LISTS / "trainval.txt"
-    for word, file in reversed(lists.items()) if both else lists.items():
-        for number, line in enumerate(file.read_text(errors="replace").splitlines() if file.is_file() else (), start=1):
+class Listed(NamedTuple):
+    """The split of an image, and the list and the line that say so."""
+
+    split: str
+    list: Path
+    line: int
+
+
+def _lists(folder: Path) -> list[tuple[str, Path]]:
+    """The split of each list, in the order of splits; where none is `train`, the other way round, and `trainval`
+    last."""
+    files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
+    splits = [(split, file) for file in files if (split := plain_split(file.stem)) and not is_ignored(file.name)]
+    splits.sort(key=lambda entry: ORDER.index(entry[0]))
+    others = [entry for entry in splits if entry[1].stem.lower() != BOTH]
+    return others if any(split == "train" for split, _ in others) else splits[::-1]
+
+
+def _splits(root: Path, files: dict[str, Path]) -> dict[str, Listed]:
+    """The split of each image, by the name without its extension; of trainval what val has not."""
+    listed: dict[str, Listed] = {}
+    for split, file in _lists(root / LISTS):
+        for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
             stem = _listed(line, files)
-            if both and word == "train" and split_of.get(stem) == "validation":
+            before = listed.get(stem)
+            if before is not None and file.stem.lower() == BOTH and before.split == "validation":
                 continue
-            if split_of.get(stem, SPLITS[word]) != SPLITS[word]:
-                raise LeannetError(
-                    f"{file}:{number}: '{stem}' is of the {split_of[stem]} split too; expected it in one"
-                )
+            if before is not None and before.split != split:
+                raise LeannetError(f"{file}:{number}: '{stem}' is of the {before.split} split too; expected it in one")
             if stem:
-                split_of[stem] = SPLITS[word]
-    return split_of
+                listed.setdefault(stem, Listed(split, file, number))
+    return listed
 
 
 def _listed(line: str, files: dict[str, Path]) -> str:

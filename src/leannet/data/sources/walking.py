@@ -1,6 +1,7 @@
 """The files below a folder. Links are followed, loops detected, and files of other programs ignored."""
 
 import os
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,15 @@ class Trouble:
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or belongs to another program."""
     return name.startswith(".") or name.lower() in FOREIGN
+
+
+def seen_below(folder: Path, suffixes: Container[str], deep: bool = True) -> list[Path]:
+    """The files of these extensions in a folder, and, deep, in those below, sorted, without those that are hidden."""
+    return [
+        path
+        for path in sorted(folder.rglob("*") if deep else folder.iterdir())
+        if path.suffix.lower() in suffixes and not any(map(is_ignored, path.relative_to(folder).parts))
+    ]
 
 
 def walk(root: Path) -> tuple[Folder, Trouble]:

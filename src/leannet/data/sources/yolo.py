@@ -6,8 +6,9 @@ points. An image without a text file has no objects.
 """
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from leannet.data.images import image_suffixes
 from leannet.data.sources.boxed import BoxedImage, Object, Problems, first_of, numbers, place_in, possible
 from leannet.data.sources.splits import plain_split
+from leannet.data.sources.walking import is_ignored, seen_below
 from leannet.errors import LeannetError
 
 LISTS = ("classes.txt", "obj.names")
@@ -39,7 +41,7 @@ def yolo_file(root: Path) -> Path | None:
     classes = next((file for file in lists if file.is_file()), None)
     if classes is not None and (has_labels or any(_is_label(_labels_of(image, root)) for image in _all_images(root))):
         return classes
-    if has_labels and any(_is_label(file) for file in sorted(labels.rglob("*.txt"))[:1]):
+    if has_labels and any(_is_label(file) for file in seen_below(labels, {".txt"})[:1]):
         raise LeannetError(f"{root}: has {IMAGES}/ and {LABELS}/, but nothing names the classes: expected data.yaml "
                            f"with `names`, or {LISTS[0]}, a name a line")  # fmt: skip
     return None
@@ -74,18 +76,22 @@ def read_yolo(root: Path, file: Path, problems: Problems) -> tuple[list[BoxedIma
     Raises LeannetError for a file of classes and folders that is not what it should be, and where no image is left.
     """
     points: tuple[int, int] | None = None
+    listed = {root / folder / name for folder in (".", LABELS) for name in LISTS}  # files that are of no image
     if file.suffix.lower() in YAML:
         content = _yaml(file)
         classes, points = _classes(content, file), _points(content)
-        folders = _folders(content, file, problems)
+        folders = _folders(content, file, root, listed, problems)
     else:
-        classes = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
+        classes = _names(file)
         folders = _by_name(root / IMAGES if (root / IMAGES).is_dir() else root)
-    images = []
+    images, folders_of_labels = [], {root / LABELS}
     for split, image in folders:
         labels = _labels_of(image, root)
+        listed.add(labels)
+        folders_of_labels.add(labels.parent)
         objects = possible(_objects(labels, classes, points, root, problems), problems) if labels.is_file() else ()
         images.append(BoxedImage(image, place_in(root, image), split, objects, is_relative=True))
+    _report_alone([folder for folder in sorted(folders_of_labels) if folder.is_dir()], listed, root, problems)
     if not images:
         raise LeannetError(f"{file}: expected folders of images, found none that holds one{first_of(problems)}")
     return images, classes
@@ -100,6 +106,26 @@ def _yaml(file: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise LeannetError(f"{file}{line}: expected YAML, found {getattr(error, 'problem', None) or error}") from None
+
+
+def _report_alone(folders: Sequence[Path], claimed: Container[Path], root: Path, problems: Problems) -> None:
+    """Adds the files of labels whose images are nowhere. claimed: those of an image, and other text."""
+    alone = [file for folder in folders for file in sorted(folder.glob("*.txt")) if file not in claimed]
+    alone = [file for file in alone if not is_ignored(file.name) and _is_label(file)]
+    stems = {image.stem for image in _all_images(root)} if alone else set()
+    for file in alone:
+        if file.stem not in stems:
+            problems.add("image", "not there", place_in(root, file))
+
+
+def _names(file: Path) -> tuple[str, ...]:
+    """Of the classes, a line each. Raises LeannetError for a line that is empty, and for a name that stands twice."""
+    names = [line.strip() for line in file.read_text(errors="replace").rstrip().splitlines()]
+    for number, name in enumerate(names, start=1):
+        if not name or name in names[: number - 1]:
+            what = f"'{name}' again" if name else "an empty line"
+            raise LeannetError(f"{file}:{number}: expected a class a line, each once, found {what}")
+    return tuple(names)
 
 
 def _classes(content: Mapping[str, Any], file: Path) -> tuple[str, ...]:
@@ -129,8 +155,10 @@ def _points(content: Mapping[str, Any]) -> tuple[int, int] | None:
     return None
 
 
-def _folders(content: Mapping[str, Any], file: Path, problems: Problems) -> Iterator[tuple[str | None, Path]]:
-    """The split and the path of each image that data.yaml leads to."""
+def _folders(
+    content: Mapping[str, Any], file: Path, root: Path, listed: set[Path], problems: Problems
+) -> Iterator[tuple[str | None, Path]]:
+    """The split and the path of each image that data.yaml leads to. listed: takes the files that list images."""
     base = file.parent / str(content.get("path") or "")
     if not base.is_dir():  # it was written on another machine
         base = file.parent
@@ -140,7 +168,13 @@ def _folders(content: Mapping[str, Any], file: Path, problems: Problems) -> Iter
             if split == "test" and not _found(base, file.parent, str(place)).exists():  # exports name one that is not
                 problems.add("test split", "whose images are not there", str(place))
                 continue
-            yield from ((split, image) for image in _images(_found(base, file.parent, str(place)), file))
+            path = _found(base, file.parent, str(place))
+            if path.is_file():
+                listed.add(path)
+                images = list(_in_list(path, (path.parent, base, file.parent), root, problems))
+            else:
+                images = _images(path, file)
+            yield from ((split, image) for image in images)
 
 
 def _found(base: Path, beside: Path, place: str) -> Path:
@@ -149,10 +183,21 @@ def _found(base: Path, beside: Path, place: str) -> Path:
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
+def _in_list(file: Path, folders: Sequence[Path], root: Path, problems: Problems) -> Iterator[Path]:
+    """The images of a list, a line each, relative to one of these folders; darknet's lists begin with folders above."""
+    for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        parts = Path(line.strip().replace("\\", "/")).parts
+        below = [Path(*parts[first:]) for first in range(len(parts))]
+        paths = [Path(os.path.normpath(folder / each)) for each in below for folder in folders]
+        if (image := next((path for path in paths if path.is_file()), None)) is not None:
+            yield image
+        else:
+            problems.add("image", "not there", f"{place_in(root, file)}:{number}")
+
+
 def _images(place: Path, file: Path) -> list[Path]:
-    if place.is_file():
-        lines = [line.strip() for line in place.read_text().splitlines() if line.strip()]
-        return [place.parent / line for line in lines]
     if not place.is_dir():
         raise LeannetError(f"{file}: names {place}, which is not there; expected a folder of images, or a list of them")
     return _all_images(place)
@@ -166,7 +211,7 @@ def _by_name(folder: Path) -> Iterator[tuple[str | None, Path]]:
 
 
 def _all_images(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in image_suffixes()]
+    return seen_below(folder, image_suffixes())
 
 
 def _labels_of(image: Path, root: Path) -> Path:
