@@ -317,9 +317,9 @@ FLAGS = {
     "sensitivity": "criterion data images json keep out quiet ratios rows run",
     "train": "accumulate alpha batch-norm batch-size batch-statistics bn-l1 cache class-depth class-weights clip color "
     "compile config cpu crop cutmix data dropout ema-decay end-factor epochs erase evaluate-every exit-weight "
-    "exits flip flip-vertical folds freeze gate gate-cost gate-group gate-learning head-channels identity-init "
-    "image-column json label-column label-smoothing layer-decay levels limit lr matching mixup model momentum mosaic "
-    "neck normalization optimizer out pad patience policy policy-changes policy-strength precision "
+    "exits flip flip-vertical folds freeze gate gate-cost gate-group gate-learning gate-temperature head-channels "
+    "identity-init image-column json label-column label-smoothing layer-decay levels limit lr matching mixup model "
+    "momentum mosaic neck normalization optimizer out pad patience policy policy-changes policy-strength precision "
     "progressive-resizing quiet recipe resize resolution resume rl-weight rotate90 sampling schedule seed skip split "
     "step-epochs step-factor steps-per-epoch stretch sparsity sparsity-end sparsity-level sparsity-schedule "
     "sparsity-scope sync-norm taps teacher teacher-features teacher-share task temperature tensorboard threads time "
@@ -328,8 +328,8 @@ FLAGS = {
 FLAGS["find-lr"] = FLAGS["train"].replace(" resume ", " ") + " highest lowest steps"
 # Verbs that train a run on have its network.
 OF_THE_RUN = {"config", "identity-init", "model", "resolution", "resume", "weights", "whiten-stem", "width"}
-OF_THE_RUN |= {"alpha", "exit-weight", "exits", "gate", "gate-cost", "gate-group", "gate-learning", "rl-weight"}
-OF_THE_RUN |= {"head-channels", "levels", "neck", "taps", "task"}
+OF_THE_RUN |= {"alpha", "exit-weight", "exits", "gate", "gate-cost", "gate-group", "gate-learning", "gate-temperature"}
+OF_THE_RUN |= {"head-channels", "levels", "neck", "rl-weight", "taps", "task"}
 ON = " ".join(set(FLAGS["train"].split()) - OF_THE_RUN)
 FLAGS["distill"] = f"{ON} run"
 FLAGS["prune"] = (
@@ -342,7 +342,7 @@ FLAGS["adapt"] = (
     f"{ON} {LATENCY} decay keep least proposals reduction round-to rows run select short-rate short-steps steps"
 )
 FLAGS["search"] = (
-    f"{ON} {LATENCY} device evaluate evaluations flash from hard rule short-epochs space sram strategy supernet "
+    f"{ON} {LATENCY} device evaluate evaluations flash from hard images rule short-epochs space sram strategy supernet "
     "validation w"
 )
 

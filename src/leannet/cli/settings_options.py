@@ -40,6 +40,7 @@ OF_THE_RUN = frozenset(
         "gate",
         "gate_group",
         "gate_learning",
+        "gate_temperature",
         "exits",
         "exit_weight",
         "gate_cost",
