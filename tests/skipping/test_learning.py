@@ -30,6 +30,7 @@ from leannet.reports.run import report
 from leannet.reports.skipping import SHOWN
 from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
+from leannet.runtime import Program
 from leannet.training import resume, train
 from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import frozen_rows
@@ -428,6 +429,10 @@ def test_branches_that_cannot_be_are_one_line(supervised: Path, tmp_path: Path) 
     with pytest.raises(LeannetError, match="found cifar_resnet20"):
         export(supervised.with_name("base"), tmp_path / "net.onnx", branches="one")
     assert not list(tmp_path.iterdir())
+    program = Program(load(supervised)[1].architecture, branches="any")
+    for form, name in (("ncnn", "ncnn"), ("tflite", "LiteRT")):
+        with pytest.raises(LeannetError, match=f"{name}: its branches are for one image at a time"):
+            program.form(form)
 
 
 def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(

@@ -279,7 +279,9 @@ class Architecture(Documented):
 
     def named(self, name: str) -> "Architecture":
         """The same rows under another name."""
-        return self._with(name=name)
+        if not isinstance(name, str):
+            return self._with(name=name)  # raises
+        return self.model_copy(update={"name": name})  # with what was resolved of the rows
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
         """The same rows for another image size or number of channels."""

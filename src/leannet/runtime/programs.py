@@ -27,6 +27,7 @@ FORMS = {
     "ncnn": ("model.param", "model.bin"),
     "tflite": ("model.tflite",),
 }
+ONE_BY_ONE = {"ncnn": "ncnn", "tflite": "LiteRT"}  # forms whose branches decide for one image at a time
 
 
 class Program:
@@ -104,6 +105,9 @@ class Program:
         return " and ".join(file for form in self._forms for file in FORMS[form])
 
     def _make(self, form: str) -> tuple[bytes, ...]:
+        if self.branches == "any" and form in ONE_BY_ONE:
+            raise LeannetError(f"{ONE_BY_ONE[form]}: its branches are for one image at a time: expected 'one', not "
+                               "'any', whose images of a side are gathered")  # fmt: skip
         match form:
             case "onnx":
                 model = to_onnx(self.architecture, self.weights, stored_as=self.compute, branches=self.branches)
