@@ -145,6 +145,8 @@ def main() -> None:
                 "epochs": epochs, "machine": machine().line(),
             }  # fmt: skip
             if way == "adapted":
+                before, after = TIMING.milliseconds([load(FILE)[1].architecture, architecture])
+                line["of_base"] = after / before  # 0.6 is asked for
                 line["steps"] = [json.loads(chosen.model_dump_json()) for _, chosen in history(run)]
             LEDGER.add(line)
             results = summary(LEDGER.lines)

@@ -94,7 +94,7 @@ def trained(data: Path, network: Network, way: str, alpha: float | None, threads
 
 
 def _folder(network: Network, way: str, alpha: float | None) -> Path:
-    return LEDGER.runs / "-".join((network.base, way, *([] if alpha is None else [f"{alpha:g}"])))
+    return LEDGER.runs / "hard" / "-".join((network.base, way, *([] if alpha is None else [f"{alpha:g}"])))
 
 
 def line_of(network: Network, way: str, alpha: float | None) -> Line:

@@ -18,6 +18,8 @@ from leannet.benchmark import bench
 from leannet.blocks.table import masked, recording
 from leannet.checkpoint import load
 from leannet.cli.app import app
+from leannet.console import Console
+from leannet.cost import count
 from leannet.cost.skipping import skipping
 from leannet.errors import LeannetError
 from leannet.evaluation.decisions import read_decisions, write_decisions
@@ -32,9 +34,11 @@ from leannet.rows import Architecture, Decide
 from leannet.rows.gating import decisions, gated
 from leannet.runtime import Program
 from leannet.training import resume, train
+from leannet.training.job import prepare
 from leannet.training.objective import CrossEntropy
 from leannet.training.optimizing import frozen_rows
-from leannet.training.settings import Skipping
+from leannet.training.reading import Reader
+from leannet.training.settings import Settings, Skipping, read_toml
 from leannet.training.skipping import (
     Charged,
     Skipped,
@@ -435,6 +439,34 @@ def test_branches_that_cannot_be_are_one_line(supervised: Path, tmp_path: Path) 
             program.form(form)
 
 
+def test_what_is_made_smaller_charges_on(photos: Path, supervised: Path, tmp_path: Path) -> None:
+    """Pruning scores channels by labels alone, and what is left learns with the costs of its own rows."""
+    words: dict[str, Any] = {"workers": 0, "quiet": True, "batch_size": 8, "epochs": 1}
+    charged = train(str(photos), out=tmp_path / "charged", weights=str(supervised), skipping={"alpha": 1.0}, **words)
+    log = (charged.path / "log.csv").read_text().splitlines()
+    assert "validation_charge" in log[0]
+    pruned = leannet.prune(charged.path, macs="80%", out=tmp_path / "pruned", quiet=True, epochs=1, workers=0)
+    header = read_header(pruned.path)
+    assert count(header.architecture).macs < count(charged.header.architecture).macs
+    assert "alpha = 1.0" in (pruned.path / "config.toml").read_text()
+    job = prepare(Settings.make(read_toml(charged.path / "config.toml")), Reader(), Console(quiet=True))
+    smaller = job.of(load(pruned.path)[0], header, job.settings).objective
+    assert isinstance(smaller, Charged)
+    again = learning_to_skip(CrossEntropy(), header.architecture, job.settings.skipping)
+    assert isinstance(again, Charged)
+    assert smaller.costs == again.costs
+
+
+def test_images_that_leave_early_ask_no_gate_behind() -> None:
+    """Of a batch that leaves at an exit no gate behind it decides anything."""
+    rows = with_gates(leannet.architecture("cifar_resnet20", width=0.5), Skipping(gate="recurrent", exits=1))
+    rows = rows.edit({"exit_1": {"threshold": 0.0}, **{name: {"training": "drawn"} for name, _ in of_gates(rows)}})
+    objective = learning_to_skip(CrossEntropy(), rows, Skipping(learning="hybrid"))
+    network = build(objective.watch(rows)).train()
+    losses = objective.bound(network).losses(network, torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3]))
+    assert torch.isfinite(losses.parts["skipping"])
+
+
 def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(
     supervised: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,6 +497,14 @@ def test_hybrid_learning_goes_on_from_it_and_resumes_bit_for_bit(
         ),
         ({"model": "cifar_resnet20", "skipping": {"gate": "highway", "alpha": 0.1}}, "--alpha 0.1: expected gates"),
         ({"model": "cifar_resnet20", "skipping": {"exits": 1, "alpha": 0.1}}, "--alpha 0.1: expected gates"),
+        (
+            {"model": "cifar_resnet20", "skipping": {"gate": "recurrent", "temperature": 0.1}},
+            "--gate-temperature 0.1: of hybrid learning alone",
+        ),
+        (
+            {"model": "cifar_resnet20", "skipping": {"gate": "recurrent", "learning": "hybrid", "temperature": 0.1}},
+            "--gate-temperature 0.1: sharpens gates that have learned to decide hard",
+        ),
         (
             {"model": "cifar_resnet20", "skipping": {"exits": 1}, "distillation": {"teacher": "t", "share": 1.0}},
             "--exits learn from labels",

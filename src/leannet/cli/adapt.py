@@ -40,7 +40,9 @@ def command(
     reduction: Annotated[float, typer.Option(help="The share that the first step takes away.")] = 0.05,
     decay: Annotated[float, typer.Option(help="By which each further step multiplies it; 1: always the same.")] = 0.98,
     steps: Annotated[int | None, typer.Option(help="The most steps.", min=1)] = None,
-    proposals: Annotated[int | None, typer.Option(help="The most proposals of a step. Default: all.", min=1)] = None,
+    proposals: Annotated[
+        int | None, typer.Option(help="The most proposals of a step, those that keep most. Default: all.", min=1)
+    ] = None,
     select: Annotated[
         Literal["accuracy", "ratio"], typer.Option(help="Which proposal wins: the most accurate, or by what it saves.")
     ] = "accuracy",

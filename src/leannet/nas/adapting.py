@@ -57,7 +57,8 @@ def adapt(
     them; none: 60 % of the milliseconds. data: None: the images of the run. out: the run folder; None: a new one under
     runs/. storage: of the study, for workers on several machines; None: a file of SQLite in the folder. request: fields
     of nas.adapt_request.Request. begun: called with the folder once others may help. measure: whether the original and
-    the result are timed side by side at the end. short_threads: of torch, while proposals are trained; None: all.
+    the result are timed side by side at the end. short_threads: of torch, while proposals are trained; None: all that
+    other workers leave.
     settings: of the training at the end, fields of training.settings.Settings; others are those that trained the
     network. epochs: 20.
     Raises LeannetError, one line, for a budget that the steps cannot reach, and settings or data that cannot be used.
@@ -112,9 +113,8 @@ def adapt(
 def _check_floor(request: Request, network: Network, resource: Resource, most: float) -> None:
     """Raises LeannetError for a budget that not even the narrowest network meets, by far, where it is timed."""
     tied = channels(network.architecture)
-    least = narrowest(
-        tied, score(network, tied, "l2"), request.rows, request.keep, request.round_to, request.least
-    )  # fmt: skip
+    # Of every step's network a layer keeps the share --least, so that in several steps it may lose more.
+    least = narrowest(tied, score(network, tied, "l2"), request.rows, request.keep, request.round_to, 0.0)
     floor, close = 0.0, 0.0
     if request.quantity != "latency_ms":
         floor = resource.of(least)
@@ -125,7 +125,7 @@ def _check_floor(request: Request, network: Network, resource: Resource, most: f
         raise LeannetError(
             f"{FLAGS[request.quantity]} {readable(request.quantity, most)}: expected at least "
             f"{readable(request.quantity, floor)}, which is left when every row that may become narrower is as narrow "
-            "as it may be (--rows, --keep, --least, --round-to)"
+            "as it may be (--rows, --keep, --round-to)"
         )
 
 
@@ -134,8 +134,8 @@ def resume_adapting(
 ) -> Adapted:
     """Goes on with an adaptation that was stopped or killed, or helps one that others are at.
 
-    threads: of torch, while proposals are trained; None: all. measure: as of `adapt`. Raises LeannetError for a folder
-    of none.
+    threads: of torch, while proposals are trained; None: all that other workers leave. measure: as of `adapt`. Raises
+    LeannetError for a folder of none.
     """
     path = Path(folder)
     adaptation = Adaptation.load(path)

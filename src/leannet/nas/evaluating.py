@@ -113,7 +113,13 @@ class ByTraining(Evaluator):
     def __init__(self, job: Job, space: Choices, request: Request):
         self._job, self._space = job, space
         # An epoch is all images, and the epochs say how long it takes.
-        update = {"epochs": request.short_epochs, "time": None, "steps_per_epoch": None}
+        growth = None if job.settings.time else job.settings.progressive_resizing  # that of --time says nothing here
+        update = {
+            "epochs": request.short_epochs,
+            "time": None,
+            "steps_per_epoch": None,
+            "progressive_resizing": growth,
+        }
         self._settings = job.settings.model_copy(update=update)
 
     def accuracy(self, candidate: Candidate) -> float:

@@ -5,6 +5,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+LIVE: set[str] = set()  # the names of this process's own workers
+
 
 def place_here() -> str:
     """Where a process number says something: this start of this machine, as this container sees it."""

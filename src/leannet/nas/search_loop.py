@@ -18,7 +18,6 @@ from leannet.nas.searched import trials_of
 from leannet.nas.strategies import TRIES, Drawn, Tried, draw_new, strategy
 from leannet.nas.study import Study
 from leannet.rows import Architecture
-from leannet.runtime.processor import cores
 from leannet.shrink.budgets import readable
 from leannet.shrink.plan import digest_of
 
@@ -38,6 +37,7 @@ class Loop:
         self._evaluator, self._console, self._threads = evaluator, console, threads
         self._strategy = strategy(request.strategy, request.space, request.seed)
         self._base = request.space.as_base()
+        self._all = torch.get_num_threads()
         self._rows: dict[Candidate, tuple[Architecture, str]] = {}
         self._fit: dict[str, bool] = {}
 
@@ -93,7 +93,7 @@ class Loop:
         if claim is None:
             return
         with self._study.working(claim):
-            torch.set_num_threads(self._threads or self._study.share_of_cores() or cores())
+            torch.set_num_threads(self._threads or min(self._all, self._study.share_of_cores() or self._all))
             rows = self._request.space.architecture(candidate)
             self._resource = self._resource.learn([rows])  # of kept widths a table has not every pair
             cost = self._resource.of(rows)

@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(self, settings: Settings, console: Console, threads: int | None, original: Path | None = None):
         """original: a trained network whose widths are searched. threads: of torch, while candidates are evaluated;
-        None: all. Raises LeannetError for data and settings that cannot be used."""
+        None: all that others leave. Raises LeannetError for data and settings that cannot be used."""
         self.console, self.reader, self._threads = console, Reader(), threads
         source = None if original is None else load_shipped(original)
         self.job = prepare(settings, self.reader, console, source)
@@ -104,7 +104,8 @@ class Worker:
         storage, spool = begun.storage or str((folder / "study.db").resolve()), folder / SPOOL
         with Study(storage, begun.study, about, request.space.decisions, spool, self.console.say) as study:
             evaluator = self._evaluator(study, folder, request)
-            Loop(study, request, resource, evaluator, self.console, self._threads).run()
+            with torch_threads_kept():
+                Loop(study, request, resource, evaluator, self.console, self._threads).run()
             trials = trials_of(study.results(), request)
         searched = Searched.of(folder, request, trials, resource)
         write_whole(folder / FOUND, searched.architecture.to_json().encode())

@@ -15,6 +15,7 @@ T = TypeVar("T")
 MADE_MEANWHILE = ("already exists", "UNIQUE constraint failed", "duplicate key", "database is locked")
 MAKERS, POLL = 20, 0.2  # tries, and seconds between them
 LONGEST_WAIT = 15.0  # seconds between two tries
+OPENING_SECONDS = 60.0  # patience with one that does not let a study begin: it may never
 
 
 def storage_of(text: str) -> Any:
@@ -25,7 +26,7 @@ def storage_of(text: str) -> Any:
     """
     try:
         import optuna
-        from optuna.storages import JournalStorage, RDBStorage, get_storage
+        from optuna.storages import JournalStorage, RDBStorage
         from optuna.storages.journal import JournalFileBackend
     except ImportError:
         raise LeannetError("this needs the package optuna: pip install 'leannet[search]'") from None
@@ -41,8 +42,7 @@ def storage_of(text: str) -> Any:
     waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}  # seconds for another's transaction
     for tries_left in reversed(range(MAKERS)):
         try:
-            # As optuna.create_study does: finished trials, which never change, are read once.
-            return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits}))
+            return _reading_once(RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits}))
         except Exception as error:  # SQLAlchemy's, a driver's that is not installed, the database's own
             line = _first_line(error)
             meanwhile = isinstance(error, AssertionError) or any(words in line for words in MADE_MEANWHILE)
@@ -103,11 +103,26 @@ def _away() -> tuple[type[Exception], ...]:
     return StorageInternalError, SQLAlchemyError, UnboundLocalError, AssertionError, OSError
 
 
+def _reading_once(database: Any) -> Any:
+    """The storage by which finished trials, which never change, are read once, as optuna.create_study has it; that is
+    for Optuna's own use (5.0.0), so without it all are read each time."""
+    try:
+        from optuna.storages import get_storage
+    except ImportError:
+        return database
+    return get_storage(database)
+
+
+def database_of(storage: Any) -> Any:
+    """What a storage that reads once asks."""
+    return getattr(storage, "_backend", storage) if hasattr(storage, "_backend") else storage
+
+
 def close(storage: Any) -> None:
     """Gives back the connections to a storage."""
-    storage.remove_session()
-    database = getattr(storage, "_backend", storage)
+    database = database_of(storage)
     if hasattr(database, "engine"):
+        database.remove_session()
         database.engine.dispose()
 
 

@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -26,8 +27,8 @@ import numpy as np
 from leannet.errors import LeannetError
 from leannet.files import write_whole
 from leannet.nas.choices import Decision, Option
-from leannet.nas.liveness import place_here, process_here, runs
-from leannet.nas.storage import Trying, close, storage_of, without_password
+from leannet.nas.liveness import LIVE, place_here, process_here, runs
+from leannet.nas.storage import OPENING_SECONDS, Trying, close, database_of, storage_of, without_password
 from leannet.nas.trials import KEY, NOTES, WORKER, Claim, Result, finished
 from leannet.runtime.processor import cores
 
@@ -35,7 +36,6 @@ BEAT, PLACE, PROCESS, ABOUT = "beat", "place", "process", "about"
 BEAT_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # without a beat, after which a trial is given up
 PATIENCE_SECONDS = 3600.0  # for a storage that is away
-LIVE: set[str] = set()  # the workers of this process
 Say = Callable[[str], None]
 
 
@@ -68,9 +68,10 @@ class Study:
         self._beats: dict[int, tuple[int, float]] = {}  # trial -> the beat that was seen last, and when it was new
         # While it was away nobody's beats could be heard.
         self._trying = Trying(self._text, patience, spool, say, self._beats.clear)
+        opening = replace(self._trying, patience=min(patience, OPENING_SECONDS))
         try:
-            self._id = self._trying(self._begun)
-            self._trying(lambda: self._agree(dict(about)))
+            self._id = opening(self._begun)
+            opening(lambda: self._agree(dict(about)))
             self._deliver()
         except BaseException:
             self.close()
@@ -241,7 +242,7 @@ class Study:
                 number += 1
                 with suppress(Exception):  # the storage is away, or the trial was given up: telling finds out
                     self._storage.set_trial_user_attr(claim.trial_id, BEAT, number)
-            self._storage.remove_session()  # this thread's connection
+            database_of(self._storage).remove_session()  # this thread's connection
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()

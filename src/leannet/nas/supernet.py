@@ -143,18 +143,21 @@ class Shared(Objective):
         answers = network(images)
         inner = self.inner.losses(lambda _: answers, images, targets)
         logits = next(iter(answers.values())) if isinstance(answers, dict) else answers
-        soft_labels = logits.detach().float().softmax(dim=1)
+        soft_labels = logits.detach().softmax(dim=1)
         others = {"smallest": self.space.smallest} | {f"random_{n + 1}": self._random() for n in range(RANDOM)}
         parts_of = {"largest": inner.total / (1 + len(others))}
         for name, candidate in others.items():
             outputs = self._answers(weights, candidate, images)
             logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-            parts_of[name] = F.cross_entropy(logits.float(), soft_labels, reduction="sum") / (1 + len(others))
+            parts_of[name] = F.cross_entropy(logits, soft_labels, reduction="sum") / (1 + len(others))
         return Losses(parts_of, inner.correct)
 
     def _answers(self, weights: SharedWeights, candidate: Candidate, images: Tensor) -> Any:
         with torch.autocast(images.device.type, self.precision, enabled=self.precision is not None):
-            return weights.run(candidate, images)
+            outputs = weights.run(candidate, images)
+        if isinstance(outputs, dict):
+            return {name: value.float() for name, value in outputs.items()}
+        return outputs.float()
 
     def _random(self) -> Candidate:
         """By torch's generator, which is seeded for each step, so that a resumed run draws the same."""

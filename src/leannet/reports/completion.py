@@ -42,7 +42,7 @@ def unfinished(run: Path, settings: dict[str, Any], log: list[dict[str, float]])
 
 def best_logged_epoch(log: list[dict[str, float]]) -> int | None:
     """The epoch of the highest validation accuracy, of equal ones that of the lower loss; of a detector the one of the
-    highest AP. None without an epoch."""
+    highest AP, and of gates that are charged that of the least loss and charge. None without an epoch."""
     return _best_epoch(log) if log else None
 
 
@@ -50,6 +50,8 @@ def _best_epoch(log: list[dict[str, float]]) -> int:
     def rank(line: dict[str, float]) -> tuple[float, float]:
         if "validation_ap" in line:
             return line["validation_ap"], line["validation_ap50"]
+        if "validation_charge" in line:
+            return -line["validation_loss"] - line["validation_charge"], 0.0
         return line["validation_accuracy"], -line["validation_loss"]
 
     return int(max(log, key=rank)["epoch"])

@@ -20,6 +20,7 @@ from leannet.training.job import Job
 from leannet.training.loop import evaluation_batches, predictions_of
 from leannet.training.objective import Distilled
 from leannet.training.precise_batch_norm import precise_batch_norm
+from leannet.training.skipping import Charged, Skipped
 
 BATCH = 32
 PRUNED = "_pruned"  # behind the name of an architecture
@@ -34,7 +35,10 @@ class Images:
 
     def __init__(self, job: Job, number: int, console: Console):
         self.job, self._console = job, console
-        self.objective = job.objective.inner if isinstance(job.objective, Distilled) else job.objective
+        objective = job.objective
+        while isinstance(objective, Charged | Skipped | Distilled):  # labels alone say what a channel is worth
+            objective = objective.inner
+        self.objective = objective
         self._augmented, self._plain = job.images
         train = job.split.train
         some: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(train)[:number])

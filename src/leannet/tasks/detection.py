@@ -223,9 +223,10 @@ class Detection(Task):
 
     def answer(self, path: str, answers: Floats, size: tuple[int, int], most: int) -> FoundObjects:
         """The likeliest objects of one image. Raises LeannetError for answers that are not finite."""
+        if not np.isfinite(answers).all():
+            check_finite([self.detections_in(answers, size)])
         answers = answers[np.argsort(-answers[:, 4], kind="stable")]  # ties were broken by what is taken off logits
         each = self.detections_in(answers[:most], size)
-        check_finite([each])
         columns = each.boxes.tolist(), each.scores.tolist(), each.labels.tolist()  # all at once: twice as fast
         return FoundObjects(path, size, tuple(
             Found(self.classes[label], score, tuple(box)) for box, score, label in zip(*columns, strict=True)

@@ -84,7 +84,7 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
     if scan.dataset.truths is not None and settings.recipe is None:
         name = next(recipe for limit, recipe in DETECTING if images < limit) if source is None else "detect-fine-tune"
         console.say(f"  recipe {name}, for {images:,} images: {RECIPES[name][0]}")
-        settings = _by_recipe(settings, name, images)
+        settings = _by_recipe(settings, name)
     if source is None:
         if is_small(scan, images, settings):
             console.say(
@@ -95,15 +95,15 @@ def fine_tuned(settings: Settings, source: Source | None, scan: Scan, images: in
         return settings
     name = next(recipe for limit, recipe in FINE_TUNING if images < limit)
     console.say(f"  recipe {name}, for weights and {images:,} images: {RECIPES[name][0]}")
-    return _by_recipe(settings, name, images)
+    return _by_recipe(settings, name)
 
 
-def _by_recipe(settings: Settings, name: str, images: int) -> Settings:
-    """The settings with a recipe that nobody asked for: a batch of its own may be more than the images."""
+def _by_recipe(settings: Settings, name: str) -> Settings:
+    """The settings with a recipe that nobody asked for: nobody asked for its batch either, which may be too large."""
     changed = Settings.make(with_recipe(settings.model_dump(exclude_unset=True) | {"recipe": name}))
-    if "batch_size" in settings.model_fields_set or changed.batch_size <= images:
-        return changed
-    return changed.model_copy(update={"batch_size": max(images, 2)})
+    if "batch_size" not in settings.model_fields_set:
+        changed.model_fields_set.discard("batch_size")
+    return changed
 
 
 def is_backbone(stored: Architecture, name: str | None, width: float) -> bool:

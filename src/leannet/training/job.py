@@ -33,7 +33,7 @@ from leannet.training.plausible import check_input, check_memory, fitting_batch
 from leannet.training.reading import Reader, report_split
 from leannet.training.set_matching import SetMatching, initialize_heads
 from leannet.training.settings import Settings, Skipping
-from leannet.training.skipping import learning_to_skip, open_gates, sharpen_gates
+from leannet.training.skipping import Charged, Skipped, learning_to_skip, of_gates, open_gates, sharpen_gates
 from leannet.training.teacher import read_teacher
 from leannet.weights import read_weights
 from leannet.zoo.onenet import NETWORKS
@@ -70,7 +70,10 @@ class Job:
 
     def of(self, network: Network, header: Header, settings: Settings) -> "Job":
         """The same for another network and length, with the images that have been decoded."""
-        job = replace(self, network=network, header=header, settings=settings)
+        objective = self.objective
+        if isinstance(objective, Charged | Skipped):  # whose costs are those of its rows
+            objective = learning_to_skip(objective.inner, header.architecture, settings.skipping)
+        job = replace(self, network=network, header=header, settings=settings, objective=objective)
         job.__dict__["images"] = self.images
         return job
 
@@ -90,10 +93,13 @@ def _read_source(settings: Settings, weights: str, console: Console) -> Source:
     size = settings.width or 1.0, settings.resolution
     try:
         return read_weights(weights, name, *size, say=console.say)
-    except LeannetError:
+    except LeannetError as error:
         if name not in NETWORKS:
             raise
-    return read_weights(weights, NETWORKS[name].backbone, *size, say=console.say)
+        try:
+            return read_weights(weights, NETWORKS[name].backbone, *size, say=console.say)
+        except LeannetError:
+            raise error from None
 
 
 def prepare(settings: Settings, reader: Reader, console: Console, source: Source | None = None) -> Job:
@@ -159,8 +165,13 @@ def prepare(settings: Settings, reader: Reader, console: Console, source: Source
         initialize_heads(network)
     if source is not None:
         start_from(network, source, scan.dataset.classes, str(settings.weights), console)
-        if resolved.skipping.learning == "hybrid" and not draws(source[1].architecture):
-            sharpen_gates(network, resolved.skipping.temperature)
+    if (temperature := resolved.skipping.temperature) != 1:
+        if source is None or not of_gates(source[1].architecture) or draws(source[1].architecture):
+            raise LeannetError(
+                f"--gate-temperature {temperature:g}: sharpens gates that have learned to decide hard: expected "
+                "--weights of a run with --gate and supervised learning"
+            )
+        sharpen_gates(network, temperature)
     job = Job(network, header, scan, split, resolved, objective)
     if resolved.whiten_stem:
         whiten_stems(network, images_to_whiten(job.images[1], split.train, resolved.seed))

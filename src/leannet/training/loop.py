@@ -210,7 +210,7 @@ def fit(
             by = result.rank if charge is None else (-result.loss - charge,)  # what learning makes less of
             best = state.rank([*zeros, *by], settings.patience)
             best_result = result if best else best_result
-            log_epoch(state, task, result, learner.optimizer.param_groups[0]["lr"])
+            log_epoch(state, task, result, learner.optimizer.param_groups[0]["lr"], charge)
             log_events(state.log[-1])
             keeper.log(state)
             current = _with_metrics(header, epoch, result)

@@ -166,8 +166,8 @@ class Evaluations:
         self._seconds = self._ended_at - began
 
 
-def log_epoch(state: TrainState, task: Task, result: Result, rate: float) -> None:
-    """Adds a line to the log."""
+def log_epoch(state: TrainState, task: Task, result: Result, rate: float, charge: float | None = None) -> None:
+    """Adds a line to the log. charge: what the decisions of gates cost beside the loss."""
     has_threads = state.threads is not None and (not state.log or "threads" in state.log[0])  # older runs have none
     state.log.append(
         {
@@ -175,6 +175,7 @@ def log_epoch(state: TrainState, task: Task, result: Result, rate: float) -> Non
             "train_loss": state.loss_sum / state.seen,
             task.trained: state.correct / state.seen,
             **result.logged,
+            **({} if charge is None else {"validation_charge": charge}),
             "learning_rate": rate,
             "seconds": state.seconds,
             "images_per_s": state.seen / max(state.seconds, 1e-9),

@@ -14,7 +14,7 @@ from leannet.checkpoint import load, save
 from leannet.console import Console
 from leannet.data.loader import Loader, PreparedDataset, raise_worker_failures
 from leannet.data.scan import report_left_out, report_skipped
-from leannet.data.split import parse_ratio
+from leannet.data.split import parse_ratio, split_as
 from leannet.errors import LeannetError, command_line
 from leannet.header import Header, read_header
 from leannet.network import Network, build
@@ -166,6 +166,9 @@ def continue_run(
             )
         scan = reader.read(settings, console, saved.header)
         split = split_scan(scan, settings, saved.header.split)
+        if split.digests != saved.header.split.digests and scan.dataset.truths is not None:
+            # Images without objects were split with others once.
+            split = split_as(scan.dataset, scan.digests, saved.header.split, str(path))
         if saved.header.split.digests != split.digests:
             elsewhere = f" and differ from those of {settings.data}" if data else ""
             raise LeannetError(

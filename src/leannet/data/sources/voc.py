@@ -8,6 +8,7 @@ Pixels are counted from 1 and a box holds its last ones: xmin - 1, ymin - 1, xma
 have boxes of their own, are not objects.
 """
 
+import math
 import xml.sax
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,13 +119,18 @@ class Listed(NamedTuple):
     line: int
 
 
+def _is_both(file: Path) -> bool:
+    """Whether a list is of training and validation images."""
+    return file.stem.lower().startswith(BOTH)
+
+
 def _lists(folder: Path) -> list[tuple[str, Path]]:
     """The split of each list, in the order of splits; where none is `train`, the other way round, and `trainval`
     last."""
     files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
     splits = [(split, file) for file in files if (split := plain_split(file.stem)) and not is_ignored(file.name)]
     splits.sort(key=lambda entry: ORDER.index(entry[0]))
-    others = [entry for entry in splits if entry[1].stem.lower() != BOTH]
+    others = [entry for entry in splits if not _is_both(entry[1])]
     return others if any(split == "train" for split, _ in others) else splits[::-1]
 
 
@@ -135,7 +141,7 @@ def _splits(root: Path, files: dict[str, Path]) -> dict[str, Listed]:
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
             stem = _listed(line, files)
             before = listed.get(stem)
-            if before is not None and file.stem.lower() == BOTH and before.split == "validation":
+            if before is not None and _is_both(file) and before.split == "validation":
                 continue
             if before is not None and before.split != split:
                 raise LeannetError(f"{file}:{number}: '{stem}' is of the {before.split} split too; expected it in one")
@@ -164,7 +170,7 @@ def _parsed(file: Path, name: str, problems: Problems) -> tuple[list[Object], tu
         problems.add("image", f"whose annotations cannot be read ({why})", f"{handler.file}{line}")
         return None
     width, height = (numbers([handler.size.get(side, "")])[0] for side in ("width", "height"))
-    size = (int(width), int(height)) if width > 0 and height > 0 else None
+    size = (int(width), int(height)) if 0 < width < math.inf and 0 < height < math.inf else None
     objects = []
     for number, fields in handler.objects:
         left, top, right, bottom = numbers([fields.get(side, "") for side in BOX])

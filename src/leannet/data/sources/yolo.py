@@ -189,7 +189,8 @@ def _in_list(file: Path, folders: Sequence[Path], root: Path, problems: Problems
         if not line.strip():
             continue
         parts = Path(line.strip().replace("\\", "/")).parts
-        below = [Path(*parts[first:]) for first in range(len(parts))]
+        # A name alone could be another image's.
+        below = [Path(*parts[first:]) for first in range(max(len(parts) - 1, 1))]
         paths = [Path(os.path.normpath(folder / each)) for each in below for folder in folders]
         if (image := next((path for path in paths if path.is_file()), None)) is not None:
             yield image
