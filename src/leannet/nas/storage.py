@@ -114,8 +114,9 @@ def _reading_once(database: Any) -> Any:
 
 
 def database_of(storage: Any) -> Any:
-    """What a storage that reads once asks."""
-    return getattr(storage, "_backend", storage) if hasattr(storage, "_backend") else storage
+    """The database that a storage which reads once asks; of another, itself."""
+    inner = getattr(storage, "_backend", None)  # a journal has one too
+    return inner if hasattr(inner, "engine") else storage
 
 
 def close(storage: Any) -> None:
