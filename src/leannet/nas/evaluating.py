@@ -92,8 +92,8 @@ class BySupernet(ByWeights):
                 "supernet of this space, or leave it out"
             )
         if header.classes != job.header.classes:
-            asked, found = (", ".join(each[:8]) for each in (job.header.classes, header.classes))
-            raise LeannetError(f"{folder}: expected a supernet of the classes {asked}, found {found}")
+            asked, own = (", ".join(each[:8]) for each in (job.header.classes, header.classes))
+            raise LeannetError(f"{folder}: expected a supernet of the classes {asked}, found {own}")
         if header.preprocessing != job.header.preprocessing:  # its weights know images by their own mean and deviation
             job = replace(job, header=job.header.model_copy(update={"preprocessing": header.preprocessing}))
         split = split_as(job.scan.dataset, job.scan.digests, header.split, str(folder))

@@ -278,10 +278,8 @@ class Architecture(Documented):
         return self._with(rows=(*self.rows, *rows), outputs=tuple(outputs))
 
     def named(self, name: str) -> "Architecture":
-        """The same rows under another name."""
-        if not isinstance(name, str):
-            return self._with(name=name)  # raises
-        return self.model_copy(update={"name": name})  # with what was resolved of the rows
+        """The same rows under another name; nothing is resolved anew."""
+        return self.model_copy(update={"name": name}) if isinstance(name, str) else self._with(name=name)
 
     def with_input(self, height: int, width: int | None = None, channels: int | None = None) -> "Architecture":
         """The same rows for another image size or number of channels."""

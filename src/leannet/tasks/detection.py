@@ -213,9 +213,9 @@ class Detection(Task):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        found = self.detections(answers, images)
-        check_finite(found)
-        for name, each in zip(images.names, found, strict=True):
+        of_images = self.detections(answers, images)
+        check_finite(of_images)
+        for name, each in zip(images.names, of_images, strict=True):
             for box, score, label in zip(each.boxes, each.scores, each.labels, strict=True):
                 if score >= LEAST:
                     writer.writerow([name, self.classes[label], f"{score:.4f}", *(f"{edge:.1f}" for edge in box)])
