@@ -27,13 +27,13 @@ DEBUG = sorted(name for name in FAMILIES if name.endswith("_debug"))
 
 @pytest.mark.parametrize("name", DEBUG)
 def test_it_is_what_the_integers_give(name: str) -> None:
-    """The same errors, but for ties: a byte that falls to the other side goes on through all layers behind it, which
-    in one image may be all that there is to see."""
+    """The same errors in most images: in some a byte that falls to the other side, of a tie, goes on through all layers
+    behind it, and is all that there is to see."""
     table = answering(architecture(name))
     torch.manual_seed(0)  # how many bytes fall to the other side depends on the draw
     network = reparameterized(lively(build(table)))  # as it is quantized
     table, weights = network.architecture, numpy_weights(network.state_dict())
-    x = torch.randn(16, *table.input.shape)
+    x = torch.randn(64, *table.input.shape)
     ranges = Calibration(table, weights, [x.numpy()]).ranges()
     bits = weight_bits()  # more would overflow where the test runs
     integers = Program.of_file(table, onnx_integers(table, weights, ranges, bits=bits).SerializeToString())
@@ -41,10 +41,10 @@ def test_it_is_what_the_integers_give(name: str) -> None:
     with torch.no_grad():
         exact = network(x).numpy()
         ours = fake_quantized_network(network, ranges, bits).eval()(x).numpy()
-    errors = ours - exact, by_engine - exact
-    assert np.corrcoef(*(error.ravel() for error in errors))[0, 1] > 0.6
-    of_images = [np.median(np.square(error).reshape(len(x), -1).mean(axis=1)) for error in errors]
-    assert 0.7 < of_images[0] / of_images[1] < 1.4
+    errors = [(each - exact).reshape(len(x), -1) for each in (ours, by_engine)]
+    sizes = [np.linalg.norm(error, axis=1) for error in errors]
+    assert np.median((errors[0] * errors[1]).sum(axis=1) / (sizes[0] * sizes[1])) > 0.6  # cosine
+    assert 0.7 < np.median(sizes[0] ** 2) / np.median(sizes[1] ** 2) < 1.4
 
 
 def test_the_state_keeps_its_names_and_the_original_its_modules() -> None:

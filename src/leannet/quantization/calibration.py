@@ -1,17 +1,20 @@
 """Calibration: the values that a network's activations take on real images, and the 8-bit ranges that fit them best."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from leannet.rows import INPUT, Architecture
+from leannet.runtime import machine
 from leannet.runtime import operations as ops
 from leannet.runtime.engines import Floats
+from leannet.runtime.epilogues import with_epilogues
 from leannet.runtime.folding import Array, Weights
 from leannet.runtime.formats.onnx import model_and_tensors
 from leannet.runtime.formats.onnx_graph import onnx_package
-from leannet.runtime.integers import quantize_filters
+from leannet.runtime.integers import CLIPPING, quantize_filters
 from leannet.runtime.lowering import lower
 from leannet.runtime.operations import BEFORE, Range
 from leannet.runtime.packages import package
@@ -35,8 +38,8 @@ class Observer:
         self.low, self.high = min(self.low, float(value.min())), max(self.high, float(value.max()))
         flat = value.reshape(-1)
         self.samples.append(flat if len(flat) <= SAMPLES else flat[generator.integers(0, len(flat), SAMPLES)])
-        axes = tuple(axis for axis in range(value.ndim) if axis != 1)
-        self.channel_sums = self.channel_sums + value.sum(axis=axes, dtype=np.float64)
+        sums = value.reshape(*value.shape[:2], -1).sum(axis=2)  # of few numbers: in pairs, which float32 is enough for
+        self.channel_sums = self.channel_sums + sums.sum(axis=0, dtype=np.float64)
         self.count += value.size // value.shape[1]
 
     @property
@@ -77,12 +80,14 @@ class Calibration:
         onnxruntime = package("onnxruntime")
         self.operations = lower(architecture, weights)
         model, tensors = model_and_tensors(self.operations)
-        # What a layer makes, and what it makes before its activation function; boxes leave the network in parts.
+        # What a layer makes, and what it makes before its activation function, but for those that are a limit of the
+        # integers' range; boxes leave the network in parts.
         there = {name for node in model.graph.node for name in node.output}
+        apart = with_epilogues(self.operations, CLIPPING).by_name
         names = {
             step.name: tensors[step.name]
             for step in self.operations
-            if (step.name == step.layer or step.name.endswith(BEFORE))
+            if (step.name == step.layer or (step.name.endswith(BEFORE) and step.name in apart))
             and (tensors[step.name] in there or not isinstance(step, ops.TopBoxes))
         }
         observed = sorted(set(names.values()))
@@ -94,15 +99,16 @@ class Calibration:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         self.values = {INPUT: INPUT} | names
         self.observers = {value: Observer() for value in (*observed, INPUT)}
-        generator = np.random.default_rng(seed)
-        for batch in batches:
-            arrays = dict(zip(observed, session.run(observed, {INPUT: batch}), strict=True))
-            for value, array in ({INPUT: batch} | arrays).items():
-                self.observers[value].observe(array, generator)
+        generators = np.random.default_rng(seed).spawn(len(self.observers))
+        with ThreadPoolExecutor(machine().cores) as pool:  # numpy lets others run meanwhile
+            for batch in batches:
+                arrays = [*session.run(observed, {INPUT: batch}), batch]
+                list(pool.map(Observer.observe, self.observers.values(), arrays, generators))
 
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The range of the input, of each layer's output, and of that before its activation (`PATH:before`)."""
-        by_value = {value: observer.range() for value, observer in self.observers.items()}
+        with ThreadPoolExecutor(machine().cores) as pool:
+            by_value = dict(zip(self.observers, pool.map(Observer.range, self.observers.values()), strict=True))
         ranges = {path: by_value[value] for path, value in self.values.items()}
         for path, value in self.values.items():
             after = self.operations.by_name.get(path.removesuffix(BEFORE))

@@ -20,7 +20,8 @@ from leannet.artifact.readers import doc_string, wrong_in
 from leannet.console import Console
 from leannet.errors import LeannetError, command_line, nearest
 from leannet.header import checkpoint_file, read_header
-from leannet.quantization.comparison import ClassComparison, Criterion, min_decibels, relative_noise
+from leannet.quantization.alone import noise_of_each
+from leannet.quantization.comparison import ClassComparison, Criterion, min_decibels
 from leannet.quantization.evaluator import CALIBRATION_BATCH, Evaluator
 from leannet.quantization.fewest import fewest
 from leannet.quantization.quantized import LayerNoise, Quantized
@@ -32,7 +33,6 @@ from leannet.rows.detecting import learned_from
 from leannet.rows.graph import Node
 from leannet.runtime import Program, engine, machine, measure, numpy_weights
 from leannet.runtime.branching import Branches
-from leannet.runtime.engines import Floats
 from leannet.runtime.folding import Weights
 from leannet.runtime.integers import deciding
 from leannet.runtime.lowering import lower
@@ -243,10 +243,6 @@ class _Quantizer:
             branches=self.branches,
         )  # fmt: skip
 
-    def outputs(self, program: Program, x: Floats) -> list[Floats]:
-        """Of a batch."""
-        return engine(self.engine).prepare(program, threads=machine().cores)(x)
-
     def size_bytes(self, program: Program) -> int:
         """Of the files that the engine reads."""
         return sum(map(len, program.form(engine(self.engine).form)))
@@ -271,15 +267,17 @@ class _Quantizer:
         architecture = self.architecture
         if finds_boxes(architecture):
             architecture = learned_from(architecture)
-        reference = self.outputs(Program(architecture, self.weights), x)  # after finetuning, not before
+        # By the weights after finetuning, not before.
+        reference = engine(self.engine).prepare(Program(architecture, self.weights), machine().cores)(x)
         paths = {node.path for node in self.architecture.layers}
         known = {} if self.finetuned_epochs else self.evaluator.layer_noise.setdefault(self.bits, {})
+
+        def alone(node: Node) -> Program:
+            return self.program(frozenset(paths - {node.path}), compute="float32", architecture=architecture)
+
         new = [node for node in self.layers if node.path not in known]
-        for node in self.console.track(iter(new), len(new), "each layer alone"):
-            program = self.program(frozenset(paths - {node.path}), compute="float32", architecture=architecture)
-            pairs = zip(self.outputs(program, x), reference, strict=True)
-            noise = float(np.mean([relative_noise(outputs, each) for outputs, each in pairs]))
-            known[node.path] = LayerNoise(node.path, str(getattr(node.row, "kind", "")), noise)
+        for layer in noise_of_each(new, alone, self.engine, x, reference, self.console):
+            known[layer.path] = layer
         return [known[node.path] for node in self.layers]
 
     def evaluate(self, float_layers: frozenset[str], max_drop: float, min_agreement: float) -> Quantized:
