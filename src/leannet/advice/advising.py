@@ -51,6 +51,10 @@ class Advised:
     sram_bytes: int | None = None  # as integers in TensorFlow Lite Micro; None: not asked for
     flash_bytes: int | None = None
 
+    def is_larger_form_of(self, other: "Advised") -> bool:
+        """Whether it is the same network, no narrower and for images no smaller, which takes no less time."""
+        return self.name == other.name and self.width >= other.width and self.resolution >= other.resolution
+
     def command(self, data: str) -> str:
         """The command that trains it."""
         words = ["leannet", "train", data, "--model", self.name]
@@ -135,9 +139,12 @@ def advise(
     is_timed = latency_ms is not None or (sram is None and flash is None)
     runs: dict[int, Callable[[], object]] = {}
     pace = 0.0  # mult-adds a millisecond of the network that computes most
+    too_slow: list[Advised] = []
     for index, (network, rows) in enumerate(candidates if is_timed else ()):
         if latency_ms is not None and pace and network.macs > MOST_FASTER * pace * SLACK * latency_ms:
             break  # and so are all larger ones
+        if any(network.is_larger_form_of(other) for other in too_slow):
+            continue
         progress(f"{index + 1} of {len(candidates)}: {network.name} {network.width:g} at {network.resolution} px")
         x = np.random.default_rng(0).normal(size=(1, *rows.input.shape)).astype(np.float32)
         run = partial(runner.prepare(program(rows, precision, engine_name), threads), x)
@@ -145,6 +152,8 @@ def advise(
         pace = max(pace, network.macs / first.median_ms)
         if latency_ms is None or first.median_ms <= SLACK * latency_ms:
             runs[index] = run
+        else:
+            too_slow.append(network)
     progress(f"timing {len(runs)} in turns, {seconds:g} s")
     latencies = measure(runs, seconds, threads=threads) if runs else {}
     timed = [

@@ -77,13 +77,16 @@ def _model(graph: OnnxGraph) -> Any:
         _make_output(graph, graph.read(value, "vector" if len(dims) == 1 and part is None else ""), f"{name}:0")
         kind = onnx.TensorProto.INT64 if part == "classes" else onnx.TensorProto.FLOAT
         outputs.append(helper.make_tensor_value_info(f"{name}:0", kind, [_batch(graph), *dims]))
-    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
-    written = helper.make_graph(graph.nodes, operations.name, inputs, outputs, tensors)
+    written = helper.make_graph(graph.nodes, operations.name, inputs, outputs)
     opset = lowest_opset(onnx, graph.nodes, inputs, graph.constants)
     opsets, ir = [helper.make_opsetid("", opset)], lowest_ir(onnx, opset)
     if any(node.domain == MICROSOFT for node in with_bodies(graph.nodes)):
         opsets.append(helper.make_opsetid(MICROSOFT, 1))
-    return helper.make_model(written, opset_imports=opsets, ir_version=ir, producer_name="leannet")
+    model = helper.make_model(written, opset_imports=opsets, ir_version=ir, producer_name="leannet")
+    for name, array in graph.constants.items():  # in place, since a message that becomes a part of another is copied
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        model.graph.initializer.add(name=name, data_type=kind, dims=array.shape, raw_data=array.tobytes())
+    return model
 
 
 def _batch(graph: OnnxGraph) -> str | int:

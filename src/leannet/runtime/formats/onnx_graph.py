@@ -129,7 +129,8 @@ class OnnxGraph:
         if self._outer is not None and name.startswith(SHARED):
             return self._outer.constant(name, value)
         value = np.asarray(value, order="C")
-        assert np.array_equal(self.constants.setdefault(name, value), value), f"two constants are named {name}"
+        known = self.constants.setdefault(name, value)
+        assert known is value or np.array_equal(known, value), f"two constants are named {name}"
         return name
 
     def inputs(self, step: Operation, shaped: Shaped) -> list[str]:
