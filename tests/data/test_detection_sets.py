@@ -117,7 +117,7 @@ def test_what_the_images_say_of_objects(tmp_path: Path) -> None:
     said = "\n".join(dataset.lines())
     assert "1 object of a class that no training image has ('c'): v:2" in said
     assert "1 object reaches beyond its image and is cut at its border: in train.png" in said
-    assert "1 object outside the image: train.png" in said
+    assert "1 object outside the image: t:2" in said
     assert dataset.truths is not None
     np.testing.assert_array_equal(dataset.truths[0].boxes, [[0, 10, 30, 60], [0, 0, 80, 60]])
     assert dataset.truths[0].areas is not None

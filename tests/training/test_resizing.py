@@ -217,4 +217,6 @@ def test_the_whole_time_is_said_early_and_right(fake_time: FakeTime) -> None:
     assert short.estimate() is None
     assert short.estimate(at_last=True) == pytest.approx(300 * 23 * 0.125)
     assert "shorter" not in estimate_line(599, 30, 100)
+    assert "--progressive-resizing" in estimate_line(1500, 30, 44.6)
+    assert "--progressive-resizing" not in estimate_line(1500, 30, 44.6, may_grow=False)
     assert estimate_line(1500, 30, 44.6).startswith("about 25 min 0 s for all 30 epochs, at 45 images/s; shorter: ")

@@ -125,9 +125,8 @@ class Dataset:
                 other.append("{} ({} x {}, {})".format(name, *size, said))
         inside = tuple(each.inside() for each in truths)
         beyond = [int((each.beyond & each.touches).sum()) for each in truths]
-        gone = [len(each.labels) - len(rest.labels) for each, rest in zip(truths, inside, strict=True)]
-        left_out = [LeftOut("object", "outside the image", (name,) * number)
-                    for name, number in zip(self.names, gone, strict=True)]  # fmt: skip
+        left_out = [LeftOut("object", "outside the image", tuple(each.where(~each.touches, name)))
+                    for name, each in zip(self.names, truths, strict=True)]  # fmt: skip
         cut = sum(beyond)
         remarks = [*self.remarks]
         if turned:
@@ -148,9 +147,10 @@ class Dataset:
         """A detection set without the objects of some classes, which are left out for this reason, and without these
         classes. which: (classes,), those that stay."""
         assert self.truths is not None
-        gone = [LeftOut("object", f"{why} ('{self.classes[label]}')", (name,))
+        gone = [LeftOut("object", f"{why} ('{self.classes[label]}')", (place,))
                 for name, each in zip(self.names, self.truths, strict=True)
-                for label in each.labels[~which[each.labels]].tolist()]  # fmt: skip
+                for goes in [~which[each.labels]]
+                for label, place in zip(each.labels[goes].tolist(), each.where(goes, name), strict=True)]  # fmt: skip
         numbers = np.cumsum(which) - 1
         truths = tuple(each.only(which[each.labels]).numbered(numbers) for each in self.truths)
         return replace(

@@ -17,7 +17,8 @@ class Truths:
     boxes: (n, 4) left, top, right, bottom in pixels, measured at their edges; or, relative, in shares of the image's
     width and height. labels: (n,). is_crowd: (n,), what no answer is right or wrong about. areas: (n,) in pixels, which
     say how large an object is; None: those of the boxes. size: width and height of the image; None: not known yet.
-    said: those that the annotations say, if they do.
+    said: those that the annotations say, if they do. places: of each object "file:line", or what says it as well; empty:
+    not known.
     """
 
     boxes: NDArray[np.floating]
@@ -27,6 +28,7 @@ class Truths:
     size: tuple[int, int] | None = None
     is_relative: bool = False
     said: tuple[int, int] | None = None
+    places: tuple[str, ...] = ()
 
     def sized(self, size: tuple[int, int]) -> "Truths":
         """The same in pixels, of an image of (width, height)."""
@@ -78,9 +80,15 @@ class Truths:
     def only(self, which: NDArray[np.bool_]) -> "Truths":
         """Some of the objects."""
         areas = None if self.areas is None else self.areas[which]
+        places = tuple(place for place, stays in zip(self.places, which.tolist(), strict=False) if stays)
         return replace(
-            self, boxes=self.boxes[which], labels=self.labels[which], is_crowd=self.is_crowd[which], areas=areas
-        )
+            self, boxes=self.boxes[which], labels=self.labels[which], is_crowd=self.is_crowd[which], areas=areas,
+            places=places,
+        )  # fmt: skip
+
+    def where(self, which: NDArray[np.bool_], name: str) -> list[str]:
+        """The places of some of the objects; name: of the image, for those that have none."""
+        return [self.places[index] if self.places else name for index in np.flatnonzero(which).tolist()]
 
     @property
     def _size(self) -> tuple[int, int]:

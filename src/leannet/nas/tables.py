@@ -22,6 +22,7 @@ from leannet.nas.device_runner import VERSION, overhead, table_of, timed
 from leannet.rows import Architecture, Dropout, Node
 from leannet.rows.branches import shipped
 from leannet.runtime import Machine, engine, machine
+from leannet.runtime.engines import is_installed
 from leannet.runtime.precisions import program
 from leannet.runtime.row_probes import Probes, row_key
 
@@ -124,10 +125,11 @@ class LatencyTable:
     def check(
         self, engine_name: str, precision: str, threads: int, allowed: str | None = None, instead: str | None = None
     ) -> None:
-        """Raises LeannetError where the table is of another engine, precision, number of threads or machine.
+        """Raises LeannetError where the table is of another engine or version of it, precision, number of threads or
+        machine.
 
-        allowed: the name of a processor whose table may be used though it is not this machine's. instead: what is to be
-        done about another machine's; None: name it.
+        allowed: the name of a processor whose table may be used though it is not this machine's, or of an older engine.
+        instead: what is to be done about another's; None: name it.
         """
         own = self.setting
         for flag, asked, of_table in (
@@ -146,6 +148,12 @@ class LatencyTable:
             raise LeannetError(
                 f"the latency table is of another machine: expected {here.line()}, found {own.machine.line()}; "
                 + (instead or f"if networks are for that one, say so: --device '{own.machine.processor}'")
+            )
+        here_is = engine(engine_name).version() if is_installed(engine_name) else own.version
+        if allowed is None and own.version != here_is:
+            raise LeannetError(
+                f"the latency table is of another version: expected {here_is}, found {own.version}; "
+                + (instead or f"measure it anew, or say that it is meant: --device '{own.machine.processor}'")
             )
 
     def to_dict(self) -> dict[str, Any]:

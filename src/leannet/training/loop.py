@@ -107,7 +107,8 @@ def fit(
             return at_last
         seconds += evaluations.seconds_of_all(clock)
         if not at_last or seconds >= LONG:
-            console.say(estimate_line(seconds, settings.epochs, clock.rate))
+            may_grow = settings.progressive_resizing in {None, 1.0}
+            console.say(estimate_line(seconds, settings.epochs, clock.rate, may_grow))
         return True
 
     def save_all(steps: StepLog) -> None:

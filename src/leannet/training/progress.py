@@ -192,12 +192,14 @@ def note(state: TrainState, clock: Clock) -> str:
     )
 
 
-def estimate_line(seconds: float, epochs: int, rate: float) -> str:
-    """How long a run will take, and from ten minutes on what would make it shorter. rate: images per second."""
+def estimate_line(seconds: float, epochs: int, rate: float, may_grow: bool = True) -> str:
+    """How long a run will take, and from ten minutes on what would make it shorter. rate: images per second. may_grow:
+    whether images could be smaller at first that are not yet."""
     line = f"about {duration(seconds)} for all {epochs} epochs, at {rate:.0f} images/s"
     if seconds < LONG:
         return line
-    return f"{line}; shorter: --time 10m, fewer --epochs, --progressive-resizing 0.5, a smaller --resolution or --width"
+    growing = " --progressive-resizing 0.5," if may_grow else ""
+    return f"{line}; shorter: --time 10m, fewer --epochs,{growing} a smaller --resolution or --width"
 
 
 def epoch_line(state: TrainState, task: Task, result: Result, epochs: int | None, clock: Clock, best: bool) -> str:

@@ -59,6 +59,7 @@ class BoxedImage:
             np.array(areas) if any(each.area for each in self.objects) else None,
             is_relative=self.is_relative,
             said=self.size,
+            places=tuple(each.place for each in self.objects),
         )
 
 
