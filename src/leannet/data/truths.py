@@ -17,8 +17,8 @@ class Truths:
     boxes: (n, 4) left, top, right, bottom in pixels, measured at their edges; or, relative, in shares of the image's
     width and height. labels: (n,). is_crowd: (n,), what no answer is right or wrong about. areas: (n,) in pixels, which
     say how large an object is; None: those of the boxes. size: width and height of the image; None: not known yet.
-    said: those that the annotations say, if they do. places: of each object "file:line", or what says it as well; empty:
-    not known.
+    said: those that the annotations say, if they do. places: of each object "file:line", or what says it as well;
+    empty: not known.
     """
 
     boxes: NDArray[np.floating]
