@@ -147,9 +147,7 @@ def test_a_table_of_another_engine_or_machine_is_refused() -> None:
     other = replace(table.setting, machine=replace(machine(), processor="Cortex-A76"))
     elsewhere = replace(table, setting=other)
     older = replace(table, setting=replace(table.setting, version="onnxruntime 1.0.0"))
-    with pytest.raises(
-        LeannetError, match=r"another version: expected onnxruntime .*, found onnxruntime 1\.0\.0; "
-    ):
+    with pytest.raises(LeannetError, match=r"another version: expected onnxruntime .*, found onnxruntime 1\.0\.0; "):
         older.check("onnxruntime", "float32", 1)
     older.check("onnxruntime", "float32", 1, allowed=older.setting.machine.processor)
     with pytest.raises(LeannetError, match=r"of another machine: .*--device 'Cortex-A76'"):
