@@ -1,6 +1,7 @@
 """`bench`: how long networks take here, side by side: engines, precisions and threads in turns."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from leannet.sections import Input
 from leannet.what import resolve
 
 Progress = Callable[[str], object]
+MOST_AT_ONCE = 4  # processes that measure memory
 IMAGE_SIZE = (256, 320)  # height and width of what a graph that resizes is timed with
 
 
@@ -112,13 +114,25 @@ def bench(
             runs[index] = partial(run, _random_input(candidate, batch))
         progress(f"timing {len(runs)} in turns, {number} thread{'s' if number > 1 else ''}, {seconds:g} s")
         latencies = measure(runs, seconds, threads=number)
-        for index, candidate in enumerate(candidates):
-            peak_bytes = None
-            if memory:
-                progress(f"memory of {candidate.what} in {candidate.engine}")
-                peak_bytes = peak_memory(candidate.program, candidate.engine, number, batch, candidate.input)
-            results.append(_timed(candidate, number, batch, latencies[index], peak_bytes))
+        peaks: list[int | None] = [None] * len(candidates)
+        if memory:
+            progress(f"memory of {len(candidates)}, in a process each")
+            peaks = _peaks(candidates, number, batch)
+        results += [
+            _timed(candidate, number, batch, latencies[index], peaks[index])
+            for index, candidate in enumerate(candidates)
+        ]
     return Benchmark(machine(), tuple(results))
+
+
+def _peaks(candidates: Sequence[_Candidate], threads: int, batch: int) -> list[int | None]:
+    """The peak memory of each, some at once: to load an engine keeps one core busy."""
+
+    def peak(each: _Candidate) -> int | None:
+        return peak_memory(each.program, each.engine, threads, batch, each.input)
+
+    with ThreadPoolExecutor(min(machine().cores, MOST_AT_ONCE)) as pool:
+        return list(pool.map(peak, candidates))
 
 
 def _candidates(

@@ -38,7 +38,7 @@ class Observer:
         self.low, self.high = min(self.low, float(value.min())), max(self.high, float(value.max()))
         flat = value.reshape(-1)
         self.samples.append(flat if len(flat) <= SAMPLES else flat[generator.integers(0, len(flat), SAMPLES)])
-        sums = value.reshape(*value.shape[:2], -1).sum(axis=2)  # of few numbers: in pairs, which float32 is enough for
+        sums = value.reshape(*value.shape[:2], -1).sum(axis=2)  # float32 adds along a map in pairs: exact enough
         self.channel_sums = self.channel_sums + sums.sum(axis=0, dtype=np.float64)
         self.count += value.size // value.shape[1]
 
